@@ -1,0 +1,1 @@
+"""The data plane of codex-shim: everything on the path of a request."""

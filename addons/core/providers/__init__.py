@@ -1,0 +1,1 @@
+"""One file a provider: the plan of its turns."""

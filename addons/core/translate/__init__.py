@@ -1,0 +1,1 @@
+"""Between protocols: one vocabulary of events, and the only writer of `response.*` events."""

@@ -1,0 +1,1 @@
+"""Each protocol's own shapes and incremental readers."""

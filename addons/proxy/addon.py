@@ -1,0 +1,1 @@
+"""The addon: one short method a hook."""

@@ -1,0 +1,1 @@
+"""The control plane of codex-shim: everything the user types."""
