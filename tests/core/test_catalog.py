@@ -1,0 +1,92 @@
+"""The catalog's shapes. What Codex accepts of an entry is tested in test_catalog_rules.py."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from addons.core.catalog import (
+    EVERY_VERSION,
+    account_entries,
+    codex_shape,
+    etag_of,
+    fallback_entries,
+    openai_shape,
+    problems_of,
+)
+from addons.core.routes import Route
+from addons.core.turn import ClientRequest, Plan
+
+
+def no_plan(_request: ClientRequest, _route: Route) -> Plan:
+    raise NotImplementedError
+
+
+def test_the_last_resort_is_a_catalog_that_every_codex_takes() -> None:
+    catalog = codex_shape(fallback_entries())
+
+    assert problems_of(catalog, EVERY_VERSION) == []
+    assert [entry["slug"] for entry in fallback_entries()] == ["gpt-5.5"]
+
+
+def test_account_entries_come_through_verbatim_and_in_order() -> None:
+    models = [{"slug": "b", "x": {"y": [1, 2.5, None]}}, {"slug": "a", "priority": -3}]
+    payload = orjson.dumps({"fetched_at": "…", "models": models, "etag": "e"})
+
+    read = account_entries(payload)
+
+    assert list(read.entries) == models
+    assert (read.skipped, read.problem) == (0, "")
+
+
+def test_an_entry_without_a_slug_of_its_own_is_skipped_and_counted() -> None:
+    models = [
+        {"slug": "a", "n": 1},
+        {},
+        {"slug": ""},
+        {"slug": 7},
+        "a",
+        None,
+        {"slug": "a", "n": 2},
+    ]
+
+    read = account_entries(orjson.dumps({"models": models}))
+
+    assert read.entries == ({"slug": "a", "n": 1},)
+    assert read.skipped == 6
+
+
+@pytest.mark.parametrize(
+    ("payload", "problem"),
+    [
+        (b"", "it is not JSON"),
+        (b"<html>sign in</html>", "it is not JSON"),
+        (b"\xff\xfe", "it is not JSON"),
+        (b"[]", 'it is not of the form {"models": […]}'),
+        (b'{"data":[]}', 'it is not of the form {"models": […]}'),
+        (b'{"models":{}}', 'it is not of the form {"models": […]}'),
+        (b'{"models":[]}', "it names no model"),
+        (b'{"models":[{"id":"a"}]}', "it names no model"),
+    ],
+)
+def test_a_list_that_cannot_be_used_says_why(payload: bytes, problem: str) -> None:
+    read = account_entries(payload)
+
+    assert read.entries == ()
+    assert read.problem == problem
+
+
+def test_sdks_read_the_openai_shape() -> None:
+    route = Route("glm", "GLM", "deepseek", "glm-5", {}, no_plan)
+
+    assert openai_shape([route], created=17) == {
+        "object": "list",
+        "data": [{"id": "glm", "object": "model", "created": 17, "owned_by": "deepseek"}],
+    }
+
+
+def test_the_etag_is_quoted_and_follows_the_bytes() -> None:
+    assert etag_of(b"a") == etag_of(b"a")
+    assert etag_of(b"a") != etag_of(b"b")
+    assert etag_of(b"a").strip('"').isalnum()
+    assert etag_of(b"a").startswith('"')

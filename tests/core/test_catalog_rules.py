@@ -1,0 +1,170 @@
+"""What Codex accepts of a catalog: each case was put to the binaries 0.133 and 0.169."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addons.core.catalog_rules import CURRENT, EVERY_VERSION, problems_of
+
+DEL = object()
+ENTRY: dict[str, Any] = {
+    "slug": "m",
+    "display_name": "M",
+    "supported_reasoning_levels": [{"effort": "low", "description": "d"}],
+    "shell_type": "shell_command",
+    "visibility": "list",
+    "supported_in_api": True,
+    "priority": 1,
+    "base_instructions": "You are Codex.",
+    "supports_reasoning_summaries": True,
+    "support_verbosity": False,
+    "truncation_policy": {"mode": "tokens", "limit": 10000},
+    "supports_parallel_tool_calls": True,
+    "experimental_supported_tools": [],
+}
+
+
+def catalog(**changes: object) -> dict[str, object]:
+    entry = {**ENTRY, **changes}
+    return {"models": [{k: v for k, v in entry.items() if v is not DEL}]}
+
+
+def test_the_smallest_entry_has_no_problem() -> None:
+    assert problems_of(catalog()) == []
+    assert problems_of(catalog(), EVERY_VERSION) == []
+
+
+REFUSED: list[tuple[str, object, str]] = [
+    ("slug", DEL, "models[0].slug: is missing"),
+    ("slug", "", "models[0].slug: must not be empty"),
+    ("slug", 3, "models[0].slug: must be text, not a number"),
+    ("display_name", DEL, 'models["m"].display_name: is missing'),
+    ("description", [], 'models["m"].description: must be text, not a list'),
+    ("supported_reasoning_levels", DEL, 'models["m"].supported_reasoning_levels: is missing'),
+    ("supported_reasoning_levels", None, 'models["m"].supported_reasoning_levels: must be a list, not null'),
+    ("supported_reasoning_levels", ["low"], 'models["m"].supported_reasoning_levels[0]: must be an object, not text'),
+    ("supported_reasoning_levels", [{"effort": "low"}], 'models["m"].supported_reasoning_levels[0].description: is missing'),
+    ("supported_reasoning_levels", [{"effort": "", "description": ""}], 'models["m"].supported_reasoning_levels[0].effort: must not be empty'),
+    ("shell_type", DEL, 'models["m"].shell_type: is missing'),
+    ("shell_type", "bash", 'models["m"].shell_type: must be one of default, local, shell_command, unified_exec, disabled'),
+    ("visibility", "shown", 'models["m"].visibility: must be one of list, hide, none'),
+    ("supported_in_api", 1, 'models["m"].supported_in_api: must be true or false, not a number'),
+    ("priority", DEL, 'models["m"].priority: is missing'),
+    ("priority", 2**31, 'models["m"].priority: must be a whole number of 32 bits'),
+    ("priority", -(2**31) - 1, 'models["m"].priority: must be a whole number of 32 bits'),
+    ("priority", 1.0, 'models["m"].priority: must be a whole number of 32 bits'),
+    ("priority", True, 'models["m"].priority: must be a whole number of 32 bits'),
+    ("support_verbosity", DEL, 'models["m"].support_verbosity: is missing'),
+    ("truncation_policy", DEL, 'models["m"].truncation_policy: is missing'),
+    ("truncation_policy", {"mode": "chars", "limit": 1}, 'models["m"].truncation_policy.mode: must be one of bytes, tokens'),
+    ("truncation_policy", {"mode": "bytes"}, 'models["m"].truncation_policy.limit: is missing'),
+    ("truncation_policy", {"mode": "bytes", "limit": 2**63}, 'models["m"].truncation_policy.limit: must be a whole number of 64 bits'),
+    ("experimental_supported_tools", DEL, 'models["m"].experimental_supported_tools: is missing'),
+    ("base_instructions", DEL, 'models["m"].base_instructions: is missing, and there is no model_messages.instructions_template'),
+    ("default_reasoning_level", "", 'models["m"].default_reasoning_level: must not be empty'),
+    ("default_verbosity", "loud", 'models["m"].default_verbosity: must be one of low, medium, high'),
+    ("apply_patch_tool_type", "function", 'models["m"].apply_patch_tool_type: must be one of freeform'),
+    ("web_search_tool_type", None, 'models["m"].web_search_tool_type: must be one of text, text_and_image'),
+    ("input_modalities", ["video"], 'models["m"].input_modalities[0]: must be one of text, image, audio'),
+    ("context_window", "128k", 'models["m"].context_window: must be a whole number of 64 bits'),
+    ("service_tiers", [{"id": "p", "name": "P"}], 'models["m"].service_tiers[0].description: is missing'),
+    ("availability_nux", {}, 'models["m"].availability_nux.message: is missing'),
+    ("upgrade", {"model": "n"}, 'models["m"].upgrade.migration_markdown: is missing'),
+    ("model_messages", {"instructions_template": 3}, 'models["m"].model_messages.instructions_template: must be text, not a number'),
+    ("use_responses_lite", None, 'models["m"].use_responses_lite: must be true or false, not null'),
+    ("tool_mode", 1, 'models["m"].tool_mode: must be text, not a number'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "value", "said"), REFUSED)
+def test_a_field_that_keeps_codex_from_starting_is_named(
+    field: str, value: object, said: str
+) -> None:
+    assert [str(problem) for problem in problems_of(catalog(**{field: value}))] == [said]
+
+
+ACCEPTED: list[tuple[str, object]] = [
+    ("an_unknown_field", {"any": "thing"}),
+    ("description", None),
+    ("supported_reasoning_levels", []),
+    ("supported_reasoning_levels", [{"effort": "ultra", "description": "", "more": 1}]),
+    ("default_reasoning_level", "max"),
+    ("priority", -(2**31)),
+    ("context_window", 2**31),
+    ("truncation_policy", {"mode": "bytes", "limit": -1}),
+    ("experimental_supported_tools", ["x"]),
+    ("apply_patch_tool_type", None),
+    ("input_modalities", ["text", "audio"]),
+    ("tool_mode", "code_mode_only"),
+    ("supports_parallel_tool_calls", DEL),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), ACCEPTED)
+def test_what_the_current_codex_takes_is_no_problem(field: str, value: object) -> None:
+    assert problems_of(catalog(**{field: value})) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "path"),
+    [
+        ("base_instructions", None, "base_instructions"),
+        ("supports_parallel_tool_calls", DEL, "supports_parallel_tool_calls"),
+        ("supports_reasoning_summaries", DEL, "supports_reasoning_summaries"),
+        ("default_reasoning_level", "max", "default_reasoning_level"),
+        (
+            "supported_reasoning_levels",
+            [{"effort": "max", "description": ""}],
+            "supported_reasoning_levels[0].effort",
+        ),
+        ("input_modalities", ["audio"], "input_modalities[0]"),
+    ],
+)
+def test_an_older_codex_takes_less(field: str, value: object, path: str) -> None:
+    changed = catalog(**{field: value}, model_messages={"instructions_template": "t"})
+
+    assert problems_of(changed, CURRENT) == []
+    assert [problem.path for problem in problems_of(changed, EVERY_VERSION)] == [
+        f'models["m"].{path}'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("whole", "said"),
+    [
+        (None, "catalog: must be an object, not null"),
+        ([ENTRY], "catalog: must be an object, not a list"),
+        ({}, "models: must be a list of models"),
+        ({"models": {}}, "models: must be a list of models"),
+        ({"models": []}, "models: must contain at least one model"),
+        ({"models": ["m"]}, "models[0]: must be an object, not text"),
+        ({"models": [ENTRY, {**ENTRY}]}, 'models[1].slug: "m" is used twice'),
+    ],
+)
+def test_a_catalog_of_the_wrong_form_is_named(whole: object, said: str) -> None:
+    assert [str(problem) for problem in problems_of(whole)] == [said]
+
+
+def test_every_bad_entry_is_named_not_only_the_first() -> None:
+    bad = {"models": [{**ENTRY, "priority": "1"}, {**ENTRY, "slug": "n", "visibility": None}]}
+
+    assert [problem.path for problem in problems_of(bad)] == [
+        'models["m"].priority',
+        'models["n"].visibility',
+    ]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(sorted(ENTRY)), inner),
+)
+
+
+@given(json_values)
+def test_any_json_is_judged_without_an_exception(value: object) -> None:
+    problems_of(value)
+    problems_of({"models": [value]})
