@@ -1,0 +1,187 @@
+"""Server-sent events: the borders between them, and an incremental reader.
+
+Source: WHATWG HTML, "Server-sent events". Never raises on any input, never looks at what the data means.
+Invariant: however the bytes are cut into reads, the same events come out; each byte is looked at a bounded number of
+times, so a long event that arrives in many reads costs no more than one that arrives whole.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+BOM = b"\xef\xbb\xbf"
+BORDERS = (b"\n\n", b"\n\r\n", b"\r\r", b"\r\r\n")
+LONGEST_BORDER = 3
+
+
+class Border:
+    """Knows whether the bytes sent so far end between two events."""
+
+    __slots__ = ("_tail",)
+
+    def __init__(self) -> None:
+        self._tail = b""
+
+    def feed(self, data: bytes) -> None:
+        """Take note of bytes that were sent."""
+        if len(data) >= LONGEST_BORDER:
+            self._tail = data[-LONGEST_BORDER:]
+        else:
+            self._tail = (self._tail + data)[-LONGEST_BORDER:]
+
+    @property
+    def clean(self) -> bool:
+        """Whether a whole event may be written now: nothing was sent yet, or a blank line was the last thing."""
+        return not self._tail or self._tail.endswith(BORDERS)
+
+
+class SseEvent(NamedTuple):
+    """One event. `name` is empty without an `event:` line; `data` is the joined data lines, not decoded."""
+
+    name: str
+    data: bytes
+
+
+class BlockReader:
+    """Cuts a stream at its blank lines. A block is the lines of one event, joined by LF, without the blank line.
+
+    An event of more than `max_event_bytes` is left out and counted in `dropped`; the next one is read again.
+    """
+
+    __slots__ = ("_after_cr", "_dropping", "_held", "_max", "_size", "dropped")
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self._max = max_event_bytes
+        self._held: list[bytes] = []
+        self._size = 0
+        self._after_cr = False
+        self._dropping = False
+        self.dropped = 0
+        """How many events were longer than the limit, and have ended."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Give the blocks that this read ended. Blank lines between events give none."""
+        if self._after_cr or b"\r" in data:
+            data = self._with_lf(data)
+        if not self._held:
+            data = data.lstrip(b"\n")
+        if not data:
+            return []
+        end = data.rfind(b"\n\n") + 2
+        if end == 1:
+            # A blank line may lie across two reads.
+            end = int(data[0] == ord("\n") and self._held[-1].endswith(b"\n"))
+        if not end:
+            self._hold(data)
+            return []
+        whole = b"".join((*self._held, data[:end]))
+        self._held.clear()
+        self._size = 0
+        blocks = self._cut(whole)
+        if end < len(data):
+            self._hold(data[end:])
+        return blocks
+
+    @property
+    def pending(self) -> bytes:
+        """The lines of an event whose blank line has not come; empty between events."""
+        return b"" if self._dropping else b"".join(self._held)
+
+    @property
+    def inside(self) -> bool:
+        """Whether the bytes so far end inside an event."""
+        return bool(self._held)
+
+    @property
+    def too_large(self) -> bool:
+        """Whether an event was left out, or is being left out, because it is longer than the limit."""
+        return self._dropping or self.dropped > 0
+
+    def _with_lf(self, data: bytes) -> bytes:
+        if self._after_cr and data:
+            # The CR that ended the last read was already taken for a line's end.
+            data = data.removeprefix(b"\n")
+            self._after_cr = False
+        self._after_cr = self._after_cr or data.endswith(b"\r")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _hold(self, data: bytes) -> None:
+        if self._dropping:
+            # Only the last byte matters: it may be the first half of the blank line.
+            self._held = [data[-1:]]
+            return
+        self._held.append(data)
+        self._size += len(data)
+        if self._size > self._max + 1:
+            self._dropping = True
+            self._held = [data[-1:]]
+
+    def _cut(self, whole: bytes) -> list[bytes]:
+        blocks = whole.split(b"\n\n")
+        if self._dropping:
+            self._dropping = False
+            self.dropped += 1
+            del blocks[0]
+        kept = [stripped for block in blocks if (stripped := block.lstrip(b"\n"))]
+        if len(whole) <= self._max:
+            return kept
+        fitting = [block for block in kept if len(block) <= self._max]
+        self.dropped += len(kept) - len(fitting)
+        return fitting
+
+
+def _field(line: bytes, name: bytes) -> bytes:
+    return line[len(name) :].removeprefix(b":").removeprefix(b" ")
+
+
+def parse_block(block: bytes) -> SseEvent | None:
+    """Read the lines of one event. None when it has no data line: such an event is never dispatched."""
+    name, data = b"", []
+    for line in block.split(b"\n"):
+        if line.startswith(b"data:") or line == b"data":
+            data.append(_field(line, b"data"))
+        elif line.startswith(b"event:") or line == b"event":
+            name = _field(line, b"event")
+    if not data:
+        return None
+    return SseEvent(name.decode("utf-8", "replace"), b"\n".join(data))
+
+
+class SseReader:
+    """Bytes in, events out. Comments, ids and retry times are left out; bad UTF-8 stays in the data."""
+
+    __slots__ = ("_blocks", "_first")
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self._blocks = BlockReader(max_event_bytes)
+        self._first = True
+
+    def feed(self, data: bytes) -> list[SseEvent]:
+        """Give the events that this read ended."""
+        blocks = self._blocks.feed(data)
+        if blocks and self._first:
+            self._first = False
+            blocks[0] = blocks[0].removeprefix(BOM)
+        return [event for block in blocks if (event := parse_block(block))]
+
+    def finish(self) -> list[SseEvent]:
+        """Give the last event if only its blank line is missing: at most one, after a clean end of the body.
+
+        The standard drops it; servers that forget the last newline are common. Data that was cut is no valid JSON,
+        so the caller can tell.
+        """
+        rest = self._blocks.pending
+        if self._first:
+            rest = rest.removeprefix(BOM)
+        event = parse_block(rest)
+        return [event] if event else []
+
+    @property
+    def pending(self) -> bool:
+        """Whether the bytes so far end inside an event."""
+        return self._blocks.inside
+
+    @property
+    def too_large(self) -> bool:
+        """Whether an event was left out, or is being left out, because it is longer than the limit."""
+        return self._blocks.too_large
