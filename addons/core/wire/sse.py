@@ -12,6 +12,7 @@ from typing import NamedTuple
 BOM = b"\xef\xbb\xbf"
 BORDERS = (b"\n\n", b"\n\r\n", b"\r\r", b"\r\r\n")
 LONGEST_BORDER = 3
+HEAD_BYTES = 256
 
 
 class Border:
@@ -45,19 +46,19 @@ class SseEvent(NamedTuple):
 class BlockReader:
     """Cuts a stream at its blank lines. A block is the lines of one event, joined by LF, without the blank line.
 
-    An event of more than `max_event_bytes` is left out and counted in `dropped`; the next one is read again.
+    Of an event of more than `max_event_bytes` only the head is kept, in `over_long`; the next one is read again.
     """
 
-    __slots__ = ("_after_cr", "_dropping", "_held", "_max", "_size", "dropped")
+    __slots__ = ("_after_cr", "_head", "_held", "_max", "_size", "over_long")
 
     def __init__(self, max_event_bytes: int) -> None:
         self._max = max_event_bytes
         self._held: list[bytes] = []
         self._size = 0
         self._after_cr = False
-        self._dropping = False
-        self.dropped = 0
-        """How many events were longer than the limit, and have ended."""
+        self._head = b""
+        self.over_long: list[bytes] = []
+        """The first bytes of each event that was longer than the limit and has ended. The owner may clear it."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """Give the blocks that this read ended. Blank lines between events give none."""
@@ -85,7 +86,7 @@ class BlockReader:
     @property
     def pending(self) -> bytes:
         """The lines of an event whose blank line has not come; empty between events."""
-        return b"" if self._dropping else b"".join(self._held)
+        return b"" if self._head else b"".join(self._held)
 
     @property
     def inside(self) -> bool:
@@ -95,7 +96,7 @@ class BlockReader:
     @property
     def too_large(self) -> bool:
         """Whether an event was left out, or is being left out, because it is longer than the limit."""
-        return self._dropping or self.dropped > 0
+        return bool(self._head or self.over_long)
 
     def _with_lf(self, data: bytes) -> bytes:
         if self._after_cr and data:
@@ -106,28 +107,27 @@ class BlockReader:
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _hold(self, data: bytes) -> None:
-        if self._dropping:
+        if self._head:
             # Only the last byte matters: it may be the first half of the blank line.
             self._held = [data[-1:]]
             return
         self._held.append(data)
         self._size += len(data)
         if self._size > self._max + 1:
-            self._dropping = True
+            self._head = b"".join(self._held)[:HEAD_BYTES]
             self._held = [data[-1:]]
 
     def _cut(self, whole: bytes) -> list[bytes]:
         blocks = whole.split(b"\n\n")
-        if self._dropping:
-            self._dropping = False
-            self.dropped += 1
+        if self._head:
+            self.over_long.append(self._head)
+            self._head = b""
             del blocks[0]
         kept = [stripped for block in blocks if (stripped := block.lstrip(b"\n"))]
         if len(whole) <= self._max:
             return kept
-        fitting = [block for block in kept if len(block) <= self._max]
-        self.dropped += len(kept) - len(fitting)
-        return fitting
+        self.over_long += [block[:HEAD_BYTES] for block in kept if len(block) > self._max]
+        return [block for block in kept if len(block) <= self._max]
 
 
 def _field(line: bytes, name: bytes) -> bytes:

@@ -1,0 +1,230 @@
+"""The look into a request body that routing needs: which model, streaming or not; and the splice that renames it.
+
+Never does: change a byte other than the model's name, grow past its cap, read the input items. Invariant: total, any
+bytes give a `Peek` or a `Problem`; a body that is passed on unchanged is the object that came in.
+
+Source of the encodings: Codex sends `content-encoding: zstd` to a provider named OpenAI; SDKs send none; gzip and
+deflate (zlib) are what HTTP clients use beside it (RFC 9110, 8.4.1).
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import orjson
+import zstandard
+
+from addons.core.errors import Problem
+from addons.core.limits import MIB
+
+Encoding = Literal["identity", "zstd", "gzip", "deflate"]
+
+ENCODINGS: dict[bytes, Encoding] = {
+    b"": "identity",
+    b"identity": "identity",
+    b"zstd": "zstd",
+    b"gzip": "gzip",
+    b"x-gzip": "gzip",
+    b"deflate": "deflate",
+}
+WINDOW_BITS: dict[Encoding, int] = {"gzip": 31, "deflate": 15}
+MAX_WINDOW = 1 << 27
+LEADING_BYTES = 4096
+"""How far `leading_model` looks."""
+
+# Only white space, `{`, the key and a plain name: what Codex and the SDKs write first.
+_LEADING = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"model"[ \t\r\n]*:[ \t\r\n]*"([^"\\]*)"')
+_KEY = re.compile(
+    rb'"(?:m|\\u006[dD])(?:o|\\u006[fF])(?:d|\\u0064)(?:e|\\u0065)(?:l|\\u006[cC])"'
+    rb"[ \t\r\n]*:[ \t\r\n]*"
+)
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
+_SCALAR = re.compile(rb"[^,\]} \t\r\n]+")
+_DEPTH = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
+
+
+@dataclass(frozen=True, slots=True)
+class Peek:
+    """What a request body says. `payload` is shared: read it, never change it."""
+
+    model: str
+    stream: bool
+    decoded: bytes
+    """The body without its content-encoding; the body itself when it had none."""
+    payload: dict[str, object]
+
+
+def peek_model(body: bytes, content_encoding: bytes | None, cap: int) -> Peek | Problem:
+    """Decode (at most `cap` bytes), parse, and find the model.
+
+    Gives a Problem with status 400 (not JSON, no object, no model), 413 (over the cap) or 415 (unknown encoding).
+    """
+    decoded = decode(body, content_encoding, cap)
+    if isinstance(decoded, Problem):
+        return decoded
+    try:
+        payload = orjson.loads(decoded)
+    except orjson.JSONDecodeError as error:
+        return _not_json(decoded, error)
+    if not isinstance(payload, dict):
+        return _refusal(400, "The request body is JSON, but not an object. Send {…} with a model.")
+    model = payload.get("model")
+    if not isinstance(model, str) or not model:
+        return _refusal(
+            400,
+            'The request names no model: "model" is missing or not a string. '
+            "Type `codex-shim list` to see the names.",
+        )
+    return Peek(model, payload.get("stream") is True, decoded, payload)
+
+
+def with_model(
+    body: bytes, content_encoding: bytes | None, new_model: str, cap: int = 64 * MIB
+) -> bytes | Problem:
+    """Give the body with the value of its top-level `model` replaced, in the same content-encoding.
+
+    Every other decoded byte stays. A body that names the model already comes back as the same object. A key that
+    is there twice is replaced twice, so that it does not matter which one a parser takes. Gives a Problem for what
+    `peek_model` refuses.
+    """
+    peek = peek_model(body, content_encoding, cap)
+    if isinstance(peek, Problem):
+        return peek
+    spliced = _spliced(peek.decoded, orjson.dumps(new_model))
+    return body if spliced == peek.decoded else _encoded(spliced, _encoding(content_encoding))
+
+
+def leading_model(body: bytes, content_encoding: bytes | None) -> str | None:
+    """Give the model when it is the first key and plainly written, without decoding or parsing the rest."""
+    head = _decoded(body, _encoding(content_encoding), LEADING_BYTES)
+    match = _LEADING.match(head) if head is not None else None
+    try:
+        return match[1].decode() if match else None
+    except UnicodeDecodeError:
+        return None
+
+
+def decode(body: bytes, content_encoding: bytes | None, cap: int) -> bytes | Problem:
+    """Take the content-encoding off. Never makes more than `cap` + 1 bytes. Gives a Problem: 400, 413 or 415."""
+    encoding = _encoding(content_encoding)
+    if encoding is None:
+        return _refusal(
+            415,
+            f"codex-shim does not know the content-encoding {ascii(content_encoding)[2:-1][:40]!r} of this "
+            "request. Send it as identity, zstd, gzip or deflate.",
+        )
+    decoded = _decoded(body, encoding, cap + 1)
+    if decoded is None:
+        return _refusal(400, f"The request body is not the {encoding} that its header says.")
+    if len(decoded) > cap:
+        return _too_large(cap)
+    return decoded
+
+
+def _encoding(content_encoding: bytes | None) -> Encoding | None:
+    return ENCODINGS.get((content_encoding or b"").strip().lower())
+
+
+def _decoded(body: bytes, encoding: Encoding | None, limit: int) -> bytes | None:
+    """At most `limit` bytes of the decoded body; None when it does not decode."""
+    try:
+        if encoding == "identity":
+            # The whole body is at hand already, so there is nothing to save by cutting it.
+            return body
+        if encoding == "zstd":
+            return _unzstd(body, limit)
+        return None if encoding is None else _inflated(body, WINDOW_BITS[encoding], limit)
+    except (zlib.error, zstandard.ZstdError):
+        return None
+
+
+def _unzstd(body: bytes, limit: int) -> bytes:
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+    with decompressor.stream_reader(body, read_across_frames=True) as reader:
+        return reader.read(limit)
+
+
+def _inflated(body: bytes, window_bits: int, limit: int) -> bytes:
+    parts: list[bytes] = []
+    while body and limit > 0:
+        inflater = zlib.decompressobj(window_bits)
+        part = inflater.decompress(body, limit)
+        parts.append(part)
+        limit -= len(part)
+        # A gzip body may be several members in a row.
+        body = inflater.unused_data
+    return b"".join(parts)
+
+
+def _encoded(body: bytes, encoding: Encoding | None) -> bytes:
+    if encoding == "zstd":
+        return zstandard.ZstdCompressor().compress(body)
+    if encoding in WINDOW_BITS:
+        deflater = zlib.compressobj(wbits=WINDOW_BITS[encoding])
+        return deflater.compress(body) + deflater.flush()
+    return body
+
+
+def _spliced(text: bytes, value: bytes) -> bytes:
+    pieces: list[bytes] = []
+    done = 0
+    for start, end in _model_values(text):
+        pieces += (text[done:start], value)
+        done = end
+    return b"".join((*pieces, text[done:]))
+
+
+def _model_values(text: bytes) -> Iterator[tuple[int, int]]:
+    """Where the values of the top-level `model` keys are. `text` is a valid JSON object."""
+    last = _last_candidate(text)
+    depth = position = 0
+    while position <= last and (token := _TOKEN.search(text, position)):
+        position = token.end()
+        depth += _DEPTH.get(token[0], 0)
+        if depth == 1 and (key := _KEY.match(text, token.start())):
+            position = _value_end(text, key.end())
+            yield key.end(), position
+
+
+def _last_candidate(text: bytes) -> int:
+    """No `model` key begins after this: the scan may stop here, most often at the first key of megabytes."""
+    return max(text.rfind(b'"model"'), text.rfind(rb"\u006"))
+
+
+def _value_end(text: bytes, start: int) -> int:
+    """Where the JSON value that begins at `start` ends."""
+    if text[start] not in b'"{[':
+        scalar = _SCALAR.match(text, start)
+        return scalar.end() if scalar else start
+    depth = 0
+    for token in _TOKEN.finditer(text, start):
+        depth += _DEPTH.get(token[0], 0)
+        if depth == 0:
+            return token.end()
+    return len(text)
+
+
+def _not_json(decoded: bytes, error: orjson.JSONDecodeError) -> Problem:
+    try:
+        offset = len(decoded.decode()[: error.pos].encode())
+    except UnicodeDecodeError as invalid:
+        offset = invalid.start
+    return _refusal(400, f"The request body is not valid JSON at byte {offset}: {error.msg}.")
+
+
+def _too_large(cap: int) -> Problem:
+    # This code makes Codex compact the thread, which is what helps.
+    return Problem(
+        413,
+        "context_length_exceeded",
+        f"The request body is larger than {cap} bytes once decoded. Start a new thread or compact this one.",
+    )
+
+
+def _refusal(status: int, message: str) -> Problem:
+    # To Codex this code means: stop, and show the message.
+    return Problem(status, "invalid_prompt", message)

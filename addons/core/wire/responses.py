@@ -1,0 +1,204 @@
+"""The Responses API's own shapes, and the watcher of a native stream.
+
+Source: OpenAI API reference, "Responses: streaming events". The watcher changes no byte: it gives the very object
+that it was given. Invariant: it parses no delta, and nothing follows a terminal event.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from addons.core.errors import failed_event, problem_of
+from addons.core.turn import Fault, FaultKind
+from addons.core.wire.sse import BlockReader, parse_block
+
+CREATED = b"response.created"
+RATE_LIMITS = b"codex.rate_limits"
+# Codex knows three. After an `error` event the API sends nothing more, and SDKs raise: adding to it would hide it.
+TERMINAL = frozenset({b"response.completed", b"response.failed", b"response.incomplete", b"error"})
+WATCHED = TERMINAL | {CREATED, RATE_LIMITS}
+
+EVENT_LINE = b"event: "
+SEQUENCE_NUMBER = b'"sequence_number":'
+TYPE_FIRST = re.compile(rb'data: ?\{ ?"type": ?"([^"]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one turn. Cached ones are part of the input, reasoning ones of the output."""
+
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    total_tokens: int
+
+    @classmethod
+    def of(cls, value: object) -> Usage | None:
+        """Read a `usage` object of the wire. None unless its three sums are integers."""
+        usage = _object(value)
+        sums = [
+            _integer(usage.get(key)) for key in ("input_tokens", "output_tokens", "total_tokens")
+        ]
+        if None in sums:
+            return None
+        cached = _object(usage.get("input_tokens_details")).get("cached_tokens")
+        reasoning = _object(usage.get("output_tokens_details")).get("reasoning_tokens")
+        tokens_in, tokens_out, total = (number or 0 for number in sums)
+        return cls(tokens_in, _integer(cached) or 0, tokens_out, _integer(reasoning) or 0, total)
+
+    def wire(self) -> dict[str, object]:
+        """The `usage` object of a response: clients validate that both detail objects are there."""
+        return {
+            "input_tokens": self.input_tokens,
+            "input_tokens_details": {"cached_tokens": self.cached_tokens},
+            "output_tokens": self.output_tokens,
+            "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
+            "total_tokens": self.total_tokens,
+        }
+
+
+def _object(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _integer(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _parsed(block: bytes) -> dict[str, object]:
+    event = parse_block(block)
+    try:
+        return _object(orjson.loads(event.data)) if event else {}
+    except orjson.JSONDecodeError:
+        return {}
+
+
+def _is_whole(block: bytes) -> bool:
+    # Clients skip an event whose data is no JSON: a truncated one ends nothing. Parsing megabytes would be dear.
+    event = parse_block(block)
+    return event is not None and event.data.rstrip().endswith(b"}")
+
+
+def event_type(block: bytes) -> bytes:
+    """Give the type of the event in a block, from its head if the head tells; empty if it has none."""
+    if block.startswith(EVENT_LINE):
+        end = block.find(b"\n")
+        return block[len(EVENT_LINE) : end] if end > 0 else b""
+    if first := TYPE_FIRST.match(block):
+        return first[1]
+    kind = _parsed(block).get("type")
+    return kind.encode() if isinstance(kind, str) else b""
+
+
+class Watcher:
+    """Watches a native Responses stream on its way: its terminal event, usage, rate limits and identity.
+
+    An event of more than `event_bytes` passes like any other, but is not looked into. What was seen is parsed only
+    when it is asked for.
+    """
+
+    __slots__ = ("_blocks", "_created", "_last", "_rate_limits", "_terminal", "_terminal_type")
+
+    def __init__(self, event_bytes: int) -> None:
+        self._blocks = BlockReader(event_bytes)
+        self._created = b""
+        self._rate_limits = b""
+        self._terminal = b""
+        self._terminal_type = b""
+        self._last = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Look at one read; give it back as it is."""
+        for block in self._blocks.feed(data):
+            kind = event_type(block)
+            if kind in WATCHED:
+                self._note(kind, block)
+            elif SEQUENCE_NUMBER in block:
+                self._last = block
+        if self._blocks.over_long:
+            self._note_heads()
+        return data
+
+    def _note(self, kind: bytes, block: bytes) -> None:
+        if kind == RATE_LIMITS:
+            self._rate_limits = block
+        elif kind == CREATED:
+            self._created = self._last = block
+        elif not self._terminal and _is_whole(block):
+            self._terminal, self._terminal_type = block, kind
+
+    def _note_heads(self) -> None:
+        for head in self._blocks.over_long:
+            kind = event_type(head)
+            if kind in TERMINAL and not self._terminal:
+                self._terminal, self._terminal_type = head, kind
+        self._blocks.over_long.clear()
+
+    def finish(self) -> bytes:
+        """The upstream ended its body: give nothing after a terminal event, else `response.failed`."""
+        return self.fail(Fault(FaultKind.CUT, "its body ended without a terminal event"))
+
+    def fail(self, fault: Fault) -> bytes:
+        """Give the closing `response.failed` in the announced response's name, or nothing after a terminal event.
+
+        A terminal event that lacks only its blank line is given that.
+        """
+        if self._terminal:
+            return b""
+        if self._ended_by(self._blocks.pending):
+            return b"\n\n"
+        event = failed_event(
+            problem_of(fault),
+            response=self.response,
+            sequence_number=self.sequence_number + 1,
+        )
+        self._terminal_type, self._terminal = b"response.failed", event.rstrip(b"\n")
+        return event
+
+    def _ended_by(self, rest: bytes) -> bool:
+        kind = event_type(rest)
+        if kind in TERMINAL and _parsed(rest):
+            self._note(kind, rest.rstrip(b"\n"))
+        return self.terminal
+
+    @property
+    def terminal(self) -> bool:
+        """Whether a terminal event passed or was given."""
+        return bool(self._terminal)
+
+    @property
+    def terminal_type(self) -> str:
+        """The type of the terminal event; empty before it."""
+        return self._terminal_type.decode("utf-8", "replace")
+
+    @property
+    def response(self) -> dict[str, object]:
+        """The response object that `response.created` announced; empty before it."""
+        return _object(_parsed(self._created).get("response"))
+
+    @property
+    def response_id(self) -> str | None:
+        """The id of the announced response."""
+        value = self.response.get("id")
+        return value if isinstance(value, str) else None
+
+    @property
+    def sequence_number(self) -> int:
+        """The number of the last event seen before a terminal one; -1 if it had none."""
+        number = _integer(_parsed(self._last).get("sequence_number"))
+        return -1 if number is None else number
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the terminal event says the turn used."""
+        return Usage.of(_object(_parsed(self._terminal).get("response")).get("usage"))
+
+    @property
+    def rate_limits(self) -> Mapping[str, object] | None:
+        """The last `codex.rate_limits` event, as it came."""
+        return _parsed(self._rate_limits) or None
