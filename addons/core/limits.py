@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -32,3 +33,42 @@ class Limits:
     """Largest single SSE event that is looked into."""
     queue_bytes: int = 256 * KIB
     """What a synthetic origin may have under way before it has to wait for the client."""
+
+
+ENV_PREFIX = "CODEX_SHIM_"
+
+
+def limits_from(
+    values: Mapping[str, object], env: Mapping[str, str]
+) -> tuple[Limits, tuple[str, ...]]:
+    """Build the limits from the `limits` object of models.json; CODEX_SHIM_<NAME> in `env` wins.
+
+    Gives what is wrong as plain sentences; a wrong value leaves its default in force.
+    """
+    known: dict[str, float | int] = {}
+    problems = [f"limits.{name}: no such limit" for name in values.keys() - _NAMES]
+    for field in fields(Limits):
+        variable = ENV_PREFIX + field.name.upper()
+        where, value = f"limits.{field.name}", values.get(field.name)
+        if variable in env:
+            where, value = variable, env[variable]
+        if value is None:
+            continue
+        if (number := _positive(value)) is None:
+            problems.append(f"{where}: {value!r} is not a number above 0")
+        else:
+            known[field.name] = number if field.name.endswith("_seconds") else int(number)
+    return Limits(**known), tuple(problems)  # type: ignore[arg-type]
+
+
+_NAMES = frozenset(field.name for field in fields(Limits))
+
+
+def _positive(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if 0 < number < float("inf") else None

@@ -108,6 +108,8 @@ class Fault:
     kind: FaultKind
     detail: str
     origin: Origin | None = None
+    reused: bool = False
+    """The connection had served an earlier turn: the upstream may just have closed it while it was idle."""
 
 
 class Translator(Protocol):

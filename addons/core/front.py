@@ -1,0 +1,185 @@
+"""What becomes of a request that was let in: a local answer, or the plan of a route. The engine's `Front`.
+
+Invariant: total. A bad request gets a plan that says what is wrong with it; it never raises and never guesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import NoReturn
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+
+from addons.core.catalog import codex_shape, etag_of, openai_shape
+from addons.core.errors import JSON_HEADERS, Problem, told
+from addons.core.routes import RouteTable
+from addons.core.turn import Answer, ClientRequest, Fault, Head, Plan, Reply, Step
+from addons.core.wire.peek import Peek, peek_model
+
+TURN_PATHS = frozenset({"/responses", "/responses/compact"})
+ALLOWED = {"/health": "GET", "/models": "GET", "/responses": "POST", "/responses/compact": "POST"}
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPlan:
+    """The plan of a request that is answered here."""
+
+    reply: Reply
+
+    def start(self) -> Step:
+        """Answer at once."""
+        return Answer(self.reply)
+
+    def on_head(self, head: Head) -> NoReturn:
+        """No upstream was asked."""
+        raise AssertionError(head)
+
+    def on_body(self, head: Head, body: bytes) -> NoReturn:
+        """No upstream was asked."""
+        raise AssertionError(head, body)
+
+    def on_fault(self, fault: Fault) -> NoReturn:
+        """No upstream was asked."""
+        raise AssertionError(fault)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What /health tells beside the table. Plain values, kept up to date in the background."""
+
+    version: str
+    pid: int
+    uptime_seconds: float
+    live_turns: int
+    reasons: Mapping[str, str]
+    """Route kind → why it is not live."""
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShimFront:
+    """Everything is asked for per request: a changed source swaps the table, never a running plan."""
+
+    table: Callable[[], RouteTable]
+    status: Callable[[], Status]
+    body_cap: int
+    etag: Callable[[], str | None]
+    """The ETag under which the account's catalog was got, when the table is exactly that."""
+
+    def plan(self, request: ClientRequest) -> Plan:
+        """Decide by path and method."""
+        path = shim_path(request.path)
+        if path not in ALLOWED:
+            return AnswerPlan(_no_such_path(path).reply())
+        if path == "/responses" and _is_websocket(request):
+            return AnswerPlan(_upgrade_required())
+        if request.method != ALLOWED[path]:
+            return AnswerPlan(_wrong_method(request.method, path))
+        if path == "/health":
+            return AnswerPlan(_json(200, health(self.table(), self.status())))
+        if path == "/models":
+            return AnswerPlan(self._models(request))
+        return self._turn(request)
+
+    def _models(self, request: ClientRequest) -> Reply:
+        live = self.table().live
+        if "client_version" not in parse_qs(urlsplit(request.path).query):
+            return _json(200, openai_shape([(route.slug, route.provider) for route in live]))
+        body = orjson.dumps(codex_shape([route.entry for route in live]))
+        tag = self.etag() or etag_of(body)
+        return Reply(Head(200, (*JSON_HEADERS, (b"etag", tag.encode()))), body)
+
+    def _turn(self, request: ClientRequest) -> Plan:
+        content_type = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
+        if content_type != b"application/json":
+            return AnswerPlan(_not_json().reply())
+        peek = peek_model(request.body, request.header(b"content-encoding"), self.body_cap)
+        if not isinstance(peek, Peek):
+            return AnswerPlan(peek.reply())
+        table = self.table()
+        route = table.resolve(peek.model)
+        if route is None:
+            return AnswerPlan(_unknown_slug(peek.model, table).reply())
+        if not route.live:
+            return _told(Problem(401, "invalid_prompt", route.hidden_because), request)
+        return route.make_plan(request, route)
+
+
+def shim_path(target: str) -> str:
+    """The path of a request target without query and without the `/v1` that a base URL may hold."""
+    path = target.partition("?")[0]
+    return path.removeprefix("/v1") if path.startswith("/v1/") else path
+
+
+def health(table: RouteTable, status: Status) -> dict[str, object]:
+    """The body of GET /health, from memory."""
+    providers = {route.provider for route in table.live}
+    return {
+        "ok": True,
+        "version": status.version,
+        "models": len(table.live),
+        "chatgpt_passthrough": "chatgpt" in providers,
+        "cursor_passthrough": "cursor" in providers,
+        "demo": "demo" in providers,
+        "pid": status.pid,
+        "uptime_seconds": round(status.uptime_seconds, 1),
+        "live_turns": status.live_turns,
+        "reasons": dict(status.reasons),
+        "problems": list(status.problems),
+    }
+
+
+def _told(problem: Problem, request: ClientRequest) -> AnswerPlan:
+    return AnswerPlan(told(problem, to_codex=request.is_codex))
+
+
+def _json(status: int, value: object) -> Reply:
+    return Reply(Head(status, JSON_HEADERS), orjson.dumps(value))
+
+
+def _is_websocket(request: ClientRequest) -> bool:
+    return (request.header(b"upgrade") or b"").lower() == b"websocket"
+
+
+def _upgrade_required() -> Reply:
+    """426 sends Codex to plain HTTP at once; any other status costs it seven tries (Codex 0.169)."""
+    problem = Problem(
+        426,
+        "websocket_not_spoken",
+        "codex-shim does not speak WebSocket here. Use POST /v1/responses; "
+        "in Codex set supports_websockets = false for this provider.",
+    )
+    return problem.reply()
+
+
+def _no_such_path(path: str) -> Problem:
+    known = ", ".join("/v1" + known if known != "/health" else known for known in ALLOWED)
+    return Problem(404, "not_found", f"codex-shim has no {path!r}. It serves {known}.")
+
+
+def _wrong_method(method: str, path: str) -> Reply:
+    allowed = ALLOWED[path]
+    problem = Problem(405, "method_not_allowed", f"{path} is asked with {allowed}, not {method}.")
+    reply = problem.reply()
+    head = replace(reply.head, headers=(*reply.head.headers, (b"allow", allowed.encode())))
+    return replace(reply, head=head)
+
+
+def _not_json() -> Problem:
+    return Problem(
+        415,
+        "unsupported_media_type",
+        "codex-shim only takes JSON: send `content-type: application/json`.",
+    )
+
+
+def _unknown_slug(slug: str, table: RouteTable) -> Problem:
+    known = ", ".join(route.slug for route in table.live) or "none"
+    return Problem(
+        404,
+        "model_not_found",
+        f"codex-shim knows no model {slug[:100]!r}. It serves: {known}. "
+        "`codex-shim list --all` tells why others are hidden.",
+    )

@@ -1,0 +1,78 @@
+"""Who may ask for what: decided from the request's head alone, before anything of it is believed.
+
+Any web page can make a browser send requests to 127.0.0.1, and a rebound DNS name makes them look local. So the Host
+must be a loopback name (or one the user allows), nothing may come from another origin, and the target must be a plain
+path: the shim is no forward proxy. There are no CORS headers, ever.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from addons.core.errors import Problem
+from addons.core.turn import Headers, header
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::\d{1,5})?")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """The head of a request as its client sent it."""
+
+    authority: str
+    """Host header or :authority."""
+    is_origin_form: bool
+    """Whether the request target is a plain path."""
+    headers: Headers
+
+
+def is_loopback_address(address: str) -> bool:
+    """Whether a peer address is this machine: decided on the parsed address, never on its text."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_loopback
+
+
+def refusal(knock: Knock, allowed_hosts: AbstractSet[str] = frozenset()) -> Problem | None:
+    """Give the answer for a request that may not come in, or None."""
+    if not knock.is_origin_form:
+        return _refused("its target is an absolute URL, and codex-shim is not a forward proxy")
+    if _host_of(knock.authority) not in LOOPBACK_NAMES | allowed_hosts:
+        return _refused(
+            "its Host is not a name of this machine; "
+            "set CODEX_SHIM_ALLOWED_HOSTS to allow another one"
+        )
+    if _comes_from_elsewhere(knock):
+        return _refused("a web page sent it (Origin or Sec-Fetch-Site names another site)")
+    if any(_CONTROL.search(value) for _, value in knock.headers):
+        return Problem(
+            400,
+            "bad_request",
+            "codex-shim refuses this request: a header holds a control character.",
+        )
+    return None
+
+
+def _host_of(authority: str) -> str | None:
+    match = _AUTHORITY.fullmatch(authority.lower())
+    return (match["v6"] or match["name"]) if match else None
+
+
+def _comes_from_elsewhere(knock: Knock) -> bool:
+    site = header(knock.headers, b"sec-fetch-site")
+    if site is not None and site not in (b"none", b"same-origin"):
+        return True
+    origin = header(knock.headers, b"origin")
+    return origin is not None and origin.lower() != b"http://" + knock.authority.lower().encode()
+
+
+def _refused(reason: str) -> Problem:
+    return Problem(403, "request_refused", f"codex-shim refuses this request: {reason}.")

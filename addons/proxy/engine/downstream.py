@@ -1,0 +1,92 @@
+"""The client's side of one stream: framing, and bytes of our own only where they are safe.
+
+Invariant: the engine writes bytes of its own only into a 200 `text/event-stream` answer without content-encoding and
+only between two events; such an answer has no `content-length`. An empty chunk is never written: HTTP/1 would take
+it for the end of the body.
+"""
+
+from __future__ import annotations
+
+import time
+
+from mitmproxy import http
+
+from addons.core.turn import Head, Headers, Reply
+from addons.core.wire.sse import Border
+
+HEARTBEAT = b'event: response.heartbeat\ndata: {"type":"response.heartbeat"}\n\n'
+FRAMING = frozenset(
+    {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
+)
+BODILESS = frozenset({204, 304})
+
+
+def http_response(reply: Reply, *, close: bool = False) -> http.Response:
+    """Make the mitmproxy response of a whole local answer."""
+    framing: Headers = ((b"content-length", b"%d" % len(reply.body)),)
+    if close:
+        framing += ((b"connection", b"close"),)
+    return _response(reply.head.status, (*reply.head.headers, *framing), reply.body)
+
+
+def _response(status: int, headers: Headers, content: bytes | None) -> http.Response:
+    return http.Response(
+        http_version=b"HTTP/1.1",
+        status_code=status,
+        reason=http.status_codes.RESPONSES.get(status, "").encode(),
+        headers=http.Headers(headers),
+        content=content,
+        trailers=None,
+        timestamp_start=time.time(),
+        timestamp_end=None,
+    )
+
+
+def is_event_stream(head: Head) -> bool:
+    """Whether whole events of ours may be put between the events of this answer."""
+    content_type = (head.header(b"content-type") or b"").lower()
+    encoding = (head.header(b"content-encoding") or b"identity").lower()
+    return (
+        head.status == http.status_codes.OK
+        and content_type.startswith(b"text/event-stream")
+        and encoding == b"identity"
+    )
+
+
+class Downstream:
+    """What the client was given so far."""
+
+    __slots__ = ("border", "has_length", "is_sse", "started")
+
+    def __init__(self) -> None:
+        self.started = False
+        self.is_sse = False
+        self.has_length = False
+        self.border = Border()
+
+    def open(self, head: Head, request: http.Request) -> http.Response:
+        """Make the head of a streamed answer, framed for this client."""
+        self.is_sse = is_event_stream(head)
+        dropped = FRAMING | {b"content-length"} if self.is_sse else FRAMING
+        headers = tuple(field for field in head.headers if field[0].lower() not in dropped)
+        self.has_length = any(name.lower() == b"content-length" for name, _ in headers)
+        response = _response(head.status, (*headers, *self._framing(head.status, request)), None)
+        response.stream = True
+        return response
+
+    def _framing(self, status: int, request: http.Request) -> Headers:
+        bodiless = status in BODILESS or request.method == "HEAD"
+        if self.has_length or bodiless or request.is_http2:
+            return ()
+        if request.http_version == "HTTP/1.0":
+            return ((b"connection", b"close"),)
+        return ((b"transfer-encoding", b"chunked"),)
+
+    @property
+    def takes_heartbeat(self) -> bool:
+        """Whether an event of ours may be written now."""
+        return self.started and self.is_sse and self.border.clean
+
+    def separator(self) -> bytes:
+        """What has to stand before a closing event: a blank line when the stream broke off inside an event."""
+        return b"" if self.border.clean else b"\n\n"

@@ -1,0 +1,229 @@
+"""The engine of one mitmproxy process: what the addon talks to, and what every stream shares.
+
+It knows no provider by name: a `Front` makes the plans. It holds the live turns by flow id, beside the flows, because
+a flow is copied, saved and replayed, and must carry nothing but plain data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+import traceback
+from collections.abc import Callable
+
+from mitmproxy import ctx, http
+from mitmproxy.connection import Client
+from mitmproxy.net.server_spec import ServerSpec
+from mitmproxy.net.tls import starts_like_tls_record
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.layers import modes, tls
+from mitmproxy.proxy.server import ConnectionHandler
+from mitmproxy.utils import asyncio_utils
+
+from addons.core.credential import Origin
+from addons.core.errors import Problem
+from addons.core.limits import Limits
+from addons.core.turn import Fault, FaultKind, Front
+from addons.proxy.engine import replay
+from addons.proxy.engine.intake import Admission
+from addons.proxy.engine.layer import ShimHttpLayer
+from addons.proxy.engine.messages import Injected, InjectedEvent, Signal
+from addons.proxy.engine.refusal import RefusingLayer
+from addons.proxy.engine.stream import TurnStream
+from addons.proxy.engine.synthetic import SyntheticSource
+
+log = logging.getLogger(__name__)
+
+ProxyFor = Callable[[Origin], Origin | None]
+
+
+def no_proxy(_: Origin) -> None:
+    """Every upstream is reached directly."""
+
+
+class Engine:
+    """One per process. The addon forwards its hooks here."""
+
+    def __init__(
+        self,
+        front: Front,
+        limits: Limits,
+        *,
+        proxy_for: ProxyFor = no_proxy,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.front = front
+        self.limits = limits
+        self.now = now
+        self._proxy_for = proxy_for
+        self._turns: dict[str, TurnStream] = {}
+        self._accepted: set[str] = set()
+        self._replays: dict[str, ConnectionHandler] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    # Hooks ------------------------------------------------------------------------------------------------
+
+    def accept(self, client: Client) -> None:
+        """Let a client connection speak. Without this it gets no layer."""
+        self._accepted.add(client.id)
+
+    def disconnected(self, client: Client) -> None:
+        """Forget a client connection."""
+        self._accepted.discard(client.id)
+
+    def choose_layer(self, nextlayer: layer.NextLayer) -> None:
+        """Answer the next_layer hook for reverse mode; any failure in here refuses the connection."""
+        if nextlayer.layer is not None or not isinstance(
+            nextlayer.context.layers[0], modes.ReverseProxy
+        ):
+            return
+        nextlayer.layer = RefusingLayer(nextlayer.context)
+        if nextlayer.context.client.id in self._accepted:
+            nextlayer.layer = self._stack(nextlayer)
+
+    def _stack(self, nextlayer: layer.NextLayer) -> layer.Layer:
+        context = nextlayer.context
+        if not starts_like_tls_record(nextlayer.data_client()):
+            return ShimHttpLayer(context, self)
+        client_tls = tls.ClientTLSLayer(context)
+        client_tls.child_layer = layer.NextLayer(context)
+        return client_tls
+
+    def authority_of(self, flow: http.HTTPFlow) -> str:
+        """The Host or :authority that the client itself sent, which mitmproxy may have rewritten in the flow."""
+        return self._turns[flow.id].client_authority
+
+    def admit_head(self, flow: http.HTTPFlow, refusal: Problem | None) -> None:
+        """The requestheaders hook came to its end: the request may go on, or is refused."""
+        turn = self._turns[flow.id]
+        turn.refusal = refusal
+        turn.admission = Admission.HEAD
+
+    def admit_whole(self, flow: http.HTTPFlow) -> None:
+        """The request hook came to its end."""
+        turn = self._turns[flow.id]
+        if turn.admission is Admission.HEAD:
+            turn.admission = Admission.WHOLE
+
+    # Streams ----------------------------------------------------------------------------------------------
+
+    @property
+    def live_turns(self) -> int:
+        """How many turns run now."""
+        return len(self._turns)
+
+    def register(self, turn: TurnStream) -> None:
+        """A turn begins."""
+        self._turns[turn.flow.id] = turn
+        self._idle.clear()
+
+    def forget(self, turn: TurnStream) -> None:
+        """A turn has ended."""
+        self._turns.pop(turn.flow.id, None)
+        if not self._turns:
+            self._idle.set()
+
+    def upstream_proxy(self, origin: Origin) -> ServerSpec | None:
+        """The outbound proxy of an attempt, in mitmproxy's form."""
+        if (proxy := self._proxy_for(origin)) is None:
+            return None
+        return (proxy.scheme, (proxy.host, proxy.port))
+
+    def internal_fault(self, error: BaseException) -> Fault:
+        """Log a failure of ours under an id, and make the fault that names it.
+
+        The exception's own text is left out of both: it may quote what must not be shown.
+        """
+        error_id = secrets.token_hex(4)
+        where = [
+            f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)
+        ]
+        log.error(
+            "internal error %s: %s at %s",
+            error_id,
+            type(error).__name__,
+            " < ".join(reversed(where)),
+        )
+        return Fault(FaultKind.INTERNAL, f"internal error {error_id}")
+
+    # Injection --------------------------------------------------------------------------------------------
+
+    def add_replay(self, flow: http.HTTPFlow, handler: ConnectionHandler) -> None:
+        """A replayed flow is in no listener's books: remember who carries it."""
+        self._replays[flow.id] = handler
+
+    def remove_replay(self, flow: http.HTTPFlow) -> None:
+        """The replay is over."""
+        self._replays.pop(flow.id, None)
+
+    def _handler_of(self, turn: TurnStream) -> ConnectionHandler | None:
+        if handler := self._replays.get(turn.flow.id):
+            return handler
+        proxyserver = ctx.master.addons.get("proxyserver")
+        found: ConnectionHandler | None = proxyserver.connections.get(turn.context.client.id)
+        return found
+
+    def inject(self, turn: TurnStream, message: Injected) -> None:
+        """Give a turn a message, soon. Nothing happens when its client is gone."""
+        if handler := self._handler_of(turn):
+            asyncio_utils.create_task(
+                handler.server_event(InjectedEvent(turn.flow, message)),
+                name="inject",
+                keep_ref=True,
+            )
+
+    def synthetic_source(self, turn: TurnStream) -> SyntheticSource:
+        """Make the source that feeds a turn from a coroutine."""
+
+        async def deliver(message: Injected) -> None:
+            if handler := self._handler_of(turn):
+                await handler.server_event(InjectedEvent(turn.flow, message))
+                await _drained(handler, turn)
+
+        return SyntheticSource(
+            turn.stream_id, deliver, self.limits.queue_bytes, self.internal_fault
+        )
+
+    def unsent_bytes(self, turn: TurnStream) -> int:
+        """How much the client has still to read."""
+        handler = self._handler_of(turn)
+        io = handler.transports.get(turn.context.client) if handler else None
+        if io is None or not isinstance(io.writer, asyncio.StreamWriter):
+            return 0
+        return io.writer.transport.get_write_buffer_size()
+
+    # Life -------------------------------------------------------------------------------------------------
+
+    def install(self) -> None:
+        """Let replays pass through the engine as well."""
+        replay.install(self)
+
+    async def shutdown(self) -> None:
+        """Stop listening, let turns finish up to the limit, then end each with a typed failure."""
+        await ctx.master.addons.get("proxyserver").servers.update([])
+        if await self._became_idle(self.limits.drain_seconds):
+            return
+        fault = Fault(FaultKind.SHUTDOWN, "the shim is shutting down")
+        for turn in list(self._turns.values()):
+            self.inject(turn, Injected(turn.stream_id, Signal.FAULT, fault=fault))
+        await self._became_idle(1.0)
+
+    async def _became_idle(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+
+async def _drained(handler: ConnectionHandler, turn: TurnStream) -> None:
+    io = handler.transports.get(turn.context.client)
+    if io is not None and isinstance(io.writer, asyncio.StreamWriter):
+        try:
+            await io.writer.drain()
+        except OSError:
+            # the client is gone; its own event ends the turn
+            return

@@ -1,0 +1,193 @@
+"""The HTTP layer of one client connection: makes our streams, takes credentials off, keeps connections honest.
+
+The second border: what is raised inside mitmproxy's protocol code passes by every stream; it is caught here, each
+turn of the connection gets its typed answer, and the client is never left waiting.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from mitmproxy import http
+from mitmproxy.connection import Connection
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http import (
+    GetHttpConnection,
+    HttpLayer,
+    HTTPMode,
+    HttpStream,
+    RegisterHttpConnection,
+)
+from mitmproxy.proxy.layers.http._events import RequestHeaders
+from mitmproxy.proxy.layers.http._http1 import Http1Client
+
+from addons.core.credential import Secret
+from addons.core.headers import CLIENT_CREDENTIALS, canonical
+from addons.core.turn import Fault
+from addons.proxy.engine.http1 import ListenerHttp1, UpstreamHttp1
+from addons.proxy.engine.messages import ConnectDeadline, Injected, InjectedEvent, SafeLog, Signal
+from addons.proxy.engine.stream import TurnStream
+
+if TYPE_CHECKING:
+    from addons.proxy.engine.engine import Engine
+
+LABEL = b"<kept by codex-shim>"
+
+
+class ShimHttpLayer(HttpLayer):
+    """mitmproxy's HTTP layer in which every stream is a turn."""
+
+    def __init__(self, context: Context, engine: Engine) -> None:
+        super().__init__(context, HTTPMode.transparent)
+        self._engine = engine
+        self._last_wire_id = 0
+        self._used: set[Connection] = set()
+        if context.client.alpn != b"h2":
+            self.connections[context.client] = ListenerHttp1(
+                context.fork(), engine.limits.head_bytes
+            )
+
+    # Events -----------------------------------------------------------------------------------------------
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        try:
+            for command in self._on_event(event):
+                yield _without_quotes(command)
+        except Exception as error:  # noqa: BLE001  border two: failures of the protocol code
+            yield from self._end_turns(self._engine.internal_fault(error))
+
+    def _on_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, InjectedEvent):
+            yield from self._on_injected(event)
+        elif isinstance(event, events.Wakeup) and event.command not in self.command_sources:
+            return
+        elif isinstance(event, events.Wakeup) and isinstance(event.command, ConnectDeadline):
+            yield from self._on_connect_deadline(event.command)
+        else:
+            yield from super()._handle_event(event)
+
+    def _on_injected(self, event: InjectedEvent) -> CommandGenerator[None]:
+        stream = self.streams.get(event.message.stream_id)
+        if not isinstance(stream, TurnStream) or stream.flow is not event.flow:
+            return
+        if event.message.signal in (Signal.KILL, Signal.FAULT):
+            yield from self._stop_connecting(stream)
+        yield from self.event_to_child(stream, event)
+
+    def _on_connect_deadline(self, deadline: ConnectDeadline) -> CommandGenerator[None]:
+        stream = self.command_sources.pop(deadline)
+        if isinstance(stream, TurnStream):
+            stream.connect_timed_out = True
+            yield from self._stop_connecting(stream)
+
+    def forget_wakeup(self, wakeup: commands.RequestWakeup | None) -> None:
+        """Let go of the stream that asked: mitmproxy would keep it, bodies and all, until the time is up."""
+        if wakeup:
+            self.command_sources.pop(wakeup, None)
+
+    def _stop_connecting(self, stream: TurnStream) -> CommandGenerator[None]:
+        """Close the connection that a paused stream waits for; its wait then ends with an error."""
+        for connection, waiting in list(self.waiting_for_establishment.items()):
+            if stream.waits_for in waiting:
+                yield commands.CloseConnection(connection)
+
+    def _end_turns(self, fault: Fault) -> CommandGenerator[None]:
+        turns = {id(s): s for s in self.streams.values() if isinstance(s, TurnStream)}
+        answered = bool(turns)
+        for turn in turns.values():
+            if turn.upstream.connection:
+                turn.upstream.ended()
+                yield commands.CloseConnection(turn.upstream.connection)
+            answered = answered and not turn.ended
+            try:
+                message = Injected(turn.stream_id, Signal.FAULT, fault=fault)
+                yield from self.event_to_child(turn, InjectedEvent(turn.flow, message))
+            except Exception as error:  # noqa: BLE001  the answer failed as well: only the end is left
+                self._engine.internal_fault(error)
+                answered = False
+        if not answered:
+            yield commands.CloseConnection(self.context.client)
+
+    # Streams ----------------------------------------------------------------------------------------------
+
+    def make_stream(self, stream_id: int) -> CommandGenerator[None]:
+        """Make a turn of it."""
+        stream = TurnStream(self.context.fork(), stream_id, self._engine, self)
+        self.streams[stream_id] = stream
+        yield from self.event_to_child(stream, events.Start())
+
+    def register_wire_id(self, stream: HttpStream) -> int:
+        """Give an attempt an id of its own. Even: clients only use odd ones."""
+        self._last_wire_id += 2
+        self.streams[self._last_wire_id] = stream
+        return self._last_wire_id
+
+    def mark_used(self, connection: Connection) -> bool:
+        """Note that an upstream connection serves a turn; tell whether it had served one before."""
+        used = connection in self._used
+        self._used.add(connection)
+        return used
+
+    def event_to_child(
+        self, child: layer.Layer | HttpStream, event: events.Event
+    ) -> CommandGenerator[None]:
+        """Take the client's credentials off its request on the way to the stream, before the flow exists."""
+        if isinstance(event, RequestHeaders) and isinstance(child, TurnStream):
+            child.client_authority = event.request.host_header or ""
+            if not event.replay_flow:
+                child.credentials = take_credentials(event.request)
+        yield from super().event_to_child(child, event)
+
+    # Connections ------------------------------------------------------------------------------------------
+
+    def get_connection(
+        self, event: GetHttpConnection, *, reuse: bool = True
+    ) -> CommandGenerator[None]:
+        """Never answer from a connection that failed before: mitmproxy would repeat its error for ever.
+
+        A failed entry stays, moved to the end: its ConnectionClosed may still come.
+        """
+        failed = [c for c in self.connections if event.connection_spec_matches(c) and c.error]
+        for connection in failed:
+            self.connections[connection] = self.connections.pop(connection)
+        usable = not failed or any(self._is_usable(c, event) for c in self.connections)
+        yield from super().get_connection(event, reuse=reuse and usable)
+
+    def _is_usable(self, connection: Connection, event: GetHttpConnection) -> bool:
+        return event.connection_spec_matches(connection) and (
+            connection.connected or connection in self.waiting_for_establishment
+        )
+
+    def register_connection(self, command: RegisterHttpConnection) -> CommandGenerator[None]:
+        """An established HTTP/1 connection reads in our way from here on."""
+        if not command.err:
+            protocol = self.connections[command.connection].context.layers[-1]
+            if type(protocol) is Http1Client:
+                protocol.__class__ = UpstreamHttp1
+                protocol.head_bytes = self._engine.limits.head_bytes  # type: ignore[attr-defined]
+        yield from super().register_connection(command)
+
+
+def take_credentials(request: http.Request) -> dict[bytes, Secret]:
+    """Take the credential headers off a request; a label stays. `authorization ` is a spelling of one, too."""
+    taken: dict[bytes, Secret] = {}
+    fields: list[tuple[bytes, bytes]] = []
+    for name, value in request.headers.fields:
+        plain = canonical(name)
+        if plain in CLIENT_CREDENTIALS:
+            taken[plain] = Secret(value)
+            fields.append((plain, LABEL))
+        else:
+            fields.append((name, value))
+    request.headers.fields = tuple(fields)
+    return taken
+
+
+def _without_quotes(command: commands.Command) -> commands.Command:
+    """The protocol code's log lines may quote a raw head, bearer and all."""
+    if isinstance(command, commands.Log) and not isinstance(command, SafeLog):
+        return SafeLog("a protocol message was withheld: it may quote raw bytes", logging.DEBUG)
+    return command

@@ -1,0 +1,31 @@
+"""What a connection gets that no hook has let in: one JSON answer to whatever it sends, then the end."""
+
+from __future__ import annotations
+
+from mitmproxy.net.http import http1
+from mitmproxy.proxy import commands, events, layer
+
+from addons.core.errors import Problem
+from addons.proxy.engine.downstream import http_response
+
+NOT_ADMITTED = Problem(
+    403,
+    "client_refused",
+    "codex-shim only serves programs on this machine. "
+    "To let others in, start it with `codex-shim serve --allow-remote`.",
+)
+
+
+class RefusingLayer(layer.Layer):
+    """Answers the first bytes and closes. Reads nothing of them."""
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.DataReceived) and event.connection is self.context.client:
+            response = http_response(NOT_ADMITTED.reply(), close=True)
+            yield commands.SendData(self.context.client, http1.assemble_response(response))
+        if isinstance(event, events.DataReceived | events.ConnectionClosed):
+            yield commands.CloseConnection(self.context.client)
+            self._handle_event = self._done  # type: ignore[method-assign]
+
+    def _done(self, _: events.Event) -> layer.CommandGenerator[None]:
+        yield from ()

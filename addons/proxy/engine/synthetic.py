@@ -1,0 +1,86 @@
+"""A synthetic origin feeds its stream by injected events, no faster than the client reads.
+
+Injection does not wait, so the origin writes into a queue bounded in bytes. A pump takes all of it, injects one joined
+buffer, waits until the client's socket has room, and takes the next. A full queue pauses the origin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from mitmproxy.utils import asyncio_utils
+
+from addons.core.turn import Fault, SyntheticOrigin
+from addons.proxy.engine.messages import Injected, Signal
+
+Deliver = Callable[[Injected], Awaitable[None]]
+"""Gives a message to the stream; returns once the stream has handled it and the client's socket has room."""
+
+
+class SyntheticSource:
+    """Runs one origin and its pump; `cancel` ends both."""
+
+    def __init__(
+        self,
+        stream_id: int,
+        deliver: Deliver,
+        queue_bytes: int,
+        explain: Callable[[BaseException], Fault],
+    ) -> None:
+        self._stream_id = stream_id
+        self._deliver = deliver
+        self._queue_bytes = queue_bytes
+        self._explain = explain
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._readable = asyncio.Event()
+        self._room = asyncio.Event()
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._last: Injected | None = None
+
+    def start(self, origin: SyntheticOrigin) -> None:
+        """Begin. The origin's end, or its exception, becomes the last message of the stream."""
+        self._tasks = (
+            asyncio_utils.create_task(self._run(origin), name="synthetic origin", keep_ref=True),
+            asyncio_utils.create_task(self._pump(), name="synthetic pump", keep_ref=True),
+        )
+
+    def cancel(self) -> None:
+        """Stop the origin and drop what it wrote. Safe to call twice and from the origin's own delivery."""
+        for task in self._tasks:
+            task.cancel("the turn has ended")
+        self._tasks = ()
+
+    async def write(self, data: bytes) -> None:
+        """Queue bytes for the client; wait while the queue is full."""
+        while self._size >= self._queue_bytes:
+            self._room.clear()
+            await self._room.wait()
+        self._parts.append(data)
+        self._size += len(data)
+        self._readable.set()
+
+    async def _run(self, origin: SyntheticOrigin) -> None:
+        try:
+            await origin(self)
+        except Exception as error:  # noqa: BLE001  the origin's border: its failure is told to the client
+            fault = self._explain(error)
+            self._last = Injected(self._stream_id, Signal.FAULT, fault=fault)
+        else:
+            self._last = Injected(self._stream_id, Signal.END)
+        self._readable.set()
+
+    async def _pump(self) -> None:
+        while True:
+            await self._readable.wait()
+            self._readable.clear()
+            last, joined = self._last, b"".join(self._parts)
+            self._parts.clear()
+            self._size = 0
+            self._room.set()
+            if joined:
+                await self._deliver(Injected(self._stream_id, Signal.DATA, joined))
+            if last:
+                await self._deliver(last)
+                return

@@ -1,0 +1,81 @@
+"""The upstream's side of one stream: one attempt at a time, each under a wire id of its own.
+
+Events carry a stream id and no connection, so that late data or a late error of an abandoned attempt would be taken
+for the next attempt's. Clients only use odd ids; each attempt gets a fresh even one, and giving an attempt up takes
+its id out of the layer: what it still says finds nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mitmproxy.connection import Connection
+from mitmproxy.proxy import commands
+from mitmproxy.proxy.layers.http import HttpStream, SendHttp
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+)
+
+from addons.core.credential import Origin
+from addons.core.turn import WireRequest
+from addons.proxy.engine.wire import http_request
+
+if TYPE_CHECKING:
+    from addons.proxy.engine.layer import ShimHttpLayer
+
+
+class Upstream:
+    """The attempt under way, if any."""
+
+    __slots__ = ("_layer", "_wire_id", "connection", "head_seen", "origin", "reused")
+
+    def __init__(self, layer: ShimHttpLayer) -> None:
+        self._layer = layer
+        self._wire_id: int | None = None
+        self.connection: Connection | None = None
+        self.origin: Origin | None = None
+        self.head_seen = False
+        self.reused = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether an attempt was sent whose answer has not ended."""
+        return self._wire_id is not None
+
+    def hears(self, wire_id: int) -> bool:
+        """Whether an event belongs to the attempt under way."""
+        return wire_id == self._wire_id
+
+    def send(
+        self, wire: WireRequest, connection: Connection, stream: HttpStream
+    ) -> Iterator[commands.Command]:
+        """Send one attempt. Raises what the egress step raises, before a byte is sent."""
+        request = http_request(wire)
+        self.connection = connection
+        self.origin = wire.origin
+        self.head_seen = False
+        self.reused = self._layer.mark_used(connection)
+        wire_id = self._wire_id = self._layer.register_wire_id(stream)
+        yield SendHttp(RequestHeaders(wire_id, request, end_stream=not wire.body), connection)
+        if wire.body:
+            yield SendHttp(RequestData(wire_id, wire.body), connection)
+        yield SendHttp(RequestEndOfMessage(wire_id), connection)
+
+    def ended(self) -> None:
+        """The answer is complete, or the connection is gone: nothing more will come."""
+        if self._wire_id is not None:
+            self._layer.streams.pop(self._wire_id, None)
+        self._wire_id = None
+
+    def give_up(self, reason: str) -> Iterator[commands.Command]:
+        """Stop the attempt under way: its connection is closed, its late events find nobody."""
+        if self._wire_id is None or self.connection is None:
+            return
+        cancel = RequestProtocolError(self._wire_id, reason, ErrorCode.CANCEL)
+        self.ended()
+        yield SendHttp(cancel, self.connection)

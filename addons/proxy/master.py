@@ -1,0 +1,100 @@
+"""The small Master behind `codex-shim serve`: only the addons that carrying turns takes.
+
+Stock mitmdump visits some thirty addons for each hook; they are more than a third of a small request's CPU time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mitmproxy import master
+from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver, tlsconfig
+from mitmproxy.options import Options
+
+from addons.proxy.addon import ALLOW_REMOTE, SETTINGS, CodexShim
+
+SINK = "http://127.0.0.1:9"
+"""The reverse target. Dead on purpose: what slips past the engine ends here."""
+
+
+class StartError(Exception):
+    """The listener could not be opened. The text is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenOptions:
+    """Where to listen and whom to serve. Port 0 takes a free one."""
+
+    host: str
+    port: int
+    settings: Path | None = None
+    allow_remote: bool = False
+
+
+class ShimMaster(master.Master):
+    """mitmproxy with our addon and little else."""
+
+    def __init__(self, listen: ListenOptions, on_ready: Callable[[ShimMaster], None]) -> None:
+        super().__init__(Options(), with_termlog=False)
+        self.shim = CodexShim()
+        self._listen = listen
+        self._on_ready = on_ready
+        self._proxyserver = proxyserver.Proxyserver()
+        self.addons.add(
+            core.Core(),
+            disable_h2c.DisableH2C(),
+            self._proxyserver,
+            self.shim,
+            next_layer.NextLayer(),
+            tlsconfig.TlsConfig(),
+        )
+        self.options.update(
+            mode=[f"reverse:{SINK}"],
+            listen_host=listen.host,
+            listen_port=listen.port,
+            **{SETTINGS: str(listen.settings or ""), ALLOW_REMOTE: listen.allow_remote},
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that the listener really has."""
+        return int(self._proxyserver.listen_addrs()[0][1])
+
+    async def running(self) -> None:
+        """The listener is up, or could not be opened."""
+        for server in self._proxyserver.servers:
+            if server.last_exception:
+                raise StartError(_why_not(server.last_exception, self._listen))
+        await super().running()
+        self._on_ready(self)
+
+    async def run_until_signal(self) -> None:
+        """Serve until SIGINT or SIGTERM, then drain. Raises StartError."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.event_loop.add_signal_handler(number, self.shutdown)
+        await self.run()
+
+
+def _why_not(error: BaseException, listen: ListenOptions) -> str:
+    where = f"{listen.host}:{listen.port}"
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return (
+            f"codex-shim cannot listen on {where}: the port is in use. "
+            f"See whether it is a codex-shim with `codex-shim status --port {listen.port}`, "
+            f"or take another port: `codex-shim serve --port {listen.port + 1}`."
+        )
+    return f"codex-shim cannot listen on {where}: {error}. Choose another address with --host and --port."
+
+
+def run_master(listen: ListenOptions, on_ready: Callable[[ShimMaster], None]) -> None:
+    """Run the Master to its end. Raises StartError."""
+
+    async def main() -> None:
+        await ShimMaster(listen, on_ready).run_until_signal()
+
+    asyncio.run(main())

@@ -1,0 +1,36 @@
+"""An answer on its way from the upstream to the client."""
+
+from tests.support.client import client
+from tests.support.engine import BEARER, engine, to_ports
+from tests.support.upstream import Exchange, upstream
+
+EVENTS = b'event: a\ndata: {"n":1}\n\n', b'data: {"type":"response.completed"}\n\n'
+
+
+async def stream(exchange: Exchange) -> None:
+    await exchange.sse_head(b"x-request-id: abc", b"x-codex-primary-used-percent: 12")
+    for event in EVENTS:
+        await exchange.chunk(event)
+    await exchange.end()
+
+
+async def test_stream_passes_byte_for_byte_with_the_upstreams_headers() -> None:
+    async with upstream(stream) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
+        await c.post("/v1/responses", b'{"model":"m"}')
+        response = await c.response()
+    assert response.status == 200
+    assert response.complete
+    assert response.body == b"".join(EVENTS)
+    assert response.header(b"x-request-id") == b"abc"
+    assert response.header(b"transfer-encoding") == b"chunked"
+    assert up.requests[0].header(b"authorization") == b"Bearer " + BEARER
+    assert up.requests[0].header(b"host") == b"127.0.0.1:%d" % up.port
+
+
+async def test_two_hundred_turns_of_one_client_use_one_upstream_connection() -> None:
+    async with upstream(stream) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
+        for _ in range(200):
+            await c.post("/v1/responses", b'{"model":"m"}')
+            assert (await c.response()).complete
+    assert len(up.requests) == 200
+    assert up.connections == 1
