@@ -13,10 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 from addons.core.catalog import codex_shape, etag_of, openai_shape
-from addons.core.errors import JSON_HEADERS, Problem, told
+from addons.core.errors import JSON_HEADERS, Problem
 from addons.core.routes import RouteTable
 from addons.core.turn import Answer, ClientRequest, Fault, Head, Plan, Reply, Step
-from addons.core.wire.peek import Peek, peek_model
+from addons.core.wire.peek import Peek, leading_model, peek_model
 
 TURN_PATHS = frozenset({"/responses", "/responses/compact"})
 ALLOWED = {"/health": "GET", "/models": "GET", "/responses": "POST", "/responses/compact": "POST"}
@@ -64,7 +64,8 @@ class ShimFront:
 
     table: Callable[[], RouteTable]
     status: Callable[[], Status]
-    body_cap: int
+    body_cap: Callable[[], int]
+    """Largest request body once decoded, in bytes."""
     etag: Callable[[], str | None]
     """The ETag under which the account's catalog was got, when the table is exactly that."""
 
@@ -86,7 +87,7 @@ class ShimFront:
     def _models(self, request: ClientRequest) -> Reply:
         live = self.table().live
         if "client_version" not in parse_qs(urlsplit(request.path).query):
-            return _json(200, openai_shape([(route.slug, route.provider) for route in live]))
+            return _json(200, openai_shape(live))
         body = orjson.dumps(codex_shape([route.entry for route in live]))
         tag = self.etag() or etag_of(body)
         return Reply(Head(200, (*JSON_HEADERS, (b"etag", tag.encode()))), body)
@@ -95,16 +96,22 @@ class ShimFront:
         content_type = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
         if content_type != b"application/json":
             return AnswerPlan(_not_json().reply())
-        peek = peek_model(request.body, request.header(b"content-encoding"), self.body_cap)
-        if not isinstance(peek, Peek):
-            return AnswerPlan(peek.reply())
+        slug = self._slug_of(request)
+        if isinstance(slug, Problem):
+            return AnswerPlan(slug.reply())
         table = self.table()
-        route = table.resolve(peek.model)
+        route = table.resolve(slug)
         if route is None:
-            return AnswerPlan(_unknown_slug(peek.model, table).reply())
-        if not route.live:
-            return _told(Problem(401, "invalid_prompt", route.hidden_because), request)
+            return AnswerPlan(_unknown_slug(slug, table).reply())
         return route.make_plan(request, route)
+
+    def _slug_of(self, request: ClientRequest) -> str | Problem:
+        encoding = request.header(b"content-encoding")
+        # Codex writes the model first: a passthrough turn of megabytes is not parsed to learn where it goes
+        if slug := leading_model(request.body, encoding):
+            return slug
+        peek = peek_model(request.body, encoding, self.body_cap())
+        return peek.model if isinstance(peek, Peek) else peek
 
 
 def shim_path(target: str) -> str:
@@ -129,10 +136,6 @@ def health(table: RouteTable, status: Status) -> dict[str, object]:
         "reasons": dict(status.reasons),
         "problems": list(status.problems),
     }
-
-
-def _told(problem: Problem, request: ClientRequest) -> AnswerPlan:
-    return AnswerPlan(told(problem, to_codex=request.is_codex))
 
 
 def _json(status: int, value: object) -> Reply:

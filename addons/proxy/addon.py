@@ -9,22 +9,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from pathlib import Path
 
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
+from mitmproxy.proxy.layer import NextLayer
+from mitmproxy.utils import asyncio_utils
 
 from addons.core import gate
+from addons.core.credential import Origin
+from addons.core.egress import proxy_for
+from addons.core.errors import Problem
+from addons.core.front import ShimFront, Status
 from addons.origins.sources import Sources
-from addons.proxy.engine.compat import require_known_mitmproxy
 from addons.proxy.engine.engine import Engine
+from addons.version import VERSION
 
 log = logging.getLogger(__name__)
 
 SETTINGS = "codex_shim_settings"
 ALLOW_REMOTE = "codex_shim_allow_remote"
-REPLAYED = "request"
+REFRESH_SECONDS = 300.0
+"""How often the account's model list is asked for. Unchanged, it costs one 304."""
 
 
 class CodexShim:
@@ -33,30 +41,60 @@ class CodexShim:
     name = "codex_shim"
     engine: Engine
     sources: Sources
-    _refreshing: asyncio.Task[None] | None = None
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._refreshing: asyncio.Task[None] | None = None
+
+    # Life -------------------------------------------------------------------------------------------------
 
     def load(self, loader: Loader) -> None:
-        """Register the options; refuse a mitmproxy that the engine does not know."""
-        require_known_mitmproxy()
-        loader.add_option(
-            SETTINGS, str, "", "Path of models.json. Default: ~/.codex-shim/models.json"
-        )
+        """Register the options, and set those of mitmproxy that have one right value."""
+        loader.add_option(SETTINGS, str, "", "models.json. Default: ~/.codex-shim/models.json")
         loader.add_option(ALLOW_REMOTE, bool, False, "Serve clients on other machines.")  # noqa: FBT003
-        # eager would dial the dead sink for each client; the Host is checked as the client sent it
+        # eager would dial the dead sink for each client, and hang up on the client when that fails
         ctx.options.update_defer(connection_strategy="lazy", keep_host_header=True)
 
-    def running(self) -> None:
-        """Start serving: options are final, the loop runs."""
-        if wrong := [mode for mode in ctx.options.mode if not mode.startswith("reverse:http")]:
-            msg = f"codex-shim only runs in reverse mode, not {wrong[0]!r}. Start it with `codex-shim mitmdump`."
-            raise exceptions.OptionsError(msg)
-
     def configure(self, updated: set[str]) -> None:
-        """Read the settings file that the options name, at start and when it changes."""
-        if SETTINGS not in updated:
-            return
-        chosen = getattr(ctx.options, SETTINGS)
-        self.sources = Sources(os.environ, Path(chosen) if chosen else None)
+        """Read what the options name; refuse what would weaken the promises."""
+        if "mode" in updated and (wrong := [m for m in ctx.options.mode if not _is_reverse(m)]):
+            msg = (
+                f"codex-shim runs in reverse mode, not in {wrong[0]!r}. "
+                "Start it with `codex-shim mitmdump`, which passes the right mode."
+            )
+            raise exceptions.OptionsError(msg)
+        if "ssl_insecure" in updated and ctx.options.ssl_insecure:
+            msg = (
+                "codex-shim never talks to an upstream without verifying its certificate. Leave ssl_insecure off "
+                "and name your CA with ssl_verify_upstream_trusted_ca; see certs/README.md."
+            )
+            raise exceptions.OptionsError(msg)
+        if SETTINGS in updated:
+            self._start_engine(getattr(ctx.options, SETTINGS))
+
+    def _start_engine(self, settings: str) -> None:
+        try:
+            self.sources = Sources(os.environ, Path(settings) if settings else None)
+            proxy_for(self.sources.chatgpt_origin, os.environ, 0)
+        except ValueError as error:
+            msg = f"codex-shim cannot start: {error}."
+            raise exceptions.OptionsError(msg) from None
+        front = ShimFront(
+            self.sources.table, self._status, self._body_cap, self.sources.models_etag
+        )
+        self.engine = Engine(front, self.sources.settings.limits, proxy_for=self._proxy_for)
+        self.engine.install()
+
+    def running(self) -> None:
+        """Begin to ask for the account's models now and then."""
+        self._refreshing = asyncio_utils.create_task(
+            self._keep_fresh(), name="account models", keep_ref=True
+        )
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            await self.sources.refresh()
+            await asyncio.sleep(REFRESH_SECONDS)
 
     async def done(self) -> None:
         """Drain: stop listening, let turns finish, end what is left with a typed failure."""
@@ -69,13 +107,14 @@ class CodexShim:
     def client_connected(self, client: Client) -> None:
         """Let programs of this machine in, others only when an option says so."""
         if getattr(ctx.options, ALLOW_REMOTE) or gate.is_loopback_address(client.peername[0]):
+            self.engine.limits = self.sources.settings.limits
             self.engine.accept(client)
 
     def client_disconnected(self, client: Client) -> None:
         """Forget the connection."""
         self.engine.disconnected(client)
 
-    def next_layer(self, nextlayer: object) -> None:
+    def next_layer(self, nextlayer: NextLayer) -> None:
         """Put our HTTP layer on the connection."""
         self.engine.choose_layer(nextlayer)
 
@@ -88,3 +127,38 @@ class CodexShim:
     def request(self, flow: http.HTTPFlow) -> None:
         """The request is whole: let it go on."""
         self.engine.admit_whole(flow)
+
+    def _refusal(self, flow: http.HTTPFlow) -> Problem | None:
+        if flow.is_replay:
+            return None
+        request = flow.request
+        knock = gate.Knock(
+            self.engine.authority_of(flow),
+            request.is_http2 or not request.data.authority,
+            tuple(request.headers.fields),
+        )
+        return gate.refusal(knock, self.sources.settings.allowed_hosts)
+
+    # What the front asks for ------------------------------------------------------------------------------
+
+    def _proxy_for(self, origin: Origin) -> Origin | None:
+        addresses = ctx.master.addons.get("proxyserver").listen_addrs()
+        return proxy_for(origin, os.environ, addresses[0][1] if addresses else 0)
+
+    def _body_cap(self) -> int:
+        return self.sources.settings.limits.body_bytes
+
+    def _status(self) -> Status:
+        problem = self.sources.login_problem
+        return Status(
+            version=VERSION,
+            pid=os.getpid(),
+            uptime_seconds=time.monotonic() - self._started,
+            live_turns=self.engine.live_turns,
+            reasons={"chatgpt": problem.message} if problem else {},
+            problems=self.sources.settings.problems,
+        )
+
+
+def _is_reverse(mode: str) -> bool:
+    return mode.startswith(("reverse:http://", "reverse:https://"))

@@ -61,9 +61,10 @@ class ShimMaster(master.Master):
         )
 
     @property
-    def port(self) -> int:
-        """The port that the listener really has."""
-        return int(self._proxyserver.listen_addrs()[0][1])
+    def address(self) -> str:
+        """Host and port that the listener really has."""
+        host, port = self._proxyserver.listen_addrs()[0][:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     async def running(self) -> None:
         """The listener is up, or could not be opened."""
