@@ -1,0 +1,140 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addons.core.headers import (
+    CLIENT_CREDENTIALS,
+    HOP_BY_HOP,
+    bad_header,
+    canonical,
+    client_headers,
+    upstream_headers,
+)
+from addons.core.turn import Headers
+
+IDENTITY = (b"accept-encoding", b"identity")
+
+# As Codex 0.169 sends them; a dropped one breaks newer models.
+CODEX = (
+    b"accept",
+    b"content-type",
+    b"content-encoding",
+    b"originator",
+    b"user-agent",
+    b"session-id",
+    b"session_id",
+    b"thread-id",
+    b"version",
+    b"x-client-request-id",
+    b"x-codex-window-id",
+    b"x-codex-turn-metadata",
+    b"x-codex-beta-features",
+    b"x-codex-routing-hint",
+    b"x-openai-internal-codex-responses-lite",
+    b"x-openai-account-routing-override",
+)
+NEVER_UPSTREAM = sorted(
+    HOP_BY_HOP | CLIENT_CREDENTIALS | {b"host", b"content-length", b"accept-encoding"}
+)
+
+
+@pytest.mark.parametrize("name", CODEX)
+def test_what_codex_sends_goes_upstream(name: bytes) -> None:
+    assert upstream_headers(((name, b"v"),)) == ((name, b"v"), IDENTITY)
+
+
+@pytest.mark.parametrize("name", NEVER_UPSTREAM)
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        bytes.lower,
+        bytes.upper,
+        bytes.title,
+        lambda n: n + b" ",
+        lambda n: b"\t" + n,
+        lambda n: n.replace(b"-", b"_"),
+    ],
+)
+def test_what_belongs_to_the_client_or_the_hop_stays(name: bytes, spelling: object) -> None:
+    assert callable(spelling)
+    assert upstream_headers(((spelling(name), b"v"), (b"a", b"b"))) == ((b"a", b"b"), IDENTITY)
+
+
+def test_what_connection_names_stays() -> None:
+    headers = ((b"Connection", b"close, X-One ,x-two"), (b"X-ONE", b"1"), (b"x-two", b"2"))
+    more = ((b"connection", b"x-three"), (b"x-three", b"3"), (b"x-four", b"4"))
+    assert upstream_headers(headers + more) == ((b"x-four", b"4"), IDENTITY)
+    assert client_headers(headers + more) == ((b"x-four", b"4"),)
+
+
+def test_order_case_and_repeated_headers_are_kept() -> None:
+    headers = ((b"X-B", b"1"), (b"x-a", b"2"), (b"X-B", b"3"))
+    assert upstream_headers(headers) == (*headers, IDENTITY)
+    assert client_headers(headers) == headers
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"content-type",
+        b"content-encoding",
+        b"retry-after",
+        b"x-request-id",
+        b"cf-ray",
+        b"x-foo",
+        b"x-codex-primary-used-percent",
+        b"x-models-etag",
+        b"openai-model",
+        b"x-codex-turn-state",
+    ],
+)
+def test_an_upstreams_headers_reach_the_client(name: bytes) -> None:
+    assert client_headers(((name, b"v"),)) == ((name, b"v"),)
+
+
+@pytest.mark.parametrize("name", [*sorted(HOP_BY_HOP), b"content-length", b"Set-Cookie"])
+def test_an_upstreams_framing_and_cookies_do_not(name: bytes) -> None:
+    assert client_headers(((name, b"v"),)) == ()
+
+
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        (((b"x-a", b"plain"), (b"x-b", b"tab\there"), (b"x-c", b"\xe9")), None),
+        (((b"x-a", b"1"), (b"x-b", b"a\x00b")), "x-b"),
+        (((b"x-a", b"a\r\nx: y"),), "x-a"),
+        (((b"x-a", b"\x7f"),), "x-a"),
+        (((b"x a", b"1"),), "x a"),
+        (((b"", b"1"),), ""),
+        (((b"x\x1b[2J", b"1"),), r"x\x1b[2J"),
+        (((b"x:" + b"y" * 200, b"1"),), "x:" + "y" * 78),
+    ],
+)
+def test_a_header_that_no_wire_should_see_is_named(headers: Headers, named: str | None) -> None:
+    assert bad_header(headers) == named
+
+
+names = st.binary(max_size=12) | st.builds(
+    lambda name, before, after: before + name + after,
+    st.sampled_from(NEVER_UPSTREAM).flatmap(
+        lambda n: st.sampled_from([n, n.upper(), n.title(), n.replace(b"-", b"_")])
+    ),
+    st.sampled_from([b"", b" ", b"\t", b"\r\n"]),
+    st.sampled_from([b"", b" ", b"\t ", b"\x0b"]),
+)
+header_lists = st.lists(st.tuples(names, st.binary(max_size=12)), max_size=8).map(tuple)
+
+
+@given(header_lists)
+def test_no_credential_of_the_client_survives(headers: Headers) -> None:
+    kept = [name for name, _ in upstream_headers(headers)]
+    assert not {name.strip().lower() for name in kept} & CLIENT_CREDENTIALS
+    assert not {canonical(name) for name in kept[:-1]} & set(NEVER_UPSTREAM)
+
+
+@given(header_lists)
+def test_nothing_is_invented_or_reordered(headers: Headers) -> None:
+    stripped = [(name.strip(), value) for name, value in headers]
+    for kept in (upstream_headers(headers)[:-1], client_headers(headers)):
+        remaining = iter(stripped)
+        assert all(pair in remaining for pair in kept)
