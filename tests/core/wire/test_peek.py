@@ -1,0 +1,236 @@
+import gzip
+import json
+import zlib
+from typing import Any
+
+import orjson
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addons.core.errors import Problem
+from addons.core.wire.peek import Peek, leading_model, peek_model, with_model
+
+CAP = 1 << 20
+BODY = b'{"model":"gpt-5.5","stream":true,"input":[]}'
+
+
+def zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(data)
+
+
+def unzstd(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(data)
+
+
+CODECS: dict[bytes | None, tuple[Any, Any]] = {
+    None: (bytes, bytes),
+    b"": (bytes, bytes),
+    b"Identity": (bytes, bytes),
+    b"zstd": (zstd, unzstd),
+    b" ZSTD ": (zstd, unzstd),
+    b"gzip": (gzip.compress, gzip.decompress),
+    b"x-gzip": (gzip.compress, gzip.decompress),
+    b"deflate": (zlib.compress, zlib.decompress),
+}
+encodings = pytest.mark.parametrize("encoding", CODECS)
+
+
+def peek(body: bytes, encoding: bytes | None = None) -> Peek:
+    found = peek_model(body, encoding, CAP)
+    assert isinstance(found, Peek)
+    return found
+
+
+def problem(body: bytes, encoding: bytes | None = None, cap: int = CAP) -> Problem:
+    found = peek_model(body, encoding, cap)
+    assert isinstance(found, Problem)
+    return found
+
+
+@encodings
+def test_the_model_is_found_under_every_encoding(encoding: bytes | None) -> None:
+    found = peek(CODECS[encoding][0](BODY), encoding)
+    assert (found.model, found.stream, found.decoded) == ("gpt-5.5", True, BODY)
+    assert found.payload == orjson.loads(BODY)
+
+
+def test_an_unencoded_body_is_not_copied() -> None:
+    assert peek(BODY).decoded is BODY
+
+
+def test_several_zstd_frames_are_one_body() -> None:
+    assert peek(zstd(BODY[:10]) + zstd(BODY[10:]), b"zstd").decoded == BODY
+
+
+@pytest.mark.parametrize("stream", [b"false", b"null", b'"true"', b"1"])
+def test_only_true_means_streaming(stream: bytes) -> None:
+    assert not peek(b'{"model":"m","stream":%s}' % stream).stream
+
+
+def test_a_missing_stream_means_no_streaming() -> None:
+    assert not peek(b'{"model":"m"}').stream
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status", "words"),
+    [
+        (b"", None, 400, "byte 0"),
+        (b'{"model":"m",}', None, 400, "byte 12"),
+        ('{"model":"é", nul}'.encode(), None, 400, "byte 15"),
+        (b'{"model":"\xff"}', None, 400, "byte 10"),
+        (b'{"model":"m"', None, 400, "byte"),
+        (b"[1]", None, 400, "not an object"),
+        (b'"model"', None, 400, "not an object"),
+        (b"{}", None, 400, "names no model"),
+        (b'{"model":null}', None, 400, "names no model"),
+        (b'{"model":""}', None, 400, "names no model"),
+        (b'{"x":{"model":"m"}}', None, 400, "names no model"),
+        (BODY, b"br", 415, '"br"'),
+        (BODY, b"gzip, zstd", 415, '"gzip, zstd"'),
+        (BODY, b"\x1b[2J", 415, r'"\x1b[2J"'),
+        (BODY, b"zstd", 400, "not the zstd"),
+        (BODY, b"gzip", 400, "not the gzip"),
+        (BODY, b"deflate", 400, "not the deflate"),
+        (gzip.compress(BODY) * 2, b"gzip", 400, "not the gzip"),
+        (gzip.compress(BODY)[:-12], b"gzip", 400, "not valid JSON"),
+        (zstd(BODY)[:-1], b"zstd", 400, "not valid JSON"),
+    ],
+)
+def test_a_body_that_cannot_be_routed_says_why(
+    body: bytes, encoding: bytes | None, status: int, words: str
+) -> None:
+    found = problem(body, encoding)
+    assert found.status == status
+    assert words in found.message
+    assert found.code == "invalid_prompt"
+
+
+@encodings
+def test_the_cap_is_exact(encoding: bytes | None) -> None:
+    body = CODECS[encoding][0](BODY)
+    assert isinstance(peek_model(body, encoding, len(BODY)), Peek)
+    over = problem(body, encoding, len(BODY) - 1)
+    assert (over.status, over.code) == (413, "context_length_exceeded")
+
+
+@pytest.mark.parametrize("encoding", [b"zstd", b"gzip", b"deflate"])
+def test_a_bomb_is_cut_at_the_cap(encoding: bytes) -> None:
+    bomb = CODECS[encoding][0](b"\0" * (64 * CAP))
+    assert len(bomb) < CAP
+    assert problem(bomb, encoding).status == 413
+
+
+@encodings
+def test_a_new_model_keeps_the_encoding_and_every_other_byte(encoding: bytes | None) -> None:
+    encode, decode = CODECS[encoding]
+    renamed = with_model(encode(BODY), encoding, "other")
+    assert isinstance(renamed, bytes)
+    assert decode(renamed) == BODY.replace(b"gpt-5.5", b"other")
+
+
+@encodings
+def test_the_same_model_gives_back_the_same_object(encoding: bytes | None) -> None:
+    body = CODECS[encoding][0](BODY)
+    assert with_model(body, encoding, "gpt-5.5") is body
+
+
+def test_a_body_that_cannot_be_read_cannot_be_renamed() -> None:
+    assert isinstance(with_model(b"[]", None, "m"), Problem)
+    assert isinstance(with_model(BODY, None, "m", cap=5), Problem)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"a":{"model":"x"},"model":"m"}', b'{"a":{"model":"x"},"model":"NEW"}'),
+        (b'{"model":"m","a":[{"model":"x"}]}', b'{"model":"NEW","a":[{"model":"x"}]}'),
+        (b'{"model":"m","model":"n"}', b'{"model":"NEW","model":"NEW"}'),
+        (b'{"model":{"model":[1,"}"]},"model":"n"}', b'{"model":"NEW","model":"NEW"}'),
+        (b'{"model":[],"model":1.5e3 ,"model":"n"}', b'{"model":"NEW","model":"NEW" ,"model":"NEW"}'),
+        (rb'{"mod\u0065l":"m"}', rb'{"mod\u0065l":"NEW"}'),
+        (rb'{"\u006D\u006F\u0064\u0065\u006C":"m"}', rb'{"\u006D\u006F\u0064\u0065\u006C":"NEW"}'),
+        (b'{"a":"\\"model\\":\\"x\\"","model":"m"}', b'{"a":"\\"model\\":\\"x\\"","model":"NEW"}'),
+        (b'{"a":"model","model":"m"}', b'{"a":"model","model":"NEW"}'),
+        (b'{"a":"\\\\","model":"m"}', b'{"a":"\\\\","model":"NEW"}'),
+        (b'{"Model":"x","model ":"y","model":"m"}', b'{"Model":"x","model ":"y","model":"NEW"}'),
+        (b' {\n"model"\t:\r\n "m" , "a" : 1 } ', b' {\n"model"\t:\r\n "NEW" , "a" : 1 } '),
+        (b'{"model":"a\\"b,}"}', b'{"model":"NEW"}'),
+        (b'{"a":"}{][","model":"m"}', b'{"a":"}{][","model":"NEW"}'),
+    ],
+)  # fmt: skip
+def test_only_the_top_level_model_is_replaced(body: bytes, expected: bytes) -> None:
+    assert with_model(body, None, "NEW") == expected
+
+
+words = st.text(max_size=6) | st.sampled_from(["model", '"model":', '"', "\\", "\\u006d", "{", "]"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(0, 1) | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=10,
+)
+styles = st.sampled_from(
+    [
+        {"ensure_ascii": False},
+        {"ensure_ascii": True},
+        {"indent": 1, "ensure_ascii": False},
+        {"separators": (",", ":"), "ensure_ascii": False},
+    ]
+)
+
+
+@given(
+    before=st.dictionaries(words, values, max_size=3),
+    after=st.dictionaries(words, values, max_size=3),
+    model=st.text(min_size=1, max_size=8),
+    new_model=st.text(max_size=8),
+    style=styles,
+)
+def test_any_object_with_its_model_renamed_is_otherwise_the_same(
+    before: dict[str, Any], after: dict[str, Any], model: str, new_model: str, style: dict[str, Any]
+) -> None:
+    original = {k: v for k, v in before.items() if k != "model"}
+    original["model"] = model
+    original |= {k: v for k, v in after.items() if k != "model"}
+    body = json.dumps(original, **style).encode()
+    renamed = with_model(body, None, new_model)
+    assert isinstance(renamed, bytes)
+    assert json.loads(renamed) == {**original, "model": new_model}
+    value = json.dumps(model, ensure_ascii=style["ensure_ascii"]).encode()
+    key = b'"model":' if style.get("separators") else b'"model": '
+    cuts = [i for i in range(len(body)) if body.startswith(key + value, i)]
+    assert any(
+        renamed
+        == body[: i + len(key)] + orjson.dumps(new_model) + body[i + len(key) + len(value) :]
+        for i in cuts
+    )
+
+
+@given(st.binary(max_size=60), st.sampled_from([*CODECS, b"br"]))
+def test_any_bytes_give_a_peek_or_a_problem(body: bytes, encoding: bytes | None) -> None:
+    assert isinstance(peek_model(body, encoding, CAP), Peek | Problem)
+    assert isinstance(with_model(body, encoding, "m"), bytes | Problem)
+    assert isinstance(leading_model(body, encoding), str | None)
+
+
+@encodings
+def test_a_leading_model_is_seen_without_reading_on(encoding: bytes | None) -> None:
+    body = b' {"model" : "gpt-5.5", "input": ' + b"[" * 5000
+    assert leading_model(CODECS[encoding][0](body), encoding) == "gpt-5.5"
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        (b'{"stream":true,"model":"m"}', None),
+        (b'{"model":"a\\u0062"}', None),
+        (b'{"model":"\xff"}', None),
+        (b'{"model":1}', None),
+        (b'{"model":"' + b"x" * 5000, b"unknown"),
+        (zstd(b'{"model":"' + b"x" * 5000 + b'"}'), b"zstd"),
+        (b"", None),
+    ],
+)
+def test_what_is_not_plain_to_see_is_not_guessed(body: bytes, encoding: bytes | None) -> None:
+    assert leading_model(body, encoding) is None
