@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import orjson
 
 from addons.core.catalog_rules import CURRENT, EVERY_VERSION, CatalogProblem, Rules, problems_of
-from addons.core.routes import Route
 
 __all__ = [
     "CURRENT",
@@ -48,13 +47,16 @@ def codex_shape(entries: Iterable[Entry]) -> dict[str, object]:
     return {"models": [dict(entry) for entry in entries]}
 
 
-def openai_shape(routes: Iterable[Route], created: int = 0) -> dict[str, object]:
-    """`{"object": "list", "data": […]}`: GET /v1/models as SDKs ask for it. `created` is in epoch seconds."""
-    rows = [
-        {"id": route.slug, "object": "model", "created": created, "owned_by": route.provider}
-        for route in routes
+def openai_shape(rows: Iterable[tuple[str, str]], created: int = 0) -> dict[str, object]:
+    """`{"object": "list", "data": […]}`: GET /v1/models as SDKs ask for it.
+
+    A row is (slug, who owns it); `created` is in epoch seconds.
+    """
+    data = [
+        {"id": slug, "object": "model", "created": created, "owned_by": owner}
+        for slug, owner in rows
     ]
-    return {"object": "list", "data": rows}
+    return {"object": "list", "data": data}
 
 
 def etag_of(catalog: bytes) -> str:

@@ -14,12 +14,6 @@ from addons.core.catalog import (
     openai_shape,
     problems_of,
 )
-from addons.core.routes import Route
-from addons.core.turn import ClientRequest, Plan
-
-
-def no_plan(_request: ClientRequest, _route: Route) -> Plan:
-    raise NotImplementedError
 
 
 def test_the_last_resort_is_a_catalog_that_every_codex_takes() -> None:
@@ -77,9 +71,7 @@ def test_a_list_that_cannot_be_used_says_why(payload: bytes, problem: str) -> No
 
 
 def test_sdks_read_the_openai_shape() -> None:
-    route = Route("glm", "GLM", "deepseek", "glm-5", {}, no_plan)
-
-    assert openai_shape([route], created=17) == {
+    assert openai_shape([("glm", "deepseek")], created=17) == {
         "object": "list",
         "data": [{"id": "glm", "object": "model", "created": 17, "owned_by": "deepseek"}],
     }

@@ -1,0 +1,186 @@
+"""What is known of the account's models: answered at once from memory, asked for in the background.
+
+Sources, best first: the backend, our copy of its last answer, Codex's own models_cache.json, the catalog inside the
+installed Codex, one built-in entry. Never does: run on the request path, change an entry, let an exception out.
+Invariant: there is always at least one entry, and a source that fails takes none away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import orjson
+
+from addons.core.catalog import Entry, account_entries, fallback_entries
+from addons.core.credential import Origin
+from addons.core.login import Login
+from addons.origins.backend_models import DiscoveryError, ModelsRequest
+from addons.origins.codex_cli import CodexCli, CodexCliError
+from addons.origins.files import CachedFile, FileAccessError, write_atomic
+from addons.origins.paths import (
+    Env,
+    account_catalog_file,
+    bundled_catalog_file,
+    models_cache_file,
+)
+
+Status = Literal["account", "cached", "models_cache", "bundled", "fallback"]
+
+CLIENT_VERSION_UNKNOWN = "0.169.0"
+"""The backend gives each client version the models that it can use. Told when no Codex is installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """One list, and what came with it. On disk: the same fields as JSON, with `models` for the entries."""
+
+    status: Status
+    models: tuple[Entry, ...]
+    etag: str = ""
+    account: str = ""
+    """Whose list it is: `ModelsRequest.account`."""
+    codex_version: str = ""
+    """Which Codex the list is for."""
+    fetched_at: float | None = None
+    """Epoch seconds."""
+
+
+class AccountCatalog:
+    """The account's models. `load` once, `refresh` now and then but one at a time, and read at any moment.
+
+    Raises ValueError when `base_url` is not an http(s) URL. `clock` gives epoch seconds.
+    """
+
+    def __init__(self, env: Env, base_url: str, clock: Callable[[], float]) -> None:
+        Origin.of(base_url)
+        self._env = env
+        self._base_url = base_url
+        self._clock = clock
+        self._known = _Known("fallback", fallback_entries())
+        self.error = ""
+        """Why the last load or refresh fell short of the best source; empty when it did not."""
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The catalog entries, verbatim and in the account's order. Never empty."""
+        return self._known.models
+
+    @property
+    def status(self) -> Status:
+        """Which source the entries are from."""
+        return self._known.status
+
+    @property
+    def etag(self) -> str:
+        """The backend's ETag of the entries, quotes included; empty when they are not from there."""
+        return self._known.etag
+
+    @property
+    def age_seconds(self) -> float | None:
+        """How long ago the backend gave or confirmed the entries; None when they are not from there."""
+        fetched_at = self._known.fetched_at
+        return None if fetched_at is None else max(0.0, self._clock() - fetched_at)
+
+    def load(self) -> None:
+        """Take the best list that is on disk. Quick, and never raises."""
+        sources: list[tuple[Status, Path]] = [
+            ("cached", account_catalog_file(self._env)),
+            ("models_cache", models_cache_file(self._env)),
+            ("bundled", bundled_catalog_file(self._env)),
+        ]
+        self.error = ""
+        for status, path in sources:
+            try:
+                found = _read(status, path)
+            except (DiscoveryError, FileAccessError) as error:
+                self.error = str(error)
+                continue
+            if found:
+                self._known = found
+                return
+
+    async def refresh(self, login: Login | None) -> bool:
+        """Ask the backend; while nothing better is known, the installed Codex. Says whether the entries changed.
+
+        Never raises: `error` holds the reason, and what was known stays.
+        """
+        before = self._known.models
+        self.error = ""
+        codex = CodexCli.find(self._env)
+        version = await self._version_of(codex)
+        for step in (
+            partial(self._ask, login, version),
+            partial(self._look_inside, codex, version),
+        ):
+            try:
+                await step()
+            except (CodexCliError, DiscoveryError, FileAccessError) as error:
+                self.error = self.error or str(error)
+        return self._known.models != before
+
+    async def _version_of(self, codex: CodexCli | None) -> str:
+        try:
+            return await asyncio.to_thread(codex.version) if codex else ""
+        except CodexCliError as error:
+            self.error = str(error)
+            return ""
+
+    async def _ask(self, login: Login | None, version: str) -> None:
+        if not login:
+            return
+        version = version or CLIENT_VERSION_UNKNOWN
+        request = ModelsRequest(self._base_url, version, login)
+        account, known = request.account, self._known
+        same = (known.account, known.codex_version) == (account, version)
+        answer = await request.send(known.etag if same else "")
+        if answer.body is None:
+            self._known = replace(known, status="account", fetched_at=self._clock())
+        else:
+            models = _models_of(answer.body, f"the answer of {self._base_url}")
+            self._known = _Known("account", models, answer.etag, account, version, self._clock())
+        await asyncio.to_thread(_write, account_catalog_file(self._env), self._known)
+
+    async def _look_inside(self, codex: CodexCli | None, version: str) -> None:
+        known = self._known
+        up_to_date = known.status == "bundled" and known.codex_version == version
+        if not (codex and version) or known.status not in {"bundled", "fallback"} or up_to_date:
+            return
+        models = _models_of(await asyncio.to_thread(codex.bundled_catalog), codex.binary)
+        self._known = _Known("bundled", models, codex_version=version)
+        await asyncio.to_thread(_write, bundled_catalog_file(self._env), self._known)
+
+
+def _read(status: Status, path: Path) -> _Known | None:
+    payload = CachedFile(path).read()
+    if payload is None:
+        return None
+    models = _models_of(payload, str(path))
+    if status == "models_cache":
+        return _Known(status, models)
+    record = orjson.loads(payload)
+    fetched_at = record.get("fetched_at")
+    return _Known(
+        status,
+        models,
+        etag=str(record.get("etag", "")),
+        account=str(record.get("account", "")),
+        codex_version=str(record.get("codex_version", "")),
+        fetched_at=fetched_at if isinstance(fetched_at, float) else None,
+    )
+
+
+def _write(path: Path, known: _Known) -> None:
+    write_atomic(path, orjson.dumps(known))
+
+
+def _models_of(payload: bytes, where: str) -> tuple[Entry, ...]:
+    read = account_entries(payload)
+    if read.problem:
+        msg = f"{where} is no model list: {read.problem}"
+        raise DiscoveryError(msg)
+    return read.entries
