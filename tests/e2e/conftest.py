@@ -1,0 +1,107 @@
+"""Fixtures: a person with Codex, a backend that only knows their login, and the shim between the two."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.codex_cli import CodexHome, Json, installed_codex
+from tests.e2e.line import Line
+from tests.e2e.shim import Shim
+from tests.fakes.account import Account
+from tests.fakes.chatgpt_backend import ChatGptBackend
+from tests.fakes.tap import Tap
+
+StartShim = Callable[..., Shim]
+
+
+@pytest.fixture(scope="session")
+def codex() -> Path:
+    """The real client."""
+    return installed_codex()
+
+
+@pytest.fixture(scope="session")
+def bundled_models(codex: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
+    """The catalog that the client carries."""
+    return CodexHome(tmp_path_factory.mktemp("bundled"), codex).bundled_models()
+
+
+@pytest.fixture
+def user(codex: Path, tmp_path: Path) -> CodexHome:
+    """A fresh user, logged in nowhere."""
+    return CodexHome(tmp_path, codex)
+
+
+@pytest.fixture
+def account(user: CodexHome) -> Account:
+    """The user's ChatGPT login, written where Codex keeps it."""
+    login = Account()
+    login.write(user.codex_home)
+    return login
+
+
+@pytest.fixture
+def backend(account: Account, bundled_models: list[Json]) -> Iterator[ChatGptBackend]:
+    """A backend that knows this one account. A request it had no scenario for fails the test."""
+    models = json.dumps({"models": bundled_models}).encode()
+    with ChatGptBackend(account, models) as running:
+        yield running
+    assert running.unscripted == []
+
+
+@pytest.fixture
+def start_shim(user: CodexHome, tmp_path: Path) -> Iterator[StartShim]:
+    """Start codex-shim with these settings in its environment, as the user's own child."""
+    with ExitStack() as stack:
+
+        def start(command: str = "serve", *flags: str, **settings: str) -> Shim:
+            env = {**user.env, **settings}
+            return stack.enter_context(Shim(env, tmp_path / f"{command}.log", command, *flags))
+
+        yield start
+
+
+@pytest.fixture
+def shim_settings() -> dict[str, str]:
+    """Settings of codex-shim by environment. A test may parametrize this fixture to have its own."""
+    return {}
+
+
+@pytest.fixture
+def shim(start_shim: StartShim, backend: ChatGptBackend, shim_settings: dict[str, str]) -> Shim:
+    """codex-shim with the fake backend in ChatGPT's place."""
+    return start_shim(CODEX_SHIM_CHATGPT_BASE_URL=backend.base_url, **shim_settings)
+
+
+@pytest.fixture
+def tap(shim: Shim) -> Iterator[Tap]:
+    """What the client sends passes here, and is kept, on its way to codex-shim."""
+    with Tap(shim.port) as running:
+        yield running
+
+
+@pytest.fixture
+def direct(user: CodexHome, backend: ChatGptBackend) -> Line:
+    """Codex with its own login straight at the backend: the control."""
+    return Line(user, backend, backend.base_url, {"requires_openai_auth": True})
+
+
+@pytest.fixture(params=["direct", "shim"])
+def line(request: pytest.FixtureRequest, user: CodexHome, backend: ChatGptBackend) -> Line:
+    """The same case twice: what Codex does with the backend alone is what it must do through codex-shim."""
+    if request.param == "direct":
+        direct: Line = request.getfixturevalue("direct")
+        return direct
+    running: Shim = request.getfixturevalue("shim")
+    return Line(user, backend, f"http://127.0.0.1:{running.port}/v1")
+
+
+@pytest.fixture
+def tapped(tap: Tap, user: CodexHome, backend: ChatGptBackend) -> Line:
+    """Through codex-shim, with everything that Codex sent kept in `tap`."""
+    return Line(user, backend, f"http://127.0.0.1:{tap.port}/v1")

@@ -1,0 +1,43 @@
+"""How a user's Codex reaches the backend: its provider's URL and keys, and one call to run a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from tests.e2e.codex_cli import CodexHome, Run
+from tests.fakes.chatgpt_backend import ChatGptBackend
+
+
+@dataclass(slots=True)
+class Line:
+    """Through codex-shim, or directly as the control."""
+
+    user: CodexHome
+    backend: ChatGptBackend
+    base_url: str
+    provider: dict[str, object] = field(default_factory=dict)
+
+    def configure(
+        self,
+        model: str = "gpt-5.5",
+        settings: Mapping[str, object] | None = None,
+        **provider: object,
+    ) -> None:
+        """Write the user's config.toml for this line."""
+        keys = {**self.provider, **provider}
+        self.user.configure(self.base_url, model, settings=settings, **keys)
+
+    def exec(self, prompt: str, *flags: str, timeout: float = 50) -> Run:
+        """Run one turn. Writes the usual config.toml when the test has written none."""
+        if not (self.user.codex_home / "config.toml").exists():
+            self.configure()
+        return self.user.exec(prompt, *flags, timeout=timeout)
+
+    def begin(self, prompt: str) -> Future[Run]:
+        """Run one turn in the background."""
+        with_thread = ThreadPoolExecutor(1)
+        running = with_thread.submit(self.exec, prompt)
+        with_thread.shutdown(wait=False)
+        return running

@@ -1,0 +1,122 @@
+"""codex-shim as its users start it: a child process, waited for until it answers, ended by SIGTERM.
+
+Never does: import the proxy. Invariant: what the child wrote on stdout and stderr is kept, to be scanned and shown.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+START_SECONDS = 30
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def shim_command(*arguments: str) -> list[str]:
+    """The command line of the `codex-shim` that is installed beside this interpreter."""
+    return [str(Path(sys.executable).with_name("codex-shim")), *arguments]
+
+
+class Shim:
+    """One running codex-shim, for use as a context manager."""
+
+    def __init__(
+        self, env: Mapping[str, str], log: Path, command: str = "serve", *flags: str
+    ) -> None:
+        self.port = free_port()
+        self._env = env
+        self._log = log
+        self._command = shim_command(command, "--port", str(self.port), *flags)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def output(self) -> str:
+        """Everything the child has printed."""
+        return self._log.read_text(errors="replace")
+
+    def __enter__(self) -> Self:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                env=dict(self._env),
+                cwd=self._log.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            self._wait_until_up()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        code = self.stop()
+        if kind is None:
+            assert code == 0, f"codex-shim ended with {code}:\n{self.output}"
+            assert "Traceback" not in self.output, self.output
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+        """Ask the running shim for something."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path, headers=dict(headers or {}))
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def slugs(self) -> list[str]:
+        """The models it offers."""
+        _, body = self.get("/v1/models")
+        document = json.loads(body)
+        return [row.get("id") or row.get("slug") for row in document.get("data", [])]
+
+    def stop(self) -> int:
+        """End the child as a user's service manager would, and give its exit code."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait(5)
+
+    def _wait_until_up(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            try:
+                status, _ = self.get("/health")
+            except OSError:
+                time.sleep(0.05)
+                continue
+            if status == 200:
+                return
+            time.sleep(0.05)
+        msg = f"codex-shim did not come up:\n{self.output}"
+        raise TimeoutError(msg)

@@ -1,0 +1,170 @@
+"""A fake of https://chatgpt.com/backend-api/codex, as strict as the real one is said to be.
+
+It refuses what that backend refuses (wrong login, stored or unstreamed requests, unsupported parameters, a lite body
+without its header, zstd bytes that do not say so) and otherwise plays the next scenario of its script. Invariant: a
+refused request uses up no scenario, and a request beyond the script is recorded as unscripted.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+import zstandard
+
+from tests.fakes import scenarios
+from tests.fakes.account import Account
+from tests.fakes.http_server import HttpServer
+from tests.fakes.wire import Answer, Request, Send
+
+BASE = "/backend-api/codex"
+MODELS_ETAG = b'W/"models-1"'
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+LITE_HEADER = "x-openai-internal-codex-responses-lite"
+UNSUPPORTED = (
+    "background", "max_output_tokens", "max_tool_calls", "metadata", "previous_response_id", "safety_identifier",
+    "stream_options", "temperature", "top_logprobs", "top_p", "truncation", "user",
+)  # fmt: skip
+
+
+class ChatGptBackend:
+    """The backend on a port of 127.0.0.1, for use as a context manager."""
+
+    def __init__(self, account: Account, models: bytes = b'{"models":[]}') -> None:
+        self.account = account
+        """Whose token is valid; replace it to let the token expire."""
+        self.models = models
+        self.unscripted: list[Request] = []
+        self.refused: list[tuple[Request, Answer]] = []
+        self._script: deque[Answer] = deque()
+        self._lock = threading.Lock()
+        self._server = HttpServer(self._respond)
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.__exit__(None, None, None)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._server.port}{BASE}"
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every request, also the refused ones."""
+        return self._server.requests
+
+    @property
+    def turns(self) -> list[Request]:
+        """The model calls among the requests."""
+        return [request for request in self.requests if request.method == "POST"]
+
+    @property
+    def client_left(self) -> threading.Event:
+        """Set when a client went away before its answer ended."""
+        return self._server.client_left
+
+    def play(self, *answers: Answer) -> None:
+        """Add to the script: one answer a request."""
+        self._script.extend(answers)
+
+    def _respond(self, request: Request) -> Answer:
+        refusal = self._refusal(request)
+        if refusal:
+            self.refused.append((request, refusal))
+            return refusal
+        if request.method == "GET":
+            return self._models(request)
+        with self._lock:
+            if self._script:
+                return self._script.popleft()
+        self.unscripted.append(request)
+        return scenarios.detail(400, "the test's script has no more answers")
+
+    def _refusal(self, request: Request) -> Answer | None:
+        if _route(request) is None:
+            return scenarios.detail(404, "Not Found")
+        if not self._is_logged_in(request):
+            return scenarios.error(
+                401,
+                "token_expired",
+                "Provided authentication token is expired. Please sign in again.",
+            )
+        return _body_refusal(request) if request.method == "POST" else None
+
+    def _is_logged_in(self, request: Request) -> bool:
+        return (
+            request.header("authorization") == f"Bearer {self.account.access_token}"
+            and request.header("chatgpt-account-id") == self.account.account_id
+        )
+
+    def _models(self, request: Request) -> Answer:
+        if not parse_qs(urlsplit(request.target).query).get("client_version"):
+            return scenarios.detail(422, "client_version: Field required")
+        headers = (*scenarios.JSON_HEADERS, (b"etag", MODELS_ETAG))
+        if (request.header("if-none-match") or "").encode() == MODELS_ETAG:
+            return Answer((), 304, headers, chunked=False)
+        return Answer((Send(self.models),), 200, headers, chunked=False)
+
+
+def decoded_body(request: Request) -> dict[str, object]:
+    """The JSON document of a request. Raises ValueError when bytes and `content-encoding` disagree."""
+    data = request.body
+    compressed = data.startswith(ZSTD_MAGIC)
+    if compressed != (request.header("content-encoding") == "zstd"):
+        msg = "content-encoding does not say what the bytes are"
+        raise ValueError(msg)
+    if compressed:
+        data = zstandard.ZstdDecompressor().stream_reader(data).read()
+    document = json.loads(data)
+    if not isinstance(document, dict):
+        msg = "the body is no object"
+        raise TypeError(msg)
+    return document
+
+
+def _route(request: Request) -> str | None:
+    known = {
+        ("GET", f"{BASE}/models"),
+        ("POST", f"{BASE}/responses"),
+        ("POST", f"{BASE}/responses/compact"),
+    }
+    return request.path if (request.method, request.path) in known else None
+
+
+def _body_refusal(request: Request) -> Answer | None:
+    try:
+        body = decoded_body(request)
+    except (ValueError, TypeError):
+        return scenarios.detail(400, "Could not parse request body")
+    words = _objection(request, body)
+    return scenarios.detail(400, words) if words else None
+
+
+def _objection(request: Request, body: dict[str, object]) -> str | None:
+    items = body.get("input")
+    if not isinstance(items, list):
+        return "Input must be a list"
+    unary = request.path.endswith("/compact")
+    if not unary and body.get("store") is not False:
+        return "Store must be set to false"
+    if not unary and body.get("stream") is not True:
+        return "Stream must be set to true"
+    if unsupported := next((name for name in UNSUPPORTED if name in body), None):
+        return f"Unsupported parameter: {unsupported}"
+    return _lite_objection(request, body, items)
+
+
+def _lite_objection(request: Request, body: dict[str, object], items: list[object]) -> str | None:
+    first = items[0] if items else None
+    is_lite = isinstance(first, dict) and first.get("type") == "additional_tools"
+    if is_lite and "tools" in body:
+        return "Unsupported parameter: tools"
+    if is_lite and request.header(LITE_HEADER) != "true":
+        return "Invalid value: 'additional_tools'"
+    return None

@@ -1,0 +1,168 @@
+"""A small HTTP/1.1 server for tests, with a hand on every byte that it sends.
+
+It runs in a thread of its own, on 127.0.0.1. It never repairs what a client sent and never frames an answer otherwise
+than its script says. Invariant: each request it read whole is recorded, raw and in order, before it is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import threading
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self
+
+from tests.fakes.wire import Action, Answer, Cut, Hold, Pause, Request, Respond, Send, read_request
+
+_RST_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Reader(asyncio.StreamReader):
+    """A stream reader that can be asked to wait for the client's end without reading."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.ended = asyncio.Event()
+
+    def feed_eof(self) -> None:
+        super().feed_eof()
+        self.ended.set()
+
+    def set_exception(self, exc: BaseException) -> None:
+        super().set_exception(exc)  # type: ignore[arg-type]
+        self.ended.set()
+
+
+class LoopbackServer:
+    """A TCP server on 127.0.0.1 in a thread of its own; a subclass serves each connection."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def serve(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection to its end."""
+        raise NotImplementedError
+
+    async def _listen(self) -> None:
+        def protocol() -> asyncio.StreamReaderProtocol:
+            return asyncio.StreamReaderProtocol(Reader(limit=1 << 26), self._accept)
+
+        self._server = await self._loop.create_server(protocol, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is None or not isinstance(reader, Reader):
+            return
+        self._tasks.add(task)
+        try:
+            with contextlib.suppress(ConnectionError):
+                await self.serve(reader, writer)
+        except asyncio.CancelledError:
+            pass  # the server closes: asyncio would log it as an error of the connection
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _close(self) -> None:
+        if self._server:
+            self._server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class HttpServer(LoopbackServer):
+    """Answers each request with what `respond` makes of it; keeps connections alive."""
+
+    def __init__(self, respond: Respond) -> None:
+        super().__init__()
+        self._respond = respond
+        self.requests: list[Request] = []
+        self.client_left = threading.Event()
+        """Set when a client went away before its answer ended."""
+
+    async def serve(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
+        """Read requests and answer them, one after the other."""
+        while request := await read_request(reader):
+            self.requests.append(request)
+            if not await self._answered(self._respond(request), reader, writer):
+                return
+
+    async def _answered(self, answer: Answer, reader: Reader, writer: asyncio.StreamWriter) -> bool:
+        playing = asyncio.ensure_future(play(answer, writer))
+        left = asyncio.ensure_future(reader.ended.wait())
+        await asyncio.wait({playing, left}, return_when=asyncio.FIRST_COMPLETED)
+        left.cancel()
+        if playing.done():
+            return playing.result()
+        playing.cancel()
+        self.client_left.set()
+        return False
+
+
+async def play(answer: Answer, writer: asyncio.StreamWriter) -> bool:
+    """Send one answer. Gives whether the connection can serve another request."""
+    if answer.gate:
+        await answer.gate.passed()
+    writer.write(_head(answer))
+    for action in answer.actions:
+        if not await _act(action, writer, chunked=answer.chunked):
+            return False
+    if answer.chunked:
+        writer.write(b"0\r\n\r\n")
+    await writer.drain()
+    return True
+
+
+def _head(answer: Answer) -> bytes:
+    framing = (
+        (b"transfer-encoding", b"chunked")
+        if answer.chunked
+        else (b"content-length", b"%d" % len(answer.payload))
+    )
+    reason = HTTPStatus(answer.status).phrase.encode()
+    lines = (b"%s: %s\r\n" % pair for pair in (*answer.headers, framing))
+    return b"HTTP/1.1 %d %s\r\n%s\r\n" % (answer.status, reason, b"".join(lines))
+
+
+async def _act(action: Action, writer: asyncio.StreamWriter, *, chunked: bool) -> bool:
+    match action:
+        case Send(data):
+            writer.write(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
+            await writer.drain()
+        case Pause(seconds):
+            await asyncio.sleep(seconds)
+        case Hold(gate):
+            await writer.drain()
+            await gate.passed()
+        case Cut(reset):
+            await writer.drain()
+            if reset:
+                sock: socket.socket = writer.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
+            return False
+    return True
