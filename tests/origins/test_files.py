@@ -1,0 +1,208 @@
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from addons.origins.files import RACY_NS, CachedFile, FileAccessError, write_atomic
+
+OLD, NEW = b"old" * 4000, b"new" * 5000
+posix = pytest.mark.skipif(os.name == "nt", reason="POSIX file modes and names")
+
+
+def age(path: Path) -> None:
+    """Make the file old enough to be cached."""
+    changed = path.stat().st_mtime_ns - 2 * RACY_NS
+    os.utime(path, ns=(changed, changed))
+
+
+def written(path: Path, data: bytes) -> CachedFile:
+    path.write_bytes(data)
+    age(path)
+    return CachedFile(path)
+
+
+def test_a_missing_file_is_none_until_it_appears(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    file = CachedFile(path)
+    assert file.read() is None
+    path.write_bytes(b"x")
+    assert file.read() == b"x"
+    path.unlink()
+    assert file.read() is None
+
+
+def test_an_unchanged_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path / "f", b"x")
+    first = file.read()
+    monkeypatch.setattr(os, "open", lambda *_: pytest.fail("read again"))
+    assert file.read() is first
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    file = written(tmp_path / "f", b"one")
+    assert file.read() == b"one"
+    file.path.write_bytes(b"two")
+    assert file.read() == b"two"
+
+
+def test_a_replaced_file_is_read_again_even_with_the_same_time_and_size(tmp_path: Path) -> None:
+    file = written(tmp_path / "f", b"one")
+    assert file.read() == b"one"
+    changed = file.path.stat().st_mtime_ns
+    other = tmp_path / "g"
+    other.write_bytes(b"two")
+    os.utime(other, ns=(changed, changed))
+    other.replace(file.path)
+    assert file.read() == b"two"
+
+
+def test_a_young_file_is_not_trusted_to_show_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    file = CachedFile(path)
+    path.write_bytes(b"one")
+    changed = path.stat().st_mtime_ns
+    assert file.read() == b"one"
+    path.write_bytes(b"two")
+    os.utime(path, ns=(changed, changed))
+    assert file.read() == b"two"
+
+
+def test_forget_really_reads(tmp_path: Path) -> None:
+    file = written(tmp_path / "f", b"one")
+    mark = file.path.stat()
+    assert file.read() == b"one"
+    file.path.write_bytes(b"two")
+    os.utime(file.path, ns=(mark.st_atime_ns, mark.st_mtime_ns))
+    assert file.read() == b"one", "same time, size and inode: nothing shows"
+    file.forget()
+    assert file.read() == b"two"
+
+
+def test_a_folder_in_its_place_is_an_error_with_path_and_reason(tmp_path: Path) -> None:
+    with pytest.raises(FileAccessError) as caught:
+        CachedFile(tmp_path).read()
+    assert caught.value.path == tmp_path
+    assert caught.value.reason
+    assert str(tmp_path) in str(caught.value)
+
+
+@posix
+def test_a_pipe_in_its_place_does_not_block(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(FileAccessError, match="not a regular file"):
+        CachedFile(path).read()
+
+
+def test_an_error_without_words_is_named_by_its_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(FileAccessError, match="PermissionError"):
+        CachedFile(tmp_path / "f").read()
+
+
+@posix
+def test_a_new_file_is_private_and_so_are_the_folders_made_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "f"
+    write_atomic(path, NEW)
+    assert path.read_bytes() == NEW
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for folder in (path.parent, path.parent.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@posix
+def test_the_mode_is_the_one_asked_for_whatever_the_umask(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(OLD)
+    before = os.umask(0o077)
+    try:
+        write_atomic(path, NEW, mode=0o644)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+@posix
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_symlink_stays_and_its_target_is_written(tmp_path: Path, dangling: bool) -> None:
+    target, link = tmp_path / "dotfiles" / "f", tmp_path / "f"
+    target.parent.mkdir()
+    if not dangling:
+        target.write_bytes(OLD)
+    link.symlink_to(target)
+    write_atomic(link, NEW)
+    assert link.is_symlink()
+    assert target.read_bytes() == NEW
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    "step", ["os.open", "os.fsync", "pathlib.Path.chmod", "pathlib.Path.replace"]
+)
+def test_a_failed_write_changes_nothing_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "f"
+    path.write_bytes(OLD)
+    monkeypatch.setattr(step, fail)
+    with pytest.raises(FileAccessError, match="No space left") as caught:
+        write_atomic(path, NEW)
+    monkeypatch.undo()
+    assert caught.value.path == path
+    assert path.read_bytes() == OLD
+    assert list(tmp_path.iterdir()) == [path]
+
+
+CRASH = """
+import os, pathlib, sys
+from addons.origins import files
+step, path = sys.argv[1], pathlib.Path(sys.argv[2])
+owner, name = {"write": (files, "_write_new"), "fsync": (os, "fsync"), "chmod": (pathlib.Path, "chmod"),
+    "replace": (pathlib.Path, "replace"), "folder": (files, "_sync_folder")}[step]
+def crash(*_):
+    os._exit(9)
+setattr(owner, name, crash)
+files.write_atomic(path, b"new" * 5000)
+"""
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "chmod", "replace", "folder"])
+def test_a_crash_at_any_step_leaves_old_or_new(tmp_path: Path, step: str) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(OLD)
+    child = subprocess.run([sys.executable, "-c", CRASH, step, str(path)], check=False)
+    assert child.returncode == 9
+    assert path.read_bytes() == (NEW if step == "folder" else OLD)
+
+
+def test_a_reader_beside_a_writer_sees_old_or_new_and_never_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    write_atomic(path, OLD)
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            write_atomic(path, NEW)
+            write_atomic(path, OLD)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        file = CachedFile(path)
+        seen = {file.read() for _ in range(300)}
+    finally:
+        stop.set()
+        writer.join()
+    assert seen <= {OLD, NEW}
