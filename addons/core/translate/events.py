@@ -89,7 +89,10 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallEnd:
-    """The upstream said that this call is whole."""
+    """The upstream said that this call is whole.
+
+    A dialect that marks no end of a call has ended it when it stops, but never when it stops for its length.
+    """
 
     index: int
 

@@ -1,0 +1,416 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addons.core.errors import Problem
+from addons.core.translate import events as vocabulary
+from addons.core.translate.emitter import Emitter
+from addons.core.translate.endings import OUTCOMES, Client
+from addons.core.translate.events import (
+    CallKind,
+    Event,
+    Failed,
+    ReasoningDelta,
+    ReasoningDone,
+    RefusalDelta,
+    Stopped,
+    StopReason,
+    TextDelta,
+    TextDone,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    UsageSeen,
+)
+from addons.core.wire.responses import Usage, Watcher
+from tests.conformance import check, parse
+
+USAGE = Usage(10, 4, 7, 3, 17)
+END = Stopped(StopReason.END)
+TOOLS = Stopped(StopReason.TOOL_CALLS)
+PROBLEM = Problem(502, "stream_interrupted", "up.example broke off.")
+
+
+def emitter(client: Client = Client.CODEX, echo: Mapping[str, object] | None = None) -> Emitter:
+    return Emitter("resp_0a1b", 1_700_000_000, "stub", echo or {}, client)
+
+
+def stream(*events: Event, client: Client = Client.CODEX) -> bytes:
+    return emitter(client).emit(events)
+
+
+def outcome(*events: Event, client: Client = Client.CODEX) -> dict[str, Any]:
+    """Run a whole turn through the checker and give the final response."""
+    response = check(stream(*events, client=client))["response"]
+    assert isinstance(response, dict)
+    return response
+
+
+def types(*events: Event, client: Client = Client.CODEX) -> list[str]:
+    return [event["type"].removeprefix("response.") for event in parse(stream(*events, client=client))]  # fmt: skip
+
+
+def call(index: int, *arguments: str, **start: Any) -> list[Event]:
+    return [
+        ToolCallStart(index, f"call_{index}", "exec", **start),
+        *(ToolCallDelta(index, text) for text in arguments),
+        ToolCallEnd(index),
+    ]
+
+
+def test_text_comes_as_the_api_sends_it() -> None:
+    assert types(TextDelta("Hel"), TextDelta("lo"), END) == [
+        "created",
+        "in_progress",
+        "output_item.added",
+        "content_part.added",
+        "output_text.delta",
+        "output_text.delta",
+        "output_text.done",
+        "content_part.done",
+        "output_item.done",
+        "completed",
+    ]
+    response = outcome(TextDelta("Hel"), TextDelta("lo"), UsageSeen(USAGE), END)
+    assert response["usage"] == USAGE.wire()
+    assert response["output"] == [
+        {
+            "id": "msg_0a1b_0",
+            "type": "message",
+            "status": "completed",
+            "role": "assistant",
+            "content": [
+                {"type": "output_text", "text": "Hello", "annotations": [], "logprobs": []}
+            ],
+        }
+    ]
+
+
+def test_a_delta_event_is_as_the_api_writes_it() -> None:
+    assert parse(stream(TextDelta('a"\n€')))[4] == {
+        "type": "response.output_text.delta",
+        "sequence_number": 4,
+        "item_id": "msg_0a1b_0",
+        "output_index": 0,
+        "content_index": 0,
+        "delta": 'a"\n€',
+        "logprobs": [],
+    }
+
+
+def test_reasoning_comes_as_a_summary_part_and_keeps_what_is_to_be_replayed() -> None:
+    events: list[Event] = [ReasoningDelta("hm"), ReasoningDelta("m"), ReasoningDone("sealed"), TextDelta("x"), END]  # fmt: skip
+    assert types(*events)[2:9] == [
+        "output_item.added",
+        "reasoning_summary_part.added",
+        "reasoning_summary_text.delta",
+        "reasoning_summary_text.delta",
+        "reasoning_summary_text.done",
+        "reasoning_summary_part.done",
+        "output_item.done",
+    ]
+    assert outcome(*events)["output"][0] == {
+        "id": "rs_0a1b_0",
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": "hmm"}],
+        "encrypted_content": "sealed",
+    }
+
+
+def test_reasoning_of_which_nothing_is_shown_still_comes_back() -> None:
+    output = outcome(
+        ReasoningDelta("a"), ReasoningDone("one"), ReasoningDone("two"), TextDelta("x"), END
+    )["output"]
+    assert [item.get("encrypted_content") for item in output] == ["one", "two", None]
+    assert output[1]["summary"] == []
+
+
+def test_reasoning_that_ends_unsaid_ends_where_the_next_thing_begins() -> None:
+    kinds = [
+        item["type"]
+        for item in outcome(
+            ReasoningDelta("a"),
+            TextDelta("b"),
+            ReasoningDone(),
+            ReasoningDelta("c"),
+            ReasoningDone(),
+            *call(0, "{}"),
+            TextDelta("d"),
+            END,
+        )["output"]
+    ]
+    assert kinds == ["reasoning", "message", "reasoning", "function_call", "message"]
+
+
+def test_two_messages_stay_two() -> None:
+    output = outcome(TextDelta("a"), TextDone(), TextDone(), TextDelta("b"), END)["output"]
+    assert [item["content"][0]["text"] for item in output] == ["a", "b"]
+
+
+def test_parallel_calls_may_interleave_and_keep_their_order() -> None:
+    events: list[Event] = [
+        TextDelta("let me see"),
+        ToolCallStart(0, "call_a", "exec"),
+        ToolCallStart(1, "call_b", "read", namespace="mcp__files"),
+        ToolCallDelta(1, '{"p'),
+        ToolCallDelta(0, '{"cmd":'),
+        ToolCallDelta(1, '":1}'),
+        ToolCallEnd(1),
+        ToolCallDelta(0, '"ls"}'),
+        ToolCallEnd(0),
+        TOOLS,
+    ]
+    _, first, second = outcome(*events)["output"]
+    assert first == {
+        "id": "fc_0a1b_1",
+        "type": "function_call",
+        "status": "completed",
+        "call_id": "call_a",
+        "name": "exec",
+        "arguments": '{"cmd":"ls"}',
+    }
+    assert second["namespace"] == "mcp__files"
+    assert second["arguments"] == '{"p":1}'
+
+
+def test_an_index_may_be_used_again_after_its_call_has_ended() -> None:
+    assert len(outcome(*call(0, "{}"), *call(0, "{}"), TOOLS)["output"]) == 2
+
+
+def test_a_custom_call_carries_free_text() -> None:
+    (item,) = outcome(*call(0, "*** Begin", " Patch", kind=CallKind.CUSTOM), TOOLS)["output"]
+    assert item == {
+        "id": "ctc_0a1b_0",
+        "type": "custom_tool_call",
+        "status": "completed",
+        "call_id": "call_0",
+        "name": "exec",
+        "input": "*** Begin Patch",
+    }
+
+
+def test_a_local_shell_call_carries_an_action() -> None:
+    action = {"type": "exec", "command": ["ls"], "env": {}}
+    arguments = orjson.dumps(action).decode()
+    (item,) = outcome(*call(0, arguments, kind=CallKind.LOCAL_SHELL), TOOLS)["output"]
+    assert item["action"] == action
+    assert item["type"] == "local_shell_call"
+
+
+def test_a_function_called_without_arguments_gets_an_empty_object() -> None:
+    assert outcome(*call(0), TOOLS)["output"][0]["arguments"] == "{}"
+
+
+@pytest.mark.parametrize("client", Client)
+@pytest.mark.parametrize(
+    ("events", "code"),
+    [
+        ([ToolCallStart(0, "c", "rm"), ToolCallDelta(0, '{"cmd"'), TOOLS], "tool_call_incomplete"),
+        ([*call(0, '{"command": "rm -rf bui'), TOOLS], "tool_call_incomplete"),
+        ([*call(0, '{"command": "rm -rf bui'), END], "tool_call_incomplete"),
+        ([*call(0, '{"cmd": "a"}')[:-1], TOOLS], "tool_call_incomplete"),
+        ([*call(0, "*** Begin", kind=CallKind.CUSTOM)[:-1], TOOLS], "tool_call_incomplete"),
+        ([*call(0, '{"a'), *call(0, "{}"), TOOLS], "tool_call_incomplete"),
+        ([*call(0, '{"a'), Stopped(StopReason.LENGTH)], "invalid_prompt"),
+        ([ToolCallDelta(3, "{}"), TOOLS], "upstream_protocol"),
+        ([*call(0, "{}"), ToolCallDelta(0, "{}"), TOOLS], "upstream_protocol"),
+    ],
+)
+def test_half_a_call_is_never_delivered(events: list[Event], code: str, client: Client) -> None:
+    response = outcome(*events, client=client)
+    assert response["status"] == "failed"
+    assert response["error"]["code"] == code
+    assert all(item["arguments"] == "{}" for item in response["output"])
+
+
+def test_a_whole_call_beside_half_a_call_fails_the_turn_too() -> None:
+    response = outcome(*call(0, "{}"), *call(1, "{"), TOOLS)
+    assert response["status"] == "failed"
+    assert "exec" in response["error"]["message"]
+    assert [item["call_id"] for item in response["output"]] == ["call_0"]
+
+
+@pytest.mark.parametrize(
+    ("client", "reason", "answer", "status", "why"),
+    [
+        (Client.CODEX, StopReason.LENGTH, True, "completed", None),
+        (Client.CODEX, StopReason.LENGTH, False, "failed", "output limit"),
+        (Client.CODEX, StopReason.CONTENT_FILTER, True, "completed", None),
+        (Client.CODEX, StopReason.CONTENT_FILTER, False, "failed", "filter"),
+        (Client.CODEX, StopReason.REFUSAL, True, "completed", None),
+        (Client.CODEX, StopReason.REFUSAL, False, "failed", "declined"),
+        (Client.CODEX, StopReason.END, False, "completed", None),
+        (Client.OTHER, StopReason.LENGTH, True, "incomplete", "max_output_tokens"),
+        (Client.OTHER, StopReason.LENGTH, False, "incomplete", "max_output_tokens"),
+        (Client.OTHER, StopReason.CONTENT_FILTER, True, "incomplete", "content_filter"),
+        (Client.OTHER, StopReason.REFUSAL, True, "completed", None),
+        (Client.OTHER, StopReason.REFUSAL, False, "failed", "declined"),
+    ],
+)
+def test_each_client_is_told_of_a_stop_in_its_own_way(
+    client: Client, reason: StopReason, *, answer: bool, status: str, why: str | None
+) -> None:
+    said: list[Event] = [TextDelta("x")] if answer else [ReasoningDelta("thinking")]
+    response = outcome(*said, Stopped(reason), client=client)
+    assert response["status"] == status
+    told = orjson.dumps([response["error"], response["incomplete_details"]]).decode()
+    assert (why in told) if why else told == "[null,null]"
+    if status == "incomplete" and answer:
+        assert response["output"][0]["status"] == "incomplete"
+
+
+def test_codex_gets_a_refusal_as_text_and_others_as_a_refusal_part() -> None:
+    events: list[Event] = [TextDelta("Well. "), RefusalDelta("I can"), RefusalDelta("not."), END]
+    codex = outcome(*events, client=Client.CODEX)["output"][0]["content"]
+    other = outcome(*events, client=Client.OTHER)["output"][0]["content"]
+    assert [part["type"] for part in codex] == ["output_text"]
+    assert codex[0]["text"] == "Well. I cannot."
+    assert other[1] == {"type": "refusal", "refusal": "I cannot."}
+
+
+def test_a_failure_leaves_half_an_item_undone() -> None:
+    made = emitter()
+    sent = made.emit([ReasoningDelta("hm"), ReasoningDone(), TextDelta("half an ans")])
+    response = check(sent + made.fail(PROBLEM))["response"]
+    assert [item["type"] for item in response["output"]] == ["reasoning"]
+    assert response["error"] == {"code": PROBLEM.code, "message": PROBLEM.message}
+    assert made.response["status"] == "failed"
+
+
+def test_a_failure_before_anything_is_a_whole_stream() -> None:
+    assert check(emitter().fail(PROBLEM))["type"] == "response.failed"
+    assert outcome(Failed(PROBLEM))["status"] == "failed"
+
+
+def test_nothing_follows_the_terminal_event() -> None:
+    for last in (END, Failed(PROBLEM)):
+        made = emitter()
+        assert not made.terminal
+        check(made.open() + made.emit([TextDelta("a"), last, TextDelta("late"), END]))
+        assert made.terminal
+        assert made.emit([TextDelta("later"), END]) == b""
+        assert made.fail(PROBLEM) == b""
+        assert made.open() == b""
+
+
+def test_opening_is_said_once() -> None:
+    made = emitter()
+    opened = made.open()
+    assert opened
+    assert made.open() == b""
+    check(opened + made.emit([END]))
+
+
+def test_nothing_said_makes_no_item() -> None:
+    silent: list[Event] = [
+        TextDelta(""),
+        RefusalDelta(""),
+        ReasoningDelta(""),
+        ReasoningDone(),
+        ToolCallEnd(9),
+    ]
+    assert outcome(*silent, ToolCallDelta(9, ""), END)["output"] == []
+
+
+def test_unknown_usage_is_null_and_the_last_known_counts() -> None:
+    assert outcome(TextDelta("a"), END)["usage"] is None
+    later = Usage(1, 0, 1, 0, 2)
+    assert outcome(UsageSeen(USAGE), UsageSeen(later), END)["usage"] == later.wire()
+    assert outcome(UsageSeen(USAGE), Failed(PROBLEM))["usage"] == USAGE.wire()
+
+
+def test_the_response_repeats_its_request() -> None:
+    asked: dict[str, object] = {
+        "instructions": "be kind",
+        "tools": [{"type": "function", "name": "f"}],
+        "tool_choice": {"type": "function", "name": "f"},
+        "parallel_tool_calls": False,
+        "temperature": 0.5,
+        "metadata": {"k": "v"},
+        "text": {"verbosity": "low"},
+        "store": None,
+        "input": "not repeated",
+        "stream": True,
+    }
+    response = check(emitter(echo=asked).emit([END]))["response"]
+    for key in ("instructions", "tools", "tool_choice", "parallel_tool_calls", "metadata"):
+        assert response[key] == asked[key]
+    assert response["temperature"] == 0.5
+    assert response["text"] == {"format": {"type": "text"}, "verbosity": "low"}
+    assert response["store"] is False
+    assert not response.keys() & {"input", "stream"}
+
+
+def test_the_whole_answer_is_the_terminal_one() -> None:
+    made = emitter()
+    final = check(made.emit([TextDelta("a"), UsageSeen(USAGE), END]))["response"]
+    assert orjson.loads(orjson.dumps(made.response)) == final
+
+
+def test_every_event_of_the_vocabulary_has_a_step() -> None:
+    assert set(Emitter._STEPS) == set(get_args(vocabulary.Event))
+
+
+def test_every_reason_has_an_outcome_for_every_client() -> None:
+    assert set(OUTCOMES) == set(itertools.product(Client, StopReason))
+
+
+def test_the_watcher_understands_what_the_emitter_writes() -> None:
+    watcher = Watcher(1 << 20)
+    watcher.feed(stream(TextDelta("a"), UsageSeen(USAGE), END))
+    assert watcher.terminal
+    assert watcher.response_id == "resp_0a1b"
+    assert watcher.usage == USAGE
+
+
+TEXTS = st.text(max_size=5)
+INDEXES = st.integers(0, 2)
+STEPS: st.SearchStrategy[Event] = st.one_of(
+    st.builds(TextDelta, TEXTS),
+    st.just(TextDone()),
+    st.builds(RefusalDelta, TEXTS),
+    st.builds(ReasoningDelta, TEXTS),
+    st.builds(ReasoningDone, st.none() | st.text(min_size=1, max_size=5)),
+    st.builds(
+        ToolCallStart,
+        INDEXES,
+        st.just("call_x"),
+        st.just("exec"),
+        st.none() | st.just("ns"),
+        st.sampled_from([CallKind.FUNCTION, CallKind.CUSTOM]),
+    ),
+    st.builds(ToolCallDelta, INDEXES, st.sampled_from(["{}", "{", "}", ""])),
+    st.builds(ToolCallEnd, INDEXES),
+    st.just(UsageSeen(USAGE)),
+)
+ENDS: st.SearchStrategy[Event] = st.builds(Stopped, st.sampled_from(StopReason)) | st.just(Failed(PROBLEM))  # fmt: skip
+
+
+def run(steps: Sequence[Event], cuts: Sequence[int], client: Client) -> bytes:
+    made = emitter(client)
+    edges = sorted({0, len(steps), *(cut % (len(steps) + 1) for cut in cuts)})
+    return made.open() + b"".join(made.emit(steps[a:b]) for a, b in itertools.pairwise(edges))
+
+
+@given(st.lists(STEPS, max_size=20), ENDS, st.lists(st.integers(0, 30)), st.sampled_from(Client))
+def test_any_script_gives_a_stream_that_conforms(
+    steps: list[Event], end: Event, cuts: list[int], client: Client
+) -> None:
+    script = [*steps, end]
+    whole = run(script, [], client)
+    check(whole)
+    assert run(script, cuts, client) == whole
+
+
+@given(st.lists(STEPS, max_size=20), st.sampled_from(Client))
+def test_any_script_may_be_cut_anywhere(steps: list[Event], client: Client) -> None:
+    made = emitter(client)
+    sent = made.emit(steps)
+    check(sent + made.fail(PROBLEM))
