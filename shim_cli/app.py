@@ -1,0 +1,183 @@
+"""The root of `codex-shim`: every command, its flags and its help. The work is in one module per command.
+
+Never does: import a command's module before it is run, or let a traceback reach the user. Invariant: `--help` and
+`list` load neither mitmproxy nor httpx nor pydantic.
+"""
+# ruff: noqa: PLC0415 - a command's module is imported when the command is run
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated
+
+import typer
+
+from shim_cli.defaults import DEFAULT_PORT
+from shim_cli.errors import CliError
+
+app = typer.Typer(
+    name="codex-shim",
+    help="One local port for Codex: ChatGPT passthrough and your other models side by side.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Port = Annotated[
+    int,
+    typer.Option(envvar="CODEX_SHIM_PORT", min=1, max=65535, help="The shim's port."),
+]
+Settings = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="models.json. By default ~/.codex-shim/models.json."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for other programs.")]
+Args = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[-- ARGS]", help="Passed on. They come last, so they win."),
+]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"codex-shim {version('codex-shim')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """One local port for Codex: ChatGPT passthrough and your other models side by side."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+    allow_remote: Annotated[
+        bool,
+        typer.Option("--allow-remote", help="Take clients from other machines, too."),
+    ] = False,
+) -> None:
+    """Run the shim in the foreground, without a view."""
+    from shim_cli.serve import serve as run
+
+    raise typer.Exit(run(host, port, settings, allow_remote=allow_remote))
+
+
+@app.command()
+def mitmdump(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
+    """Run the shim in mitmdump: turns in the terminal."""
+    from shim_cli.tools import run_tool
+
+    raise typer.Exit(run_tool("mitmdump", port, settings, args or []))
+
+
+@app.command()
+def web(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
+    """Run the shim in mitmweb: see and edit turns in the browser."""
+    from shim_cli.tools import run_tool
+
+    raise typer.Exit(run_tool("mitmweb", port, settings, args or []))
+
+
+@app.command("addon-path")
+def addon_path() -> None:
+    """Print the addon's path, for `mitmdump -s` or `mitmweb -s`."""
+    from shim_cli.tools import addon_file
+
+    typer.echo(addon_file())
+
+
+@app.command()
+def generate(port: Port = DEFAULT_PORT, settings: Settings = None) -> None:
+    """Write the model catalog and a config.toml to try.
+
+    Nothing in Codex's own folder changes.
+    """
+    from shim_cli.generate import generate as run
+
+    raise typer.Exit(run(os.environ, port, settings))
+
+
+@app.command("list")
+def list_models(
+    settings: Settings = None,
+    show_all: Annotated[bool, typer.Option("--all", help="Hidden models too, with why.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the models that Codex can choose, and where they go."""
+    from shim_cli.list_models import write_list
+
+    raise typer.Exit(write_list(os.environ, settings, show_all=show_all, as_json=as_json))
+
+
+@app.command()
+def status(port: Port = DEFAULT_PORT, as_json: AsJson = False) -> None:
+    """Say whether the shim runs.
+
+    Exit code 0: running, 3: stopped, 1: something is wrong.
+    """
+    from shim_cli.status import write_status
+
+    raise typer.Exit(write_status(port, as_json=as_json))
+
+
+@app.command()
+def doctor(port: Port = DEFAULT_PORT, settings: Settings = None, as_json: AsJson = False) -> None:
+    """Check everything that a turn needs, and say what to type."""
+    from shim_cli.doctor import write_report
+
+    raise typer.Exit(write_report(os.environ, port, settings, as_json=as_json))
+
+
+def main() -> None:
+    """The console script. Ends the process with the command's exit code."""
+    sys.excepthook = _tell_bug
+    try:
+        # Not `app()`: typer would put its own traceback printer in the place of ours.
+        typer.main.get_command(app)(prog_name="codex-shim")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        _close_pipe()
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        advice = "Check the path and its permissions, then run `codex-shim doctor`."
+        CliError(f"{where}{error.strerror or error}", advice).show()
+        sys.exit(1)
+    except SystemExit:
+        _flush()
+        raise
+
+
+def _flush() -> None:
+    """Write what is buffered while a reader that left can still be forgiven: `codex-shim list | head -1`."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_pipe()
+
+
+def _close_pipe() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The last resort for a bug of ours: two lines; the traceback only for who asks for it."""
+    if os.environ.get("CODEX_SHIM_DEBUG"):
+        sys.__excepthook__(kind, error, trace)
+        return
+    advice = "This is a bug. Run it again with CODEX_SHIM_DEBUG=1 and report what it prints."
+    CliError(f"failed inside: {kind.__name__}", advice).show()

@@ -1,0 +1,12 @@
+"""Constants that several commands share. Imports nothing."""
+
+from __future__ import annotations
+
+DEFAULT_PORT = 8765
+PROVIDER_ID = "codex_shim"
+"""The provider's key in Codex's config. Never `openai`: Codex sends that one past us (Codex 0.169)."""
+
+
+def serve_command(port: int) -> str:
+    """The command that starts the shim on a port."""
+    return "codex-shim serve" + ("" if port == DEFAULT_PORT else f" --port {port}")

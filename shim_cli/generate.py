@@ -1,0 +1,114 @@
+"""`codex-shim generate`: the model catalog and a config.toml that use the shim, in our own state folder.
+
+Never does: write under Codex's home. Invariant: a catalog that Codex would not start with never replaces one that it
+would: it is tried in the installed binary, or without one against the rules that we know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+import tomlkit
+import typer
+
+from addons.core.catalog import codex_shape, problems_of
+from addons.core.routes import RouteTable
+from addons.origins.codex_cli import CodexCli, CodexCliError
+from addons.origins.files import FileAccessError, write_atomic
+from addons.origins.paths import catalog_file, standalone_config_file
+from shim_cli.defaults import serve_command
+from shim_cli.errors import CliError
+from shim_cli.provider_config import command_to_try, config_of
+from shim_cli.table import NOTHING_LIVE, open_sources
+
+SHOWN_PROBLEMS = 5
+
+
+def generate(env: Mapping[str, str], port: int, settings: Path | None) -> int:
+    """Write both files and say what to try. Raises CliError; the files are then unchanged."""
+    table = asyncio.run(_table(env, settings))
+    if not table.live:
+        msg = "no model is available, so there is no catalog to write"
+        raise CliError(msg, NOTHING_LIVE)
+    catalog = orjson.dumps(codex_shape(route.entry for route in table.live))
+    judgement = _judged(CodexCli.find(env), catalog)
+    catalog_path, config_path = catalog_file(env), standalone_config_file(env)
+    config = config_of(_first_choice(table), port, catalog_path)
+    _write(catalog_path, catalog)
+    _write(config_path, tomlkit.dumps(config).encode())
+    lines = [
+        *_summary(table),
+        f"  catalog  {catalog_path}",
+        f"  config   {config_path}",
+        judgement,
+        "Nothing in Codex's own folder was changed. Start the shim, then try it:",
+        f"  {serve_command(port)}",
+        f"  {command_to_try(config)}",
+    ]
+    typer.echo("\n".join(lines))
+    return 0
+
+
+async def _table(env: Mapping[str, str], settings: Path | None) -> RouteTable:
+    """The table with the account's models as they are now, as far as they can be asked for."""
+    sources = open_sources(env, settings)
+    await sources.refresh()
+    if sources.catalog.error:
+        typer.echo(f"codex-shim: {sources.catalog.error}", err=True)
+    return sources.table()
+
+
+def _first_choice(table: RouteTable) -> str:
+    listed = (route for route in table.live if route.entry.get("visibility") == "list")
+    return next(listed, table.live[0]).slug
+
+
+def _judged(codex: CodexCli | None, catalog: bytes) -> str:
+    """Say who found the catalog good. Raises CliError when it is not.
+
+    The installed binary has the last word: it may know more than our rules, which were measured with older ones.
+    """
+    trouble = "No Codex is installed, so the catalog was checked by our own rules."
+    if codex:
+        try:
+            refusal = codex.refusal_of(catalog)
+        except CodexCliError as error:
+            trouble = f"Checked by our own rules: {error}."
+        else:
+            _refuse_if([refusal] if refusal else [])
+            return "Codex was tried with this catalog and starts."
+    _refuse_if([str(problem) for problem in problems_of(orjson.loads(catalog))])
+    return trouble
+
+
+def _refuse_if(reasons: list[str]) -> None:
+    if reasons:
+        shown = "; ".join(reasons[:SHOWN_PROBLEMS])
+        more = f" (and {len(reasons) - SHOWN_PROBLEMS} more)" if reasons[SHOWN_PROBLEMS:] else ""
+        msg = f"Codex would not start with the new catalog, so it was not written: {shown}{more}"
+        raise CliError(msg, "Correct the row in models.json, then run `codex-shim generate` again.")
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        write_atomic(path, data)
+    except FileAccessError as error:
+        raise CliError(str(error), "Set CODEX_SHIM_STATE_DIR to a folder of yours.") from error
+
+
+def _summary(table: RouteTable) -> list[str]:
+    counts = Counter(route.provider for route in table.live)
+    providers = ", ".join(f"{count} {provider}" for provider, count in counts.items())
+    lines = [f"Wrote {_models(len(table.live))}: {providers}."]
+    hidden = len(table.routes) - len(table.live)
+    if hidden:
+        lines.append(f"  {_models(hidden)} hidden; `codex-shim list --all` says why.")
+    return lines
+
+
+def _models(count: int) -> str:
+    return f"{count} model" if count == 1 else f"{count} models"

@@ -1,0 +1,66 @@
+"""Ask a port whether a shim answers there.
+
+Never does: wait longer than a moment, use a proxy of the environment. Invariant: every way in which a port can be
+silent, closed or somebody else's is a `Health` with words for it, never an exception.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Literal
+
+LIMIT_SECONDS = 0.8
+_ANSWER_BYTES = 64 * 1024
+
+State = Literal["running", "stopped", "unhealthy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What answers at `url`. `report` is /health as the shim gave it, empty unless it is running."""
+
+    url: str
+    state: State
+    reason: str = ""
+    report: dict[str, object] = field(default_factory=dict)
+
+
+def probe(port: int) -> Health:
+    """GET /health of the shim on this machine."""
+    url = f"http://127.0.0.1:{port}"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(f"{url}/health", timeout=LIMIT_SECONDS) as answer:
+            payload = answer.read(_ANSWER_BYTES)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return Health(url, "unhealthy", f"something else answers there (status {error.code})")
+    except urllib.error.URLError as error:
+        return _unreachable(url, error.reason)
+    except (OSError, HTTPException) as error:
+        return _unreachable(url, error)
+    return _judged(url, payload)
+
+
+def _unreachable(url: str, reason: object) -> Health:
+    if isinstance(reason, ConnectionRefusedError):
+        return Health(url, "stopped")
+    if isinstance(reason, TimeoutError):
+        return Health(url, "unhealthy", f"no answer within {LIMIT_SECONDS} s")
+    return Health(url, "unhealthy", f"no HTTP answer ({type(reason).__name__})")
+
+
+def _judged(url: str, payload: bytes) -> Health:
+    try:
+        report = json.loads(payload)
+    except ValueError:
+        report = None
+    if not isinstance(report, dict) or "ok" not in report or "models" not in report:
+        return Health(url, "unhealthy", "something else answers there")
+    if report["ok"] is not True:
+        return Health(url, "unhealthy", "the shim says that it is not ready", report)
+    return Health(url, "running", "", report)

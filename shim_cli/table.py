@@ -1,0 +1,30 @@
+"""The sources of the route table, opened for a command: what is wrong with them ends the command, or is told.
+
+Never does: build a route itself. Invariant: the table is the one that the proxy would serve from the same files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import typer
+
+from addons.origins.sources import Sources
+from shim_cli.errors import CliError
+
+NOTHING_LIVE = "Log in with `codex login`; `codex-shim doctor` tells what else is missing."
+
+
+def open_sources(env: Mapping[str, str], settings: Path | None) -> Sources:
+    """Open them. Raises CliError; problems that leave a table are told on stderr."""
+    if settings and not settings.is_file():
+        msg = f"{settings} does not exist or is not a file"
+        raise CliError(msg, "Name an existing models.json: --settings PATH")
+    try:
+        sources = Sources(env, settings)
+    except ValueError as error:
+        raise CliError(str(error), "Correct the variable, then run it again.") from error
+    for problem in sources.settings.problems:
+        typer.echo(f"codex-shim: {problem}", err=True)
+    return sources

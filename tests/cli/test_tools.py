@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from shim_cli.tools import Tool, addon_file, command_of
+from tests.cli.run import shim
+
+ADDON = Path("/somewhere/addons/codex_shim.py")
+SHIM = [
+    "-s", str(ADDON),
+    "--mode", "reverse:http://127.0.0.1:9@127.0.0.1:8765",
+    "--set", "connection_strategy=lazy",
+    "--set", "keep_host_header=true",
+]  # fmt: skip
+DESKTOP = {"DISPLAY": ":0"}
+
+
+def options_of(tool: Tool, *args: str, env: dict[str, str] | None = None) -> list[str]:
+    command = command_of(tool, ADDON, 8765, args, env or DESKTOP)
+    assert command[:3] == [sys.executable, "-P", "-c"]
+    return command[4:]
+
+
+def test_mitmdump_is_bound_to_loopback_and_the_users_words_come_last() -> None:
+    assert options_of("mitmdump", "-v", "--set", "x=y") == [*SHIM, "-v", "--set", "x=y"]
+
+
+def test_mitmweb_shows_its_page_on_loopback_only() -> None:
+    options = options_of("mitmweb", "--web-port", "9999")
+
+    assert options[:8] == SHIM
+    assert options[8:10] == ["--web-host", "127.0.0.1"]
+    assert options[-2:] == ["--web-port", "9999"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
+@pytest.mark.parametrize(
+    ("env", "headless"),
+    [
+        ({"DISPLAY": ":0"}, False),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, False),
+        ({}, True),
+        ({"DISPLAY": ""}, True),
+        ({"DISPLAY": ":0", "CI": "true"}, True),
+        ({"DISPLAY": ":0", "SSH_CONNECTION": "a b c d"}, True),
+        ({"DISPLAY": ":0", "SSH_TTY": "/dev/pts/1"}, True),
+    ],
+)
+def test_no_browser_is_opened_where_nobody_would_see_it(
+    env: dict[str, str], headless: bool
+) -> None:
+    options = command_of("mitmweb", ADDON, 8765, [], env)
+
+    assert ("--no-web-open-browser" in options) is headless
+
+
+def test_the_addon_is_a_file_that_mitmproxy_can_load(tmp_path: Path) -> None:
+    ran = shim(tmp_path, "addon-path")
+
+    assert ran.stdout == f"{addon_file()}\n"
+    assert addon_file().is_absolute()
+    assert addon_file().name == "codex_shim.py"
+
+
+@pytest.mark.parametrize("command", ["mitmdump", "web"])
+def test_this_environments_own_mitmproxy_runs(tmp_path: Path, command: str) -> None:
+    ran = shim(tmp_path, command, "--", "--version")
+
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("Mitmproxy: 12.")
+
+
+def test_the_exit_code_is_the_tools_own(tmp_path: Path) -> None:
+    ran = shim(tmp_path, "mitmdump", "--", "--bogus")
+
+    assert ran.returncode not in (0, 130)
+    assert "mitmdump: error: unrecognized arguments: --bogus" in ran.stderr
+
+
+def test_a_folder_that_is_worked_in_cannot_run_code_in_the_tool(tmp_path: Path) -> None:
+    trap = "raise SystemExit('the trap was imported')"
+    for name in ("mitmproxy.py", "orjson.py", "asyncio.py", "addons.py"):
+        (tmp_path / name).write_text(trap)
+
+    ran = shim(tmp_path, "mitmdump", "--", "--version", cwd=tmp_path)
+
+    assert ran.returncode == 0, ran.stderr
