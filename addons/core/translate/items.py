@@ -175,7 +175,7 @@ class Message(Item):
             "type": "message",
             "status": status,
             "role": "assistant",
-            "content": list(self._parts),
+            "content": self._parts,
         }
 
 

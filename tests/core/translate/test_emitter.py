@@ -149,6 +149,11 @@ def test_reasoning_that_ends_unsaid_ends_where_the_next_thing_begins() -> None:
     assert kinds == ["reasoning", "message", "reasoning", "function_call", "message"]
 
 
+def test_the_end_of_a_message_ends_no_reasoning() -> None:
+    (item,) = outcome(ReasoningDelta("a"), TextDone(), ReasoningDelta("b"), END)["output"]
+    assert item["summary"][0]["text"] == "ab"
+
+
 def test_two_messages_stay_two() -> None:
     output = outcome(TextDelta("a"), TextDone(), TextDone(), TextDelta("b"), END)["output"]
     assert [item["content"][0]["text"] for item in output] == ["a", "b"]
@@ -178,6 +183,11 @@ def test_parallel_calls_may_interleave_and_keep_their_order() -> None:
     }
     assert second["namespace"] == "mcp__files"
     assert second["arguments"] == '{"p":1}'
+
+
+def test_text_on_both_sides_of_a_call_makes_two_messages_in_that_order() -> None:
+    output = outcome(TextDelta("a"), *call(0, "{}"), TextDelta("b"), END)["output"]
+    assert [item["type"] for item in output] == ["message", "function_call", "message"]
 
 
 def test_an_index_may_be_used_again_after_its_call_has_ended() -> None:
@@ -257,7 +267,7 @@ def test_a_whole_call_beside_half_a_call_fails_the_turn_too() -> None:
 def test_each_client_is_told_of_a_stop_in_its_own_way(
     client: Client, reason: StopReason, *, answer: bool, status: str, why: str | None
 ) -> None:
-    said: list[Event] = [TextDelta("x")] if answer else [ReasoningDelta("thinking")]
+    said: list[Event] = [TextDelta("x")] if answer else [ReasoningDelta("hm"), ReasoningDone()]
     response = outcome(*said, Stopped(reason), client=client)
     assert response["status"] == status
     told = orjson.dumps([response["error"], response["incomplete_details"]]).decode()
