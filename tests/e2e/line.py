@@ -35,9 +35,9 @@ class Line:
             self.configure()
         return self.user.exec(prompt, *flags, timeout=timeout)
 
-    def begin(self, prompt: str) -> Future[Run]:
+    def begin(self, prompt: str, *, timeout: float = 50) -> Future[Run]:
         """Run one turn in the background."""
-        with_thread = ThreadPoolExecutor(1)
-        running = with_thread.submit(self.exec, prompt)
-        with_thread.shutdown(wait=False)
+        background = ThreadPoolExecutor(1)
+        running = background.submit(self.exec, prompt, timeout=timeout)
+        background.shutdown(wait=False)
         return running

@@ -94,7 +94,7 @@ class Shim:
         return [row.get("id") or row.get("slug") for row in document.get("data", [])]
 
     def stop(self) -> int:
-        """End the child as a user's service manager would, and give its exit code."""
+        """End the child as a user's service manager would, and give its exit code. May be called twice."""
         assert self._process is not None
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
