@@ -1,0 +1,29 @@
+# What the project is checked with. `just` lists the recipes.
+
+[private]
+default:
+    @just --list
+
+# Lint, formatting, types and import rules: changes nothing.
+check:
+    uv run ruff check .
+    uv run ruff format --check .
+    uv run mypy
+    uv run lint-imports
+
+# Put every file into the project's format and mend what ruff can mend.
+fmt:
+    uv run ruff format .
+    uv run ruff check --fix .
+
+# The tests that need nothing but Python.
+test *args:
+    uv run pytest {{ args }}
+
+# The real Codex CLI, installed from npm, against fakes on 127.0.0.1.
+e2e *args:
+    uv run pytest -m e2e -n 2 {{ args }}
+
+# What has to pass before a change lands.
+ci:
+    .ci/run
