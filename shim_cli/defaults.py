@@ -1,4 +1,4 @@
-"""Constants that several commands share. Imports nothing."""
+"""Constants and phrases that several commands share. Imports nothing."""
 
 from __future__ import annotations
 
@@ -10,3 +10,8 @@ PROVIDER_ID = "codex_shim"
 def serve_command(port: int) -> str:
     """The command that starts the shim on a port."""
     return "codex-shim serve" + ("" if port == DEFAULT_PORT else f" --port {port}")
+
+
+def models(count: int) -> str:
+    """A number of models, in words."""
+    return f"{count} model" if count == 1 else f"{count} models"

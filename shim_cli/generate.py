@@ -20,7 +20,7 @@ from addons.core.routes import RouteTable
 from addons.origins.codex_cli import CodexCli, CodexCliError
 from addons.origins.files import FileAccessError, write_atomic
 from addons.origins.paths import catalog_file, standalone_config_file
-from shim_cli.defaults import serve_command
+from shim_cli.defaults import models, serve_command
 from shim_cli.errors import CliError
 from shim_cli.provider_config import command_to_try, config_of
 from shim_cli.table import NOTHING_LIVE, open_sources
@@ -103,12 +103,8 @@ def _write(path: Path, data: bytes) -> None:
 def _summary(table: RouteTable) -> list[str]:
     counts = Counter(route.provider for route in table.live)
     providers = ", ".join(f"{count} {provider}" for provider, count in counts.items())
-    lines = [f"Wrote {_models(len(table.live))}: {providers}."]
+    lines = [f"Wrote {models(len(table.live))}: {providers}."]
     hidden = len(table.routes) - len(table.live)
     if hidden:
-        lines.append(f"  {_models(hidden)} hidden; `codex-shim list --all` says why.")
+        lines.append(f"  {models(hidden)} hidden; `codex-shim list --all` says why.")
     return lines
-
-
-def _models(count: int) -> str:
-    return f"{count} model" if count == 1 else f"{count} models"
