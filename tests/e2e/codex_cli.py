@@ -54,25 +54,21 @@ def _install(prefix: Path) -> None:
         pytest.skip(reason)
     prefix.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=prefix.parent) as staging:
+        client = Path(staging) / "client"
+        package = f"@openai/codex@{VERSION}"
         subprocess.run(
-            [
-                npm,
-                "install",
-                "--no-audit",
-                "--no-fund",
-                "--prefix",
-                staging,
-                f"@openai/codex@{VERSION}",
-            ],
+            [npm, "install", "--no-audit", "--no-fund", "--prefix", str(client), package],
             check=True,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=300,
         )
-        # Another worker may have been faster: either copy will do.
-        if not prefix.exists():
-            Path(staging).rename(prefix)
-            Path(staging).mkdir()
+        try:
+            client.rename(prefix)
+        except OSError:
+            # Another worker was faster: either copy will do.
+            if not prefix.exists():
+                raise
 
 
 @dataclass(frozen=True, slots=True)
