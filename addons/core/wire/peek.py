@@ -195,12 +195,13 @@ def _value_end(text: bytes, start: int) -> int:
     if text[start] not in b'"{[':
         scalar = _SCALAR.match(text, start)
         return scalar.end() if scalar else start
-    depth = 0
-    for token in _TOKEN.finditer(text, start):
+    depth, end = 0, start
+    while token := _TOKEN.search(text, end):
+        end = token.end()
         depth += _DEPTH.get(token[0], 0)
         if depth == 0:
-            return token.end()
-    return len(text)
+            break
+    return end
 
 
 def _not_json(decoded: bytes, error: orjson.JSONDecodeError) -> Problem:

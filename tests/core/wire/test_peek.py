@@ -1,5 +1,6 @@
 import gzip
 import json
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -119,7 +120,13 @@ def test_the_cap_is_exact(encoding: bytes | None) -> None:
 def test_a_bomb_is_cut_at_the_cap(encoding: bytes) -> None:
     bomb = CODECS[encoding][0](b"\0" * (64 * CAP))
     assert len(bomb) < CAP
-    assert problem(bomb, encoding).status == 413
+    tracemalloc.start()
+    try:
+        assert problem(bomb, encoding).status == 413
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * CAP
 
 
 @encodings
