@@ -46,6 +46,9 @@ def _log_to_stderr() -> None:
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
     )
     logging.getLogger("addons").setLevel(logging.INFO)
+    # what these say of a port in use is said again, better, by StartError
+    for name in ("mitmproxy.proxy.mode_servers", "mitmproxy.addons.proxyserver"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def announce(master: ShimMaster) -> None:

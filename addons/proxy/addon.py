@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 SETTINGS = "codex_shim_settings"
 ALLOW_REMOTE = "codex_shim_allow_remote"
+CA_FILE = "CODEX_SHIM_CA_FILE"
 REFRESH_SECONDS = 300.0
 """How often the account's model list is asked for. Unchanged, it costs one 304."""
 
@@ -54,6 +55,8 @@ class CodexShim:
         loader.add_option(ALLOW_REMOTE, bool, False, "Serve clients on other machines.")  # noqa: FBT003
         # eager would dial the dead sink for each client, and hang up on the client when that fails
         ctx.options.update_defer(connection_strategy="lazy", keep_host_header=True)
+        if ca_file := os.environ.get(CA_FILE):
+            ctx.options.update_defer(ssl_verify_upstream_trusted_ca=ca_file)
 
     def configure(self, updated: set[str]) -> None:
         """Read what the options name; refuse what would weaken the promises."""
@@ -154,7 +157,7 @@ class CodexShim:
             version=VERSION,
             pid=os.getpid(),
             uptime_seconds=time.monotonic() - self._started,
-            live_turns=self.engine.live_turns,
+            live_turns=self.engine.live_turns - 1,  # the one that asks is none
             reasons={"chatgpt": problem.message} if problem else {},
             problems=self.sources.settings.problems,
         )

@@ -85,11 +85,11 @@ def _why_not(error: BaseException, listen: ListenOptions) -> str:
     where = f"{listen.host}:{listen.port}"
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return (
-            f"codex-shim cannot listen on {where}: the port is in use. "
+            f"cannot listen on {where}: the port is in use. "
             f"See whether it is a codex-shim with `codex-shim status --port {listen.port}`, "
             f"or take another port: `codex-shim serve --port {listen.port + 1}`."
         )
-    return f"codex-shim cannot listen on {where}: {error}. Choose another address with --host and --port."
+    return f"cannot listen on {where}: {error}. Choose another address with --host and --port."
 
 
 def run_master(listen: ListenOptions, on_ready: Callable[[ShimMaster], None]) -> None:
