@@ -87,7 +87,7 @@ class ShimFront:
     def _models(self, request: ClientRequest) -> Reply:
         live = self.table().live
         if "client_version" not in parse_qs(urlsplit(request.path).query):
-            return _json(200, openai_shape(live))
+            return _json(200, openai_shape((route.slug, route.provider) for route in live))
         body = orjson.dumps(codex_shape([route.entry for route in live]))
         tag = self.etag() or etag_of(body)
         return Reply(Head(200, (*JSON_HEADERS, (b"etag", tag.encode()))), body)
