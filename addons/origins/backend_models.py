@@ -6,9 +6,7 @@ the login's values go to the origin of the base URL alone, and whatever cannot b
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,7 +59,10 @@ class ModelsRequest:
 
     async def send(self, etag: str = "") -> BackendAnswer:
         """Ask, with the ETag of the list that is at hand. Raises DiscoveryError."""
-        import httpx  # noqa: PLC0415 - `codex-shim list` imports this module, and never asks
+        # Imported here: `codex-shim list` loads this module, and never asks.
+        import asyncio  # noqa: PLC0415
+
+        import httpx  # noqa: PLC0415
 
         _hush_client_logs()
         conditional = {b"if-none-match": etag.encode()} if etag else {}
@@ -114,5 +115,7 @@ class ModelsRequest:
 
 def _hush_client_logs() -> None:
     """Keep the client library's own lines out of mitmproxy's log: at debug level they quote headers."""
+    import logging  # noqa: PLC0415 - see `send`
+
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -7,7 +7,6 @@ Invariant: there is always at least one entry, and a source that fails takes non
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -125,7 +124,7 @@ class AccountCatalog:
 
     async def _version_of(self, codex: CodexCli | None) -> str:
         try:
-            return await asyncio.to_thread(codex.version) if codex else ""
+            return await _in_thread(codex.version) if codex else ""
         except CodexCliError as error:
             self.error = str(error)
             return ""
@@ -143,16 +142,22 @@ class AccountCatalog:
         else:
             models = _models_of(answer.body, f"the answer of {self._base_url}")
             self._known = _Known("account", models, answer.etag, account, version, self._clock())
-        await asyncio.to_thread(_write, account_catalog_file(self._env), self._known)
+        await _in_thread(_write, account_catalog_file(self._env), self._known)
 
     async def _look_inside(self, codex: CodexCli | None, version: str) -> None:
         known = self._known
         up_to_date = known.status == "bundled" and known.codex_version == version
         if not (codex and version) or known.status not in {"bundled", "fallback"} or up_to_date:
             return
-        models = _models_of(await asyncio.to_thread(codex.bundled_catalog), codex.binary)
+        models = _models_of(await _in_thread(codex.bundled_catalog), codex.binary)
         self._known = _Known("bundled", models, codex_version=version)
-        await asyncio.to_thread(_write, bundled_catalog_file(self._env), self._known)
+        await _in_thread(_write, bundled_catalog_file(self._env), self._known)
+
+
+async def _in_thread[**P, T](call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    import asyncio  # noqa: PLC0415 - 50 ms, and `codex-shim list` only loads
+
+    return await asyncio.to_thread(call, *args, **kwargs)
 
 
 def _read(status: Status, path: Path) -> _Known | None:

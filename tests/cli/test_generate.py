@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from addons.core.catalog import EVERY_VERSION, fallback_entries, problems_of
+from tests.cli.run import shim
+from tests.origins.fake_codex import FakeCodex
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def catalog_of(home: Path) -> Path:
+    return home / "state" / "custom_model_catalog.json"
+
+
+def log_in(home: Path, *entries: object) -> None:
+    codex = home / ".codex"
+    codex.mkdir()
+    (codex / "auth.json").write_text('{"tokens":{"access_token":"opaque"}}')
+    (codex / "models_cache.json").write_text(json.dumps({"models": entries}))
+
+
+def test_it_writes_a_catalog_and_a_config_that_belong_together(home: Path) -> None:
+    ran = shim(home, "generate", "--port", "9001")
+
+    assert ran.returncode == 0
+    catalog = json.loads(catalog_of(home).read_bytes())
+    config = tomllib.loads((home / "state" / "config.toml").read_text())
+    assert problems_of(catalog, EVERY_VERSION) == []
+    assert config["model"] == catalog["models"][0]["slug"] == "shim-demo"
+    assert config["model_catalog_json"] == str(catalog_of(home))
+    assert config["model_providers"]["codex_shim"]["base_url"] == "http://127.0.0.1:9001/v1"
+
+
+def test_it_says_what_it_wrote_and_what_to_try(home: Path) -> None:
+    lines = shim(home, "generate", "--port", "9001").stdout.splitlines()
+
+    assert lines[:-1] == [
+        "Wrote 1 model: 1 demo.",
+        "  1 model hidden; `codex-shim list --all` says why.",
+        f"  catalog  {catalog_of(home)}",
+        f"  config   {home}/state/config.toml",
+        "No Codex is installed, so the catalog was checked by our own rules.",
+        "Nothing in Codex's own folder was changed. Start the shim, then try it:",
+        "  codex-shim serve --port 9001",
+    ]
+    words = shlex.split(lines[-1])
+    assert words[:3] == ["codex", "-c", 'model="shim-demo"']
+
+
+def test_nothing_of_codex_is_touched(home: Path) -> None:
+    log_in(home, *fallback_entries())
+    fake = FakeCodex(home)
+    before = {path: path.read_bytes() for path in (home / ".codex").iterdir()}
+
+    ran = shim(home, "generate", env={"CODEX_BIN": str(fake.binary), "PATH": "/usr/bin:/bin"})
+
+    assert ran.returncode == 0
+    assert {path: path.read_bytes() for path in (home / ".codex").iterdir()} == before
+    assert all(not folder.is_relative_to(home) for _, folder in fake.calls)
+
+
+def test_the_accounts_entries_are_written_verbatim(home: Path) -> None:
+    entry = {**fallback_entries()[0], "slug": "gpt-7", "use_responses_lite": True, "new_field": [1]}
+    log_in(home, {**entry, "slug": "helper", "visibility": "hide"}, entry)
+
+    ran = shim(home, "generate")
+
+    catalog = json.loads(catalog_of(home).read_bytes())
+    config = tomllib.loads((home / "state" / "config.toml").read_text())
+    assert catalog["models"][1] == entry
+    assert config["model"] == "gpt-7", "the first that a user can see"
+    assert "127.0.0.1:9 could not be asked for its models" in ran.stderr
+
+
+def test_an_installed_codex_has_to_take_the_catalog(home: Path) -> None:
+    fake = FakeCodex(home)
+
+    ran = shim(home, "generate", env={"CODEX_BIN": str(fake.binary)})
+
+    assert ran.returncode == 0
+    assert "Codex was tried with this catalog and starts.\n" in ran.stdout
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_catalog_that_codex_would_refuse_does_not_replace_the_old_one(
+    home: Path, *, installed: bool
+) -> None:
+    log_in(home, {"slug": "gpt-7"})
+    catalog_of(home).parent.mkdir()
+    catalog_of(home).write_text("old")
+    env = {"CODEX_BIN": str(FakeCodex(home, behaviour="refuse").binary)} if installed else {}
+
+    ran = shim(home, "generate", env=env)
+
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert "Codex would not start with the new catalog, so it was not written: " in ran.stderr
+    assert ("missing field `slug`" in ran.stderr) is installed
+    assert ('models["gpt-7"].display_name: is missing' in ran.stderr) is not installed
+    assert catalog_of(home).read_text() == "old"
+    assert not (home / "state" / "config.toml").exists()
+
+
+def test_a_codex_that_cannot_judge_leaves_it_to_our_rules(home: Path) -> None:
+    fake = FakeCodex(home, behaviour="broken")
+
+    ran = shim(home, "generate", env={"CODEX_BIN": str(fake.binary)})
+
+    assert ran.returncode == 0
+    assert f"Checked by our own rules: `{fake.binary} debug models` failed" in ran.stdout
+
+
+def test_a_state_folder_that_cannot_be_written_is_an_error(home: Path) -> None:
+    (home / "state").write_text("a file in the way")
+
+    ran = shim(home, "generate")
+
+    assert ran.returncode == 1
+    assert ran.stderr.endswith("Set CODEX_SHIM_STATE_DIR to a folder of yours.\n")
+    assert "failed inside" not in ran.stderr

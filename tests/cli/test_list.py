@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from addons.core.routes import Route
+from addons.core.turn import ClientRequest, Plan
+from shim_cli.list_models import lines_of
+from tests.cli.run import shim
+
+LOGIN = '{"tokens":{"access_token":"opaque","account_id":"acc"}}'
+MODELS = '{"models":[{"slug":"gpt-6-sol","display_name":"GPT-6 Sol"},{"slug":"gpt-5.5"}]}'
+
+
+def no_plan(_request: ClientRequest, _route: Route) -> Plan:
+    raise NotImplementedError
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / ".codex").mkdir()
+    (tmp_path / ".codex" / "models_cache.json").write_text(MODELS)
+    return tmp_path
+
+
+def log_in(home: Path) -> None:
+    (home / ".codex" / "auth.json").write_text(LOGIN)
+
+
+def test_without_a_login_the_demo_is_what_there_is(home: Path) -> None:
+    ran = shim(home, "list")
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("shim-demo  ")
+    assert ran.stdout.endswith("->  shim-demo (demo)\n")
+
+
+def test_a_login_brings_the_accounts_models(home: Path) -> None:
+    log_in(home)
+
+    ran = shim(home, "list")
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout == (
+        "gpt-6-sol  GPT-6 Sol  ->  gpt-6-sol (chatgpt)\ngpt-5.5    gpt-5.5  ->  gpt-5.5 (chatgpt)\n"
+    )
+
+
+def test_hidden_rows_come_with_their_reason(home: Path) -> None:
+    ran = shim(home, "list", "--all")
+
+    rows = ran.stdout.splitlines()
+    assert rows[0] == "gpt-6-sol  GPT-6 Sol  ->  gpt-6-sol (chatgpt)"
+    assert rows[1].startswith("           hidden: There is no ChatGPT login at ")
+    assert "`codex login`" in rows[1]
+
+
+def test_for_programs_the_rows_come_as_json(home: Path) -> None:
+    log_in(home)
+
+    assert json.loads(shim(home, "list", "--json").stdout)[1] == {
+        "slug": "gpt-5.5",
+        "display_name": "gpt-5.5",
+        "model": "gpt-5.5",
+        "provider": "chatgpt",
+        "live": True,
+        "hidden_because": "",
+    }
+    everything = json.loads(shim(home, "list", "--all", "--json").stdout)
+    assert [row["slug"] for row in everything if not row["live"]] == ["shim-demo"]
+
+
+def test_listing_writes_nothing(home: Path) -> None:
+    before = sorted(home.rglob("*"))
+
+    shim(home, "list", "--all")
+
+    assert sorted(home.rglob("*")) == before
+
+
+def test_settings_that_were_named_must_exist(home: Path) -> None:
+    ran = shim(home, "list", "--settings", "none.json")
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        "codex-shim: none.json does not exist or is not a file\n"
+        "Name an existing models.json: --settings PATH\n"
+    )
+
+
+def test_a_mistake_in_the_settings_is_told_beside_the_list(home: Path) -> None:
+    (home / "mine.json").write_text("{")
+
+    ran = shim(home, "list", "--settings", str(home / "mine.json"))
+
+    assert ran.returncode == 0
+    assert ran.stderr.startswith(f"codex-shim: {home}/mine.json: line 1")
+    assert "shim-demo" in ran.stdout
+
+
+def test_a_backend_address_that_is_none_is_an_error(home: Path) -> None:
+    ran = shim(home, "list", env={"CODEX_SHIM_CHATGPT_BASE_URL": "chatgpt.com"})
+
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("codex-shim: ")
+    assert "failed inside" not in ran.stderr
+
+
+def test_names_are_aligned_by_the_longest_slug() -> None:
+    routes = [
+        Route("a", "A", "deepseek", "m-1", {}, no_plan),
+        Route("longer", "B", "chatgpt", "longer", {}, no_plan, "Type `x`."),
+    ]
+
+    assert lines_of(routes) == [
+        "a       A  ->  m-1 (deepseek)",
+        "longer  B  ->  longer (chatgpt)",
+        "        hidden: Type `x`.",
+    ]
+    assert lines_of([]) == []
+
+
+def test_nothing_live_is_an_error_that_says_what_to_type(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from addons.core.routes import RouteTable  # noqa: PLC0415
+    from shim_cli import list_models  # noqa: PLC0415
+
+    class Nothing:
+        def table(self) -> RouteTable:
+            return RouteTable()
+
+    monkeypatch.setattr(list_models, "open_sources", lambda _env, _settings: Nothing())
+
+    assert list_models.write_list({}, home, show_all=False, as_json=False) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("codex-shim: no model is available\nLog in with `codex login`")
