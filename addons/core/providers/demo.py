@@ -1,0 +1,185 @@
+"""The built-in model `shim-demo`: it shows on an empty machine that turns, streams and tools work.
+
+It answers by a script: one tool call that lists the folder, then text about what came back; plain text where the
+client has no shell. Never asks an upstream, reads no clock and makes no id. Invariant: it calls a tool at most once
+per prompt, so that it never loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import orjson
+
+from addons.core.errors import JSON_HEADERS, SSE_HEADERS, Problem, told
+from addons.core.limits import Limits
+from addons.core.providers.demo_script import (
+    BEFORE_CALL,
+    CALL_PREFIX,
+    WELCOME,
+    Json,
+    ShellCall,
+    about,
+    own_output,
+    shell_call,
+    words,
+)
+from addons.core.routes import Route
+from addons.core.translate.emitter import Emitter
+from addons.core.translate.endings import Client
+from addons.core.translate.events import (
+    Event,
+    Stopped,
+    StopReason,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    UsageSeen,
+)
+from addons.core.turn import (
+    Answer,
+    ClientRequest,
+    Fault,
+    Head,
+    Reply,
+    Step,
+    Synthesize,
+    SyntheticOrigin,
+)
+from addons.core.wire.peek import Peek, peek_model
+from addons.core.wire.responses import Usage, Watcher
+
+DEMO_SLUG = "shim-demo"
+CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPlan:
+    """One turn of the demo. `seed` makes its ids, `created_at` is in Unix seconds."""
+
+    request: ClientRequest
+    route: Route
+    make_origin: Callable[[Sequence[bytes]], SyntheticOrigin]
+    """Makes the origin that writes these chunks, one after another."""
+    seed: str
+    created_at: int
+    limits: Limits
+
+    def start(self) -> Step:
+        """Stream the script, or give it whole when the client does not stream."""
+        peek = self._read()
+        if isinstance(peek, Problem):
+            return Answer(told(peek, to_codex=self.request.is_codex))
+        emitter = Emitter(
+            f"resp_{self.seed}", self.created_at, self.route.slug, peek.payload, self._client
+        )
+        script = list(self._script(peek))
+        if not peek.stream:
+            emitter.emit(script)
+            return Answer(Reply(Head(200, JSON_HEADERS), orjson.dumps(emitter.response)))
+        written = (emitter.open(), *(emitter.emit((event,)) for event in script))
+        origin = self.make_origin([chunk for chunk in written if chunk])
+        return Synthesize(Head(200, SSE_HEADERS), origin, Watcher(self.limits.event_bytes))
+
+    def on_head(self, head: Head) -> NoReturn:
+        """No upstream was asked."""
+        raise AssertionError(head)
+
+    def on_body(self, head: Head, body: bytes) -> NoReturn:
+        """No upstream was asked."""
+        raise AssertionError(head, body)
+
+    def on_fault(self, fault: Fault) -> NoReturn:
+        """No upstream was asked."""
+        raise AssertionError(fault)
+
+    @property
+    def _client(self) -> Client:
+        return Client.CODEX if self.request.is_codex else Client.OTHER
+
+    def _read(self) -> Peek | Problem:
+        encoding = self.request.header(b"content-encoding")
+        peek = peek_model(self.request.body, encoding, self.limits.body_bytes)
+        return peek if isinstance(peek, Problem) else _shape_problem(peek.payload) or peek
+
+    def _script(self, peek: Peek) -> Iterator[Event]:
+        output, shell = own_output(peek.payload), shell_call(peek.payload)
+        text = WELCOME
+        if output is not None:
+            text = about(output)
+        elif shell:
+            text = BEFORE_CALL
+        yield from (TextDelta(word) for word in words(text))
+        called = shell if shell and output is None else None
+        if called:
+            yield from self._call(called)
+            text += called.arguments
+        yield UsageSeen(_usage(len(peek.decoded), len(text)))
+        yield Stopped(StopReason.TOOL_CALLS if called else StopReason.END)
+
+    def _call(self, shell: ShellCall) -> Iterator[Event]:
+        yield ToolCallStart(0, f"{CALL_PREFIX}{self.seed}", shell.name, kind=shell.kind)
+        yield from (ToolCallDelta(0, word) for word in words(shell.arguments))
+        yield ToolCallEnd(0)
+
+
+def _usage(bytes_in: int, characters_out: int) -> Usage:
+    tokens_in = max(1, bytes_in // CHARACTERS_PER_TOKEN)
+    tokens_out = max(1, characters_out // CHARACTERS_PER_TOKEN)
+    return Usage(tokens_in, 0, tokens_out, 0, tokens_in + tokens_out)
+
+
+def _shape_problem(payload: Mapping[str, object]) -> Problem | None:
+    asked, tools, stream = payload.get("input"), payload.get("tools"), payload.get("stream")
+    if not isinstance(asked, str) and not _is_list_of_objects(asked):
+        return _refusal("`input` must be text or a list of items")
+    if tools is not None and not _is_list_of_objects(tools):
+        return _refusal("`tools` must be a list of tools")
+    if stream is not None and not isinstance(stream, bool):
+        return _refusal("`stream` must be true or false")
+    return None
+
+
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def _refusal(what: str) -> Problem:
+    message = f"{DEMO_SLUG} cannot read this request: {what}. Correct it and send it again."
+    return Problem(400, "invalid_prompt", message, "invalid_request_error")
+
+
+def demo_entry() -> Json:
+    """The catalog entry of the demo, with every field that Codex 0.133 and 0.169 demand."""
+    return {
+        "slug": DEMO_SLUG,
+        "display_name": "codex-shim demo",
+        "description": "Built into codex-shim. Needs no login: shows that streams and tools work.",
+        "default_reasoning_level": "low",
+        "supported_reasoning_levels": [{"effort": "low", "description": "It does not reason."}],
+        "shell_type": "shell_command",
+        "visibility": "list",
+        "supported_in_api": True,
+        "priority": 1000,
+        "availability_nux": None,
+        "upgrade": None,
+        "base_instructions": "You are shim-demo, the built-in model of codex-shim.",
+        "supports_reasoning_summaries": False,
+        "default_reasoning_summary": "none",
+        "support_verbosity": False,
+        "default_verbosity": None,
+        "apply_patch_tool_type": None,
+        "web_search_tool_type": "text",
+        "truncation_policy": {"mode": "tokens", "limit": 10_000},
+        "supports_parallel_tool_calls": False,
+        "context_window": 200_000,
+        "max_context_window": 200_000,
+        "effective_context_window_percent": 95,
+        "experimental_supported_tools": [],
+        "input_modalities": ["text"],
+        "tool_mode": "direct",
+        "supports_search_tool": False,
+    }

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addons.core.providers.demo_script import (
+    CALL_PREFIX,
+    ShellCall,
+    about,
+    own_output,
+    shell_call,
+    words,
+)
+from addons.core.translate.events import CallKind
+
+LISTING = """total 8
+drwxr-xr-x  3 me staff  96 Nov 23 22:31 .
+drwxr-xr-x 20 me staff 640 Nov 23 22:31 ..
+-rw-r--r--@ 1 me staff   7 Nov 23  2025 read me.txt
+drwxrwxrwt+ 2 me staff  64 2026-11-23 22:31 src
+lrwxr-xr-x  1 me staff   4 23 Nov 22:31 link -> src
+"""
+EXEC = (
+    "Chunk ID: 49e230\nWall time: 0.02 seconds\nProcess exited with code {code}\n"
+    "Original token count: 3\nOutput:\n{body}"
+)
+
+
+def tool(name: str, key: str, kind: object, **schema: object) -> dict[str, object]:
+    properties = {key: {"type": kind}, "workdir": {"type": "string"}}
+    parameters = {"type": "object", "properties": properties, **schema}
+    return {"type": "function", "name": name, "parameters": parameters}
+
+
+@given(st.text())
+def test_words_joined_again_are_the_text(text: str) -> None:
+    assert "".join(words(text)) == text
+
+
+def test_text_is_cut_after_each_word() -> None:
+    assert words(" one two\n\nthree") == [" ", "one ", "two\n\n", "three"]
+
+
+@pytest.mark.parametrize(
+    ("offered", "name", "arguments"),
+    [
+        (tool("exec_command", "cmd", "string", required=["cmd"]), "exec_command", {"cmd": "ls -la"}),
+        (tool("exec_command", "cmd", ["string", "null"]), "exec_command", {"cmd": "ls -la"}),
+        (tool("shell_command", "command", "string"), "shell_command", {"command": "ls -la"}),
+        (tool("shell", "command", "array", required=["command"]), "shell", {"command": ["ls", "-la"]}),
+    ],
+)  # fmt: skip
+def test_a_shell_is_called_as_its_schema_asks(
+    offered: dict[str, object], name: str, arguments: dict[str, object]
+) -> None:
+    other = {"type": "web_search"}
+    call = shell_call({"tools": [other, offered]})
+    assert call == ShellCall(name, CallKind.FUNCTION, orjson.dumps(arguments).decode())
+
+
+def test_the_local_shell_is_called_with_an_action() -> None:
+    call = shell_call({"tools": [{"type": "local_shell"}]})
+    assert call
+    assert call.kind is CallKind.LOCAL_SHELL
+    assert orjson.loads(call.arguments) == {"type": "exec", "command": ["ls", "-la"], "env": {}}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"tools": None},
+        {"tools": []},
+        {"tools": [tool("exec_command", "cmd", "string")], "tool_choice": "none"},
+        {"tools": [tool("read_file", "cmd", "string")]},
+        {"tools": [tool("exec_command", "script", "string")]},
+        {"tools": [tool("shell", "command", "string", required=["command", "description"])]},
+        {"tools": [{"type": "namespace", "name": "x", "tools": [tool("shell", "command", "string")]}]},
+        {"tools": [{"type": "function", "name": ["shell"], "parameters": {}}]},
+        {"tools": [{"type": "function", "name": "shell"}]},
+        {"tools": [{"type": "function", "name": "shell", "parameters": {"properties": []}}]},
+        {"tools": [{"type": "function", "name": "shell", "parameters": {"properties": {"command": 1}}}]},
+        {"tools": [tool("shell", "command", "string", required="command")]},
+    ],
+)  # fmt: skip
+def test_no_shell_that_we_know_means_no_call(payload: dict[str, object]) -> None:
+    assert shell_call(payload) is None
+
+
+@pytest.mark.parametrize(
+    ("item", "output"),
+    [
+        ({"type": "function_call_output", "call_id": CALL_PREFIX + "1", "output": "x"}, "x"),
+        ({"type": "custom_tool_call_output", "call_id": CALL_PREFIX + "1", "output": "x"}, "x"),
+        ({"type": "local_shell_call_output", "id": CALL_PREFIX + "1", "output": "x"}, "x"),
+        (
+            {
+                "type": "function_call_output",
+                "call_id": CALL_PREFIX,
+                "output": [{"type": "input_text", "text": "a"}, {"type": "input_image"}, 3],
+            },
+            "a",
+        ),
+        (
+            {
+                "type": "function_call_output",
+                "call_id": CALL_PREFIX,
+                "output": '{"output":"x","metadata":{"exit_code":2}}',
+            },
+            "Exit code: 2\nOutput:\nx",
+        ),
+        ({"type": "function_call_output", "call_id": CALL_PREFIX, "output": None}, ""),
+        ({"type": "function_call_output", "call_id": CALL_PREFIX, "output": "[1]"}, "[1]"),
+        ({"type": "function_call_output", "call_id": "call_of_another", "output": "x"}, None),
+        ({"type": "message", "role": "user", "content": "x"}, None),
+        ({"type": ["odd"]}, None),
+        ({}, None),
+    ],
+)
+def test_the_output_of_its_own_call_is_known(item: dict[str, object], output: str | None) -> None:
+    assert own_output({"input": [{"type": "message"}, item]}) == output
+    assert own_output({"input": [item, {"type": "message"}]}) is None
+
+
+@pytest.mark.parametrize("asked", ["text", [], None])
+def test_an_input_without_items_holds_no_output(asked: object) -> None:
+    assert own_output({"input": asked}) is None
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (EXEC.format(code=0, body=LISTING), "3 entries here: `read me.txt`, `src`, `link -> src`."),
+        (LISTING, "3 entries here: `read me.txt`, `src`, `link -> src`."),
+        ("\n".join(LISTING.splitlines()[:4]), "1 entry here: `read me.txt`."),
+        ("\n".join(LISTING.splitlines()[:3]), "This folder is empty."),
+        (EXEC.format(code=2, body="ls: denied\n"), "ended with code 2. It said: `ls: denied`."),
+        ("Exit code: 1\nOutput:\n", "ended with code 1. It said: nothing."),
+        ("rejected by user", "does not look like a listing: `rejected by user`."),
+        ("", "does not look like a listing: nothing."),
+        ("a\x1b[31mb", "`a?[31mb`"),
+    ],
+)
+def test_it_says_what_came_back(output: str, said: str) -> None:
+    assert said in about(output)
+
+
+def test_a_long_listing_is_quoted_in_part() -> None:
+    lines = "\n".join(f"-rw-r--r-- 1 me me 0 Nov 23 22:31 file-{n}" for n in range(30))
+    said = about(lines)
+    assert said.startswith("30 entries here: `file-0`, ")
+    assert "`file-7` and 22 more." in said
+    assert "file-8" not in said
+
+
+JSON: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["type", "name", "parameters", "properties", "command", "required", "output", "call_id"]),
+        inner | st.sampled_from(["function", "shell", "function_call_output", CALL_PREFIX]),
+        max_size=4,
+    ),
+)  # fmt: skip
+OBJECTS = st.lists(JSON.filter(lambda value: isinstance(value, dict)), max_size=3)
+
+
+@given(OBJECTS, OBJECTS, JSON)
+def test_no_request_makes_it_raise(
+    items: list[dict[str, object]], tools: list[dict[str, object]], choice: object
+) -> None:
+    payload: dict[str, object] = {"input": items, "tools": tools, "tool_choice": choice}
+    shell_call(payload)
+    output = own_output(payload)
+    assert output is None or about(output)
