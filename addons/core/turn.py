@@ -42,11 +42,12 @@ class ClientRequest:
 
     @property
     def is_codex(self) -> bool:
-        """Whether a Codex client sent this: it names its originator or sends x-codex headers."""
-        return any(
-            key.lower() == b"originator" or key.lower().startswith(b"x-codex-")
-            for key, _ in self.headers
-        )
+        """Whether a Codex client sent this: it names its originator or sends x-codex headers.
+
+        Our own token is no sign: an SDK that is allowed in sends it as well.
+        """
+        names = {key.lower() for key, _ in self.headers} - {b"x-codex-shim-token"}
+        return any(name == b"originator" or name.startswith(b"x-codex-") for name in names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ import logging
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
-from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.utils import asyncio_utils
 
 from addons.core import gate
@@ -26,6 +26,9 @@ from addons.core.front import ShimFront, Status
 from addons.origins.sources import Sources
 from addons.proxy.engine.engine import Engine
 from addons.version import VERSION
+
+if TYPE_CHECKING:
+    from mitmproxy.proxy.layer import NextLayer
 
 log = logging.getLogger(__name__)
 

@@ -192,8 +192,8 @@ class ChatGPTPlan:
         return Answer(html_reply(self._request, head, body, self._settings.base.origin))
 
     def on_fault(self, fault: Fault) -> Step:
-        """Send once more after a connection that ended before it answered, as Codex would; else tell the fault."""
-        if fault.kind is FaultKind.RESET and self._wire is not None and self._may_reconnect:
+        """Send once more when a kept connection ended before it answered: it was idle. Else tell the fault."""
+        if fault.reused and fault.kind is FaultKind.RESET and self._wire and self._may_reconnect:
             self._may_reconnect = False
             return Send(self._wire)
         return self._tell(problem_of(fault))

@@ -458,7 +458,7 @@ def test_an_odd_ray_or_retry_after_is_not_repeated() -> None:
 # --- faults ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind is not FaultKind.RESET])
+@pytest.mark.parametrize("kind", FaultKind)
 @pytest.mark.parametrize("client", [CODEX, SDK])
 def test_a_fault_is_told(kind: FaultKind, client: Headers) -> None:
     plan = plan_of(request(client))
@@ -471,7 +471,7 @@ def test_a_fault_is_told(kind: FaultKind, client: Headers) -> None:
 def test_a_lost_connection_is_tried_once_more_with_the_same_request() -> None:
     plan = plan_of(request())
     first = wire(plan.start())
-    reset = Fault(FaultKind.RESET, "closed", ORIGIN)
+    reset = Fault(FaultKind.RESET, "closed", ORIGIN, reused=True)
     assert wire(plan.on_fault(reset)) is first
     status, code, message = answer(plan.on_fault(reset))
     assert (status, code) == (200, "upstream_closed")
@@ -482,7 +482,7 @@ def test_a_lost_connection_after_a_newer_login_keeps_the_newer_login() -> None:
     plan = plan_of(request(), Logins(FILE, NEWER))
     plan.start()
     second = wire(plan.on_head(REFUSED))
-    assert wire(plan.on_fault(Fault(FaultKind.RESET, "closed", ORIGIN))) is second
+    assert wire(plan.on_fault(Fault(FaultKind.RESET, "closed", ORIGIN, reused=True))) is second
 
 
 # --- the base URL ----------------------------------------------------------------------------------------------------
