@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.support.waiting import LONGEST
+
 
 @dataclass
 class Response:
@@ -55,20 +57,26 @@ class Client:
         await self.send(b"GET %s HTTP/1.1\r\nhost: 127.0.0.1\r\n%s\r\n" % (path.encode(), extra))
 
     async def head(self) -> Response:
-        return Response(await self.reader.readuntil(b"\r\n\r\n"))
+        async with asyncio.timeout(LONGEST):
+            return Response(await self.reader.readuntil(b"\r\n\r\n"))
 
     async def chunk(self) -> bytes:
         """One chunk of a chunked body; empty at its end."""
-        size = int((await self.reader.readuntil(b"\r\n")).strip(), 16)
-        data = await self.reader.readexactly(size)
-        await self.reader.readexactly(2)
-        return data
+        async with asyncio.timeout(LONGEST):
+            size = int((await self.reader.readuntil(b"\r\n")).strip(), 16)
+            data = await self.reader.readexactly(size)
+            await self.reader.readexactly(2)
+            return data
 
     async def response(self) -> Response:
         """Read a response to its end; a cut one is marked as not complete."""
-        response = await self.head()
+        return await self.rest(await self.head())
+
+    async def rest(self, response: Response) -> Response:
+        """Read the body of a response whose head was read."""
         try:
-            await self._body(response)
+            async with asyncio.timeout(LONGEST):
+                await self._body(response)
         except (asyncio.IncompleteReadError, ConnectionError):
             return response
         response.complete = True
@@ -87,7 +95,8 @@ class Client:
     async def eof(self) -> bytes:
         """What still comes before the connection ends."""
         try:
-            return await self.reader.read()
+            async with asyncio.timeout(LONGEST):
+                return await self.reader.read()
         except ConnectionError:
             return b""
 

@@ -27,7 +27,9 @@ from addons.core.turn import (
     Step,
     WireRequest,
 )
-from addons.proxy.engine.engine import Engine
+from addons.proxy.engine.engine import Engine, ProxyFor, no_proxy
+from addons.proxy.engine.layer import ShimHttpLayer
+from tests.support.waiting import until
 
 QUICK = Limits(
     connect_seconds=1.0,
@@ -134,14 +136,21 @@ class EngineAddon:
         self.flows: list[http.HTTPFlow] = []
         self.log: list[str] = []
         self.ended = asyncio.Event()
-        self.intercept = False
         self.break_hook = ""
+        self.refusal: Problem | None = None
+        self.acts: dict[str, Callable[[http.HTTPFlow], None]] = {}
+        """What a test wants done in a hook."""
 
     def _note(self, hook: str) -> None:
         self.log.append(hook)
         if hook == self.break_hook:
             msg = f"broken {hook}"
             raise RuntimeError(msg)
+
+    def _act(self, hook: str, flow: http.HTTPFlow) -> None:
+        self._note(hook)
+        if act := self.acts.get(hook):
+            act(flow)
 
     def running(self) -> None:
         self.engine.install()
@@ -162,25 +171,23 @@ class EngineAddon:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         self.flows.append(flow)
-        self._note("requestheaders")
-        self.engine.admit_head(flow, None)
+        self._act("requestheaders", flow)
+        self.engine.admit_head(flow, self.refusal)
 
     def request(self, flow: http.HTTPFlow) -> None:
-        self._note("request")
+        self._act("request", flow)
         self.engine.admit_whole(flow)
-        if self.intercept:
-            flow.intercept()
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        self._note("responseheaders")
+        self._act("responseheaders", flow)
 
     def response(self, flow: http.HTTPFlow) -> None:
         self.ended.set()
-        self._note("response")
+        self._act("response", flow)
 
     def error(self, flow: http.HTTPFlow) -> None:
         self.ended.set()
-        self._note("error")
+        self._act("error", flow)
 
 
 @dataclass
@@ -194,13 +201,27 @@ class Running:
     front: TestFront
 
     @property
-    def layers(self) -> list[object]:
-        server = self.master.addons.get("proxyserver")
-        return [handler.layer for handler in server.connections.values()]
+    def flow(self) -> http.HTTPFlow:
+        """The newest flow."""
+        return self.addon.flows[-1]
+
+    @property
+    def layers(self) -> list[ShimHttpLayer]:
+        """The HTTP layer of each client connection that has one."""
+        handlers = self.master.addons.get("proxyserver").connections.values()
+        found = [handler.layer.context.layers for handler in handlers]
+        return [each for layers in found for each in layers if isinstance(each, ShimHttpLayer)]
+
+    async def hooks(self, *names: str) -> None:
+        """Wait until the last hooks are these."""
+        await until(lambda: tuple(self.addon.log[-len(names) :]) == names)
+
+
+SINK = "http://127.0.0.1:9"
 
 
 class EngineMaster(master.Master):
-    def __init__(self, addon: EngineAddon, **options: object) -> None:
+    def __init__(self, addon: EngineAddon, mode: str, **options: object) -> None:
         super().__init__(Options(), with_termlog=False)
         self.addons.add(
             core.Core(),
@@ -211,7 +232,7 @@ class EngineMaster(master.Master):
             tlsconfig.TlsConfig(),
         )
         self.options.update(
-            mode=["reverse:http://127.0.0.1:9"],
+            mode=[f"reverse:{mode}"],
             listen_host="127.0.0.1",
             listen_port=0,
             connection_strategy="lazy",
@@ -226,17 +247,23 @@ class EngineMaster(master.Master):
 
 @asynccontextmanager
 async def engine(
-    make: MakePlan, limits: Limits = QUICK, **options: object
+    make: MakePlan,
+    limits: Limits = QUICK,
+    *,
+    sink: str = SINK,
+    proxy_for: ProxyFor = no_proxy,
+    **options: object,
 ) -> AsyncIterator[Running]:
+    """Run the proxy. `sink` is the reverse target, where nothing may ever arrive."""
     front = TestFront(make)
-    core_engine = Engine(front, limits)
+    core_engine = Engine(front, limits, proxy_for=proxy_for)
     addon = EngineAddon(core_engine)
-    proxy = EngineMaster(addon, **options)
+    proxy = EngineMaster(addon, sink, **options)
     task = asyncio.create_task(proxy.run())  # noqa: TID251, RUF100  awaited below
     await proxy.ready.wait()
     port = proxy.addons.get("proxyserver").listen_addrs()[0][1]
     try:
         yield Running(port, core_engine, addon, proxy, front)
     finally:
-        proxy.shutdown()
+        proxy.shutdown()  # type: ignore[no-untyped-call]
         await task

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 
 from mitmproxy import http
+from mitmproxy.net.http import status_codes
 
 from addons.core.turn import Head, Headers, Reply
 from addons.core.wire.sse import Border
@@ -22,18 +23,24 @@ BODILESS = frozenset({204, 304})
 
 
 def http_response(reply: Reply, *, close: bool = False) -> http.Response:
-    """Make the mitmproxy response of a whole local answer."""
-    framing: Headers = ((b"content-length", b"%d" % len(reply.body)),)
+    """Make the mitmproxy response of a whole local answer. Framing headers among the reply's own give way."""
+    headers = _without(FRAMING | {b"content-length"}, reply.head.headers)
+    if reply.head.status not in BODILESS:
+        headers += ((b"content-length", b"%d" % len(reply.body)),)
     if close:
-        framing += ((b"connection", b"close"),)
-    return _response(reply.head.status, (*reply.head.headers, *framing), reply.body)
+        headers += ((b"connection", b"close"),)
+    return _response(reply.head.status, headers, reply.body)
+
+
+def _without(names: frozenset[bytes], headers: Headers) -> Headers:
+    return tuple(field for field in headers if field[0].lower() not in names)
 
 
 def _response(status: int, headers: Headers, content: bytes | None) -> http.Response:
     return http.Response(
         http_version=b"HTTP/1.1",
         status_code=status,
-        reason=http.status_codes.RESPONSES.get(status, "").encode(),
+        reason=status_codes.RESPONSES.get(status, "").encode(),
         headers=http.Headers(headers),
         content=content,
         trailers=None,
@@ -45,42 +52,50 @@ def _response(status: int, headers: Headers, content: bytes | None) -> http.Resp
 def is_event_stream(head: Head) -> bool:
     """Whether whole events of ours may be put between the events of this answer."""
     content_type = (head.header(b"content-type") or b"").lower()
-    encoding = (head.header(b"content-encoding") or b"identity").lower()
     return (
-        head.status == http.status_codes.OK
+        head.status == status_codes.OK
         and content_type.startswith(b"text/event-stream")
-        and encoding == b"identity"
+        and not is_encoded(head)
     )
+
+
+def is_encoded(head: Head) -> bool:
+    """Whether plain bytes put into this body would break it."""
+    return (head.header(b"content-encoding") or b"identity").lower() != b"identity"
+
+
+def _unknown_length(request: http.Request) -> Headers:
+    if request.is_http2:
+        return ()
+    if request.http_version == "HTTP/1.0":
+        return ((b"connection", b"close"),)
+    return ((b"transfer-encoding", b"chunked"),)
 
 
 class Downstream:
     """What the client was given so far."""
 
-    __slots__ = ("border", "has_length", "is_sse", "started")
+    __slots__ = ("border", "is_sse", "started", "takes_closing")
 
     def __init__(self) -> None:
         self.started = False
         self.is_sse = False
-        self.has_length = False
+        self.takes_closing = False
+        """Whether what the translator adds at a clean end may be written."""
         self.border = Border()
 
     def open(self, head: Head, request: http.Request) -> http.Response:
         """Make the head of a streamed answer, framed for this client."""
         self.is_sse = is_event_stream(head)
         dropped = FRAMING | {b"content-length"} if self.is_sse else FRAMING
-        headers = tuple(field for field in head.headers if field[0].lower() not in dropped)
-        self.has_length = any(name.lower() == b"content-length" for name, _ in headers)
-        response = _response(head.status, (*headers, *self._framing(head.status, request)), None)
+        headers = _without(dropped, head.headers)
+        has_length = any(name.lower() == b"content-length" for name, _ in headers)
+        bodiless = head.status in BODILESS or request.method == "HEAD"
+        self.takes_closing = not (has_length or bodiless or is_encoded(head))
+        framing = () if has_length or bodiless else _unknown_length(request)
+        response = _response(head.status, (*headers, *framing), None)
         response.stream = True
         return response
-
-    def _framing(self, status: int, request: http.Request) -> Headers:
-        bodiless = status in BODILESS or request.method == "HEAD"
-        if self.has_length or bodiless or request.is_http2:
-            return ()
-        if request.http_version == "HTTP/1.0":
-            return ((b"connection", b"close"),)
-        return ((b"transfer-encoding", b"chunked"),)
 
     @property
     def takes_heartbeat(self) -> bool:

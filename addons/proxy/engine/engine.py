@@ -23,15 +23,16 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
 from addons.core.credential import Origin
-from addons.core.errors import Problem
+from addons.core.errors import Problem, problem_of
 from addons.core.limits import Limits
 from addons.core.turn import Fault, FaultKind, Front
 from addons.proxy.engine import replay
-from addons.proxy.engine.intake import Admission
-from addons.proxy.engine.layer import ShimHttpLayer
-from addons.proxy.engine.messages import Injected, InjectedEvent, Signal
+from addons.proxy.engine.downstream import http_response
+from addons.proxy.engine.intake import NOT_ADMITTED, Admission
+from addons.proxy.engine.layer import ShimHttpLayer, take_credentials
+from addons.proxy.engine.messages import Injected, InjectedEvent
+from addons.proxy.engine.outlet import OutletStream
 from addons.proxy.engine.refusal import RefusingLayer
-from addons.proxy.engine.stream import TurnStream
 from addons.proxy.engine.synthetic import SyntheticSource
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Engine:
         self.limits = limits
         self.now = now
         self._proxy_for = proxy_for
-        self._turns: dict[str, TurnStream] = {}
+        self._turns: dict[str, OutletStream] = {}
         self._accepted: set[str] = set()
         self._replays: dict[str, ConnectionHandler] = {}
         self._idle = asyncio.Event()
@@ -80,8 +81,9 @@ class Engine:
             nextlayer.context.layers[0], modes.ReverseProxy
         ):
             return
-        nextlayer.layer = RefusingLayer(nextlayer.context)
+        nextlayer.layer = refusing = RefusingLayer(nextlayer.context)
         if nextlayer.context.client.id in self._accepted:
+            nextlayer.context.layers.remove(refusing)
             nextlayer.layer = self._stack(nextlayer)
 
     def _stack(self, nextlayer: layer.NextLayer) -> layer.Layer:
@@ -94,18 +96,21 @@ class Engine:
 
     def authority_of(self, flow: http.HTTPFlow) -> str:
         """The Host or :authority that the client itself sent, which mitmproxy may have rewritten in the flow."""
-        return self._turns[flow.id].client_authority
+        turn = self._turns.get(flow.id)
+        return turn.client_authority if turn else ""
 
     def admit_head(self, flow: http.HTTPFlow, refusal: Problem | None) -> None:
         """The requestheaders hook came to its end: the request may go on, or is refused."""
-        turn = self._turns[flow.id]
-        turn.refusal = refusal
-        turn.admission = Admission.HEAD
+        if turn := self._turns.get(flow.id):
+            turn.refusal = refusal
+            turn.admission = Admission.HEAD
+        else:
+            _stop_foreign(flow)
 
     def admit_whole(self, flow: http.HTTPFlow) -> None:
         """The request hook came to its end."""
-        turn = self._turns[flow.id]
-        if turn.admission is Admission.HEAD:
+        turn = self._turns.get(flow.id)
+        if turn and turn.admission is Admission.HEAD:
             turn.admission = Admission.WHOLE
 
     # Streams ----------------------------------------------------------------------------------------------
@@ -115,12 +120,12 @@ class Engine:
         """How many turns run now."""
         return len(self._turns)
 
-    def register(self, turn: TurnStream) -> None:
+    def register(self, turn: OutletStream) -> None:
         """A turn begins."""
         self._turns[turn.flow.id] = turn
         self._idle.clear()
 
-    def forget(self, turn: TurnStream) -> None:
+    def forget(self, turn: OutletStream) -> None:
         """A turn has ended."""
         self._turns.pop(turn.flow.id, None)
         if not self._turns:
@@ -159,14 +164,14 @@ class Engine:
         """The replay is over."""
         self._replays.pop(flow.id, None)
 
-    def _handler_of(self, turn: TurnStream) -> ConnectionHandler | None:
+    def _handler_of(self, turn: OutletStream) -> ConnectionHandler | None:
         if handler := self._replays.get(turn.flow.id):
             return handler
         proxyserver = ctx.master.addons.get("proxyserver")
         found: ConnectionHandler | None = proxyserver.connections.get(turn.context.client.id)
         return found
 
-    def inject(self, turn: TurnStream, message: Injected) -> None:
+    def inject(self, turn: OutletStream, message: Injected) -> None:
         """Give a turn a message, soon. Nothing happens when its client is gone."""
         if handler := self._handler_of(turn):
             asyncio_utils.create_task(
@@ -175,7 +180,7 @@ class Engine:
                 keep_ref=True,
             )
 
-    def synthetic_source(self, turn: TurnStream) -> SyntheticSource:
+    def synthetic_source(self, turn: OutletStream) -> SyntheticSource:
         """Make the source that feeds a turn from a coroutine."""
 
         async def deliver(message: Injected) -> None:
@@ -187,7 +192,7 @@ class Engine:
             turn.stream_id, deliver, self.limits.queue_bytes, self.internal_fault
         )
 
-    def unsent_bytes(self, turn: TurnStream) -> int:
+    def unsent_bytes(self, turn: OutletStream) -> int:
         """How much the client has still to read."""
         handler = self._handler_of(turn)
         io = handler.transports.get(turn.context.client) if handler else None
@@ -208,7 +213,7 @@ class Engine:
             return
         fault = Fault(FaultKind.SHUTDOWN, "the shim is shutting down")
         for turn in list(self._turns.values()):
-            self.inject(turn, Injected(turn.stream_id, Signal.FAULT, fault=fault))
+            turn.end_soon(fault)
         await self._became_idle(1.0)
 
     async def _became_idle(self, seconds: float) -> bool:
@@ -219,7 +224,13 @@ class Engine:
         return True
 
 
-async def _drained(handler: ConnectionHandler, turn: TurnStream) -> None:
+def _stop_foreign(flow: http.HTTPFlow) -> None:
+    """Answer a flow that mitmproxy's own layer made, after a next_layer hook that failed, before it goes anywhere."""
+    take_credentials(flow.request)
+    flow.response = http_response(problem_of(NOT_ADMITTED).reply())
+
+
+async def _drained(handler: ConnectionHandler, turn: OutletStream) -> None:
     io = handler.transports.get(turn.context.client)
     if io is not None and isinstance(io.writer, asyncio.StreamWriter):
         try:

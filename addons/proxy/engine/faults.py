@@ -8,7 +8,9 @@ from addons.core.turn import Fault, FaultKind
 from addons.proxy.engine.upstream import Upstream
 
 _TLS_WORDS = ("certificate", "tls", "ssl", "handshake")
-_BROKEN_FRAMING = ("Cannot parse", "too large", "broken body framing")
+HEAD_WITHOUT_END = "response head without end"
+BROKEN_BODY = "broken body framing"
+_UNREADABLE_HEAD = ("Cannot parse", HEAD_WITHOUT_END)
 
 
 def connect_fault(text: str, origin: Origin, *, timed_out: bool, limits: Limits) -> Fault:
@@ -22,7 +24,7 @@ def connect_fault(text: str, origin: Origin, *, timed_out: bool, limits: Limits)
 
 def response_fault(text: str, upstream: Upstream) -> Fault:
     """Name what ended an attempt after its request was sent."""
-    if not upstream.head_seen and text.startswith(_BROKEN_FRAMING):
+    if not upstream.head_seen and text.startswith(_UNREADABLE_HEAD):
         return Fault(FaultKind.PROTOCOL, "its response head cannot be read", upstream.origin)
     if not upstream.head_seen:
         detail = "no response head came"

@@ -20,6 +20,7 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Htt
 
 from addons.core.errors import Problem
 from addons.proxy.engine.downstream import http_response
+from addons.proxy.engine.faults import BROKEN_BODY, HEAD_WITHOUT_END
 
 BAD_HEAD = Problem(
     400,
@@ -77,7 +78,7 @@ class JoinedReads(Http1Connection):
             yield commands.CloseConnection(self.conn)
             yield ReceiveHttp(
                 self.ReceiveProtocolError(
-                    self.stream_id, "broken body framing", code=self.ReceiveProtocolError.code
+                    self.stream_id, BROKEN_BODY, code=self.ReceiveProtocolError.code
                 )
             )
 
@@ -124,9 +125,10 @@ class UpstreamHttp1(JoinedReads, Http1Client):
             yield commands.CloseConnection(self.conn)
             yield ReceiveHttp(
                 ResponseProtocolError(
-                    self.stream_id, "response head too large", ErrorCode.GENERIC_SERVER_ERROR
+                    self.stream_id, HEAD_WITHOUT_END, ErrorCode.GENERIC_SERVER_ERROR
                 )
             )
+            self.state = self.done
             return
         yield from super().read_headers(event)
 

@@ -17,7 +17,7 @@ from mitmproxy.net.http.validate import validate_headers
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import HttpRequestHeadersHook, HttpRequestHook, HttpStream
+from mitmproxy.proxy.layers.http import HttpStream
 from mitmproxy.proxy.layers.http import validate_request as mitmproxy_objection
 from mitmproxy.proxy.layers.http._events import (
     RequestData,
@@ -25,6 +25,7 @@ from mitmproxy.proxy.layers.http._events import (
     RequestHeaders,
     RequestProtocolError,
 )
+from mitmproxy.proxy.layers.http._hooks import HttpRequestHeadersHook, HttpRequestHook
 
 from addons.core.credential import Secret
 from addons.core.errors import Problem
@@ -37,6 +38,8 @@ BAD_REQUEST = Problem(
     "codex-shim refuses this request: its method, target or headers are not valid for a local HTTP server. "
     "Check the program that sent it; nothing was sent on.",
 )
+
+NOT_ADMITTED = Fault(FaultKind.INTERNAL, "the request was not admitted")
 
 
 def too_large(limit: int) -> Problem:
@@ -68,7 +71,7 @@ class IntakeStream(HttpStream):
         self.admission = Admission.NONE
         self.refusal: Problem | None = None
         self.ended = False
-        self._excess = 0
+        self._received = 0
 
     # What the subclass does -------------------------------------------------------------------------------
 
@@ -93,8 +96,8 @@ class IntakeStream(HttpStream):
         raise NotImplementedError
 
     @property
-    def killed(self) -> bool:
-        """Whether the flow was killed in mitmproxy."""
+    def doom(self) -> Fault | None:
+        """What has to end the turn at the next chance, if anything: a kill, a shutdown."""
         raise NotImplementedError
 
     # Head -------------------------------------------------------------------------------------------------
@@ -122,7 +125,6 @@ class IntakeStream(HttpStream):
             return False
         if not self.flow.is_replay:
             self.flow.request.headers.clear()
-        self.turn_begins()
         yield HttpRequestHeadersHook(self.flow)
         yield from self.refuse(BAD_REQUEST)
         return True
@@ -131,21 +133,21 @@ class IntakeStream(HttpStream):
         """After each hook: whether the turn has ended or has to."""
         if self.ended:
             return True
-        if self.killed:
-            yield from self.fail(Fault(FaultKind.KILLED, "killed in mitmproxy"))
-            return True
         for event in self._paused_event_queue:
             if isinstance(event, RequestProtocolError):
                 yield from self.client_gone(event)
                 return True
-        return (yield from self._refused())
+        if doom := self.doom:
+            yield from self.fail(doom)
+        else:
+            yield from self._check_admission()
+        return self.ended
 
-    def _refused(self) -> CommandGenerator[bool]:
+    def _check_admission(self) -> CommandGenerator[None]:
         if self.refusal:
             yield from self.refuse(self.refusal)
         elif self.admission is Admission.NONE:
-            yield from self.fail(Fault(FaultKind.INTERNAL, "the request was not admitted"))
-        return self.ended
+            yield from self.fail(NOT_ADMITTED)
 
     # Body -------------------------------------------------------------------------------------------------
 
@@ -154,9 +156,8 @@ class IntakeStream(HttpStream):
         if not request or self._body_size() <= self.limits.body_bytes:
             return False
         if not self.request_body_buf:
-            self.turn_begins()
+            # no hook has seen the flow yet: it would be refused without a trace
             yield HttpRequestHeadersHook(self.flow)
-        self._excess = max(len(self.request_body_buf), 1)
         self.request_body_buf.clear()
         yield from self.refuse(too_large(self.limits.body_bytes))
         return True
@@ -172,6 +173,7 @@ class IntakeStream(HttpStream):
     def state_consume_request_body(self, event: events.Event) -> CommandGenerator[None]:
         """Keep the body until it is whole, then let the addon and every other hook see it."""
         if isinstance(event, RequestData):
+            self._received += len(event.data)
             self.request_body_buf += event.data
             yield from self.check_body_size(True)  # noqa: FBT003
         elif isinstance(event, RequestEndOfMessage):
@@ -186,7 +188,7 @@ class IntakeStream(HttpStream):
         if (yield from self.check_killed(True)):  # noqa: FBT003
             return
         if self.admission is not Admission.WHOLE:
-            yield from self.fail(Fault(FaultKind.INTERNAL, "the request was not admitted"))
+            yield from self.fail(NOT_ADMITTED)
             return
         yield from self.follow_plan()
 
@@ -204,10 +206,10 @@ class IntakeStream(HttpStream):
     # After the end ----------------------------------------------------------------------------------------
 
     def drop_late(self, event: events.Event) -> CommandGenerator[None]:
-        """The turn has ended: swallow the rest of the request, up to one more limit."""
-        if isinstance(event, RequestData) and self._excess:
-            self._excess += len(event.data)
-            if self._excess > 2 * self.limits.body_bytes:
+        """The turn has ended: swallow the rest of the request, up to twice the limit in all."""
+        if isinstance(event, RequestData):
+            self._received += len(event.data)
+            if self._received > 2 * self.limits.body_bytes:
                 yield commands.CloseConnection(self.context.client)
         elif isinstance(event, RequestEndOfMessage | RequestProtocolError):
             yield from self.drop()

@@ -7,21 +7,21 @@ turn of the connection gets its typed answer, and the client is never left waiti
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mitmproxy import http
-from mitmproxy.connection import Connection
+from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import (
-    GetHttpConnection,
+    GetHttpConnectionCompleted,
     HttpLayer,
     HTTPMode,
     HttpStream,
     RegisterHttpConnection,
 )
-from mitmproxy.proxy.layers.http._events import RequestHeaders
+from mitmproxy.proxy.layers.http._events import RequestHeaders, RequestProtocolError
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 
 from addons.core.credential import Secret
@@ -66,21 +66,19 @@ class ShimHttpLayer(HttpLayer):
             return
         elif isinstance(event, events.Wakeup) and isinstance(event.command, ConnectDeadline):
             yield from self._on_connect_deadline(event.command)
+        elif isinstance(event, events.ConnectionEvent) and self._is_forgotten(event.connection):
+            yield from self._on_late_event(event)
         else:
             yield from super()._handle_event(event)
+            if isinstance(event, events.ConnectionClosed):
+                self._forget(event.connection)
 
     def _on_injected(self, event: InjectedEvent) -> CommandGenerator[None]:
         stream = self.streams.get(event.message.stream_id)
         if not isinstance(stream, TurnStream) or stream.flow is not event.flow:
             return
-        if event.message.signal in (Signal.KILL, Signal.FAULT):
-            yield from self._stop_connecting(stream)
         yield from self.event_to_child(stream, event)
-
-    def _on_connect_deadline(self, deadline: ConnectDeadline) -> CommandGenerator[None]:
-        stream = self.command_sources.pop(deadline)
-        if isinstance(stream, TurnStream):
-            stream.connect_timed_out = True
+        if event.message.signal is Signal.FAULT:
             yield from self._stop_connecting(stream)
 
     def forget_wakeup(self, wakeup: commands.RequestWakeup | None) -> None:
@@ -88,23 +86,18 @@ class ShimHttpLayer(HttpLayer):
         if wakeup:
             self.command_sources.pop(wakeup, None)
 
-    def _stop_connecting(self, stream: TurnStream) -> CommandGenerator[None]:
-        """Close the connection that a paused stream waits for; its wait then ends with an error."""
-        for connection, waiting in list(self.waiting_for_establishment.items()):
-            if stream.waits_for in waiting:
-                yield commands.CloseConnection(connection)
-
     def _end_turns(self, fault: Fault) -> CommandGenerator[None]:
         turns = {id(s): s for s in self.streams.values() if isinstance(s, TurnStream)}
         answered = bool(turns)
         for turn in turns.values():
             if turn.upstream.connection:
                 turn.upstream.ended()
-                yield commands.CloseConnection(turn.upstream.connection)
+                yield from self._close(turn.upstream.connection)
             answered = answered and not turn.ended
             try:
+                turn.condemn(fault)
                 message = Injected(turn.stream_id, Signal.FAULT, fault=fault)
-                yield from self.event_to_child(turn, InjectedEvent(turn.flow, message))
+                yield from self._on_injected(InjectedEvent(turn.flow, message))
             except Exception as error:  # noqa: BLE001  the answer failed as well: only the end is left
                 self._engine.internal_fault(error)
                 answered = False
@@ -140,35 +133,67 @@ class ShimHttpLayer(HttpLayer):
             if not event.replay_flow:
                 child.credentials = take_credentials(event.request)
         yield from super().event_to_child(child, event)
+        if isinstance(event, RequestProtocolError) and isinstance(child, TurnStream):
+            yield from self._stop_connecting(child)
 
     # Connections ------------------------------------------------------------------------------------------
 
-    def get_connection(
-        self, event: GetHttpConnection, *, reuse: bool = True
-    ) -> CommandGenerator[None]:
-        """Never answer from a connection that failed before: mitmproxy would repeat its error for ever.
+    def _on_connect_deadline(self, deadline: ConnectDeadline) -> CommandGenerator[None]:
+        stream = self.command_sources.pop(deadline)
+        if isinstance(stream, TurnStream):
+            stream.connect_timed_out = True
+            yield from self._stop_connecting(stream)
 
-        A failed entry stays, moved to the end: its ConnectionClosed may still come.
-        """
-        failed = [c for c in self.connections if event.connection_spec_matches(c) and c.error]
-        for connection in failed:
-            self.connections[connection] = self.connections.pop(connection)
-        usable = not failed or any(self._is_usable(c, event) for c in self.connections)
-        yield from super().get_connection(event, reuse=reuse and usable)
-
-    def _is_usable(self, connection: Connection, event: GetHttpConnection) -> bool:
-        return event.connection_spec_matches(connection) and (
-            connection.connected or connection in self.waiting_for_establishment
-        )
+    def _stop_connecting(self, stream: TurnStream) -> CommandGenerator[None]:
+        """End the wait of a paused stream at once; close the connection if nobody else waits for it."""
+        for connection, waiting in list(self.waiting_for_establishment.items()):
+            for command in [w for w in waiting if w is stream.waits_for]:
+                waiting[:] = [other for other in waiting if other is not command]
+                if not waiting:
+                    del self.waiting_for_establishment[connection]
+                    yield from self._close(connection)
+                del self.command_sources[command]
+                given_up = GetHttpConnectionCompleted(command, (None, "given up"))
+                yield from super().event_to_child(stream, given_up)
 
     def register_connection(self, command: RegisterHttpConnection) -> CommandGenerator[None]:
-        """An established HTTP/1 connection reads in our way from here on."""
-        if not command.err:
-            protocol = self.connections[command.connection].context.layers[-1]
-            if type(protocol) is Http1Client:
-                protocol.__class__ = UpstreamHttp1
-                protocol.head_bytes = self._engine.limits.head_bytes  # type: ignore[attr-defined]
+        """Forget a connection that failed: mitmproxy would repeat its error for ever. A good one reads our way."""
+        if command.connection not in self.waiting_for_establishment:
+            return
+        if command.err:
+            self._forget(command.connection)
+        else:
+            self._read_our_way(self.connections[command.connection].context.layers[-1])
         yield from super().register_connection(command)
+
+    def _read_our_way(self, protocol: layer.Layer) -> None:
+        if type(protocol) is Http1Client:
+            protocol.__class__ = UpstreamHttp1
+            cast("UpstreamHttp1", protocol).head_bytes = self._engine.limits.head_bytes
+
+    def _close(self, connection: Connection) -> CommandGenerator[None]:
+        """Close a connection from outside its layers: with what carries it, when a proxy stands between."""
+        for part in self._forget(connection):
+            yield commands.CloseConnection(part)
+
+    def _forget(self, connection: Connection) -> list[Connection]:
+        """Take an upstream connection, and what carries it, out of the books; give all of them."""
+        if connection is self.context.client or connection not in self.connections:
+            return []
+        stack = self.connections[connection]
+        parts = [part for part, layers in self.connections.items() if layers is stack]
+        for part in parts:
+            del self.connections[part]
+            self._used.discard(part)
+        return parts
+
+    def _is_forgotten(self, connection: Connection) -> bool:
+        return connection not in self.connections and connection is not self.context.server
+
+    def _on_late_event(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
+        """The end of a forgotten connection: it only has to be closed on our side, too."""
+        if event.connection.state is not ConnectionState.CLOSED:
+            yield commands.CloseConnection(event.connection)
 
 
 def take_credentials(request: http.Request) -> dict[bytes, Secret]:

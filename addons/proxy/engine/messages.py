@@ -19,9 +19,7 @@ class Signal(Enum):
     END = auto()
     """A synthetic origin ended its answer."""
     FAULT = auto()
-    """The turn ends here, with `Injected.fault`."""
-    KILL = auto()
-    """The flow was killed in mitmproxy."""
+    """The turn ends here, with `Injected.fault`: a failed origin, a kill, a shutdown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class Injected:
     fault: Fault | None = None
 
 
-class InjectedEvent(events.MessageInjected[Injected]):  # type: ignore[type-var]
+class InjectedEvent(events.MessageInjected[Injected]):
     """mitmproxy's vehicle for injected messages, with one of ours in it."""
 
     def __init__(self, flow: Flow, message: Injected) -> None:

@@ -19,13 +19,13 @@ NOT_ADMITTED = Problem(
 class RefusingLayer(layer.Layer):
     """Answers the first bytes and closes. Reads nothing of them."""
 
+    _answered = False
+
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
-        if isinstance(event, events.DataReceived) and event.connection is self.context.client:
+        if self._answered or not isinstance(event, events.DataReceived | events.ConnectionClosed):
+            return
+        self._answered = True
+        if isinstance(event, events.DataReceived):
             response = http_response(NOT_ADMITTED.reply(), close=True)
             yield commands.SendData(self.context.client, http1.assemble_response(response))
-        if isinstance(event, events.DataReceived | events.ConnectionClosed):
-            yield commands.CloseConnection(self.context.client)
-            self._handle_event = self._done  # type: ignore[method-assign]
-
-    def _done(self, _: events.Event) -> layer.CommandGenerator[None]:
-        yield from ()
+        yield commands.CloseConnection(self.context.client)

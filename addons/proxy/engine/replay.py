@@ -13,11 +13,13 @@ from addons.proxy.engine.layer import ShimHttpLayer
 if TYPE_CHECKING:
     from addons.proxy.engine.engine import Engine
 
+_ReplayHandler = clientplayback.ReplayHandler
+
 
 def install(engine: Engine) -> None:
-    """Put our handler where mitmproxy looks it up at each replay."""
+    """Put our handler where mitmproxy looks it up at each replay. A second engine takes the first one's place."""
 
-    class ShimReplayHandler(clientplayback.ReplayHandler):
+    class ShimReplayHandler(_ReplayHandler):
         def __init__(self, flow: http.HTTPFlow, options: Options) -> None:
             super().__init__(flow, options)
             context = self.layer.context

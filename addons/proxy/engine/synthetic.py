@@ -64,11 +64,19 @@ class SyntheticSource:
     async def _run(self, origin: SyntheticOrigin) -> None:
         try:
             await origin(self)
+        except asyncio.CancelledError as error:
+            if not self._tasks:
+                raise
+            # not we have cancelled it: something that it waited for was, and the client must not wait on
+            self._end_with(error)
         except Exception as error:  # noqa: BLE001  the origin's border: its failure is told to the client
-            fault = self._explain(error)
-            self._last = Injected(self._stream_id, Signal.FAULT, fault=fault)
+            self._end_with(error)
         else:
             self._last = Injected(self._stream_id, Signal.END)
+            self._readable.set()
+
+    def _end_with(self, error: BaseException) -> None:
+        self._last = Injected(self._stream_id, Signal.FAULT, fault=self._explain(error))
         self._readable.set()
 
     async def _pump(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mitmproxy.connection import Connection
+from mitmproxy.connection import Server
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.layers.http import HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import (
@@ -37,7 +37,7 @@ class Upstream:
     def __init__(self, layer: ShimHttpLayer) -> None:
         self._layer = layer
         self._wire_id: int | None = None
-        self.connection: Connection | None = None
+        self.connection: Server | None = None
         self.origin: Origin | None = None
         self.head_seen = False
         self.reused = False
@@ -52,7 +52,7 @@ class Upstream:
         return wire_id == self._wire_id
 
     def send(
-        self, wire: WireRequest, connection: Connection, stream: HttpStream
+        self, wire: WireRequest, connection: Server, stream: HttpStream
     ) -> Iterator[commands.Command]:
         """Send one attempt. Raises what the egress step raises, before a byte is sent."""
         request = http_request(wire)
@@ -78,4 +78,5 @@ class Upstream:
             return
         cancel = RequestProtocolError(self._wire_id, reason, ErrorCode.CANCEL)
         self.ended()
-        yield SendHttp(cancel, self.connection)
+        if self.connection in self._layer.connections:
+            yield SendHttp(cancel, self.connection)

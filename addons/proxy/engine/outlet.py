@@ -1,0 +1,238 @@
+"""The answering half of a stream: what the client is given, and every way in which a turn ends.
+
+Invariants: exactly one terminal event or one HTTP error reaches the client; whatever ends a turn also ends its
+upstream work, its wake-ups and its place in the engine's books. Nothing in here decides what an upstream's answer
+means.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+from mitmproxy import http
+from mitmproxy.flow import Error
+from mitmproxy.proxy import commands
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http import DropStream, SendHttp
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestProtocolError,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+)
+from mitmproxy.proxy.layers.http._hooks import (
+    HttpErrorHook,
+    HttpResponseHeadersHook,
+    HttpResponseHook,
+)
+
+from addons.core.errors import Problem, problem_of, told
+from addons.core.turn import Fault, FaultKind, Head, Reply, Translator
+from addons.proxy.engine.clock import SilenceClock
+from addons.proxy.engine.downstream import HEARTBEAT, Downstream, http_response
+from addons.proxy.engine.intake import IntakeStream
+from addons.proxy.engine.messages import Injected, Signal
+from addons.proxy.engine.synthetic import SyntheticSource
+from addons.proxy.engine.upstream import Upstream
+
+if TYPE_CHECKING:
+    from addons.proxy.engine.engine import Engine
+    from addons.proxy.engine.layer import ShimHttpLayer
+
+KILLED = Fault(FaultKind.KILLED, "killed in mitmproxy")
+
+
+class OutletStream(IntakeStream):
+    """Answers one request. What to ask which upstream is up to the subclass."""
+
+    translator: Translator
+
+    def __init__(
+        self, context: Context, stream_id: int, engine: Engine, layer: ShimHttpLayer
+    ) -> None:
+        super().__init__(context, stream_id, engine.limits)
+        self._engine = engine
+        self._layer = layer
+        self.upstream = Upstream(layer)
+        self.downstream = Downstream()
+        self.clock = SilenceClock(self.limits, engine.now)
+        self.source: SyntheticSource | None = None
+        self._wakeup: commands.RequestWakeup | None = None
+        self._doom: Fault | None = None
+
+    # Reachable from outside -------------------------------------------------------------------------------
+
+    def turn_begins(self) -> None:
+        """Make the flow reachable for kills, injections and the hooks of the addon."""
+        self._engine.register(self)
+        flow, me = self.flow, weakref.ref(self)
+
+        def kill() -> None:
+            http.HTTPFlow.kill(flow)
+            if stream := me():
+                stream.end_soon(KILLED)
+
+        # mitmproxy's own kill only sets fields, which nobody looks at while a turn runs or is intercepted
+        flow.__dict__["kill"] = kill
+
+    def end_soon(self, fault: Fault) -> None:
+        """End the turn from outside, in whatever state: held in mitmweb, connecting, waiting, streaming."""
+        self.condemn(fault)
+        self.flow.intercepted = False
+        if self.flow._resume_event:  # noqa: SLF001  what flow.resume() itself sets
+            self.flow._resume_event.set()  # noqa: SLF001
+        self._engine.inject(self, Injected(self.stream_id, Signal.FAULT, fault=fault))
+
+    def condemn(self, fault: Fault) -> None:
+        """Let nothing but this end begin from here on."""
+        self._doom = self._doom or fault
+
+    @property
+    def doom(self) -> Fault | None:
+        """What has to end the turn at the next chance, if anything."""
+        if self._doom is None and self.flow.error and self.flow.error.msg == Error.KILLED_MESSAGE:
+            return KILLED
+        return self._doom
+
+    # Giving -----------------------------------------------------------------------------------------------
+
+    def open_answer(self, head: Head) -> CommandGenerator[bool]:
+        """Give the client the head of a streamed answer. False when the turn ended in the hook."""
+        response = self.flow.response = self.downstream.open(head, self.flow.request)
+        yield HttpResponseHeadersHook(self.flow)
+        if (yield from self.check_killed(True)):  # noqa: FBT003
+            return False
+        self.downstream.started = True
+        self.clock.relayed()
+        yield SendHttp(ResponseHeaders(self.stream_id, response), self.context.client)
+        return True
+
+    def give(self, data: bytes) -> CommandGenerator[None]:
+        """Give the client what the translator made of one read, which may be nothing."""
+        if not data:
+            self.clock.heard()
+            return
+        self.clock.relayed()
+        self.downstream.border.feed(data)
+        yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
+
+    def give_heartbeat(self) -> CommandGenerator[None]:
+        """Show the client that the turn lives, where that is safe."""
+        self.clock.beat()
+        if self.downstream.takes_heartbeat:
+            yield SendHttp(ResponseData(self.stream_id, HEARTBEAT), self.context.client)
+
+    @property
+    def terminal_seen(self) -> bool:
+        """Whether the client was given the terminal event of a streamed answer."""
+        return self.downstream.started and self.translator.terminal
+
+    # Wake-ups ---------------------------------------------------------------------------------------------
+
+    def wake_after(self, seconds: float) -> CommandGenerator[None]:
+        """Ask for one wake-up; the one asked for before no longer counts."""
+        self._layer.forget_wakeup(self._wakeup)
+        self._wakeup = commands.RequestWakeup(seconds)
+        yield self._wakeup
+
+    def wake_when_due(self) -> CommandGenerator[None]:
+        """Ask to be woken when the clock's next thing can be due."""
+        yield from self.wake_after(self.clock.delay(terminal_seen=self.terminal_seen))
+
+    # Ends -------------------------------------------------------------------------------------------------
+
+    def answer(self, reply: Reply) -> CommandGenerator[None]:
+        """End the turn with a whole answer."""
+        yield from self._write_whole(http_response(reply))
+        yield from self._close_flow(HttpResponseHook(self.flow))
+
+    def refuse(self, problem: Problem) -> CommandGenerator[None]:
+        """End the turn with this answer and close the connection, before or after the request is whole."""
+        if self.ended:
+            return
+        yield from self._write_whole(http_response(problem.reply(), close=True))
+        yield from self._close_flow(HttpResponseHook(self.flow))
+
+    def finish(self) -> CommandGenerator[None]:
+        """The upstream or the origin is done; the translator adds what is missing."""
+        closing = self.translator.finish()
+        yield from self._end_stream(closing if self.downstream.takes_closing else b"")
+        yield from self._close_flow(HttpResponseHook(self.flow))
+
+    def fail(self, fault: Fault) -> CommandGenerator[None]:
+        """End the turn now: an answer before the head, a closing event in an event stream, else a cut."""
+        if self.ended:
+            return
+        problem = problem_of(fault)
+        if not self.downstream.started:
+            reply = told(problem, to_codex=self.client_request().is_codex)
+            yield from self._write_whole(http_response(reply))
+        elif self.downstream.is_sse:
+            yield from self._end_stream(self.translator.fail(fault))
+        else:
+            yield from self._cut(fault)
+        yield from self._close_flow(self._error_hook(problem.message))
+
+    def client_gone(self, event: RequestProtocolError) -> CommandGenerator[None]:  # noqa: ARG002
+        """End the turn without an answer. The event's own text may quote raw bytes."""
+        self.ended = True
+        yield from self._stop_work("the client left")
+        self.client_state = self.state_done
+        yield from self._close_flow(self._error_hook("Client disconnected."))
+
+    def _write_whole(self, response: http.Response) -> CommandGenerator[None]:
+        self.ended = True
+        yield from self._stop_work("answered by codex-shim")
+        self.flow.response = response
+        self.downstream.started = True
+        client, body = self.context.client, response.raw_content
+        yield SendHttp(ResponseHeaders(self.stream_id, response, end_stream=not body), client)
+        if body and self.flow.request.method != "HEAD":
+            yield SendHttp(ResponseData(self.stream_id, body), client)
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), client)
+
+    def _end_stream(self, closing: bytes) -> CommandGenerator[None]:
+        self.ended = True
+        yield from self._stop_work("the answer has ended")
+        if closing:
+            data = self.downstream.separator() + closing
+            yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+
+    def _cut(self, fault: Fault) -> CommandGenerator[None]:
+        self.ended = True
+        yield from self._stop_work("the answer was cut")
+        cut = ResponseProtocolError(self.stream_id, fault.kind, ErrorCode.KILL)
+        yield SendHttp(cut, self.context.client)
+
+    def _stop_work(self, reason: str) -> CommandGenerator[None]:
+        self._layer.forget_wakeup(self._wakeup)
+        self._wakeup = None
+        if self.source:
+            self.source.cancel()
+            self.source = None
+        yield from self.upstream.give_up(reason)
+
+    def _error_hook(self, text: str) -> HttpErrorHook:
+        self.flow.error = self.flow.error or Error(text)
+        return HttpErrorHook(self.flow)
+
+    def _close_flow(self, hook: HttpResponseHook | HttpErrorHook) -> CommandGenerator[None]:
+        """Everything was written: let the hooks see the flow, then leave the layer if the request is whole."""
+        if self.flow.response:
+            self.flow.response.timestamp_end = time.time()
+        self.flow.live = False
+        self.flow.__dict__.pop("kill", None)
+        self._engine.forget(self)
+        yield hook
+        if self.client_state == self.state_done:
+            yield from self.drop()
+
+    def drop(self) -> CommandGenerator[None]:
+        """Take the stream out of the layer."""
+        yield DropStream(self.stream_id)
