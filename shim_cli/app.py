@@ -150,28 +150,11 @@ def main() -> None:
         typer.main.get_command(app)(prog_name="codex-shim")
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        _close_pipe()
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         advice = "Check the path and its permissions, then run `codex-shim doctor`."
         CliError(f"{where}{error.strerror or error}", advice).show()
         sys.exit(1)
-    except SystemExit:
-        _flush()
-        raise
-
-
-def _flush() -> None:
-    """Write what is buffered while a reader that left can still be forgiven: `codex-shim list | head -1`."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _close_pipe()
-
-
-def _close_pipe() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

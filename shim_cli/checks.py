@@ -145,7 +145,7 @@ def _settings(subject: _Subject) -> Iterator[Found]:
 def _daemon(subject: _Subject) -> Iterator[Found]:
     health = probe(subject.port)
     if health.state == "running":
-        yield "OK", f"running at {health.url}, {health.report['models']} models"
+        yield "OK", f"running at {health.url}, {models(health.models)}"
     elif health.state == "stopped":
         yield "WARN", f"nothing listens at {health.url}", serve_command(subject.port)
     else:

@@ -28,6 +28,12 @@ class Health:
     reason: str = ""
     report: dict[str, object] = field(default_factory=dict)
 
+    @property
+    def models(self) -> int:
+        """How many models the shim offers."""
+        count = self.report.get("models")
+        return count if isinstance(count, int) else 0
+
 
 def probe(port: int) -> Health:
     """GET /health of the shim on this machine."""
@@ -59,8 +65,8 @@ def _judged(url: str, payload: bytes) -> Health:
         report = json.loads(payload)
     except ValueError:
         report = None
-    if not isinstance(report, dict) or "ok" not in report or "models" not in report:
+    if not isinstance(report, dict) or not isinstance(report.get("models"), int):
         return Health(url, "unhealthy", "something else answers there")
-    if report["ok"] is not True:
+    if report.get("ok") is not True:
         return Health(url, "unhealthy", "the shim says that it is not ready", report)
     return Health(url, "running", "", report)

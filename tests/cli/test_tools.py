@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from shim_cli.checks import findings_of
+from shim_cli.health import probe
 from shim_cli.tools import Tool, addon_file, command_of
-from tests.cli.run import shim
+from tests.cli.run import START, environment, shim
 
 ADDON = Path("/somewhere/addons/codex_shim.py")
 SHIM = [
@@ -88,3 +94,27 @@ def test_a_folder_that_is_worked_in_cannot_run_code_in_the_tool(tmp_path: Path) 
     ran = shim(tmp_path, "mitmdump", "--", "--version", cwd=tmp_path)
 
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_it_serves_until_ctrl_c(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [*START, "mitmdump", "--port", str(port)],
+        env=environment(tmp_path, {"PYTHONUNBUFFERED": "1"}),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout
+        assert any(f"listening at 127.0.0.1:{port}" in line for line in process.stdout)
+        found = probe(port)
+        doctor = [each.message for each in findings_of(environment(tmp_path), port, None)]
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+    assert (found.state, found.report["pid"]) == ("running", process.pid)
+    assert f"running at http://127.0.0.1:{port}, 1 model" in doctor
+    assert process.returncode == 0

@@ -23,6 +23,8 @@ if behaviour == "broken":
 if sys.argv[1:] == ["--version"]:
     print("codex-cli {version}")
 elif sys.argv[1:] == ["debug", "models", "--bundled"]:
+    if behaviour == "no catalog":
+        sys.exit("no")
     sys.stdout.write({bundled!r})
 elif sys.argv[1:3] == ["debug", "models"]:
     path = sys.argv[4].split("=", 1)[1].strip('"')

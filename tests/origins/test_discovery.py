@@ -377,6 +377,21 @@ async def test_when_the_backend_fails_the_installed_codex_still_helps(
     assert "refused the request (403)" in catalog.error
 
 
+async def test_of_two_reasons_the_better_sources_is_told(
+    env: dict[str, str], backend: Backend, tmp_path: Path
+) -> None:
+    with_codex(env, tmp_path / "bin", behaviour="no catalog")
+    catalog = AccountCatalog(env, backend.url, Clock())
+    await catalog.refresh(None)
+    assert "debug models --bundled` failed" in catalog.error
+    backend.status = 403
+
+    await catalog.refresh(LOGIN)
+
+    assert "refused the request (403)" in catalog.error
+    assert catalog.status == "fallback"
+
+
 async def test_a_codex_that_cannot_be_run_does_not_keep_the_account_from_being_asked(
     env: dict[str, str], backend: Backend
 ) -> None:
