@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 
 from mitmproxy import ctx, http
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client, Connection
 from mitmproxy.net.server_spec import ServerSpec
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import layer
@@ -26,7 +26,7 @@ from addons.core.credential import Origin
 from addons.core.errors import Problem, problem_of
 from addons.core.limits import Limits
 from addons.core.turn import Fault, FaultKind, Front
-from addons.proxy.engine import replay
+from addons.proxy.engine import closing, replay
 from addons.proxy.engine.downstream import http_response
 from addons.proxy.engine.intake import NOT_ADMITTED, Admission
 from addons.proxy.engine.layer import ShimHttpLayer, take_credentials
@@ -156,24 +156,29 @@ class Engine:
 
     # Injection --------------------------------------------------------------------------------------------
 
-    def add_replay(self, flow: http.HTTPFlow, handler: ConnectionHandler) -> None:
+    def add_replay(self, handler: ConnectionHandler) -> None:
         """A replayed flow is in no listener's books: remember who carries it."""
-        self._replays[flow.id] = handler
+        self._replays[handler.client.id] = handler
 
-    def remove_replay(self, flow: http.HTTPFlow) -> None:
+    def remove_replay(self, handler: ConnectionHandler) -> None:
         """The replay is over."""
-        self._replays.pop(flow.id, None)
+        self._replays.pop(handler.client.id, None)
 
-    def _handler_of(self, turn: OutletStream) -> ConnectionHandler | None:
-        if handler := self._replays.get(turn.flow.id):
+    def _handler_of(self, client: Client) -> ConnectionHandler | None:
+        if handler := self._replays.get(client.id):
             return handler
         proxyserver = ctx.master.addons.get("proxyserver")
-        found: ConnectionHandler | None = proxyserver.connections.get(turn.context.client.id)
+        found: ConnectionHandler | None = proxyserver.connections.get(client.id)
         return found
+
+    def see_closed(self, client: Client, connection: Connection) -> None:
+        """Make sure that a connection, once its task has ended, is closed and reported."""
+        if handler := self._handler_of(client):
+            closing.see_closed(handler, connection)
 
     def inject(self, turn: OutletStream, message: Injected) -> None:
         """Give a turn a message, soon. Nothing happens when its client is gone."""
-        if handler := self._handler_of(turn):
+        if handler := self._handler_of(turn.context.client):
             asyncio_utils.create_task(
                 handler.server_event(InjectedEvent(turn.flow, message)),
                 name="inject",
@@ -184,7 +189,7 @@ class Engine:
         """Make the source that feeds a turn from a coroutine."""
 
         async def deliver(message: Injected) -> None:
-            if handler := self._handler_of(turn):
+            if handler := self._handler_of(turn.context.client):
                 await handler.server_event(InjectedEvent(turn.flow, message))
                 await _drained(handler, turn)
 
@@ -194,7 +199,7 @@ class Engine:
 
     def unsent_bytes(self, turn: OutletStream) -> int:
         """How much the client has still to read."""
-        handler = self._handler_of(turn)
+        handler = self._handler_of(turn.context.client)
         io = handler.transports.get(turn.context.client) if handler else None
         if io is None or not isinstance(io.writer, asyncio.StreamWriter):
             return 0

@@ -54,8 +54,12 @@ class ShimHttpLayer(HttpLayer):
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         try:
+            if isinstance(event, events.Start):
+                self._engine.see_closed(self.context.client, self.context.client)
             for command in self._on_event(event):
                 yield _without_quotes(command)
+                if isinstance(command, commands.OpenConnection):
+                    self._engine.see_closed(self.context.client, command.connection)
         except Exception as error:  # noqa: BLE001  border two: failures of the protocol code
             yield from self._end_turns(self._engine.internal_fault(error))
 
@@ -92,7 +96,7 @@ class ShimHttpLayer(HttpLayer):
         for turn in turns.values():
             if turn.upstream.connection:
                 turn.upstream.ended()
-                yield from self._close(turn.upstream.connection)
+                yield from self.close(turn.upstream.connection)
             answered = answered and not turn.ended
             try:
                 turn.condemn(fault)
@@ -151,7 +155,7 @@ class ShimHttpLayer(HttpLayer):
                 waiting[:] = [other for other in waiting if other is not command]
                 if not waiting:
                     del self.waiting_for_establishment[connection]
-                    yield from self._close(connection)
+                    yield from self.close(connection)
                 del self.command_sources[command]
                 given_up = GetHttpConnectionCompleted(command, (None, "given up"))
                 yield from super().event_to_child(stream, given_up)
@@ -171,8 +175,8 @@ class ShimHttpLayer(HttpLayer):
             protocol.__class__ = UpstreamHttp1
             cast("UpstreamHttp1", protocol).head_bytes = self._engine.limits.head_bytes
 
-    def _close(self, connection: Connection) -> CommandGenerator[None]:
-        """Close a connection from outside its layers: with what carries it, when a proxy stands between."""
+    def close(self, connection: Connection) -> CommandGenerator[None]:
+        """Close an upstream connection, with what carries it when a proxy stands between. Nobody hears its rest."""
         for part in self._forget(connection):
             yield commands.CloseConnection(part)
 

@@ -181,13 +181,13 @@ class OutletStream(IntakeStream):
     def client_gone(self, event: RequestProtocolError) -> CommandGenerator[None]:  # noqa: ARG002
         """End the turn without an answer. The event's own text may quote raw bytes."""
         self.ended = True
-        yield from self._stop_work("the client left")
+        yield from self._stop_work()
         self.client_state = self.state_done
         yield from self._close_flow(self._error_hook("Client disconnected."))
 
     def _write_whole(self, response: http.Response) -> CommandGenerator[None]:
         self.ended = True
-        yield from self._stop_work("answered by codex-shim")
+        yield from self._stop_work()
         self.flow.response = response
         self.downstream.started = True
         client, body = self.context.client, response.raw_content
@@ -198,7 +198,7 @@ class OutletStream(IntakeStream):
 
     def _end_stream(self, closing: bytes) -> CommandGenerator[None]:
         self.ended = True
-        yield from self._stop_work("the answer has ended")
+        yield from self._stop_work()
         if closing:
             data = self.downstream.separator() + closing
             yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
@@ -206,17 +206,17 @@ class OutletStream(IntakeStream):
 
     def _cut(self, fault: Fault) -> CommandGenerator[None]:
         self.ended = True
-        yield from self._stop_work("the answer was cut")
+        yield from self._stop_work()
         cut = ResponseProtocolError(self.stream_id, fault.kind, ErrorCode.KILL)
         yield SendHttp(cut, self.context.client)
 
-    def _stop_work(self, reason: str) -> CommandGenerator[None]:
+    def _stop_work(self) -> CommandGenerator[None]:
         self._layer.forget_wakeup(self._wakeup)
         self._wakeup = None
         if self.source:
             self.source.cancel()
             self.source = None
-        yield from self.upstream.give_up(reason)
+        yield from self.upstream.give_up()
 
     def _error_hook(self, text: str) -> HttpErrorHook:
         self.flow.error = self.flow.error or Error(text)

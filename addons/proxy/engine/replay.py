@@ -29,10 +29,10 @@ def install(engine: Engine) -> None:
             self.layer.connections[context.client] = playback
 
         async def replay(self) -> None:
-            engine.add_replay(self.flow, self)
+            engine.add_replay(self)
             try:
                 await super().replay()
             finally:
-                engine.remove_replay(self.flow)
+                engine.remove_replay(self)
 
     clientplayback.ReplayHandler = ShimReplayHandler  # type: ignore[misc]

@@ -147,7 +147,7 @@ class TurnStream(OutletStream):
     # Attempts ---------------------------------------------------------------------------------------------
 
     def _send(self, step: Send) -> CommandGenerator[None]:
-        yield from self.upstream.give_up("the next attempt begins")
+        yield from self.upstream.give_up()
         if step.delay:
             self._delayed = step
             yield from self.wake_after(step.delay)
@@ -203,7 +203,7 @@ class TurnStream(OutletStream):
         if response.status_code < _FIRST_FINAL_STATUS or not has_valid_headers(response):
             detail = "its response head is not usable"
             fault = Fault(FaultKind.PROTOCOL, detail, self.upstream.origin)
-            yield from self.upstream.give_up("unusable head")
+            yield from self.upstream.give_up()
             yield from self._follow(self.plan.on_fault(fault))
             return
         self._head = Head(response.status_code, tuple(response.headers.fields))
@@ -220,7 +220,7 @@ class TurnStream(OutletStream):
         if isinstance(event, ResponseEndOfMessage):
             self.upstream.ended()
         else:
-            yield from self.upstream.give_up("enough of it was read")
+            yield from self.upstream.give_up()
         body, self._collected = self._collected[: self._collect_limit], b""
         assert self._head is not None  # noqa: S101  collecting begins with a head
         yield from self._follow(self.plan.on_body(self._head, body))
@@ -285,5 +285,5 @@ class TurnStream(OutletStream):
     def _stalled(self) -> CommandGenerator[None]:
         detail = f"no byte for {self.limits.stall_seconds:g} s"
         fault = Fault(FaultKind.STALL, detail, self.upstream.origin)
-        yield from self.upstream.give_up("stalled")
+        yield from self.upstream.give_up()
         yield from self._attempt_failed(fault)

@@ -14,11 +14,9 @@ from mitmproxy.connection import Server
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.layers.http import HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import (
-    ErrorCode,
     RequestData,
     RequestEndOfMessage,
     RequestHeaders,
-    RequestProtocolError,
 )
 
 from addons.core.credential import Origin
@@ -72,11 +70,9 @@ class Upstream:
             self._layer.streams.pop(self._wire_id, None)
         self._wire_id = None
 
-    def give_up(self, reason: str) -> Iterator[commands.Command]:
+    def give_up(self) -> Iterator[commands.Command]:
         """Stop the attempt under way: its connection is closed, its late events find nobody."""
         if self._wire_id is None or self.connection is None:
             return
-        cancel = RequestProtocolError(self._wire_id, reason, ErrorCode.CANCEL)
         self.ended()
-        if self.connection in self._layer.connections:
-            yield SendHttp(cancel, self.connection)
+        yield from self._layer.close(self.connection)
