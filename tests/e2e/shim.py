@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-START_SECONDS = 30
+START_SECONDS = 20
 
 
 def free_port() -> int:
@@ -74,8 +74,8 @@ class Shim:
     ) -> None:
         code = self.stop()
         if kind is None:
-            assert code == 0, f"codex-shim ended with {code}:\n{self.output}"
-            assert "Traceback" not in self.output, self.output
+            assert code == 0, f"codex-shim ended with {code}:\n{self.output[-2000:]}"
+            assert "Traceback" not in self.output, self.output[-4000:]
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
         """Ask the running shim for something."""
@@ -118,5 +118,5 @@ class Shim:
             if status == 200:
                 return
             time.sleep(0.05)
-        msg = f"codex-shim did not come up:\n{self.output}"
+        msg = f"codex-shim did not come up:\n{self.output[-2000:]}"
         raise TimeoutError(msg)

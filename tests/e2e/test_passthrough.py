@@ -16,7 +16,7 @@ from tests.e2e.codex_cli import Json
 from tests.e2e.line import Line
 from tests.fakes import scenarios
 from tests.fakes.account import Account
-from tests.fakes.chatgpt_backend import LITE_HEADER, decoded_body
+from tests.fakes.chatgpt_backend import LITE_HEADER, OAUTH_PATH, decoded_body
 from tests.fakes.tap import Tap
 from tests.fakes.wire import Gate, HeaderList, Pause, Request
 
@@ -73,9 +73,8 @@ def test_the_login_of_auth_json_is_used_and_codex_sends_none(
 
     tapped.exec("hello")
 
-    (sent,) = tap.requests
     (arrived,) = tapped.backend.turns
-    assert sent.header("authorization") is None
+    assert [request.header("authorization") for request in tap.requests if request.body] == [None]
     bearers = [value for name, value in arrived.headers if name.lower() == b"authorization"]
     assert bearers == [f"Bearer {account.access_token}".encode()]
     assert arrived.header("chatgpt-account-id") == account.account_id
@@ -259,21 +258,33 @@ def test_expired_login_is_read_again_once_and_codex_never_knows(
     gate.open()
 
     assert running.result(60).messages == ["healed"]
-    assert len(tap.requests) == 1
+    assert len([request for request in tap.requests if request.body]) == 1
     assert [request.header("authorization") for request in tapped.backend.turns] == [
         f"Bearer {login.access_token}" for login in (account, renewed)
     ]
 
 
-def test_expired_login_without_a_fresh_one_passes_the_401_on(tapped: Line) -> None:
-    tapped.configure(**NO_RETRIES)
-    tapped.backend.account = Account()
+def test_expired_login_is_refreshed_by_codex_and_the_turn_goes_on(line: Line) -> None:
+    line.user.extra_env["CODEX_REFRESH_TOKEN_URL_OVERRIDE"] = line.backend.oauth_url
+    line.backend.expire_token()
+    line.backend.play(scenarios.text("healed"))
 
-    run = tapped.exec("hello")
+    run = line.exec("hello")
+
+    assert run.messages == ["healed"]
+    assert [request.path for request in line.backend.requests].count(OAUTH_PATH) == 1
+
+
+def test_login_that_cannot_be_refreshed_ends_the_turn(line: Line) -> None:
+    line.user.extra_env["CODEX_REFRESH_TOKEN_URL_OVERRIDE"] = line.backend.oauth_url
+    line.configure(**NO_RETRIES)
+    line.backend.account = Account()
+
+    run = line.exec("hello")
 
     assert run.code != 0
-    assert "token is expired" in run.errors
-    assert len(tapped.backend.turns) == 1
+    assert "sign in again" in run.errors
+    assert run.messages == []
 
 
 def test_codex_that_leaves_ends_the_request_upstream(tapped: Line) -> None:

@@ -11,8 +11,10 @@ import http.client
 import json
 import socket
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -49,23 +51,22 @@ BROKEN_HEADS: dict[str, bytes] = {
 }  # fmt: skip
 
 
-def say(port: int, data: bytes) -> bytes:
-    """Send raw bytes, half-close, and read what comes."""
+def answer_to(port: int, head: bytes) -> bytes:
+    """Send raw bytes; give the answer, or nothing when the head was never whole."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
-        received = b""
-        with contextlib.suppress(ConnectionError):
-            while piece := connection.recv(1 << 16):
-                received += piece
-        return received
+        connection.sendall(head)
+        if b"\r\n\r\n" not in head:
+            return b""
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        return str(response.headers).encode() + response.read()
 
 
 def say_broken_heads(shim: Shim, account: Account) -> None:
     """Send every broken head; no answer may repeat the bearer."""
     token = account.access_token.encode()
     for name, head in BROKEN_HEADS.items():
-        answer = say(shim.port, head.replace(b"%s", token))
+        answer = answer_to(shim.port, head.replace(b"%s", token))
         assert leaks(answer, account.secrets) == [], name
         assert b"Traceback" not in answer, name
 
@@ -81,7 +82,8 @@ def run_all_kinds_of_turns(line: Line) -> None:
     line.backend.play(call, scenarios.text("done"))
     assert line.exec(PROMPT).messages == ["done"]
     line.configure(request_max_retries=0, stream_max_retries=0)
-    line.backend.play(scenarios.error(401, "token_expired", "Provided token is expired."))
+    refused = scenarios.error(401, "token_expired", "Provided token is expired.")
+    line.backend.play(refused, scenarios.text("let in again"))
     line.exec(PROMPT)
     line.backend.play(scenarios.cut_inside(scenarios.text("half"), "response.output_text.delta"))
     line.exec(PROMPT)
@@ -146,6 +148,25 @@ def test_commands_print_and_write_no_secret(
     assert b"Traceback" not in done.stderr
     assert leaks(done.stdout + done.stderr, account.secrets) == []
     assert_clean(direct, account)
+
+
+def test_the_scan_finds_the_login_in_the_flow_file_of_plain_mitmdump(
+    direct: Line, account: Account, tmp_path: Path
+) -> None:
+    flows, port = tmp_path / "flows.mitm", free_port()
+    mitmdump = str(Path(sys.executable).with_name("mitmdump"))
+    upstream = urlsplit(direct.backend.base_url)
+    mode = f"reverse:{upstream.scheme}://{upstream.netloc}@127.0.0.1:{port}"
+    # Codex waits for a server that does not listen yet.
+    direct.base_url = f"http://127.0.0.1:{port}{upstream.path}"
+    direct.backend.play(scenarios.text("done"))
+    command = [mitmdump, "--mode", mode, "-w", str(flows)]
+    with subprocess.Popen(command, env=direct.user.env, stdout=subprocess.DEVNULL) as process:
+        direct.exec(PROMPT)
+        process.terminate()
+
+    found = leaks(flows.read_bytes(), account.secrets)
+    assert {"access token (plain)", "account id (plain)"} <= set(found)
 
 
 @pytest.mark.parametrize("detail", ["1", "4"])
@@ -224,23 +245,22 @@ class Mitmweb:
         finally:
             connection.close()
 
-    def turns(self) -> list[str]:
-        """The ids of the model calls that it shows."""
-        flows = json.loads(self.get("/flows"))
-        return [flow["id"] for flow in flows if flow["request"]["method"] == "POST"]
+    def messages(self) -> list[str]:
+        """The paths of all requests, and of the responses whose body it holds."""
+        kept = (
+            f"/flows/{flow['id']}/{side}"
+            for flow in json.loads(self.get("/flows"))
+            for side in ("request", "response")
+            if (flow.get(side) or {}).get("contentLength") is not None
+        )
+        return list(kept)
 
 
 def everything_shown(web: Mitmweb) -> bytes:
     """All that mitmweb tells about the turns, in every form that it offers."""
     paths = ["/flows", "/events", "/options", "/flows/dump"]
-    for flow_id in web.turns():
-        paths += [
-            f"/flows/{flow_id}/request/content.data",
-            f"/flows/{flow_id}/request/content/auto",
-            f"/flows/{flow_id}/request/content/raw",
-            f"/flows/{flow_id}/response/content.data",
-            f"/flows/{flow_id}/response/content/auto",
-        ]
+    for message in web.messages():
+        paths += [f"{message}/content.data", f"{message}/content/auto", f"{message}/content/raw"]
     return b"\n".join(map(web.get, paths))
 
 

@@ -21,6 +21,8 @@ from tests.fakes.http_server import HttpServer
 from tests.fakes.wire import Answer, Request, Send
 
 BASE = "/backend-api/codex"
+TURN_PATHS = (f"{BASE}/responses", f"{BASE}/responses/compact")
+OAUTH_PATH = "/oauth/token"
 MODELS_ETAG = b'W/"models-1"'
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 LITE_HEADER = "x-openai-internal-codex-responses-lite"
@@ -39,6 +41,8 @@ class ChatGptBackend:
         self.models = models
         self.unscripted: list[Request] = []
         self.refused: list[tuple[Request, Answer]] = []
+        self.refreshable: str | None = None
+        """The refresh token that the login service takes, once, for the account's tokens."""
         self._script: deque[Answer] = deque()
         self._lock = threading.Lock()
         self._server = HttpServer(self._respond)
@@ -55,6 +59,11 @@ class ChatGptBackend:
         return f"http://127.0.0.1:{self._server.port}{BASE}"
 
     @property
+    def oauth_url(self) -> str:
+        """The login service's token endpoint, for CODEX_REFRESH_TOKEN_URL_OVERRIDE."""
+        return f"http://127.0.0.1:{self._server.port}{OAUTH_PATH}"
+
+    @property
     def requests(self) -> list[Request]:
         """Every request, also the refused ones."""
         return self._server.requests
@@ -62,7 +71,7 @@ class ChatGptBackend:
     @property
     def turns(self) -> list[Request]:
         """The model calls among the requests."""
-        return [request for request in self.requests if request.method == "POST"]
+        return [request for request in self.requests if request.path in TURN_PATHS]
 
     @property
     def client_left(self) -> threading.Event:
@@ -73,7 +82,14 @@ class ChatGptBackend:
         """Add to the script: one answer a request."""
         self._script.extend(answers)
 
+    def expire_token(self) -> None:
+        """Let the login's access token expire: a refresh, and only that, gives a valid one."""
+        self.refreshable = self.account.refresh_token
+        self.account = self.account.renewed()
+
     def _respond(self, request: Request) -> Answer:
+        if request.path == OAUTH_PATH:
+            return self._refresh(request)
         refusal = self._refusal(request)
         if refusal:
             self.refused.append((request, refusal))
@@ -87,7 +103,8 @@ class ChatGptBackend:
         return scenarios.detail(400, "the test's script has no more answers")
 
     def _refusal(self, request: Request) -> Answer | None:
-        if _route(request) is None:
+        expected = "GET" if request.path == f"{BASE}/models" else "POST"
+        if request.path not in (f"{BASE}/models", *TURN_PATHS) or request.method != expected:
             return scenarios.detail(404, "Not Found")
         if not self._is_logged_in(request):
             return scenarios.error(
@@ -101,6 +118,17 @@ class ChatGptBackend:
         return (
             request.header("authorization") == f"Bearer {self.account.access_token}"
             and request.header("chatgpt-account-id") == self.account.account_id
+        )
+
+    def _refresh(self, request: Request) -> Answer:
+        if json.loads(request.body)["refresh_token"] != self.refreshable:
+            return scenarios.error(
+                401, "refresh_token_reused", "Your refresh token was already used."
+            )
+        self.refreshable = None
+        tokens = ("id_token", "access_token", "refresh_token")
+        return scenarios.unary(
+            {name: self.account.secrets[name.replace("_", " ")] for name in tokens}
         )
 
     def _models(self, request: Request) -> Answer:
@@ -126,15 +154,6 @@ def decoded_body(request: Request) -> dict[str, object]:
         msg = "the body is no object"
         raise TypeError(msg)
     return document
-
-
-def _route(request: Request) -> str | None:
-    known = {
-        ("GET", f"{BASE}/models"),
-        ("POST", f"{BASE}/responses"),
-        ("POST", f"{BASE}/responses/compact"),
-    }
-    return request.path if (request.method, request.path) in known else None
 
 
 def _body_refusal(request: Request) -> Answer | None:

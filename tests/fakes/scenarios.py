@@ -114,7 +114,12 @@ def text(words: str) -> Answer:
 
 def compaction(summary: str) -> Answer:
     """The unary answer of `POST /responses/compact`."""
-    return _json(200, {"output": [{"type": "compaction", "encrypted_content": summary}]})
+    return unary({"output": [{"type": "compaction", "encrypted_content": summary}]})
+
+
+def unary(document: object) -> Answer:
+    """A plain JSON answer."""
+    return _json(200, document)
 
 
 def detail(status: int, words: str, headers: HeaderList = ()) -> Answer:
