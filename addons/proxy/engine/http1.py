@@ -116,11 +116,16 @@ class ListenerHttp1(JoinedReads, Http1Server):
 class UpstreamHttp1(JoinedReads, Http1Client):
     """What we talk to upstreams with. A connection becomes one once it is established."""
 
-    head_bytes: int
+    _head_bytes: int
+
+    def begin(self, head_bytes: int) -> None:
+        """Read heads our way, the first one too: its state was bound while the class was still mitmproxy's."""
+        self._head_bytes = head_bytes
+        self.state = self.read_headers
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
         """End the attempt when an upstream's head has no end."""
-        too_large = len(self.buf) > self.head_bytes and not _holds_a_head(bytes(self.buf))
+        too_large = len(self.buf) > self._head_bytes and not _holds_a_head(bytes(self.buf))
         if too_large and self.stream_id is not None:
             yield commands.CloseConnection(self.conn)
             yield ReceiveHttp(

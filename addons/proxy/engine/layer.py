@@ -91,7 +91,10 @@ class ShimHttpLayer(HttpLayer):
             self.command_sources.pop(wakeup, None)
 
     def _end_turns(self, fault: Fault) -> CommandGenerator[None]:
-        turns = {id(s): s for s in self.streams.values() if isinstance(s, TurnStream)}
+        begun = [
+            s for s in self.streams.values() if isinstance(s, TurnStream) and hasattr(s, "flow")
+        ]
+        turns = {id(turn): turn for turn in begun}
         answered = bool(turns)
         for turn in turns.values():
             if turn.upstream.connection:
@@ -104,6 +107,7 @@ class ShimHttpLayer(HttpLayer):
                 yield from self._on_injected(InjectedEvent(turn.flow, message))
             except Exception as error:  # noqa: BLE001  the answer failed as well: only the end is left
                 self._engine.internal_fault(error)
+                turn.leave()
                 answered = False
         if not answered:
             yield commands.CloseConnection(self.context.client)
@@ -173,7 +177,7 @@ class ShimHttpLayer(HttpLayer):
     def _read_our_way(self, protocol: layer.Layer) -> None:
         if type(protocol) is Http1Client:
             protocol.__class__ = UpstreamHttp1
-            cast("UpstreamHttp1", protocol).head_bytes = self._engine.limits.head_bytes
+            cast("UpstreamHttp1", protocol).begin(self._engine.limits.head_bytes)
 
     def close(self, connection: Connection) -> CommandGenerator[None]:
         """Close an upstream connection, with what carries it when a proxy stands between. Nobody hears its rest."""

@@ -218,6 +218,12 @@ class OutletStream(IntakeStream):
             self.source = None
         yield from self.upstream.give_up()
 
+    def leave(self) -> None:
+        """Get out of every book: nothing outside reaches this turn from here on."""
+        self.flow.live = False
+        self.flow.__dict__.pop("kill", None)
+        self._engine.forget(self)
+
     def _error_hook(self, text: str) -> HttpErrorHook:
         self.flow.error = self.flow.error or Error(text)
         return HttpErrorHook(self.flow)
@@ -226,9 +232,7 @@ class OutletStream(IntakeStream):
         """Everything was written: let the hooks see the flow, then leave the layer if the request is whole."""
         if self.flow.response:
             self.flow.response.timestamp_end = time.time()
-        self.flow.live = False
-        self.flow.__dict__.pop("kill", None)
-        self._engine.forget(self)
+        self.leave()
         yield hook
         if self.client_state == self.state_done:
             yield from self.drop()

@@ -30,7 +30,7 @@ def http_request(wire: WireRequest) -> http.Request:
     return http.Request(
         host=origin.host,
         port=origin.port,
-        method=wire.method.encode("ascii"),
+        method=_checked(b":method", wire.method.encode("ascii")),
         scheme=origin.scheme.encode(),
         authority=b"",
         path=_checked(b":path", wire.path.encode("utf-8", "surrogateescape")),

@@ -1,0 +1,160 @@
+"""Secrets: what the client sent and what an upstream is sent are in no flow, file, log or copy; never."""
+
+import asyncio
+import copy
+import io
+import logging
+from pathlib import Path
+
+import pytest
+from mitmproxy import http
+from mitmproxy import io as mitmproxy_io
+from mitmproxy.addons import save
+
+from addons.core.credential import Secret
+from addons.proxy.engine.layer import LABEL
+from tests.proxy.scripts import BODY, DONE, EVENT, answer, begins, raw, turn
+from tests.support.client import client
+from tests.support.engine import BEARER, engine, to_ports
+from tests.support.upstream import Script, upstream
+from tests.support.waiting import within
+
+CLIENT = {
+    b"authorization": b"Bearer client-bearer-5e1a",
+    b"cookie": b"session=client-cookie-5e1a",
+    b"chatgpt-account-id": b"client-account-5e1a",
+    b"x-codex-shim-token": b"client-local-token-5e1a",
+}
+LINES = [name + b": " + value for name, value in CLIENT.items()]
+CANARIES = [b"5e1a", BEARER]
+
+
+def leaks(text: str | bytes) -> list[bytes]:
+    data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    return [canary for canary in CANARIES if canary in data]
+
+
+def everything_of(flow: http.HTTPFlow) -> bytes:
+    buffer = io.BytesIO()
+    mitmproxy_io.FlowWriter(buffer).add(flow)
+    return buffer.getvalue() + repr(flow.get_state()).encode() + repr(vars(flow)).encode()
+
+
+async def test_clients_credentials_are_in_no_flow_at_any_hook() -> None:
+    seen: list[tuple[str, list[bytes], list[bytes]]] = []
+    async with upstream(turn) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
+
+        def look(hook: str) -> None:
+            def act(flow: http.HTTPFlow) -> None:
+                labels = [flow.request.headers.get(name.decode(), "") for name in CLIENT]
+                seen.append((hook, leaks(everything_of(flow)), [each.encode() for each in labels]))
+
+            proxy.addon.acts[hook] = act
+
+        for hook in ("requestheaders", "request", "responseheaders", "response"):
+            look(hook)
+        await c.post("/v1/responses", BODY, *LINES)
+        assert (await c.response()).status == 200
+    labels = [LABEL] * len(CLIENT)
+    assert seen == [
+        (hook, [], labels) for hook in ("requestheaders", "request", "responseheaders", "response")
+    ]
+
+
+async def test_plan_gets_the_clients_credentials_as_secrets() -> None:
+    async with upstream(turn) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
+        await c.post("/v1/responses", BODY, *LINES)
+        await c.response()
+    credentials = proxy.front.requests[0].credentials
+    assert credentials.keys() == CLIENT.keys()
+    for name, value in CLIENT.items():
+        assert credentials[name].matches(Secret(value))
+    assert leaks(repr(proxy.front.requests[0])) == []
+
+
+@pytest.mark.parametrize(
+    "line", [b"Authorization : %s", b"AUTHORIZATION: %s", b"authorization\t: %s"]
+)
+async def test_other_spellings_of_a_credential_are_taken_or_refused(line: bytes) -> None:
+    async with upstream(turn) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
+        await c.post("/v1/responses", BODY, line % b"Bearer 5e1a")
+        response = await c.response()
+    assert response.status in (200, 400)
+    for flow in proxy.addon.flows:
+        assert leaks(everything_of(flow)) == []
+    if response.status == 200:
+        assert proxy.front.requests[0].credentials[b"authorization"].matches(Secret(b"Bearer 5e1a"))
+
+
+async def test_what_the_upstream_is_sent_reaches_it_and_no_flow() -> None:
+    async with upstream(turn) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
+        await c.post("/v1/responses", BODY, *LINES)
+        await c.response()
+        assert up.requests[0].header(b"authorization") == b"Bearer " + BEARER
+        assert leaks(everything_of(proxy.flow)) == []
+        assert proxy.flow.request.host == "127.0.0.1"
+        assert proxy.flow.request.port == 9
+
+
+async def test_live_flow_can_be_saved_copied_and_deep_copied(tmp_path: Path) -> None:
+    began = asyncio.Event()
+    file = tmp_path / "flows"
+    async with (
+        upstream(begins(EVENT, began=began)) as up,
+        engine(to_ports(up.port)) as proxy,
+        client(proxy.port) as c,
+    ):
+        saver = save.Save()
+        proxy.master.addons.add(saver)
+        proxy.master.options.update(save_stream_file=str(file))
+        await c.post("/v1/responses", BODY, *LINES)
+        await within(began)
+        await c.head()
+        assert await c.chunk() == EVENT
+        flow = proxy.flow
+        assert flow.killable
+        for twin in (flow.copy(), copy.deepcopy(flow)):
+            assert leaks(everything_of(twin)) == []
+        assert leaks(everything_of(flow)) == []
+        saver.start_stream_to_path(str(file), None) if not saver.stream else None
+        saver.active_flows.add(flow)
+        saver.done()
+    assert file.stat().st_size > 0
+    assert leaks(file.read_bytes()) == []
+
+
+def chatty(*_: object) -> Script:
+    return raw(b"HTTP/1.1 200 OK\r\nbad " + BEARER + b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [turn, chatty(), raw(b"Bearer " + BEARER), raw(b""), answer(b"500 Oops", BEARER)],
+    ids=["healthy", "bad head", "garbage", "closed", "error"],
+)
+async def test_no_header_value_is_ever_logged(
+    script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with upstream(script) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
+        await c.post("/v1/responses", BODY, *LINES)
+        await c.response()
+    assert leaks(caplog.text) == []
+    assert all(leaks(everything_of(flow)) == [] for flow in proxy.addon.flows)
+
+
+async def test_unasked_data_from_an_upstream_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def talks_on(exchange: object) -> None:
+        await turn(exchange)  # type: ignore[arg-type]
+        await exchange.send(b"HTTP/1.1 200 OK\r\nset-cookie: " + BEARER)  # type: ignore[attr-defined]
+
+    async with upstream(talks_on) as up, engine(to_ports(up.port)) as proxy:
+        async with client(proxy.port) as c:
+            await c.post("/v1/responses", BODY)
+            assert (await c.response()).body == EVENT + DONE
+            await within(up.gone)
+    assert leaks(caplog.text) == []

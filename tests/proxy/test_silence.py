@@ -1,0 +1,198 @@
+"""Silence: heartbeats at event borders only, a typed end at the stall limit, and no mistaking a slow client for it."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from mitmproxy.proxy.layer import CommandGenerator
+
+from addons.core.turn import FaultKind
+from tests.proxy.scripts import BODY, DONE, EVENT, HEARTBEAT, begins, gated, silence, turn
+from tests.support.client import Client, client
+from tests.support.engine import QUICK, Running, ScriptedPlan, engine, to_ports, wire_to
+from tests.support.upstream import Exchange, upstream
+from tests.support.waiting import until, within
+
+
+async def two_beats(proxy: Running) -> None:
+    """Wait until a heartbeat was due twice, whether or not one could be given."""
+    stream = next(iter(proxy.engine._turns.values()))
+    give, beats = stream.give_heartbeat, []
+
+    def counted() -> CommandGenerator[None]:
+        beats.append(1)
+        return give()
+
+    stream.give_heartbeat = counted  # type: ignore[method-assign]
+    await until(lambda: len(beats) >= 2)
+
+
+async def test_silence_between_events_brings_data_heartbeats() -> None:
+    """A data event, because a comment does not reset the client's timer."""
+    async with (
+        upstream(begins(EVENT)) as up,
+        engine(to_ports(up.port)) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        await c.head()
+        assert await c.chunk() == EVENT
+        assert [await c.chunk() for _ in range(3)] == [HEARTBEAT] * 3
+    assert b"\ndata: " in HEARTBEAT
+
+
+async def test_gap_between_heartbeats_never_doubles() -> None:
+    """Bytes just after a wake-up was asked for must not put the next beat off to the one after."""
+    loop = asyncio.get_running_loop()
+    gate = asyncio.Event()
+    limits = replace(QUICK, heartbeat_seconds=0.4, stall_seconds=5)
+    async with (
+        upstream(gated(EVENT, gate, EVENT, DONE)) as up,
+        engine(to_ports(up.port), limits) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        await c.head()
+        assert await c.chunk() == EVENT
+        last, gaps = loop.time(), []
+        for _ in range(3):
+            assert await c.chunk() == HEARTBEAT
+            gaps.append(loop.time() - last)
+            last = loop.time()
+        gate.set()
+    assert max(gaps) < 0.4 * 1.6, gaps
+
+
+async def test_no_heartbeat_inside_an_event() -> None:
+    gate = asyncio.Event()
+    half, rest = b'event: a\ndata: {"half":', b"1}\n\n"
+    async with upstream(gated(half, gate, rest, DONE)) as up, engine(to_ports(up.port)) as proxy:
+        async with client(proxy.port) as c:
+            await c.post("/v1/responses", BODY)
+            begun = await c.head()
+            assert await c.chunk() == half
+            await two_beats(proxy)
+            gate.set()
+            assert (await c.rest(begun)).body == rest + DONE
+
+
+@pytest.mark.parametrize(
+    ("line", "first"),
+    [
+        (b"content-encoding: gzip", b"\x1f\x8b\x08 not an event\n\n"),
+        (b"content-type: application/json", b'{"a":\n\n'),
+    ],
+)
+async def test_no_heartbeat_into_an_encoded_or_other_body(line: bytes, first: bytes) -> None:
+    gate = asyncio.Event()
+    is_json = line.startswith(b"content-type")
+
+    async def script(exchange: Exchange) -> None:
+        kind = line if is_json else b"content-type: text/event-stream"
+        await exchange.head(kind, b"transfer-encoding: chunked", *([] if is_json else [line]))
+        await exchange.chunk(first)
+        await within(gate)
+        await exchange.chunk(b"end")
+        await exchange.end()
+
+    async with upstream(script) as up, engine(to_ports(up.port)) as proxy:
+        async with client(proxy.port) as c:
+            await c.post("/v1/responses", BODY)
+            begun = await c.head()
+            assert await c.chunk() == first
+            await two_beats(proxy)
+            gate.set()
+            rest = (await c.rest(begun)).body
+    assert HEARTBEAT not in rest
+    assert rest.startswith(b"end")
+
+
+async def test_stall_before_the_head_is_a_typed_answer() -> None:
+    plans: list[ScriptedPlan] = []
+
+    async with upstream(silence) as up:
+        limits = replace(QUICK, stall_seconds=0.2)
+        make = lambda r: plans.append(ScriptedPlan(r, [wire_to(up.port, r)])) or plans[-1]  # noqa: E731
+        async with engine(make, limits) as proxy, client(proxy.port) as c:
+            await c.post("/v1/responses", BODY)
+            response = await c.response()
+            await within(up.gone)
+    assert (response.status, b"upstream_stalled" in response.body) == (504, True)
+    assert [fault.kind for fault in plans[0].faults] == [FaultKind.STALL]
+
+
+async def test_stall_before_the_head_lets_the_next_attempt_begin() -> None:
+    async with upstream(silence) as mute, upstream(turn) as up:
+        limits = replace(QUICK, stall_seconds=0.2)
+        async with engine(to_ports(mute.port, up.port), limits) as proxy, client(proxy.port) as c:
+            await c.post("/v1/responses", BODY)
+            assert (await c.response()).body == EVENT + DONE
+            await within(mute.gone)
+
+
+async def test_stall_inside_the_stream_is_a_typed_terminal_event() -> None:
+    limits = replace(QUICK, heartbeat_seconds=5, stall_seconds=0.3)
+    async with upstream(begins(EVENT)) as up, engine(to_ports(up.port), limits) as proxy:
+        async with client(proxy.port) as c:
+            await c.post("/v1/responses", BODY)
+            response = await c.response()
+            await within(up.gone)
+    assert response.complete
+    assert response.body.startswith(EVENT)
+    assert response.body.count(b'"type":"response.failed"') == 1
+    assert b"upstream_stalled" in response.body
+
+
+async def test_heartbeats_do_not_put_off_the_stall_limit() -> None:
+    limits = replace(QUICK, heartbeat_seconds=0.1, stall_seconds=0.45)
+    async with upstream(begins(EVENT)) as up, engine(to_ports(up.port), limits) as proxy:
+        async with client(proxy.port) as c:
+            await c.post("/v1/responses", BODY)
+            response = await c.response()
+    assert response.body.count(HEARTBEAT) in (3, 4)
+    assert b"upstream_stalled" in response.body
+
+
+async def test_upstream_that_does_not_end_after_its_terminal_event_is_ended() -> None:
+    """Within the linger limit, not at the next heartbeat."""
+    loop = asyncio.get_running_loop()
+    limits = replace(QUICK, heartbeat_seconds=30, linger_seconds=0.1)
+    async with upstream(begins(EVENT, DONE)) as up, engine(to_ports(up.port), limits) as proxy:
+        async with client(proxy.port) as c:
+            began = loop.time()
+            await c.post("/v1/responses", BODY)
+            response = await c.response()
+            assert loop.time() - began < 2
+            await within(up.gone)
+    assert response.complete
+    assert response.body == EVENT + DONE
+
+
+async def test_slow_client_is_not_a_stalled_upstream() -> None:
+    """A client that reads nothing for longer than the stall limit still gets its whole answer."""
+    big = b"data: " + b"x" * 60_000 + b"\n\n"
+    count = 300
+
+    async def much(exchange: Exchange) -> None:
+        await exchange.sse_head()
+        for _ in range(count):
+            await exchange.chunk(big)
+        await exchange.chunk(DONE)
+        await exchange.end()
+
+    limits = replace(QUICK, heartbeat_seconds=0.05, stall_seconds=0.2)
+    async with upstream(much) as up, engine(to_ports(up.port), limits) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, limit=1 << 16)
+        c = Client(reader, writer)
+        await c.post("/v1/responses", BODY)
+        begun = await c.head()
+        wakeups = []
+        stream = next(iter(proxy.engine._turns.values()))
+        unsent = proxy.engine.unsent_bytes
+        proxy.engine.unsent_bytes = lambda s: wakeups.append(1) or unsent(s)  # type: ignore[method-assign,func-returns-value]
+        await until(lambda: len(wakeups) > 8)
+        assert not stream.ended
+        response = await c.rest(begun)
+        writer.close()
+    assert response.complete
+    assert response.body.replace(HEARTBEAT, b"") == big * count + DONE
