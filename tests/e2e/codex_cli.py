@@ -210,10 +210,10 @@ class CodexHome:
                 raise
         return Run(process.returncode, _events(stdout), stderr, stdout)
 
-    def bundled_models(self) -> list[Json]:
-        """The catalog that the installed Codex carries."""
+    def models(self, *flags: str) -> list[Json]:
+        """The catalog that Codex works with; with `--bundled`, the one that it carries."""
         done = subprocess.run(
-            [str(self.codex), "debug", "models", "--bundled"],
+            [str(self.codex), "debug", "models", *flags],
             env=self.env,
             stdin=subprocess.DEVNULL,
             capture_output=True,

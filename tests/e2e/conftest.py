@@ -28,7 +28,7 @@ def codex() -> Path:
 @pytest.fixture(scope="session")
 def bundled_models(codex: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
     """The catalog that the client carries."""
-    return CodexHome(tmp_path_factory.mktemp("bundled"), codex).bundled_models()
+    return CodexHome(tmp_path_factory.mktemp("bundled"), codex).models("--bundled")
 
 
 @pytest.fixture

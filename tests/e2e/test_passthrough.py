@@ -297,3 +297,29 @@ def test_codex_that_leaves_ends_the_request_upstream(tapped: Line) -> None:
 
     assert tapped.backend.client_left.wait(5)
     gate.open()
+
+
+def test_remote_compaction_passes_as_it_is(tapped: Line, tap: Tap) -> None:
+    full = scenarios.Usage(input_tokens=150_000)
+    compacted: scenarios.Item = {
+        "type": "compaction",
+        "encrypted_content": "gAAAAfabricated-compaction",
+    }
+    tapped.configure(
+        settings={"model_auto_compact_token_limit": 20_000},
+        name="OpenAI",
+        requires_openai_auth=True,
+    )
+    tapped.backend.play(
+        scenarios.turn(scenarios.command("true"), usage=full),
+        scenarios.turn(compacted),
+        scenarios.text("done"),
+    )
+
+    run = tapped.exec("work until it is full")
+
+    assert run.messages == ["done"]
+    _, asked, resumed = map(decoded_body, tapped.backend.turns)
+    assert "compaction_trigger" in json.dumps(asked["input"])
+    assert "gAAAAfabricated-compaction" in json.dumps(resumed["input"])
+    assert_untouched(tap, tapped)

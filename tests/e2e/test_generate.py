@@ -1,0 +1,73 @@
+"""What `codex-shim generate` writes is what the real Codex takes: the catalog and the config, as they are."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.e2e.codex_cli import CodexHome
+from tests.e2e.conftest import StartShim
+from tests.e2e.shim import Shim, shim_command
+from tests.fakes import scenarios
+from tests.fakes.chatgpt_backend import ChatGptBackend
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+
+def use_generated_files(user: CodexHome, shim: Shim, **settings: str) -> None:
+    """Generate, and put the config.toml in Codex's place for it."""
+    done = subprocess.run(
+        shim_command("generate", "--port", str(shim.port)),
+        env={**user.env, **settings},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    config = (user.state / "config.toml").read_bytes()
+    (user.codex_home / "config.toml").write_bytes(config)
+
+
+@pytest.fixture
+def generated(shim: Shim, user: CodexHome, backend: ChatGptBackend) -> CodexHome:
+    """The user with a ChatGPT login, and the files generated for it."""
+    use_generated_files(user, shim, CODEX_SHIM_CHATGPT_BASE_URL=backend.base_url)
+    return user
+
+
+def test_codex_reads_the_generated_catalog(generated: CodexHome, shim: Shim) -> None:
+    catalog = generated.state / "custom_model_catalog.json"
+    written = [model["slug"] for model in json.loads(catalog.read_text())["models"]]
+
+    read = [model["slug"] for model in generated.models()]
+
+    assert read == written
+    assert "gpt-5.5" in read
+    assert set(shim.slugs()) == set(written)
+
+
+@pytest.mark.parametrize("slug", ["gpt-5.5", "gpt-6-sol"])
+def test_an_account_model_runs_from_the_generated_files(
+    generated: CodexHome, backend: ChatGptBackend, slug: str
+) -> None:
+    backend.play(scenarios.text("from the account"))
+
+    run = generated.exec("hello", "--model", slug)
+
+    assert run.messages == ["from the account"]
+    assert "not found" not in run.errors
+
+
+def test_the_demo_is_the_generated_default_where_nothing_is_set_up(
+    user: CodexHome, start_shim: StartShim
+) -> None:
+    use_generated_files(user, start_shim())
+
+    run = user.exec("hello")
+
+    assert run.code == 0, run.stderr
+    assert [model["slug"] for model in user.models()] == ["shim-demo"]
+    assert run.items_of("command_execution")
