@@ -163,7 +163,7 @@ async def test_unanswered_connect_ends_at_the_limit() -> None:
         address = listener.getsockname()
         fillers = [socket.socket() for _ in range(4)]
         for filler in fillers:
-            filler.setblocking(False)  # noqa: FBT003
+            filler.setblocking(False)
             filler.connect_ex(address)
         limits = replace(QUICK, connect_seconds=0.3)
         async with engine(to_ports(address[1]), limits) as proxy, client(proxy.port) as c:

@@ -74,7 +74,7 @@ async def connecting() -> AsyncIterator[Scene]:
         full.listen(0)
         fillers = [socket.socket() for _ in range(4)]
         for filler in fillers:
-            filler.setblocking(False)  # noqa: FBT003
+            filler.setblocking(False)
             filler.connect_ex(full.getsockname())
         async with upstream(turn) as up:
             make = routes(to_ports(up.port), to_ports(full.getsockname()[1]))

@@ -55,7 +55,6 @@ async def test_every_framing_arrives_whole(kind: str, version: bytes, content: b
 
 async def test_empty_translation_in_the_middle_does_not_end_the_body() -> None:
     """An empty HTTP/1 chunk would be the end of the client's body."""
-
     fed: list[bytes] = []
 
     class Mute(Plain):

@@ -38,6 +38,7 @@ class SyntheticSource:
         self._room = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._last: Injected | None = None
+        self._stopped = False
 
     def start(self, origin: SyntheticOrigin) -> None:
         """Begin. The origin's end, or its exception, becomes the last message of the stream."""
@@ -48,6 +49,7 @@ class SyntheticSource:
 
     def cancel(self) -> None:
         """Stop the origin and drop what it wrote. Safe to call twice and from the origin's own delivery."""
+        self._stopped = True
         for task in self._tasks:
             task.cancel("the turn has ended")
         self._tasks = ()
@@ -65,7 +67,7 @@ class SyntheticSource:
         try:
             await origin(self)
         except asyncio.CancelledError as error:
-            if not self._tasks:
+            if self._stopped:
                 raise
             # not we have cancelled it: something that it waited for was, and the client must not wait on
             self._end_with(error)
