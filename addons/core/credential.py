@@ -9,10 +9,16 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 from typing import Literal, NoReturn, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+_NO_URL = "it is not a valid URL"
+_NO_HTTP_URL = "it is not an http or https URL"
+_USER_INFO = "it must not carry a user name or password"
+_NO_HOST = "it names no host"
+_NO_PORT = "Port out of range: it must be a number from 1 to 65535"
 
 
 class Secret:
@@ -51,23 +57,24 @@ class Origin:
     def of(cls, url: str) -> Self:
         """Take the origin out of an absolute http(s) URL.
 
-        Raises ValueError, in words a user can act on, for another scheme, user info or no host.
+        Raises ValueError, in words a user can act on, for another scheme, user info or no host. The words never
+        quote the URL: it may hold a password.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise ValueError(_NO_URL) from None
         if parts.scheme == "https":
             scheme: Literal["http", "https"] = "https"
         elif parts.scheme == "http":
             scheme = "http"
         else:
-            msg = f"{url!r} is not an http or https URL"
-            raise ValueError(msg)
+            raise ValueError(_NO_HTTP_URL)
         if parts.username is not None or parts.password is not None:
-            msg = "a base URL must not carry a user name or password"
-            raise ValueError(msg)
+            raise ValueError(_USER_INFO)
         if not parts.hostname:
-            msg = f"{url!r} names no host"
-            raise ValueError(msg)
-        return cls(scheme, parts.hostname, parts.port or DEFAULT_PORTS[scheme])
+            raise ValueError(_NO_HOST)
+        return cls(scheme, parts.hostname, _port_of(parts) or DEFAULT_PORTS[scheme])
 
     @property
     def is_loopback(self) -> bool:
@@ -82,6 +89,16 @@ class Origin:
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"
+
+
+def _port_of(parts: SplitResult) -> int | None:
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError(_NO_PORT) from None
+    if port == 0:
+        raise ValueError(_NO_PORT)
+    return port
 
 
 class ForeignOriginError(Exception):

@@ -16,7 +16,7 @@ OWN_SETTING = "CODEX_SHIM_UPSTREAM_PROXY"
 def proxy_for(origin: Origin, env: Mapping[str, str], own_port: int) -> Origin | None:
     """Give the proxy of an upstream, or None for a direct connection.
 
-    Raises ValueError, naming the variable, when its value is no http(s) URL.
+    Raises ValueError, naming the variable and quoting nothing of its value, when that is no http(s) URL.
     """
     if origin.is_loopback:
         return None
@@ -26,7 +26,7 @@ def proxy_for(origin: Origin, env: Mapping[str, str], own_port: int) -> Origin |
     try:
         proxy = Origin.of(env[name] if "://" in env[name] else f"http://{env[name]}")
     except ValueError as error:
-        msg = f"{name}: {error}"
+        msg = f"{name}, the outbound proxy: {error}"
         raise ValueError(msg) from None
     return None if proxy.is_loopback and proxy.port == own_port else proxy
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NoReturn
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import orjson
 
@@ -19,7 +19,11 @@ from addons.core.turn import Answer, ClientRequest, Fault, Head, Plan, Reply, St
 from addons.core.wire.peek import Peek, leading_model, peek_model
 
 TURN_PATHS = frozenset({"/responses", "/responses/compact"})
-ALLOWED = {"/health": "GET", "/models": "GET", "/responses": "POST", "/responses/compact": "POST"}
+READ, WRITE = ("GET", "HEAD"), ("POST",)
+ALLOWED = {"/health": READ, "/models": READ, "/responses": WRITE, "/responses/compact": WRITE}
+"""Path, without a leading `/v1` → the methods that it takes."""
+QUOTED_CHARACTERS = 100
+"""How much of a client's own text an answer quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +80,27 @@ class ShimFront:
             return AnswerPlan(_no_such_path(path).reply())
         if path == "/responses" and _is_websocket(request):
             return AnswerPlan(_upgrade_required())
-        if request.method != ALLOWED[path]:
+        if request.method not in ALLOWED[path]:
             return AnswerPlan(_wrong_method(request.method, path))
-        if path == "/health":
-            return AnswerPlan(_json(200, health(self.table(), self.status())))
-        if path == "/models":
-            return AnswerPlan(self._models(request))
-        return self._turn(request)
+        if path in TURN_PATHS:
+            return self._turn(request)
+        reply = self._health() if path == "/health" else self._models(request)
+        return AnswerPlan(reply if request.method == "GET" else replace(reply, body=b""))
+
+    def _health(self) -> Reply:
+        return _json(200, health(self.table(), self.status()))
 
     def _models(self, request: ClientRequest) -> Reply:
         live = self.table().live
-        if "client_version" not in parse_qs(urlsplit(request.path).query):
+        query = request.path.partition("?")[2]
+        if "client_version" not in parse_qs(query, keep_blank_values=True):
             return _json(200, openai_shape((route.slug, route.provider) for route in live))
         body = orjson.dumps(codex_shape([route.entry for route in live]))
-        tag = self.etag() or etag_of(body)
-        return Reply(Head(200, (*JSON_HEADERS, (b"etag", tag.encode()))), body)
+        tag = (self.etag() or etag_of(body)).encode()
+        headers = ((b"content-type", b"application/json"), (b"etag", tag))
+        if matches_etag(request.header(b"if-none-match"), tag):
+            return Reply(Head(304, headers), b"")
+        return Reply(Head(200, (*headers, (b"cache-control", b"no-cache"))), body)
 
     def _turn(self, request: ClientRequest) -> Plan:
         content_type = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
@@ -118,6 +128,12 @@ def shim_path(target: str) -> str:
     """The path of a request target without query and without the `/v1` that a base URL may hold."""
     path = target.partition("?")[0]
     return path.removeprefix("/v1") if path.startswith("/v1/") else path
+
+
+def matches_etag(if_none_match: bytes | None, tag: bytes) -> bool:
+    """Whether the client has this version already (RFC 9110, 13.1.2: a weak comparison)."""
+    known = [one.strip().removeprefix(b"W/") for one in (if_none_match or b"").split(b",")]
+    return b"*" in known or tag.removeprefix(b"W/") in known
 
 
 def health(table: RouteTable, status: Status) -> dict[str, object]:
@@ -159,12 +175,14 @@ def _upgrade_required() -> Reply:
 
 def _no_such_path(path: str) -> Problem:
     known = ", ".join("/v1" + known if known != "/health" else known for known in ALLOWED)
-    return Problem(404, "not_found", f"codex-shim has no {path!r}. It serves {known}.")
+    asked = path[:QUOTED_CHARACTERS]
+    return Problem(404, "not_found", f"codex-shim has no {asked!r}. It serves {known}.")
 
 
 def _wrong_method(method: str, path: str) -> Reply:
-    allowed = ALLOWED[path]
-    problem = Problem(405, "method_not_allowed", f"{path} is asked with {allowed}, not {method}.")
+    allowed = ", ".join(ALLOWED[path])
+    asked = method[:QUOTED_CHARACTERS]
+    problem = Problem(405, "method_not_allowed", f"{path} takes {allowed}, not {asked!r}.")
     reply = problem.reply()
     head = replace(reply.head, headers=(*reply.head.headers, (b"allow", allowed.encode())))
     return replace(reply, head=head)
@@ -183,6 +201,6 @@ def _unknown_slug(slug: str, table: RouteTable) -> Problem:
     return Problem(
         404,
         "model_not_found",
-        f"codex-shim knows no model {slug[:100]!r}. It serves: {known}. "
+        f"codex-shim knows no model {slug[:QUOTED_CHARACTERS]!r}. It serves: {known}. "
         "`codex-shim list --all` tells why others are hidden.",
     )

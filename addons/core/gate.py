@@ -13,10 +13,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from addons.core.errors import Problem
-from addons.core.turn import Headers, header
+from addons.core.headers import canonical
+from addons.core.turn import Headers
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-_AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::\d{1,5})?")
+_OWN_SITES = frozenset({b"none", b"same-origin"})
+_AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::[0-9]{1,5})?")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -67,11 +69,12 @@ def _host_of(authority: str) -> str | None:
 
 
 def _comes_from_elsewhere(knock: Knock) -> bool:
-    site = header(knock.headers, b"sec-fetch-site")
-    if site is not None and site not in (b"none", b"same-origin"):
-        return True
-    origin = header(knock.headers, b"origin")
-    return origin is not None and origin.lower() != b"http://" + knock.authority.lower().encode()
+    own_origin = b"http://" + knock.authority.lower().encode()
+    return any(
+        (name == b"sec-fetch-site" and value not in _OWN_SITES)
+        or (name == b"origin" and value.lower() != own_origin)
+        for name, value in ((canonical(name), value) for name, value in knock.headers)
+    )
 
 
 def _refused(reason: str) -> Problem:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 KIB = 1024
 MIB = 1024 * KIB
+SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,40 +36,58 @@ class Limits:
     """What a synthetic origin may have under way before it has to wait for the client."""
 
 
+_DEFAULTS = Limits()
+_NAMES = tuple(field.name for field in fields(Limits))
 ENV_PREFIX = "CODEX_SHIM_"
+"""Before the name of a limit in capitals: the environment variable that sets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrongLimit:
+    """One value that cannot be used. `variable` is empty when models.json holds it."""
+
+    field: str
+    variable: str
+    reason: str
 
 
 def limits_from(
-    values: Mapping[str, object], env: Mapping[str, str]
-) -> tuple[Limits, tuple[str, ...]]:
+    values: Mapping[str, object], env: Mapping[str, str], before: Limits = _DEFAULTS
+) -> tuple[Limits, tuple[WrongLimit, ...]]:
     """Build the limits from the `limits` object of models.json; CODEX_SHIM_<NAME> in `env` wins.
 
-    Gives what is wrong as plain sentences; a wrong value leaves its default in force.
+    A wrong value leaves in force what was in force before.
     """
     known: dict[str, float | int] = {}
-    problems = [f"limits.{name}: no such limit" for name in values.keys() - _NAMES]
-    for field in fields(Limits):
-        variable = ENV_PREFIX + field.name.upper()
-        where, value = f"limits.{field.name}", values.get(field.name)
-        if variable in env:
-            where, value = variable, env[variable]
+    wrong = [WrongLimit(name, "", "no such limit") for name in sorted(values.keys() - set(_NAMES))]
+    for name in _NAMES:
+        variable = ENV_PREFIX + name.upper()
+        from_env = variable in env
+        value = env[variable] if from_env else values.get(name)
         if value is None:
             continue
-        if (number := _positive(value)) is None:
-            problems.append(f"{where}: {value!r} is not a number above 0")
-        else:
-            known[field.name] = number if field.name.endswith("_seconds") else int(number)
-    return Limits(**known), tuple(problems)  # type: ignore[arg-type]
+        number = _number(name, value)
+        if number is None:
+            reason = f"{shown(value)} is not a number above 0"
+            wrong.append(WrongLimit(name, variable if from_env else "", reason))
+            number = getattr(before, name)
+        known[name] = number
+    return Limits(**known), tuple(wrong)  # type: ignore[arg-type]
 
 
-_NAMES = frozenset(field.name for field in fields(Limits))
-
-
-def _positive(value: object) -> float | None:
+def _number(name: str, value: object) -> float | int | None:
+    """Seconds may be broken numbers, bytes are whole ones."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         number = float(value)
-    except ValueError:
+        usable = number if name.endswith("_seconds") else int(number)
+    except (ValueError, OverflowError):
         return None
-    return number if 0 < number < float("inf") else None
+    return usable if 0 < number < float("inf") and usable else None
+
+
+def shown(value: object) -> str:
+    """A value of the user's, for a message: quoted, and cut when it is long."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

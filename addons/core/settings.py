@@ -1,17 +1,18 @@
 """The settings a user writes, checked: what models.json says beside its model rows.
 
-Never does: read files. A broken file or field leaves the default in force and is named with file, field and reason.
+Never does: read files. Invariant: total. What is broken leaves in force what was in force before, and is named as
+`file: field: reason (line N)`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import orjson
 
-from addons.core.limits import Limits, limits_from
+from addons.core.limits import Limits, limits_from, shown
 
 CredentialChoice = Literal["auth_json", "client"]
 ALLOWED_HOSTS = "CODEX_SHIM_ALLOWED_HOSTS"
@@ -29,56 +30,115 @@ class Settings:
     allowed_hosts: frozenset[str] = frozenset()
     """Host names beside the loopback ones."""
     problems: tuple[str, ...] = ()
-    """What is wrong, as `file: field: reason`."""
+    """What is wrong, each with where it is."""
 
 
-def parse_settings(data: bytes | None, source: str, env: Mapping[str, str]) -> Settings:
-    """Read models.json (None: there is none) and the environment. `source` is how messages call the file."""
-    root, problems = _root_of(data, source)
-    limits, wrong_limits = limits_from(_object(root, "limits", problems, source), env)
-    chatgpt = _object(root, "chatgpt", problems, source)
-    choice: CredentialChoice = "auth_json"
-    match chatgpt.get("credential", "auth_json"):
-        case "client":
-            choice = "client"
-        case "auth_json":
-            pass
-        case other:
-            problems.append(
-                f"{source}: chatgpt.credential: {other!r} is neither auth_json nor client"
-            )
-    aliases = _object(root, "aliases", problems, source)
-    hosts = env.get(ALLOWED_HOSTS, "").lower().replace(",", " ").split()
+def parse_settings(
+    data: bytes | None, source: str, env: Mapping[str, str], before: Settings | None = None
+) -> Settings:
+    """Read models.json (None: there is none) and the environment.
+
+    `source` is how messages call the file; `before` is what was in force until now.
+    """
+    if before is None:
+        before = Settings() if data is None else parse_settings(None, source, env)
+    reader = _Reader(data or b"", source, before)
+    root = {} if data is None else reader.root()
+    if root is None:
+        return replace(before, problems=tuple(reader.problems))
     return Settings(
-        limits=limits,
-        aliases={name: slug for name, slug in aliases.items() if isinstance(slug, str)},
-        chatgpt_credential=choice,
-        allowed_hosts=frozenset(hosts),
-        problems=(*problems, *(f"{source}: {text}" for text in wrong_limits)),
+        limits=reader.limits(root, env),
+        aliases=reader.aliases(root),
+        chatgpt_credential=reader.credential(root),
+        allowed_hosts=frozenset(env.get(ALLOWED_HOSTS, "").lower().replace(",", " ").split()),
+        problems=tuple(reader.problems),
     )
 
 
-def _root_of(data: bytes | None, source: str) -> tuple[Mapping[str, object], list[str]]:
-    if data is None or not data.strip():
-        return {}, []
-    try:
-        root = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        return {}, [
-            f"{source}: line {error.lineno}, column {error.colno}: not valid JSON ({error.msg})"
-        ]
-    if isinstance(root, dict):
-        return root, []
-    if isinstance(root, list):
-        return {}, []
-    return {}, [f"{source}: the file holds neither an object nor a list"]
+@dataclass(slots=True)
+class _Reader:
+    """Takes one file apart and keeps what is wrong with it."""
+
+    data: bytes
+    source: str
+    before: Settings
+    problems: list[str] = field(default_factory=list)
+
+    def root(self) -> Mapping[str, object] | None:
+        """The file's object; a list holds rows and nothing else. None when the file is broken."""
+        try:
+            root = orjson.loads(self.data)
+        except orjson.JSONDecodeError as error:
+            empty = not self.data.strip()
+            reason = "the file is empty" if empty else f"not valid JSON: {error.msg}"
+            self.problems.append(
+                f"{self.source}: line {error.lineno}, column {error.colno}: {reason}"
+            )
+            return None
+        if isinstance(root, dict):
+            return root
+        if not isinstance(root, list):
+            self.problems.append(f"{self.source}: line 1: neither an object nor a list")
+            return None
+        return {}
+
+    def limits(self, root: Mapping[str, object], env: Mapping[str, str]) -> Limits:
+        """The limits of the file and of the environment."""
+        values = self._object(root, "limits")
+        if values is None:
+            return self.before.limits
+        limits, wrong = limits_from(values, env, self.before.limits)
+        for one in wrong:
+            if one.variable:
+                self.problems.append(f"{one.variable}: {one.reason}")
+            else:
+                self._wrong(("limits", one.field), one.reason)
+        return limits
+
+    def aliases(self, root: Mapping[str, object]) -> Mapping[str, str]:
+        """The aliases that can be used."""
+        values = self._object(root, "aliases")
+        if values is None:
+            return self.before.aliases
+        usable: dict[str, str] = {}
+        for name, slug in values.items():
+            if isinstance(slug, str) and slug:
+                usable[name] = slug
+            else:
+                self._wrong(("aliases", name), f"{shown(slug)} is not the name of a model")
+        return usable
+
+    def credential(self, root: Mapping[str, object]) -> CredentialChoice:
+        """Whose credential wins on the ChatGPT route."""
+        values = self._object(root, "chatgpt")
+        match values.get("credential", "auth_json") if values is not None else None:
+            case "client":
+                return "client"
+            case "auth_json":
+                return "auth_json"
+            case other if values is not None:
+                reason = f"{shown(other)} is neither auth_json nor client"
+                self._wrong(("chatgpt", "credential"), reason)
+        return self.before.chatgpt_credential
+
+    def _object(self, root: Mapping[str, object], name: str) -> Mapping[str, object] | None:
+        value = root.get(name, {})
+        if isinstance(value, dict):
+            return value
+        self._wrong((name,), "not an object")
+        return None
+
+    def _wrong(self, path: tuple[str, ...], reason: str) -> None:
+        line = line_of(self.data, path)
+        self.problems.append(f"{self.source}: {'.'.join(path)}: {reason} (line {line})")
 
 
-def _object(
-    root: Mapping[str, object], name: str, problems: list[str], source: str
-) -> Mapping[str, object]:
-    value = root.get(name, {})
-    if isinstance(value, dict):
-        return value
-    problems.append(f"{source}: {name}: not an object")
-    return {}
+def line_of(data: bytes, path: tuple[str, ...]) -> int:
+    """In which line of a JSON text the innermost key of a path is written, counted from 1.
+
+    Looks for each key after the one before it, so an escaped or repeated key gives a line near by.
+    """
+    position = 0
+    for key in path:
+        position = max(position, data.find(orjson.dumps(key), position))
+    return data.count(b"\n", 0, position) + 1

@@ -17,6 +17,7 @@ from addons.core.routes import Route
 from addons.core.turn import ClientRequest, Plan, Sink, SyntheticOrigin
 
 PAUSE_SECONDS = 0.02
+DEFAULT_LIMITS = Limits()
 
 
 def paced(chunks: Sequence[bytes], pause_seconds: float = PAUSE_SECONDS) -> SyntheticOrigin:
@@ -30,6 +31,6 @@ def paced(chunks: Sequence[bytes], pause_seconds: float = PAUSE_SECONDS) -> Synt
     return origin
 
 
-def plan_demo(request: ClientRequest, route: Route) -> Plan:
-    """Plan a turn of the demo; the `make_plan` of its route."""
-    return DemoPlan(request, route, paced, uuid.uuid4().hex, int(time.time()), Limits())
+def plan_demo(request: ClientRequest, route: Route, limits: Limits = DEFAULT_LIMITS) -> Plan:
+    """Plan a turn of the demo; with the limits bound, the `make_plan` of its route."""
+    return DemoPlan(request, route, paced, uuid.uuid4().hex, int(time.time()), limits)

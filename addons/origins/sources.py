@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from addons.core.credential import Origin
@@ -38,7 +40,8 @@ class SettingsSource:
     def __init__(self, env: Mapping[str, str], explicit: Path | None) -> None:
         self._env = env
         self._file = CachedFile(settings_file(env, explicit))
-        self._read: bytes | None = None
+        self._seen: bytes | str | None = None
+        """The file's bytes, or why there are none."""
         self._settings = parse_settings(None, str(self._file.path), env)
 
     @property
@@ -48,26 +51,20 @@ class SettingsSource:
 
     def current(self) -> Settings:
         """The settings as the file has them now; the same object while nothing changed."""
+        seen: bytes | str | None
         try:
-            data = self._file.read()
+            seen = self._file.read()
         except FileAccessError as error:
-            return self._with_problem(str(error))
-        if data != self._read:
-            self._read = data
-            self._settings = parse_settings(data, str(self._file.path), self._env)
+            seen = str(error)
+        if seen != self._seen:
+            self._seen = seen
+            self._settings = self._changed(seen)
         return self._settings
 
-    def _with_problem(self, text: str) -> Settings:
-        if text not in self._settings.problems:
-            problems = (*self._settings.problems, text)
-            self._settings = Settings(
-                self._settings.limits,
-                self._settings.aliases,
-                self._settings.chatgpt_credential,
-                self._settings.allowed_hosts,
-                problems,
-            )
-        return self._settings
+    def _changed(self, seen: bytes | str | None) -> Settings:
+        if isinstance(seen, str):
+            return replace(self._settings, problems=(seen,))
+        return parse_settings(seen, str(self._file.path), self._env, self._settings)
 
 
 class Sources:
@@ -123,7 +120,7 @@ class Sources:
 
     def _build(self, settings: Settings, problem: LoginProblem | None) -> RouteTable:
         chatgpt = self._chatgpt_routes(settings, problem)
-        demo = self._demo_route(hidden=any(route.live for route in chatgpt))
+        demo = self._demo_route(settings, any(route.live for route in chatgpt))
         return RouteTable.of([*chatgpt, demo], {**BUILT_IN_ALIASES, **settings.aliases})
 
     def _chatgpt_routes(self, settings: Settings, problem: LoginProblem | None) -> list[Route]:
@@ -143,7 +140,7 @@ class Sources:
             for entry in self.catalog.entries
         ]
 
-    def _demo_route(self, *, hidden: bool) -> Route:
+    def _demo_route(self, settings: Settings, others_live: bool) -> Route:  # noqa: FBT001  a fact, no switch
         entry = demo_entry()
         return Route(
             slug=DEMO_SLUG,
@@ -151,8 +148,8 @@ class Sources:
             provider="demo",
             model=DEMO_SLUG,
             entry=entry,
-            make_plan=plan_demo,
-            hidden_because=DEMO_HIDDEN if hidden else "",
+            make_plan=partial(plan_demo, limits=settings.limits),
+            hidden_because=DEMO_HIDDEN if others_live else "",
         )
 
     async def refresh(self) -> bool:

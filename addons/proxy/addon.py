@@ -1,7 +1,7 @@
 """The addon: one short method a hook. It lets requests in and labels them; the engine does the rest.
 
-Every hook is fail-closed by construction: the engine carries a flow on only when the hook has come to its end and
-said so, so a hook that raises lets nothing out.
+Every hook is fail-closed: the engine carries a flow on only when the hook has come to its end and said so, and what
+raises on the way is answered with the id under which it is logged.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from addons.core.errors import Problem
 from addons.core.front import ShimFront, Status
 from addons.origins.sources import Sources
 from addons.proxy.engine.engine import Engine
+from addons.proxy.guard import fail_closed
 from addons.version import VERSION
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ ALLOW_REMOTE = "codex_shim_allow_remote"
 CA_FILE = "CODEX_SHIM_CA_FILE"
 REFRESH_SECONDS = 300.0
 """How often the account's model list is asked for. Unchanged, it costs one 304."""
+LOOK_SECONDS = 2.0
+"""How often the login is looked at: a new one is asked for its models at once."""
 
 
 class CodexShim:
@@ -46,7 +50,8 @@ class CodexShim:
     engine: Engine
     sources: Sources
 
-    def __init__(self) -> None:
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
+        self._env = os.environ if env is None else env
         self._started = time.monotonic()
         self._refreshing: asyncio.Task[None] | None = None
 
@@ -58,7 +63,7 @@ class CodexShim:
         loader.add_option(ALLOW_REMOTE, bool, False, "Serve clients on other machines.")  # noqa: FBT003
         # eager would dial the dead sink for each client, and hang up on the client when that fails
         ctx.options.update_defer(connection_strategy="lazy", keep_host_header=True)
-        if ca_file := os.environ.get(CA_FILE):
+        if ca_file := self._env.get(CA_FILE):
             ctx.options.update_defer(ssl_verify_upstream_trusted_ca=ca_file)
 
     def configure(self, updated: set[str]) -> None:
@@ -80,10 +85,10 @@ class CodexShim:
 
     def _start_engine(self, settings: str) -> None:
         try:
-            self.sources = Sources(os.environ, Path(settings) if settings else None)
-            proxy_for(self.sources.chatgpt_origin, os.environ, 0)
+            self.sources = Sources(self._env, Path(settings) if settings else None)
+            proxy_for(self.sources.chatgpt_origin, self._env, 0)
         except ValueError as error:
-            msg = f"codex-shim cannot start: {error}."
+            msg = f"{error}. Correct it, then start codex-shim again."
             raise exceptions.OptionsError(msg) from None
         front = ShimFront(
             self.sources.table, self._status, self._body_cap, self.sources.models_etag
@@ -99,8 +104,11 @@ class CodexShim:
 
     async def _keep_fresh(self) -> None:
         while True:
+            login = self.sources.logins.current()
             await self.sources.refresh()
-            await asyncio.sleep(REFRESH_SECONDS)
+            due = time.monotonic() + REFRESH_SECONDS
+            while time.monotonic() < due and self.sources.logins.current() == login:  # noqa: ASYNC110  a file tells no one
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def done(self) -> None:
         """Drain: stop listening, let turns finish, end what is left with a typed failure."""
@@ -110,26 +118,31 @@ class CodexShim:
 
     # Connections ------------------------------------------------------------------------------------------
 
+    @fail_closed
     def client_connected(self, client: Client) -> None:
         """Let programs of this machine in, others only when an option says so."""
         if getattr(ctx.options, ALLOW_REMOTE) or gate.is_loopback_address(client.peername[0]):
             self.engine.limits = self.sources.settings.limits
             self.engine.accept(client)
 
+    @fail_closed
     def client_disconnected(self, client: Client) -> None:
         """Forget the connection."""
         self.engine.disconnected(client)
 
+    @fail_closed
     def next_layer(self, nextlayer: NextLayer) -> None:
         """Put our HTTP layer on the connection."""
         self.engine.choose_layer(nextlayer)
 
     # Requests ---------------------------------------------------------------------------------------------
 
+    @fail_closed
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Decide from the head alone whether the request may come in."""
         self.engine.admit_head(flow, self._refusal(flow))
 
+    @fail_closed
     def request(self, flow: http.HTTPFlow) -> None:
         """The request is whole: let it go on."""
         self.engine.admit_whole(flow)
@@ -149,7 +162,7 @@ class CodexShim:
 
     def _proxy_for(self, origin: Origin) -> Origin | None:
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()
-        return proxy_for(origin, os.environ, addresses[0][1] if addresses else 0)
+        return proxy_for(origin, self._env, addresses[0][1] if addresses else 0)
 
     def _body_cap(self) -> int:
         return self.sources.settings.limits.body_bytes

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
-from mitmproxy import master
+from mitmproxy import exceptions, master
 from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver, tlsconfig
 from mitmproxy.options import Options
 
@@ -20,10 +21,12 @@ from addons.proxy.addon import ALLOW_REMOTE, SETTINGS, CodexShim
 
 SINK = "http://127.0.0.1:9"
 """The reverse target. Dead on purpose: what slips past the engine ends here."""
+LOCAL_NAMES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared, not bound
+"""A listener on every interface is reached by the loopback address, which the gate knows."""
 
 
 class StartError(Exception):
-    """The listener could not be opened. The text is for the user."""
+    """The shim cannot start: an option, the environment or the port. The text is for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,16 @@ class ListenOptions:
 
 
 class ShimMaster(master.Master):
-    """mitmproxy with our addon and little else."""
+    """mitmproxy with our addon and little else. Raises StartError when the environment is not usable."""
 
-    def __init__(self, listen: ListenOptions, on_ready: Callable[[ShimMaster], None]) -> None:
-        super().__init__(Options(), with_termlog=False)
-        self.shim = CodexShim()
+    def __init__(
+        self,
+        listen: ListenOptions,
+        on_ready: Callable[[ShimMaster], None],
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(_options(listen), with_termlog=False)
+        self.shim = CodexShim(env)
         self._listen = listen
         self._on_ready = on_ready
         self._proxyserver = proxyserver.Proxyserver()
@@ -53,17 +61,17 @@ class ShimMaster(master.Master):
             next_layer.NextLayer(),
             tlsconfig.TlsConfig(),
         )
-        self.options.update(
-            mode=[f"reverse:{SINK}"],
-            listen_host=listen.host,
-            listen_port=listen.port,
-            **{SETTINGS: str(listen.settings or ""), ALLOW_REMOTE: listen.allow_remote},
-        )
+        own = {SETTINGS: str(listen.settings or ""), ALLOW_REMOTE: listen.allow_remote}
+        try:
+            self.options.update(**own)
+        except exceptions.OptionsError as error:
+            raise StartError(str(error)) from None
 
     @property
     def address(self) -> str:
-        """Host and port that the listener really has."""
+        """Host and port under which a program of this machine reaches the listener."""
         host, port = self._proxyserver.listen_addrs()[0][:2]
+        host = LOCAL_NAMES.get(host, host)
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     async def running(self) -> None:
@@ -77,8 +85,16 @@ class ShimMaster(master.Master):
     async def run_until_signal(self) -> None:
         """Serve until SIGINT or SIGTERM, then drain. Raises StartError."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            self.event_loop.add_signal_handler(number, self.shutdown)
+            # not the loop's own handlers: Windows has none
+            signal.signal(number, self._stop)
         await self.run()
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self.shutdown()  # type: ignore[no-untyped-call]
+
+
+def _options(listen: ListenOptions) -> Options:
+    return Options(mode=[f"reverse:{SINK}"], listen_host=listen.host, listen_port=listen.port)
 
 
 def _why_not(error: BaseException, listen: ListenOptions) -> str:
@@ -89,7 +105,8 @@ def _why_not(error: BaseException, listen: ListenOptions) -> str:
             f"See whether it is a codex-shim with `codex-shim status --port {listen.port}`, "
             f"or take another port: `codex-shim serve --port {listen.port + 1}`."
         )
-    return f"cannot listen on {where}: {error}. Choose another address with --host and --port."
+    reason = error.__cause__ or error
+    return f"cannot listen on {where}: {reason}. Choose another address with --host and --port."
 
 
 def run_master(listen: ListenOptions, on_ready: Callable[[ShimMaster], None]) -> None:
