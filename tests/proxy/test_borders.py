@@ -79,7 +79,7 @@ async def test_error_hook_that_raises_does_not_disturb_the_next_turn() -> None:
                 assert (await c.response()).body == EVENT + DONE
 
 
-def broken(request: ClientRequest) -> Plan:
+def broken(_: ClientRequest) -> Plan:
     raise Boom
 
 
@@ -206,10 +206,10 @@ async def test_failure_in_the_layer_stack_refuses_the_connection(
 
 async def test_translator_that_fails_twice_closes_the_connection() -> None:
     class Hopeless(Plain):
-        def feed(self, data: bytes) -> bytes:
+        def feed(self, data: bytes) -> bytes:  # noqa: ARG002
             raise Boom
 
-        def fail(self, fault: Fault) -> bytes:
+        def fail(self, fault: Fault) -> bytes:  # noqa: ARG002
             raise Boom
 
     class Gives(OneStep):

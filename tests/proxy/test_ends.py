@@ -55,16 +55,17 @@ def routes(
 
 @asynccontextmanager
 async def intercepted() -> AsyncIterator[Scene]:
-    async with upstream(turn) as up, engine(to_ports(up.port), CALM) as proxy:
-        async with client(proxy.port) as c:
-            scene = Scene(proxy, c)
-            scene.stopped.set()
-            proxy.addon.acts["request"] = lambda f: (
-                f.intercept() if f.request.path != "/ok" else None
-            )
-            await c.post("/x", BODY)
-            await until(lambda: proxy.addon.flows and proxy.flow.intercepted)
-            yield scene
+    async with (
+        upstream(turn) as up,
+        engine(to_ports(up.port), CALM) as proxy,
+        client(proxy.port) as c,
+    ):
+        scene = Scene(proxy, c)
+        scene.stopped.set()
+        proxy.addon.acts["request"] = lambda f: f.intercept() if f.request.path != "/ok" else None
+        await c.post("/x", BODY)
+        await until(lambda: proxy.addon.flows and proxy.flow.intercepted)
+        yield scene
 
 
 @asynccontextmanager
@@ -243,19 +244,22 @@ async def test_shutdown_ends_what_does_not_finish_with_a_typed_failure(
 async def test_shutdown_stops_listening_first_and_lets_turns_finish() -> None:
     gate = asyncio.Event()
     limits = replace(CALM, drain_seconds=5)
-    async with upstream(gated(EVENT, gate, DONE)) as up, engine(to_ports(up.port), limits) as proxy:
-        async with client(proxy.port) as c:
-            await c.post("/v1/responses", BODY)
-            begun = await c.head()
-            assert await c.chunk() == EVENT
-            ending = asyncio.ensure_future(proxy.engine.shutdown())
-            await until(lambda: not proxy.master.addons.get("proxyserver").listen_addrs())
-            with pytest.raises(ConnectionRefusedError):
-                await asyncio.open_connection("127.0.0.1", proxy.port)
-            assert not ending.done()
-            gate.set()
-            assert (await c.rest(begun)).body == DONE
-            await ending
+    async with (
+        upstream(gated(EVENT, gate, DONE)) as up,
+        engine(to_ports(up.port), limits) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        begun = await c.head()
+        assert await c.chunk() == EVENT
+        ending = asyncio.ensure_future(proxy.engine.shutdown())
+        await until(lambda: not proxy.master.addons.get("proxyserver").listen_addrs())
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", proxy.port)
+        assert not ending.done()
+        gate.set()
+        assert (await c.rest(begun)).body == DONE
+        await ending
 
 
 async def test_kill_after_the_upstream_was_complete_adds_nothing() -> None:

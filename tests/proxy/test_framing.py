@@ -111,10 +111,13 @@ async def test_cut_stream_ends_in_one_typed_event_at_an_event_border(
 
 async def test_clean_end_without_a_blank_line_gets_no_byte_of_ours() -> None:
     body = EVENT + DONE[:-1]
-    async with upstream(framed("chunked", body, SSE)) as up, engine(to_ports(up.port)) as proxy:
-        async with client(proxy.port) as c:
-            await c.post("/v1/responses", BODY)
-            assert (await c.response()).body == body
+    async with (
+        upstream(framed("chunked", body, SSE)) as up,
+        engine(to_ports(up.port)) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        assert (await c.response()).body == body
 
 
 async def test_cut_after_the_terminal_event_adds_no_second_one() -> None:
@@ -168,21 +171,27 @@ async def test_encoded_stream_gets_no_bytes_of_ours(cut: bool) -> None:
 
 async def test_bodiless_statuses_stay_bodiless_and_the_connection_lives() -> None:
     scripts = raw(b"HTTP/1.1 204 No Content\r\n\r\n"), raw(b"HTTP/1.1 304 Not Modified\r\n\r\n")
-    async with upstream(*scripts) as up, engine(to_ports(up.port)) as proxy:
-        async with client(proxy.port) as c:
-            for status in (204, 304):
-                await c.get("/v1/models")
-                response = await c.response()
-                assert (response.status, response.body) == (status, b"")
-                assert response.header(b"transfer-encoding") is None
+    async with (
+        upstream(*scripts) as up,
+        engine(to_ports(up.port)) as proxy,
+        client(proxy.port) as c,
+    ):
+        for status in (204, 304):
+            await c.get("/v1/models")
+            response = await c.response()
+            assert (response.status, response.body) == (status, b"")
+            assert response.header(b"transfer-encoding") is None
 
 
 async def test_head_request_gets_no_body() -> None:
-    async with upstream(framed("length", b"")) as up, engine(to_ports(up.port)) as proxy:
-        async with client(proxy.port) as c:
-            for _ in range(2):
-                await c.send(b"HEAD /v1/models HTTP/1.1\r\nhost: x\r\n\r\n")
-                assert (await c.head()).status == 200
+    async with (
+        upstream(framed("length", b"")) as up,
+        engine(to_ports(up.port)) as proxy,
+        client(proxy.port) as c,
+    ):
+        for _ in range(2):
+            await c.send(b"HEAD /v1/models HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert (await c.head()).status == 200
 
 
 async def test_upstream_trailers_are_dropped() -> None:
@@ -215,10 +224,13 @@ async def test_upstream_trailers_are_dropped() -> None:
     ids=["garbage", "status", "line", "length", "te+cl", "101", "103", "endless"],
 )
 async def test_unusable_upstream_head_is_a_protocol_fault(head: bytes) -> None:
-    async with upstream(raw(head)) as up, engine(to_ports(up.port)) as proxy:
-        async with client(proxy.port) as c:
-            await c.post("/v1/responses", BODY)
-            response = await c.response()
+    async with (
+        upstream(raw(head)) as up,
+        engine(to_ports(up.port)) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        response = await c.response()
     assert (response.status, response.header(b"content-type")) == (502, b"application/json")
     assert b"upstream_protocol" in response.body
     assert b"yyy" not in response.body

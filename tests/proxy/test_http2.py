@@ -13,10 +13,10 @@ import h2.events
 
 from addons.core.errors import Problem
 from addons.core.turn import Sink
-from tests.proxy.scripts import BODY, DONE, EVENT, begins, gated, synthetic, turn
+from tests.proxy.scripts import BODY, DONE, EVENT, answer, begins, gated, synthetic, turn
 from tests.support.engine import QUICK, engine, to_ports
 from tests.support.upstream import upstream
-from tests.support.waiting import LONGEST, until, within
+from tests.support.waiting import LONGEST, settle, until, within
 
 CALM = replace(QUICK, heartbeat_seconds=30, stall_seconds=30)
 
@@ -55,7 +55,7 @@ class H2Client:
                 self.take(event)
             await self.flush()
 
-    def take(self, event: h2.events.Event) -> None:
+    def take(self, event: object) -> None:
         if isinstance(event, h2.events.ResponseReceived):
             self.status[event.stream_id] = int(dict(event.headers)[b":status"])
         elif isinstance(event, h2.events.DataReceived):
@@ -89,28 +89,29 @@ async def h2_client(port: int) -> AsyncIterator[H2Client]:
     finally:
         reading.cancel()
         writer.close()
+        await settle()
 
 
 async def test_turns_side_by_side_on_one_connection_do_not_mix(tmp_path: Path) -> None:
     gate = asyncio.Event()
     first = b'data: {"turn":"first"}\n\n'
-    async with upstream(gated(first, gate, DONE), turn) as up:
-        async with engine(to_ports(up.port), CALM, confdir=str(tmp_path)) as proxy:
-            async with h2_client(proxy.port) as c:
-                one = await c.post("/one")
-                await until(lambda: c.body.get(one) == first)
-                two = await c.post("/two")
-                assert await c.end_of(two) == EVENT + DONE
-                gate.set()
-                assert await c.end_of(one) == first + DONE
+    async with (
+        upstream(gated(first, gate, DONE), turn) as up,
+        engine(to_ports(up.port), CALM, confdir=str(tmp_path)) as proxy,
+        h2_client(proxy.port) as c,
+    ):
+        one = await c.post("/one")
+        await until(lambda: c.body.get(one) == first)
+        two = await c.post("/two")
+        assert await c.end_of(two) == EVENT + DONE
+        gate.set()
+        assert await c.end_of(one) == first + DONE
     assert c.status == {one: 200, two: 200}
     assert all(request.credentials for request in proxy.front.requests)
     assert "of-the-client" not in str([flow.get_state() for flow in proxy.addon.flows])
 
 
 async def test_retry_works_for_an_http2_client(tmp_path: Path) -> None:
-    from tests.proxy.scripts import answer  # noqa: PLC0415
-
     async with upstream(answer(b"503 Busy"), answer(b"503 Busy"), turn) as up:
         make = to_ports(*[up.port] * 3, retry_on=frozenset({503}))
         async with engine(make, CALM, confdir=str(tmp_path)) as proxy, h2_client(proxy.port) as c:
@@ -123,15 +124,17 @@ async def test_kill_and_injection_reach_the_right_stream(tmp_path: Path) -> None
         await sink.write(EVENT)
         await asyncio.Event().wait()
 
-    async with engine(synthetic(origin), CALM, confdir=str(tmp_path)) as proxy:
-        async with h2_client(proxy.port) as c:
-            one, two = await c.post("/one"), await c.post("/two")
-            await until(lambda: c.body == {one: EVENT, two: EVENT})
-            proxy.addon.flows[1].kill()
-            assert b"ended by hand" in await c.end_of(two)
-            assert one not in c.ended
-            proxy.addon.flows[0].kill()
-            assert b"ended by hand" in await c.end_of(one)
+    async with (
+        engine(synthetic(origin), CALM, confdir=str(tmp_path)) as proxy,
+        h2_client(proxy.port) as c,
+    ):
+        one, two = await c.post("/one"), await c.post("/two")
+        await until(lambda: c.body == {one: EVENT, two: EVENT})
+        proxy.addon.flows[1].kill()
+        assert b"ended by hand" in await c.end_of(two)
+        assert one not in c.ended
+        proxy.addon.flows[0].kill()
+        assert b"ended by hand" in await c.end_of(one)
 
 
 async def test_reset_of_a_stream_stops_its_upstream_and_no_other(tmp_path: Path) -> None:

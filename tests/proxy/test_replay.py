@@ -96,11 +96,14 @@ async def test_edit_while_intercepted_counts() -> None:
 
 
 async def test_second_engine_takes_the_place_of_the_first() -> None:
-    async with upstream(turn) as up, engine(to_ports(up.port)):
-        async with engine(to_ports(up.port)) as proxy:
-            async with client(proxy.port) as c:
-                await c.post("/v1/responses", BODY)
-                await c.response()
-            await replay(proxy, proxy.flow)
-            await until(lambda: len(up.requests) == 2 and proxy.engine.live_turns == 0)
+    async with (
+        upstream(turn) as up,
+        engine(to_ports(up.port)),
+        engine(to_ports(up.port)) as proxy,
+    ):
+        async with client(proxy.port) as c:
+            await c.post("/v1/responses", BODY)
+            await c.response()
+        await replay(proxy, proxy.flow)
+        await until(lambda: len(up.requests) == 2 and proxy.engine.live_turns == 0)
     assert len(proxy.front.requests) == 2

@@ -116,7 +116,6 @@ async def test_live_flow_can_be_saved_copied_and_deep_copied(tmp_path: Path) -> 
         for twin in (flow.copy(), copy.deepcopy(flow)):
             assert leaks(everything_of(twin)) == []
         assert leaks(everything_of(flow)) == []
-        saver.start_stream_to_path(str(file), None) if not saver.stream else None
         saver.active_flows.add(flow)
         saver.done()
     assert file.stat().st_size > 0
@@ -152,9 +151,12 @@ async def test_unasked_data_from_an_upstream_is_not_logged(
         await turn(exchange)  # type: ignore[arg-type]
         await exchange.send(b"HTTP/1.1 200 OK\r\nset-cookie: " + BEARER)  # type: ignore[attr-defined]
 
-    async with upstream(talks_on) as up, engine(to_ports(up.port)) as proxy:
-        async with client(proxy.port) as c:
-            await c.post("/v1/responses", BODY)
-            assert (await c.response()).body == EVENT + DONE
-            await within(up.gone)
+    async with (
+        upstream(talks_on) as up,
+        engine(to_ports(up.port)) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        assert (await c.response()).body == EVENT + DONE
+        await within(up.gone)
     assert leaks(caplog.text) == []

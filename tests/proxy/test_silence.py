@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from mitmproxy.proxy.layer import CommandGenerator
 
-from addons.core.turn import FaultKind
+from addons.core.turn import ClientRequest, FaultKind, Plan
+from addons.proxy.engine.outlet import OutletStream
 from tests.proxy.scripts import BODY, DONE, EVENT, HEARTBEAT, begins, gated, silence, turn
 from tests.support.client import Client, client
 from tests.support.engine import QUICK, Running, ScriptedPlan, engine, to_ports, wire_to
@@ -66,14 +67,17 @@ async def test_gap_between_heartbeats_never_doubles() -> None:
 async def test_no_heartbeat_inside_an_event() -> None:
     gate = asyncio.Event()
     half, rest = b'event: a\ndata: {"half":', b"1}\n\n"
-    async with upstream(gated(half, gate, rest, DONE)) as up, engine(to_ports(up.port)) as proxy:
-        async with client(proxy.port) as c:
-            await c.post("/v1/responses", BODY)
-            begun = await c.head()
-            assert await c.chunk() == half
-            await two_beats(proxy)
-            gate.set()
-            assert (await c.rest(begun)).body == rest + DONE
+    async with (
+        upstream(gated(half, gate, rest, DONE)) as up,
+        engine(to_ports(up.port)) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        begun = await c.head()
+        assert await c.chunk() == half
+        await two_beats(proxy)
+        gate.set()
+        assert (await c.rest(begun)).body == rest + DONE
 
 
 @pytest.mark.parametrize(
@@ -95,14 +99,17 @@ async def test_no_heartbeat_into_an_encoded_or_other_body(line: bytes, first: by
         await exchange.chunk(b"end")
         await exchange.end()
 
-    async with upstream(script) as up, engine(to_ports(up.port)) as proxy:
-        async with client(proxy.port) as c:
-            await c.post("/v1/responses", BODY)
-            begun = await c.head()
-            assert await c.chunk() == first
-            await two_beats(proxy)
-            gate.set()
-            rest = (await c.rest(begun)).body
+    async with (
+        upstream(script) as up,
+        engine(to_ports(up.port)) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        begun = await c.head()
+        assert await c.chunk() == first
+        await two_beats(proxy)
+        gate.set()
+        rest = (await c.rest(begun)).body
     assert HEARTBEAT not in rest
     assert rest.startswith(b"end")
 
@@ -112,7 +119,11 @@ async def test_stall_before_the_head_is_a_typed_answer() -> None:
 
     async with upstream(silence) as up:
         limits = replace(QUICK, stall_seconds=0.2)
-        make = lambda r: plans.append(ScriptedPlan(r, [wire_to(up.port, r)])) or plans[-1]  # noqa: E731
+
+        def make(request: ClientRequest) -> Plan:
+            plans.append(ScriptedPlan(request, [wire_to(up.port, request)]))
+            return plans[-1]
+
         async with engine(make, limits) as proxy, client(proxy.port) as c:
             await c.post("/v1/responses", BODY)
             response = await c.response()
@@ -132,11 +143,14 @@ async def test_stall_before_the_head_lets_the_next_attempt_begin() -> None:
 
 async def test_stall_inside_the_stream_is_a_typed_terminal_event() -> None:
     limits = replace(QUICK, heartbeat_seconds=5, stall_seconds=0.3)
-    async with upstream(begins(EVENT)) as up, engine(to_ports(up.port), limits) as proxy:
-        async with client(proxy.port) as c:
-            await c.post("/v1/responses", BODY)
-            response = await c.response()
-            await within(up.gone)
+    async with (
+        upstream(begins(EVENT)) as up,
+        engine(to_ports(up.port), limits) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        response = await c.response()
+        await within(up.gone)
     assert response.complete
     assert response.body.startswith(EVENT)
     assert response.body.count(b'"type":"response.failed"') == 1
@@ -145,10 +159,13 @@ async def test_stall_inside_the_stream_is_a_typed_terminal_event() -> None:
 
 async def test_heartbeats_do_not_put_off_the_stall_limit() -> None:
     limits = replace(QUICK, heartbeat_seconds=0.1, stall_seconds=0.45)
-    async with upstream(begins(EVENT)) as up, engine(to_ports(up.port), limits) as proxy:
-        async with client(proxy.port) as c:
-            await c.post("/v1/responses", BODY)
-            response = await c.response()
+    async with (
+        upstream(begins(EVENT)) as up,
+        engine(to_ports(up.port), limits) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        response = await c.response()
     assert response.body.count(HEARTBEAT) in (3, 4)
     assert b"upstream_stalled" in response.body
 
@@ -157,13 +174,16 @@ async def test_upstream_that_does_not_end_after_its_terminal_event_is_ended() ->
     """Within the linger limit, not at the next heartbeat."""
     loop = asyncio.get_running_loop()
     limits = replace(QUICK, heartbeat_seconds=30, linger_seconds=0.1)
-    async with upstream(begins(EVENT, DONE)) as up, engine(to_ports(up.port), limits) as proxy:
-        async with client(proxy.port) as c:
-            began = loop.time()
-            await c.post("/v1/responses", BODY)
-            response = await c.response()
-            assert loop.time() - began < 2
-            await within(up.gone)
+    async with (
+        upstream(begins(EVENT, DONE)) as up,
+        engine(to_ports(up.port), limits) as proxy,
+        client(proxy.port) as c,
+    ):
+        began = loop.time()
+        await c.post("/v1/responses", BODY)
+        response = await c.response()
+        assert loop.time() - began < 2
+        await within(up.gone)
     assert response.complete
     assert response.body == EVENT + DONE
 
@@ -186,11 +206,16 @@ async def test_slow_client_is_not_a_stalled_upstream() -> None:
         c = Client(reader, writer)
         await c.post("/v1/responses", BODY)
         begun = await c.head()
-        wakeups = []
+        looks: list[int] = []
         stream = next(iter(proxy.engine._turns.values()))
         unsent = proxy.engine.unsent_bytes
-        proxy.engine.unsent_bytes = lambda s: wakeups.append(1) or unsent(s)  # type: ignore[method-assign,func-returns-value]
-        await until(lambda: len(wakeups) > 8)
+
+        def counted(turn: OutletStream) -> int:
+            looks.append(unsent(turn))
+            return looks[-1]
+
+        proxy.engine.unsent_bytes = counted  # type: ignore[method-assign]
+        await until(lambda: len(looks) > 8)
         assert not stream.ended
         response = await c.rest(begun)
         writer.close()

@@ -104,20 +104,22 @@ async def test_silent_origin_gets_heartbeats_at_event_borders_only() -> None:
         await gates[1].wait()
         await sink.write(b"\n\n" + DONE)
 
-    async with engine(synthetic(origin), replace(QUICK, stall_seconds=5)) as proxy:
-        async with client(proxy.port) as c:
-            await c.post("/v1/responses", BODY)
-            begun = await c.head()
-            assert [await c.chunk() for _ in range(3)] == [EVENT, HEARTBEAT, HEARTBEAT]
-            gates[0].set()
-            while (part := await c.chunk()) == HEARTBEAT:
-                pass
-            assert part == b"data: half"
-            stream = next(iter(proxy.engine._turns.values()))
-            sent = stream.clock._sent
-            await until(lambda: stream.clock._sent > sent)
-            gates[1].set()
-            assert (await c.rest(begun)).body == b"\n\n" + DONE
+    async with (
+        engine(synthetic(origin), replace(QUICK, stall_seconds=5)) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        begun = await c.head()
+        assert [await c.chunk() for _ in range(3)] == [EVENT, HEARTBEAT, HEARTBEAT]
+        gates[0].set()
+        while (part := await c.chunk()) == HEARTBEAT:
+            pass
+        assert part == b"data: half"
+        stream = next(iter(proxy.engine._turns.values()))
+        sent = stream.clock._sent
+        await until(lambda: stream.clock._sent > sent)
+        gates[1].set()
+        assert (await c.rest(begun)).body == b"\n\n" + DONE
 
 
 async def test_origin_that_is_silent_too_long_is_stalled_and_cancelled() -> None:

@@ -15,7 +15,7 @@ from tests.support.certificates import Authority, make_authority
 from tests.support.client import client
 from tests.support.engine import QUICK, ScriptedPlan, engine, to_ports, wire_to
 from tests.support.upstream import upstream
-from tests.support.waiting import until, within
+from tests.support.waiting import settle, until, within
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,7 @@ async def tunnel(answer: bytes = Tunnel.answer) -> AsyncIterator[Tunnel]:
         yield fake
     finally:
         server.close()
+        await settle()
 
 
 async def test_turns_pass_through_an_outbound_proxy() -> None:
@@ -129,10 +130,12 @@ async def test_turn_over_tls_passes_through_an_outbound_proxy(
     async with tunnel() as between, upstream(turn, tls=authority.server_context()) as up:
         via = Origin("http", "127.0.0.1", between.port)
         make = over_tls(up.port, [])
-        async with engine(make, proxy_for=lambda _: via, **options) as proxy:  # type: ignore[arg-type]
-            async with client(proxy.port) as c:
-                await c.post("/v1/responses", BODY)
-                assert (await c.response()).body == EVENT + DONE
+        async with (
+            engine(make, proxy_for=lambda _: via, **options) as proxy,  # type: ignore[arg-type]
+            client(proxy.port) as c,
+        ):
+            await c.post("/v1/responses", BODY)
+            assert (await c.response()).body == EVENT + DONE
     assert len(between.heads) == 1
 
 
@@ -140,33 +143,39 @@ async def test_connect_limit_holds_through_an_outbound_proxy() -> None:
     async with tunnel(b"") as mute, upstream(turn) as up:
         via = Origin("http", "127.0.0.1", mute.port)
         limits = replace(QUICK, connect_seconds=0.2)
-        async with engine(to_ports(up.port), limits, proxy_for=lambda _: via) as proxy:
-            async with client(proxy.port) as c:
-                await c.post("/v1/responses", BODY)
-                response = await c.response()
-                await within(mute.closed)
+        async with (
+            engine(to_ports(up.port), limits, proxy_for=lambda _: via) as proxy,
+            client(proxy.port) as c,
+        ):
+            await c.post("/v1/responses", BODY)
+            response = await c.response()
+            await within(mute.closed)
     assert (response.status, b"no connection within 0.2 s" in response.body) == (502, True)
 
 
 async def test_refusal_of_an_outbound_proxy_is_a_connect_fault() -> None:
     async with tunnel(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n") as no:
         via = Origin("http", "127.0.0.1", no.port)
-        async with engine(to_ports(1), proxy_for=lambda _: via) as proxy:
-            async with client(proxy.port) as c:
-                await c.post("/v1/responses", BODY)
-                response = await c.response()
+        async with (
+            engine(to_ports(1), proxy_for=lambda _: via) as proxy,
+            client(proxy.port) as c,
+        ):
+            await c.post("/v1/responses", BODY)
+            response = await c.response()
     assert (response.status, b"upstream_unreachable" in response.body) == (502, True)
 
 
 async def test_kill_closes_the_tunnel() -> None:
     async with tunnel() as between, upstream(begins(EVENT)) as up:
         via = Origin("http", "127.0.0.1", between.port)
-        async with engine(to_ports(up.port), proxy_for=lambda _: via) as proxy:
-            async with client(proxy.port) as c:
-                await c.post("/v1/responses", BODY)
-                begun = await c.head()
-                assert await c.chunk() == EVENT
-                proxy.flow.kill()
-                assert (await c.rest(begun)).complete
-                await within(up.gone)
-                await until(lambda: len(proxy.layers[0].connections) == 1)
+        async with (
+            engine(to_ports(up.port), proxy_for=lambda _: via) as proxy,
+            client(proxy.port) as c,
+        ):
+            await c.post("/v1/responses", BODY)
+            begun = await c.head()
+            assert await c.chunk() == EVENT
+            proxy.flow.kill()
+            assert (await c.rest(begun)).complete
+            await within(up.gone)
+            await until(lambda: len(proxy.layers[0].connections) == 1)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from tests.support.waiting import LONGEST
+from tests.support.waiting import LONGEST, settle
 
 
 @dataclass
@@ -114,3 +114,4 @@ async def client(port: int) -> AsyncIterator[Client]:
         yield Client(reader, writer)
     finally:
         writer.close()
+        await settle()

@@ -27,7 +27,7 @@ class DrivenEngine(Engine):
     def see_closed(self, client: Client, connection: Connection) -> None:
         """No socket is there to be closed."""
 
-    def unsent_bytes(self, turn: object) -> int:
+    def unsent_bytes(self, turn: object) -> int:  # noqa: ARG002
         """The client of a driven layer reads everything."""
         return 0
 

@@ -29,7 +29,7 @@ from addons.core.turn import (
 )
 from addons.proxy.engine.engine import Engine, ProxyFor, no_proxy
 from addons.proxy.engine.layer import ShimHttpLayer
-from tests.support.waiting import until
+from tests.support.waiting import settle, until
 
 QUICK = Limits(
     connect_seconds=1.0,
@@ -267,3 +267,4 @@ async def engine(
     finally:
         proxy.shutdown()  # type: ignore[no-untyped-call]
         await task
+        await settle()

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.support.waiting import settle
+
 
 @dataclass
 class Received:
@@ -141,4 +143,5 @@ async def upstream(
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await settle()
     assert not fake.failures, fake.failures

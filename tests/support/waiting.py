@@ -15,6 +15,12 @@ async def until(condition: Callable[[], object], seconds: float = LONGEST) -> No
             await asyncio.sleep(0.001)
 
 
+async def settle() -> None:
+    """Let closed transports give their sockets back, which takes the loop a few rounds."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 async def within(event: asyncio.Event, seconds: float = LONGEST) -> None:
     """Wait for an event. Raises TimeoutError."""
     async with asyncio.timeout(seconds):

@@ -1,5 +1,7 @@
 """The silence clock, on a clock that the test turns."""
 
+from itertools import pairwise
+
 import pytest
 
 from addons.core.limits import Limits
@@ -80,7 +82,7 @@ def test_gaps_of_a_simulated_silence_are_one_interval_each() -> None:
             clock.beat()
             beats.append(time.now)
         time.now += clock.delay(terminal_seen=False)
-    gaps = {round(after - before, 3) for before, after in zip(beats, beats[1:], strict=False)}
+    gaps = {round(after - before, 3) for before, after in pairwise(beats)}
     assert gaps == {15}
     assert len(beats) == 20
     assert time.now == 1303

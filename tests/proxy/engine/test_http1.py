@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import cast
 
@@ -43,13 +44,11 @@ def joined(reader: object, reads: list[bytes], *, eof: bool) -> Outcome:
         for data in [*reads, *([None] if eof else [])]:
             if data is not None:
                 connection.buf += data
-            parts = 0
-            for event in joined_events(connection, at_eof=data is None):
+            for number, event in enumerate(joined_events(connection, at_eof=data is None)):
                 if isinstance(event, h11.EndOfMessage):
                     return body, "end"
                 assert isinstance(event, h11.Data)
-                parts += 1
-                assert parts == 1
+                assert number == 0
                 assert event.data
                 body += bytes(event.data)
     except h11.ProtocolError:
@@ -59,7 +58,7 @@ def joined(reader: object, reads: list[bytes], *, eof: bool) -> Outcome:
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     at = sorted({min(place, len(data)) for place in places} | {0, len(data)})
-    return [data[a:b] for a, b in zip(at, at[1:], strict=False)] or [b""]
+    return [data[a:b] for a, b in pairwise(at)] or [b""]
 
 
 EXTENSIONS = st.sampled_from([b"", b";a", b";a=b", b' ; q="x"', b";" + b"y" * 50])

@@ -201,7 +201,12 @@ class Failover:
 
 def test_failed_connections_are_not_kept() -> None:
     plan: list[Failover] = []
-    driver = Driver(lambda r: plan.append(Failover(r, [1] * 50)) or plan[-1])  # type: ignore[func-returns-value]
+
+    def make(request: ClientRequest) -> Plan:
+        plan.append(Failover(request, [1] * 50))
+        return plan[-1]
+
+    driver = Driver(make)
     driver.post()
     for _ in range(49):
         driver.open("refused")
