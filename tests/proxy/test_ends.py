@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from addons.core.turn import ClientRequest, Plan, Sink
+from addons.core.turn import Answer, ClientRequest, Head, Plan, Reply, Sink
 from tests.proxy.scripts import (
     BODY,
     DONE,
     EVENT,
+    OneStep,
     answer,
     begins,
     gated,
@@ -260,6 +261,23 @@ async def test_shutdown_stops_listening_first_and_lets_turns_finish() -> None:
         gate.set()
         assert (await c.rest(begun)).body == DONE
         await ending
+
+
+async def test_shutdown_waits_for_a_slow_client_to_take_its_answer() -> None:
+    body = b"x" * (8 << 20)
+    make = lambda r: OneStep(r, Answer(Reply(Head(200), body)))  # noqa: E731
+    async with engine(make, CALM) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, limit=1 << 16)
+        c = Client(reader, writer)
+        await c.post("/v1/responses", BODY)
+        begun = await c.head()
+        await until(lambda: proxy.engine.live_turns == 0)
+        ending = asyncio.ensure_future(proxy.engine.shutdown())
+        await until(lambda: not proxy.master.addons.get("proxyserver").listen_addrs())
+        assert not ending.done()
+        assert (await c.rest(begun)).body == body
+        await ending
+        writer.close()
 
 
 async def test_kill_after_the_upstream_was_complete_adds_nothing() -> None:

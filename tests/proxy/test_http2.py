@@ -10,11 +10,12 @@ from pathlib import Path
 import h2.config
 import h2.connection
 import h2.events
+from mitmproxy.proxy.layers.http import GetHttpConnection
 
 from addons.core.errors import Problem
-from addons.core.turn import Sink
-from tests.proxy.scripts import BODY, DONE, EVENT, answer, begins, gated, synthetic, turn
-from tests.support.engine import QUICK, engine, to_ports
+from addons.core.turn import ClientRequest, Plan, Sink
+from tests.proxy.scripts import BODY, DONE, EVENT, answer, begins, gated, silence, synthetic, turn
+from tests.support.engine import QUICK, Running, ScriptedPlan, engine, to_ports, wire_to
 from tests.support.upstream import upstream
 from tests.support.waiting import LONGEST, settle, until, within
 
@@ -150,6 +151,38 @@ async def test_reset_of_a_stream_stops_its_upstream_and_no_other(tmp_path: Path)
             assert not kept.gone.is_set()
             gate.set()
             assert await c.end_of(stays) == EVENT + DONE
+
+
+async def test_kill_of_one_turn_does_not_end_the_connect_that_another_waits_for(
+    tmp_path: Path,
+) -> None:
+    async with upstream(silence) as mute:
+
+        def make(request: ClientRequest) -> Plan:
+            return ScriptedPlan(request, [wire_to(mute.port, request, "https")])
+
+        limits = replace(CALM, connect_seconds=30)
+        async with (
+            engine(make, limits, confdir=str(tmp_path)) as proxy,
+            h2_client(proxy.port) as c,
+        ):
+            one, two = await c.post("/one"), await c.post("/two")
+            await until(lambda: mute.connections and proxy.engine.live_turns == 2)
+            await until(lambda: [len(w) for w in waits(proxy)] == [2])
+            proxy.addon.flows[0].kill()
+            assert b"ended by hand" in await c.end_of(one)
+            assert [len(w) for w in waits(proxy)] == [1]
+            assert not mute.gone.is_set()
+            proxy.addon.flows[1].kill()
+            assert b"ended by hand" in await c.end_of(two)
+            await within(mute.gone)
+    assert mute.connections == 1
+
+
+def waits(proxy: Running) -> list[list[GetHttpConnection]]:
+    return [
+        waiting for layer in proxy.layers for waiting in layer.waiting_for_establishment.values()
+    ]
 
 
 async def test_refusal_is_told_to_an_http2_client(tmp_path: Path) -> None:

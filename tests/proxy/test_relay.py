@@ -1,8 +1,11 @@
 """An answer on its way from the upstream to the client."""
 
+import pytest
+
 from tests.support.client import client
 from tests.support.engine import BEARER, engine, to_ports
 from tests.support.upstream import Exchange, upstream
+from tests.support.waiting import until
 
 EVENTS = b'event: a\ndata: {"n":1}\n\n', b'data: {"type":"response.completed"}\n\n'
 
@@ -25,6 +28,20 @@ async def test_stream_passes_byte_for_byte_with_the_upstreams_headers() -> None:
     assert response.header(b"transfer-encoding") == b"chunked"
     assert up.requests[0].header(b"authorization") == b"Bearer " + BEARER
     assert up.requests[0].header(b"host") == b"127.0.0.1:%d" % up.port
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+async def test_streamed_body_is_kept_for_the_views_when_the_user_wants_it(keeps: bool) -> None:
+    async with (
+        upstream(stream) as up,
+        engine(to_ports(up.port), store_streamed_bodies=keeps) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", b'{"model":"m"}')
+        await c.response()
+        await until(lambda: not proxy.flow.live)
+        assert proxy.flow.response
+        assert proxy.flow.response.raw_content == (b"".join(EVENTS) if keeps else None)
 
 
 async def test_two_hundred_turns_of_one_client_use_one_upstream_connection() -> None:

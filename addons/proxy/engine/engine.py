@@ -37,6 +37,10 @@ from addons.proxy.engine.synthetic import SyntheticSource
 
 log = logging.getLogger(__name__)
 
+LAST_WORDS_SECONDS = 1.0
+"""What clients are given at shutdown to take their closing events."""
+_LOOK_SECONDS = 0.02
+
 ProxyFor = Callable[[Origin], Origin | None]
 
 
@@ -191,7 +195,7 @@ class Engine:
         async def deliver(message: Injected) -> None:
             if handler := self._handler_of(turn.context.client):
                 await handler.server_event(InjectedEvent(turn.flow, message))
-                await _drained(handler, turn)
+                await _drained(handler)
 
         return SyntheticSource(
             turn.stream_id, deliver, self.limits.queue_bytes, self.internal_fault
@@ -200,10 +204,7 @@ class Engine:
     def unsent_bytes(self, turn: OutletStream) -> int:
         """How much the client has still to read."""
         handler = self._handler_of(turn.context.client)
-        io = handler.transports.get(turn.context.client) if handler else None
-        if io is None or not isinstance(io.writer, asyncio.StreamWriter):
-            return 0
-        return io.writer.transport.get_write_buffer_size()
+        return _unsent(handler) if handler else 0
 
     # Life -------------------------------------------------------------------------------------------------
 
@@ -213,13 +214,14 @@ class Engine:
 
     async def shutdown(self) -> None:
         """Stop listening, let turns finish up to the limit, then end each with a typed failure."""
-        await ctx.master.addons.get("proxyserver").servers.update([])
-        if await self._became_idle(self.limits.drain_seconds):
-            return
-        fault = Fault(FaultKind.SHUTDOWN, "the shim is shutting down")
-        for turn in list(self._turns.values()):
-            turn.end_soon(fault)
-        await self._became_idle(1.0)
+        proxyserver = ctx.master.addons.get("proxyserver")
+        await proxyserver.servers.update([])
+        if not await self._became_idle(self.limits.drain_seconds):
+            fault = Fault(FaultKind.SHUTDOWN, "the shim is shutting down")
+            for turn in list(self._turns.values()):
+                turn.end_soon(fault)
+            await self._became_idle(LAST_WORDS_SECONDS)
+        await _all_sent(list(proxyserver.connections.values()))
 
     async def _became_idle(self, seconds: float) -> bool:
         try:
@@ -235,11 +237,28 @@ def _stop_foreign(flow: http.HTTPFlow) -> None:
     flow.response = http_response(problem_of(NOT_ADMITTED).reply())
 
 
-async def _drained(handler: ConnectionHandler, turn: OutletStream) -> None:
-    io = handler.transports.get(turn.context.client)
-    if io is not None and isinstance(io.writer, asyncio.StreamWriter):
+def _client_writer(handler: ConnectionHandler) -> asyncio.StreamWriter | None:
+    io = handler.transports.get(handler.client)
+    return io.writer if io and isinstance(io.writer, asyncio.StreamWriter) else None
+
+
+def _unsent(handler: ConnectionHandler) -> int:
+    writer = _client_writer(handler)
+    return writer.transport.get_write_buffer_size() if writer else 0
+
+
+async def _drained(handler: ConnectionHandler) -> None:
+    if writer := _client_writer(handler):
         try:
-            await io.writer.drain()
+            await writer.drain()
         except OSError:
             # the client is gone; its own event ends the turn
             return
+
+
+async def _all_sent(handlers: list[ConnectionHandler]) -> None:
+    """Wait until the sockets have taken what was written: the loop ends after us, its buffers with it."""
+    for _ in range(round(LAST_WORDS_SECONDS / _LOOK_SECONDS)):
+        if not any(_unsent(handler) for handler in handlers):
+            return
+        await asyncio.sleep(_LOOK_SECONDS)

@@ -64,6 +64,7 @@ class OutletStream(IntakeStream):
         self.source: SyntheticSource | None = None
         self._wakeup: commands.RequestWakeup | None = None
         self._doom: Fault | None = None
+        self._keeps_body: bool = context.options.store_streamed_bodies
 
     # Reachable from outside -------------------------------------------------------------------------------
 
@@ -119,13 +120,18 @@ class OutletStream(IntakeStream):
             return
         self.clock.relayed()
         self.downstream.border.feed(data)
-        yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
+        yield from self._write(data)
 
     def give_heartbeat(self) -> CommandGenerator[None]:
         """Show the client that the turn lives, where that is safe."""
         self.clock.beat()
         if self.downstream.takes_heartbeat:
-            yield SendHttp(ResponseData(self.stream_id, HEARTBEAT), self.context.client)
+            yield from self._write(HEARTBEAT)
+
+    def _write(self, data: bytes) -> CommandGenerator[None]:
+        if self._keeps_body:
+            self.response_body_buf += data
+        yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
 
     @property
     def terminal_seen(self) -> bool:
@@ -200,8 +206,7 @@ class OutletStream(IntakeStream):
         self.ended = True
         yield from self._stop_work()
         if closing:
-            data = self.downstream.separator() + closing
-            yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
+            yield from self._write(self.downstream.separator() + closing)
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
 
     def _cut(self, fault: Fault) -> CommandGenerator[None]:
@@ -230,8 +235,10 @@ class OutletStream(IntakeStream):
 
     def _close_flow(self, hook: HttpResponseHook | HttpErrorHook) -> CommandGenerator[None]:
         """Everything was written: let the hooks see the flow, then leave the layer if the request is whole."""
-        if self.flow.response:
-            self.flow.response.timestamp_end = time.time()
+        if response := self.flow.response:
+            response.timestamp_end = time.time()
+            if self.response_body_buf:
+                response.data.content = bytes(self.response_body_buf)
         self.leave()
         yield hook
         if self.client_state == self.state_done:

@@ -1,7 +1,7 @@
 """The egress step: a WireRequest becomes the bytes of one attempt. The one place of the engine that reveals secrets.
 
-Never does: touch a flow. Invariant: a header value with a control character, or a secret bound to another origin,
-raises before anything is sent.
+Never does: touch a flow. Invariant: what would break the request's head (RFC 9112, sections 3 and 5), and a secret
+bound to another origin, raise before anything is sent.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from mitmproxy import http
 from addons.core.turn import Headers, WireRequest
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_BLANK_OR_CONTROL = re.compile(rb"[\x00-\x20\x7f]")
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 
 class UnsafeHeaderError(Exception):
-    """A header of a wire request holds a control character. Names the header, never its value."""
+    """A part of a wire request would break its head. Names the part, never its value."""
 
 
 def http_request(wire: WireRequest) -> http.Request:
@@ -30,10 +32,10 @@ def http_request(wire: WireRequest) -> http.Request:
     return http.Request(
         host=origin.host,
         port=origin.port,
-        method=_checked(b":method", wire.method.encode("ascii")),
+        method=_target_part("method", wire.method.encode("ascii")),
         scheme=origin.scheme.encode(),
         authority=b"",
-        path=_checked(b":path", wire.path.encode("utf-8", "surrogateescape")),
+        path=_target_part("path", wire.path.encode("utf-8", "surrogateescape")),
         http_version=b"HTTP/1.1",
         headers=http.Headers(_headers(wire)),
         content=None,
@@ -58,7 +60,14 @@ def _headers(wire: WireRequest) -> Headers:
 
 
 def _checked(name: bytes, value: bytes) -> bytes:
-    if _CONTROL.search(value) or _CONTROL.search(name):
-        msg = f"header {name.decode('latin-1')!r} holds a control character"
+    if _CONTROL.search(value) or not _NAME.fullmatch(name):
+        msg = f"header {name.decode('latin-1')!r} holds a character that no header may hold"
+        raise UnsafeHeaderError(msg)
+    return value
+
+
+def _target_part(part: str, value: bytes) -> bytes:
+    if _BLANK_OR_CONTROL.search(value) or not value:
+        msg = f"the request's {part} is empty or holds a blank or control character"
         raise UnsafeHeaderError(msg)
     return value

@@ -1,0 +1,99 @@
+"""The client's framing, and where bytes of our own may stand."""
+
+import pytest
+from mitmproxy import http
+
+from addons.core.turn import Head, Headers, Reply
+from addons.proxy.engine.downstream import HEARTBEAT, Downstream, http_response
+
+SSE = (b"Content-Type", b"text/event-stream; charset=utf-8")
+JSON = (b"content-type", b"application/json")
+LENGTH = (b"Content-Length", b"9")
+
+
+def request(version: str = "HTTP/1.1", method: str = "POST") -> http.Request:
+    made = http.Request.make(method, "http://127.0.0.1/")
+    made.http_version = version
+    return made
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "version", "framing"),
+    [
+        (200, (SSE,), "HTTP/1.1", {"transfer-encoding": "chunked"}),
+        (200, (SSE,), "HTTP/1.0", {"connection": "close"}),
+        (200, (SSE,), "HTTP/2.0", {}),
+        (200, (SSE, LENGTH), "HTTP/1.1", {"transfer-encoding": "chunked"}),
+        (200, (JSON, LENGTH), "HTTP/1.1", {"content-length": "9"}),
+        (200, (JSON,), "HTTP/1.1", {"transfer-encoding": "chunked"}),
+        (429, (SSE, LENGTH), "HTTP/1.1", {"content-length": "9"}),
+        (204, (), "HTTP/1.1", {}),
+        (304, (LENGTH,), "HTTP/1.1", {"content-length": "9"}),
+        (200, (SSE, (b"Connection", b"close"), (b"Upgrade", b"x")), "HTTP/2.0", {}),
+        (200, (JSON, (b"Transfer-Encoding", b"gzip")), "HTTP/1.0", {"connection": "close"}),
+    ],
+)
+def test_framing_is_the_engines(
+    status: int, headers: Headers, version: str, framing: dict[str, str]
+) -> None:
+    response = Downstream().open(Head(status, headers), request(version))
+    names = "transfer-encoding", "connection", "content-length", "upgrade"
+    found = {name: response.headers[name] for name in names if name in response.headers}
+    assert found == framing
+    assert response.http_version == "HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "sent", "takes"),
+    [
+        (200, (SSE,), b"", True),
+        (200, (SSE,), b"data: 1\n\n", True),
+        (200, (SSE,), b"data: 1\r\n\r\n", True),
+        (200, (SSE,), b"data: 1\n", False),
+        (200, (SSE, (b"content-encoding", b"identity")), b"", True),
+        (200, (SSE, (b"content-encoding", b"gzip")), b"", False),
+        (200, (JSON,), b"", False),
+        (200, (), b"", False),
+        (201, (SSE,), b"", False),
+    ],
+)
+def test_heartbeat_is_taken_between_the_events_of_a_plain_stream_only(
+    status: int, headers: Headers, sent: bytes, takes: bool
+) -> None:
+    downstream = Downstream()
+    downstream.open(Head(status, headers), request())
+    assert not downstream.takes_heartbeat
+    downstream.started = True
+    if sent:
+        downstream.border.feed(sent)
+    assert downstream.takes_heartbeat is takes
+
+
+@pytest.mark.parametrize(
+    ("headers", "method", "takes"),
+    [
+        ((SSE,), "POST", True),
+        ((JSON,), "POST", True),
+        ((JSON, LENGTH), "POST", False),
+        ((JSON, (b"content-encoding", b"br")), "POST", False),
+        ((JSON,), "HEAD", False),
+    ],
+)
+def test_closing_bytes_never_break_a_length_or_an_encoding(
+    headers: Headers, method: str, takes: bool
+) -> None:
+    downstream = Downstream()
+    downstream.open(Head(200, headers), request(method=method))
+    assert downstream.takes_closing is takes
+
+
+def test_whole_answer_has_one_length_and_no_framing_of_others() -> None:
+    others = (LENGTH, (b"Transfer-Encoding", b"chunked"), (b"Connection", b"keep-alive"), JSON)
+    response = http_response(Reply(Head(400, others), b"four"), close=True)
+    assert response.headers.fields == (JSON, (b"content-length", b"4"), (b"connection", b"close"))
+
+
+def test_heartbeat_is_one_whole_data_event() -> None:
+    assert HEARTBEAT.endswith(b"\n\n")
+    assert HEARTBEAT.count(b"\n\n") == 1
+    assert b"\ndata: {" in HEARTBEAT
