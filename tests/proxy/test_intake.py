@@ -32,6 +32,7 @@ BAD_HEADS = {
     b"transfer-encoding: chunked\r\n" + AUTH + b"\r\n0\r\n\r\n",
     "unknown encoding": b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: x\r\n" + AUTH + b"\r\n",
     "folded line": b"GET / HTTP/1.1\r\nhost: x\r\nx: a\r\n\tb\r\nb ad: c\r\n" + AUTH + b"\r\n",
+    "name with blank": b"GET / HTTP/1.1\r\nhost: x\r\nauthorization : " + SECRET + b"\r\n\r\n",
     "connect": b"CONNECT example.org:443 HTTP/1.1\r\nhost: x\r\n" + AUTH + b"\r\n",
 }
 

@@ -73,17 +73,26 @@ async def test_plan_gets_the_clients_credentials_as_secrets() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"Authorization : %s", b"AUTHORIZATION: %s", b"authorization\t: %s"]
+    ("name", "status"),
+    [
+        (b"Authorization", 200),
+        (b"AUTHORIZATION", 200),
+        (b"Authorization ", 400),
+        (b"cookie\t", 400),
+    ],
 )
-async def test_other_spellings_of_a_credential_are_taken_or_refused(line: bytes) -> None:
+async def test_other_spellings_of_a_credential_are_taken_or_refused(
+    name: bytes, status: int
+) -> None:
     async with upstream(turn) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
-        await c.post("/v1/responses", BODY, line % b"Bearer 5e1a")
-        response = await c.response()
-    assert response.status in (200, 400)
+        await c.post("/v1/responses", BODY, name + b": Bearer 5e1a")
+        assert (await c.response()).status == status
     for flow in proxy.addon.flows:
         assert leaks(everything_of(flow)) == []
-    if response.status == 200:
-        assert proxy.front.requests[0].credentials[b"authorization"].matches(Secret(b"Bearer 5e1a"))
+    if status == 200:
+        request = proxy.front.requests[0]
+        assert request.credentials[b"authorization"].matches(Secret(b"Bearer 5e1a"))
+        assert (name, LABEL) in request.headers
 
 
 async def test_what_the_upstream_is_sent_reaches_it_and_no_flow() -> None:

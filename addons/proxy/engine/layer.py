@@ -212,7 +212,7 @@ def take_credentials(request: http.Request) -> dict[bytes, Secret]:
         plain = canonical(name)
         if plain in CLIENT_CREDENTIALS:
             taken[plain] = Secret(value)
-            fields.append((plain, LABEL))
+            fields.append((name, LABEL))
         else:
             fields.append((name, value))
     request.headers.fields = tuple(fields)
