@@ -20,13 +20,13 @@ from tests.support.upstream import Script, upstream
 from tests.support.waiting import within
 
 CLIENT = {
-    b"authorization": b"Bearer client-bearer-5e1a",
-    b"cookie": b"session=client-cookie-5e1a",
-    b"chatgpt-account-id": b"client-account-5e1a",
-    b"x-codex-shim-token": b"client-local-token-5e1a",
+    b"authorization": b"Bearer client-bearer-qzwx-canary",
+    b"cookie": b"session=client-cookie-qzwx-canary",
+    b"chatgpt-account-id": b"client-account-qzwx-canary",
+    b"x-codex-shim-token": b"client-local-token-qzwx-canary",
 }
 LINES = [name + b": " + value for name, value in CLIENT.items()]
-CANARIES = [b"5e1a", BEARER]
+CANARIES = [b"qzwx-canary", BEARER]
 
 
 def leaks(text: str | bytes) -> list[bytes]:
@@ -85,13 +85,13 @@ async def test_other_spellings_of_a_credential_are_taken_or_refused(
     name: bytes, status: int
 ) -> None:
     async with upstream(turn) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
-        await c.post("/v1/responses", BODY, name + b": Bearer 5e1a")
+        await c.post("/v1/responses", BODY, name + b": Bearer qzwx-canary")
         assert (await c.response()).status == status
     for flow in proxy.addon.flows:
         assert leaks(everything_of(flow)) == []
     if status == 200:
         request = proxy.front.requests[0]
-        assert request.credentials[b"authorization"].matches(Secret(b"Bearer 5e1a"))
+        assert request.credentials[b"authorization"].matches(Secret(b"Bearer qzwx-canary"))
         assert (name, LABEL) in request.headers
 
 
