@@ -69,11 +69,9 @@ class _Reader:
         try:
             root = orjson.loads(self.data)
         except orjson.JSONDecodeError as error:
-            empty = not self.data.strip()
-            reason = "the file is empty" if empty else f"not valid JSON: {error.msg}"
-            self.problems.append(
-                f"{self.source}: line {error.lineno}, column {error.colno}: {reason}"
-            )
+            where = f"line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}"
+            reason = where if self.data.strip() else "the file is empty"
+            self.problems.append(f"{self.source}: {reason}")
             return None
         if isinstance(root, dict):
             return root

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from addons.core.credential import Origin
+from addons.core.egress import proxy_for
+
+CHATGPT = Origin.of("https://chatgpt.com")
+PLAIN = Origin.of("http://model.example:8080")
+PROXY = "http://proxy.example:3128"
+
+
+def proxy_of(origin: Origin, **env: str) -> str | None:
+    found = proxy_for(origin, env, 8765)
+    return str(found) if found else None
+
+
+@pytest.mark.parametrize(
+    ("origin", "env", "expected"),
+    [
+        (CHATGPT, {}, None),
+        (CHATGPT, {"HTTPS_PROXY": PROXY}, PROXY),
+        (CHATGPT, {"https_proxy": PROXY}, PROXY),
+        (CHATGPT, {"https_proxy": PROXY, "HTTPS_PROXY": "http://other:1"}, PROXY),
+        (CHATGPT, {"HTTP_PROXY": PROXY}, None),
+        (PLAIN, {"HTTP_PROXY": PROXY}, PROXY),
+        (PLAIN, {"HTTPS_PROXY": PROXY}, None),
+        (CHATGPT, {"HTTPS_PROXY": ""}, None),
+        (CHATGPT, {"HTTPS_PROXY": "proxy.example:3128"}, PROXY),
+        (CHATGPT, {"HTTPS_PROXY": "http://other:1", "CODEX_SHIM_UPSTREAM_PROXY": PROXY}, PROXY),
+        (CHATGPT, {"CODEX_SHIM_UPSTREAM_PROXY": PROXY, "NO_PROXY": "*"}, PROXY),
+        (CHATGPT, {"CODEX_SHIM_UPSTREAM_PROXY": "", "HTTPS_PROXY": PROXY}, PROXY),
+    ],
+)
+def test_the_proxy_is_the_one_that_the_environment_names(
+    origin: Origin, env: dict[str, str], expected: str | None
+) -> None:
+    assert proxy_of(origin, **env) == expected
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "direct"),
+    [
+        ("*", True),
+        ("chatgpt.com", True),
+        (".com", True),
+        ("*.chatgpt.com", True),
+        ("ChatGPT.com:443", True),
+        ("a.example, chatgpt.com", True),
+        ("a.example chatgpt.com", True),
+        ("gpt.com", False),
+        ("chatgpt.com.evil", False),
+        ("a.example", False),
+        (",,", False),
+    ],
+)
+def test_no_proxy_names_whole_labels(no_proxy: str, direct: bool) -> None:
+    for variable in ("NO_PROXY", "no_proxy"):
+        found = proxy_of(CHATGPT, HTTPS_PROXY=PROXY, **{variable: no_proxy})
+        assert (found is None) is direct
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1"])
+def test_this_machine_is_never_reached_through_a_proxy(url: str) -> None:
+    env = {"HTTP_PROXY": PROXY, "CODEX_SHIM_UPSTREAM_PROXY": PROXY}
+    assert proxy_of(Origin.of(url), **env) is None
+
+
+def test_the_shim_is_not_its_own_proxy() -> None:
+    assert proxy_of(CHATGPT, HTTPS_PROXY="http://127.0.0.1:8765") is None
+    assert proxy_of(CHATGPT, HTTPS_PROXY="http://127.0.0.1:8766") == "http://127.0.0.1:8766"
+
+
+@pytest.mark.parametrize("value", ["socks5://ada:hunter2@h:1", "http://ada:hunter2@h:1"])
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "CODEX_SHIM_UPSTREAM_PROXY"])
+def test_a_proxy_that_cannot_be_used_is_named_and_not_quoted(variable: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"^{variable}, the outbound proxy: it ") as caught:
+        proxy_of(CHATGPT, **{variable: value})
+    assert "hunter2" not in str(caught.value)

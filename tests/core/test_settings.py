@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addons.core.limits import Limits
+from addons.core.settings import Settings, line_of, parse_settings
+
+GOOD = b"""{
+  "limits": {"stall_seconds": 60},
+  "aliases": {"fast": "gpt-5.5"},
+  "chatgpt": {"credential": "client"}
+}"""
+PARSED = Settings(Limits(stall_seconds=60), {"fast": "gpt-5.5"}, "client")
+
+
+def parse(data: bytes | None, before: Settings | None = None, **env: str) -> Settings:
+    return parse_settings(data, "models.json", env, before)
+
+
+def test_no_file_means_the_defaults() -> None:
+    assert parse(None) == Settings()
+
+
+def test_what_the_file_says_is_in_force() -> None:
+    assert parse(GOOD) == PARSED
+
+
+def test_a_list_of_rows_says_nothing_else() -> None:
+    assert parse(b"[]") == Settings()
+
+
+def test_a_removed_file_brings_the_defaults_back() -> None:
+    assert parse(None, PARSED) == Settings()
+
+
+def test_a_removed_field_brings_its_default_back() -> None:
+    assert parse(b"{}", PARSED) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "models.json: the file is empty"),
+        (b" \n", "models.json: the file is empty"),
+        (GOOD[:-1], "models.json: line 5, column 1: not valid JSON: "),
+        (b'{\n "limits": ,\n}', "models.json: line 2, column 12: not valid JSON: "),
+        (b"\xff\xfe", "models.json: line 1, column 1: not valid JSON: "),
+        (b"3", "models.json: line 1: neither an object nor a list"),
+        (b"null", "models.json: line 1: neither an object nor a list"),
+    ],
+)
+def test_a_broken_file_leaves_the_last_good_state_in_force(data: bytes, problem: str) -> None:
+    found = parse(data, PARSED)
+    assert replace(found, problems=()) == PARSED
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith(problem)
+
+
+def test_a_file_that_is_broken_from_the_start_leaves_the_environment_in_force() -> None:
+    found = parse(b"{", CODEX_SHIM_STALL_SECONDS="7", CODEX_SHIM_ALLOWED_HOSTS="box")
+    assert found.limits == Limits(stall_seconds=7)
+    assert found.allowed_hosts == {"box"}
+    assert len(found.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (
+            b'{\n "limits": {\n  "stall_seconds": "x"}}',
+            "models.json: limits.stall_seconds: 'x' is not a number above 0 (line 3)",
+        ),
+        (
+            b'{"limits": {\n"stall": 1}}',
+            "models.json: limits.stall: no such limit (line 2)",
+        ),
+        (b'{\n\n"limits": 5}', "models.json: limits: not an object (line 3)"),
+        (b'{"aliases": []}', "models.json: aliases: not an object (line 1)"),
+        (
+            b'{"aliases": {"a": "b",\n"c": 3}}',
+            "models.json: aliases.c: 3 is not the name of a model (line 2)",
+        ),
+        (b'{"chatgpt": null}', "models.json: chatgpt: not an object (line 1)"),
+        (
+            b'{"chatgpt": {\n"credential": "mine"}}',
+            "models.json: chatgpt.credential: 'mine' is neither auth_json nor client (line 2)",
+        ),
+    ],
+)
+def test_a_wrong_field_is_named_with_file_line_and_reason(data: bytes, problem: str) -> None:
+    assert parse(data).problems == (problem,)
+
+
+@pytest.mark.parametrize(
+    ("data", "kept"),
+    [
+        (b'{"limits": {"stall_seconds": -1}}', "limits"),
+        (b'{"limits": []}', "limits"),
+        (b'{"aliases": 1}', "aliases"),
+        (b'{"chatgpt": {"credential": 1}}', "chatgpt_credential"),
+        (b'{"chatgpt": 1}', "chatgpt_credential"),
+    ],
+)
+def test_a_wrong_field_keeps_its_last_good_value_and_no_other(data: bytes, kept: str) -> None:
+    found = parse(data, PARSED)
+    expected = replace(Settings(), **{kept: getattr(PARSED, kept)})
+    assert replace(found, problems=()) == expected
+
+
+def test_one_wrong_alias_does_not_take_the_others_along() -> None:
+    assert parse(b'{"aliases": {"a": "b", "c": ""}}').aliases == {"a": "b"}
+
+
+def test_a_wrong_variable_is_not_blamed_on_the_file() -> None:
+    found = parse(GOOD, CODEX_SHIM_STALL_SECONDS="soon")
+    assert found.problems == ("CODEX_SHIM_STALL_SECONDS: 'soon' is not a number above 0",)
+
+
+@pytest.mark.parametrize("text", ["Box.local, other", " box.local  OTHER ", "box.local,,other,"])
+def test_allowed_hosts_are_names_in_lower_case(text: str) -> None:
+    assert parse(None, CODEX_SHIM_ALLOWED_HOSTS=text).allowed_hosts == {"box.local", "other"}
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers(-(2**63), 2**63) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@given(
+    st.binary()
+    | st.dictionaries(
+        st.sampled_from(["limits", "aliases", "chatgpt"]),
+        VALUES
+        | st.dictionaries(st.sampled_from(["stall_seconds", "body_bytes", "credential"]), VALUES),
+    ).map(orjson.dumps)
+)
+def test_any_bytes_give_settings_that_can_be_used(data: bytes) -> None:
+    found = parse(data, PARSED)
+    assert found.limits.stall_seconds > 0
+    assert found.limits.body_bytes > 0
+    assert found.chatgpt_credential in ("auth_json", "client")
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [(("a",), 1), (("b",), 2), (("b", "a"), 3), (("missing",), 1), (("b", "missing"), 2)],
+)
+def test_the_line_of_a_key_is_that_of_the_innermost(path: tuple[str, ...], line: int) -> None:
+    assert line_of(b'{"a": 1,\n"b": {\n"a": 2}}', path) == line

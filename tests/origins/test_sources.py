@@ -1,0 +1,232 @@
+"""The one table, as files come, go and break under it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+import pytest
+
+from addons.core.limits import Limits
+from addons.core.turn import Answer, ClientRequest
+from addons.origins.sources import Sources
+from tests.fakes.account import DAY, Account, fabricated_jwt
+
+CACHE = {"models": [{"slug": "gpt-5.5", "n": 1}, {"slug": "gpt-6-sol", "n": 2}]}
+
+
+class Home:
+    """A home folder, and the sources that read it."""
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        self.folder = folder
+        self.now = 1_000.0
+        self.codex = folder / ".codex"
+        self.codex.mkdir()
+        self.settings = folder / ".codex-shim" / "models.json"
+        self.settings.parent.mkdir()
+        self.account = Account()
+        self.env: Mapping[str, str] = {
+            "HOME": str(folder),
+            "CODEX_SHIM_STATE_DIR": str(folder / "state"),
+            **env,
+        }
+
+    def open(self) -> Sources:
+        (self.codex / "models_cache.json").write_text(json.dumps(CACHE))
+        return Sources(self.env, clock=lambda: self.now)
+
+    def log_in(self, account: Account | None = None) -> None:
+        (account or self.account).write(self.codex)
+
+    def log_out(self) -> None:
+        (self.codex / "auth.json").unlink()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+def live(sources: Sources) -> list[str]:
+    return [route.slug for route in sources.table().live]
+
+
+def test_an_empty_machine_offers_the_demo_and_says_why_nothing_else(home: Home) -> None:
+    sources = home.open()
+    assert live(sources) == ["shim-demo"]
+    hidden = sources.table().routes["gpt-5.5"].hidden_because
+    assert "codex login" in hidden
+    assert sources.login_problem
+    assert sources.login_problem.message == hidden
+
+
+def test_a_login_shows_the_account_and_hides_the_demo(home: Home) -> None:
+    sources = home.open()
+    home.log_in()
+    assert live(sources) == ["gpt-5.5", "gpt-6-sol"]
+    assert [route.entry for route in sources.table().live] == CACHE["models"]
+    assert sources.table().routes["shim-demo"].hidden_because
+    assert sources.login_problem is None
+
+
+def test_the_table_follows_the_login_without_a_restart(home: Home) -> None:
+    sources = home.open()
+    home.log_in()
+    assert "gpt-5.5" in live(sources)
+    home.log_out()
+    assert live(sources) == ["shim-demo"]
+    home.log_in(home.account.renewed())
+    assert "gpt-5.5" in live(sources)
+
+
+def test_a_login_that_expires_by_the_clock_alone_is_noticed(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    token = fabricated_jwt("acct-1", DAY)
+    home.log_in(Account("acct-1", token, token))
+    sources = home.open()
+    assert "gpt-5.5" in live(sources)
+    home.now = 10e9
+    assert live(sources) == ["shim-demo"]
+    assert sources.login_problem
+    assert "has expired" in sources.login_problem.message
+
+
+def test_a_half_written_login_is_covered_by_the_last_good_one(home: Home) -> None:
+    sources = home.open()
+    home.log_in()
+    before = sources.table()
+    auth = home.codex / "auth.json"
+    auth.write_bytes(auth.read_bytes()[:40])
+    assert sources.table() is before
+    home.now += 60
+    assert live(sources) == ["shim-demo"]
+
+
+def test_a_half_written_login_from_the_start_is_told_as_damaged(home: Home) -> None:
+    (home.codex / "auth.json").write_text('{"tokens": {"acc')
+    sources = home.open()
+    assert live(sources) == ["shim-demo"]
+    assert sources.login_problem
+    assert "is damaged" in sources.login_problem.message
+
+
+def test_the_table_is_the_same_object_while_nothing_changed(home: Home) -> None:
+    sources = home.open()
+    first = sources.table()
+    assert sources.table() is first
+    home.log_in()
+    second = sources.table()
+    assert second is not first
+    home.log_in()
+    assert sources.table() is second, "the same login written again changes no route"
+
+
+def test_settings_are_read_again_when_they_change(home: Home) -> None:
+    sources = home.open()
+    assert sources.settings.limits == Limits()
+    home.settings.write_text('{"limits": {"stall_seconds": 7}, "aliases": {"fast": "shim-demo"}}')
+    first = sources.settings
+    assert first.limits.stall_seconds == 7
+    assert sources.settings is first
+    route = sources.table().resolve("fast")
+    assert route
+    assert route.slug == "shim-demo"
+
+
+@pytest.mark.parametrize("broken", ['{"limits"', "", "7"])
+def test_broken_settings_leave_the_last_good_ones_in_force(home: Home, broken: str) -> None:
+    home.settings.write_text('{"limits": {"stall_seconds": 7}}')
+    sources = home.open()
+    assert sources.settings.limits.stall_seconds == 7
+    home.settings.write_text(broken)
+    assert sources.settings.limits.stall_seconds == 7
+    [problem] = sources.settings.problems
+    assert problem.startswith(f"{home.settings}: ")
+    home.settings.write_text("{}")
+    assert sources.settings.limits == Limits()
+    assert sources.settings.problems == ()
+
+
+def test_settings_that_cannot_be_read_are_told_and_forgotten_again(home: Home) -> None:
+    text = '{"limits": {"stall_seconds": 7}}'
+    home.settings.write_text(text)
+    sources = home.open()
+    assert sources.settings.limits.stall_seconds == 7
+    home.settings.unlink()
+    home.settings.mkdir()
+    assert sources.settings.limits.stall_seconds == 7
+    assert sources.settings is sources.settings
+    [problem] = sources.settings.problems
+    assert problem.startswith(f"{home.settings}: ")
+    home.settings.rmdir()
+    home.settings.write_text(text)
+    assert not sources.settings.problems
+
+
+def test_removed_settings_bring_the_defaults_back(home: Home) -> None:
+    home.settings.write_text('{"limits": {"stall_seconds": 7}}')
+    sources = home.open()
+    assert sources.settings.limits.stall_seconds == 7
+    home.settings.unlink()
+    assert sources.settings.limits == Limits()
+
+
+def test_the_demo_keeps_the_limits_of_the_settings(home: Home) -> None:
+    home.settings.write_text('{"limits": {"body_bytes": 50}}')
+    table = home.open().table()
+    route = table.routes["shim-demo"]
+    body = orjson.dumps({"model": "shim-demo", "input": "x" * 100})
+    step = route.make_plan(ClientRequest("POST", "/v1/responses", (), body), route).start()
+    assert isinstance(step, Answer)
+    assert step.reply.head.status == 413
+
+
+def test_old_slugs_lead_to_their_models(home: Home) -> None:
+    home.log_in()
+    route = home.open().table().resolve("openai-gpt-5-5")
+    assert route
+    assert route.slug == "gpt-5.5"
+
+
+@pytest.mark.parametrize("url", ["http://chatgpt.example/x", "chatgpt.com", "https://a:b@c"])
+def test_a_base_url_that_cannot_be_used_is_named(tmp_path: Path, url: str) -> None:
+    home = Home(tmp_path, CODEX_SHIM_CHATGPT_BASE_URL=url)
+    with pytest.raises(ValueError, match="CODEX_SHIM_CHATGPT_BASE_URL"):
+        home.open()
+
+
+def test_the_accounts_etag_is_only_given_for_exactly_its_list(home: Home) -> None:
+    state = Path(home.env["CODEX_SHIM_STATE_DIR"])
+    state.mkdir()
+    known = {**CACHE, "etag": 'W/"1"', "status": "account", "fetched_at": 5.0}
+    (state / "account_models.json").write_text(json.dumps(known))
+    sources = home.open()
+    assert sources.models_etag() is None, "the demo is offered"
+    home.log_in()
+    assert sources.models_etag() == 'W/"1"'
+
+
+async def test_a_refresh_without_a_login_changes_nothing(home: Home) -> None:
+    sources = home.open()
+    before = sources.table()
+    assert not await sources.refresh()
+    assert sources.table() is before
+
+
+def test_a_table_costs_no_read_of_a_resting_file(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.log_in()
+    home.settings.write_text("{}")
+    for path in (home.settings, home.codex / "auth.json"):
+        os.utime(path, (1, 1))
+    sources = home.open()
+    sources.table()
+    opened: list[object] = []
+    monkeypatch.setattr(os, "open", lambda *args: opened.append(args))
+    sources.table()
+    assert not opened
