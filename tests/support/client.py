@@ -86,9 +86,11 @@ class Client:
         if length := response.header(b"content-length"):
             response.body = await self.reader.readexactly(int(length))
         elif response.header(b"transfer-encoding") == b"chunked":
-            while data := await self.chunk():
-                response.chunks.append(data)
-                response.body += data
+            try:
+                while data := await self.chunk():
+                    response.chunks.append(data)
+            finally:
+                response.body = b"".join(response.chunks)
         elif response.status not in (204, 304):
             response.body = await self.reader.read()
 
