@@ -85,6 +85,7 @@ class CodexShim:
 
     def _start_engine(self, settings: str) -> None:
         try:
+            _require_file(CA_FILE, self._env)
             self.sources = Sources(self._env, Path(settings) if settings else None)
             proxy_for(self.sources.chatgpt_origin, self._env, 0)
         except ValueError as error:
@@ -177,6 +178,12 @@ class CodexShim:
             reasons={"chatgpt": problem.message} if problem else {},
             problems=self.sources.settings.problems,
         )
+
+
+def _require_file(variable: str, env: Mapping[str, str]) -> None:
+    if (name := env.get(variable)) and not Path(name).is_file():
+        msg = f"{variable} names {name}, which does not exist or is not a file"
+        raise ValueError(msg)
 
 
 def _is_reverse(mode: str) -> bool:

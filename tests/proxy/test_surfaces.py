@@ -427,6 +427,7 @@ async def test_what_would_weaken_the_promises_is_refused_while_it_runs(
     [
         ({"CODEX_SHIM_CHATGPT_BASE_URL": "http://chatgpt.example"}, "must be https"),
         ({"HTTPS_PROXY": "socks5://ada:hunter2@h"}, "HTTPS_PROXY, the outbound proxy"),
+        ({"CODEX_SHIM_CA_FILE": "/nowhere.pem"}, "CODEX_SHIM_CA_FILE names /nowhere.pem, which"),
     ],
 )
 async def test_an_environment_that_cannot_be_used_ends_the_start_in_words(
