@@ -57,6 +57,14 @@ async def test_request_side_hook_that_raises_lets_nothing_out(
     assert (up.connections, trap.connections) == (0, 0)
 
 
+async def test_request_that_no_hook_has_admitted_is_answered_before_its_body_comes() -> None:
+    async with trapped() as (proxy, up, trap), client(proxy.port) as c:
+        proxy.addon.break_hook = "requestheaders"
+        await c.send(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n")
+        assert b"was not admitted" in (await c.response()).body
+        assert (up.connections, trap.connections) == (0, 0)
+
+
 @pytest.mark.parametrize("hook", ["responseheaders", "response"])
 async def test_response_side_hook_that_raises_does_not_disturb_the_answer(hook: str) -> None:
     async with trapped() as (proxy, up, trap), client(proxy.port) as c:

@@ -286,6 +286,7 @@ async def test_kill_after_the_upstream_was_complete_adds_nothing() -> None:
         assert (await c.response()).body == EVENT + DONE
         await until(lambda: proxy.engine.live_turns == 0)
         assert not proxy.flow.killable
+        assert "kill" not in vars(proxy.flow)
         await c.post("/v1/responses", BODY)
         assert (await c.response()).body == EVENT + DONE
 

@@ -173,7 +173,7 @@ async def test_heartbeats_do_not_put_off_the_stall_limit() -> None:
 async def test_upstream_that_does_not_end_after_its_terminal_event_is_ended() -> None:
     """Within the linger limit, not at the next heartbeat."""
     loop = asyncio.get_running_loop()
-    limits = replace(QUICK, heartbeat_seconds=30, linger_seconds=0.1)
+    limits = replace(QUICK, heartbeat_seconds=30, stall_seconds=30, linger_seconds=0.1)
     async with (
         upstream(begins(EVENT, DONE)) as up,
         engine(to_ports(up.port), limits) as proxy,

@@ -150,7 +150,7 @@ async def test_origin_that_lingers_after_its_terminal_event_is_cancelled() -> No
         finally:
             ended.set()
 
-    limits = replace(QUICK, heartbeat_seconds=30, linger_seconds=0.05)
+    limits = replace(QUICK, heartbeat_seconds=30, stall_seconds=30, linger_seconds=0.05)
     async with engine(synthetic(origin), limits) as proxy, client(proxy.port) as c:
         await c.post("/v1/responses", BODY)
         assert (await c.response()).body == EVENT + DONE
