@@ -1,13 +1,14 @@
 """Replay and intercept: what the user sees, and perhaps edited, goes through the engine again under a fresh plan."""
 
 import asyncio
+from dataclasses import replace
 
 from mitmproxy import http
 
 from addons.core.turn import Sink
 from tests.proxy.scripts import BODY, DONE, EVENT, synthetic, turn
 from tests.support.client import client
-from tests.support.engine import BEARER, Running, engine, to_ports
+from tests.support.engine import BEARER, QUICK, Running, engine, to_ports
 from tests.support.upstream import upstream
 from tests.support.waiting import until
 
@@ -66,13 +67,16 @@ async def test_synthetic_turn_can_be_replayed_and_killed() -> None:
         finally:
             runs.append("ended")
 
-    async with engine(synthetic(origin)) as proxy:
+    calm = replace(QUICK, heartbeat_seconds=30, stall_seconds=30)
+    async with engine(synthetic(origin), calm, store_streamed_bodies=True) as proxy:
         async with client(proxy.port) as c:
             gate.set()
             await c.post("/v1/responses", BODY)
             assert (await c.response()).body == EVENT + DONE
         await replay(proxy, proxy.flow)
         await until(lambda: runs == ["began", "ended"] * 2 and proxy.engine.live_turns == 0)
+        assert proxy.flow.response
+        assert proxy.flow.response.raw_content == EVENT + DONE
         gate.clear()
         await replay(proxy, proxy.flow)
         await until(lambda: len(runs) == 5 and proxy.flow.response)
@@ -96,14 +100,14 @@ async def test_edit_while_intercepted_counts() -> None:
 
 
 async def test_second_engine_takes_the_place_of_the_first() -> None:
-    async with (
-        upstream(turn) as up,
-        engine(to_ports(up.port)),
-        engine(to_ports(up.port)) as proxy,
-    ):
-        async with client(proxy.port) as c:
-            await c.post("/v1/responses", BODY)
-            await c.response()
-        await replay(proxy, proxy.flow)
-        await until(lambda: len(up.requests) == 2 and proxy.engine.live_turns == 0)
+    async with upstream(turn) as up:
+        async with engine(to_ports(up.port)) as first:
+            assert first.engine.live_turns == 0
+        async with engine(to_ports(up.port)) as proxy:
+            async with client(proxy.port) as c:
+                await c.post("/v1/responses", BODY)
+                await c.response()
+            await replay(proxy, proxy.flow)
+            await until(lambda: len(up.requests) == 2 and proxy.engine.live_turns == 0)
     assert len(proxy.front.requests) == 2
+    assert first.front.requests == []
