@@ -45,12 +45,13 @@ class Plain:
     """A translator that passes bytes and knows a terminal event when it sees one."""
 
     def __init__(self) -> None:
-        self.seen = b""
+        self._tail = b""
         self.terminal = False
 
     def feed(self, data: bytes) -> bytes:
-        self.seen += data
-        self.terminal = self.terminal or b'"response.completed"' in self.seen
+        seen = self._tail + data
+        self.terminal = self.terminal or b'"response.completed"' in seen
+        self._tail = seen[-64:]
         return data
 
     def finish(self) -> bytes:
