@@ -55,9 +55,10 @@ class ShimMaster(master.Master):
         self._proxyserver = proxyserver.Proxyserver()
         self.addons.add(
             core.Core(),
+            # before the one that listens: an option that the shim refuses must not take effect for a moment
+            self.shim,
             disable_h2c.DisableH2C(),
             self._proxyserver,
-            self.shim,
             next_layer.NextLayer(),
             tlsconfig.TlsConfig(),
         )
