@@ -6,13 +6,21 @@ from dataclasses import replace
 import pytest
 from mitmproxy.proxy.layer import CommandGenerator
 
-from addons.core.turn import ClientRequest, FaultKind, Plan
+from addons.core.turn import ClientRequest, Collect, FaultKind, Head, Plan, Step
 from addons.proxy.engine.outlet import OutletStream
 from tests.proxy.scripts import BODY, DONE, EVENT, HEARTBEAT, begins, gated, silence, turn
 from tests.support.client import Client, client
 from tests.support.engine import QUICK, Running, ScriptedPlan, engine, to_ports, wire_to
 from tests.support.upstream import Exchange, upstream
 from tests.support.waiting import until, within
+
+
+class Collecting(ScriptedPlan):
+    """Reads every answer whole."""
+
+    def on_head(self, head: Head) -> Step:
+        self.heads.append(head)
+        return Collect(1000)
 
 
 async def two_beats(proxy: Running) -> None:
@@ -221,3 +229,74 @@ async def test_slow_client_is_not_a_stalled_upstream() -> None:
         writer.close()
     assert response.complete
     assert response.body.replace(HEARTBEAT, b"") == big * count + DONE
+
+
+async def repeats(exchange: Exchange, chunk: bytes) -> None:
+    """Write this chunk, often, until the other side leaves."""
+    left = asyncio.ensure_future(exchange.closed())
+    while not left.done():
+        await exchange.chunk(chunk)
+        await asyncio.wait([left], timeout=0.01)
+
+
+async def test_comments_of_the_upstream_do_not_put_off_the_heartbeat() -> None:
+    """Codex's timer is set back by data events alone."""
+    limits = replace(QUICK, heartbeat_seconds=0.1, stall_seconds=30)
+
+    async def pings(exchange: Exchange) -> None:
+        await exchange.sse_head()
+        await exchange.chunk(EVENT)
+        await repeats(exchange, b": ping\n\n")
+
+    async with (
+        upstream(pings) as up,
+        engine(to_ports(up.port), limits) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        await c.head()
+        assert (await c.chunk()).startswith(EVENT)
+        beats = 0
+        while beats < 3:
+            beats += await c.chunk() == HEARTBEAT
+        assert proxy.engine.live_turns == 1
+
+
+async def test_linger_is_measured_from_the_terminal_event() -> None:
+    """Whatever the upstream goes on to send."""
+    limits = replace(QUICK, heartbeat_seconds=30, stall_seconds=30, linger_seconds=0.1)
+
+    async def never_ends(exchange: Exchange) -> None:
+        await exchange.sse_head()
+        await exchange.chunk(EVENT + DONE)
+        await repeats(exchange, b": ping\n\n")
+
+    async with (
+        upstream(never_ends) as up,
+        engine(to_ports(up.port), limits) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        response = await c.response()
+        await within(up.gone)
+    assert response.complete
+    assert response.body.startswith(EVENT + DONE)
+
+
+async def test_error_page_that_trickles_has_one_deadline() -> None:
+    async def trickles(exchange: Exchange) -> None:
+        await exchange.head(b"transfer-encoding: chunked", status=b"500 Oh")
+        await repeats(exchange, b"x")
+
+    async with (
+        upstream(trickles) as up,
+        engine(
+            lambda request: Collecting(request, [wire_to(up.port, request)]),
+            replace(QUICK, stall_seconds=0.3),
+        ) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        response = await c.response()
+        await within(up.gone)
+    assert (response.status, b"upstream_stalled" in response.body) == (504, True)

@@ -1,4 +1,4 @@
-"""The two silences of one stream: of the upstream (stall) and towards the client (heartbeat).
+"""The two silences of one stream: of the upstream (stall) and towards the client (heartbeat); and the end's delay.
 
 Never does: sleep or schedule. The stream asks when to be woken and what is due.
 """
@@ -24,43 +24,44 @@ class Due(Enum):
 
 
 class SilenceClock:
-    """Monotonic times of the last bytes in either direction."""
+    """Monotonic times of the last signs of life in either direction, and of the terminal event."""
 
-    __slots__ = ("_heard", "_limits", "_now", "_sent")
+    __slots__ = ("_ended", "_heard", "_limits", "_now", "_sent")
 
     def __init__(self, limits: Limits, now: Callable[[], float]) -> None:
         self._limits = limits
         self._now = now
         self._heard = self._sent = now()
+        self._ended: float | None = None
 
     def heard(self) -> None:
         """The upstream, or the client's socket, showed life."""
         self._heard = self._now()
 
-    def relayed(self) -> None:
-        """Bytes of the upstream went to the client."""
-        self._heard = self._sent = self._now()
-
-    def beat(self) -> None:
-        """A heartbeat went to the client."""
+    def served(self) -> None:
+        """The client was given what sets its own timer back: the head, an event with data, a heartbeat."""
         self._sent = self._now()
 
-    def due(self, *, terminal_seen: bool) -> Due:
+    def terminal_seen(self) -> None:
+        """The client was given its terminal event. Only the first call counts."""
+        self._ended = self._now() if self._ended is None else self._ended
+
+    def due(self) -> Due:
         """What has to happen now."""
         now = self._now()
-        if terminal_seen:
-            return Due.LINGER if now - self._heard >= self._limits.linger_seconds else Due.NOTHING
+        if self._ended is not None:
+            return Due.LINGER if now - self._ended >= self._limits.linger_seconds else Due.NOTHING
         if now - self._heard >= self._limits.stall_seconds:
             return Due.STALL
         if now - self._sent >= self._limits.heartbeat_seconds:
             return Due.HEARTBEAT
         return Due.NOTHING
 
-    def delay(self, *, terminal_seen: bool) -> float:
-        """Seconds until the next thing can be due: measured from the last bytes, so that gaps never double."""
+    def delay(self) -> float:
+        """Seconds until the next thing can be due: measured from what happened last, so that gaps never double."""
         now = self._now()
-        if terminal_seen:
-            wait = self._heard + self._limits.linger_seconds - now
+        if self._ended is not None:
+            wait = self._ended + self._limits.linger_seconds - now
         else:
             stall = self._heard + self._limits.stall_seconds - now
             beat = self._sent + self._limits.heartbeat_seconds - now

@@ -72,10 +72,15 @@ def _unknown_length(request: http.Request) -> Headers:
     return ((b"transfer-encoding", b"chunked"),)
 
 
+def _data_line(data: bytes, line_begins: bool) -> int:  # noqa: FBT001  a fact about the bytes before
+    """Where the first data line begins, or -1."""
+    return 0 if line_begins and data.startswith(b"data:") else data.find(b"\ndata:")
+
+
 class Downstream:
     """What the client was given so far."""
 
-    __slots__ = ("border", "is_sse", "started", "takes_closing")
+    __slots__ = ("_has_data", "_line_begins", "border", "is_sse", "started", "takes_closing")
 
     def __init__(self) -> None:
         self.started = False
@@ -83,6 +88,9 @@ class Downstream:
         self.takes_closing = False
         """Whether what the translator adds at a clean end may be written."""
         self.border = Border()
+        self._line_begins = True
+        self._has_data = False
+        """Whether a data line of the event under way was sent."""
 
     def open(self, head: Head, request: http.Request) -> http.Response:
         """Make the head of a streamed answer, framed for this client."""
@@ -96,6 +104,25 @@ class Downstream:
         response = _response(head.status, (*headers, *framing), None)
         response.stream = True
         return response
+
+    def completes_data_event(self, data: bytes) -> bool:
+        """Note what goes to the client; tell whether it ends an event with a data line (only these are dispatched).
+
+        May say no where it cannot see (a field name cut in two, lone CR): one more heartbeat does no harm. It never
+        says yes for comments or event, id and retry lines alone: a missing heartbeat would.
+        """
+        if not self.is_sse:
+            return False
+        at = 0 if self._has_data else _data_line(data, self._line_begins)
+        self.border.feed(data)
+        self._line_begins = data.endswith((b"\n", b"\r"))
+        if at < 0:
+            return False
+        end = max(data.rfind(b"\n\n", at), data.rfind(b"\n\r\n", at))
+        ended = end >= 0 or self.border.clean
+        after = max(end, 0)
+        self._has_data = not self.border.clean and (not ended or b"\ndata:" in data[after:])
+        return ended
 
     @property
     def takes_heartbeat(self) -> bool:

@@ -109,22 +109,23 @@ class OutletStream(IntakeStream):
         if (yield from self.check_killed(True)):  # noqa: FBT003
             return False
         self.downstream.started = True
-        self.clock.relayed()
+        self.clock.heard()
+        self.clock.served()
         yield SendHttp(ResponseHeaders(self.stream_id, response), self.context.client)
         return True
 
     def give(self, data: bytes) -> CommandGenerator[None]:
         """Give the client what the translator made of one read, which may be nothing."""
+        self.clock.heard()
         if not data:
-            self.clock.heard()
             return
-        self.clock.relayed()
-        self.downstream.border.feed(data)
+        if self.downstream.completes_data_event(data):
+            self.clock.served()
         yield from self._write(data)
 
     def give_heartbeat(self) -> CommandGenerator[None]:
         """Show the client that the turn lives, where that is safe."""
-        self.clock.beat()
+        self.clock.served()
         if self.downstream.takes_heartbeat:
             yield from self._write(HEARTBEAT)
 
@@ -132,11 +133,6 @@ class OutletStream(IntakeStream):
         if self._keeps_body:
             self.response_body_buf += data
         yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
-
-    @property
-    def terminal_seen(self) -> bool:
-        """Whether the client was given the terminal event of a streamed answer."""
-        return self.downstream.started and self.translator.terminal
 
     # Wake-ups ---------------------------------------------------------------------------------------------
 
@@ -148,7 +144,7 @@ class OutletStream(IntakeStream):
 
     def wake_when_due(self) -> CommandGenerator[None]:
         """Ask to be woken when the clock's next thing can be due."""
-        yield from self.wake_after(self.clock.delay(terminal_seen=self.terminal_seen))
+        yield from self.wake_after(self.clock.delay())
 
     # Ends -------------------------------------------------------------------------------------------------
 

@@ -210,8 +210,10 @@ class TurnStream(OutletStream):
         yield from self._follow(self.plan.on_head(self._head))
 
     def state_collect(self, event: events.Event) -> CommandGenerator[None]:
-        """Keep the body of an answer that has to be explained; cut it at the limit."""
-        self.clock.heard()
+        """Keep the body of an answer that has to be explained; cut it at the limit.
+
+        Its bytes are no sign of life: the stall limit, counted from the head, is what it has in all.
+        """
         if isinstance(event, ResponseData):
             self._collected += event.data
         full = len(self._collected) >= self._collect_limit
@@ -242,6 +244,7 @@ class TurnStream(OutletStream):
         yield from self.give(self.translator.feed(data))
         if self.translator.terminal and not self._lingers:
             self._lingers = True
+            self.clock.terminal_seen()
             yield from self.wake_when_due()
 
     # Synthetic origins ------------------------------------------------------------------------------------
@@ -265,11 +268,12 @@ class TurnStream(OutletStream):
             return
         if self._engine.unsent_bytes(self):
             # the client is slow: the upstream only looks silent because we do not read it
-            self.clock.relayed()
+            self.clock.heard()
+            self.clock.served()
         yield from self._do_what_is_due()
 
     def _do_what_is_due(self) -> CommandGenerator[None]:
-        match self.clock.due(terminal_seen=self.terminal_seen):
+        match self.clock.due():
             case Due.STALL:
                 yield from self._stalled()
                 return

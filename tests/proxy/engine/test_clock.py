@@ -21,67 +21,70 @@ def clock_after(steps: list[tuple[str, float]]) -> SilenceClock:
     time = Time()
     clock = SilenceClock(LIMITS, time)
     for step, seconds in steps:
-        if step:
-            getattr(clock, step)()
+        for name in step.split():
+            getattr(clock, name)()
         time.now += seconds
     return clock
 
 
 @pytest.mark.parametrize(
-    ("steps", "terminal", "due"),
+    ("steps", "due"),
     [
-        ([("", 0)], False, Due.NOTHING),
-        ([("", 14.9)], False, Due.NOTHING),
-        ([("", 15)], False, Due.HEARTBEAT),
-        ([("", 299)], False, Due.HEARTBEAT),
-        ([("", 300)], False, Due.STALL),
-        ([("", 10), ("relayed", 14)], False, Due.NOTHING),
-        ([("", 10), ("relayed", 15)], False, Due.HEARTBEAT),
-        ([("", 15), ("beat", 14)], False, Due.NOTHING),
-        ([("", 290), ("beat", 10)], False, Due.STALL),
-        ([("", 14), ("heard", 1)], False, Due.HEARTBEAT),
-        ([("", 290), ("heard", 290)], False, Due.HEARTBEAT),
-        ([("", 290), ("heard", 300)], False, Due.STALL),
-        ([("", 1.9)], True, Due.NOTHING),
-        ([("", 2)], True, Due.LINGER),
-        ([("", 400)], True, Due.LINGER),
-        ([("", 100), ("relayed", 1)], True, Due.NOTHING),
+        ([("", 0)], Due.NOTHING),
+        ([("", 14.9)], Due.NOTHING),
+        ([("", 15)], Due.HEARTBEAT),
+        ([("", 299)], Due.HEARTBEAT),
+        ([("", 300)], Due.STALL),
+        ([("", 10), ("heard served", 14)], Due.NOTHING),
+        ([("", 10), ("heard served", 15)], Due.HEARTBEAT),
+        ([("", 15), ("served", 14)], Due.NOTHING),
+        ([("", 290), ("served", 10)], Due.STALL),
+        ([("", 14), ("heard", 1)], Due.HEARTBEAT),
+        ([("", 290), ("heard", 290)], Due.HEARTBEAT),
+        ([("", 290), ("heard", 300)], Due.STALL),
+        ([("terminal_seen", 1.9)], Due.NOTHING),
+        ([("terminal_seen", 2)], Due.LINGER),
+        ([("terminal_seen", 400)], Due.LINGER),
+        ([("", 100), ("terminal_seen", 1)], Due.NOTHING),
+        ([("terminal_seen", 1), ("heard served", 1)], Due.LINGER),
+        ([("terminal_seen", 1), ("terminal_seen", 1)], Due.LINGER),
     ],
 )
-def test_what_is_due(steps: list[tuple[str, float]], terminal: bool, due: Due) -> None:
-    assert clock_after(steps).due(terminal_seen=terminal) is due
+def test_what_is_due(steps: list[tuple[str, float]], due: Due) -> None:
+    assert clock_after(steps).due() is due
 
 
 @pytest.mark.parametrize(
-    ("steps", "terminal", "delay"),
+    ("steps", "delay"),
     [
-        ([("", 0)], False, 15),
-        ([("", 4)], False, 11),
-        ([("", 4), ("relayed", 1)], False, 14),
-        ([("", 15), ("beat", 0)], False, 15),
-        ([("", 290), ("beat", 0)], False, 10),
-        ([("", 300)], False, 0.005),
-        ([("", 1)], True, 1),
-        ([("", 9)], True, 0.005),
+        ([("", 0)], 15),
+        ([("", 4)], 11),
+        ([("", 4), ("heard served", 1)], 14),
+        ([("", 15), ("served", 0)], 15),
+        ([("", 290), ("served", 0)], 10),
+        ([("", 300)], 0.005),
+        ([("terminal_seen", 1)], 1),
+        ([("terminal_seen", 9)], 0.005),
     ],
 )
 def test_next_wake_up_is_measured_from_the_last_bytes(
-    steps: list[tuple[str, float]], terminal: bool, delay: float
+    steps: list[tuple[str, float]], delay: float
 ) -> None:
-    assert clock_after(steps).delay(terminal_seen=terminal) == pytest.approx(delay)
+    assert clock_after(steps).delay() == pytest.approx(delay)
 
 
 def test_gaps_of_a_simulated_silence_are_one_interval_each() -> None:
     time = Time()
     clock = SilenceClock(LIMITS, time)
     time.now += 3
-    clock.relayed()
+    clock.heard()
+    clock.served()
     beats = [time.now]
-    while clock.due(terminal_seen=False) is not Due.STALL:
-        if clock.due(terminal_seen=False) is Due.HEARTBEAT:
-            clock.beat()
+    while clock.due() is not Due.STALL:
+        if clock.due() is Due.HEARTBEAT:
+            clock.served()
             beats.append(time.now)
-        time.now += clock.delay(terminal_seen=False)
+        time.now += clock.delay()
     gaps = {round(after - before, 3) for before, after in pairwise(beats)}
     assert gaps == {15}
     assert len(beats) == 20

@@ -97,3 +97,29 @@ def test_heartbeat_is_one_whole_data_event() -> None:
     assert HEARTBEAT.endswith(b"\n\n")
     assert HEARTBEAT.count(b"\n\n") == 1
     assert b"\ndata: {" in HEARTBEAT
+
+
+@pytest.mark.parametrize(
+    ("reads", "completes"),
+    [
+        ([b"data: 1\n\n"], [True]),
+        ([b"data: 1\r\n\r\n"], [True]),
+        ([b"event: a\ndata: 1\n\n"], [True]),
+        ([b": ping\n\n"], [False]),
+        ([b": data: ping\n\n"], [False]),
+        ([b"event: a\nid: 1\nretry: 9\n\n"], [False]),
+        ([b"data: 1\n", b"\n", b"\n"], [False, True, False]),
+        ([b"event: a\n", b"data: 1\n\n", b": ping\n\n"], [False, True, False]),
+        ([b"data: 1", b"\n\n: ping\n\n", b": ping\n\n"], [False, True, False]),
+        ([b"data: 1\n\ndata: 2", b"\n\n", b": ping\n\n"], [True, True, False]),
+        ([b": ping\n\ndata: 1", b": ping", b"\n\n"], [False, False, True]),
+        ([b": ", b"data: 1\n\n"], [False, False]),
+        ([b"data: 1\n\n: pi", b"ng\n\n"], [True, False]),
+    ],
+)
+def test_only_a_data_event_counts_for_the_clients_timer(
+    reads: list[bytes], completes: list[bool]
+) -> None:
+    downstream = Downstream()
+    downstream.open(Head(200, (SSE,)), request())
+    assert [downstream.completes_data_event(read) for read in reads] == completes
