@@ -16,7 +16,7 @@ from addons.core.catalog import codex_shape, etag_of, openai_shape
 from addons.core.errors import JSON_HEADERS, Problem
 from addons.core.routes import RouteTable
 from addons.core.turn import Answer, ClientRequest, Fault, Head, Plan, Reply, Step
-from addons.core.wire.peek import Peek, leading_model, peek_model
+from addons.core.wire.peek import find_model
 
 TURN_PATHS = frozenset({"/responses", "/responses/compact"})
 READ, WRITE = ("GET", "HEAD"), ("POST",)
@@ -106,22 +106,14 @@ class ShimFront:
         content_type = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
         if content_type != b"application/json":
             return AnswerPlan(_not_json().reply())
-        slug = self._slug_of(request)
+        slug = find_model(request.body, request.header(b"content-encoding"), self.body_cap())
         if isinstance(slug, Problem):
             return AnswerPlan(slug.reply())
         table = self.table()
         route = table.resolve(slug)
         if route is None:
             return AnswerPlan(_unknown_slug(slug, table).reply())
-        return route.make_plan(request, route)
-
-    def _slug_of(self, request: ClientRequest) -> str | Problem:
-        encoding = request.header(b"content-encoding")
-        # Codex writes the model first: a passthrough turn of megabytes is not parsed to learn where it goes
-        if slug := leading_model(request.body, encoding):
-            return slug
-        peek = peek_model(request.body, encoding, self.body_cap())
-        return peek.model if isinstance(peek, Peek) else peek
+        return route.make_plan(replace(request, model=slug), route)
 
 
 def shim_path(target: str) -> str:

@@ -35,6 +35,8 @@ class ClientRequest:
     """As received: `content-encoding` still applies."""
     credentials: Mapping[bytes, Secret] = field(default_factory=dict)
     """Lower-case header name → the value that the client sent."""
+    model: str = ""
+    """The model that the body names, once the front has read it: a slug or an alias."""
 
     def header(self, name: bytes) -> bytes | None:
         """Give the first value of a header (`name` in lower case), or None."""

@@ -313,3 +313,10 @@ def test_a_local_answer_never_asks_an_upstream() -> None:
         plan.on_body(Head(200), b"")
     with pytest.raises(AssertionError):
         plan.on_fault(fault)
+
+
+def test_a_route_is_told_the_name_that_was_asked_for() -> None:
+    setup = Setup()
+    for name in ("gpt-5.5", "old"):
+        setup.post(b'{"input":"hi","model":"%s"}' % name.encode())
+    assert [request.model for request, _ in setup.planned.requests] == ["gpt-5.5", "old"]

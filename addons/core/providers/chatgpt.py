@@ -41,7 +41,7 @@ from addons.core.turn import (
     Translator,
     WireRequest,
 )
-from addons.core.wire.peek import leading_model, with_model
+from addons.core.wire.peek import with_model
 from addons.core.wire.responses import Watcher
 
 DEFAULT_BASE_URL = "https://chatgpt.com/backend-api/codex"
@@ -208,7 +208,8 @@ class ChatGPTPlan:
 
     def _body(self) -> bytes | Problem:
         body, encoding = self._request.body, self._request.header(b"content-encoding")
-        if leading_model(body, encoding) == self._model:
+        # megabytes are not looked into again to learn that nothing is renamed
+        if self._request.model == self._model:
             return body
         return with_model(body, encoding, self._model, self._settings.limits.body_bytes)
 

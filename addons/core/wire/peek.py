@@ -9,6 +9,7 @@ deflate (zlib) are what HTTP clients use beside it (RFC 9110, 8.4.1).
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from collections.abc import Iterator
@@ -36,15 +37,20 @@ MAX_WINDOW = 1 << 27
 LEADING_BYTES = 4096
 """How far `leading_model` looks."""
 
-# Only white space, `{`, the key and a plain name: what Codex and the SDKs write first.
+TRAILING_BYTES = 64 * 1024
+"""How far back from the end `trailing_model` looks. A smaller body is parsed, so that its mistakes are told here."""
+
+# Only white space, `{`, the key and a plain name: what Codex and many clients write first.
 _LEADING = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"model"[ \t\r\n]*:[ \t\r\n]*"([^"\\]*)"')
-_KEY = re.compile(
-    rb'"(?:m|\\u006[dD])(?:o|\\u006[fF])(?:d|\\u0064)(?:e|\\u0065)(?:l|\\u006[cC])"'
-    rb"[ \t\r\n]*:[ \t\r\n]*"
-)
+# Before the key stands a comma, so this is no text inside a string: there the quotes are escaped.
+_MEMBER = re.compile(rb',[ \t\r\n]*"model"[ \t\r\n]*:[ \t\r\n]*"([^"\\]*)"')
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
-_SCALAR = re.compile(rb"[^,\]} \t\r\n]+")
+_MOST_CANDIDATES = 4
 _DEPTH = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
+_NAME_VALUE = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
+_BLANK = re.compile(r"[ \t\r\n:,]*")
+# Numbers stay text: nobody wants them, and Python refuses to make an int of too many digits.
+_JSON = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +70,26 @@ def peek_model(body: bytes, content_encoding: bytes | None, cap: int) -> Peek | 
     Gives a Problem with status 400 (not JSON, no object, no model), 413 (over the cap) or 415 (unknown encoding).
     """
     decoded = decode(body, content_encoding, cap)
+    return decoded if isinstance(decoded, Problem) else _parsed(decoded)
+
+
+def find_model(body: bytes, content_encoding: bytes | None, cap: int) -> str | Problem:
+    """Give the model alone: of a large body from its head or its tail, without parsing what is between.
+
+    Gives a Problem for what `peek_model` refuses, as far as it is met.
+    """
+    if model := leading_model(body, content_encoding):
+        return model
+    decoded = decode(body, content_encoding, cap)
     if isinstance(decoded, Problem):
         return decoded
+    if model := trailing_model(decoded):
+        return model
+    peek = _parsed(decoded)
+    return peek.model if isinstance(peek, Peek) else peek
+
+
+def _parsed(decoded: bytes) -> Peek | Problem:
     try:
         payload = orjson.loads(decoded)
     except orjson.JSONDecodeError as error:
@@ -106,6 +130,31 @@ def leading_model(body: bytes, content_encoding: bytes | None) -> str | None:
         return match[1].decode() if match else None
     except UnicodeDecodeError:
         return None
+
+
+def trailing_model(decoded: bytes) -> str | None:
+    """Give the model when it stands plainly near the end of a large object: SDKs write `input` before it."""
+    if len(decoded) <= TRAILING_BYTES:
+        return None
+    tail = decoded[-TRAILING_BYTES:]
+    # the last one that is top-level: the one that a parser takes
+    for match in reversed(list(_MEMBER.finditer(tail))[-_MOST_CANDIDATES:]):
+        if _closes_at_end(tail, match.end()):
+            try:
+                return match[1].decode()
+            except UnicodeDecodeError:
+                return None
+    return None
+
+
+def _closes_at_end(tail: bytes, start: int) -> bool:
+    """Whether the object in which `start` stands is the outermost: its brace is the last thing there is."""
+    depth = 0
+    for token in _TOKEN.finditer(tail, start):
+        depth += _DEPTH.get(token[0], 0)
+        if depth < 0:
+            return token[0] == b"}" and not tail[token.end() :].strip()
+    return False
 
 
 def decode(body: bytes, content_encoding: bytes | None, cap: int) -> bytes | Problem:
@@ -165,43 +214,33 @@ def _encoded(body: bytes, encoding: Encoding | None) -> bytes:
 
 
 def _spliced(text: bytes, value: bytes) -> bytes:
-    pieces: list[bytes] = []
+    """Replace the values. `text` is a valid JSON object whose top-level `model` is a string."""
+    # One key of that name, however deep the rest is: no need to know where the others are.
+    if text.count(b'"model"') == 1 and rb"\u006" not in text and (only := _NAME_VALUE.search(text)):
+        return b"".join((text[: only.start(1)], value, text[only.end(1) :]))
+    pieces: list[str] = []
     done = 0
-    for start, end in _model_values(text):
-        pieces += (text[done:start], value)
+    plain = text.decode()
+    for start, end in _model_values(plain):
+        pieces += (plain[done:start], value.decode())
         done = end
-    return b"".join((*pieces, text[done:]))
+    return "".join((*pieces, plain[done:])).encode()
 
 
-def _model_values(text: bytes) -> Iterator[tuple[int, int]]:
-    """Where the values of the top-level `model` keys are. `text` is a valid JSON object."""
-    last = _last_candidate(text)
-    depth = position = 0
-    while position <= last and (token := _TOKEN.search(text, position)):
-        position = token.end()
-        depth += _DEPTH.get(token[0], 0)
-        if depth == 1 and (key := _KEY.match(text, token.start())):
-            position = _value_end(text, key.end())
-            yield key.end(), position
+def _model_values(text: str) -> Iterator[tuple[int, int]]:
+    """Where the values of the top-level `model` keys are: member by member, each read in C."""
+    position, end = text.index("{") + 1, text.rindex("}")
+    while (position := _after_blank(text, position)) < end:
+        key, position = _JSON.raw_decode(text, position)
+        start = _after_blank(text, position)
+        _, position = _JSON.raw_decode(text, start)
+        if key == "model":
+            yield start, position
 
 
-def _last_candidate(text: bytes) -> int:
-    """No `model` key begins after this: the scan may stop here, most often at the first key of megabytes."""
-    return max(text.rfind(b'"model"'), text.rfind(rb"\u006"))
-
-
-def _value_end(text: bytes, start: int) -> int:
-    """Where the JSON value that begins at `start` ends."""
-    if text[start] not in b'"{[':
-        scalar = _SCALAR.match(text, start)
-        return scalar.end() if scalar else start
-    depth, end = 0, start
-    while token := _TOKEN.search(text, end):
-        end = token.end()
-        depth += _DEPTH.get(token[0], 0)
-        if depth == 0:
-            break
-    return end
+def _after_blank(text: str, position: int) -> int:
+    match = _BLANK.match(text, position)
+    return match.end() if match else position
 
 
 def _not_json(decoded: bytes, error: orjson.JSONDecodeError) -> Problem:

@@ -536,3 +536,14 @@ def test_another_base_moves_the_path_and_binds_the_login_to_itself() -> None:
     out = wire(plan_of(request(), base=base).start())
     assert (out.origin, out.path) == (base.origin, "/codex/responses")
     assert {secret.bound_to for secret in out.secrets} == {base.origin}
+
+
+def test_a_body_that_keeps_its_model_is_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(*_: object) -> None:
+        pytest.fail("the body was looked into")
+
+    monkeypatch.setattr("addons.core.providers.chatgpt.with_model", look)
+    asked = ClientRequest(
+        "POST", "/v1/responses", CODEX, b'{"input":[],"model":"gpt-x"}', model="gpt-x"
+    )
+    assert wire(plan_of(asked).start()).body is asked.body

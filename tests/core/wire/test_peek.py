@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addons.core.errors import Problem
-from addons.core.wire.peek import Peek, leading_model, peek_model, with_model
+from addons.core.wire.peek import Peek, find_model, leading_model, peek_model, with_model
 
 CAP = 1 << 20
 BODY = b'{"model":"gpt-5.5","stream":true,"input":[]}'
@@ -241,3 +241,68 @@ def test_a_leading_model_is_seen_without_reading_on(encoding: bytes | None) -> N
 )
 def test_what_is_not_plain_to_see_is_not_guessed(body: bytes, encoding: bytes | None) -> None:
     assert leading_model(body, encoding) is None
+
+
+# Large bodies ---------------------------------------------------------------------------------------------
+
+LARGE = b"[" + b'{"type":"message","model":"decoy"},' * 20_000 + b"0]"
+
+
+@pytest.fixture
+def no_parsing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse(_: bytes) -> None:
+        pytest.fail("the whole body was parsed")
+
+    monkeypatch.setattr("addons.core.wire.peek.orjson.loads", parse)
+
+
+@pytest.mark.usefixtures("no_parsing")
+@pytest.mark.parametrize("encoding", [None, b"zstd", b"gzip", b"deflate"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"m","input":%s}',
+        b'{"input":%s,"model":"m","stream":true,"tools":[{"model":"x"},{"a":"}]"}]} \n',
+        b'{"input":%s , "model" : "m"}',
+        b'{"input":%s,"model":"first","model":"m"}',
+    ],
+)
+def test_the_model_of_a_large_body_is_found_without_parsing_it(
+    body: bytes, encoding: bytes | None
+) -> None:
+    assert find_model(CODECS[encoding][0](body % LARGE), encoding, 10 * CAP) == "m"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model" : "m\\u0061", "input":%s,"x":{"a":1,"model":"decoy"}}',
+        b'{"mod\\u0065l":"ma","input":%s,"x":[{"a":1,"model":"decoy"}]}',
+        b'{"model" : "m\\u0061","input":%s,"x":"a,\\"model\\":\\"decoy\\"}"}',
+        b'{"input":%s,"model":"m\\u0061","x":{"a":1,"model":"decoy"}}',
+        b'{"input":%s,"model":"ma","x":%s}',
+    ],
+)
+def test_a_model_that_is_not_top_level_is_never_taken(body: bytes) -> None:
+    whole = body.replace(b"%s", LARGE)
+    assert find_model(whole, None, 10 * CAP) == orjson.loads(whole)["model"] == "ma"
+
+
+def test_the_mistakes_of_a_body_are_told_when_it_is_small_or_names_no_model() -> None:
+    for body in (b'{"input":nul,"model":"m"}', b'{"input":%s}' % LARGE, b'{"input":' + LARGE):
+        found = find_model(body, None, 10 * CAP)
+        assert isinstance(found, Problem)
+        assert found.status == 400
+    assert isinstance(find_model(BODY[1:], None, 5), Problem)
+
+
+def test_a_rename_leaves_odd_numbers_depths_and_surrogates_as_they_are() -> None:
+    rest = (
+        b'"model":"x"},"n":'
+        + b"0."
+        + b"9" * 5000
+        + b',"s":"\\ud800\xc3\xa9","model":"m","d":'
+        + b"[" * 900
+    )
+    body = b'{"a":{' + rest + b"]" * 900 + b"}"
+    assert with_model(body, None, "NEW") == body.replace(b'"m"', b'"NEW"')
