@@ -14,6 +14,8 @@ SHOWN_CHARACTERS = 60
 class Limits:
     """What bounds a turn. Field names are the setting names; each unit is in the name."""
 
+    head_seconds: float = 10.0
+    """Time a client has to finish the head of a request that it has begun."""
     connect_seconds: float = 10.0
     """TCP connect and TLS handshake of one attempt, together."""
     heartbeat_seconds: float = 15.0

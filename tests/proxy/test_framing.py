@@ -1,5 +1,6 @@
 """Framing: what the upstream sent arrives whole in every combination, and what broke off is told or cut."""
 
+import asyncio
 import gzip
 
 import pytest
@@ -218,10 +219,9 @@ async def test_upstream_trailers_are_dropped() -> None:
         b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
-        b"HTTP/1.1 103 Early Hints\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000,
     ],
-    ids=["garbage", "status", "line", "length", "te+cl", "101", "103", "endless"],
+    ids=["garbage", "status", "line", "length", "te+cl", "101", "endless"],
 )
 async def test_unusable_upstream_head_is_a_protocol_fault(head: bytes) -> None:
     async with (
@@ -249,3 +249,33 @@ async def test_broken_chunk_framing_is_a_cut() -> None:
     assert response.complete
     assert b"stream_interrupted" in response.body
     assert b"nonsense" not in response.body
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\n\r\n"
+WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [CONTINUE + WHOLE],
+        [CONTINUE, WHOLE],
+        [HINTS + WHOLE],
+        [HINTS[:9], HINTS[9:40], HINTS[40:] + WHOLE[:20], WHOLE[20:]],
+        [b"HTTP/1.1 102 Processing\r\n\r\n", CONTINUE + HINTS, WHOLE],
+        [b"HTTP/1.1 100\n\n", WHOLE],
+    ],
+)
+async def test_interim_heads_of_the_upstream_are_skipped(parts: list[bytes]) -> None:
+    async def script(exchange: Exchange) -> None:
+        for part in parts:
+            await exchange.send(part)
+            await asyncio.sleep(0.01)
+
+    async with upstream(script) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
+        for _ in range(2):
+            await c.post("/v1/responses", BODY)
+            response = await c.response()
+            assert (response.status, response.body) == (200, b"{}")
+    assert up.connections == 1

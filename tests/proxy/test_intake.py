@@ -3,20 +3,32 @@
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 
 import pytest
 from mitmproxy import http
 
 from addons.core.errors import Problem
-from tests.proxy.scripts import BODY, turn
+from addons.core.turn import Sink
+from tests.proxy.scripts import BODY, DONE, EVENT, synthetic, turn
 from tests.support.client import client
 from tests.support.engine import QUICK, Running, engine, to_ports
 from tests.support.upstream import upstream
-from tests.support.waiting import until
+from tests.support.waiting import LONGEST, until
 
 SECRET = b"client-secret-93ab"
 AUTH = b"authorization: Bearer " + SECRET + b"\r\n"
 LIMIT = QUICK.body_bytes
+
+
+async def whole(sink: Sink) -> None:
+    await sink.write(EVENT + DONE)
+
+
+async def silent(sink: Sink) -> None:
+    await sink.write(EVENT)
+    await asyncio.Event().wait()
+
 
 BAD_HEADS = {
     "no version": b"GET /\r\n" + AUTH + b"\r\n",
@@ -173,3 +185,76 @@ async def test_answer_of_another_addon_is_given_with_one_length() -> None:
     assert (response.status, response.body) == (418, b"teapot")
     assert response.head.lower().count(b"content-length") == 1
     assert up.connections == 0
+
+
+@pytest.mark.parametrize("over", [0, 1])
+async def test_head_is_measured_alone(over: int) -> None:
+    """Its end, or a body behind it, may arrive in the same read."""
+    start, end = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\nx: ", b"\r\n\r\n"
+    head = start + b"y" * (QUICK.head_bytes + over - len(start + end)) + end
+    body = b"x" * 100_000
+    async with upstream(turn) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
+        for _ in range(1 if over else 2):
+            await c.send(head + body)
+            response = await c.response()
+            assert response.status == (431 if over else 200)
+    assert len(up.requests) == (0 if over else 2)
+
+
+async def test_head_that_is_never_finished_has_a_deadline() -> None:
+    async with (
+        engine(synthetic(whole), replace(QUICK, head_seconds=0.1)) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        assert (await c.response()).status == 200
+        await asyncio.sleep(0.3)
+        await c.post("/v1/responses", BODY)
+        assert (await c.response()).status == 200
+        await c.send(b"POST / HTTP/1.1\r\nx: half")
+        response = await c.response()
+        assert await c.eof() == b""
+    assert (response.status, b"request_timeout" in response.body) == (408, True)
+    assert response.header(b"connection") == b"close"
+
+
+async def test_head_in_two_parts_is_in_time() -> None:
+    async with (
+        engine(synthetic(whole), replace(QUICK, head_seconds=0.2)) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.send(b"POST / HTTP/1.1\r\nhost: x\r\n")
+        await until(lambda: proxy.layers and proxy.layers[0].command_sources)
+        await c.send(b"content-length: 2\r\n\r\n{}")
+        assert (await c.response()).status == 200
+        await until(lambda: not proxy.layers[0].command_sources)
+        await c.post("/v1/responses", BODY)
+        assert (await c.response()).status == 200
+
+
+async def test_broken_chunks_of_a_request_are_told() -> None:
+    async with upstream(turn) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
+        await c.send(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n")
+        await until(lambda: proxy.engine.live_turns)
+        await c.send(b"zz\r\n")
+        response = await c.response()
+        assert await c.eof() == b""
+        assert proxy.engine.live_turns == 0
+    assert (response.status, b"bad_request" in response.body) == (400, True)
+    assert up.connections == 0
+
+
+async def test_client_that_sends_on_while_it_is_answered_is_cut_off() -> None:
+    limits = replace(QUICK, heartbeat_seconds=30, stall_seconds=30)
+    sent = 0
+    async with engine(synthetic(silent), limits) as proxy, client(proxy.port) as c:
+        await c.post("/v1/responses", BODY)
+        await c.head()
+        async with asyncio.timeout(LONGEST):
+            while not c.writer.is_closing() and proxy.engine.live_turns:
+                with contextlib.suppress(ConnectionError):
+                    await c.send(b"x" * 10_000)
+                sent += 10_000
+                await asyncio.sleep(0)
+        assert sent > LIMIT + QUICK.head_bytes
+        await until(lambda: not proxy.layers and proxy.engine.live_turns == 0)

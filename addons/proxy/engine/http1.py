@@ -2,30 +2,38 @@
 
 mitmproxy turns each HTTP/1 chunk into an event of its own, answers a bad head with an HTML page that echoes it, and
 buffers an endless head. Here one network read gives one body event, the answer is JSON without any byte of the head,
-and a head has a limit. Validation stays with h11 and mitmproxy.
+and a head has limits of size and time. Validation stays with h11 and mitmproxy.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import h11
+from h11._receivebuffer import ReceiveBuffer
+from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
-from mitmproxy.proxy.layers.http._events import ErrorCode, ResponseProtocolError
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestProtocolError,
+    ResponseProtocolError,
+)
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
 from addons.core.errors import Problem
+from addons.core.limits import Limits
 from addons.proxy.engine.downstream import http_response
 from addons.proxy.engine.faults import BROKEN_BODY, HEAD_WITHOUT_END
 
 BAD_HEAD = Problem(
     400,
     "bad_request",
-    "codex-shim could not read this request: its head is not valid HTTP/1. "
+    "codex-shim could not read this request: its head or its chunks are not valid HTTP/1. "
     "Check the program that sent it; nothing was sent on.",
 )
 LARGE_HEAD = Problem(
@@ -34,6 +42,16 @@ LARGE_HEAD = Problem(
     "codex-shim refuses this request: its head is larger than the `head_bytes` limit. "
     "Nothing was sent on.",
 )
+
+SLOW_HEAD = Problem(
+    408,
+    "request_timeout",
+    "codex-shim refuses this request: its head was begun and not finished within `head_seconds`. "
+    "Check the program that sent it; nothing was sent on.",
+)
+_HEAD_END = re.compile(rb"\n\r?\n")
+_INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9]\b")
+"""The start of a head that another one follows (RFC 9110, 15.2). After a 101 no HTTP would follow."""
 
 
 def joined_events(connection: Http1Connection, *, at_eof: bool) -> Iterator[h11.Event]:
@@ -75,12 +93,17 @@ class JoinedReads(Http1Connection):
                     yield ReceiveHttp(self.ReceiveEndOfMessage(self.stream_id))
                     yield from self._body_done()
         except h11.ProtocolError:
+            yield from self._before_broken_end()
             yield commands.CloseConnection(self.conn)
             yield ReceiveHttp(
                 self.ReceiveProtocolError(
                     self.stream_id, BROKEN_BODY, code=self.ReceiveProtocolError.code
                 )
             )
+
+    def _before_broken_end(self) -> CommandGenerator[None]:
+        """What the other side is told of its broken framing."""
+        yield from ()
 
     def _body_done(self) -> CommandGenerator[None]:
         is_request = isinstance(self, Http1Server)
@@ -90,13 +113,21 @@ class JoinedReads(Http1Connection):
 class ListenerHttp1(JoinedReads, Http1Server):
     """What Codex talks to."""
 
-    def __init__(self, context: Context, head_bytes: int) -> None:
+    def __init__(self, context: Context, limits: Limits) -> None:
         super().__init__(context)
-        self._head_bytes = head_bytes
+        self._limits = limits
+        self._deadline: commands.RequestWakeup | None = None
+        """Set while a head is under way: idle connections may stay."""
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if not isinstance(event, events.Wakeup):
+            yield from super()._handle_event(event)
+        elif event.command is self._deadline:
+            yield from self._refuse(SLOW_HEAD)
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
-        """Refuse a bad or endless head in JSON, without a flow and without an echo of it."""
-        if len(self.buf) > self._head_bytes and not _holds_a_head(bytes(self.buf)):
+        """Refuse a bad, endless or slow head in JSON, without a flow and without an echo of it."""
+        if _head_is_over(bytes(self.buf), self._limits.head_bytes):
             yield from self._refuse(LARGE_HEAD)
             return
         for command in super().read_headers(event):
@@ -104,13 +135,40 @@ class ListenerHttp1(JoinedReads, Http1Server):
                 # mitmproxy only writes here to refuse; a flow that it would still make is not wanted
                 yield from self._refuse(BAD_HEAD)
                 return
+            if isinstance(command, ReceiveHttp):
+                self._deadline = None
             yield command
+        if self.state == self.read_headers and self.buf and not self._deadline:
+            self._deadline = commands.RequestWakeup(self._limits.head_seconds)
+            yield self._deadline
+
+    def wait(self, event: events.Event) -> CommandGenerator[None]:
+        """Cut a client off that sends more than one more request while it is answered."""
+        yield from super().wait(event)
+        if len(self.buf) > self._limits.head_bytes + self._limits.body_bytes:
+            self.buf = ReceiveBuffer()
+            self.state = self.done
+            yield commands.CloseConnection(self.conn)
+            yield ReceiveHttp(
+                RequestProtocolError(
+                    self.stream_id, "too much was sent ahead", ErrorCode.CLIENT_DISCONNECTED
+                )
+            )
+
+    def _before_broken_end(self) -> CommandGenerator[None]:
+        if not self.response and self.conn.state & ConnectionState.CAN_WRITE:
+            yield _whole(self.conn, BAD_HEAD)
 
     def _refuse(self, problem: Problem) -> CommandGenerator[None]:
-        response = http_response(problem.reply(), close=True)
-        yield commands.SendData(self.conn, http1.assemble_response(response))
+        self._deadline = None
+        yield _whole(self.conn, problem)
         yield commands.CloseConnection(self.conn)
         self.state = self.done
+
+
+def _whole(client: Connection, problem: Problem) -> commands.SendData:
+    response = http_response(problem.reply(), close=True)
+    return commands.SendData(client, http1.assemble_response(response))
 
 
 class UpstreamHttp1(JoinedReads, Http1Client):
@@ -124,9 +182,9 @@ class UpstreamHttp1(JoinedReads, Http1Client):
         self.state = self.read_headers
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
-        """End the attempt when an upstream's head has no end."""
-        too_large = len(self.buf) > self._head_bytes and not _holds_a_head(bytes(self.buf))
-        if too_large and self.stream_id is not None:
+        """Skip heads that only announce the real one; end the attempt when a head has no end."""
+        self._skip_interim_heads()
+        if self.stream_id is not None and _head_is_over(bytes(self.buf), self._head_bytes):
             yield commands.CloseConnection(self.conn)
             yield ReceiveHttp(
                 ResponseProtocolError(
@@ -137,6 +195,11 @@ class UpstreamHttp1(JoinedReads, Http1Client):
             return
         yield from super().read_headers(event)
 
+    def _skip_interim_heads(self) -> None:
+        while self.request and _INTERIM.match(bytes(self.buf)):
+            if self.buf.maybe_extract_lines() is None:
+                return
 
-def _holds_a_head(data: bytes) -> bool:
-    return b"\r\n\r\n" in data or b"\n\n" in data
+
+def _head_is_over(data: bytes, limit: int) -> bool:
+    return len(data) > limit and not _HEAD_END.search(data, 0, limit)

@@ -46,9 +46,7 @@ class ShimHttpLayer(HttpLayer):
         self._last_wire_id = 0
         self._used: set[Connection] = set()
         if context.client.alpn != b"h2":
-            self.connections[context.client] = ListenerHttp1(
-                context.fork(), engine.limits.head_bytes
-            )
+            self.connections[context.client] = ListenerHttp1(context.fork(), engine.limits)
 
     # Events -----------------------------------------------------------------------------------------------
 
