@@ -96,7 +96,7 @@ FAULTS: dict[FaultKind, tuple[int, str, str]] = {
     FaultKind.STALL: (504, "upstream_stalled", "{where} was silent for too long: {detail}."),
     FaultKind.KILLED: (503, "invalid_prompt", "This turn was ended by hand in mitmproxy."),
     FaultKind.SHUTDOWN: (503, "shutting_down", "codex-shim is shutting down. Start it again with `codex-shim serve`."),
-    FaultKind.INTERNAL: (500, "shim_bug", "codex-shim failed inside: {detail}. Nothing was sent on. Please report it with the log line of that id."),
+    FaultKind.INTERNAL: (500, "shim_bug", "codex-shim failed inside: {detail}."),
 }  # fmt: skip
 
 

@@ -15,9 +15,18 @@ from addons.core.credential import Origin
 from addons.core.turn import ClientRequest, Fault, Head, Plan, Relay, Send, Step
 from addons.proxy.engine.http1 import ListenerHttp1
 from addons.proxy.engine.layer import ShimHttpLayer
-from tests.proxy.scripts import BODY, DONE, EVENT, OneStep, gated, turn
+from tests.proxy.scripts import BODY, DONE, EVENT, OneStep, answer, gated, turn
 from tests.support.client import client
-from tests.support.engine import Plain, Running, engine, to_ports, wire_to
+from tests.support.engine import (
+    QUICK,
+    Plain,
+    Running,
+    ScriptedPlan,
+    TestFront,
+    engine,
+    to_ports,
+    wire_to,
+)
 from tests.support.upstream import Upstream, upstream
 from tests.support.waiting import until
 
@@ -61,7 +70,9 @@ async def test_request_that_no_hook_has_admitted_is_answered_before_its_body_com
     async with trapped() as (proxy, up, trap), client(proxy.port) as c:
         proxy.addon.break_hook = "requestheaders"
         await c.send(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n")
-        assert b"was not admitted" in (await c.response()).body
+        body = (await c.response()).body
+        assert b"was not admitted" in body
+        assert b"that id" not in body
         assert (up.connections, trap.connections) == (0, 0)
 
 
@@ -265,3 +276,46 @@ async def test_unsafe_wire_request_is_refused_before_a_byte_is_sent(
             response = await c.response()
             assert (response.status, b"shim_bug" in response.body) == (500, True)
     assert up.requests == []
+
+
+async def test_failure_after_an_attempt_was_sent_does_not_say_that_nothing_was() -> None:
+    class Breaks(ScriptedPlan):
+        def on_head(self, head: Head) -> Step:
+            raise RuntimeError(head)
+
+    async with (
+        upstream(turn) as up,
+        engine(lambda request: Breaks(request, [wire_to(up.port, request)])) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        body = (await c.response()).body
+    assert len(up.requests) == 1
+    assert b"log line of that id" in body
+    assert b"othing was sent" not in body
+
+
+async def test_front_and_limits_can_be_replaced_while_turns_run() -> None:
+    """A live turn keeps its plan and limits; the next one, on the same connection too, gets the new ones."""
+    gate = asyncio.Event()
+    async with (
+        upstream(gated(EVENT, gate, DONE)) as old,
+        upstream(answer(b"200 OK", b"new")) as new,
+        engine(to_ports(old.port), replace(QUICK, stall_seconds=30)) as proxy,
+        client(proxy.port) as c,
+        client(proxy.port) as other,
+    ):
+        await c.post("/v1/responses", BODY)
+        begun = await c.head()
+        assert await c.chunk() == EVENT
+        proxy.engine.front = TestFront(to_ports(new.port))
+        proxy.engine.limits = replace(QUICK, body_bytes=20)
+        await other.post("/v1/responses", BODY)
+        assert (await other.response()).body == b"new"
+        gate.set()
+        assert (await c.rest(begun)).body.endswith(DONE)
+        await c.post("/v1/responses", BODY)
+        assert (await c.response()).body == b"new"
+        await c.post("/v1/responses", BODY * 2)
+        assert (await c.response()).status == 413
+    assert (len(old.requests), len(new.requests)) == (1, 2)

@@ -49,7 +49,10 @@ def no_proxy(_: Origin) -> None:
 
 
 class Engine:
-    """One per process. The addon forwards its hooks here."""
+    """One per process. The addon forwards its hooks here.
+
+    `front` and `limits` may be replaced at any time: a turn keeps the plan and the limits that it began with.
+    """
 
     def __init__(
         self,
@@ -156,7 +159,8 @@ class Engine:
             type(error).__name__,
             " < ".join(reversed(where)),
         )
-        return Fault(FaultKind.INTERNAL, f"internal error {error_id}")
+        detail = f"internal error {error_id}. Please report it with the log line of that id"
+        return Fault(FaultKind.INTERNAL, detail)
 
     # Injection --------------------------------------------------------------------------------------------
 

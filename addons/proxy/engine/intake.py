@@ -39,7 +39,11 @@ BAD_REQUEST = Problem(
     "Check the program that sent it; nothing was sent on.",
 )
 
-NOT_ADMITTED = Fault(FaultKind.INTERNAL, "the request was not admitted")
+NOT_ADMITTED = Fault(
+    FaultKind.INTERNAL,
+    "the request was not admitted, because a hook failed or did not run; nothing was sent on. "
+    "Look into the log of codex-shim, then run `codex-shim doctor`",
+)
 
 
 def too_large(limit: int) -> Problem:
