@@ -64,9 +64,13 @@ async def test_two_hundred_mixed_turns_leave_nothing_behind() -> None:
             await until(lambda: len(handler.transports) <= 3)
             assert len(layer._used) <= 2
             proxy.front.requests.clear()
-            gc.collect()
-            alive = [ref for ref in turns if ref() is not None]
-            assert alive == []
+
+            def alive() -> int:
+                gc.collect()
+                return sum(ref() is not None for ref in turns)
+
+            # the task that carried the last event may still have its frame
+            await until(lambda: not alive())
         assert good.connections == 1
 
 
