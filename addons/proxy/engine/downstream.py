@@ -51,10 +51,10 @@ def _response(status: int, headers: Headers, content: bytes | None) -> http.Resp
 
 def is_event_stream(head: Head) -> bool:
     """Whether whole events of ours may be put between the events of this answer."""
-    content_type = (head.header(b"content-type") or b"").lower()
+    media_type = (head.header(b"content-type") or b"").partition(b";")[0].strip().lower()
     return (
         head.status == status_codes.OK
-        and content_type.startswith(b"text/event-stream")
+        and media_type == b"text/event-stream"
         and not is_encoded(head)
     )
 
@@ -94,11 +94,11 @@ class Downstream:
 
     def open(self, head: Head, request: http.Request) -> http.Response:
         """Make the head of a streamed answer, framed for this client."""
-        self.is_sse = is_event_stream(head)
+        bodiless = head.status in BODILESS or request.method == "HEAD"
+        self.is_sse = is_event_stream(head) and not bodiless
         dropped = FRAMING | {b"content-length"} if self.is_sse else FRAMING
         headers = _without(dropped, head.headers)
         has_length = any(name.lower() == b"content-length" for name, _ in headers)
-        bodiless = head.status in BODILESS or request.method == "HEAD"
         self.takes_closing = not (has_length or bodiless or is_encoded(head))
         framing = () if has_length or bodiless else _unknown_length(request)
         response = _response(head.status, (*headers, *framing), None)

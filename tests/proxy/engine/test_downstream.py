@@ -53,6 +53,8 @@ def test_framing_is_the_engines(
         (200, (SSE, (b"content-encoding", b"identity")), b"", True),
         (200, (SSE, (b"content-encoding", b"gzip")), b"", False),
         (200, (JSON,), b"", False),
+        (200, ((b"content-type", b"Text/Event-Stream ;charset=x"),), b"", True),
+        (200, ((b"content-type", b"text/event-streams"),), b"", False),
         (200, (), b"", False),
         (201, (SSE,), b"", False),
     ],
@@ -123,3 +125,13 @@ def test_only_a_data_event_counts_for_the_clients_timer(
     downstream = Downstream()
     downstream.open(Head(200, (SSE,)), request())
     assert [downstream.completes_data_event(read) for read in reads] == completes
+
+
+def test_head_answer_keeps_the_length_of_the_get_and_takes_no_bytes_of_ours() -> None:
+    downstream = Downstream()
+    response = downstream.open(Head(200, (SSE, LENGTH)), request(method="HEAD"))
+    downstream.started = True
+    assert response.headers["content-length"] == "9"
+    assert "transfer-encoding" not in response.headers
+    assert not downstream.is_sse
+    assert not downstream.takes_heartbeat
