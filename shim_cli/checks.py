@@ -19,11 +19,17 @@ import orjson
 
 from addons.core.catalog import problems_of
 from addons.core.login import Login, LoginKind
+from addons.core.providers.chatgpt import (
+    BASE_URL_VARIABLE,
+    DEFAULT_BASE_URL,
+    parse_base_url,
+)
 from addons.core.settings import parse_settings
 from addons.origins.codex_cli import CodexCli, CodexCliError
 from addons.origins.files import CachedFile, FileAccessError
-from addons.origins.login_file import LoginFile, login_path
+from addons.origins.login_file import login_path
 from addons.origins.paths import catalog_file, settings_file
+from addons.origins.sources import account_logins
 from shim_cli.defaults import models, serve_command
 from shim_cli.health import probe
 from shim_cli.status import duration
@@ -105,7 +111,12 @@ def _codex(subject: _Subject) -> Iterator[Found]:
 
 
 def _chatgpt(subject: _Subject) -> Iterator[Found]:
-    found = LoginFile(subject.env).current()
+    try:
+        base = parse_base_url(subject.env.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL)
+    except ValueError as error:
+        yield "FAIL", str(error), f"Correct {BASE_URL_VARIABLE} or unset it"
+        return
+    found = account_logins(subject.env, base.origin).current()
     if isinstance(found, Login):
         account = f", account …{found.account_hint}" if found.account_hint else ""
         yield "OK", f"logged in: {login_path(subject.env)}"

@@ -43,6 +43,8 @@ class LoginKind(StrEnum):
     API_KEY_ONLY = "api_key_only"
     EXPIRED = "expired"
     DISABLED = "disabled"
+    NO_WAY = "no_way"
+    """The outbound proxy cannot be used, so no login of anyone can reach the backend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,21 @@ class Login:
     def same_token(self, other: Login) -> bool:
         """Whether both carry the same access token."""
         return self.access_token.matches(other.access_token)
+
+
+@dataclass(frozen=True, slots=True)
+class NoLogins:
+    """The `LoginSource` of a route that is shut, whatever auth.json holds."""
+
+    problem: LoginProblem
+
+    def current(self) -> LoginProblem:
+        """Why it is shut."""
+        return self.problem
+
+    def reread(self) -> LoginProblem:
+        """The same: it stays shut."""
+        return self.problem
 
 
 class LoginSource(Protocol):

@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from addons.core.credential import Origin
-from addons.core.login import Login, LoginProblem
+from addons.core.egress import outbound_problem
+from addons.core.login import Login, LoginKind, LoginProblem, LoginSource, NoLogins
 from addons.core.providers.chatgpt import (
     BASE_URL_VARIABLE,
     DEFAULT_BASE_URL,
@@ -67,6 +68,15 @@ class SettingsSource:
         return parse_settings(seen, str(self._file.path), self._env, self._settings)
 
 
+def account_logins(
+    env: Mapping[str, str], origin: Origin, clock: Callable[[], float] = time.time
+) -> LoginSource:
+    """The logins of the ChatGPT route: none while the outbound proxy to `origin` cannot be used."""
+    if problem := outbound_problem(origin, env):
+        return NoLogins(LoginProblem(LoginKind.NO_WAY, problem))
+    return LoginFile(env, clock)
+
+
 class Sources:
     """Everything a table is built from.
 
@@ -82,7 +92,7 @@ class Sources:
         base_url = env.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
         self._base = parse_base_url(base_url)
         self.settings_source = SettingsSource(env, settings)
-        self.logins = LoginFile(env, clock)
+        self.logins = account_logins(env, self._base.origin, clock)
         self.catalog = AccountCatalog(env, base_url, clock)
         self.catalog.load()
         self._built_from: tuple[object, ...] = ()

@@ -21,7 +21,7 @@ from mitmproxy.utils import asyncio_utils
 
 from addons.core import gate
 from addons.core.credential import Origin
-from addons.core.egress import proxy_for
+from addons.core.egress import CA_FILE, proxy_for
 from addons.core.errors import Problem
 from addons.core.front import ShimFront, Status
 from addons.origins.sources import Sources
@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 
 SETTINGS = "codex_shim_settings"
 ALLOW_REMOTE = "codex_shim_allow_remote"
-CA_FILE = "CODEX_SHIM_CA_FILE"
 REFRESH_SECONDS = 300.0
 """How often the account's model list is asked for. Unchanged, it costs one 304."""
 LOOK_SECONDS = 2.0
@@ -87,7 +86,6 @@ class CodexShim:
         try:
             _require_file(CA_FILE, self._env)
             self.sources = Sources(self._env, Path(settings) if settings else None)
-            proxy_for(self.sources.chatgpt_origin, self._env, 0)
         except ValueError as error:
             msg = f"{error}. Correct it, then start codex-shim again."
             raise exceptions.OptionsError(msg) from None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from addons.core.credential import Origin
-from addons.core.egress import proxy_for
+from addons.core.egress import outbound_problem, proxy_for
 
 CHATGPT = Origin.of("https://chatgpt.com")
 PLAIN = Origin.of("http://model.example:8080")
@@ -60,7 +60,9 @@ def test_no_proxy_names_whole_labels(no_proxy: str, direct: bool) -> None:
         assert (found is None) is direct
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", "http://127.3.2.1:1"]
+)
 def test_this_machine_is_never_reached_through_a_proxy(url: str) -> None:
     env = {"HTTP_PROXY": PROXY, "CODEX_SHIM_UPSTREAM_PROXY": PROXY}
     assert proxy_of(Origin.of(url), **env) is None
@@ -77,3 +79,34 @@ def test_a_proxy_that_cannot_be_used_is_named_and_not_quoted(variable: str, valu
     with pytest.raises(ValueError, match=f"^{variable}, the outbound proxy: it ") as caught:
         proxy_of(CHATGPT, **{variable: value})
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "no_proxy", "direct"),
+    [
+        ("10.1.2.3", "10.0.0.0/8", True),
+        ("10.1.2.3", "10.1.2.3:8080", True),
+        ("11.1.2.3", "10.0.0.0/8", False),
+        ("10.1.2.3", ".3", False),
+        ("[fd00::1]", "fd00::1", True),
+        ("[fd00::1]", "[fd00:0::1]:8080", True),
+        ("[fd00::1]", "fd00::/8", True),
+        ("[fd00::1]", "fe80::/10", False),
+        ("model.example.", "model.example", True),
+        ("model.example", ".example.", True),
+        ("model.example", ".", False),
+    ],
+)
+def test_no_proxy_knows_addresses_networks_and_final_dots(
+    host: str, no_proxy: str, direct: bool
+) -> None:
+    found = proxy_of(Origin.of(f"http://{host}:8080"), HTTP_PROXY=PROXY, NO_PROXY=no_proxy)
+    assert (found is None) is direct
+
+
+def test_the_reason_names_the_variable_and_the_way_out() -> None:
+    told = outbound_problem(CHATGPT, {"HTTPS_PROXY": "socks5://ada:hunter2@h:1"})
+    assert told.startswith("HTTPS_PROXY, the outbound proxy: ")
+    assert "CODEX_SHIM_UPSTREAM_PROXY" in told
+    assert "hunter2" not in told
+    assert outbound_problem(CHATGPT, {"HTTPS_PROXY": PROXY}) == ""

@@ -179,6 +179,23 @@ async def test_a_new_login_is_asked_for_its_models_soon(
     assert home.backend.requests[0].line.startswith(b"GET /codex/models?client_version=")
 
 
+@pytest.mark.parametrize("proxy_url", ["http://ada:hunter2@h:1", "socks5://h:1"])
+async def test_a_proxy_that_is_not_spoken_shuts_one_route_and_not_the_shim(
+    home: Home, proxy_url: str
+) -> None:
+    home.log_in()
+    env = {"HTTPS_PROXY": proxy_url, "CODEX_SHIM_CHATGPT_BASE_URL": "https://model.example/codex"}
+    async with running(home, **env) as proxy:
+        assert await proxy.slugs() == ["shim-demo"]
+        assert (await proxy.post(DEMO)).status == 200
+        health = await proxy.health()
+        assert "HTTPS_PROXY, the outbound proxy" in str(health["reasons"])
+        own = (b"originator: codex", b"authorization: Bearer own", b"chatgpt-account-id: a")
+        refused = await proxy.post(TURN, *own)
+        assert b"HTTPS_PROXY, the outbound proxy" in refused.body
+        assert b"hunter2" not in refused.body + str(health).encode()
+
+
 async def test_broken_settings_are_told_by_file_and_reason_and_change_nothing(home: Home) -> None:
     turn = b'{"model":"mine","input":"hi"}'
     home.settings.write_text('{"aliases": {"mine": "shim-demo"}}')
@@ -427,7 +444,6 @@ async def test_what_would_weaken_the_promises_is_refused_while_it_runs(
     ("env", "words"),
     [
         ({"CODEX_SHIM_CHATGPT_BASE_URL": "http://chatgpt.example"}, "must be https"),
-        ({"HTTPS_PROXY": "socks5://ada:hunter2@h"}, "HTTPS_PROXY, the outbound proxy"),
         ({"CODEX_SHIM_CA_FILE": "/nowhere.pem"}, "CODEX_SHIM_CA_FILE names /nowhere.pem, which"),
     ],
 )

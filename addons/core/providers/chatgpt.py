@@ -246,9 +246,9 @@ class ChatGPTPlan:
 def _forbids(problem: LoginProblem, own: tuple[SecretHeader, ...]) -> bool:
     """Whether the client's own credential cannot stand in for auth.json.
 
-    Switched off is off. And a Codex whose auth.json holds an API key sends that key, without an account.
+    Switched off is off, and where no way leads out nothing goes. And a Codex whose auth.json holds an API key sends that key, without an account.
     """
-    return problem.kind is LoginKind.DISABLED or (
+    return problem.kind in {LoginKind.DISABLED, LoginKind.NO_WAY} or (
         problem.kind is LoginKind.API_KEY_ONLY and len(own) == 1
     )
 
