@@ -1,6 +1,6 @@
 """One question to the ChatGPT backend: which models does this account have?
 
-Never does: follow a redirect, use a proxy of the environment, repeat what the other side sent in an error. Invariant:
+Never does: follow a redirect, choose its own way out, repeat what the other side sent in an error. Invariant:
 the login's values go to the origin of the base URL alone, and whatever cannot be used is a DiscoveryError.
 """
 
@@ -14,6 +14,8 @@ from addons.core.credential import Origin, Secret, SecretHeader
 from addons.core.login import Login
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 LIMIT_SECONDS = 15.0
@@ -50,6 +52,10 @@ class ModelsRequest:
     base_url: str
     client_version: str
     login: Login
+    proxy: Origin | None = None
+    """The outbound proxy: the one that turns go through."""
+    ca_file: str = ""
+    """The certificates to verify with: those of turns. Empty: the usual ones."""
 
     @property
     def account(self) -> str:
@@ -69,7 +75,12 @@ class ModelsRequest:
         try:
             async with (
                 asyncio.timeout(LIMIT_SECONDS),
-                httpx.AsyncClient(follow_redirects=False, trust_env=False) as client,
+                httpx.AsyncClient(
+                    follow_redirects=False,
+                    trust_env=False,
+                    proxy=str(self.proxy) if self.proxy else None,
+                    verify=self._verification(),
+                ) as client,
                 client.stream(
                     "GET",
                     self.base_url.rstrip("/") + "/models",
@@ -78,9 +89,15 @@ class ModelsRequest:
                 ) as response,
             ):
                 return await self._answer(response, etag)
-        except (httpx.HTTPError, TimeoutError) as error:
+        except (httpx.HTTPError, OSError) as error:
             what = f"could not be asked for its models ({type(error).__name__})"
             raise self._trouble(what) from None
+
+    def _verification(self) -> ssl.SSLContext | bool:
+        """What httpx verifies with. Raises OSError when the file cannot be used."""
+        import ssl  # noqa: PLC0415 - see `send`
+
+        return ssl.create_default_context(cafile=self.ca_file) if self.ca_file else True
 
     def _headers(self) -> dict[bytes, bytes]:
         origin = Origin.of(self.base_url)
@@ -88,7 +105,11 @@ class ModelsRequest:
             (b"authorization", self.login.access_token, b"Bearer "),
             (b"chatgpt-account-id", self.login.account_id, b""),
         ]
-        plain = {b"accept": b"application/json", b"user-agent": b"codex-shim"}
+        plain = {
+            b"accept": b"application/json",
+            b"accept-encoding": b"identity",
+            b"user-agent": b"codex-shim",
+        }
         return plain | {
             name: SecretHeader(name, secret, origin, prefix).value_for(origin)
             for name, secret, prefix in secrets

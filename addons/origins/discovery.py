@@ -17,6 +17,7 @@ import orjson
 
 from addons.core.catalog import Entry, account_entries, fallback_entries
 from addons.core.credential import Origin
+from addons.core.egress import CA_FILE, proxy_for
 from addons.core.login import Login
 from addons.origins.backend_models import DiscoveryError, ModelsRequest
 from addons.origins.codex_cli import CodexCli, CodexCliError
@@ -133,7 +134,12 @@ class AccountCatalog:
         if not login:
             return
         version = version or CLIENT_VERSION_UNKNOWN
-        request = ModelsRequest(self._base_url, version, login)
+        try:
+            proxy = proxy_for(Origin.of(self._base_url), self._env, own_port=0)
+        except ValueError as error:
+            raise DiscoveryError(str(error)) from None
+        ca_file = self._env.get(CA_FILE, "")
+        request = ModelsRequest(self._base_url, version, login, proxy, ca_file)
         account, known = request.account, self._known
         same = (known.account, known.codex_version) == (account, version)
         answer = await request.send(known.etag if same else "")

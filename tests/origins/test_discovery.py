@@ -412,3 +412,27 @@ async def test_a_state_folder_that_cannot_be_written_costs_only_the_copy(
     assert await catalog.refresh(LOGIN) is True
     assert catalog.status == "account"
     assert str(account_catalog_file(env)) in catalog.error
+
+
+async def test_the_question_takes_the_way_of_turns(env: dict[str, str], backend: Backend) -> None:
+    env["CODEX_SHIM_UPSTREAM_PROXY"] = backend.url.removesuffix("/backend-api/codex")
+    catalog = AccountCatalog(env, "http://model.example/codex", Clock())
+
+    assert await catalog.refresh(LOGIN)
+    path, headers = backend.asked[0]
+    assert path.startswith("http://model.example/codex/models?")
+    assert headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"CODEX_SHIM_CA_FILE": "/nowhere/ca.pem"}, {"CODEX_SHIM_UPSTREAM_PROXY": "socks5://h:1"}],
+)
+async def test_a_way_that_cannot_be_taken_is_no_other_way(
+    env: dict[str, str], backend: Backend, wrong: dict[str, str]
+) -> None:
+    port = backend.url.split(":")[2].split("/")[0]
+    catalog = AccountCatalog(env | wrong, f"http://0.0.0.0:{port}/codex", Clock())
+    assert not await catalog.refresh(LOGIN)
+    assert catalog.error
+    assert backend.asked == []
