@@ -14,9 +14,22 @@ import re
 from addons.core.turn import Headers
 
 CLIENT_CREDENTIALS: frozenset[bytes] = frozenset(
-    {b"authorization", b"cookie", b"chatgpt-account-id", b"x-codex-shim-token"}
+    {
+        b"api-key",
+        b"authorization",
+        b"chatgpt-account-id",
+        b"cookie",
+        b"proxy-authorization",
+        b"sec-websocket-protocol",
+        b"x-api-key",
+        b"x-codex-shim-token",
+        b"x-goog-api-key",
+    }
 )
-"""The request headers that are taken off the client's request before a flow exists. Lower case."""
+"""The request headers that are taken off the client's request before a flow exists. Canonical names.
+
+Sec-WebSocket-Protocol is one: browsers put `openai-insecure-api-key.…` into it.
+"""
 
 HOP_BY_HOP: frozenset[bytes] = frozenset(
     {
@@ -35,8 +48,7 @@ HOP_BY_HOP: frozenset[bytes] = frozenset(
 """RFC 9110, 7.6.1, and what older proxies send."""
 
 _NOT_UPSTREAM = HOP_BY_HOP | CLIENT_CREDENTIALS | {b"accept-encoding", b"content-length", b"host"}
-# A cookie of the upstream would never come back: the client's cookies are not passed on.
-_NOT_DOWNSTREAM = HOP_BY_HOP | {b"content-length", b"set-cookie"}
+_NOT_DOWNSTREAM = HOP_BY_HOP
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
