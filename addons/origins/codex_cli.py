@@ -78,13 +78,17 @@ class CodexCli:
 
     def _run(self, *args: str, catalog: bytes | None = None) -> _Ran:
         prefix = "codex-shim-"
-        with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as home:
-            command = [self.binary, *args]
-            if catalog is not None:
-                path = Path(home, _CATALOG_NAME)
-                path.write_bytes(catalog)
-                command += ["-c", f"model_catalog_json={orjson.dumps(str(path)).decode()}"]
-            return self._run_in(home, command)
+        try:
+            with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as home:
+                command = [self.binary, *args]
+                if catalog is not None:
+                    path = Path(home, _CATALOG_NAME)
+                    path.write_bytes(catalog)
+                    command += ["-c", f"model_catalog_json={orjson.dumps(str(path)).decode()}"]
+                return self._run_in(home, command)
+        except OSError as error:
+            msg = f"{self.binary} was not asked: no temporary folder ({error.strerror})"
+            raise CodexCliError(msg) from error
 
     def _run_in(self, home: str, command: list[str]) -> _Ran:
         try:

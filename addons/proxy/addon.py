@@ -80,19 +80,22 @@ class CodexShim:
             )
             raise exceptions.OptionsError(msg)
         if SETTINGS in updated:
-            self._start_engine(getattr(ctx.options, SETTINGS))
+            self._use_settings(getattr(ctx.options, SETTINGS))
 
-    def _start_engine(self, settings: str) -> None:
+    def _use_settings(self, settings: str) -> None:
         try:
             _require_file(CA_FILE, self._env)
-            self.sources = Sources(self._env, Path(settings) if settings else None)
+            sources = Sources(self._env, Path(settings) if settings else None)
         except ValueError as error:
             msg = f"{error}. Correct it, then start codex-shim again."
             raise exceptions.OptionsError(msg) from None
-        front = ShimFront(
-            self.sources.table, self._status, self._body_cap, self.sources.models_etag
-        )
-        self.engine = Engine(front, self.sources.settings.limits, proxy_for=self._proxy_for)
+        self.sources = sources
+        front = ShimFront(sources.table, self._status, self._body_cap, sources.models_etag)
+        if engine := getattr(self, "engine", None):
+            # its turns go on, so it stays: another one would know none of them
+            engine.front, engine.limits = front, sources.settings.limits
+            return
+        self.engine = Engine(front, sources.settings.limits, proxy_for=self._proxy_for)
         self.engine.install()
 
     def running(self) -> None:
@@ -104,7 +107,11 @@ class CodexShim:
     async def _keep_fresh(self) -> None:
         while True:
             login = self.sources.logins.current()
-            await self.sources.refresh()
+            try:
+                await self.sources.refresh()
+            except (OSError, ValueError, RuntimeError) as error:
+                # the next time may go better, and a task that ended asks no more
+                log.warning("the account's models: %s; asked again later", type(error).__name__)
             due = time.monotonic() + REFRESH_SECONDS
             while time.monotonic() < due and self.sources.logins.current() == login:  # noqa: ASYNC110  a file tells no one
                 await asyncio.sleep(LOOK_SECONDS)

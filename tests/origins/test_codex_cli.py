@@ -91,3 +91,11 @@ def _is_gone(pid: int) -> bool:
     except FileNotFoundError:
         return True
     return state in {"Z", "X"}
+
+
+def test_without_a_temporary_folder_it_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(CodexCliError, match="no temporary folder"):
+        cli(FakeCodex(tmp_path)).version()

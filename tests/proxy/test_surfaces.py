@@ -196,6 +196,52 @@ async def test_a_proxy_that_is_not_spoken_shuts_one_route_and_not_the_shim(
         assert b"hunter2" not in refused.body + str(health).encode()
 
 
+async def test_other_settings_at_run_time_keep_the_one_engine(home: Home) -> None:
+    other = home.folder / "other.json"
+    other.write_text('{"aliases": {"mine": "shim-demo"}, "limits": {"drain_seconds": 3}}')
+    async with running(home) as proxy:
+        engine = proxy.shim.engine
+        proxy.master.options.update(codex_shim_settings=str(other))
+        assert (await proxy.post(b'{"model":"mine","input":"hi"}')).status == 200
+        assert proxy.shim.engine is engine
+        assert engine.limits.drain_seconds == 3
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError, RuntimeError])
+async def test_a_failed_background_question_is_asked_again(
+    home: Home, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    asked = []
+
+    async def fail(*_: object) -> bool:
+        asked.append(1)
+        raise error
+
+    monkeypatch.setattr("addons.proxy.addon.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("addons.proxy.addon.REFRESH_SECONDS", 0.01)
+    monkeypatch.setattr(AccountCatalog, "refresh", fail)
+    async with running(home):
+        await until(lambda: len(asked) > 1)
+
+
+async def test_an_answer_that_is_no_stream_keeps_its_length_and_cookies(home: Home) -> None:
+    async def json_answer(exchange: Exchange) -> None:
+        await exchange.send(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+            b"set-cookie: a=b\r\ncontent-length: 2\r\n\r\n{}"
+        )
+
+    home.log_in()
+    async with upstream(json_answer) as backend:
+        url = f"http://127.0.0.1:{backend.port}/codex"
+        async with running(home, CODEX_SHIM_CHATGPT_BASE_URL=url) as proxy:
+            response = await proxy.post(TURN)
+    assert response.body == b"{}"
+    assert response.header(b"content-length") == b"2"
+    assert response.header(b"transfer-encoding") is None
+    assert response.header(b"set-cookie") == b"a=b"
+
+
 async def test_broken_settings_are_told_by_file_and_reason_and_change_nothing(home: Home) -> None:
     turn = b'{"model":"mine","input":"hi"}'
     home.settings.write_text('{"aliases": {"mine": "shim-demo"}}')
