@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ def serve(host: str, port: int, settings: Path | None, *, allow_remote: bool) ->
     if settings and not settings.is_file():
         msg = f"{settings} does not exist or is not a file"
         raise CliError(msg, "Name an existing models.json: --settings PATH")
+    os.umask(0o077)
     _log_to_stderr()
     _load_mitmproxy()
     from addons.proxy.master import ListenOptions, StartError, run_master  # noqa: PLC0415

@@ -39,6 +39,11 @@ def addon_file() -> Path:
 
 def run_tool(tool: Tool, port: int, settings: Path | None, args: Sequence[str]) -> int:
     """Run the tool until it ends, with this terminal and its Ctrl-C. Gives its exit code."""
+    # what -w writes holds whole conversations
+    os.umask(0o077)
+    if settings and not settings.is_file():
+        msg = f"{settings} does not exist or is not a file"
+        raise CliError(msg, "Name an existing models.json: --settings PATH")
     env = dict(os.environ)
     if settings:
         env["CODEX_SHIM_SETTINGS"] = str(settings.absolute())

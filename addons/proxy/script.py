@@ -6,7 +6,10 @@ is an OptionsError and the process lives.
 
 from __future__ import annotations
 
+import os
+
 from mitmproxy import exceptions
+from mitmproxy.addonmanager import Loader
 
 from addons.proxy.addon import CodexShim
 
@@ -15,6 +18,11 @@ class ScriptedShim(CodexShim):
     """CodexShim behind `mitmdump -s` and `mitmweb -s`."""
 
     _serves = False
+
+    def load(self, loader: Loader) -> None:
+        """Keep what mitmproxy writes, such as -w files, to this user: it holds whole conversations."""
+        os.umask(0o077)
+        super().load(loader)
 
     def configure(self, updated: set[str]) -> None:
         """Refuse what CodexShim refuses; during start-up by ending the process with exit code 1."""

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from shim_cli.checks import findings_of
+from shim_cli.errors import CliError
 from shim_cli.health import probe
-from shim_cli.tools import Tool, addon_file, command_of
+from shim_cli.tools import Tool, addon_file, command_of, run_tool
 from tests.cli.run import START, environment, shim
 
 ADDON = Path("/somewhere/addons/codex_shim.py")
@@ -118,3 +119,17 @@ def test_it_serves_until_ctrl_c(tmp_path: Path) -> None:
     assert (found.state, found.report["pid"]) == ("running", process.pid)
     assert f"running at http://127.0.0.1:{port}, 1 model" in doctor
     assert process.returncode == 0
+
+
+def test_what_the_tool_writes_is_for_this_user_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    masks: list[int] = []
+    monkeypatch.setattr("shim_cli.tools.os.umask", masks.append)
+    monkeypatch.setattr("shim_cli.tools._hand_over", lambda *_: 0)
+    assert run_tool("mitmdump", 8765, None, []) == 0
+    assert masks == [0o077]
+
+
+def test_settings_that_do_not_exist_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shim_cli.tools._hand_over", lambda *_: pytest.fail("it was started"))
+    with pytest.raises(CliError, match="does not exist"):
+        run_tool("mitmweb", 8765, Path("/nope.json"), [])
