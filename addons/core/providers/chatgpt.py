@@ -181,7 +181,7 @@ class ChatGPTPlan:
             again = self._with_newer_login()
             if again is not None:
                 return again
-        if HTTPStatus.MULTIPLE_CHOICES <= head.status < HTTPStatus.BAD_REQUEST:
+        if _is_redirect(head):
             return self._tell(redirect_problem(self._request, head, self._settings.base.origin))
         if _is_html(head):
             return Collect(self._settings.limits.error_body_bytes)
@@ -251,6 +251,11 @@ def _forbids(problem: LoginProblem, own: tuple[SecretHeader, ...]) -> bool:
     return problem.kind in {LoginKind.DISABLED, LoginKind.NO_WAY} or (
         problem.kind is LoginKind.API_KEY_ONLY and len(own) == 1
     )
+
+
+def _is_redirect(head: Head) -> bool:
+    redirects = HTTPStatus.MULTIPLE_CHOICES <= head.status < HTTPStatus.BAD_REQUEST
+    return redirects and head.status != HTTPStatus.NOT_MODIFIED
 
 
 def _is_html(head: Head) -> bool:

@@ -338,7 +338,7 @@ def test_an_answer_is_relayed_with_its_status_and_headers(
 
 def test_the_limits_headers_reach_the_client_and_the_framing_does_not() -> None:
     kept = (SSE, (b"x-codex-primary-used-percent", b"42"), (b"x-request-id", b"r"))
-    framing = ((b"transfer-encoding", b"chunked"), (b"set-cookie", b"a=b"))
+    framing = ((b"transfer-encoding", b"chunked"), (b"keep-alive", b"1"))
     step = on_head(Head(200, kept + framing))
     assert isinstance(step, Relay)
     assert step.head.headers == kept
@@ -547,3 +547,9 @@ def test_a_body_that_keeps_its_model_is_not_looked_into(monkeypatch: pytest.Monk
         "POST", "/v1/responses", CODEX, b'{"input":[],"model":"gpt-x"}', model="gpt-x"
     )
     assert wire(plan_of(asked).start()).body is asked.body
+
+
+def test_304_is_an_answer_and_no_redirect() -> None:
+    step = on_head(Head(304, ((b"etag", b'"a"'),)))
+    assert isinstance(step, Relay)
+    assert step.head == Head(304, ((b"etag", b'"a"'),))
