@@ -31,6 +31,12 @@ Port = Annotated[
     int,
     typer.Option(envvar="CODEX_SHIM_PORT", min=1, max=65535, help="The shim's port."),
 ]
+ListenPort = Annotated[
+    int,
+    typer.Option(
+        envvar="CODEX_SHIM_PORT", min=0, max=65535, help="The shim's port. 0 takes a free one."
+    ),
+]
 Settings = Annotated[
     Path | None,
     typer.Option(metavar="PATH", help="models.json. By default ~/.codex-shim/models.json."),
@@ -63,7 +69,7 @@ def root(
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Port = DEFAULT_PORT,
+    port: ListenPort = DEFAULT_PORT,
     settings: Settings = None,
     allow_remote: Annotated[
         bool,
