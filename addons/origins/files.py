@@ -70,7 +70,7 @@ class CachedFile:
             return seen.data
         self._seen = None
         # A pipe under this name must not block the caller, hence not `Path.read_bytes`.
-        with os.fdopen(os.open(self.path, _READ_FLAGS), "rb") as file:
+        with open(self.path, "rb", opener=_open_at_once) as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise OSError(0, "not a regular file")
@@ -98,6 +98,10 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
         _sync_folder(target.parent)
     except OSError as error:
         raise _refused(path, error) from error
+
+
+def _open_at_once(path: str, _flags: int) -> int:
+    return os.open(path, _READ_FLAGS)
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
