@@ -220,7 +220,7 @@ async def test_head_that_is_never_finished_has_a_deadline() -> None:
 
 async def test_head_in_two_parts_is_in_time() -> None:
     async with (
-        engine(synthetic(whole), replace(QUICK, head_seconds=0.2)) as proxy,
+        engine(synthetic(whole), replace(QUICK, head_seconds=1.0)) as proxy,
         client(proxy.port) as c,
     ):
         await c.send(b"POST / HTTP/1.1\r\nhost: x\r\n")

@@ -32,9 +32,9 @@ from addons.proxy.engine.layer import ShimHttpLayer
 from tests.support.waiting import settle, until
 
 QUICK = Limits(
-    connect_seconds=1.0,
+    connect_seconds=5.0,
     heartbeat_seconds=0.1,
-    stall_seconds=1.0,
+    stall_seconds=20.0,
     linger_seconds=0.2,
     drain_seconds=0.2,
     body_bytes=200_000,
