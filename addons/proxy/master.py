@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
+import os
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +19,10 @@ from mitmproxy import exceptions, master
 from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver, tlsconfig
 from mitmproxy.options import Options
 
+from addons.origins.confdir import usable_confdir
 from addons.proxy.addon import ALLOW_REMOTE, SETTINGS, CodexShim
+
+log = logging.getLogger(__name__)
 
 SINK = "http://127.0.0.1:9"
 """The reverse target. Dead on purpose: what slips past the engine ends here."""
@@ -48,7 +53,8 @@ class ShimMaster(master.Master):
         on_ready: Callable[[ShimMaster], None],
         env: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(_options(listen), with_termlog=False)
+        environment = os.environ if env is None else env
+        super().__init__(_options(listen, environment), with_termlog=False)
         self.shim = CodexShim(env)
         self._listen = listen
         self._on_ready = on_ready
@@ -94,8 +100,18 @@ class ShimMaster(master.Master):
         self.shutdown()  # type: ignore[no-untyped-call]
 
 
-def _options(listen: ListenOptions) -> Options:
-    return Options(mode=[f"reverse:{SINK}"], listen_host=listen.host, listen_port=listen.port)
+def _options(listen: ListenOptions, env: Mapping[str, str]) -> Options:
+    options = Options(mode=[f"reverse:{SINK}"], listen_host=listen.host, listen_port=listen.port)
+    usual = Path(options.confdir).expanduser()
+    try:
+        confdir = usable_confdir(usual, env)
+    except OSError as error:
+        msg = f"{usual} cannot be written, nor any other folder: {error.strerror}. Make room, or set TMPDIR."
+        raise StartError(msg) from None
+    if confdir != usual:
+        log.warning("%s cannot be written: certificates are kept in %s", usual, confdir)
+        options.update(confdir=str(confdir))
+    return options
 
 
 def _why_not(error: BaseException, listen: ListenOptions) -> str:
