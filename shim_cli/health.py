@@ -36,8 +36,15 @@ class Health:
 
 
 def probe(port: int) -> Health:
-    """GET /health of the shim on this machine."""
-    url = f"http://127.0.0.1:{port}"
+    """GET /health of the shim on this machine, by its IPv4 address, else by its IPv6 one."""
+    first = _probe(f"http://127.0.0.1:{port}")
+    if first.state != "stopped":
+        return first
+    second = _probe(f"http://[::1]:{port}")
+    return second if second.state == "running" else first
+
+
+def _probe(url: str) -> Health:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(f"{url}/health", timeout=LIMIT_SECONDS) as answer:

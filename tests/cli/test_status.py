@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from shim_cli.health import probe
+from shim_cli.health import Health, probe
 from shim_cli.status import duration, write_status
 
 HEALTHY = {
@@ -172,3 +172,11 @@ def test_a_proxy_of_the_environment_is_not_used(
 )
 def test_a_duration_is_told_in_its_two_largest_units(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_shim_that_listens_on_ipv6_alone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(url: str) -> Health:
+        return Health(url, "running" if "[::1]" in url else "stopped")
+
+    monkeypatch.setattr("shim_cli.health._probe", answer)
+    assert probe(8765) == Health("http://[::1]:8765", "running")
