@@ -299,10 +299,7 @@ def test_the_mistakes_of_a_body_are_told_when_it_is_small_or_names_no_model() ->
 def test_a_rename_leaves_odd_numbers_depths_and_surrogates_as_they_are() -> None:
     rest = (
         b'"model":"x"},"n":'
-         b"0."
-        + b"9" * 5000
-        + b',"s":"\\u0061\xc3\xa9","model":"m","d":'
-        + b"[" * 900
+        b"0." + b"9" * 5000 + b',"s":"\\u0061\xc3\xa9","model":"m","d":' + b"[" * 900
     )
     body = b'{"a":{' + rest + b"]" * 900 + b"}"
     assert with_model(body, None, "NEW") == body.replace(b'"m"', b'"NEW"')
