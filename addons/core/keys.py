@@ -17,6 +17,8 @@ class KeyProblem:
     """Why there is no key: our own words, with the next thing to do, and nothing secret."""
 
     message: str
+    passing: bool = False
+    """It is on its way: the same turn may succeed in a moment."""
 
 
 class KeySource(Protocol):

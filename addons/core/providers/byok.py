@@ -8,20 +8,28 @@ row's origin; a redirect is never followed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import orjson
 
-from addons.core.errors import JSON_HEADERS, SSE_HEADERS, Problem, problem_of
+from addons.core.errors import JSON_HEADERS, SSE_HEADERS, Problem
 from addons.core.headers import HOP_BY_HOP, bad_header
 from addons.core.keys import KeyProblem, KeySource
 from addons.core.limits import Limits
 from addons.core.memory import Memory
+from addons.core.providers.byok_problems import (
+    bad_header_problem,
+    encoded_problem,
+    fault_problem,
+    key_problem,
+    redirect_problem,
+)
+from addons.core.providers.tries import Tries
 from addons.core.routes import Route
 from addons.core.target import Target
 from addons.core.translate.conversation import Conversation, Dialects
-from addons.core.translate.dialect import Dialect
+from addons.core.translate.dialect import Dialect, EventReader
 from addons.core.translate.emitter import Emitter
 from addons.core.translate.endings import Client
 from addons.core.translate.stream import StreamTranslator, whole
@@ -30,7 +38,6 @@ from addons.core.turn import (
     ClientRequest,
     Collect,
     Fault,
-    FaultKind,
     Head,
     Headers,
     Plan,
@@ -48,21 +55,6 @@ Json = Mapping[str, object]
 DEFAULT_LIMITS = Limits()
 Reading = Callable[[Json, str], Conversation | Problem]
 
-PAUSES: dict[int, tuple[float, ...]] = {
-    408: (0.5,),
-    409: (0.5,),
-    500: (0.5, 1.0),
-    502: (0.5, 1.0),
-    503: (0.5, 1.0),
-    504: (0.5, 1.0),
-    529: (0.5, 1.0),
-}
-"""Status → the seconds before each further try. A 429 is told at once: the client knows how to wait, and shows it."""
-LONGEST_SILENT_WAIT = 8.0
-FAULT_PAUSES: dict[FaultKind, tuple[float, ...]] = {
-    FaultKind.CONNECT: (0.5,),
-    FaultKind.RESET: (0.5,),
-}
 OWN_HEADERS: Headers = (
     (b"content-type", b"application/json"),
     (b"accept", b"text/event-stream"),
@@ -95,14 +87,6 @@ class Byok:
         """Begin the plan of one turn."""
         return ByokPlan(self, request)
 
-    def told_of(self, fault: Fault) -> Problem:
-        """What a fault on the way to this target is told as."""
-        problem = problem_of(fault)
-        target = self.target
-        return replace(
-            problem, message=f"{target.slug} ({target.provider} {target.model}): {problem.message}"
-        )
-
     def wire_headers(self) -> Headers:
         """All that is sent beside the key. The row's own win over ours, save what frames or belongs to a hop."""
         own = {
@@ -117,36 +101,29 @@ class Byok:
         return (*kept, *own.values(), (b"accept-encoding", b"identity"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the client asked for."""
-
-    payload: Json
-    """As it came: what the response repeats and the memory keeps."""
-    conversation: Conversation
-    streams: bool
-
-
 class ByokPlan:
     """The decisions of one turn."""
+
+    _conversation: Conversation
+    _streams: bool
+    _tries_left: Tries
 
     def __init__(self, settings: Byok, request: ClientRequest) -> None:
         self._settings = settings
         self._request = request
-        self._asked: _Asked | None = None
-        self._wire: WireRequest | None = None
-        self._tries = 0
+        self._payload: Json = {}
+        """The request as it came: what the response repeats and the memory keeps."""
 
     def start(self) -> Step:
         """Translate and send, or answer why that cannot be."""
-        asked = self._read()
-        if isinstance(asked, Problem):
-            return self._tell(asked)
-        self._asked = asked
-        wire = self._written(asked.conversation)
+        conversation = self._read()
+        if isinstance(conversation, Problem):
+            return self._tell(conversation)
+        self._conversation = conversation
+        wire = self._written(conversation)
         if isinstance(wire, Problem):
             return self._tell(wire)
-        self._wire = wire
+        self._tries_left = Tries(wire)
         return Send(wire)
 
     def on_head(self, head: Head) -> Step:
@@ -154,8 +131,8 @@ class ByokPlan:
         if HTTPStatus.OK <= head.status < HTTPStatus.MULTIPLE_CHOICES:
             return self._begin(head)
         if HTTPStatus.MULTIPLE_CHOICES <= head.status < HTTPStatus.BAD_REQUEST:
-            return self._tell(_redirect(self._settings.target, head))
-        if again := self._again(PAUSES.get(head.status, ()), self._asked_wait(head) or 0.0):
+            return self._tell(redirect_problem(self._settings.target, head))
+        if again := self._tries_left.after_status(head.status, self._asked_wait(head)):
             return again
         if head.status == HTTPStatus.UNAUTHORIZED:
             self._settings.key.refused()
@@ -172,83 +149,72 @@ class ByokPlan:
 
     def on_fault(self, fault: Fault) -> Step:
         """Try once more where the upstream cannot have begun to answer, else tell."""
-        pauses = (0.0,) if fault.reused and fault.kind is FaultKind.RESET else ()
-        again = self._again(pauses or FAULT_PAUSES.get(fault.kind, ()), 0.0)
-        return again or self._tell(self._settings.told_of(fault))
+        again = self._tries_left.after_fault(fault)
+        return again or self._tell(fault_problem(self._settings.target, fault))
 
-    def _read(self) -> _Asked | Problem:
+    def _read(self) -> Conversation | Problem:
         settings, request = self._settings, self._request
         encoding = request.header(b"content-encoding")
         peek = peek_model(request.body, encoding, settings.limits.body_bytes)
         if isinstance(peek, Problem):
             return peek
+        self._payload, self._streams = peek.payload, peek.stream
         payload = settings.memory.resolve(peek.payload)
         if isinstance(payload, Problem):
             return payload
-        conversation = settings.read(payload, settings.target.lineage)
-        if isinstance(conversation, Problem):
-            return conversation
-        return _Asked(peek.payload, conversation, peek.stream)
+        return settings.read(payload, settings.target.lineage)
 
     def _written(self, conversation: Conversation) -> WireRequest | Problem:
         settings, target = self._settings, self._settings.target
         key = settings.key.current()
         if isinstance(key, KeyProblem):
-            return Problem(401, "invalid_prompt", key.message, "authentication_error")
+            return key_problem(key)
         headers = settings.wire_headers()
         if (bad := bad_header(headers)) is not None:
-            return _bad_header(target, bad)
+            return bad_header_problem(target, bad)
         body = settings.dialect.write_request(conversation, target)
         if isinstance(body, Problem):
             return body
         return WireRequest(target.origin, "POST", target.path, headers, body, key)
 
-    def _again(self, pauses: tuple[float, ...], asked: float) -> Send | None:
-        if self._wire is None or self._tries >= len(pauses) or asked > LONGEST_SILENT_WAIT:
-            return None
-        pause = max(pauses[self._tries], asked)
-        self._tries += 1
-        return Send(self._wire, pause)
-
     def _begin(self, head: Head) -> Step:
-        assert self._asked is not None  # noqa: S101  an answer follows what was sent
         limits = self._settings.limits
         if (head.header(b"content-encoding") or b"identity").strip().lower() != b"identity":
-            return self._tell(_encoded(self._settings.target))
+            return self._tell(encoded_problem(self._settings.target))
         if _is_html(head):
             return Collect(limits.error_body_bytes)
-        if not self._asked.streams:
+        if not self._streams:
             return Collect(limits.event_bytes)
         emitter = self._emitter()
-        reader = self._settings.dialect.reader(self._asked.conversation, self._settings.target)
-        translator = StreamTranslator(reader, emitter, self._remember)
+        translator = StreamTranslator(self._reader(), emitter, self._remember)
         headers = (*SSE_HEADERS, *self._route(), *_request_id(head))
         return Relay(Head(HTTPStatus.OK, headers), translator, emitter.open())
 
     def _whole(self, head: Head, body: bytes) -> Step:
-        assert self._asked is not None  # noqa: S101  an answer follows what was sent
         emitter = self._emitter()
-        reader = self._settings.dialect.reader(self._asked.conversation, self._settings.target)
-        problem = whole(reader, emitter, body)
+        problem = whole(self._reader(), emitter, body)
         if problem:
             return self._tell(problem, _request_id(head))
         self._remember(emitter.response)
         headers = (*JSON_HEADERS, *self._route(), *_request_id(head))
         return Answer(Reply(Head(HTTPStatus.OK, headers), orjson.dumps(emitter.response)))
 
+    def _reader(self) -> EventReader:
+        return self._settings.dialect.reader(self._conversation, self._settings.target)
+
     def _emitter(self) -> Emitter:
-        settings, asked = self._settings, self._asked
+        settings = self._settings
         return Emitter(
             f"resp_{settings.ids()}",
             int(settings.clock()),
             settings.target.slug,
-            asked.payload if asked else {},
+            self._payload,
             Client.CODEX if self._request.is_codex else Client.OTHER,
         )
 
     def _remember(self, response: Json) -> None:
-        if self._asked and response.get("status") != "failed":
-            self._settings.memory.keep(self._asked.payload, response)
+        if response.get("status") != "failed":
+            self._settings.memory.keep(self._payload, response)
 
     def _route(self) -> Headers:
         target = self._settings.target
@@ -282,32 +248,3 @@ def _request_id(head: Head) -> Headers:
 
 def _wait_header(seconds: float | None) -> Headers:
     return () if seconds is None else ((b"retry-after", b"%d" % -(-seconds // 1)),)
-
-
-def _redirect(target: Target, head: Head) -> Problem:
-    return Problem(
-        502,
-        "invalid_prompt",
-        f"{target.provider} ({target.model} at {target.origin}) answered HTTP {head.status}, a redirect. codex-shim "
-        f"never follows one with your key. Correct base_url of {target.slug} in models.json.",
-        "upstream_redirect",
-    )
-
-
-def _encoded(target: Target) -> Problem:
-    return Problem(
-        502,
-        "upstream_protocol",
-        f"{target.provider} ({target.model} at {target.origin}) compressed its answer, which was not asked for. "
-        "Switch compression off there, or on the proxy before it.",
-        "upstream_protocol",
-    )
-
-
-def _bad_header(target: Target, name: str) -> Problem:
-    return Problem(
-        400,
-        "invalid_prompt",
-        f"codex-shim did not send this turn: the header {name} of {target.slug} has an odd name or holds a control "
-        "character. Correct extra_headers in models.json.",
-    )
