@@ -64,6 +64,8 @@ _WAIT = re.compile(
 )
 _STATUS = re.compile("[45][0-9]{2}")
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d+)?)s")
+_PAGE = re.compile(r"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
+_TITLE = re.compile(r"<title>([^<]{1,200})</title>", re.IGNORECASE)
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)", re.DOTALL)
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _KEY = re.compile(
@@ -132,13 +134,21 @@ class _Refusal:
         objects = tuple(_objects(value))
         message = next((text for one in objects if (text := _message(one))), "")
         if not objects and isinstance(value, str):
-            message = value
+            message = _of_page(value)
         return cls(
             printable(message),
             tuple(word for one in objects for word in _words(one)),
             next((status for one in objects if (status := _status_in(one))), None),
             _wait_in(objects, message),
         )
+
+
+def _of_page(text: str) -> str:
+    """A proxy's or gateway's HTML page by its title; any other text as it is."""
+    if not _PAGE.match(text):
+        return text
+    title = _TITLE.search(text)
+    return f"an HTML page, {title[1].strip()!r}" if title else "an HTML page"
 
 
 def _json(error: object) -> object:
