@@ -6,6 +6,7 @@ models.json holds itself is a `Secret` from the moment it is parsed.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from addons.core.credential import Secret
@@ -76,12 +77,18 @@ class KeySlot:
         return isinstance(self.place, InlineKey)
 
 
+def is_key(text: str) -> bool:
+    """Whether a text can stand in a header as a key: visible ASCII, no blanks."""
+    return _KEY.fullmatch(text) is not None
+
+
 def looks_secret(name: str) -> bool:
     """Whether a header or query parameter of this name carries a key."""
     word = name.strip().lower().replace("_", "-")
     return word in _SECRET_NAMES or any(part in word for part in _SECRET_PARTS)
 
 
+_KEY = re.compile(r"[\x21-\x7e]+")
 _SECRET_NAMES = frozenset({"key", "api-key", "apikey", "x-api-key", "cookie", "set-cookie", "sig"})
 _SECRET_PARTS = (
     "authorization",

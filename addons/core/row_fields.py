@@ -22,11 +22,16 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from addons.core.credential import Secret
-from addons.core.key_places import DEFAULT_TTL_SECONDS, InlineKey
+from addons.core.key_places import DEFAULT_TTL_SECONDS, InlineKey, is_key
 
 
 def _secret(value: object) -> object:
-    return InlineKey(Secret(value.strip())) if isinstance(value, str) and value.strip() else None
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not is_key(value.strip()):
+        msg = "it must be text of visible ASCII characters, without blanks"
+        raise ValueError(msg)
+    return InlineKey(Secret(value.strip()))
 
 
 def _listed(value: object) -> object:
@@ -138,4 +143,5 @@ def _problem(error: ErrorDetails) -> FieldProblem:
     field = ".".join(str(part) for part in error["loc"][:2]) or "row"
     if error["type"] == "missing":
         return FieldProblem(field, "it is required")
-    return FieldProblem(field, error["msg"][:1].lower() + error["msg"][1:])
+    reason = error["msg"].removeprefix("Value error, ")
+    return FieldProblem(field, reason[:1].lower() + reason[1:])
