@@ -20,8 +20,20 @@ from addons.core.translate.events import CallKind
 LONGEST_NAME = 64
 ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
 HOSTED = frozenset(
-    "web_search web_search_preview tool_search image_generation file_search code_interpreter computer"
-    " computer_use computer_use_preview mcp shell apply_patch".split()
+    {
+        "web_search",
+        "web_search_preview",
+        "tool_search",
+        "image_generation",
+        "file_search",
+        "code_interpreter",
+        "computer",
+        "computer_use",
+        "computer_use_preview",
+        "mcp",
+        "shell",
+        "apply_patch",
+    }
 )
 HOSTED_DATED = ("web_search_", "computer_use_")
 """Names that end in a date: `web_search_preview_2025_03_11`."""
@@ -109,19 +121,17 @@ def read_tools(declared: Sequence[object]) -> Declared | Problem:
 def read_choice(value: object, tools: Sequence[Tool]) -> ToolChoice | Problem:
     """Read `tool_choice` in each of its shapes."""
     match value:
-        case None | "auto":
+        case None:
             return ToolChoice()
-        case "none":
-            return ToolChoice("none")
-        case "required":
-            return ToolChoice("required")
+        case "auto" | "none" | "required" as mode:
+            return ToolChoice(mode)
         case {"type": "function" | "custom"}:
             return _named_choice(value, tools)
         case {"type": "allowed_tools", "mode": "required"}:
             return ToolChoice("required")
         case {"type": str()}:
             return ToolChoice()
-    return _bad("tool_choice is neither a word nor an object with a type")
+    return _bad("tool_choice is neither a known word nor an object with a type")
 
 
 def allowed_tools(choice: object, tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
@@ -133,7 +143,7 @@ def allowed_tools(choice: object, tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
     return tools
 
 
-def _named_choice(value: Json, tools: Sequence[Tool]) -> ToolChoice | Problem:
+def _named_choice(value: object, tools: Sequence[Tool]) -> ToolChoice | Problem:
     named = _name_of(value)
     found = next((tool for tool in tools if (tool.namespace, tool.name) == named), None)
     if named and not found:
