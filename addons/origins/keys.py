@@ -7,6 +7,7 @@ message holds any part of one.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 import time
@@ -250,7 +251,9 @@ def run_command(argv: tuple[str, ...], env: Mapping[str, str], folder: Path) -> 
 
 
 def readable_by_others(path: Path) -> bool:
-    """Whether other users of this machine may read or write a file."""
+    """Whether other users of this machine may read or write a file. Never on Windows, which keeps no such modes."""
+    if os.name == "nt":
+        return False
     try:
         return bool(path.stat().st_mode & OTHERS)
     except OSError:
