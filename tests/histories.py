@@ -41,9 +41,9 @@ def _message(role: str, kind: str, text: str) -> Item:
 
 
 def user_messages() -> st.SearchStrategy[Item]:
-    words = TEXTS.map(lambda text: _message("user", "input_text", text))
-    plain = TEXTS.map(lambda text: {"role": "user", "content": text})
-    seen = TEXTS.map(
+    words: st.SearchStrategy[Item] = TEXTS.map(lambda text: _message("user", "input_text", text))
+    plain: st.SearchStrategy[Item] = TEXTS.map(lambda text: {"role": "user", "content": text})
+    seen: st.SearchStrategy[Item] = TEXTS.map(
         lambda text: {
             "type": "message",
             "role": "user",
@@ -61,7 +61,7 @@ def system_messages() -> st.SearchStrategy[Item]:
 
 def said() -> st.SearchStrategy[Item]:
     message = TEXTS.map(lambda text: _message("assistant", "output_text", text))
-    thought = TEXTS.map(
+    thought: st.SearchStrategy[Item] = TEXTS.map(
         lambda text: {
             "type": "reasoning",
             "summary": [{"type": "summary_text", "text": text}],

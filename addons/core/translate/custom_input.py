@@ -16,6 +16,7 @@ import orjson
 OPENING = '{"input":"'
 START = re.compile(r'\s*\{\s*"input"\s*:\s*"')
 LONGEST_START = 200
+LONGEST_ESCAPE = 12
 OBJECT = re.compile(r'\s*\{\s*("|\Z)')
 PIECE = re.compile(
     r'[^"\\]+'
@@ -66,7 +67,8 @@ class CustomInput:
         if self._place is not _Place.INSIDE:
             return ""
         text, self._tail = _decoded(self._tail + fragment)
-        if self._tail.startswith('"'):
+        if self._tail.startswith('"') or len(self._tail) > LONGEST_ESCAPE:
+            # The string is over, or no JSON: nothing more is certain.
             self._place = _Place.AFTER
         self._given.append(text)
         return text
