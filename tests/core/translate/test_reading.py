@@ -126,6 +126,24 @@ def test_each_kind_of_item(item: object, items: tuple[object, ...]) -> None:
     assert conversation(item).items == items
 
 
+def test_a_picture_in_a_system_message_follows_it() -> None:
+    picture = {"type": "input_image", "image_url": PNG}
+    read = conversation(says("developer", {"type": "input_text", "text": "s"}, picture))
+    assert read.items == (System("s"), User((Image(PNG),)))
+
+
+def test_a_step_of_a_hosted_tool_tells_large_fields_by_their_size() -> None:
+    (item,) = conversation({"type": "image_generation_call", "result": "x" * 5_000}).items
+    assert item == Assistant('[image_generation_call: {"result":"(5002 characters left out)"}]')
+
+
+@pytest.mark.parametrize(
+    "data", ["data:text/plain;base64,AGE=", "AGE=", "data:text/plain;base64,/w=="]
+)
+def test_bytes_are_no_text(data: str) -> None:
+    assert "not text" in refused(says("user", {"type": "input_file", "file_data": data}))
+
+
 def test_foreign_reasoning_keeps_its_summary_and_is_told() -> None:
     item = {
         "type": "reasoning",
