@@ -127,4 +127,10 @@ def _file_text(data: str) -> str | None:
 
 def json_text(value: object) -> str:
     """Compact JSON of what a client sent as an object where a string belongs."""
-    return orjson.dumps(value).decode()
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        # What was parsed may be nested deeper than what can be written.
+        raise Unreadable(
+            where="input", why=f"holds JSON that cannot be written: {error}."
+        ) from error

@@ -144,6 +144,12 @@ def test_bytes_are_no_text(data: str) -> None:
     assert "not text" in refused(says("user", {"type": "input_file", "file_data": data}))
 
 
+def test_json_that_is_nested_too_deep_is_refused() -> None:
+    deep = orjson.loads(b"[" * 500 + b"]" * 500)
+    call = {"type": "function_call", "call_id": "c", "name": "x", "arguments": deep}
+    assert "cannot be written" in refused(call)
+
+
 def test_foreign_reasoning_keeps_its_summary_and_is_told() -> None:
     item = {
         "type": "reasoning",
