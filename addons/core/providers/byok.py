@@ -8,7 +8,7 @@ row's origin; a redirect is never followed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 import orjson
@@ -28,6 +28,8 @@ from addons.core.providers.byok_problems import (
 from addons.core.providers.tries import Tries
 from addons.core.routes import Route
 from addons.core.target import Target
+from addons.core.translate.compacting import CompactionTranslator, whole_summary
+from addons.core.translate.compaction import ask_for_summary, compaction_item
 from addons.core.translate.conversation import Conversation, Dialects
 from addons.core.translate.dialect import Dialect, EventReader
 from addons.core.translate.emitter import Emitter
@@ -45,6 +47,7 @@ from addons.core.turn import (
     Reply,
     Send,
     Step,
+    Translator,
     WireRequest,
 )
 from addons.core.upstream_errors import retry_after_of, upstream_problem
@@ -152,17 +155,26 @@ class ByokPlan:
         again = self._tries_left.after_fault(fault)
         return again or self._tell(fault_problem(self._settings.target, fault))
 
+    @property
+    def _is_unary_compaction(self) -> bool:
+        """`/responses/compact`, whose client reads one JSON and no stream, whatever it is told."""
+        return self._request.path.partition("?")[0].endswith("/compact")
+
     def _read(self) -> Conversation | Problem:
         settings, request = self._settings, self._request
         encoding = request.header(b"content-encoding")
         peek = peek_model(request.body, encoding, settings.limits.body_bytes)
         if isinstance(peek, Problem):
             return peek
-        self._payload, self._streams = peek.payload, peek.stream
+        self._payload = peek.payload
+        self._streams = peek.stream and not self._is_unary_compaction
         payload = settings.memory.resolve(peek.payload)
         if isinstance(payload, Problem):
             return payload
-        return settings.read(payload, settings.target.lineage)
+        conversation = settings.read(payload, settings.target.lineage)
+        if self._is_unary_compaction and isinstance(conversation, Conversation):
+            return ask_for_summary(conversation)
+        return conversation
 
     def _written(self, conversation: Conversation) -> WireRequest | Problem:
         settings, target = self._settings, self._settings.target
@@ -186,11 +198,31 @@ class ByokPlan:
         if not self._streams:
             return Collect(limits.event_bytes)
         emitter = self._emitter()
-        translator = StreamTranslator(self._reader(), emitter, self._remember)
+        translator = self._translator(emitter)
         headers = (*SSE_HEADERS, *self._route(), *_request_id(head))
         return Relay(Head(HTTPStatus.OK, headers), translator, emitter.open())
 
+    def _translator(self, emitter: Emitter) -> Translator:
+        if self._conversation.wants_compaction:
+            seed = self._settings.ids()
+            return CompactionTranslator(self._reader(), emitter, seed, self._remember)
+        return StreamTranslator(self._reader(), emitter, self._remember)
+
+    def _compacted(self, head: Head, body: bytes) -> Step:
+        settings = self._settings
+        summary = whole_summary(self._reader(), settings.target.slug, body)
+        if isinstance(summary, Problem):
+            return self._tell(summary, _request_id(head))
+        headers = (*JSON_HEADERS, *self._route(), *_request_id(head))
+        item = compaction_item(summary, f"cmp_{settings.ids()}")
+        answer: dict[str, object] = {"output": [item]}
+        if not self._is_unary_compaction:
+            answer = {**self._emitter().response, "status": "completed", **answer}
+        return Answer(Reply(Head(HTTPStatus.OK, headers), orjson.dumps(answer)))
+
     def _whole(self, head: Head, body: bytes) -> Step:
+        if self._conversation.wants_compaction:
+            return self._compacted(head, body)
         emitter = self._emitter()
         problem = whole(self._reader(), emitter, body)
         if problem:
@@ -225,7 +257,10 @@ class ByokPlan:
         return retry_after_of(head.headers, self._settings.clock())
 
     def _tell(self, problem: Problem, headers: Headers = ()) -> Answer:
-        if not self._request.is_codex:
+        if self._is_unary_compaction and self._request.is_codex:
+            # It takes a 401 for its own login and tries most others again; at a 400 it stops and shows the message.
+            problem = replace(problem, status=HTTPStatus.BAD_REQUEST)
+        if self._is_unary_compaction or not self._request.is_codex:
             reply = problem.reply()
             head = Head(reply.head.status, (*reply.head.headers, *self._route(), *headers))
             return Answer(Reply(head, reply.body))

@@ -1,5 +1,7 @@
 """The plan of a translated turn: what is sent, what is tried again, and what each client is told."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,7 +13,8 @@ from addons.core.keys import KeyProblem
 from addons.core.limits import Limits
 from addons.core.memory import Memory
 from addons.core.providers.byok import Byok
-from addons.core.translate.conversation import Dialects
+from addons.core.translate.compaction import read_compaction
+from addons.core.translate.conversation import Conversation, Dialects
 from addons.core.turn import (
     Answer,
     ClientRequest,
@@ -418,3 +421,45 @@ def test_a_failed_answer_and_codex_turns_are_not_kept() -> None:
     stream_of(started(request(SDK), memory=memory).on_head(SSE), b"half")
     stream_of(started(request(CODEX, store=False), memory=memory).on_head(SSE), b"a\nstop\n")
     assert len(memory) == 0
+
+
+# Compaction ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("headers", [CODEX, SDK])
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_unary_path_gives_one_item_and_never_a_stream(headers: Headers, stream: bool) -> None:
+    dialect = Parrot()
+    asked = request(headers, path="/v1/responses/compact", stream=stream)
+    plan = started(asked, dialect=dialect)
+    assert dialect.written[0].wants_compaction
+    assert isinstance(plan.on_head(SSE), Collect)
+    status, body = answered(plan.on_body(SSE, b"we did this\nstop\n"))
+    (item,) = orjson.loads(body)["output"]
+    assert (status, item["type"]) == (200, "compaction")
+    assert "we did this" in str(read_compaction(item))
+
+
+@pytest.mark.parametrize(
+    ("headers", "upstream", "status"), [(CODEX, 401, 400), (CODEX, 500, 400), (SDK, 401, 401)]
+)
+def test_the_unary_path_fails_with_a_status(headers: Headers, upstream: int, status: int) -> None:
+    step = refused(started(request(headers, path="/v1/responses/compact")), Head(upstream))
+    assert error_of(step)["status"] == status
+
+
+def test_a_trigger_gives_a_stream_of_one_item() -> None:
+    def read_trigger(payload: Mapping[str, object], lineage: str) -> Conversation | Problem:
+        conversation = read(payload, lineage)
+        assert isinstance(conversation, Conversation)
+        return replace(conversation, wants_compaction=True)
+
+    step = started(read=read_trigger).on_head(SSE)
+    events = parse(stream_of(step, b"we did this\n", b"stop\n"))
+    done = [event["item"]["type"] for event in events if event["type"].endswith("item.done")]
+    assert (done, events[-1]["type"]) == (["compaction"], "response.completed")
+    plan = started(request(SDK, stream=False), read=read_trigger)
+    plan.on_head(SSE)
+    whole = orjson.loads(answered(plan.on_body(SSE, b"we did this\nstop\n"))[1])
+    assert (whole["object"], whole["status"]) == ("response", "completed")
+    assert [item["type"] for item in whole["output"]] == ["compaction"]
