@@ -92,6 +92,9 @@ def _thinking(effort: str | None, profile: Profile) -> Fields:
         case "thinking_switch":
             # Asked for also when the client is silent: models that can think should
             yield "thinking", {"type": "enabled" if switch else "disabled"}
+            if word and switch and profile.efforts:
+                # A switch with words of its own has steps as well (DeepSeek)
+                yield "reasoning_effort", word
         case "enable_thinking":
             yield "enable_thinking", switch
 

@@ -49,6 +49,8 @@ DONE = b"[DONE]"
 SHOWN_BYTES = 200
 WHOLE_ANSWER = (b"{", b"[", b"<")
 """How a body begins that is JSON or HTML. No line of an event stream does."""
+ERROR_FIELD = b"error:"
+"""How llama.cpp of 2025 begins the line that says why it refuses; no field of an event stream."""
 SOFT = frozenset({None, StopReason.END, StopReason.TOOL_CALLS})
 CUT = frozenset({StopReason.LENGTH, StopReason.CONTENT_FILTER, StopReason.REFUSAL})
 """Stops in the middle: a call that was under way is not whole."""
@@ -102,10 +104,9 @@ class ChatReader:
         if self._body is not None:
             self._body += data
             return self._too_large() if len(self._body) > self._limit else []
-        events = self._run(self._sse.feed(data))
-        if self._sse.too_large and not _ended(events):
-            events += self._too_large()
-        return events
+        events = self._sse.feed(data)
+        # The reader left it out: what came after it must not pass for the whole answer
+        return self._too_large() if self._sse.too_large else self._run(events)
 
     def finish(self) -> list[Event]:
         """The upstream ended its body."""
@@ -119,10 +120,14 @@ class ChatReader:
     def _sniffed(self, head: bytes) -> bytes:
         """Decide what the body is, from its first byte that is no blank."""
         first = head.removeprefix(BOM).lstrip()
-        if not first or BOM.startswith(first):
+        if BOM.startswith(first) or (
+            len(first) < len(ERROR_FIELD) and ERROR_FIELD.startswith(first)
+        ):
             self._head = head
             return b""
         self._head = None
+        if first.startswith(ERROR_FIELD):
+            return b"data:" + first.removeprefix(ERROR_FIELD)
         if first.startswith(WHOLE_ANSWER):
             self._body = bytearray()
             return first
@@ -217,7 +222,7 @@ class ChatReader:
 
     def _reasoned(self, reason: object) -> Iterator[Event]:
         word = string(reason).lower()
-        if not word:
+        if word in {"", "null"}:
             return
         if word in BROKEN:
             said = {"error": {"message": f"finish_reason: {word}", "code": word}}
@@ -241,7 +246,8 @@ class ChatReader:
     def _whole(self, body: bytes) -> Iterator[Event]:
         """An answer that is one JSON document, from an upstream that does not stream."""
         try:
-            answer = orjson.loads(body)
+            # Some gateways put the end of a stream after it
+            answer = orjson.loads(body.rstrip().removesuffix(b"data: [DONE]"))
         except orjson.JSONDecodeError:
             what = "a web page" if body.startswith(b"<") else "a body that is no JSON"
             yield from self._failed(f"answered with {what}: {_shown(body)}")

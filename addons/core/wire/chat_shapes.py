@@ -144,5 +144,7 @@ def error_in(chunk: Json, name: str) -> object | None:
         return {"code": status["status_code"], "message": status.get("status_msg")}
     if name == "error" or chunk.get("object") == "error" or chunk.get("type") == "error":
         return chunk
-    bare = "choices" not in chunk and "usage" not in chunk
-    return chunk if bare and (chunk.get("message") or chunk.get("detail")) else None
+    # Under a name of its own it is something else: gateways tell progress and prices that way
+    bare = not name and "choices" not in chunk
+    coded = "code" in chunk and "message" in chunk
+    return chunk if bare and (coded or chunk.get("detail")) else None
