@@ -7,7 +7,7 @@ models.json holds itself is a `Secret` from the moment it is parsed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from addons.core.credential import Secret
 
@@ -40,7 +40,8 @@ class FileKey:
 class CommandKey:
     """A program prints it. No shell: `argv` is the program and its arguments."""
 
-    argv: tuple[str, ...]
+    argv: tuple[str, ...] = field(repr=False)
+    """Arguments may be secrets themselves."""
     ttl_seconds: float = DEFAULT_TTL_SECONDS
 
 

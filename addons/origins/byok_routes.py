@@ -10,9 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from typing import cast
 
 from addons.core.byok_catalog import byok_entry
 from addons.core.errors import Problem, told
@@ -28,13 +26,6 @@ from addons.core.translate.conversation import Dialects
 from addons.core.translate.dialect import Dialect
 from addons.core.turn import ClientRequest, Plan
 from addons.origins.keys import KeyRing, RowKey
-
-READING = "addons.core.translate.reading"
-MODULES: Mapping[Dialects, str] = {
-    Dialects.CHAT: "addons.core.translate.chat",
-    Dialects.MESSAGES: "addons.core.translate.messages",
-}
-"""Who writes requests and reads answers of each protocol."""
 
 Finder = Callable[[str], Route | None]
 
@@ -129,12 +120,15 @@ class _Planned:
 
     def _translated(self) -> PlanMaker:
         from addons.core.providers.byok import Byok  # noqa: PLC0415
+        from addons.core.translate import chat, messages  # noqa: PLC0415
+        from addons.core.translate.reading import read_request  # noqa: PLC0415
 
+        dialects: Mapping[Dialects, Dialect] = {Dialects.CHAT: chat, Dialects.MESSAGES: messages}
         byok = Byok(
             target=self._target,
             key=self._key,
-            dialect=cast("Dialect", import_module(MODULES[self._target.dialect])),
-            read=import_module(READING).read_request,
+            dialect=dialects[self._target.dialect],
+            read=read_request,
             ids=lambda: uuid.uuid4().hex,
             clock=time.time,
             memory=self._memory,

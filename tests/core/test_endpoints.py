@@ -141,7 +141,8 @@ def test_what_is_no_upstream_is_refused_without_being_quoted(base: str) -> None:
     ["http://127.0.0.1:9", "http://127.0.0.2:9", "http://localhost:9", "https://10.0.0.7:8765"],
 )
 def test_this_machine_may_be_http_and_other_machines_may_have_our_port(base: str) -> None:
-    assert composed(base, CHAT, Versioning(), Rules(own_ports=frozenset({8765})))
+    endpoint = composed(base, CHAT, Versioning(), Rules(own_ports=frozenset({8765})))
+    assert str(endpoint.origin) == base
 
 
 def test_a_row_may_allow_http() -> None:
