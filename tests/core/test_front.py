@@ -313,3 +313,24 @@ def test_a_local_answer_never_asks_an_upstream() -> None:
         plan.on_body(Head(200), b"")
     with pytest.raises(AssertionError):
         plan.on_fault(fault)
+
+
+@pytest.mark.parametrize("slug", ["codex-auto-review", "secret"])
+@pytest.mark.parametrize("kind", ["auto_review", "turn"])
+def test_a_helper_call_under_a_slug_that_is_not_offered_goes_to_its_threads_model(
+    slug: str, kind: str
+) -> None:
+    setup = Setup()
+    front = setup.front
+    headers = (JSON, (b"thread-id", b"t1"))
+    front.plan(ClientRequest("POST", "/v1/responses", headers, b'{"model":"shim-demo"}'))
+    metadata = (b"x-codex-turn-metadata", orjson.dumps({"request_kind": kind}))
+    body = orjson.dumps({"model": slug})
+    front.plan(ClientRequest("POST", "/v1/responses", (*headers, metadata), body))
+    routes = [route.slug for _, route in setup.planned.requests]
+    own = [slug] if slug == "secret" else []
+    assert routes == ["shim-demo", *(["shim-demo"] if kind == "auto_review" else own)]
+
+
+def test_an_unknown_slug_is_told_the_setting_that_names_models() -> None:
+    assert "`aliases`" in str(error(Setup().post(b'{"model":"codex-auto-review"}'))["message"])
