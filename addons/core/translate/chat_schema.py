@@ -17,9 +17,7 @@ Schema = Mapping[str, object]
 Json = dict[str, object]
 
 NOISE = frozenset({"$schema", "$id", "$comment", "$anchor", "$vocabulary"})
-FORMATS = frozenset(
-    {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
-)
+FORMATS = ("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid")
 MAPS = frozenset({"properties", "$defs", "definitions", "patternProperties", "dependentSchemas"})
 """Keywords whose values are schemas by name."""
 LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
@@ -31,7 +29,7 @@ GEMINI_KEYS = frozenset(
         "maxLength", "pattern", "minimum", "maximum",
     }
 )  # fmt: skip
-GEMINI_FORMATS = frozenset({"enum", "date-time", "int32", "int64", "float", "double"})
+GEMINI_FORMATS = ("enum", "date-time", "int32", "int64", "float", "double")
 DEEPEST = 60
 """A schema that refers to itself is opened this far at most."""
 
@@ -81,25 +79,29 @@ def _gemini(schema: Schema, above: Schema, opened: tuple[str, ...]) -> Json:
     out: Json = {key: value for key, value in result.items() if key in GEMINI_KEYS}
     if out.get("format") not in GEMINI_FORMATS:
         out.pop("format", None)
-    for key in ("properties", "items", "anyOf"):
-        if key in out:
-            out[key] = _within(out[key], definitions, names, by_name=key == "properties")
-    return _required(_listed(out))
+    return _required(_listed({**out, **_below(out, definitions, names)}))
 
 
-def _within(
-    value: object, definitions: Schema, opened: tuple[str, ...], *, by_name: bool
-) -> object:
-    if isinstance(value, Mapping):
-        if by_name:
-            return {
-                name: _within(one, definitions, opened, by_name=False)
-                for name, one in value.items()
-            }
-        return _gemini(value, definitions, opened)
-    if isinstance(value, list):
-        return [_within(one, definitions, opened, by_name=False) for one in value]
-    return {}
+def _below(schema: Schema, definitions: Schema, opened: tuple[str, ...]) -> Json:
+    """The schemas inside this one; what is no schema allows all."""
+    found: Json = {}
+
+    def one(value: object) -> Json:
+        return _gemini(value, definitions, opened) if isinstance(value, Mapping) else {}
+
+    if "properties" in schema:
+        named = schema["properties"]
+        found["properties"] = (
+            {name: one(value) for name, value in named.items()}
+            if isinstance(named, Mapping)
+            else {}
+        )
+    if "items" in schema:
+        found["items"] = one(schema["items"])
+    if "anyOf" in schema:
+        options = schema["anyOf"]
+        found["anyOf"] = [one(value) for value in options] if isinstance(options, list) else []
+    return found
 
 
 def _definitions(schema: Schema) -> Json:
