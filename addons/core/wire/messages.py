@@ -33,6 +33,7 @@ from addons.core.wire.messages_shapes import (
     counts_of,
     error_in,
     obj,
+    status_of,
     string,
     usage_of,
 )
@@ -138,7 +139,7 @@ class MessagesReader:
     def _said(self, event: Json, name: str) -> Iterator[Event]:
         kind = string(event.get("type")) or name
         if (error := error_in(event, kind)) is not None:
-            yield Failed(upstream_problem(self._target, None, error))
+            yield Failed(upstream_problem(self._target, status_of(error), error))
         elif kind == "message_start":
             yield from self._started(obj(event.get("message")))
         elif kind == "content_block_start":
@@ -152,8 +153,8 @@ class MessagesReader:
         elif kind == "message_stop":
             self._reason = self._reason or StopReason.END
             yield from self._stop()
-        if self._blocks.too_many:
-            yield from self._failed("sent more tool calls, or longer ones, than can be meant")
+        if self._blocks.fault:
+            yield from self._failed(self._blocks.fault)
 
     def _started(self, message: Json) -> Iterator[Event]:
         self._count(obj(message.get("usage")))
@@ -212,12 +213,12 @@ class MessagesReader:
             return
         message = obj(answer)
         if (error := error_in(message, string(message.get("type")))) is not None:
-            yield Failed(upstream_problem(self._target, None, error))
+            yield Failed(upstream_problem(self._target, status_of(error), error))
         elif not isinstance(message.get("content"), list):
             yield from self._failed(f"answered in another protocol: {_shown(body)}")
         else:
-            yield from self._started(message)
-            yield from self._ending(message, {})
+            for kind in ("message_start", "message_delta"):
+                yield from self._said({"type": kind, "message": message, "delta": message}, "")
             yield from self._stop()
 
     def _interrupted(self) -> Iterator[Event]:

@@ -30,6 +30,8 @@ from addons.core.wire.messages_shapes import Json, string
 
 ARGUMENT_BYTES = 8 * MIB
 CALLS = 10_000
+TOO_MUCH = "sent more tool calls, or longer ones, than can be meant"
+NAMELESS = "sent a tool call without a name"
 
 
 @dataclass(slots=True)
@@ -38,7 +40,7 @@ class _Block:
 
     kind: str
     index: int = -1
-    """Of the call among the calls of this answer."""
+    """Of the call among the calls of this answer; -1 for none, and for the answer's form."""
     whole_input: object = None
     custom: CustomInput | None = None
     pieces: list[str] = field(default_factory=list)
@@ -47,12 +49,12 @@ class _Block:
     stopped: bool = False
 
     @property
-    def whole(self) -> bool:
-        """Whether the arguments are an object that ends."""
+    def value(self) -> object:
+        """The arguments as JSON; None when they are none."""
         try:
-            return isinstance(orjson.loads("".join(self.pieces)), dict)
+            return orjson.loads("".join(self.pieces))
         except orjson.JSONDecodeError:
-            return False
+            return None
 
 
 class Blocks:
@@ -66,8 +68,8 @@ class Blocks:
         "_open",
         "_taken",
         "calls",
+        "fault",
         "said",
-        "too_many",
     )
 
     def __init__(self, conversation: Conversation, lineage: str, form: str) -> None:
@@ -80,7 +82,8 @@ class Blocks:
         self.calls = 0
         self.said = False
         """Whether the model has said or called anything."""
-        self.too_many = False
+        self.fault = ""
+        """What of the calls cannot be meant, in words; empty while all is well."""
 
     def start(self, index: object, content: Json) -> Iterator[Event]:
         """A block begins."""
@@ -134,7 +137,7 @@ class Blocks:
 
     @staticmethod
     def _is_whole(block: _Block) -> bool:
-        return block.whole or isinstance(block.whole_input, dict)
+        return isinstance(block.value if block.pieces else block.whole_input, dict)
 
     def _settle(self) -> Iterator[Event]:
         """The model went on: what stopped before was whole."""
@@ -164,17 +167,19 @@ class Blocks:
 
     def _call(self, block: _Block, content: Json) -> Iterator[Event]:
         name = string(content.get("name"))
+        if not name.strip():
+            self.fault = NAMELESS
+            return
         self.said = True
         self._open.append(block)
         given = content.get("input")
         block.whole_input = given or None
         if self._form and name == self._form:
-            block.kind = "tool_use"
-            block.index = -1
             return
         block.index = self.calls
         self.calls += 1
-        self.too_many = self.too_many or self.calls > CALLS
+        if self.calls > CALLS:
+            self.fault = TOO_MUCH
         tool = self._conversation.tool(name)
         kind = tool.kind if tool else CallKind.FUNCTION
         block.custom = CustomInput() if kind is CallKind.CUSTOM else None
@@ -205,7 +210,8 @@ class Blocks:
             return
         block.pieces.append(fragment)
         block.size += len(fragment)
-        self.too_many = self.too_many or block.size > ARGUMENT_BYTES
+        if block.size > ARGUMENT_BYTES:
+            self.fault = TOO_MUCH
         if block.index < 0:
             yield TextDelta(fragment)
             return
@@ -227,4 +233,6 @@ class Blocks:
                 return
             if rest:
                 yield ToolCallDelta(block.index, rest)
+        elif block.pieces and block.value is None:
+            return
         yield ToolCallEnd(block.index)

@@ -39,6 +39,8 @@ BROKEN = frozenset(
 CUT = frozenset({StopReason.LENGTH, StopReason.CONTENT_FILTER, StopReason.REFUSAL})
 """Stops in the middle: a call that was under way may not be whole."""
 
+BAD_REQUEST = 400
+
 CREATED = "cache_creation_input_tokens"
 READ = "cache_read_input_tokens"
 COUNTS = ("input_tokens", CREATED, READ, "output_tokens")
@@ -86,3 +88,8 @@ def error_in(event: Json, kind: str) -> object | None:
     if error:
         return error
     return event if kind == "error" else None
+
+
+def status_of(error: object) -> int | None:
+    """The status that an error would have had before the stream began, for the one word that others use loosely."""
+    return BAD_REQUEST if obj(error).get("type") == "invalid_request_error" else None
