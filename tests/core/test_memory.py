@@ -111,6 +111,15 @@ def test_the_least_recently_used_goes_first() -> None:
     assert isinstance(memory.resolve({"input": "", "previous_response_id": "resp_2"}), Problem)
 
 
+def test_a_reference_is_a_use() -> None:
+    memory = Memory(most_responses=2)
+    memory.keep({"input": "one"}, response(1, said(1)))
+    memory.keep({"input": "two"}, response(2, said(2)))
+    memory.resolve({"input": [{"type": "item_reference", "id": "msg_1"}]})
+    memory.keep({"input": "three"}, response(3, said(3)))
+    assert not isinstance(memory.resolve({"input": "", "previous_response_id": "resp_1"}), Problem)
+
+
 def test_a_root_outlives_its_leaves() -> None:
     memory = Memory(most_responses=2)
     memory.keep({"input": "root"}, response(1, said(1)))

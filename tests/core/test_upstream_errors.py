@@ -62,6 +62,7 @@ REFUSALS: dict[str, tuple[int | None, object, int, str]] = {
     "Anthropic overloaded": (529, anthropic("overloaded_error", "Overloaded"), 503, RATE),
     "Anthropic in stream": (None, anthropic("overloaded_error", "Overloaded"), 503, RATE),
     "Anthropic api in stream": (None, anthropic("api_error", "Internal server error"), 502, "server_error"),
+    "Anthropic api and busy": (529, anthropic("api_error", "Please wait"), 503, RATE),
     "Gemini key": (400, google(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."), 401, FINAL),
     "Gemini context": (400, google(400, "INVALID_ARGUMENT", "The input token count (2) exceeds the maximum number of tokens allowed (1)."), 400, CONTEXT),
     "Gemini per minute": (429, google(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota", [{"retryDelay": "27s"}]), 429, RATE),

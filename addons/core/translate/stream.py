@@ -28,13 +28,12 @@ NO_END = Problem(
 class StreamTranslator:
     """Upstream bytes → the bytes of the client's stream. `ended` is told the response object once it is final."""
 
-    __slots__ = ("_emitter", "_ended", "_reader", "_told")
+    __slots__ = ("_emitter", "_ended", "_reader")
 
     def __init__(self, reader: EventReader, emitter: Emitter, ended: Ended) -> None:
         self._reader = reader
         self._emitter = emitter
         self._ended = ended
-        self._told = False
 
     @property
     def terminal(self) -> bool:
@@ -63,8 +62,7 @@ class StreamTranslator:
 
     def _emit(self, events: Sequence[Event]) -> bytes:
         written = self._emitter.emit(events)
-        if self._emitter.terminal and not self._told:
-            self._told = True
+        if self._emitter.terminal:
             self._ended(self._emitter.response)
         return written
 

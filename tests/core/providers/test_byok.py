@@ -379,6 +379,7 @@ def test_which_faults_are_tried_again(kind: FaultKind) -> None:
     step = plan.on_fault(fault)
     again = kind in {FaultKind.CONNECT, FaultKind.RESET}
     assert isinstance(step, Send) is again
+    assert not isinstance(step, Send) or step.delay == 0.5
     error = error_of(plan.on_fault(fault) if again else step)
     assert error["status"] >= 500
     assert "row (example big-model)" in error["message"]
