@@ -211,6 +211,20 @@ def test_a_command_gets_no_shell_and_its_own_arguments(tmp_path: Path) -> None:
     assert found.matches(Secret("11"))
 
 
+def test_a_command_cannot_read_what_the_shim_was_given_to_read(tmp_path: Path) -> None:
+    reads, writes = os.pipe()
+    kept = os.dup(0)
+    try:
+        os.write(writes, b"typed\n")
+        os.dup2(reads, 0)
+        found = run_command((sys.executable, "-c", "print(input())"), {}, tmp_path)
+    finally:
+        os.dup2(kept, 0)
+        for descriptor in (reads, writes, kept):
+            os.close(descriptor)
+    assert isinstance(found, KeyProblem)
+
+
 class Clock:
     now = 100.0
 
