@@ -63,7 +63,7 @@ class _Open:
 
     def named(self, name: str) -> None:
         """Take (more of) the name: whole, split, growing, or repeated on every chunk."""
-        if not name or name == self.name or self.started or (self.name and self.pieces):
+        if not name or self.started or (self.name and self.pieces):
             return
         self.name = name if name.startswith(self.name) else self.name + name
 
