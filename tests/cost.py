@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 READ, WRITE = 0.1, 1.25
+UNCHANGED = {"thinking": None, "tool_choice": None}
 LEAST, STEP, LOOK_BACK = 1024, 128, 20
 BYTES_PER_TOKEN = 4
 
@@ -44,8 +45,9 @@ def messages_ratio(bodies: Sequence[Json]) -> float:
         stored |= {texts[:mark] for mark in marks if sizes[mark] >= LEAST}
         paid += READ * sizes[read] + WRITE * (sizes[written] - sizes[read])
         paid += sizes[-1] - sizes[written]
-        perfect += _perfect(texts, sizes, seen, WRITE)
-        seen.append(texts)
+        said = tuple(text for text, _ in _messages_units({**body, **UNCHANGED}))
+        perfect += _perfect(said, sizes, seen, WRITE)
+        seen.append(said)
     return paid / perfect
 
 
@@ -110,10 +112,15 @@ def _running(sizes: Sequence[int]) -> list[int]:
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    for place, (left, right) in enumerate(zip(one, other, strict=False)):
-        if left != right:
-            return place
-    return min(len(one), len(other))
+    """The length of the common beginning, by halves: bodies have megabytes."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _marked(body: Json) -> bool:

@@ -92,7 +92,7 @@ def units(body: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-WORDS = st.text(max_size=12)
+WORDS = st.text(max_size=12) | st.sampled_from([" ", "\n\t "])
 TEXTS = WORDS.map(Text)
 IMAGES = st.sampled_from(
     [PIXEL, "https://example.test/a.png", "data:image/png,%89PNG", "data:image/jpg;base64,%%%"]
