@@ -18,7 +18,9 @@ from typing import Literal
 import orjson
 
 from addons.core.catalog import problems_of
+from addons.core.endpoints import Rules
 from addons.core.login import Login, LoginKind
+from addons.core.models_file import parse_models
 from addons.core.providers.chatgpt import (
     BASE_URL_VARIABLE,
     DEFAULT_BASE_URL,
@@ -29,9 +31,10 @@ from addons.origins.codex_cli import CodexCli, CodexCliError
 from addons.origins.files import CachedFile, FileAccessError
 from addons.origins.login_file import login_path
 from addons.origins.paths import catalog_file, settings_file
-from addons.origins.sources import account_logins
+from addons.origins.sources import account_logins, own_ports
 from shim_cli.defaults import models, serve_command
 from shim_cli.health import probe
+from shim_cli.row_checks import row_findings
 from shim_cli.status import duration
 
 Level = Literal["OK", "WARN", "FAIL", "INFO"]
@@ -146,11 +149,13 @@ def _settings(subject: _Subject) -> Iterator[Found]:
             else ("INFO", f"{missing}: no models of your own")
         )
         return
-    problems = parse_settings(data, str(path), subject.env).problems
+    rows = parse_models(data, str(path), Rules(own_ports=own_ports(subject.env)))
+    problems = (*parse_settings(data, str(path), subject.env).problems, *rows.problems)
     for problem in problems:
         yield "FAIL", problem, f"Correct it: ${{EDITOR:-vi}} {path}"
     if not problems:
         yield "OK", f"{path}"
+    yield from row_findings(rows, path, subject.env)
 
 
 def _daemon(subject: _Subject) -> Iterator[Found]:

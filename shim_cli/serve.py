@@ -81,7 +81,7 @@ def announcement(address: str, sources: Sources) -> list[str]:
     lines = [f"codex-shim listens on http://{address}/v1", *_routes(table.live)]
     if problem := sources.login_problem:
         lines.append(f"  chatgpt   not live: {problem.message}")
-    lines += [f"  settings  {text}" for text in sources.settings.problems]
+    lines += [f"  settings  {text}" for text in sources.problems]
     if table.live:
         lines += ["Try it:", f"  {_try_line(address, table.live[0].slug)}"]
     return lines

@@ -25,6 +25,6 @@ def open_sources(env: Mapping[str, str], settings: Path | None) -> Sources:
         sources = Sources(env, settings)
     except ValueError as error:
         raise CliError(str(error), "Correct the variable, then run it again.") from error
-    for problem in sources.settings.problems:
+    for problem in sources.problems:
         typer.echo(f"codex-shim: {problem}", err=True)
     return sources

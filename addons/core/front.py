@@ -6,7 +6,7 @@ Invariant: total. A bad request gets a plan that says what is wrong with it; it 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 from urllib.parse import parse_qs
 
@@ -14,7 +14,8 @@ import orjson
 
 from addons.core.catalog import codex_shape, etag_of, openai_shape
 from addons.core.errors import JSON_HEADERS, Problem
-from addons.core.routes import RouteTable
+from addons.core.routes import Route, RouteTable
+from addons.core.threads import Threads
 from addons.core.turn import Answer, ClientRequest, Fault, Head, Plan, Reply, Step
 from addons.core.wire.peek import find_model
 
@@ -72,6 +73,7 @@ class ShimFront:
     """Largest request body once decoded, in bytes."""
     etag: Callable[[], str | None]
     """The ETag under which the account's catalog was got, when the table is exactly that."""
+    threads: Threads = field(default_factory=Threads)
 
     def plan(self, request: ClientRequest) -> Plan:
         """Decide by path and method."""
@@ -110,10 +112,19 @@ class ShimFront:
         if isinstance(slug, Problem):
             return AnswerPlan(slug.reply())
         table = self.table()
-        route = table.resolve(slug)
+        route = self._route_of(request, slug, table)
         if route is None:
             return AnswerPlan(_unknown_slug(slug, table).reply())
         return route.make_plan(replace(request, model=slug), route)
+
+    def _route_of(self, request: ClientRequest, slug: str, table: RouteTable) -> Route | None:
+        route = table.resolve(slug)
+        if route and route.live:
+            self.threads.note(request, route.slug)
+            return route
+        # Codex's own helpers name models that this user may not have: the thread's model does their work
+        stand_in = table.resolve(self.threads.slug_for_helper(request) or "")
+        return stand_in if stand_in and stand_in.live else route
 
 
 def shim_path(target: str) -> str:
@@ -194,5 +205,5 @@ def _unknown_slug(slug: str, table: RouteTable) -> Problem:
         404,
         "model_not_found",
         f"codex-shim knows no model {slug[:QUOTED_CHARACTERS]!r}. It serves: {known}. "
-        "`codex-shim list --all` tells why others are hidden.",
+        "`codex-shim list --all` tells why others are hidden; `aliases` in models.json gives a model another name.",
     )

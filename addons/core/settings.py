@@ -27,6 +27,8 @@ class Settings:
     """Slug alias → slug."""
     chatgpt_credential: CredentialChoice = "auth_json"
     """Which credential wins on the ChatGPT route when the client sends its own."""
+    chatgpt_fallback: tuple[str, ...] = ()
+    """Slugs that are asked, in order, when the ChatGPT backend cannot answer."""
     allowed_hosts: frozenset[str] = frozenset()
     """Host names beside the loopback ones."""
     problems: tuple[str, ...] = ()
@@ -50,6 +52,7 @@ def parse_settings(
         limits=reader.limits(root, env),
         aliases=reader.aliases(root),
         chatgpt_credential=reader.credential(root),
+        chatgpt_fallback=reader.fallback(root),
         allowed_hosts=frozenset(env.get(ALLOWED_HOSTS, "").lower().replace(",", " ").split()),
         problems=tuple(reader.problems),
     )
@@ -118,6 +121,16 @@ class _Reader:
                 reason = f"{shown(other)} is neither auth_json nor client"
                 self._wrong(("chatgpt", "credential"), reason)
         return self.before.chatgpt_credential
+
+    def fallback(self, root: Mapping[str, object]) -> tuple[str, ...]:
+        """Who is asked when the ChatGPT backend cannot answer."""
+        section = root.get("chatgpt")
+        slugs = section.get("fallback", []) if isinstance(section, dict) else []
+        slugs = [slugs] if isinstance(slugs, str) else slugs
+        if isinstance(slugs, list) and all(isinstance(slug, str) and slug for slug in slugs):
+            return tuple(slugs)
+        self._wrong(("chatgpt", "fallback"), "not a list of names of models")
+        return self.before.chatgpt_fallback
 
     def _object(self, root: Mapping[str, object], name: str) -> Mapping[str, object] | None:
         value = root.get(name, {})

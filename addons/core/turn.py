@@ -156,6 +156,8 @@ class Relay:
 
     head: Head
     translator: Translator
+    opening: bytes = b""
+    """What the client is given at once, before the upstream's first byte."""
 
 
 @dataclass(frozen=True, slots=True)

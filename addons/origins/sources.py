@@ -14,7 +14,9 @@ from pathlib import Path
 
 from addons.core.credential import Origin
 from addons.core.egress import outbound_problem
+from addons.core.endpoints import Rules
 from addons.core.login import Login, LoginKind, LoginProblem, LoginSource, NoLogins
+from addons.core.models_file import NO_ROWS, ModelRows, parse_models
 from addons.core.providers.chatgpt import (
     BASE_URL_VARIABLE,
     DEFAULT_BASE_URL,
@@ -24,6 +26,7 @@ from addons.core.providers.chatgpt import (
 from addons.core.providers.demo import DEMO_SLUG, demo_entry
 from addons.core.routes import Route, RouteTable
 from addons.core.settings import Settings, parse_settings
+from addons.origins.byok_routes import ByokRoutes
 from addons.origins.demo import plan_demo
 from addons.origins.discovery import AccountCatalog
 from addons.origins.files import CachedFile, FileAccessError
@@ -32,6 +35,7 @@ from addons.origins.paths import settings_file
 
 BUILT_IN_ALIASES = {"openai-gpt-5-5": "gpt-5.5"}
 """Slugs that earlier shims wrote into users' configs."""
+PORT_VARIABLE, DEFAULT_PORT = "CODEX_SHIM_PORT", 8765
 DEMO_HIDDEN = "It is only offered while no real model is."
 
 
@@ -44,6 +48,9 @@ class SettingsSource:
         self._seen: bytes | str | None = None
         """The file's bytes, or why there are none."""
         self._settings = parse_settings(None, str(self._file.path), env)
+        self._rules = Rules(own_ports=own_ports(env))
+        self.rows: ModelRows = NO_ROWS
+        """The model rows of the same state of the file as the settings that were last given."""
 
     @property
     def path(self) -> Path:
@@ -65,7 +72,16 @@ class SettingsSource:
     def _changed(self, seen: bytes | str | None) -> Settings:
         if isinstance(seen, str):
             return replace(self._settings, problems=(seen,))
-        return parse_settings(seen, str(self._file.path), self._env, self._settings)
+        name = str(self._file.path)
+        settings = parse_settings(seen, name, self._env, self._settings)
+        self.rows = parse_models(seen, name, self._rules, self.rows)
+        return replace(settings, problems=(*settings.problems, *self.rows.problems))
+
+
+def own_ports(env: Mapping[str, str]) -> frozenset[int]:
+    """Where the shim listens, as far as the environment tells: rows must not point there."""
+    port = env.get(PORT_VARIABLE, "")
+    return frozenset({int(port) if port.isdecimal() else DEFAULT_PORT})
 
 
 def account_logins(
@@ -95,6 +111,7 @@ class Sources:
         self.logins = account_logins(env, self._base.origin, clock)
         self.catalog = AccountCatalog(env, base_url, clock)
         self.catalog.load()
+        self.byok = ByokRoutes(env, self.settings_source.path.parent, self._find)
         self._built_from: tuple[object, ...] = ()
         self._table = RouteTable()
 
@@ -119,24 +136,66 @@ class Sources:
         found = self.logins.current()
         return found if isinstance(found, LoginProblem) else None
 
+    @property
+    def rows(self) -> ModelRows:
+        """The model rows as they are now."""
+        self.settings_source.current()
+        return self.settings_source.rows
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the settings, and with what their rows name."""
+        settings, table = self.settings, self.table()
+        named = [
+            *settings.chatgpt_fallback,
+            *(slug for row in self.rows.rows for slug in row.fallback),
+        ]
+        unknown = dict.fromkeys(slug for slug in named if not table.resolve(slug))
+        strays = (
+            f"{self.settings_source.path}: fallback: {slug!r} is no model" for slug in unknown
+        )
+        return (*settings.problems, *strays, *self.byok.troubles(self.rows))
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Why what is not offered is not: `chatgpt` as a whole, and each hidden row by its slug."""
+        problem = self.login_problem
+        rows = {row.slug for row in self.rows.rows}
+        hidden = (route for route in self.table().routes.values() if not route.live)
+        return {
+            **({"chatgpt": problem.message} if problem else {}),
+            **{route.slug: route.hidden_because for route in hidden if route.slug in rows},
+        }
+
     def table(self) -> RouteTable:
         """The table as the sources are now; the same object while nothing changed."""
         settings, problem = self.settings, self.login_problem
-        built_from = (settings, problem, self.catalog.entries)
+        rows = self.settings_source.rows
+        built_from = (settings, problem, self.catalog.entries, rows, self.byok.missing(rows))
         if built_from != self._built_from:
             self._table = self._build(settings, problem)
             self._built_from = built_from
         return self._table
 
     def _build(self, settings: Settings, problem: LoginProblem | None) -> RouteTable:
-        chatgpt = self._chatgpt_routes(settings, problem)
-        demo = self._demo_route(settings, any(route.live for route in chatgpt))
-        return RouteTable.of([*chatgpt, demo], {**BUILT_IN_ALIASES, **settings.aliases})
+        rows = self.settings_source.rows
+        byok = self.byok.routes(rows, settings.limits)
+        theirs = {route.slug for route in byok if route.live}
+        chatgpt = [
+            route for route in self._chatgpt_routes(settings, problem) if route.slug not in theirs
+        ]
+        demo = self._demo_route(settings, any(route.live for route in (*chatgpt, *byok)))
+        aliases = {**BUILT_IN_ALIASES, **rows.by_model, **settings.aliases}
+        return RouteTable.of([*chatgpt, *byok, demo], aliases)
+
+    def _find(self, slug: str) -> Route | None:
+        return self.table().resolve(slug)
 
     def _chatgpt_routes(self, settings: Settings, problem: LoginProblem | None) -> list[Route]:
         chatgpt = ChatGPT(
             self.logins, self._base, settings.chatgpt_credential, limits=settings.limits
         )
+        make_plan = self.byok.with_fallbacks(chatgpt.plan, settings.chatgpt_fallback)
         return [
             Route(
                 slug=str(entry["slug"]),
@@ -144,7 +203,7 @@ class Sources:
                 provider="chatgpt",
                 model=str(entry["slug"]),
                 entry=entry,
-                make_plan=chatgpt.plan,
+                make_plan=make_plan,
                 hidden_because=problem.message if problem else "",
             )
             for entry in self.catalog.entries
@@ -164,5 +223,6 @@ class Sources:
 
     async def refresh(self) -> bool:
         """Ask for the account's models. For the background; never raises. Says whether they changed."""
+        self.byok.ring.prepare(self.rows.rows)
         found = self.logins.current()
         return await self.catalog.refresh(found if isinstance(found, Login) else None)

@@ -174,14 +174,13 @@ class CodexShim:
         return self.sources.settings.limits.body_bytes
 
     def _status(self) -> Status:
-        problem = self.sources.login_problem
         return Status(
             version=VERSION,
             pid=os.getpid(),
             uptime_seconds=time.monotonic() - self._started,
             live_turns=self.engine.live_turns - 1,  # the one that asks is none
-            reasons={"chatgpt": problem.message} if problem else {},
-            problems=self.sources.settings.problems,
+            reasons=self.sources.reasons,
+            problems=self.sources.problems,
         )
 
 

@@ -320,3 +320,36 @@ def test_a_route_is_told_the_name_that_was_asked_for() -> None:
     for name in ("gpt-5.5", "old"):
         setup.post(b'{"input":"hi","model":"%s"}' % name.encode())
     assert [request.model for request, _ in setup.planned.requests] == ["gpt-5.5", "old"]
+
+
+@pytest.mark.parametrize("slug", ["codex-auto-review", "secret"])
+@pytest.mark.parametrize("kind", ["auto_review", "turn"])
+def test_a_helper_call_under_a_slug_that_is_not_offered_goes_to_its_threads_model(
+    slug: str, kind: str
+) -> None:
+    setup = Setup()
+    front = setup.front
+    headers = (JSON, (b"thread-id", b"t1"))
+    front.plan(ClientRequest("POST", "/v1/responses", headers, b'{"model":"shim-demo"}'))
+    metadata = (b"x-codex-turn-metadata", orjson.dumps({"request_kind": kind}))
+    body = orjson.dumps({"model": slug})
+    front.plan(ClientRequest("POST", "/v1/responses", (*headers, metadata), body))
+    routes = [route.slug for _, route in setup.planned.requests]
+    own = [slug] if slug == "secret" else []
+    assert routes == ["shim-demo", *(["shim-demo"] if kind == "auto_review" else own)]
+
+
+def test_a_threads_model_that_is_offered_no_more_does_not_stand_in() -> None:
+    setup = Setup()
+    tables = [setup.front.table()]
+    front = ShimFront(lambda: tables[0], lambda: STATUS, lambda: 1000, lambda: None)
+    headers = (JSON, (b"thread-id", b"t1"), (b"x-codex-turn-metadata", b'{"request_kind":"title"}'))
+    front.plan(ClientRequest("POST", "/v1/responses", headers, b'{"model":"gpt-5.5"}'))
+    tables[0] = Setup(hidden="logged out").front.table()
+    step = front.plan(ClientRequest("POST", "/v1/responses", headers, b'{"model":"x"}')).start()
+    assert isinstance(step, Answer)
+    assert step.reply.head.status == 404
+
+
+def test_an_unknown_slug_is_told_the_setting_that_names_models() -> None:
+    assert "`aliases`" in str(error(Setup().post(b'{"model":"codex-auto-review"}'))["message"])

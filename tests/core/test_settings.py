@@ -154,3 +154,20 @@ def test_any_bytes_give_settings_that_can_be_used(data: bytes) -> None:
 )
 def test_the_line_of_a_key_is_that_of_the_innermost(path: tuple[str, ...], line: int) -> None:
     assert line_of(b'{"a": 1,\n"b": {\n"a": 2}}', path) == line
+
+
+@pytest.mark.parametrize(
+    ("value", "slugs"), [('"a"', ("a",)), ('["a", "b"]', ("a", "b")), ("[]", ())]
+)
+def test_the_fallback_of_chatgpt_is_a_list_of_models(value: str, slugs: tuple[str, ...]) -> None:
+    settings = parse(f'{{"chatgpt": {{"fallback": {value}}}}}'.encode())
+    assert (settings.chatgpt_fallback, settings.problems) == (slugs, ())
+
+
+@pytest.mark.parametrize("value", ["7", "[7]", '[""]', "{}", "null"])
+def test_a_fallback_that_is_none_leaves_the_last_one(value: str) -> None:
+    before = parse(b'{"chatgpt": {"fallback": ["a"]}}')
+    settings = parse(f'{{"chatgpt": {{"fallback": {value}}}}}'.encode(), before)
+    assert settings.chatgpt_fallback == ("a",)
+    [problem] = settings.problems
+    assert problem.startswith("models.json: chatgpt.fallback: not a list")

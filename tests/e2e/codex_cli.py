@@ -21,6 +21,8 @@ import pytest
 import tomlkit
 
 VERSION = "0.169.0"
+OLDEST = "0.133.0"
+"""The oldest client that is held to work."""
 CLOSED = "http://127.0.0.1:9"
 
 Json = dict[str, object]
@@ -36,16 +38,16 @@ def cache_dir() -> Path:
     return home_cache / "codex-shim-tests"
 
 
-def installed_codex() -> Path:
-    """The `codex` of the pinned version, installed on first use. Skips without npm, but fails in CI."""
-    prefix = cache_dir() / f"codex-{VERSION}"
+def installed_codex(version: str = VERSION) -> Path:
+    """The `codex` of a version, installed on first use. Skips without npm, but fails in CI."""
+    prefix = cache_dir() / f"codex-{version}"
     binary = prefix / "node_modules" / ".bin" / "codex"
     if not binary.exists():
-        _install(prefix)
+        _install(prefix, version)
     return binary
 
 
-def _install(prefix: Path) -> None:
+def _install(prefix: Path, version: str) -> None:
     npm = shutil.which("npm")
     if npm is None:
         reason = "npm is missing: the end-to-end tests need it to install the real Codex CLI"
@@ -55,7 +57,7 @@ def _install(prefix: Path) -> None:
     prefix.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=prefix.parent) as staging:
         client = Path(staging) / "client"
-        package = f"@openai/codex@{VERSION}"
+        package = f"@openai/codex@{version}"
         subprocess.run(
             [npm, "install", "--no-audit", "--no-fund", "--prefix", str(client), package],
             check=True,

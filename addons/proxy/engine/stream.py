@@ -231,6 +231,8 @@ class TurnStream(OutletStream):
         self.translator = step.translator
         if (yield from self.open_answer(step.head)):
             self.server_state = self.state_relay
+            if step.opening:
+                yield from self.give(step.opening)
 
     def state_relay(self, event: events.Event) -> CommandGenerator[None]:
         """Stream what the upstream says through the translator."""

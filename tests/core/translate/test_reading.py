@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addons.core.errors import Problem
+from addons.core.translate.compaction import REQUEST, SUMMARY_PREFIX, compaction_item
+from addons.core.translate.conversation import (
+    Assistant,
+    Call,
+    Conversation,
+    Image,
+    Output,
+    Reasoning,
+    Sampling,
+    System,
+    Text,
+    TextFormat,
+    User,
+)
+from addons.core.translate.events import CallKind
+from addons.core.translate.reading import read_request
+from addons.core.translate.replay import seal
+from tests.histories import CUSTOM, FUNCTION, NAMESPACE, PNG, TOOLS, extensions, request_of
+
+OWN = seal("here", {"signature": "s"})
+FOREIGN = seal("there", {"signature": "s"})
+TEXT_FILE = {"type": "input_file", "filename": "a.txt", "file_data": "data:text/plain;base64,aGk="}
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 9)
+    | st.text(st.characters(codec="utf-8"), max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ("type", "role", "content", "text", "name", "tools", "output", "call_id")
+            ),
+            inner
+            | st.sampled_from(("message", "user", "function_call", "namespace", "input_text")),
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+def conversation(*items: object, **body: object) -> Conversation:
+    read = read_request({"input": list(items), **body}, "here")
+    assert isinstance(read, Conversation)
+    return read
+
+
+def refused(*items: object, **body: object) -> str:
+    read = read_request({"input": list(items), **body}, "here")
+    assert isinstance(read, Problem)
+    assert (read.status, read.code) == (400, "invalid_prompt")
+    return read.message
+
+
+def says(role: str, *parts: object) -> dict[str, object]:
+    return {"type": "message", "role": role, "content": list(parts)}
+
+
+@pytest.mark.parametrize(
+    ("item", "items"),
+    [
+        ({"role": "user", "content": "hi"}, (User((Text("hi"),)),)),
+        (says("developer", {"type": "input_text", "text": "s"}), (System("s"),)),
+        (says("system", {"type": "text", "text": "s"}), (System("s"),)),
+        (says("assistant", {"type": "output_text", "text": "a"}), (Assistant("a"),)),
+        (says("assistant", {"type": "refusal", "refusal": "no"}), (Assistant("no"),)),
+        (
+            says("user", {"type": "input_image", "image_url": PNG, "detail": "low"}),
+            (User((Image(PNG, "low"),)),),
+        ),
+        (
+            says("user", {"type": "input_image", "image_url": {"url": PNG, "detail": "high"}}),
+            (User((Image(PNG, "high"),)),),
+        ),
+        (says("user", TEXT_FILE), (User((Text('<file name="a.txt">\nhi\n</file>'),)),)),
+        (
+            {"type": "function_call", "call_id": "c", "name": "add", "namespace": "n", "arguments": "{x"},
+            (Call("c", "n__add", "{x"),),
+        ),
+        (
+            {"type": "custom_tool_call", "call_id": "c", "name": "apply_patch", "input": "*** B"},
+            (Call("c", "apply_patch", "*** B", CallKind.CUSTOM),),
+        ),
+        (
+            {"type": "local_shell_call", "call_id": "c", "action": {"type": "exec", "command": ["ls"]}},
+            (Call("c", "local_shell", '{"type":"exec","command":["ls"]}', CallKind.LOCAL_SHELL),),
+        ),
+        (
+            {"type": "function_call_output", "call_id": "c", "output": "o"},
+            (Output("c", (Text("o"),)),),
+        ),
+        (
+            {
+                "type": "custom_tool_call_output",
+                "call_id": "c",
+                "output": [
+                    {"type": "input_text", "text": "o"},
+                    {"type": "input_image", "image_url": PNG},
+                ],
+            },
+            (Output("c", (Text("o"), Image(PNG))),),
+        ),
+        ({"type": "function_call_output", "call_id": "c", "output": ""}, (Output("c", ()),)),
+        (
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": "t"}], "encrypted_content": OWN},
+            (Reasoning("t", OWN),),
+        ),
+        ({"type": "reasoning", "summary": [], "encrypted_content": OWN}, (Reasoning("", OWN),)),
+        (compaction_item("sum", "cmp_1"), (User((Text(SUMMARY_PREFIX + "sum"),)),)),
+        (
+            {"type": "web_search_call", "id": "ws_1", "action": {"query": "q"}},
+            (Assistant('[web_search_call: {"action":{"query":"q"}}]'),),
+        ),
+    ],
+)  # fmt: skip
+def test_each_kind_of_item(item: object, items: tuple[object, ...]) -> None:
+    assert conversation(item).items == items
+
+
+def test_a_picture_in_a_system_message_follows_it() -> None:
+    picture = {"type": "input_image", "image_url": PNG}
+    read = conversation(says("developer", {"type": "input_text", "text": "s"}, picture))
+    assert read.items == (System("s"), User((Image(PNG),)))
+
+
+def test_a_step_of_a_hosted_tool_tells_large_fields_by_their_size() -> None:
+    (item,) = conversation({"type": "image_generation_call", "result": "x" * 5_000}).items
+    assert item == Assistant('[image_generation_call: {"result":"(5002 characters left out)"}]')
+
+
+@pytest.mark.parametrize(
+    "data", ["data:text/plain;base64,AGE=", "AGE=", "data:text/plain;base64,/w=="]
+)
+def test_bytes_are_no_text(data: str) -> None:
+    assert "not text" in refused(says("user", {"type": "input_file", "file_data": data}))
+
+
+def test_json_that_is_nested_too_deep_is_refused() -> None:
+    deep = orjson.loads(b"[" * 500 + b"]" * 500)
+    call = {"type": "function_call", "call_id": "c", "name": "x", "arguments": deep}
+    assert "cannot be written" in refused(call)
+
+
+def test_foreign_reasoning_keeps_its_summary_and_is_told() -> None:
+    item = {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": "t"}],
+        "encrypted_content": FOREIGN,
+    }
+    read = conversation(item)
+    assert read.items == (Reasoning("t"),)
+    assert read.dropped == ("input[0]: encrypted reasoning of another upstream",)
+
+
+def test_a_foreign_compaction_is_told() -> None:
+    read = conversation(
+        {"role": "user", "content": "hi"}, {"type": "compaction", "encrypted_content": "gA"}
+    )
+    assert read.dropped == ("input[1]: a compaction that another service encrypted",)
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        ({"type": "teleport"}, ("input[0]", "'teleport'")),
+        (5, ("input[0]",)),
+        (says("tool"), ("input[0]", "'tool'")),
+        (says("user", {"type": "input_audio"}), ("input[0].content[0]", "'input_audio'")),
+        (says("user", {"type": "input_image", "file_id": "file_1"}), ("file_id", "data:")),
+        (says("user", {"type": "input_file", "file_id": "file_1"}), ("file_data",)),
+        (
+            says("user", {"type": "input_file", "file_data": "data:application/pdf;base64,aGk="}),
+            ("not text",),
+        ),
+        ({"type": "function_call", "name": "x", "arguments": "{}"}, ("call_id",)),
+        ({"type": "function_call_output", "output": "x"}, ("call_id",)),
+        ({"type": "item_reference", "id": "msg_1"}, ("store: false",)),
+    ],
+)
+def test_what_cannot_be_carried_is_named(item: object, words: tuple[str, ...]) -> None:
+    message = refused(item)
+    assert all(word in message for word in words)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"previous_response_id": "resp_1"},
+        {"conversation": "conv_1"},
+        {"prompt": {"id": "p"}},
+        {"input": 5},
+        {"input": []},
+        {"tools": 5},
+        {"tools": [{"type": "teleport"}]},
+        {"tool_choice": "any"},
+        {"instructions": 5},
+        {"text": {"format": {"type": "yaml"}}},
+        {"input": [{"type": "additional_tools", "tools": 5}]},
+    ],
+)
+def test_a_body_that_cannot_be_carried(body: dict[str, object]) -> None:
+    assert isinstance(read_request({"input": "hi", **body}, "here"), Problem)
+
+
+def test_everything_beside_the_items() -> None:
+    read = read_request(
+        {
+            "instructions": "be kind",
+            "input": "hi",
+            "parallel_tool_calls": False,
+            "reasoning": {"effort": "high"},
+            "text": {
+                "verbosity": "low",
+                "format": {"type": "json_schema", "name": "n", "schema": {"a": 1}, "strict": True},
+            },
+            "max_output_tokens": 5,
+            "temperature": 0,
+            "top_p": 0.5,
+            "prompt_cache_key": "k",
+            "stream": True,
+        },
+        "here",
+    )
+    assert isinstance(read, Conversation)
+    assert read.items == (System("be kind"), User((Text("hi"),)))
+    assert read.parallel_tool_calls is False
+    assert (read.effort, read.verbosity, read.cache_key) == ("high", "low", "k")
+    assert read.text_format == TextFormat("json_schema", "n", {"a": 1}, strict=True)
+    assert read.sampling == Sampling(5, 0, 0.5)
+    assert read.stream
+
+
+def test_additional_tools_come_after_the_requests_own() -> None:
+    item = {"type": "additional_tools", "role": "developer", "tools": [NAMESPACE]}
+    read = conversation(item, {"role": "user", "content": "hi"}, tools=[FUNCTION, CUSTOM])
+    assert [tool.name for tool in read.tools] == [
+        "exec_command", "apply_patch", "add_one", "exec_command",
+    ]  # fmt: skip
+
+
+def test_a_trigger_asks_for_the_summary_last() -> None:
+    read = conversation(
+        {"role": "user", "content": "hi"}, {"type": "compaction_trigger"}, tools=TOOLS
+    )
+    assert read.wants_compaction
+    assert read.items[-1] == User((Text(REQUEST),))
+
+
+@given(extensions())
+def test_a_history_is_a_prefix_of_its_extension(
+    pair: tuple[list[dict[str, object]], list[dict[str, object]]],
+) -> None:
+    before, after = (read_request(request_of(items), "here") for items in pair)
+    assert isinstance(before, Conversation)
+    assert isinstance(after, Conversation)
+    assert after.items[: len(before.items)] == before.items
+    assert after.tools == before.tools
+
+
+@given(
+    st.dictionaries(st.sampled_from(("input", "tools", "tool_choice", "text", "reasoning")), JSON)
+)
+def test_any_json_is_read_or_refused(body: dict[str, object]) -> None:
+    read = read_request(orjson.loads(orjson.dumps(body)), "here")
+    assert isinstance(read, Conversation | Problem)

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addons.core.errors import Problem
+from addons.core.translate.conversation import Tool, ToolChoice
+from addons.core.translate.events import CallKind
+from addons.core.translate.tools import (
+    Named,
+    Restorer,
+    allowed_tools,
+    read_choice,
+    read_tools,
+    wire_name,
+)
+from tests.histories import CUSTOM, FUNCTION, NAMESPACE, TOOLS
+
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=80) | st.sampled_from(
+    ("a", "b", "a__b", "b__a", "x" * 64, "x" * 65)
+)
+LEGAL = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def tools_of(*declared: object) -> tuple[Tool, ...]:
+    read = read_tools(declared)
+    assert not isinstance(read, Problem)
+    return read.tools
+
+
+def test_what_codex_declares() -> None:
+    read = read_tools(TOOLS)
+    assert not isinstance(read, Problem)
+    assert [tool.wire_name for tool in read.tools] == [
+        "exec_command", "apply_patch", "mcp__srv__add_one", "mcp__srv__exec_command",
+    ]  # fmt: skip
+    assert read.dropped == ("hosted tool web_search",)
+
+
+def test_a_custom_tool_is_a_function_of_one_text_that_says_its_grammar() -> None:
+    (tool,) = tools_of(CUSTOM)
+    assert tool.kind is CallKind.CUSTOM
+    assert tool.schema["required"] == ["input"]
+    assert 'lark grammar:\nstart: "*** Begin Patch"' in tool.description
+    assert "*** End Patch" in tool.description
+
+
+@given(st.lists(st.tuples(st.none() | NAMES, NAMES), unique=True, max_size=8))
+def test_flattening_and_restoring_is_the_identity(named: list[tuple[str | None, str]]) -> None:
+    declared = [
+        {"type": "namespace", "name": space, "tools": [{**FUNCTION, "name": name}]}
+        if space
+        else {**FUNCTION, "name": name}
+        for space, name in named
+    ]
+    tools = tools_of(*declared)
+    restorer = Restorer(tools)
+    assert all(LEGAL.fullmatch(tool.wire_name) for tool in tools)
+    assert len({tool.wire_name for tool in tools}) == len(named)
+    for space, name in named:
+        assert restorer.restore(restorer.wire(name, space)) == Named(name, space)
+
+
+@given(st.lists(st.tuples(st.none() | NAMES, NAMES), unique=True, min_size=1, max_size=6))
+def test_later_tools_change_no_earlier_name(named: list[tuple[str | None, str]]) -> None:
+    declared = [
+        {"type": "namespace", "name": space, "tools": [{**FUNCTION, "name": name}]}
+        if space
+        else {**FUNCTION, "name": name}
+        for space, name in named
+    ]
+    assert tools_of(*declared)[:-1] == tools_of(*declared[:-1])
+
+
+def test_two_tools_that_would_meet_get_two_names() -> None:
+    plain = {**FUNCTION, "name": "mcp__srv__add_one"}
+    first, second, _ = tools_of(plain, NAMESPACE)
+    assert first.wire_name == "mcp__srv__add_one"
+    assert second.wire_name.startswith("mcp__srv__add_one_")
+    assert Restorer((first, second)).wire("add_one", "mcp__srv") == second.wire_name
+
+
+@pytest.mark.parametrize(
+    ("upstream", "named"),
+    [
+        (" exec_command\n", Named("exec_command")),
+        ("Exec_Command", Named("Exec_Command")),
+        ("mcp__srv__add_one", Named("add_one", "mcp__srv")),
+        ("apply_patch", Named("apply_patch", None, CallKind.CUSTOM)),
+        ("never_declared", Named("never_declared")),
+    ],
+)
+def test_names_of_an_upstream(upstream: str, named: Named) -> None:
+    assert Restorer(tools_of(*TOOLS)).restore(upstream) == named
+
+
+def test_a_tool_that_is_gone_keeps_its_name() -> None:
+    assert Restorer(()).wire("add_one", "mcp__srv") == wire_name("add_one", "mcp__srv")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"type": "teleport", "name": "x"},
+        {"type": "function"},
+        {"type": "namespace", "name": "n"},
+        {"type": "namespace", "name": "n", "tools": [NAMESPACE]},
+        {"name": "x"},
+        "x",
+    ],
+)
+def test_an_unknown_tool_is_named(bad: object) -> None:
+    problem = read_tools([FUNCTION, bad])
+    assert isinstance(problem, Problem)
+    assert (problem.status, problem.code) == (400, "invalid_prompt")
+    assert "tools[1]" in problem.message
+
+
+@pytest.mark.parametrize("kind", ["web_search_preview_2025_03_11", "mcp", "tool_search"])
+def test_hosted_tools_are_dropped_and_told(kind: str) -> None:
+    read = read_tools([{"type": kind}])
+    assert not isinstance(read, Problem)
+    assert (read.tools, read.dropped) == ((), (f"hosted tool {kind}",))
+
+
+def test_local_shell_is_a_function_of_its_action() -> None:
+    (tool,) = tools_of({"type": "local_shell"})
+    assert (tool.kind, tool.wire_name) == (CallKind.LOCAL_SHELL, "local_shell")
+
+
+def test_a_second_declaration_is_told() -> None:
+    read = read_tools([FUNCTION, {**FUNCTION, "description": "other"}])
+    assert not isinstance(read, Problem)
+    assert [tool.description for tool in read.tools] == ["Runs a command."]
+    assert read.dropped == ("second declaration of tool exec_command",)
+
+
+@pytest.mark.parametrize(
+    ("value", "choice"),
+    [
+        (None, ToolChoice()),
+        ("none", ToolChoice("none")),
+        ("required", ToolChoice("required")),
+        ({"type": "function", "name": "exec_command"}, ToolChoice("named", "exec_command")),
+        ({"type": "function", "name": "add_one"}, ToolChoice("named", "mcp__srv__add_one")),
+        ({"type": "custom", "name": "apply_patch"}, ToolChoice("named", "apply_patch")),
+        ({"type": "web_search_preview"}, ToolChoice()),
+        ({"type": "allowed_tools", "mode": "required", "tools": []}, ToolChoice("required")),
+        ({"type": "allowed_tools", "mode": "auto", "tools": []}, ToolChoice()),
+    ],
+)
+def test_tool_choice(value: object, choice: ToolChoice) -> None:
+    assert read_choice(value, tools_of(*TOOLS)) == choice
+
+
+@pytest.mark.parametrize("value", ["any", 5, {}, {"type": "function", "name": "gone"}])
+def test_a_choice_that_cannot_be_made(value: object) -> None:
+    assert isinstance(read_choice(value, tools_of(*TOOLS)), Problem)
+
+
+def test_allowed_tools_leave_the_others_out() -> None:
+    listed = {"type": "allowed_tools", "tools": [{"type": "function", "name": "exec_command"}]}
+    tools = tools_of(*TOOLS)
+    assert allowed_tools(listed, tools) == tools[:1]
+    assert allowed_tools("auto", tools) == tools

@@ -1,0 +1,131 @@
+"""A user with Codex and two models of their own behind one codex-shim: what every BYOK test stands on.
+
+One codex-shim and one upstream a dialect serve all tests of a worker; only the user is new each time. Never does: let
+a request pass that the strict upstream objected to. Invariant: settings and catalog are what a user would have, a
+models.json and the files of `codex-shim generate`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.codex_cli import CodexHome, Run
+from tests.e2e.shim import Shim, shim_command
+from tests.fakes.chat_upstream import ChatUpstream
+from tests.fakes.messages_upstream import MessagesUpstream
+from tests.fakes.model_upstream import KEY, Json, ModelUpstream
+
+CONTEXT = 200_000
+ROWS: Mapping[str, Json] = {
+    "chat": {"model": "fake-chat", "provider": "generic-chat-completion-api"},
+    "messages": {"model": "claude-sonnet-4-5", "provider": "anthropic"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The shim, its upstreams by dialect, and the catalog that it generated."""
+
+    shim: Shim
+    upstreams: Mapping[str, ModelUpstream]
+    slugs: Mapping[str, str]
+    catalog: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Byok:
+    """One user at one dialect's model."""
+
+    user: CodexHome
+    upstream: ModelUpstream
+    base_url: str
+    slug: str
+    catalog: Path
+    dialect: str
+    version: str
+
+    def configure(self, settings: Mapping[str, object] | None = None, **provider: object) -> None:
+        """Write the user's config.toml: what `codex-shim generate` would, and these settings."""
+        own = {"model_catalog_json": str(self.catalog), **(settings or {})}
+        self.user.configure(self.base_url, self.slug, settings=own, **provider)
+
+    def exec(self, prompt: str, *flags: str, timeout: float = 50) -> Run:
+        """Run one turn. Writes the usual config.toml when the test has written none."""
+        if not (self.user.codex_home / "config.toml").exists():
+            self.configure()
+        return self.user.exec(prompt, *flags, timeout=timeout)
+
+    def body(self, index: int) -> Json:
+        """A request as the upstream received it."""
+        return self.upstream.bodies[index]
+
+    def text(self, index: int) -> str:
+        """All of a request, to look for something in."""
+        return json.dumps(self.upstream.bodies[index], ensure_ascii=False)
+
+    def output_of(self, index: int, call_id: str) -> str:
+        """What the request says that a call gave."""
+        return next(said for one, said in results(self.body(index)) if one == call_id)
+
+
+def results(body: Json) -> Iterator[tuple[str, str]]:
+    """The results of tools in a request, in either dialect: call id and content."""
+    messages = body["messages"]
+    assert isinstance(messages, list)
+    for message in messages:
+        if message["role"] == "tool":
+            yield message["tool_call_id"], json.dumps(message["content"], ensure_ascii=False)
+        elif isinstance(message["content"], list):
+            for block in message["content"]:
+                if block["type"] == "tool_result":
+                    yield block["tool_use_id"], json.dumps(block.get("content"), ensure_ascii=False)
+
+
+@contextmanager
+def stage(root: Path, codex: Path, **extra: object) -> Iterator[Stage]:
+    """Start upstreams and shim, and generate the catalog."""
+    owner = CodexHome(root, codex)
+    with ExitStack() as stack:
+        upstreams: dict[str, ModelUpstream] = {
+            "chat": stack.enter_context(ChatUpstream()),
+            "messages": stack.enter_context(MessagesUpstream()),
+        }
+        settings = root / "models.json"
+        settings.write_text(json.dumps({"models": _rows(upstreams, extra)}))
+        env = {**owner.env, "CODEX_SHIM_SETTINGS": str(settings)}
+        shim = stack.enter_context(Shim(env, root / "serve.log"))
+        catalog = _generate(owner, env, shim)
+        slugs = [row["slug"] for row in json.loads(catalog.read_text())["models"]]
+        yield Stage(shim, upstreams, dict(zip(ROWS, slugs, strict=True)), catalog)
+
+
+def _rows(upstreams: Mapping[str, ModelUpstream], extra: Mapping[str, object]) -> list[Json]:
+    return [
+        {
+            **row,
+            "base_url": upstreams[dialect].base_url,
+            "api_key": KEY,
+            "max_context_limit": CONTEXT,
+            **extra,
+        }
+        for dialect, row in ROWS.items()
+    ]
+
+
+def _generate(owner: CodexHome, env: Mapping[str, str], shim: Shim) -> Path:
+    done = subprocess.run(
+        shim_command("generate", "--port", str(shim.port)),
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return owner.state / "custom_model_catalog.json"

@@ -1,0 +1,152 @@
+"""What the real Codex tells its user, and how often it asks, when a model of one's own fails.
+
+Each test runs in both dialects and with the newest and the oldest client that is held to work. Codex keeps its own
+number of retries where a test does not set it: what is counted is what a user would be billed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.byok.stage import Byok
+from tests.fakes.model_upstream import Broken, Call, Ending, Refuse, Say, command, say
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+NO_RETRIES: dict[str, Any] = {"request_max_retries": 0, "stream_max_retries": 0}
+TOO_LONG = {
+    "chat": "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
+    "messages": "prompt is too long: 210000 tokens > 200000 maximum",
+}
+TEXT = "A whole sentence, and another."
+ENDINGS = list(Ending)
+
+
+def assert_names_provider(byok: Byok, words: str) -> None:
+    assert byok.upstream.base_url.split("/")[2] in words
+    assert "sk-fabricated" not in words
+
+
+def test_context_too_long_is_final_and_known_as_such(byok: Byok) -> None:
+    code = "context_length_exceeded" if byok.dialect == "chat" else ""
+    byok.upstream.play(Refuse(400, TOO_LONG[byok.dialect], code))
+
+    run = byok.exec("anything")
+
+    assert run.code != 0
+    assert "ran out of room" in run.errors
+    assert len(byok.upstream.bodies) == 1
+
+
+def test_refused_request_is_final_and_quoted(byok: Byok) -> None:
+    byok.upstream.play(Refuse(400, "temperature: not supported here"))
+
+    run = byok.exec("anything")
+
+    assert "temperature: not supported here" in run.errors
+    assert_names_provider(byok, run.errors)
+    assert len(byok.upstream.bodies) == 1
+
+
+def test_refused_key_is_final_and_not_the_users_login(byok: Byok) -> None:
+    byok.upstream.play(Refuse(401, "invalid key"))
+
+    run = byok.exec("anything")
+
+    assert "models.json" in run.errors
+    assert "401" not in run.errors
+    assert_names_provider(byok, run.errors)
+    assert len(byok.upstream.bodies) == 1
+
+
+def test_rate_limit_is_told_with_the_wait(byok: Byok) -> None:
+    byok.configure(**NO_RETRIES)
+    byok.upstream.otherwise = Refuse(429, "slow down", headers={"retry-after": "7"})
+
+    run = byok.exec("anything")
+
+    assert "try again in 7" in run.errors
+    assert_names_provider(byok, run.errors)
+
+
+def test_rate_limit_that_passes_is_not_seen(byok: Byok) -> None:
+    byok.upstream.play(Refuse(429, "slow down", headers={"retry-after": "1"}), say("here"))
+
+    run = byok.exec("anything")
+
+    assert run.messages == ["here"]
+
+
+def test_server_error_that_passes_is_not_seen(byok: Byok) -> None:
+    byok.upstream.play(Refuse(500, "internal"), say("here"))
+
+    run = byok.exec("anything")
+
+    assert run.messages == ["here"]
+    assert len(byok.upstream.bodies) == 2
+
+
+def test_server_error_that_stays_is_told_and_never_thirty_requests(byok: Byok) -> None:
+    byok.configure(stream_max_retries=1)
+    byok.upstream.otherwise = Refuse(500, "internal")
+
+    run = byok.exec("anything")
+
+    assert run.code != 0
+    assert_names_provider(byok, run.errors)
+    assert len(byok.upstream.bodies) <= 6
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_cut_text_is_never_told_as_whole(byok: Byok, ending: Ending) -> None:
+    byok.configure(**NO_RETRIES)
+    byok.upstream.play(Broken(say(TEXT), TEXT[:8].encode(), ending))
+
+    run = byok.exec("say it")
+
+    assert run.code != 0
+    assert run.errors != "[]"
+    assert len(byok.upstream.bodies) == 1
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_cut_call_is_never_run(byok: Byok, ending: Ending) -> None:
+    byok.configure(**NO_RETRIES)
+    byok.upstream.play(Broken(say("", command("touch ran.txt")), b"cmd", ending))
+
+    run = byok.exec("do it")
+
+    assert run.code != 0
+    assert not (byok.user.workspace / "ran.txt").exists()
+    assert run.items_of("command_execution") == []
+
+
+def test_cut_answer_is_asked_for_again_and_told_once(byok: Byok) -> None:
+    byok.upstream.play(Broken(say(TEXT), TEXT[:8].encode(), Ending.RESET), say(TEXT))
+
+    run = byok.exec("say it")
+
+    assert run.messages == [TEXT]
+
+
+def test_text_at_the_output_limit_is_kept(byok: Byok) -> None:
+    byok.upstream.play(Say(TEXT, stop="length" if byok.dialect == "chat" else "max_tokens"))
+
+    run = byok.exec("say it")
+
+    assert run.code == 0, run.errors
+    assert run.messages == [TEXT]
+
+
+def test_call_cut_by_the_output_limit_is_never_run(byok: Byok) -> None:
+    stop = "length" if byok.dialect == "chat" else "max_tokens"
+    half = Call("exec_command", '{"cmd": "touch ran.txt; rm -rf bui')
+    byok.upstream.play(Say(calls=(half,), stop=stop))
+
+    run = byok.exec("do it")
+
+    assert run.code != 0
+    assert not (byok.user.workspace / "ran.txt").exists()
+    assert len(byok.upstream.bodies) == 1

@@ -1,0 +1,185 @@
+"""Random valid Responses histories: what a client could send, for every dialect to be tried with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+Item = dict[str, object]
+
+TEXTS = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12
+).filter(str.strip)
+PNG = "data:image/png;base64,iVBORw0KGgo="
+PICTURE: Item = {"type": "input_image", "image_url": PNG, "detail": "high"}
+FUNCTION: Item = {
+    "type": "function",
+    "name": "exec_command",
+    "description": "Runs a command.",
+    "strict": False,
+    "parameters": {"type": "object", "properties": {"cmd": {"type": "string"}}},
+}
+CUSTOM: Item = {
+    "type": "custom",
+    "name": "apply_patch",
+    "description": "Edits files.",
+    "format": {"type": "grammar", "syntax": "lark", "definition": 'start: "*** Begin Patch"'},
+}
+NAMESPACE: Item = {
+    "type": "namespace",
+    "name": "mcp__srv",
+    "description": "",
+    "tools": [{**FUNCTION, "name": "add_one"}, {**FUNCTION, "name": "exec_command"}],
+}
+TOOLS: list[Item] = [FUNCTION, CUSTOM, NAMESPACE, {"type": "web_search"}]
+SYSTEM: Item = {"type": "message", "role": "developer", "content": "You are Codex."}
+
+
+def _message(role: str, kind: str, text: str) -> Item:
+    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
+
+
+def user_messages() -> st.SearchStrategy[Item]:
+    words: st.SearchStrategy[Item] = TEXTS.map(lambda text: _message("user", "input_text", text))
+    plain: st.SearchStrategy[Item] = TEXTS.map(lambda text: {"role": "user", "content": text})
+    seen: st.SearchStrategy[Item] = TEXTS.map(
+        lambda text: {
+            "type": "message",
+            "role": "user",
+            "content": [{"type": "input_text", "text": text}, PICTURE],
+        }
+    )
+    return words | plain | seen
+
+
+def system_messages() -> st.SearchStrategy[Item]:
+    return st.builds(
+        _message, st.sampled_from(("developer", "system")), st.just("input_text"), TEXTS
+    )
+
+
+def said() -> st.SearchStrategy[Item]:
+    message = TEXTS.map(lambda text: _message("assistant", "output_text", text))
+    thought: st.SearchStrategy[Item] = TEXTS.map(
+        lambda text: {
+            "type": "reasoning",
+            "summary": [{"type": "summary_text", "text": text}],
+            "content": None,
+            "encrypted_content": None,
+        }
+    )
+    return message | thought
+
+
+def outputs() -> st.SearchStrategy[object]:
+    parts = st.lists(
+        TEXTS.map(lambda text: {"type": "input_text", "text": text}) | st.just(PICTURE),
+        min_size=1,
+        max_size=3,
+    )
+    return st.just("") | TEXTS | parts
+
+
+def _call(form: str, call_id: str, text: str) -> Item:
+    if form == "custom":
+        return {
+            "type": "custom_tool_call",
+            "call_id": call_id,
+            "name": "apply_patch",
+            "input": text,
+        }
+    arguments = "{not json" if form == "broken" else '{"cmd": "ls"}'
+    name = {"gone": "no_longer_declared", "namespace": "add_one"}.get(form, "exec_command")
+    spaced = {"namespace": "mcp__srv"} if form == "namespace" else {}
+    return {
+        "type": "function_call",
+        "call_id": call_id,
+        "name": name,
+        "arguments": arguments,
+        **spaced,
+    }
+
+
+FORMS = st.sampled_from(("plain", "custom", "namespace", "broken", "gone"))
+
+
+@dataclass(slots=True)
+class _Ids:
+    """Call ids are unique in a valid history."""
+
+    count: int = 0
+
+    def next(self) -> str:
+        self.count += 1
+        return f"call_{self.count}"
+
+
+@st.composite
+def steps(draw: st.DrawFn, ids: _Ids) -> list[Item]:
+    """One answer of a model with its calls, and all their outputs."""
+    items = draw(st.lists(said(), max_size=2))
+    forms = draw(st.lists(FORMS, min_size=1, max_size=3))
+    calls = [_call(form, ids.next(), draw(TEXTS)) for form in forms]
+    answers: list[Item] = [
+        {
+            "type": f"{str(call['type']).removesuffix('_call')}_call_output",
+            "call_id": call["call_id"],
+            "output": draw(outputs()),
+        }
+        for call in calls
+    ]
+    return [*items, *calls, *draw(st.permutations(answers))]
+
+
+@st.composite
+def _rounds(draw: st.DrawFn, ids: _Ids, most: int) -> list[list[Item]]:
+    """Pieces after each of which a client could ask: user messages, and answers with all outputs."""
+    pieces: list[list[Item]] = []
+    for _ in range(draw(st.integers(0, most))):
+        form = draw(st.sampled_from(("user", "steps", "answer", "system")))
+        if form == "steps":
+            pieces.append(draw(steps(ids)))
+        elif form == "answer":
+            pieces.append([*draw(st.lists(said(), min_size=1, max_size=2)), draw(user_messages())])
+        elif form == "system":
+            pieces.append([draw(system_messages()), draw(user_messages())])
+        else:
+            pieces.append([draw(user_messages())])
+    return pieces
+
+
+@st.composite
+def extensions(draw: st.DrawFn, most: int = 5) -> tuple[list[Item], list[Item]]:
+    """A history and an extension of it, each of which a client could send."""
+    ids = _Ids()
+    pieces = [[SYSTEM, draw(user_messages())], *draw(_rounds(ids, most))]
+    cut = draw(st.integers(1, len(pieces)))
+    earlier = [item for piece in pieces[:cut] for item in piece]
+    return earlier, [item for piece in pieces for item in piece]
+
+
+def histories() -> st.SearchStrategy[list[Item]]:
+    """Input items of one valid request."""
+    return extensions().map(lambda pair: pair[1])
+
+
+def request_of(items: list[Item]) -> dict[str, object]:
+    """The whole body around a history, as Codex writes it."""
+    return {
+        "model": "stub-model",
+        "stream": True,
+        "input": items,
+        "tools": TOOLS,
+        "tool_choice": "auto",
+        "parallel_tool_calls": True,
+        "reasoning": {"effort": "medium", "summary": "auto"},
+        "store": False,
+        "include": ["reasoning.encrypted_content"],
+        "prompt_cache_key": "thread",
+    }
+
+
+def requests() -> st.SearchStrategy[dict[str, object]]:
+    """Whole valid request bodies."""
+    return histories().map(request_of)

@@ -1,0 +1,296 @@
+"""How upstreams of the messages protocol stray from the reference, one row each: what they send, what it has to mean.
+
+Each source is an issue, a pull request or a page in which the quirk was reported; bytes are cut down to what matters.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from tests.core.wire.messages_streams import (
+    STOP,
+    closed,
+    delta,
+    end,
+    opened,
+    sse,
+    start,
+    stopping,
+    text,
+    thinking,
+    tool,
+)
+from tests.quirks.chat_quirks import Meaning, Quirk
+
+CALL = (("shell", '{"command": "ls"}'),)
+LS = '{"command": "ls"}'
+OVERLOADED = {"type": "overloaded_error", "message": "Overloaded"}
+
+QUIRKS = (
+    Quirk(
+        "a turn as documented: thinking, text, a call, usage at both ends",
+        "anthropic",
+        "https://platform.claude.com/docs/en/build-with-claude/streaming",
+        start(input_tokens=10, cache_read_input_tokens=100, cache_creation_input_tokens=5)
+        + thinking("Hm.")
+        + text("On ", "it.", index=1)
+        + tool('{"command"', ': "ls"}', index=2)
+        + end("tool_use", output_tokens=20),
+        Meaning("On it.", "Hm.", calls=CALL, end="tool_calls", usage=(115, 100, 20, 0, 135)),
+    ),
+    Quirk(
+        "overloaded inside a 200 stream",
+        "anthropic",
+        "envoyproxy/ai-gateway#2698",
+        start() + text("Half") + sse("error", error=OVERLOADED),
+        Meaning("Half", end="rate_limit_exceeded"),
+    ),
+    Quirk(
+        "an error before anything else, with details",
+        "vertex",
+        "anthropics/anthropic-sdk-typescript#346",
+        sse("error", error={"details": None, **OVERLOADED}),
+        Meaning(end="rate_limit_exceeded"),
+    ),
+    Quirk(
+        "vertex_event between the documented events",
+        "vertex",
+        "vercel/ai#13576",
+        start(input_tokens=3) + sse("vertex_event", usage={"x": 1}) + text("Hi") + end(),
+        Meaning("Hi", usage=(3, 0, 0, 0, 3)),
+    ),
+    Quirk(
+        "the stream is cut inside a call, the connection closes cleanly",
+        "bedrock",
+        "BerriAI/litellm#32159",
+        start() + tool('{"command": "rm -rf bui', stop=False),
+        Meaning(end="stream_interrupted"),
+    ),
+    Quirk(
+        "a guardrail intervenes, with stopSequences instead of stop_sequence",
+        "bedrock",
+        "langchain-ai/langchain-aws#937",
+        start() + text("No") + sse(
+            "message_delta", delta={"stop_reason": "guardrail_intervened", "stopSequences": None}
+        ) + STOP,
+        Meaning("No", end="content_filter"),
+    ),
+    Quirk(
+        "a length stop loses message_delta and message_stop",
+        "bifrost",
+        "maximhq/bifrost#6081",
+        start() + text("So far"),
+        Meaning("So far", end="stream_interrupted"),
+    ),
+    Quirk(
+        "a tool_use block without the fields that newer ones have, and an event without type",
+        "bedrock",
+        "anthropics/anthropic-sdk-csharp#149",
+        start() + b'data: {"usage": {}}\n\n' + tool(LS) + end("tool_use"),
+        Meaning(calls=CALL, end="tool_calls"),
+    ),
+    Quirk(
+        "max_tokens inside a call: the block stops all the same",
+        "anthropic",
+        "mezmo/aura#591",
+        start() + tool('{"command": "l') + end("max_tokens"),
+        Meaning(end="length"),
+    ),
+    Quirk(
+        "max_tokens before the first argument: no call with empty arguments",
+        "anthropic",
+        "gsd-build/gsd-2#2670",
+        start() + tool() + end("max_tokens"),
+        Meaning(end="length"),
+    ),
+    Quirk(
+        "the arguments stop in the middle and the reason says tool_use",
+        "anthropic",
+        "anthropics/claude-code#19143",
+        start() + tool('{"command": "l', stop=False) + end("tool_use"),
+        Meaning(end="tool_calls"),
+    ),
+    Quirk(
+        "redacted thinking is kept for the next turn",
+        "anthropic",
+        "BerriAI/litellm#9058",
+        start() + opened(0, "redacted_thinking", data="ZGF0YQ==") + closed(0) + text("Hi", index=1) + end(),
+        Meaning("Hi"),
+    ),
+    Quirk(
+        "thinking is omitted by default: a signature without text",
+        "anthropic",
+        "anomalyco/opencode#22852",
+        start() + thinking() + text("Hi", index=1) + end(),
+        Meaning("Hi"),
+    ),
+    Quirk(
+        "two blocks of thinking, each with its own signature",
+        "anthropic",
+        "agentscope-ai/agentscope#2494",
+        start() + thinking("One.", signature="b25l") + thinking("Two.", index=1, signature="dHdv")
+        + tool(LS, index=2) + end("tool_use"),
+        Meaning(thought="One.Two.", calls=CALL, end="tool_calls"),
+    ),
+    Quirk(
+        "pause_turn is an end: nothing of ours goes on by itself",
+        "anthropic",
+        "https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons",
+        start() + text("So far.") + end("pause_turn"),
+        Meaning("So far."),
+    ),
+    Quirk(
+        "the context window is full",
+        "anthropic",
+        "https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons#model-context-window-exceeded",
+        start() + text("So far") + end("model_context_window_exceeded"),
+        Meaning("So far", end="length"),
+    ),
+    Quirk(
+        "refusal",
+        "anthropic",
+        "google/adk-python#5394",
+        start() + text("I") + end("refusal"),
+        Meaning("I", end="refusal"),
+    ),
+    Quirk(
+        "zero tokens in message_start, the real ones in message_delta",
+        "zai",
+        "zai-org/GLM-5#139",
+        start(input_tokens=0, output_tokens=0) + text("OK")
+        + end(input_tokens=14, output_tokens=3, cache_read_input_tokens=2),
+        Meaning("OK", usage=(16, 2, 3, 0, 19)),
+    ),
+    Quirk(
+        "the same counts at both ends are not added up",
+        "anthropic",
+        "envoyproxy/ai-gateway#2239",
+        start(input_tokens=14, output_tokens=1) + text("OK") + end(input_tokens=14, output_tokens=3),
+        Meaning("OK", usage=(14, 0, 3, 0, 17)),
+    ),
+    Quirk(
+        "input_tokens 0 in message_start",
+        "sglang",
+        "sgl-project/sglang#20678",
+        start(input_tokens=0, output_tokens=0) + text("OK") + end(input_tokens=123, output_tokens=45),
+        Meaning("OK", usage=(123, 0, 45, 0, 168)),
+    ),
+    Quirk(
+        "network_error as a stop reason",
+        "zai",
+        "earendil-works/pi#2313",
+        start() + text("Half") + end("network_error"),
+        Meaning("Half", end="rate_limit_exceeded"),
+    ),
+    Quirk(
+        "thinking without a signature",
+        "deepseek",
+        "QuantumNous/new-api#4763",
+        start() + opened(0, "thinking", thinking="") + delta(0, "thinking_delta", thinking="Hm.")
+        + closed(0) + text("Hi", index=1) + end(),
+        Meaning("Hi", "Hm."),
+    ),
+    Quirk(
+        "thinking without a signature before a call",
+        "kimi",
+        "NousResearch/hermes-agent#17510",
+        start() + thinking("Hm.", signature="") + tool(LS, index=1) + end("tool_use"),
+        Meaning(thought="Hm.", calls=CALL, end="tool_calls"),
+    ),
+    Quirk(
+        "end_turn although a tool is called, and an empty text block before it",
+        "litellm",
+        "BerriAI/litellm#34692",
+        start() + opened(0, "text", text="") + closed(0) + tool(LS, index=1) + end("end_turn"),
+        Meaning(calls=CALL, end="tool_calls"),
+    ),
+    Quirk(
+        "empty input_json_delta inside a text block",
+        "litellm",
+        "BerriAI/litellm#29286",
+        start() + opened(0, "text", text="") + delta(0, "input_json_delta", partial_json="")
+        + delta(0, "text_delta", text="Hi") + closed(0) + end(),
+        Meaning("Hi"),
+    ),
+    Quirk(
+        "the whole input is in content_block_start and no delta comes",
+        "ccrelay",
+        "inflaborg/ccrelay#119",
+        start() + opened(0, "tool_use", id="t", name="shell", input={"command": "ls"}) + closed(0)
+        + end("tool_use"),
+        Meaning(calls=(("shell", '{"command":"ls"}'),), end="tool_calls"),
+    ),
+    Quirk(
+        "no message_stop, but the stop reason came",
+        "minimax",
+        "tombii/better-ccflare#344",
+        start() + text("Hi") + stopping("end_turn", output_tokens=2),
+        Meaning("Hi", usage=(0, 0, 2, 0, 2)),
+    ),
+    Quirk(
+        "message_stop is cut inside its frame",
+        "proxy",
+        "sudoprivacy/sudocode#576",
+        start() + text("Hi") + stopping("end_turn") + b'event: message_stop\ndata: {"type":"m',
+        Meaning("Hi"),
+    ),
+    Quirk(
+        "the stream ends without a stop reason",
+        "proxy",
+        "ranxianglei/billion-context#239",
+        start() + text("Half of the concl"),
+        Meaning("Half of the concl", end="stream_interrupted"),
+    ),
+    Quirk(
+        "the reasoning comes in two blocks around text, as interleaved thinking",
+        "minimax",
+        "NousResearch/hermes-agent#85251",
+        start() + thinking("A.") + text("Hi", index=1) + thinking("B.", index=2) + tool(LS, index=3)
+        + end("tool_use"),
+        Meaning("Hi", "A.B.", calls=CALL, end="tool_calls"),
+    ),
+    Quirk(
+        "call ids with characters that the protocol does not have",
+        "clawrouter",
+        "BlockRunAI/ClawRouter#17",
+        start() + tool(LS, call_id="functions.shell:0") + end("tool_use"),
+        Meaning(calls=CALL, end="tool_calls"),
+    ),
+    Quirk(
+        "server tools are run upstream: noted, not delivered",
+        "anthropic",
+        "https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool",
+        start() + opened(0, "server_tool_use", id="s", name="web_search", input={})
+        + delta(0, "input_json_delta", partial_json='{"query": "x"}') + closed(0)
+        + opened(1, "web_search_tool_result", tool_use_id="s", content=[]) + closed(1)
+        + opened(2, "text", text="", citations=[])
+        + delta(2, "citations_delta", citation={"url": "https://a.test"})
+        + delta(2, "text_delta", text="Found.") + closed(2) + end(),
+        Meaning("Found."),
+    ),
+    Quirk(
+        "the whole answer as one JSON document",
+        "litellm",
+        "BerriAI/litellm#38153",
+        orjson.dumps(
+            {
+                "type": "message",
+                "content": [
+                    {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+                    {"type": "text", "text": "Hi"},
+                    {"type": "tool_use", "id": "t", "name": "shell", "input": {"command": "ls"}},
+                ],
+                "stop_reason": "tool_use",
+                "usage": {"input_tokens": 3, "output_tokens": 4},
+            }
+        ),
+        Meaning("Hi", "Hm.", calls=(("shell", '{"command":"ls"}'),), end="tool_calls", usage=(3, 0, 4, 0, 7)),
+    ),
+    Quirk(
+        "nothing is read after message_stop, even if the connection stays open",
+        "proxy",
+        "earendil-works/pi#5592",
+        start() + text("Hi") + stopping("end_turn") + STOP + sse("ping") + text("no"),
+        Meaning("Hi"),
+    ),
+)  # fmt: skip
