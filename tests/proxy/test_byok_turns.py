@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import orjson
@@ -412,7 +412,7 @@ async def test_an_upstream_that_falls_silent_is_told(speech: Speech, who: bytes)
         await exchange.chunk(speech.text)
         await exchange.closed()
 
-    async with line(speech, stalls) as (c, _):
+    async with line(speech, stalls, limits=replace(QUICK, stall_seconds=1.0)) as (c, _):
         response = await ask(c, who)
     assert HEARTBEAT in response.body
     assert terminal(response)["response"]["error"]["code"] == "upstream_stalled"

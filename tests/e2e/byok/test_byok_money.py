@@ -8,6 +8,7 @@ from tests.cost import messages_ratio, session_ratio
 from tests.e2e.byok import session, truth
 from tests.e2e.byok.stage import Byok, Stage
 from tests.e2e.codex_cli import VERSION
+from tests.fakes.model_upstream import say
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -42,7 +43,7 @@ def test_a_whole_answer_is_not_called_cut(byok_stage: Stage, dialect: str) -> No
     upstream = byok_stage.upstreams[dialect]
     for client in truth.CLIENTS:
         upstream.reset()
-        upstream.otherwise = truth.say(truth.TEXT, truth.HALF)
+        upstream.otherwise = say(truth.TEXT, truth.HALF)
 
         told = truth.ask(byok_stage.shim.port, byok_stage.slugs[dialect], client)
 
