@@ -19,10 +19,9 @@ from addons.core.threads import Threads
 from addons.core.turn import Answer, ClientRequest, Fault, Head, Plan, Reply, Step
 from addons.core.wire.peek import find_model
 
-TURN_PATHS = frozenset({"/responses", "/responses/compact"})
 READ, WRITE = ("GET", "HEAD"), ("POST",)
-ALLOWED = {"/health": READ, "/models": READ, "/responses": WRITE, "/responses/compact": WRITE}
-"""Path, without a leading `/v1` → the methods that it takes."""
+IN_V1 = frozenset({"/models", "/responses", "/responses/compact"})
+"""Paths that clients know with a `/v1` before them."""
 QUOTED_CHARACTERS = 100
 """How much of a client's own text an answer quotes."""
 
@@ -51,6 +50,17 @@ class AnswerPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One path that is served here, without a leading `/v1`: the methods that it takes, and its plans."""
+
+    methods: tuple[str, ...]
+    plan: Callable[[ClientRequest], Plan]
+
+
+Endpoints = Mapping[str, Endpoint]
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What /health tells beside the table. Plain values, kept up to date in the background."""
 
@@ -74,25 +84,41 @@ class ShimFront:
     etag: Callable[[], str | None]
     """The ETag under which the account's catalog was got, when the table is exactly that."""
     threads: Threads = field(default_factory=Threads)
+    more: Endpoints = field(default_factory=dict)
+    """Pages and their data, beside what every client knows."""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Every path that is served."""
+        turns = Endpoint(WRITE, self._turn)
+        return {
+            "/health": Endpoint(READ, self._health),
+            "/models": Endpoint(READ, self._models),
+            "/responses": turns,
+            "/responses/compact": turns,
+            **self.more,
+        }
 
     def plan(self, request: ClientRequest) -> Plan:
         """Decide by path and method."""
         path = shim_path(request.path)
-        if path not in ALLOWED:
-            return AnswerPlan(_no_such_path(path).reply())
+        endpoints = self.endpoints
+        endpoint = endpoints.get(path)
+        if endpoint is None:
+            return AnswerPlan(_no_such_path(path, endpoints).reply())
         if path == "/responses" and _is_websocket(request):
             return AnswerPlan(_upgrade_required())
-        if request.method not in ALLOWED[path]:
-            return AnswerPlan(_wrong_method(request.method, path))
-        if path in TURN_PATHS:
-            return self._turn(request)
-        reply = self._health() if path == "/health" else self._models(request)
-        return AnswerPlan(reply if request.method == "GET" else replace(reply, body=b""))
+        if request.method not in endpoint.methods:
+            return AnswerPlan(_wrong_method(request.method, path, endpoint.methods))
+        return endpoint.plan(request)
 
-    def _health(self) -> Reply:
-        return _json(200, health(self.table(), self.status()))
+    def _health(self, request: ClientRequest) -> Plan:
+        return readable(request, _json(200, health(self.table(), self.status())))
 
-    def _models(self, request: ClientRequest) -> Reply:
+    def _models(self, request: ClientRequest) -> Plan:
+        return readable(request, self._model_list(request))
+
+    def _model_list(self, request: ClientRequest) -> Reply:
         live = self.table().live
         query = request.path.partition("?")[2]
         if "client_version" not in parse_qs(query, keep_blank_values=True):
@@ -125,6 +151,11 @@ class ShimFront:
         # Codex's own helpers name models that this user may not have: the thread's model does their work
         stand_in = table.resolve(self.threads.slug_for_helper(request) or "")
         return stand_in if stand_in and stand_in.live else route
+
+
+def readable(request: ClientRequest, reply: Reply) -> AnswerPlan:
+    """The plan of a GET, and of the HEAD that has the same head and no body."""
+    return AnswerPlan(reply if request.method == "GET" else replace(reply, body=b""))
 
 
 def shim_path(target: str) -> str:
@@ -176,14 +207,14 @@ def _upgrade_required() -> Reply:
     return problem.reply()
 
 
-def _no_such_path(path: str) -> Problem:
-    known = ", ".join("/v1" + known if known != "/health" else known for known in ALLOWED)
+def _no_such_path(path: str, endpoints: Endpoints) -> Problem:
+    known = ", ".join(f"/v1{known}" if known in IN_V1 else known for known in endpoints)
     asked = path[:QUOTED_CHARACTERS]
     return Problem(404, "not_found", f"codex-shim has no {asked!r}. It serves {known}.")
 
 
-def _wrong_method(method: str, path: str) -> Reply:
-    allowed = ", ".join(ALLOWED[path])
+def _wrong_method(method: str, path: str, methods: tuple[str, ...]) -> Reply:
+    allowed = ", ".join(methods)
     asked = method[:QUOTED_CHARACTERS]
     problem = Problem(405, "method_not_allowed", f"{path} takes {allowed}, not {asked!r}.")
     reply = problem.reply()

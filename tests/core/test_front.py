@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.front import AnswerPlan, ShimFront, Status, matches_etag, shim_path
+from addons.core.front import AnswerPlan, Endpoint, ShimFront, Status, matches_etag, shim_path
 from addons.core.routes import Route, RouteTable
 from addons.core.turn import Answer, ClientRequest, Fault, FaultKind, Head, Plan, Reply
 
@@ -353,3 +353,20 @@ def test_a_threads_model_that_is_offered_no_more_does_not_stand_in() -> None:
 
 def test_an_unknown_slug_is_told_the_setting_that_names_models() -> None:
     assert "`aliases`" in str(error(Setup().post(b'{"model":"codex-auto-review"}'))["message"])
+
+
+# More endpoints -------------------------------------------------------------------------------------------
+
+
+def test_another_endpoint_is_served_beside_the_known_ones() -> None:
+    page = Endpoint(("GET",), lambda request: AnswerPlan(Reply(Head(299), request.path.encode())))
+    front = replace(Setup().front, more={"/page": page})
+
+    def ask(method: str, path: str) -> Reply:
+        step = front.plan(ClientRequest(method, path, (), b"")).start()
+        assert isinstance(step, Answer)
+        return step.reply
+
+    assert ask("GET", "/page?x").body == b"/page?x"
+    assert ask("POST", "/page").head.header(b"allow") == b"GET"
+    assert "/v1/responses, /v1/responses/compact, /page" in error(ask("GET", "/no"))["message"]
