@@ -132,3 +132,19 @@ def test_bytes_after_the_end_stay_in_the_buffer() -> None:
     fake.buf += b"1\r\na\r\n0\r\n\r\nnext"
     list(joined_events(cast("Http1Connection", fake), at_eof=False))
     assert bytes(fake.buf) == b"next"
+
+
+def test_plain_chunks_are_cut_without_h11(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream of events is a chunk an event: h11 alone takes five times as long for each."""
+    calls = 0
+    read = ChunkedReader.__call__
+
+    def counted(self: ChunkedReader, buf: ReceiveBuffer) -> object:
+        nonlocal calls
+        calls += 1
+        return read(self, buf)
+
+    monkeypatch.setattr(ChunkedReader, "__call__", counted)
+    reads = [b"3\r\nabc\r\n" * 100, b"3\r\nab", b"c\r\n" + b"3\r\nabc\r\n" * 100 + b"0\r\n\r\n"]
+    assert joined(ChunkedReader(), reads, eof=False) == (b"abc" * 201, "end")
+    assert calls < 12

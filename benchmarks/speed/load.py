@@ -1,0 +1,195 @@
+"""The load client of the benchmark: turns on connections that are kept, each answer checked delta by delta.
+
+Run as `python -m benchmarks.speed.load`, a `Job` as JSON on stdin; writes a `Outcome` as JSON to stdout. It is a
+process of its own, so that its work is not counted as the proxy's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from typing import cast
+
+import orjson
+import uvloop
+
+from benchmarks.speed.wire import MARK, TERMINALS, Dialect, request_body
+
+LONGEST_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`streams` connections, each asking `turns` turns one after the other."""
+
+    port: int
+    path: str
+    dialect: Dialect
+    """What the client speaks: with the shim it is always `responses`."""
+    model: str
+    deltas: int
+    streams: int = 1
+    turns: int = 1
+    body_bytes: int = 200
+    headers: tuple[str, ...] = ()
+    warm_up: int = 0
+    """Turns of each connection that are not counted."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What was measured. Seconds."""
+
+    seconds: float = 0.0
+    """From the first request to the end of the last answer, warm-up left out."""
+    deltas: int = 0
+    first_delta: list[float] = field(default_factory=list)
+    """From sending a request to its first delta, a value a turn."""
+    latencies: list[float] = field(default_factory=list)
+    """From the upstream's write to our read, a value a delta."""
+    wrong: list[str] = field(default_factory=list)
+    """What was not right with an answer. Nothing else counts when this is not empty."""
+
+
+class Chunks:
+    """The payload of a chunked body, read by read."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self.ended = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Give the payload that has arrived in whole chunks."""
+        data = self._rest + data
+        parts: list[bytes] = []
+        at = 0
+        while (end := data.find(b"\r\n", at)) >= 0:
+            size = int(data[at:end], 16)
+            after = end + 2 + size + 2
+            if after > len(data):
+                break
+            parts.append(data[end + 2 : after - 2])
+            at = after
+            if size == 0:
+                self.ended = True
+                break
+        self._rest = data[at:]
+        return b"".join(parts)
+
+
+class Connection(asyncio.Protocol):
+    """One kept connection."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, job: Job, outcome: Outcome) -> None:
+        self._job = job
+        self._outcome = outcome
+        self._request = _request(job)
+        self._turn: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclasses
+        self.transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's shape
+        if self._turn and not self._turn.done():
+            self._wrong("the connection ended inside an answer")
+
+    async def turn(self, *, counted: bool) -> None:
+        """Ask once and read the answer to its end."""
+        self._head: bytes | None = b""
+        self._chunks = Chunks()
+        self._text: list[bytes] = []
+        self._first = 0.0
+        self._counted = counted
+        self._turn = asyncio.get_running_loop().create_future()
+        self._sent = time.perf_counter()
+        self.transport.write(self._request)
+        await self._turn
+
+    def data_received(self, data: bytes) -> None:
+        now, stamp = time.perf_counter(), time.monotonic_ns()
+        if self._head is not None:
+            self._head += data
+            head, border, data = self._head.partition(b"\r\n\r\n")
+            if not border:
+                return
+            if b" 200 " not in head.partition(b"\r\n")[0]:
+                self._wrong(f"answered {head[:200]!r} {data[:300]!r}")
+                return
+            self._head = None
+        payload = self._chunks.feed(data)
+        self._text.append(payload)
+        if self._counted:
+            self._note(payload, now, stamp)
+        if self._chunks.ended:
+            self._ended()
+
+    def _note(self, payload: bytes, now: float, stamp: int) -> None:
+        marks = MARK.findall(payload)
+        if marks and not self._first:
+            self._first = now
+            self._outcome.first_delta.append(now - self._sent)
+        # an event that a read cut in two is not timed: its mark is matched when all is checked
+        self._outcome.latencies += [(stamp - int(sent)) / 1e9 for _, sent in marks]
+
+    def _ended(self) -> None:
+        text = b"".join(self._text)
+        numbers = [int(number) for number, _ in MARK.findall(text)]
+        if numbers != list(range(self._job.deltas)):
+            self._wrong(f"{len(numbers)} deltas of {self._job.deltas}, or out of order")
+        elif text.count(TERMINALS[self._job.dialect]) != 1:
+            self._wrong("not exactly one terminal event")
+        elif self._counted:
+            self._outcome.deltas += len(numbers)
+        if self._turn and not self._turn.done():
+            self._turn.set_result(None)
+
+    def _wrong(self, text: str) -> None:
+        self._outcome.wrong.append(text)
+        if self._turn and not self._turn.done():
+            self._turn.set_result(None)
+
+
+def _request(job: Job) -> bytes:
+    body = request_body(job.dialect, job.model, job.body_bytes)
+    lines = (
+        f"POST {job.path} HTTP/1.1",
+        f"host: 127.0.0.1:{job.port}",
+        "content-type: application/json",
+        "accept: text/event-stream",
+        f"content-length: {len(body)}",
+        *job.headers,
+    )
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+async def run(job: Job) -> Outcome:
+    """Carry a job out."""
+    outcome = Outcome()
+    loop = asyncio.get_running_loop()
+    connections = [
+        (await loop.create_connection(lambda: Connection(job, outcome), "127.0.0.1", job.port))[1]
+        for _ in range(job.streams)
+    ]
+    async with asyncio.timeout(LONGEST_SECONDS):
+        await asyncio.gather(*(_turns(one, job.warm_up, counted=False) for one in connections))
+        started = time.perf_counter()
+        await asyncio.gather(*(_turns(one, job.turns, counted=True) for one in connections))
+        outcome.seconds = time.perf_counter() - started
+    for connection in connections:
+        connection.transport.close()
+    return outcome
+
+
+async def _turns(connection: Connection, turns: int, *, counted: bool) -> None:
+    for _ in range(turns):
+        await connection.turn(counted=counted)
+
+
+if __name__ == "__main__":
+    wanted = Job(**orjson.loads(sys.stdin.buffer.read()))
+    sys.stdout.buffer.write(orjson.dumps(asdict(uvloop.run(run(wanted)))))

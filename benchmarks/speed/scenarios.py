@@ -1,0 +1,130 @@
+"""What is measured of a system: one function a scenario, each gives named figures. A round measures each once."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from benchmarks.speed.load import Outcome
+from benchmarks.speed.systems import System, begun, control, finished, load
+from benchmarks.speed.wire import Dialect
+
+DIALECTS: tuple[Dialect, ...] = ("responses", "chat", "messages")
+ROUTES: Mapping[Dialect, str] = {
+    "responses": "ChatGPT",
+    "chat": "chat",
+    "messages": "messages",
+}
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a scenario works on."""
+
+    system: System
+    upstream_port: int
+    upstream_scheme: str = "http"
+    scale: float = 1.0
+    """Below 1 for a quick look: fewer turns, fewer deltas, less time."""
+
+    def answers(self, deltas: int, pause: float = 0.0) -> dict[str, int]:
+        """Tell the upstream how to answer; give what it has counted since the last time."""
+        return control(self.upstream_port, self.upstream_scheme, deltas=deltas, pause=pause)
+
+    def scaled(self, count: int) -> int:
+        """A count at this scale, at least 1."""
+        return max(1, round(count * self.scale))
+
+
+Scenario = Callable[[Stage], Figures]
+
+
+def first_delta(stage: Stage) -> Figures:
+    """One stream: the median time from a request to its first delta, in ms, for each route."""
+    stage.answers(5)
+    return {
+        f"{ROUTES[dialect]} first delta ms": _median_ms(
+            load(stage.system.job(dialect, deltas=5, turns=stage.scaled(60), warm_up=10))
+        )
+        for dialect in DIALECTS
+    }
+
+
+def flat_out(stage: Stage) -> Figures:
+    """50 streams of 500 deltas as fast as they go: deltas a second, and CPU in ms a thousand deltas."""
+    deltas = stage.scaled(500)
+    stage.answers(deltas)
+    figures: Figures = {}
+    for dialect in DIALECTS:
+        load(stage.system.job(dialect, deltas=deltas, streams=4))
+        before = stage.system.cpu_seconds
+        outcome = load(stage.system.job(dialect, deltas=deltas, streams=50, turns=2))
+        used = stage.system.cpu_seconds - before
+        figures[f"{ROUTES[dialect]} deltas/s"] = outcome.deltas / outcome.seconds
+        figures[f"{ROUTES[dialect]} CPU ms/1,000 deltas"] = used * 1e6 / outcome.deltas
+    return figures
+
+
+def slow_streams(stage: Stage) -> Figures:
+    """200 streams with a delta every 100 ms: how long a delta takes, in ms."""
+    deltas = stage.scaled(100)
+    stage.answers(deltas, 0.1)
+    figures: Figures = {}
+    for dialect in DIALECTS:
+        outcome = load(stage.system.job(dialect, deltas=deltas, streams=200))
+        figures |= _percentiles(f"{ROUTES[dialect]} 200 slow", outcome.latencies)
+    figures["RSS at 200 streams MiB"] = stage.system.rss_mib
+    return figures
+
+
+def bodies(stage: Stage) -> Figures:
+    """One stream with a large request: the median time to the first delta, in ms."""
+    stage.answers(5)
+    figures: Figures = {}
+    for dialect in ("responses", "chat"):
+        for name, size in (("100 KB", 100_000), ("1 MB", 1_000_000), ("10 MB", 10_000_000)):
+            job = stage.system.job(dialect, deltas=5, turns=5, warm_up=1, body_bytes=size)
+            figures[f"{ROUTES[dialect]} {name} body ms"] = _median_ms(load(job))
+    return figures
+
+
+def behind_large_bodies(stage: Stage) -> Figures:
+    """20 slow streams while 10 MB turns pass: how long a delta of the slow ones takes, in ms."""
+    stage.answers(stage.scaled(100), 0.05)
+    slow = begun(stage.system.job("chat", deltas=stage.scaled(100), streams=20))
+    large = stage.system.job(
+        "chat", deltas=stage.scaled(100), turns=1, body_bytes=10_000_000, streams=4
+    )
+    load(large)
+    return _percentiles("20 slow beside 10 MB", finished(slow).latencies)
+
+
+def upstream_connections(stage: Stage) -> Figures:
+    """200 turns on one client connection: how many connections the upstream saw."""
+    stage.answers(5)
+    load(stage.system.job("chat", deltas=5, turns=200))
+    return {"upstream connections per 200 turns": stage.answers(5)["connections"]}
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "first-delta": first_delta,
+    "flat-out": flat_out,
+    "slow-streams": slow_streams,
+    "bodies": bodies,
+    "behind-large-bodies": behind_large_bodies,
+    "connections": upstream_connections,
+}
+
+
+def _median_ms(outcome: Outcome) -> float:
+    return statistics.median(outcome.first_delta) * 1000
+
+
+def _percentiles(name: str, seconds: list[float]) -> Figures:
+    ranked = sorted(seconds)
+    return {
+        f"{name} p50 ms": ranked[len(ranked) // 2] * 1000,
+        f"{name} p99 ms": ranked[int(len(ranked) * 0.99)] * 1000,
+    }

@@ -1,0 +1,246 @@
+"""The systems that are measured side by side: no proxy, a bare mitmdump, the shim, and peers that the user names.
+
+Each is started once and runs through all rounds; only one of them works at a time.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from benchmarks.speed.load import Job, Outcome
+from benchmarks.speed.wire import PATHS, Dialect
+
+HERE = Path(__file__).parent
+READY_SECONDS = 60.0
+SLUGS: Mapping[Dialect, str] = {
+    "chat": "bench-chat",
+    "messages": "bench-messages",
+    "responses": "gpt-5.5",
+}
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One way from the client to the upstream."""
+
+    name: str
+    port: int
+    translates: bool
+    """Whether the client speaks Responses to it, whatever the upstream speaks."""
+    process: subprocess.Popen[bytes] | None = None
+    scheme: str = "http"
+
+    def job(self, upstream: Dialect, **fields: object) -> Job:
+        """The load for a turn that ends at an upstream of this dialect."""
+        if self.translates:
+            spoken: Dialect = "responses"
+            path, model = "/v1/responses", SLUGS[upstream]
+        else:
+            spoken, path, model = upstream, PATHS[upstream], "bench"
+        return Job(port=self.port, path=path, dialect=spoken, model=model, **fields)  # type: ignore[arg-type]
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What the process has used so far; 0 without one."""
+        if not self.process:
+            return 0.0
+        fields = _proc(self.process.pid, "stat").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+
+    @property
+    def rss_mib(self) -> float:
+        """What the process holds in memory now."""
+        if not self.process:
+            return 0.0
+        line = next(
+            line
+            for line in _proc(self.process.pid, "status").splitlines()
+            if line.startswith("VmRSS")
+        )
+        return int(line.split()[1]) / 1024
+
+
+def _proc(pid: int, name: str) -> str:
+    return Path(f"/proc/{pid}/{name}").read_text()
+
+
+def free_port() -> int:
+    """A port of loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until something listens. Raises RuntimeError when it does not."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.005)
+    msg = f"{process.args!r} does not listen on {port}"
+    raise RuntimeError(msg)
+
+
+def control(port: int, scheme: str = "http", **values: float) -> dict[str, int]:
+    """Set how the upstream answers; give what it has counted since."""
+    query = "&".join(f"{key}={value}" for key, value in values.items())
+    url = f"{scheme}://127.0.0.1:{port}/control?{query}"
+    context = _unverified() if scheme == "https" else None
+    with urllib.request.urlopen(url, timeout=10, context=context) as answer:  # noqa: S310  loopback
+        counts: dict[str, int] = orjson.loads(answer.read())
+        return counts
+
+
+def _unverified() -> object:
+    import ssl  # noqa: PLC0415
+
+    return ssl._create_unverified_context()  # noqa: S323, SLF001  our own upstream's counts
+
+
+def load(job: Job) -> Outcome:
+    """Run a load in a process of its own. Raises RuntimeError when an answer was wrong."""
+    outcome = finished(begun(job))
+    if outcome.wrong:
+        msg = f"{len(outcome.wrong)} wrong answers: {outcome.wrong[0]}"
+        raise RuntimeError(msg)
+    return outcome
+
+
+def begun(job: Job) -> subprocess.Popen[bytes]:
+    """Start a load beside others."""
+    process = python("benchmarks.speed.load", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin
+    process.stdin.write(orjson.dumps(job))
+    process.stdin.close()
+    return process
+
+
+def finished(process: subprocess.Popen[bytes]) -> Outcome:
+    """Wait for a load that was begun."""
+    assert process.stdout
+    answer = process.stdout.read()
+    process.wait()
+    return Outcome(**orjson.loads(answer))
+
+
+def python(module: str, *args: str, **options: object) -> subprocess.Popen[bytes]:
+    """Start a module of ours with this interpreter."""
+    command = [sys.executable, "-m", module, *args]
+    return subprocess.Popen(command, cwd=HERE.parent.parent, **options)  # type: ignore[call-overload, no-any-return]
+
+
+@contextlib.contextmanager
+def upstream(certificate: tuple[str, ...] = ()) -> Iterator[int]:
+    """Run the upstream; give its port."""
+    port = free_port()
+    with killed(python("benchmarks.speed.upstream", str(port), *certificate)) as process:
+        wait_for(port, process)
+        yield port
+
+
+@contextlib.contextmanager
+def killed(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Kill a process at the end."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def bare_mitmdump(upstream_port: int, folder: Path, scheme: str = "http") -> Iterator[System]:
+    """mitmdump as it comes, streaming both ways."""
+    port = free_port()
+    command = [
+        _script("mitmdump"), "-q", "--set", f"confdir={folder}", "--set", "connection_strategy=lazy",
+        "-s", str(HERE / "passing.py"), "--ssl-insecure",
+        "--mode", f"reverse:{scheme}://127.0.0.1:{upstream_port}@127.0.0.1:{port}",
+    ]  # fmt: skip
+    with killed(subprocess.Popen(command)) as process:
+        wait_for(port, process)
+        yield System("bare mitmdump", port, translates=False, process=process)
+
+
+@contextlib.contextmanager
+def shim(upstream_port: int, folder: Path, scheme: str = "http", ca: str = "") -> Iterator[System]:
+    """`codex-shim serve` as a user starts it, with everything that is on by default."""
+    port = free_port()
+    env = shim_env(folder, upstream_port, scheme)
+    if ca:
+        env["CODEX_SHIM_CA_FILE"] = ca
+    command = [_script("codex-shim"), "serve", "--port", str(port)]
+    with killed(subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)) as process:
+        wait_for(port, process)
+        yield System("codex-shim", port, translates=True, process=process)
+
+
+@contextlib.contextmanager
+def peer(name: str, command: str, upstream_port: int) -> Iterator[System]:
+    """A peer that the user has installed: a command that serves on $PORT and asks $UPSTREAM.
+
+    It has to know the models bench-chat, bench-messages and gpt-5.5 and to speak Responses at /v1/responses.
+    """
+    port = free_port()
+    env = {**os.environ, "PORT": str(port), "UPSTREAM": f"http://127.0.0.1:{upstream_port}"}
+    with killed(subprocess.Popen(command, shell=True, env=env)) as process:  # noqa: S602  the user's own
+        wait_for(port, process)
+        yield System(name, port, translates=True, process=process)
+
+
+def _script(name: str) -> str:
+    found = shutil.which(name, path=str(Path(sys.executable).parent))
+    assert found, name
+    return found
+
+
+def shim_env(folder: Path, upstream_port: int, scheme: str = "http") -> dict[str, str]:
+    """The environment of a shim with a home of its own: a login and two rows, all at the upstream."""
+    home = folder / "home"
+    for name in (".codex", ".codex-shim"):
+        (home / name).mkdir(parents=True, exist_ok=True)
+    login = {"tokens": {"access_token": _token(), "account_id": "account-of-the-benchmark"}}
+    (home / ".codex" / "auth.json").write_bytes(orjson.dumps(login))
+    base = f"{scheme}://127.0.0.1:{upstream_port}"
+    rows = [_row(slug, f"{base}/v1") for slug in ("bench-chat", "bench-messages")]
+    (home / ".codex-shim" / "models.json").write_bytes(orjson.dumps({"models": rows}))
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    return {
+        **kept,
+        "HOME": str(home),
+        "CODEX_SHIM_STATE_DIR": str(folder / "state"),
+        "CODEX_SHIM_CHATGPT_BASE_URL": f"{base}/backend-api/codex",
+        "CODEX_SHIM_DISABLE_CURSOR": "1",
+    }
+
+
+def _row(slug: str, base_url: str) -> dict[str, object]:
+    provider = "anthropic" if slug.endswith("messages") else "generic-chat-completion-api"
+    return {
+        "slug": slug,
+        "model": "bench",
+        "provider": provider,
+        "base_url": base_url,
+        "api_key": "key-of-the-benchmark",
+    }
+
+
+def _token() -> str:
+    claims = base64.urlsafe_b64encode(orjson.dumps({"exp": 4_000_000_000})).decode().rstrip("=")
+    return f"e30.{claims}.signature"

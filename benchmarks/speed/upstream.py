@@ -1,0 +1,145 @@
+"""The upstream of the benchmark: answers each dialect with a stream of marked deltas, and counts what it was asked.
+
+Run as `python -m benchmarks.speed.upstream PORT [CERTIFICATE KEY]`; prints a line once it listens. `GET
+/control?deltas=N&pause=S` sets how the following turns are answered, and gives and resets the counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+from typing import cast
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+import uvloop
+
+from benchmarks.speed.wire import Dialect, Script, script
+
+HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-store\r\n"
+    b"transfer-encoding: chunked\r\n\r\n"
+)
+ENDS: tuple[tuple[str, Dialect], ...] = (
+    ("/chat/completions", "chat"),
+    ("/messages", "messages"),
+    ("/responses", "responses"),
+)
+
+
+class Settings:
+    """How turns are answered, and what was counted since it was last asked for."""
+
+    deltas = 500
+    pause = 0.0
+    connections = 0
+    requests = 0
+
+    def control(self, query: str) -> bytes:
+        """Take what the query sets; give the counts and forget them."""
+        values = parse_qs(query)
+        self.deltas = int(values.get("deltas", [self.deltas])[0])
+        self.pause = float(values.get("pause", [self.pause])[0])
+        counts = orjson.dumps({"connections": self.connections, "requests": self.requests})
+        self.connections = self.requests = 0
+        return counts
+
+
+SETTINGS = Settings()
+
+
+class Connection(asyncio.Protocol):
+    """One client connection: requests one after the other."""
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._missing = 0
+        self._path = ""
+        self._is_counted = False
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclasses
+        self.transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's shape
+        if self._task:
+            self._task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self._missing:
+            self._missing -= len(data)
+            if self._missing <= 0:
+                self._missing = 0
+                self._answer()
+            return
+        self._buffer += data
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head, rest = self._buffer[:end], self._buffer[end + 4 :]
+        self._buffer = b""
+        self._path = head.split(b" ", 2)[1].decode()
+        self._missing = _length(head) - len(rest)
+        if self._missing <= 0:
+            self._missing = 0
+            self._answer()
+
+    def _answer(self) -> None:
+        url = urlsplit(self._path)
+        if url.path == "/control":
+            self._whole(SETTINGS.control(url.query))
+            return
+        if not self._is_counted:
+            self._is_counted = True
+            SETTINGS.connections += 1
+        dialect = next((name for end, name in ENDS if url.path.endswith(end)), None)
+        if dialect is None:
+            self._whole(b'{"models":[]}')
+            return
+        SETTINGS.requests += 1
+        turn = script(dialect, SETTINGS.deltas)
+        self._task = asyncio.ensure_future(self._stream(turn, SETTINGS.deltas, SETTINGS.pause))
+
+    def _whole(self, body: bytes) -> None:
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        self.transport.write(head % len(body) + body)
+
+    async def _stream(self, turn: Script, deltas: int, pause: float) -> None:
+        self.transport.write(HEAD + _chunk(turn.opening))
+        for number in range(deltas):
+            # one write an event, streams taking turns: what a busy provider's network looks like
+            await asyncio.sleep(pause)
+            self.transport.write(_chunk(turn.delta(number)))
+        self.transport.write(_chunk(turn.closing) + b"0\r\n\r\n")
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def _length(head: bytes) -> int:
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+async def serve(port: int, certificate: list[str]) -> None:
+    """Serve until killed."""
+    context = None
+    if certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*certificate)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Connection, "127.0.0.1", port, ssl=context, backlog=1024)
+    print("listening", flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1]), sys.argv[2:]))
