@@ -183,7 +183,8 @@ def _listed(schema: Json) -> Json:
 def _required(schema: Json) -> Json:
     names, known = schema.get("required"), schema.get("properties")
     if isinstance(names, list):
-        kept = [name for name in names if isinstance(known, Mapping) and name in known]
+        properties = known if isinstance(known, Mapping) else {}
+        kept = [name for name in names if isinstance(name, str) and name in properties]
         schema["required"] = kept
         if not kept:
             del schema["required"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from addons.core.translate.chat_schema import GEMINI_KEYS, cleaned
@@ -33,7 +33,8 @@ def subschemas(schema: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("cleaning", ["none", "basic", "gemini"])
-@given(SCHEMAS)
+@given(schema=SCHEMAS)
+@example(schema={"type": "object", "properties": {}, "required": [[]]})
 def test_cleaning_is_total_and_done_once(cleaning: Any, schema: dict[str, Any]) -> None:
     once = cleaned(schema, cleaning)
     if cleaning != "gemini":
