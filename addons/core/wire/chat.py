@@ -9,6 +9,7 @@ passes for a whole one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import orjson
 
@@ -42,8 +43,9 @@ from addons.core.wire.chat_shapes import (
     text_of,
     usage_in,
 )
+from addons.core.wire.known_delta import KnownDelta
 from addons.core.wire.responses import Usage
-from addons.core.wire.sse import BOM, SseEvent, SseReader
+from addons.core.wire.sse import BOM, SseEvent, SseReader, parse_block
 
 DONE = b"[DONE]"
 SHOWN_BYTES = 200
@@ -66,6 +68,7 @@ class ChatReader:
         "_details",
         "_ended",
         "_head",
+        "_known",
         "_limit",
         "_reason",
         "_sse",
@@ -81,6 +84,7 @@ class ChatReader:
         self._limit = event_bytes
         self._sse = SseReader(event_bytes)
         self._calls = Calls(conversation, target.lineage)
+        self._known: KnownDelta | None = None
         self._head: bytes | None = b""
         self._body: bytearray | None = None
         self._reason: StopReason | None = None
@@ -104,9 +108,9 @@ class ChatReader:
         if self._body is not None:
             self._body += data
             return self._too_large() if len(self._body) > self._limit else []
-        events = self._sse.feed(data)
+        blocks = self._sse.feed(data)
         # The reader left it out: what came after it must not pass for the whole answer
-        return self._too_large() if self._sse.too_large else self._run(events)
+        return self._too_large() if self._sse.too_large else self._run(blocks)
 
     def finish(self) -> list[Event]:
         """The upstream ended its body."""
@@ -136,12 +140,19 @@ class ChatReader:
     def _too_large(self) -> list[Event]:
         return list(self._close(self._failed("sent a single event that is too large to be read")))
 
-    def _run(self, events: Iterable[SseEvent]) -> list[Event]:
+    def _run(self, blocks: Iterable[bytes]) -> list[Event]:
         out: list[Event] = []
-        for event in events:
-            step = self._event(event)
+        for block in blocks:
+            if self._known and (delta := self._known.again(block)):
+                out.append(delta)
+                if isinstance(delta, ReasoningDelta):
+                    self._thought.append(delta.text)
+                continue
+            event = parse_block(block)
+            step = self._event(event) if event else []
             if _ended(step):
                 return [*out, *self._close(step)]
+            self._known = KnownDelta.of(block, step, _text_in)
             out += step
         return out
 
@@ -279,6 +290,12 @@ def _choice(choices: object) -> Json:
         return {}
     found = (obj(choice) for choice in choices)
     return next((choice for choice in found if choice.get("index") in (0, None)), {})
+
+
+def _text_in(chunk: Any) -> object:
+    """What a chunk adds, where nearly all upstreams put it: to the answer's text, else to the thinking."""
+    delta = chunk["choices"][0]["delta"]
+    return delta.get("content") or delta.get("reasoning_content") or delta.get("reasoning")
 
 
 def _calls(delta: Json) -> Iterator[Json]:

@@ -103,7 +103,7 @@ def reasoning_of(delta: Json) -> str:
 def usage_in(chunk: Json, choice: Json) -> Usage | None:
     """The usage of a chunk, wherever the upstream puts it; None when there is none or it is all zero."""
     places = (chunk.get("usage"), obj(chunk.get("x_groq")).get("usage"), choice.get("usage"))
-    return next((usage for place in places if (usage := _usage(obj(place)))), None)
+    return next((usage for place in places if place and (usage := _usage(obj(place)))), None)
 
 
 def _usage(usage: Json) -> Usage | None:

@@ -8,6 +8,7 @@ reads, give the same events and no exception; an answer whose end was not said f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import orjson
 
@@ -24,6 +25,7 @@ from addons.core.translate.events import (
     UsageSeen,
 )
 from addons.core.upstream_errors import printable, upstream_problem
+from addons.core.wire.known_delta import KnownDelta
 from addons.core.wire.messages_blocks import Blocks
 from addons.core.wire.messages_shapes import (
     BROKEN,
@@ -37,7 +39,7 @@ from addons.core.wire.messages_shapes import (
     string,
     usage_of,
 )
-from addons.core.wire.sse import BOM, SseEvent, SseReader
+from addons.core.wire.sse import BOM, SseEvent, SseReader, parse_block
 
 SHOWN_BYTES = 200
 WHOLE_ANSWER = (b"{", b"[", b"<")
@@ -48,7 +50,7 @@ DONE = b"[DONE]"
 class MessagesReader:
     """Reads one answer, streamed or whole. `form` is the tool whose input is the answer's text."""
 
-    __slots__ = ("_blocks", "_body", "_counts", "_ended", "_head", "_limit", "_reason", "_sse", "_target")  # fmt: skip
+    __slots__ = ("_blocks", "_body", "_counts", "_ended", "_head", "_known", "_limit", "_reason", "_sse", "_target")  # fmt: skip
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class MessagesReader:
         self._limit = event_bytes
         self._sse = SseReader(event_bytes)
         self._blocks = Blocks(conversation, target.lineage, form)
+        self._known: KnownDelta | None = None
         self._head: bytes | None = b""
         self._body: bytearray | None = None
         self._reason: StopReason | None = None
@@ -111,14 +114,19 @@ class MessagesReader:
     def _too_large(self) -> list[Event]:
         return list(self._close(self._failed("sent a single event that is too large to be read")))
 
-    def _run(self, events: Iterable[SseEvent]) -> list[Event]:
+    def _run(self, blocks: Iterable[bytes]) -> list[Event]:
         out: list[Event] = []
-        for event in events:
+        for block in blocks:
             if self._ended:
                 break
-            step = list(self._event(event))
+            if self._known and (delta := self._known.again(block)):
+                out.append(delta)
+                continue
+            event = parse_block(block)
+            step = list(self._event(event)) if event else []
             over = any(isinstance(one, Failed | Stopped) for one in step)
             out += self._close(step) if over else step
+            self._known = KnownDelta.of(block, step, _text_in)
         return out
 
     def _event(self, event: SseEvent) -> Iterator[Event]:
@@ -232,6 +240,11 @@ class MessagesReader:
     @property
     def _who(self) -> str:
         return f"{self._target.provider} ({self._target.model} at {self._target.origin})"
+
+
+def _text_in(event: Any) -> object:
+    """The text of a text delta. One of thinking is kept beside the event, so each is read in full."""
+    return event["delta"]["text"]
 
 
 def _shown(data: bytes) -> str:

@@ -148,7 +148,7 @@ def parse_block(block: bytes) -> SseEvent | None:
 
 
 class SseReader:
-    """Bytes in, events out. Comments, ids and retry times are left out; bad UTF-8 stays in the data."""
+    """Bytes in, the blocks of events out, for `parse_block`. Bad UTF-8 stays in the data."""
 
     __slots__ = ("_blocks", "_first")
 
@@ -156,16 +156,16 @@ class SseReader:
         self._blocks = BlockReader(max_event_bytes)
         self._first = True
 
-    def feed(self, data: bytes) -> list[SseEvent]:
-        """Give the events that this read ended."""
+    def feed(self, data: bytes) -> list[bytes]:
+        """Give the blocks that this read ended."""
         blocks = self._blocks.feed(data)
         if blocks and self._first:
             self._first = False
             blocks[0] = blocks[0].removeprefix(BOM)
-        return [event for block in blocks if (event := parse_block(block))]
+        return blocks
 
-    def finish(self) -> list[SseEvent]:
-        """Give the last event if only its blank line is missing: at most one, after a clean end of the body.
+    def finish(self) -> list[bytes]:
+        """Give the last block if only its blank line is missing: at most one, after a clean end of the body.
 
         The standard drops it; servers that forget the last newline are common. Data that was cut is no valid JSON,
         so the caller can tell.
@@ -173,8 +173,7 @@ class SseReader:
         rest = self._blocks.pending
         if self._first:
             rest = rest.removeprefix(BOM)
-        event = parse_block(rest)
-        return [event] if event else []
+        return [rest] if rest else []
 
     @property
     def pending(self) -> bool:

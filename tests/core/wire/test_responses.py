@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from addons.core.credential import Origin
 from addons.core.turn import Fault, FaultKind
 from addons.core.wire.responses import Usage, Watcher
-from addons.core.wire.sse import SseReader
+from addons.core.wire.sse import SseReader, parse_block
 
 LIMIT = 1 << 20
 USAGE = {
@@ -43,7 +43,9 @@ def watch(*reads: bytes, limit: int = LIMIT) -> Watcher:
 
 
 def failure(closing: bytes) -> dict[str, object]:
-    (only,) = SseReader(LIMIT).feed(closing)
+    (block,) = SseReader(LIMIT).feed(closing)
+    only = parse_block(block)
+    assert only
     assert only.name == "response.failed"
     value = orjson.loads(only.data)
     assert isinstance(value, dict)
@@ -156,7 +158,8 @@ def test_every_cut_ends_in_exactly_one_terminal_event(cut: int) -> None:
     between = b"" if watcher.terminal and not closing else b"\n\n"
     types = [
         orjson.loads(event.data)["type"]
-        for event in SseReader(LIMIT).feed(sent + between + closing)
+        for block in SseReader(LIMIT).feed(sent + between + closing)
+        if (event := parse_block(block))
         if event.data.endswith(b"}") and event.data.count(b"{") == event.data.count(b"}")
     ]
     assert len(TERMINAL.intersection(types)) == 1
