@@ -34,6 +34,8 @@ class Job:
     turns: int = 1
     body_bytes: int = 200
     headers: tuple[str, ...] = ()
+    stagger: float = 0.0
+    """Seconds between the starts of two connections: a measure of steady streams, not of their start."""
     warm_up: int = 0
     """Turns of each connection that are not counted."""
 
@@ -91,10 +93,12 @@ class Connection(asyncio.Protocol):
         self._turn: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
         # uvloop's transports are no subclasses
         self.transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's shape
+        """The other side is gone."""
         if self._turn and not self._turn.done():
             self._wrong("the connection ended inside an answer")
 
@@ -111,6 +115,7 @@ class Connection(asyncio.Protocol):
         await self._turn
 
     def data_received(self, data: bytes) -> None:
+        """Take one read."""
         now, stamp = time.perf_counter(), time.monotonic_ns()
         if self._head is not None:
             self._head += data
@@ -178,18 +183,26 @@ async def run(job: Job) -> Outcome:
     async with asyncio.timeout(LONGEST_SECONDS):
         await asyncio.gather(*(_turns(one, job.warm_up, counted=False) for one in connections))
         started = time.perf_counter()
-        await asyncio.gather(*(_turns(one, job.turns, counted=True) for one in connections))
+        await asyncio.gather(
+            *(
+                _turns(one, job.turns, counted=True, after=number * job.stagger)
+                for number, one in enumerate(connections)
+            )
+        )
         outcome.seconds = time.perf_counter() - started
     for connection in connections:
         connection.transport.close()
     return outcome
 
 
-async def _turns(connection: Connection, turns: int, *, counted: bool) -> None:
+async def _turns(connection: Connection, turns: int, *, counted: bool, after: float = 0.0) -> None:
+    await asyncio.sleep(after)
     for _ in range(turns):
         await connection.turn(counted=counted)
 
 
 if __name__ == "__main__":
     wanted = Job(**orjson.loads(sys.stdin.buffer.read()))
-    sys.stdout.buffer.write(orjson.dumps(asdict(uvloop.run(run(wanted)))))
+    # not sys.stdout: unbuffered, it may write a part and say so to nobody
+    with open(1, "wb") as out:
+        out.write(orjson.dumps(asdict(uvloop.run(run(wanted)))))

@@ -73,7 +73,8 @@ def slow_streams(stage: Stage) -> Figures:
     stage.answers(deltas, 0.1)
     figures: Figures = {}
     for dialect in DIALECTS:
-        outcome = load(stage.system.job(dialect, deltas=deltas, streams=200))
+        # spread over ten of the pauses, so that they do not all speak at the same moment
+        outcome = load(stage.system.job(dialect, deltas=deltas, streams=200, stagger=0.005))
         figures |= _percentiles(f"{ROUTES[dialect]} 200 slow", outcome.latencies)
     figures["RSS at 200 streams MiB"] = stage.system.rss_mib
     return figures
@@ -92,12 +93,11 @@ def bodies(stage: Stage) -> Figures:
 
 def behind_large_bodies(stage: Stage) -> Figures:
     """20 slow streams while 10 MB turns pass: how long a delta of the slow ones takes, in ms."""
-    stage.answers(stage.scaled(100), 0.05)
-    slow = begun(stage.system.job("chat", deltas=stage.scaled(100), streams=20))
-    large = stage.system.job(
-        "chat", deltas=stage.scaled(100), turns=1, body_bytes=10_000_000, streams=4
-    )
-    load(large)
+    deltas = stage.scaled(100)
+    stage.answers(deltas, 0.05)
+    slow = begun(stage.system.job("chat", deltas=deltas, streams=20, turns=2, stagger=0.003))
+    # four at a time, each as long as a slow stream: about one such request a second
+    load(stage.system.job("chat", deltas=deltas, body_bytes=10_000_000, streams=4, stagger=1.0))
     return _percentiles("20 slow beside 10 MB", finished(slow).latencies)
 
 

@@ -166,7 +166,7 @@ def killed(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]
 
 @contextlib.contextmanager
 def bare_mitmdump(upstream_port: int, folder: Path, scheme: str = "http") -> Iterator[System]:
-    """mitmdump as it comes, streaming both ways."""
+    """A mitmdump as it comes, streaming both ways."""
     port = free_port()
     command = [
         _script("mitmdump"), "-q", "--set", f"confdir={folder}", "--set", "connection_strategy=lazy",

@@ -62,14 +62,17 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
         # uvloop's transports are no subclasses
         self.transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's shape
+        """The other side is gone."""
         if self._task:
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
+        """Take one read."""
         if self._missing:
             self._missing -= len(data)
             if self._missing <= 0:
