@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -107,9 +108,7 @@ def control(port: int, scheme: str = "http", **values: float) -> dict[str, int]:
         return counts
 
 
-def _unverified() -> object:
-    import ssl  # noqa: PLC0415
-
+def _unverified() -> ssl.SSLContext:
     return ssl._create_unverified_context()  # noqa: S323, SLF001  our own upstream's counts
 
 
@@ -146,10 +145,12 @@ def python(module: str, *args: str, **options: object) -> subprocess.Popen[bytes
 
 
 @contextlib.contextmanager
-def upstream(certificate: tuple[str, ...] = ()) -> Iterator[int]:
-    """Run the upstream; give its port."""
+def upstream(certificate: str = "") -> Iterator[int]:
+    """Run the upstream; give its port. With a certificate, a PEM file that holds its key too, it speaks TLS."""
     port = free_port()
-    with killed(python("benchmarks.speed.upstream", str(port), *certificate)) as process:
+    args = [str(port), certificate] if certificate else [str(port)]
+    quiet = subprocess.DEVNULL
+    with killed(python("benchmarks.speed.upstream", *args, stdout=quiet)) as process:
         wait_for(port, process)
         yield port
 
@@ -169,7 +170,7 @@ def bare_mitmdump(upstream_port: int, folder: Path, scheme: str = "http") -> Ite
     """A mitmdump as it comes, streaming both ways."""
     port = free_port()
     command = [
-        _script("mitmdump"), "-q", "--set", f"confdir={folder}", "--set", "connection_strategy=lazy",
+        script_path("mitmdump"), "-q", "--set", f"confdir={folder}", "--set", "connection_strategy=lazy",
         "-s", str(HERE / "passing.py"), "--ssl-insecure",
         "--mode", f"reverse:{scheme}://127.0.0.1:{upstream_port}@127.0.0.1:{port}",
     ]  # fmt: skip
@@ -185,7 +186,7 @@ def shim(upstream_port: int, folder: Path, scheme: str = "http", ca: str = "") -
     env = shim_env(folder, upstream_port, scheme)
     if ca:
         env["CODEX_SHIM_CA_FILE"] = ca
-    command = [_script("codex-shim"), "serve", "--port", str(port)]
+    command = [script_path("codex-shim"), "serve", "--port", str(port)]
     with killed(subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)) as process:
         wait_for(port, process)
         yield System("codex-shim", port, translates=True, process=process)
@@ -204,7 +205,8 @@ def peer(name: str, command: str, upstream_port: int) -> Iterator[System]:
         yield System(name, port, translates=True, process=process)
 
 
-def _script(name: str) -> str:
+def script_path(name: str) -> str:
+    """The path of a console script of this environment."""
     found = shutil.which(name, path=str(Path(sys.executable).parent))
     assert found, name
     return found

@@ -1,6 +1,6 @@
 """The upstream of the benchmark: answers each dialect with a stream of marked deltas, and counts what it was asked.
 
-Run as `python -m benchmarks.speed.upstream PORT [CERTIFICATE KEY]`; prints a line once it listens. `GET
+Run as `python -m benchmarks.speed.upstream PORT [PEM]`; prints a line once it listens. `GET
 /control?deltas=N&pause=S` sets how the following turns are answered, and gives and resets the counts.
 """
 

@@ -1,0 +1,1 @@
+"""What is measured rather than tested: cost, speed, memory. One command each."""

@@ -1,0 +1,117 @@
+"""Runs the systems side by side in interleaved rounds, and writes what came out. See `--help`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.speed import alone, guard, report
+from benchmarks.speed.bounds import DIRECT, SHIM, Round
+from benchmarks.speed.scenarios import SCENARIOS, Figures, Stage
+from benchmarks.speed.systems import System, bare_mitmdump, peer, shim, upstream
+from tests.support.certificates import Authority, make_authority
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--scenario", action="append", choices=SCENARIOS, help="Only these. May be given twice."
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="0.1 measures a tenth as much.")
+    parser.add_argument("--tls", action="store_true", help="Reach the upstream over TLS.")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME=COMMAND",
+        help="Another proxy: a command that serves on $PORT and asks $UPSTREAM.",
+    )
+    parser.add_argument("--alone", action="store_true", help="Start-up and memory as well.")
+    parser.add_argument("--out", type=Path, help="A folder for speed.md, speed.json, speed.svg.")
+    parser.add_argument(
+        "--guard", action="store_true", help="Fail on a loss against recorded.json."
+    )
+    parser.add_argument("--record", action="store_true", help="Make this run the recorded one.")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure, print, write; 1 when the guard found a loss."""
+    wanted = arguments()
+    rounds = measure(wanted)
+    command = shlex.join(["python", "-m", "benchmarks.speed", *sys.argv[1:]])
+    text = report.markdown(rounds, command)
+    print(text)
+    if wanted.out:
+        wanted.out.mkdir(parents=True, exist_ok=True)
+        (wanted.out / "speed.md").write_text(text)
+        (wanted.out / "speed.json").write_bytes(report.as_json(rounds, command))
+        (wanted.out / "speed.svg").write_text(report.chart(rounds))
+    if wanted.record:
+        guard.record(rounds)
+    found = guard.losses(rounds) if wanted.guard else []
+    for loss in found:
+        print(f"SLOWER {loss}", file=sys.stderr)
+    return 1 if found else 0
+
+
+def measure(wanted: argparse.Namespace) -> list[Round]:
+    """All rounds. What is measured of the shim alone is part of the first."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        authority = make_authority(folder) if wanted.tls else None
+        scheme = "https" if wanted.tls else "http"
+        port = stack.enter_context(upstream(str(authority.server_file) if authority else ""))
+        systems = _systems(stack, port, folder, authority)
+        for each in wanted.peer:
+            peer_name, _, command = each.partition("=")
+            systems.append(stack.enter_context(peer(peer_name, command, port)))
+        names = wanted.scenario or list(SCENARIOS)
+        rounds: list[Round] = [
+            _round(names, systems, port, scheme, wanted.scale) for _ in range(wanted.rounds)
+        ]
+        if wanted.alone:
+            rounds[0] = _with_alone(rounds[0], port, folder, wanted.scale)
+        return rounds
+
+
+def _systems(
+    stack: ExitStack, port: int, folder: Path, authority: Authority | None
+) -> list[System]:
+    confdir = folder / "mitmproxy"
+    if authority:
+        # the load client speaks no TLS, so there is nothing without a proxy to compare with
+        bare = bare_mitmdump(port, confdir, "https")
+        ours = shim(port, folder, "https", ca=str(authority.ca_file))
+        return [stack.enter_context(bare), stack.enter_context(ours)]
+    ways = (bare_mitmdump(port, confdir), shim(port, folder))
+    return [System(DIRECT, port, translates=False), *map(stack.enter_context, ways)]
+
+
+def _round(
+    names: Sequence[str], systems: Sequence[System], port: int, scheme: str, scale: float
+) -> dict[str, Figures]:
+    found: dict[str, Figures] = {system.name: {} for system in systems}
+    for name in names:
+        for system in systems:
+            print(f"{name}, {system.name}", file=sys.stderr, flush=True)
+            found[system.name] |= SCENARIOS[name](Stage(system, port, scheme, scale))
+    return found
+
+
+def _with_alone(first: Round, port: int, folder: Path, scale: float) -> Round:
+    figures = {**first[SHIM], **alone.starts(port, folder), **alone.memory(port, folder, scale)}
+    return {**first, SHIM: figures}
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())

@@ -1,0 +1,93 @@
+"""What the figures have to keep: each bound as a name, how to get its value from the rounds, and the limit."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks.speed.scenarios import Figures
+
+DIRECT, BARE, SHIM = "no proxy", "bare mitmdump", "codex-shim"
+Round = Mapping[str, Figures]
+"""System → its figures of one round."""
+Value = Callable[[Round], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One line of the table. `value` is taken of each round; the median counts."""
+
+    name: str
+    value: Value
+    sense: Literal["≥", "≤"]
+    limit: float
+    is_ratio: bool = True
+    """Ratios within a round hold on any machine; only they are guarded."""
+
+    def median(self, rounds: Sequence[Round]) -> float | None:
+        """The median over the rounds that measured it."""
+        values: list[float] = []
+        for each in rounds:
+            try:
+                values.append(self.value(each))
+            except KeyError:
+                continue
+        return statistics.median(values) if values else None
+
+    def holds(self, value: float) -> bool:
+        """Whether a value keeps the bound."""
+        return value >= self.limit if self.sense == "≥" else value <= self.limit
+
+
+def _ratio(figure: str) -> Value:
+    return lambda each: each[SHIM][figure] / each[BARE][figure]
+
+
+def _added(figure: str) -> Value:
+    """What we add to the time without a proxy, in shares of what a bare mitmdump adds."""
+
+    def value(each: Round) -> float:
+        direct = each[DIRECT][figure]
+        return (each[SHIM][figure] - direct) / (each[BARE][figure] - direct)
+
+    return value
+
+
+def _own(figure: str) -> Value:
+    return lambda each: each[SHIM][figure]
+
+
+def _flat(route: str, rate: float, cpu: float | None) -> list[Bound]:
+    found = [Bound(f"50x500 {route}: deltas/s vs bare", _ratio(f"{route} deltas/s"), "≥", rate)]
+    if cpu:
+        value = _ratio(f"{route} CPU ms/1,000 deltas")
+        found.append(Bound(f"50x500 {route}: CPU per delta vs bare", value, "≤", cpu))
+    return found
+
+
+def _absolute(name: str, figure: str, limit: float) -> Bound:
+    return Bound(name, _own(figure), "≤", limit, is_ratio=False)
+
+
+ROUTES = ("ChatGPT", "chat", "messages")
+BOUNDS: tuple[Bound, ...] = (
+    *_flat("chat", 2.5, 0.42),
+    *_flat("messages", 2.5, 0.42),
+    *_flat("ChatGPT", 2.2, None),
+    *(
+        Bound(f"added time to first delta, {route}", _added(f"{route} first delta ms"), "≤", 0.75)
+        for route in ROUTES
+    ),
+    *(_absolute(f"200 slow {route} streams p50 ms", f"{route} 200 slow p50 ms", 0.6) for route in ROUTES),
+    *(_absolute(f"200 slow {route} streams p99 ms", f"{route} 200 slow p99 ms", 10) for route in ROUTES),
+    Bound("10 MB chat body, added time vs bare", _added("chat 10 MB body ms"), "≤", 2.0),
+    _absolute("20 slow streams beside 10 MB turns p99 ms", "20 slow beside 10 MB p99 ms", 20),
+    _absolute("upstream connections per 200 turns", "upstream connections per 200 turns", 2),
+    _absolute("start to first answer s", "start to first answer s", 0.9),
+    _absolute("`list` s", "`list` s", 0.15),
+    _absolute("RSS idle MiB", "RSS idle MiB", 85),
+    _absolute("RSS at 200 streams MiB", "RSS at 200 streams MiB", 120),
+    _absolute("RSS growth, turn 2,000 to 20,000 MiB", "RSS growth from turn 2,000 to 20,000 MiB", 3),
+)  # fmt: skip

@@ -1,0 +1,93 @@
+"""The run as Markdown, JSON and a small chart."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from html import escape
+
+import orjson
+
+from benchmarks.speed.bounds import BARE, BOUNDS, DIRECT, SHIM, Round
+
+CHART = ("ChatGPT deltas/s", "chat deltas/s", "messages deltas/s")
+COLOURS = {DIRECT: "#9aa5b1", BARE: "#d98c5f", SHIM: "#2f7d6d"}
+OTHER_COLOUR = "#7a6fb0"
+
+
+def markdown(rounds: Sequence[Round], command: str) -> str:
+    """The bounds and every figure, medians over the rounds."""
+    head = (
+        f"`{command}` on {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}; medians of {len(rounds)} rounds."
+    )
+    return "\n".join([head, "", *_bounds(rounds), "", *_figures(rounds), ""])
+
+
+def _bounds(rounds: Sequence[Round]) -> list[str]:
+    lines = ["| bound | median | must | |", "|---|---|---|---|"]
+    for bound in BOUNDS:
+        value = bound.median(rounds)
+        if value is not None:
+            kept = "kept" if bound.holds(value) else "**missed**"
+            lines.append(f"| {bound.name} | {value:.2f} | {bound.sense} {bound.limit:g} | {kept} |")
+    return lines
+
+
+def _figures(rounds: Sequence[Round]) -> list[str]:
+    systems = list(dict.fromkeys(system for each in rounds for system in each))
+    names = dict.fromkeys(name for each in rounds for figures in each.values() for name in figures)
+    lines = [f"| figure | {' | '.join(systems)} |", "|---" * (len(systems) + 1) + "|"]
+    for name in names:
+        cells = (_cell(rounds, system, name) for system in systems)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _cell(rounds: Sequence[Round], system: str, name: str) -> str:
+    value = median_of(rounds, system, name)
+    return "-" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.2f}"
+
+
+def median_of(rounds: Sequence[Round], system: str, name: str) -> float | None:
+    """The median of one figure of one system, if it was measured."""
+    values = [each[system][name] for each in rounds if name in each.get(system, {})]
+    return statistics.median(values) if values else None
+
+
+def as_json(rounds: Sequence[Round], command: str) -> bytes:
+    """Every round, and the medians of the bounds."""
+    medians = {bound.name: bound.median(rounds) for bound in BOUNDS}
+    found = {"command": command, "rounds": list(rounds), "bounds": medians}
+    return orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def chart(rounds: Sequence[Round]) -> str:
+    """Deltas a second of each route and system, as bars."""
+    bars = [
+        (route, system, value)
+        for route in CHART
+        for system in dict.fromkeys(system for each in rounds for system in each)
+        if (value := median_of(rounds, system, route)) is not None
+    ]
+    longest = max((value for _, _, value in bars), default=1.0)
+    rows = [_bar(number, *bar, longest) for number, bar in enumerate(bars)]
+    height = 22 * len(rows) + 10
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{height}" '
+        'font-family="system-ui, sans-serif" font-size="12">\n' + "\n".join(rows) + "\n</svg>\n"
+    )
+
+
+def _bar(number: int, route: str, system: str, value: float, longest: float) -> str:
+    top = 8 + 22 * number
+    width = 400 * value / longest
+    label = escape(f"{route.removesuffix(' deltas/s')}, {system}")
+    return (
+        f'<text x="0" y="{top + 12}" fill="#555">{label}</text>'
+        f'<rect x="220" y="{top}" width="{width:.0f}" height="16" rx="2" '
+        f'fill="{COLOURS.get(system, OTHER_COLOUR)}"/>'
+        f'<text x="{226 + width:.0f}" y="{top + 12}" fill="#555">{value:,.0f} deltas/s</text>'
+    )
