@@ -71,9 +71,9 @@ class Memory:
     def keep(self, payload: Json, response: Json) -> None:
         """Remember an answer together with what was asked, unless the client wants nothing stored."""
         response_id = response.get("id")
-        items = self._items(payload.get("input"))
         if payload.get("store") is False or not isinstance(response_id, str):
             return
+        items = self._items(payload.get("input"))
         if isinstance(items, Problem):
             return
         previous, output = payload.get("previous_response_id"), response.get("output")

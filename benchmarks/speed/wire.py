@@ -97,7 +97,7 @@ def _typed(kind: str, **fields: object) -> bytes:
 
 
 def _messages(deltas: int) -> Script:
-    message = {
+    message: dict[str, object] = {
         "id": "msg_01XbenchmarkA",
         "type": "message",
         "role": "assistant",
