@@ -18,6 +18,8 @@ TURNS = ("/responses", "/responses/compact")
 CHOSEN, OFFERED = 2.0, -1.0
 """mitmproxy's own JSON view has the priority 1."""
 
+BLANK = "\N{NO-BREAK SPACE}"
+
 Render = Callable[[Turn], str]
 
 
@@ -35,8 +37,9 @@ class TurnContentview(contentviews.Contentview):
         return self._name
 
     def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
-        """The page."""
-        return self._render(turn_of(data, metadata))
+        """The page. Blank lines get a character: mitmweb would give them no height."""
+        lines = self._render(turn_of(data, metadata)).split("\n")
+        return "\n".join(line or BLANK for line in lines)
 
     def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:  # noqa: ARG002  mitmproxy's signature
         """Chosen for the turns of Codex, else only when asked for."""

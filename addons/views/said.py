@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from textwrap import fill
 from typing import Protocol
 
 from addons.core.wire.responses import Usage
-from addons.views.page import Block, Page, compact, one_line
+from addons.views.page import INDENT, Block, Page, one_line
 from addons.views.reading import Json, arguments_of, usage_text
 
 
@@ -88,5 +89,5 @@ def write_said(page: Page, reader: Reader) -> None:
         page.line(f"usage: {usage_text(said.usage)}", 1)
     for line in said.quota:
         page.line(f"quota: {line}", 1)
-    counts = dict(said.events.most_common(12))
-    page.line(f"events: {compact(counts, 400)}", 1)
+    counts = [f"{one_line(kind, 60)} {count:,}" for kind, count in said.events.most_common(12)]
+    page.line(fill(f"events: {', '.join(counts)}", 100, subsequent_indent=INDENT), 1)
