@@ -80,10 +80,13 @@ class CachedFile:
         return data
 
 
-def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
+def write_atomic(
+    path: Path, data: bytes, mode: int = 0o600, owner: tuple[int, int] | None = None
+) -> None:
     """Write a file so that readers, and a machine that crashes, see the old content or the new.
 
-    A symlink's target is replaced, not the link. Missing folders are made with mode 0700.
+    A symlink's target is replaced, not the link. Missing folders are made with mode 0700. `owner` is user and group,
+    for root, who may write the files of others.
     Raises FileAccessError; the file is then unchanged.
     """
     try:
@@ -91,7 +94,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
         _make_private(target.parent)
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
         try:
-            _write_new(temporary, data, mode)
+            _write_new(temporary, data, mode, owner)
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -104,11 +107,13 @@ def _open_at_once(path: str, _flags: int) -> int:
     return os.open(path, _READ_FLAGS)
 
 
-def _write_new(path: Path, data: bytes, mode: int) -> None:
+def _write_new(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None) -> None:
     with os.fdopen(os.open(path, _NEW_FLAGS, 0o600), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+    if owner and os.name == "posix" and owner != (path.stat().st_uid, path.stat().st_gid):
+        os.chown(path, *owner)
     path.chmod(mode)
 
 
