@@ -24,6 +24,8 @@ class Meaning:
     end: str = "end"
     usage: tuple[int, int, int, int, int] | None = None
     """Input, cached, output, reasoning, total."""
+    written: int = 0
+    """Input that was written to the cache."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ QUIRKS = (
         + text("On ", "it.", index=1)
         + tool('{"command"', ': "ls"}', index=2)
         + end("tool_use", output_tokens=20),
-        Meaning("On it.", "Hm.", calls=CALL, end="tool_calls", usage=(115, 100, 20, 0, 135)),
+        Meaning("On it.", "Hm.", calls=CALL, end="tool_calls", usage=(115, 100, 20, 0, 135), written=5),
     ),
     Quirk(
         "overloaded inside a 200 stream",

@@ -47,6 +47,7 @@ def meaning(events: list[Event]) -> Meaning:
             used.reasoning_tokens,
             used.total_tokens,
         ),
+        used.cache_written_tokens if used else 0,
     )
 
 
