@@ -81,6 +81,13 @@ class CodexConfig:
         text = self._read().text
         return None if text is None else active_model(text)
 
+    def model_in_force(self) -> str | None:
+        """The same for a view, to which a file that cannot be read is one without a block."""
+        try:
+            return self.active_model()
+        except ConfigError:
+            return None
+
     def configured_model(self) -> str | None:
         """The model that the user has chosen, with or without us; None when the file does not tell."""
         from tomllib import TOMLDecodeError, loads  # noqa: PLC0415  costs what few commands need
