@@ -27,6 +27,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+models_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="List models, or choose the one to use."
+)
+app.add_typer(models_app, name="model")
+
 Port = Annotated[
     int,
     typer.Option(envvar="CODEX_SHIM_PORT", min=1, max=65535, help="The shim's port."),
@@ -40,6 +45,10 @@ ListenPort = Annotated[
 Settings = Annotated[
     Path | None,
     typer.Option(metavar="PATH", help="models.json. By default ~/.codex-shim/models.json."),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="MODEL", help="The model to use. By default the one you have."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for other programs.")]
 Args = Annotated[
@@ -75,11 +84,60 @@ def serve(
         bool,
         typer.Option("--allow-remote", help="Take clients from other machines, too."),
     ] = False,
+    log_file: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the shim in the foreground, without a view."""
     from shim_cli.serve import serve as run
 
-    raise typer.Exit(run(host, port, settings, allow_remote=allow_remote))
+    raise typer.Exit(run(host, port, settings, log_file, allow_remote=allow_remote))
+
+
+@app.command()
+def start(port: Port = DEFAULT_PORT, settings: Settings = None) -> None:
+    """Run the shim in the background."""
+    from shim_cli.daemon import start as run
+
+    raise typer.Exit(run(os.environ, port, settings))
+
+
+@app.command()
+def stop(port: Port = DEFAULT_PORT) -> None:
+    """Stop the shim. Running turns have their time to end."""
+    from shim_cli.daemon import stop as run
+
+    raise typer.Exit(run(os.environ, port))
+
+
+@app.command()
+def restart(port: Port = DEFAULT_PORT, settings: Settings = None) -> None:
+    """Stop the shim and start it in the background."""
+    from shim_cli.daemon import restart as run
+
+    raise typer.Exit(run(os.environ, port, settings))
+
+
+@app.command()
+def enable(port: Port = DEFAULT_PORT, settings: Settings = None, model: ModelOption = None) -> None:
+    """Start the shim and make Codex use it.
+
+    Writes a marked block into Codex's config.toml and keeps every other byte.
+    """
+    from shim_cli.wire import enable as run
+
+    raise typer.Exit(run(os.environ, model, port, settings))
+
+
+@app.command()
+def disable(
+    port: Port = DEFAULT_PORT,
+    older: Annotated[
+        bool, typer.Option("--older", help="Take out the blocks of earlier shims, too.")
+    ] = False,
+) -> None:
+    """Give Codex its own config.toml back, and stop the shim."""
+    from shim_cli.wire import disable as run
+
+    raise typer.Exit(run(os.environ, port, older=older))
 
 
 @app.command()
@@ -146,6 +204,22 @@ def doctor(port: Port = DEFAULT_PORT, settings: Settings = None, as_json: AsJson
     from shim_cli.doctor import write_report
 
     raise typer.Exit(write_report(os.environ, port, settings, as_json=as_json))
+
+
+@models_app.command("use")
+def model_use(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A slug, or part of a name.")],
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+) -> None:
+    """Make this model the one that Codex uses, and start the shim."""
+    from shim_cli.wire import enable as run
+
+    raise typer.Exit(run(os.environ, model, port, settings))
+
+
+# the same command under a second name
+models_app.command("list")(list_models)
 
 
 def main() -> None:

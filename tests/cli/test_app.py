@@ -21,6 +21,11 @@ Options:
 
 Commands:
   serve       Run the shim in the foreground, without a view.
+  start       Run the shim in the background.
+  stop        Stop the shim.
+  restart     Stop the shim and start it in the background.
+  enable      Start the shim and make Codex use it.
+  disable     Give Codex its own config.toml back, and stop the shim.
   mitmdump    Run the shim in mitmdump: turns in the terminal.
   web         Run the shim in mitmweb: see and edit turns in the browser.
   addon-path  Print the addon's path, for `mitmdump -s` or `mitmweb -s`.
@@ -28,6 +33,7 @@ Commands:
   list        List the models that Codex can choose, and where they go.
   status      Say whether the shim runs.
   doctor      Check everything that a turn needs, and say what to type.
+  model       List models, or choose the one to use.
 """
 
 
