@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,7 +30,11 @@ app = typer.Typer(
 models_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List models, or choose the one to use."
 )
+service_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Let the system start the shim at login."
+)
 app.add_typer(models_app, name="model")
+app.add_typer(service_app, name="service")
 
 Port = Annotated[
     int,
@@ -59,9 +63,9 @@ Args = Annotated[
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from addons.version import VERSION
 
-        typer.echo(f"codex-shim {version('codex-shim')}")
+        typer.echo(f"codex-shim {VERSION}")
         raise typer.Exit
 
 
@@ -71,8 +75,26 @@ def root(
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The shim's port, for any command.")
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="models.json, for any command.")
+    ] = None,
+    state_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where codex-shim keeps its own files.")
+    ] = None,
 ) -> None:
     """One local port for Codex: ChatGPT passthrough and your other models side by side."""
+    if settings and not settings.is_file():
+        msg = f"{settings} does not exist or is not a file"
+        raise CliError(msg, "Name an existing models.json: --settings PATH")
+    named = {
+        "CODEX_SHIM_PORT": port,
+        "CODEX_SHIM_SETTINGS": settings and settings.absolute(),
+        "CODEX_SHIM_STATE_DIR": state_dir and state_dir.absolute(),
+    }
+    os.environ.update({name: str(value) for name, value in named.items() if value is not None})
 
 
 @app.command()
@@ -141,6 +163,29 @@ def disable(
 
 
 @app.command()
+def codex(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
+    """Run Codex through the shim, once: `codex -- exec "hi"`.
+
+    Starts the shim if none runs. Nothing is written into Codex's own folder.
+    """
+    from shim_cli.launch import launch
+
+    raise typer.Exit(launch(os.environ, port, settings, args or []))
+
+
+@app.command("app")
+def desktop(
+    folder: Annotated[Path, typer.Argument(metavar="[PATH]", help="The folder to open.")] = Path(),
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+) -> None:
+    """Open Codex Desktop through the shim until it quits (macOS)."""
+    from shim_cli.desktop import open_app
+
+    raise typer.Exit(open_app(os.environ, port, settings, folder))
+
+
+@app.command()
 def mitmdump(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
     """Run the shim in mitmdump: turns in the terminal."""
     from shim_cli.tools import run_tool
@@ -206,9 +251,18 @@ def doctor(port: Port = DEFAULT_PORT, settings: Settings = None, as_json: AsJson
     raise typer.Exit(write_report(os.environ, port, settings, as_json=as_json))
 
 
+def _slugs(incomplete: str) -> list[str]:
+    from shim_cli.completion import slugs
+
+    return slugs(incomplete)
+
+
 @models_app.command("use")
 def model_use(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A slug, or part of a name.")],
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A slug, or part of a name.", autocompletion=_slugs),
+    ],
     port: Port = DEFAULT_PORT,
     settings: Settings = None,
 ) -> None:
@@ -222,9 +276,41 @@ def model_use(
 models_app.command("list")(list_models)
 
 
+@service_app.command("install")
+def service_install(port: Port = DEFAULT_PORT) -> None:
+    """Write the file that your service manager needs, and say what to type."""
+    from shim_cli.service import install
+
+    raise typer.Exit(install(os.environ, port))
+
+
+@service_app.command("remove")
+def service_remove(port: Port = DEFAULT_PORT) -> None:
+    """Remove that file."""
+    from shim_cli.service import remove
+
+    raise typer.Exit(remove(os.environ, port))
+
+
+@app.command()
+def completion(
+    shell: Annotated[
+        Literal["bash", "zsh", "fish", "powershell"], typer.Argument(help="Your shell.")
+    ],
+) -> None:
+    """Print what makes a shell complete these commands."""
+    from shim_cli.completion import script
+
+    typer.echo(script(shell))
+
+
 def main() -> None:
     """The console script. Ends the process with the command's exit code."""
     sys.excepthook = _tell_bug
+    if "_CODEX_SHIM_COMPLETE" in os.environ:
+        from shim_cli.completion import prepare
+
+        prepare()
     try:
         # Not `app()`: typer would put its own traceback printer in the place of ours.
         typer.main.get_command(app)(prog_name="codex-shim")

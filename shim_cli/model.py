@@ -12,9 +12,11 @@ from pathlib import Path
 
 from addons.core.routes import Route, RouteTable
 from addons.origins.codex_config import CodexConfig, ConfigError
+from addons.origins.paths import account_catalog_file
 from addons.origins.wiring import Wired, WiringError, point_codex
+from shim_cli.defaults import NOTHING_LIVE
 from shim_cli.errors import CliError
-from shim_cli.table import NOTHING_LIVE, open_sources
+from shim_cli.table import open_sources
 
 
 def use(env: Mapping[str, str], asked: str | None, port: int, settings: Path | None) -> Wired:
@@ -35,7 +37,8 @@ def table_with(env: Mapping[str, str], settings: Path | None, asked: str | None)
     sources = open_sources(env, settings)
     table = sources.table()
     route = table.resolve(asked) if asked else None
-    if route is None or not route.live:
+    is_known = route.live if route else not asked and account_catalog_file(env).exists()
+    if not is_known:
         asyncio.run(sources.refresh())
         table = sources.table()
     if not table.live:
