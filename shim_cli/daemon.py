@@ -123,6 +123,7 @@ def _health(env: Mapping[str, str], port: int) -> Health:
         is_ours = state is not None and state.is_alive
         if health.state != "unhealthy" or not is_ours or time.monotonic() > deadline:
             return health
+        time.sleep(LOOK_SECONDS)
 
 
 def _started(env: Mapping[str, str], port: int, health: Health, *, was_running: bool) -> Started:
@@ -191,7 +192,7 @@ def _absolute(env: Mapping[str, str]) -> dict[str, str]:
 def end(env: Mapping[str, str], port: int) -> str:
     """End the shim on this port. Gives what was done, empty when none runs. Raises CliError."""
     state = read_state(env, port)
-    if state and state.is_alive:
+    if state and state.is_alive and (state.start_mark or _answers(state)):
         terminate(state.pid)
         _wait_for(state)
         remove_state(env, port, state.pid)
@@ -204,6 +205,11 @@ def end(env: Mapping[str, str], port: int) -> str:
         msg = f"the codex-shim at {health.url} (pid {pid}) is not on record here, so it was left"
         raise CliError(msg, f"End it where it was started, or: kill {pid}")
     return f"not running; removed the record of pid {state.pid}, which has ended" if state else ""
+
+
+def _answers(state: RunState) -> bool:
+    """Whether it is still that process, where only the shim itself can tell: numbers are given out again."""
+    return probe(state.port).report.get("pid") == state.pid
 
 
 def _wait_for(state: RunState) -> None:

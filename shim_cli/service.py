@@ -7,6 +7,7 @@ installation, whatever the folder's name holds.
 from __future__ import annotations
 
 import plistlib
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -64,12 +65,11 @@ def remove(env: Mapping[str, str], port: int, platform: str = sys.platform) -> i
 def service_of(env: Mapping[str, str], port: int, platform: str) -> Service:
     """The service of this platform. Raises CliError where there is none."""
     words = [sys.executable, "-P", "-m", "shim_cli", "serve", "--port", str(port)]
-    words += ["--log-file", str(run_dir(env) / f"{port}.log")]
     kept = {name: str(Path(env[name]).absolute()) for name in KEPT if env.get(name)}
     if platform == "linux":
         return _systemd(env, words, kept)
     if platform == "darwin":
-        return _launchd(env, words, kept)
+        return _launchd(env, words, kept, run_dir(env) / f"{port}.log")
     msg = "there is no user service for this system here"
     raise CliError(msg, "Let the Task Scheduler run at logon: codex-shim start")
 
@@ -81,7 +81,7 @@ def _systemd(env: Mapping[str, str], words: Sequence[str], kept: Mapping[str, st
         "Description=codex-shim, one local port for Codex",
         "",
         "[Service]",
-        f"ExecStart={' '.join(map(systemd_word, words))}",
+        f"ExecStart={' '.join(systemd_word(word).replace('$', '$$') for word in words)}",
         *(f"Environment={systemd_word(f'{name}={value}')}" for name, value in kept.items()),
         "Restart=on-failure",
         "UMask=0077",
@@ -100,12 +100,14 @@ def _systemd(env: Mapping[str, str], words: Sequence[str], kept: Mapping[str, st
 
 
 def systemd_word(text: str) -> str:
-    """One word of a unit file, quoted (systemd.syntax(7), systemd.service(5))."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    """One word of a unit file, quoted (systemd.syntax(7)). A command line has variables besides."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
 
-def _launchd(env: Mapping[str, str], words: Sequence[str], kept: Mapping[str, str]) -> Service:
+def _launchd(
+    env: Mapping[str, str], words: Sequence[str], kept: Mapping[str, str], log: Path
+) -> Service:
     path = home(env) / "Library" / "LaunchAgents" / f"{LABEL}.plist"
     content = plistlib.dumps(
         {
@@ -115,11 +117,12 @@ def _launchd(env: Mapping[str, str], words: Sequence[str], kept: Mapping[str, st
             "RunAtLoad": True,
             "KeepAlive": {"SuccessfulExit": False},
             "Umask": 0o077,
+            "StandardErrorPath": str(log),
         }
     )
     return Service(
         path,
         content,
-        f"launchctl bootstrap gui/$(id -u) '{path}'",
+        f"launchctl bootstrap gui/$(id -u) {shlex.quote(str(path))}",
         f"launchctl bootout gui/$(id -u)/{LABEL}",
     )

@@ -44,6 +44,8 @@ def warnings(change: Change) -> Iterator[str]:
     if change.open_to_others:
         path = shlex.quote(str(change.path))
         yield f"  Other users can read the local token in it. Close it: chmod 600 {path}"
+    if change.is_link:
+        yield "  It is a symlink: if it leads into a repository, do not commit the local token."
     if change.older:
         yield f"  The block of an earlier shim is in it, out of force. Remove it: {OLDER}"
 

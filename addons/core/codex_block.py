@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from addons.core.codex_provider import PROVIDER_ID, Values, toml_value
-from addons.core.toml_text import Kind, Statement, TomlTextError, statements
+from addons.core.toml_text import Kind, Statement, TomlTextError, in_version_1_0, statements
 
 BEGIN = "# >>> codex-shim >>>"
 END = "# <<< codex-shim <<<"
@@ -47,7 +47,11 @@ class Unwired:
 def wire(text: str | None, config: Values) -> str:
     """Put the block in, in place of one that is there. None: there is no file. Raises CannotWireError."""
     base = Unwired("", is_new=True) if text is None else unwire(text)
-    before = _parsed(base.text)
+    try:
+        before = parsed(base.text)
+    except ValueError as error:
+        msg = f"it is not valid TOML: {error}"
+        raise CannotWireError(msg) from None
     bom, body = _split_bom(base.text)
     parts = [_displaced(part) for part in _statements_of(body)]
     at = _place(parts)
@@ -128,8 +132,8 @@ def _expected(before: dict[str, Any], config: Values) -> dict[str, Any]:
 
 def _check(wired: str, base: str, expected: Mapping[str, Any]) -> None:
     try:
-        is_right = tomllib.loads(_split_bom(wired)[1]) == expected
-    except tomllib.TOMLDecodeError:
+        is_right = parsed(wired) == expected
+    except ValueError:
         is_right = False
     if not is_right:
         msg = (
@@ -171,8 +175,8 @@ def _names_us(parts: Sequence[Statement]) -> bool:
 
 def _value(part: Statement) -> object:
     try:
-        return tomllib.loads(part.text)[part.path[0]]
-    except tomllib.TOMLDecodeError:
+        return parsed(part.text)[part.path[0]]
+    except ValueError:
         return None
 
 
@@ -240,11 +244,10 @@ def _restored(part: Statement, theirs: set[str]) -> str:
 
 def active_model(text: str) -> str | None:
     """The model that our block names; None without a block."""
-    bom_less = _split_bom(text)[1]
     try:
-        parts = statements(bom_less)
-        values = tomllib.loads(bom_less)
-    except (TomlTextError, tomllib.TOMLDecodeError):
+        parts = statements(_split_bom(text)[1])
+        values = parsed(text)
+    except ValueError:
         return None
     model = values.get("model")
     wired = bool(_Taken.of(parts)) and values.get("model_provider") == PROVIDER_ID
@@ -261,12 +264,22 @@ def root_lines(text: str) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def parsed(text: str) -> dict[str, Any]:
+    """What the text says. Raises ValueError."""
+    body = _split_bom(text)[1]
     try:
-        return tomllib.loads(_split_bom(text)[1])
+        return tomllib.loads(body)
     except tomllib.TOMLDecodeError as error:
-        msg = f"it is not valid TOML, so Codex would not start with it either: {error}"
-        raise CannotWireError(msg) from None
+        try:
+            return tomllib.loads(in_version_1_0(body))
+        except ValueError:
+            # its place is one in the user's own text
+            raise error from None
+
+
+def has_marks(text: str) -> bool:
+    """Whether a border of our block is in it, readable as TOML or not."""
+    return any(line.startswith((BEGIN, END)) for line in text.split("\n"))
 
 
 def _split_bom(text: str) -> tuple[str, str]:

@@ -23,6 +23,7 @@ _REST_OF_LINE = re.compile(r"[^\n]*(?:\n|\Z)")
 _KEY = re.compile(r"""[ \t]*(?:([A-Za-z0-9_-]+)|"((?:[^"\\\n]|\\.)*)"|'([^'\n]*)')[ \t]*(\.?)""")
 _EQUALS = re.compile(r"=")
 _TOKEN = re.compile(r"\"\"\"|'''|\"|'|#[^\n]*|[\[{]|[\]}]|\n")
+_NEW_ESCAPE = re.compile(r"((?<!\\)(?:\\\\)*)\\(e|x[0-9A-Fa-f]{2})")
 _STRING_ENDS = {
     '"""': re.compile(r'(?:[^\\]|\\.)*?"""(?:"{0,2})', re.DOTALL),
     "'''": re.compile(r"(?:.*?)'''(?:'{0,2})", re.DOTALL),
@@ -120,6 +121,51 @@ def _value_end(text: str, at: int) -> int:
     if depth:
         raise _error(text, start)
     return len(text)
+
+
+def in_version_1_0(text: str) -> str:
+    """The same values in TOML 1.0, which is what `tomllib` reads; Codex reads 1.1. To be parsed, not to be kept.
+
+    1.1 allows line ends, comments and a last comma in inline tables, and two more escapes. Raises TomlTextError.
+    """
+    pieces: list[str] = []
+    brackets: list[str] = []
+    at = 0
+    while token := _TOKEN.search(text, at):
+        inside = "{" in brackets
+        between, what, start = text[at : token.start()], token.group(), token.start()
+        pieces.append(between.replace("\r", "") if inside else between)
+        at = token.end()
+        if what in _STRING_ENDS:
+            closed = _STRING_ENDS[what].match(text, at)
+            if not closed:
+                raise _error(text, start)
+            at = closed.end()
+            pieces.append(_escaped(text[start:at]))
+            continue
+        if what in "[{":
+            brackets.append(what)
+        elif what in "]}" and brackets:
+            brackets.pop()
+        pieces.append(_in_one_line(what, pieces) if inside else what)
+    return "".join([*pieces, text[at:]])
+
+
+def _in_one_line(what: str, pieces: list[str]) -> str:
+    if what == "\n" or what.startswith("#"):
+        return " "
+    if what == "}":
+        written = "".join(pieces).rstrip()
+        pieces[:] = [written.removesuffix(",")]
+    return what
+
+
+def _escaped(string: str) -> str:
+    if string.startswith("'"):
+        return string
+    return _NEW_ESCAPE.sub(
+        lambda m: m[1] + ("\\u001b" if m[2] == "e" else f"\\u00{m[2][1:]}"), string
+    )
 
 
 def _error(text: str, at: int) -> TomlTextError:

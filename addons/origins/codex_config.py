@@ -20,7 +20,15 @@ from pathlib import Path
 
 import orjson
 
-from addons.core.codex_block import CannotWireError, active_model, root_lines, unwire, wire
+from addons.core.codex_block import (
+    CannotWireError,
+    active_model,
+    has_marks,
+    parsed,
+    root_lines,
+    unwire,
+    wire,
+)
 from addons.core.codex_provider import Values
 from addons.core.older_block import has_older_block, without_older_blocks
 from addons.origins.file_lock import WAIT_SECONDS, LockedError, locked
@@ -60,6 +68,8 @@ class Change:
     """The file had not been there before us, so it is gone again."""
     older: bool = False
     """An earlier shim's block is in it."""
+    is_link: bool = False
+    """It is a symlink, as of one who keeps such files in a repository."""
     open_to_others: bool = False
     """It holds the local token, and other users may read it."""
 
@@ -90,11 +100,9 @@ class CodexConfig:
 
     def configured_model(self) -> str | None:
         """The model that the user has chosen, with or without us; None when the file does not tell."""
-        from tomllib import TOMLDecodeError, loads  # noqa: PLC0415  costs what few commands need
-
         try:
-            model = loads((self._read().text or "").removeprefix("\ufeff")).get("model")
-        except (ConfigError, TOMLDecodeError):
+            model = parsed(self._read().text or "").get("model")
+        except (ConfigError, ValueError):
             return None
         return model if isinstance(model, str) else None
 
@@ -113,9 +121,10 @@ class CodexConfig:
             return Change(self.path, written=False)
         with self._locked():
             change = self._apply(self._unwired, None)
-        with contextlib.suppress(OSError):
-            # last: while it names what was displaced, a second try can still use it
-            journal_file(self._env).unlink(missing_ok=True)
+        if self._journalled() is not None:
+            with contextlib.suppress(OSError):
+                # last: while it names what was displaced, a second try can still use it
+                journal_file(self._env).unlink(missing_ok=True)
         return change
 
     def clean_older(self) -> Change:
@@ -130,7 +139,14 @@ class CodexConfig:
     # One change -------------------------------------------------------------------------------------------
 
     def _unwired(self, before: _File) -> str | None:
-        taken = unwire(before.text or "", self._journalled())
+        text = before.text or ""
+        taken = unwire(text, self._journalled())
+        if has_marks(taken.text):
+            msg = "our block is in it, and around it is no valid TOML"
+            raise CannotWireError(msg)
+        if taken.found and _is_toml(text) and not _is_toml(taken.text):
+            msg = f"without our block it would be no valid TOML; copies are in {backups_dir(self._env)}"
+            raise CannotWireError(msg)
         return None if taken.is_new and not taken.text else taken.text
 
     def _apply(self, change: Callable[[_File], str | None], keep: Keep | None) -> Change:
@@ -162,6 +178,7 @@ class CodexConfig:
             backup=backup,
             removed=after is None,
             older=has_older_block(after or ""),
+            is_link=self.path.is_symlink(),
             open_to_others=os.name == "posix" and bool(mode & OPEN_TO_OTHERS),
         )
 
@@ -263,6 +280,14 @@ class CodexConfig:
             return None
         displaced = journal.get("displaced")
         return displaced if isinstance(displaced, str) else None
+
+
+def _is_toml(text: str) -> bool:
+    try:
+        parsed(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _prune(folder: Path) -> None:

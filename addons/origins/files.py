@@ -16,6 +16,7 @@ from pathlib import Path
 RACY_NS = 2_000_000_000
 """A file changed this recently may change again without its mtime showing it (FAT counts in 2 s)."""
 
+OWNER_ONLY = 0o700
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
@@ -112,9 +113,18 @@ def _write_new(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    if owner and os.name == "posix" and owner != (path.stat().st_uid, path.stat().st_gid):
+    path.chmod(mode if not owner or _is_given(path, owner) else mode & OWNER_ONLY)
+
+
+def _is_given(path: Path, owner: tuple[int, int]) -> bool:
+    """Give the file to its owner; where that is not allowed, the old group bits would open it to another group."""
+    if os.name == "nt" or owner == (path.stat().st_uid, path.stat().st_gid):
+        return True
+    try:
         os.chown(path, *owner)
-    path.chmod(mode)
+    except PermissionError:
+        return False
+    return True
 
 
 def _make_private(folder: Path) -> None:

@@ -19,6 +19,7 @@ from addons.version import VERSION
 from shim_cli import daemon
 from shim_cli.errors import CliError
 from shim_cli.health import Health
+from shim_cli.run_state import RunState, write_state
 from tests.cli.daemons import User, user_with_daemons
 from tests.cli.run import START
 from tests.cli.test_serve import DEMO, SERVE, free_port, served
@@ -259,3 +260,21 @@ def test_a_shim_that_does_not_end_is_told_of(
         with pytest.raises(CliError, match="has not ended within") as caught:
             daemon.end(env, shim.port)
         assert caught.value.advice == f"End it by force: kill -9 {shim.process.pid}"
+
+
+def test_where_the_system_has_no_marks_only_a_shim_that_answers_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(daemon, "terminate", ended.append)
+    monkeypatch.setattr(daemon, "_wait_for", lambda _: None)
+    env = {"CODEX_SHIM_STATE_DIR": str(tmp_path)}
+    state = RunState(os.getpid(), free_port(), "", 0, VERSION, detached=True)
+    write_state(env, state)
+    assert "removed the record" in daemon.end(env, state.port)
+    assert ended == []
+    healthy = Health("http://x", "running", "", {"pid": os.getpid(), "models": 1})
+    monkeypatch.setattr(daemon, "probe", lambda _: healthy)
+    write_state(env, state)
+    assert daemon.end(env, state.port) == f"stopped (pid {os.getpid()})"
+    assert ended == [os.getpid()]

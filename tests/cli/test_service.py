@@ -57,7 +57,7 @@ def test_systemd_starts_this_installation_with_its_paths(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "word"), [("a b", '"a b"'), ('q"\\', '"q\\"\\\\"'), ("50%$x", '"50%%$$x"')]
+    ("text", "word"), [("a b", '"a b"'), ('q"\\', '"q\\"\\\\"'), ("50%$x", '"50%%$x"')]
 )
 def test_a_word_of_a_unit(text: str, word: str) -> None:
     assert systemd_word(text) == word

@@ -129,6 +129,13 @@ def test_a_form_that_leaves_no_place_is_refused_in_words(text: str) -> None:
         wire(text, config())
 
 
+def test_a_config_of_version_1_1_is_wired_as_codex_reads_it() -> None:
+    text = 'model = "o3"\ntui = {\n  theme = "x", # mine\n}\n[t]\ne = "\\e"\n'
+    wired = wire(text, config())
+    assert active_model(wired) == SLUG
+    assert unwire(wired).text == text
+
+
 def test_a_broken_file_is_refused_and_left() -> None:
     with pytest.raises(CannotWireError, match="not valid TOML"):
         wire("model = \n", config())

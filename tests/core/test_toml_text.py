@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.toml_text import Kind, TomlTextError, statements
+from addons.core.toml_text import Kind, TomlTextError, in_version_1_0, statements
 from tests.core.configs import configs
 
 
@@ -66,3 +66,30 @@ def test_paths(text: str, paths: list[tuple[str, ...]]) -> None:
 def test_what_is_no_toml_is_refused_by_its_line(text: str, line: int) -> None:
     with pytest.raises(TomlTextError, match=f"line {line} "):
         statements(text)
+
+
+@given(configs())
+def test_what_is_version_1_0_says_the_same_in_version_1_0(text: str) -> None:
+    body = text.removeprefix("\ufeff")
+    assert tomllib.loads(in_version_1_0(body)) == tomllib.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("a = {\n b = 1, # }\n c = '}',\n}\nd = 2\n", {"a": {"b": 1, "c": "}"}, "d": 2}),
+        ("a = {\r\n b = [\r\n1,\r\n],\r\n}\r\n", {"a": {"b": [1]}}),
+        ("a = [{ b = 1, }, {\n},]", {"a": [{"b": 1}, {}]}),
+        ('a = "\\e[\\x41 \\\\e"', {"a": "\x1b[A \\e"}),
+        ("a = '\\e'", {"a": "\\e"}),
+    ],
+)
+def test_version_1_1_is_read(text: str, values: dict[str, object]) -> None:
+    with pytest.raises(tomllib.TOMLDecodeError):
+        tomllib.loads(text if "'\\e'" not in text else "=")
+    assert tomllib.loads(in_version_1_0(text)) == values
+
+
+def test_an_open_string_has_no_version() -> None:
+    with pytest.raises(TomlTextError):
+        in_version_1_0("a = '")

@@ -8,10 +8,11 @@ import signal
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.codex_cli import CodexHome, Run, _events
+from tests.e2e.codex_cli import OLDEST, CodexHome, Run, _events, installed_codex
 from tests.e2e.shim import free_port, shim_command
 from tests.fakes import scenarios
 from tests.fakes.chatgpt_backend import ChatGptBackend
@@ -114,6 +115,17 @@ def test_enable_a_turn_by_the_config_alone_and_disable(newcomer: Newcomer) -> No
     newcomer.ok("disable")
     assert newcomer.config.read_bytes() == OWN
     assert newcomer.records == []
+
+
+def test_the_oldest_codex_takes_the_same_block(tmp_path: Path) -> None:
+    newcomer = Newcomer(CodexHome(tmp_path / "old", installed_codex(OLDEST)))
+    try:
+        newcomer.ok("enable")
+        assert newcomer.home.exec("hello").items_of("command_execution")
+        newcomer.ok("disable")
+        assert newcomer.config.read_bytes() == OWN
+    finally:
+        end_all(newcomer)
 
 
 def test_an_account_model_by_the_config_alone_and_the_token_stays_here(

@@ -273,3 +273,38 @@ def test_only_the_newest_copies_are_kept(user: User) -> None:
     copies = list((user.state / "config-backups").iterdir())
     assert len(copies) == codex_config.KEPT_BACKUPS
     assert "x = 0\n" not in {copy.read_text() for copy in copies}
+
+
+def test_a_block_in_a_file_that_was_broken_since_is_told_of_and_left(user: User) -> None:
+    user.path.write_bytes(OWN)
+    user.config.wire(config())
+    broken = user.path.read_bytes() + b"\r\noops = [\r\n"
+    user.path.write_bytes(broken)
+    with pytest.raises(ConfigError, match="no valid TOML"):
+        user.config.unwire()
+    assert user.path.read_bytes() == broken
+
+
+def test_a_line_that_only_looks_like_a_mark_breaks_nothing(user: User) -> None:
+    text = b"#codex-shim# is a nice program\nx = 1\n"
+    user.path.write_bytes(text)
+    with pytest.raises(ConfigError, match="copies are in"):
+        user.config.unwire()
+    assert user.path.read_bytes() == text
+
+
+def test_the_journal_of_another_codex_home_is_left(user: User, tmp_path: Path) -> None:
+    user.path.write_bytes(OWN)
+    user.config.wire(config())
+    other = {**user.env, "CODEX_HOME": str(tmp_path / "other")}
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.toml").write_text("x = 1\n")
+    CodexConfig(other).unwire()
+    assert (user.state / "wiring.json").exists()
+
+
+@posix
+def test_a_link_is_told_of(user: User, tmp_path: Path) -> None:
+    (tmp_path / "real.toml").write_bytes(OWN)
+    user.path.symlink_to(tmp_path / "real.toml")
+    assert user.config.wire(config()).is_link
