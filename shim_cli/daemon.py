@@ -140,7 +140,7 @@ def _start(env: Mapping[str, str], port: int, settings: Path | None) -> Started:
     deadline = time.monotonic() + START_SECONDS
     while child.poll() is None and time.monotonic() < deadline:
         health = probe(port)
-        if health.state == "running" and health.report.get("pid") == child.pid:
+        if health.state == "running" and _is_on_record(env, port, health):
             return _started(env, port, health, was_running=False)
         time.sleep(LOOK_SECONDS)
     if child.poll() is None:
@@ -148,6 +148,12 @@ def _start(env: Mapping[str, str], port: int, settings: Path | None) -> Started:
         msg = f"codex-shim did not answer on port {port} within {START_SECONDS:g} s"
         raise CliError(msg, f"See what it says: {command('serve', port)}")
     raise _failed(said, port)
+
+
+def _is_on_record(env: Mapping[str, str], port: int, health: Health) -> bool:
+    """Whether it is ours: on Windows the child may be a launcher of Python, whose number is another one."""
+    state = read_state(env, port)
+    return state is not None and state.pid == health.report.get("pid")
 
 
 def _failed(said: Path, port: int) -> CliError:

@@ -159,7 +159,9 @@ def unwire(text: str, displaced: str | None = None) -> Unwired:
         return Unwired(text)
     taken = _Taken.of(parts)
     if taken:
-        return Unwired(bom + taken.text(), found=True, is_new=NEW_FILE in taken.first_line)
+        # files that were merged may hold two
+        rest = unwire(bom + taken.text())
+        return Unwired(rest.text, found=True, is_new=rest.is_new or NEW_FILE in taken.first_line)
     if displaced is not None and _names_us(parts):
         kept = [part for part in parts if not _is_ours(part)]
         return Unwired(bom + displaced + _joined(kept), found=True)

@@ -32,7 +32,7 @@ from addons.core.codex_block import (
 from addons.core.codex_provider import Values
 from addons.core.older_block import has_older_block, without_older_blocks
 from addons.origins.file_lock import WAIT_SECONDS, LockedError, locked
-from addons.origins.files import FileAccessError, write_atomic
+from addons.origins.files import FileAccessError, open_at_once, write_atomic
 from addons.origins.paths import backups_dir, codex_config_file, journal_file
 
 TRIES = 5
@@ -141,7 +141,7 @@ class CodexConfig:
     def _unwired(self, before: _File) -> str | None:
         text = before.text or ""
         taken = unwire(text, self._journalled())
-        if has_marks(taken.text):
+        if has_marks(taken.text) and not _is_toml(taken.text):
             msg = "our block is in it, and around it is no valid TOML"
             raise CannotWireError(msg)
         if taken.found and _is_toml(text) and not _is_toml(taken.text):
@@ -198,7 +198,8 @@ class CodexConfig:
 
     def _read(self) -> _File:
         try:
-            with self.path.open("rb") as file:
+            # a pipe under this name must not block the running shim, hence not `Path.open`
+            with open(self.path, "rb", opener=open_at_once) as file:
                 status = os.fstat(file.fileno())
                 data = file.read() if stat.S_ISREG(status.st_mode) else None
         except FileNotFoundError:

@@ -71,7 +71,7 @@ class CachedFile:
             return seen.data
         self._seen = None
         # A pipe under this name must not block the caller, hence not `Path.read_bytes`.
-        with open(self.path, "rb", opener=_open_at_once) as file:
+        with open(self.path, "rb", opener=open_at_once) as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise OSError(0, "not a regular file")
@@ -104,7 +104,8 @@ def write_atomic(
         raise _refused(path, error) from error
 
 
-def _open_at_once(path: str, _flags: int) -> int:
+def open_at_once(path: str, _flags: int) -> int:
+    """Open for reading, without waiting for a writer when a pipe has the name: an `opener` for `open`."""
     return os.open(path, _READ_FLAGS)
 
 

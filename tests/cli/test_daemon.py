@@ -149,7 +149,7 @@ def test_a_port_in_use_is_told_with_who_has_it(user: User) -> None:
     with socket.create_server(("127.0.0.1", user.port)):
         started = user.run("start")
     assert started.returncode == 1
-    assert started.stderr.startswith(f"codex-shim: port {user.port} is taken by python")
+    assert started.stderr.startswith(f"codex-shim: port {user.port} is taken by ")
     assert f"(pid {os.getpid()})" in started.stderr
     assert f"codex-shim start --port {user.port + 1}" in started.stderr
     assert not user.record.exists()

@@ -164,6 +164,18 @@ def test_a_block_deleted_by_hand_leaves_marks_that_are_put_back() -> None:
     assert unwire(wired[:begin] + wired[end + len(END) + 1 :]).text == ORIGINAL
 
 
+def test_two_blocks_in_a_file_that_was_merged_both_come_out() -> None:
+    block = wire("", config())
+    merged = wire("keep = 1\n", config()) + block + "# rest\n"
+    assert unwire(merged).text == "keep = 1\n# rest\n"
+
+
+def test_what_looks_like_a_border_inside_a_text_is_left() -> None:
+    text = f'x = """\n{BEGIN}\nmodel = 1\n{END}\n"""\n'
+    assert unwire(text).found is False
+    assert unwire(wire(text, config())).text == text
+
+
 def test_what_the_user_sets_beside_the_block_wins_over_what_was_displaced() -> None:
     wired = wire(ORIGINAL, config())
     edited = without(wired, 'model = "gpt-5.5"').replace("keep = 1", 'keep = 1\nmodel = "new"')
@@ -187,6 +199,12 @@ def test_a_provider_of_that_name_that_the_user_wrote_is_not_ours() -> None:
 @pytest.mark.parametrize("text", ["", "a = [", 'model_provider = "codex_shim"\n', MARK])
 def test_no_block_names_no_model(text: str) -> None:
     assert active_model(text) is None
+
+
+def test_a_provider_that_is_no_text_names_nobody() -> None:
+    assert unwire("#codex-shim# a = 1\nmodel_provider = oops\n").text == (
+        "a = 1\nmodel_provider = oops\n"
+    )
 
 
 def test_root_lines_end_in_a_line_end() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -308,3 +310,44 @@ def test_a_link_is_told_of(user: User, tmp_path: Path) -> None:
     (tmp_path / "real.toml").write_bytes(OWN)
     user.path.symlink_to(tmp_path / "real.toml")
     assert user.config.wire(config()).is_link
+
+
+@posix
+def test_a_pipe_in_its_place_holds_nobody_up(user: User) -> None:
+    os.mkfifo(user.path)
+    assert user.config.model_in_force() is None
+    with pytest.raises(ConfigError, match="is not a file"):
+        user.config.wire(config())
+
+
+CRASHING = """
+import sys
+from addons.core.codex_provider import config_of
+from addons.origins.codex_config import CodexConfig
+env = {"CODEX_HOME": sys.argv[1], "CODEX_SHIM_STATE_DIR": sys.argv[2]}
+print("up", flush=True)
+while True:
+    CodexConfig(env).wire(config_of("one", 1, "/c"))
+    CodexConfig(env).wire(config_of("two", 2, "/c"))
+    CodexConfig(env).unwire()
+"""
+
+
+@posix
+def test_whenever_it_is_killed_the_file_is_whole_and_comes_back(user: User) -> None:
+    for delay in (0.0, 0.003, 0.007, 0.013, 0.02):
+        user.path.write_bytes(OWN)
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-c", CRASHING, str(user.home), str(user.state)],
+            stdout=subprocess.PIPE,
+        )
+        assert child.stdout
+        child.stdout.readline()
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(delay)
+        child.kill()
+        child.communicate()
+        assert user.path.read_bytes() == OWN or user.config.active_model() in {"one", "two"}
+        user.config.wire(config())
+        user.config.unwire()
+        assert user.path.read_bytes() == OWN
