@@ -54,6 +54,7 @@ ModelOption = Annotated[
     str | None,
     typer.Option("--model", metavar="MODEL", help="The model to use. By default the one you have."),
 ]
+About = Literal["all", "models", "picker"]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for other programs.")]
 Args = Annotated[
     list[str] | None,
@@ -244,11 +245,21 @@ def status(port: Port = DEFAULT_PORT, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def doctor(port: Port = DEFAULT_PORT, settings: Settings = None, as_json: AsJson = False) -> None:
-    """Check everything that a turn needs, and say what to type."""
-    from shim_cli.doctor import write_report
+def doctor(
+    about: Annotated[
+        About, typer.Argument(help="all, or models: each model, or picker: what Codex will show.")
+    ] = "all",
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check everything that a turn needs, and say what to type.
 
-    raise typer.Exit(write_report(os.environ, port, settings, as_json=as_json))
+    Changes nothing. Exit code 1: something keeps turns from working.
+    """
+    from shim_cli.doctor.report import write_report
+
+    raise typer.Exit(write_report(os.environ, port, settings, about, as_json=as_json))
 
 
 def _slugs(incomplete: str) -> list[str]:

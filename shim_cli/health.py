@@ -7,6 +7,7 @@ silent, closed or somebody else's is a `Health` with words for it, never an exce
 from __future__ import annotations
 
 import json
+import socket
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -42,6 +43,17 @@ def probe(port: int) -> Health:
         return first
     second = _probe(f"http://[::1]:{port}")
     return second if second.state == "running" else first
+
+
+def listens(port: int) -> bool:
+    """Whether anybody takes connections on a port of this machine."""
+    for host in ("127.0.0.1", "::1"):
+        try:
+            with socket.create_connection((host, port), LIMIT_SECONDS):
+                return True
+        except OSError:
+            continue
+    return False
 
 
 def _probe(url: str) -> Health:

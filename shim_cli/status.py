@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import typer
 
 from shim_cli.defaults import serve_command
+from shim_cli.durations import duration
 from shim_cli.health import Health, State, probe
 
 EXIT_CODES: Mapping[State, int] = {"running": 0, "stopped": 3, "unhealthy": 1}
@@ -58,16 +59,3 @@ def _plain(key: str, value: object) -> str:
     if key == "uptime_seconds" and isinstance(value, int | float):
         return duration(value)
     return str(value)
-
-
-def duration(seconds: float) -> str:
-    """Words for a span of time, in its two largest units: `3 d 4 h`, `12 min 5 s`."""
-    whole = int(seconds)
-    parts = [
-        (whole // 86400, "d"),
-        (whole // 3600 % 24, "h"),
-        (whole // 60 % 60, "min"),
-        (whole % 60, "s"),
-    ]
-    first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2])

@@ -14,8 +14,8 @@ import pytest
 from shim_cli import list_models
 from shim_cli.list_cache import Ingredients, Watched, recall
 from shim_cli.listing import Listing
+from tests.cli.doctor.looking import jwt
 from tests.cli.run import environment, shim
-from tests.cli.test_doctor import jwt
 
 ROWS = [
     {"model": "a", "provider": "deepseek", "api_key": "sk-inline-hush"},

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from shim_cli.health import Health, probe
-from shim_cli.status import duration, write_status
+from shim_cli.status import write_status
 
 HEALTHY = {
     "ok": True,
@@ -158,20 +158,6 @@ def test_a_proxy_of_the_environment_is_not_used(
     port = server(200, json.dumps(HEALTHY).encode())
 
     assert probe(port).state == "running"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "0 s"),
-        (59.9, "59 s"),
-        (60, "1 min 0 s"),
-        (3600, "1 h 0 min"),
-        (100_000, "1 d 3 h"),
-    ],
-)
-def test_a_duration_is_told_in_its_two_largest_units(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
 
 
 def test_a_shim_that_listens_on_ipv6_alone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

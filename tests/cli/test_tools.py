@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shim_cli.checks import findings_of
+from shim_cli.doctor.finding import Subject
+from shim_cli.doctor.sections import findings_of
 from shim_cli.errors import CliError
 from shim_cli.health import probe
 from shim_cli.tools import Tool, addon_file, command_of, run_tool
@@ -115,7 +116,7 @@ def test_it_serves_until_ctrl_c(tmp_path: Path) -> None:
         assert process.stdout
         assert any(f"listening at 127.0.0.1:{port}" in line for line in process.stdout)
         found = probe(port)
-        doctor = [each.message for each in findings_of(environment(tmp_path), port, None)]
+        doctor = [each.message for each in findings_of(Subject(environment(tmp_path), port))]
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shim_cli.checks import findings_of
+from shim_cli.doctor.finding import Subject
+from shim_cli.doctor.sections import findings_of
 from tests.cli.run import START, environment, shim
 
 ROW = {"model": "m", "provider": "mine", "base_url": "https://a.example/v1"}
@@ -19,7 +20,7 @@ def found(home: Path, *rows: object, mode: int = 0o600, **env: str) -> list[tupl
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(rows))
     path.chmod(mode)
-    findings = findings_of(environment(home, env), 9, None)
+    findings = findings_of(Subject(environment(home, env), 9, cwd=home))
     section = [finding for finding in findings if finding.section == "Settings"]
     return [(f.level, f.message.replace(str(path), "FILE"), f.advice) for f in section]
 

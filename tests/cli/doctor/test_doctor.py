@@ -1,44 +1,22 @@
 from __future__ import annotations
 
-import base64
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
 
 from addons.core.catalog import codex_shape, fallback_entries
 from addons.core.login import LoginProblem, read_login
-from shim_cli.checks import Finding, findings_of
-from shim_cli.doctor import lines_of
+from shim_cli.doctor.codex import NEWEST, OLDEST
+from shim_cli.doctor.finding import Finding, Subject
+from shim_cli.doctor.report import lines_of
+from shim_cli.doctor.sections import findings_of
+from tests.cli.doctor.looking import found, jwt, put
 from tests.cli.run import environment, shim
+from tests.e2e import codex_cli
 from tests.origins.fake_codex import FakeCodex
-
-
-@pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
-    return environment(tmp_path)
-
-
-def found(env: dict[str, str], section: str, settings: Path | None = None) -> list[tuple[str, str]]:
-    return [
-        (finding.level, finding.message)
-        for finding in findings_of(env, 9, settings)
-        if finding.section == section
-    ]
-
-
-def put(path: Path, text: str | bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
-
-
-def jwt(claims: dict[str, Any]) -> str:
-    part = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-    return f"e30.{part}.c2ln"
 
 
 def test_with_nothing_set_up_each_warning_says_what_to_type(tmp_path: Path) -> None:
@@ -54,20 +32,27 @@ def test_with_nothing_set_up_each_warning_says_what_to_type(tmp_path: Path) -> N
         "Codex CLI",
         "  WARN  Codex is not on PATH, nor named by CODEX_BIN",
         "        npm install -g @openai/codex",
-        "ChatGPT passthrough",
-        f"  WARN  {no_login.message}",
         "Settings",
         f"  INFO  {home}/.codex-shim/models.json does not exist: no models of your own",
+        "ChatGPT passthrough",
+        f"  WARN  {no_login.message}",
+        "        codex login",
+        "Cursor passthrough",
+        "  INFO  no Cursor model is offered",
         "Daemon",
         "  WARN  nothing listens at http://127.0.0.1:9",
         "        codex-shim serve --port 9",
         "Catalog",
         f"  WARN  {home}/state/custom_model_catalog.json does not exist yet",
         "        codex-shim generate",
+        "Codex config",
+        f"  INFO  {home}/.codex/config.toml does not exist: Codex does not use the shim",
         "Environment",
         "  OK    no proxy variable is set",
+        "Certificates",
+        "  OK    upstreams are verified with the public certificates that come with mitmproxy",
         "Summary",
-        "  10 OK, 4 WARN, 0 FAIL, 1 INFO",
+        "  11 OK, 4 WARN, 0 FAIL, 3 INFO",
     ]
     assert not (tmp_path / ".codex").exists()
     assert not (tmp_path / "state").exists()
@@ -89,11 +74,11 @@ def test_every_warning_and_failure_names_something_to_type(tmp_path: Path) -> No
     put(tmp_path / ".codex-shim" / "models.json", "{")
     env = environment(tmp_path, {"HTTPS_PROXY": "http://proxy:3128", "CODEX_BIN": "/nowhere"})
 
-    findings = findings_of(env, 9, None)
+    findings = findings_of(Subject(env, 9, cwd=tmp_path))
 
     told = [finding for finding in findings if finding.level in {"WARN", "FAIL"}]
     assert len(told) >= 6
-    assert [finding for finding in told if not finding.advice and "`" not in finding.message] == []
+    assert [finding for finding in told if not finding.advice] == []
 
 
 def test_versions_are_those_of_this_environment(env: dict[str, str]) -> None:
@@ -110,7 +95,7 @@ def test_versions_are_those_of_this_environment(env: dict[str, str]) -> None:
 def test_another_mitmproxy_is_a_failure(
     env: dict[str, str], monkeypatch: pytest.MonkeyPatch, installed: str, level: str
 ) -> None:
-    monkeypatch.setattr("shim_cli.checks._version_of", lambda _package: installed)
+    monkeypatch.setattr("shim_cli.doctor.packages.version_of", lambda _package: installed)
 
     assert found(env, "Dependencies")[0][0] == level
 
@@ -119,7 +104,39 @@ def test_the_installed_codex_is_named(env: dict[str, str], tmp_path: Path) -> No
     fake = FakeCodex(tmp_path)
     env |= {"CODEX_BIN": str(fake.binary)}
 
-    assert found(env, "Codex CLI") == [("OK", f"Codex 0.169.0 at {fake.binary}")]
+    assert found(env, "Codex CLI") == [
+        ("OK", f"Codex 0.169.0 at {fake.binary} (tried with 0.133.0 to 0.169.0)")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("version", "level", "said"),
+    [
+        ("0.133.0", "OK", "tried with"),
+        ("0.132.9", "WARN", "older than 0.133.0"),
+        ("0.170.0-alpha.1", "INFO", "newer than 0.169.0"),
+    ],
+)
+def test_a_codex_out_of_the_range_that_was_tried_is_told(
+    env: dict[str, str], tmp_path: Path, version: str, level: str, said: str
+) -> None:
+    env |= {"CODEX_BIN": str(FakeCodex(tmp_path, version=version).binary)}
+
+    [(shown, message)] = found(env, "Codex CLI")
+
+    assert (shown, said in message) == (level, True)
+
+
+def test_the_range_that_was_tried_is_that_of_the_end_to_end_tests() -> None:
+    assert (OLDEST, NEWEST) == (codex_cli.OLDEST, codex_cli.VERSION)
+
+
+def test_a_codex_that_names_no_version_is_a_warning(env: dict[str, str], tmp_path: Path) -> None:
+    env |= {"CODEX_BIN": str(FakeCodex(tmp_path, behaviour="broken").binary)}
+
+    [(level, message)] = found(env, "Codex CLI")
+
+    assert (level, "did not name a version" in message) == ("WARN", True)
 
 
 def test_a_login_is_shown_without_what_is_secret_in_it(env: dict[str, str], tmp_path: Path) -> None:
@@ -133,6 +150,7 @@ def test_a_login_is_shown_without_what_is_secret_in_it(env: dict[str, str], tmp_
     assert found(env, "ChatGPT passthrough") == [
         ("OK", f"logged in: {tmp_path}/.codex/auth.json"),
         ("INFO", "plan pro, account …cdef, the token expires in 9 d 1 h"),
+        ("INFO", "1 model, built in, until the shim has run with the login"),
     ]
 
 
@@ -190,7 +208,7 @@ def test_settings_with_a_mistake_fail_by_name(env: dict[str, str], tmp_path: Pat
 def test_settings_that_were_named_must_exist(env: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "none.json"
 
-    assert found(env, "Settings", path) == [("FAIL", f"{path} does not exist")]
+    assert found(env, "Settings", path) == [("FAIL", f"{path} does not exist, and it was named")]
 
 
 def test_settings_that_are_a_folder_fail(env: dict[str, str], tmp_path: Path) -> None:
@@ -217,7 +235,33 @@ def test_the_catalog_is_read_as_codex_would(
 ) -> None:
     path = put(tmp_path / "state" / "custom_model_catalog.json", content)
 
-    assert found(env, "Catalog") == [(level, said.format(path=path))]
+    assert found(env, "Catalog")[0] == (level, said.format(path=path))
+
+
+def test_the_installed_codex_has_the_last_word_on_the_catalog(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "state" / "custom_model_catalog.json"
+    put(path, orjson.dumps(codex_shape(fallback_entries())))
+    env |= {"CODEX_BIN": str(FakeCodex(tmp_path, behaviour="refuse").binary)}
+
+    [(level, message)] = found(env, "Catalog")
+
+    assert (level, "missing field `slug`" in message) == ("FAIL", True)
+
+
+def test_a_catalog_that_is_out_of_date_names_what_changed(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    entries = [{**fallback_entries()[0], "slug": slug} for slug in "abcde"]
+    put(tmp_path / "state" / "custom_model_catalog.json", orjson.dumps(codex_shape(entries)))
+
+    assert found(env, "Catalog")[1:] == [
+        (
+            "WARN",
+            "it is out of date: shim-demo is not in it; a, b, c and 2 more are no longer offered",
+        )
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""`codex-shim doctor`: one file a section, all of them read-only."""
