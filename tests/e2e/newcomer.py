@@ -1,0 +1,91 @@
+"""A user who types commands, and whose shims do not outlive the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.e2e.codex_cli import CodexHome
+from tests.e2e.shim import free_port, shim_command
+
+OWN = (
+    b"# my own\n"
+    b'model = "gpt-5.5" # best\n'
+    b'sandbox_mode = "danger-full-access"\n'
+    b"\n"
+    b"[analytics]\n"
+    b"enabled = false\n"
+    b'[projects."/somewhere"]\n'
+    b'trust_level = "trusted"'
+)
+
+
+@dataclass
+class Newcomer:
+    """`program` is what stands for `codex-shim`."""
+
+    home: CodexHome
+    env: Mapping[str, str] = field(default_factory=dict)
+    program: Sequence[str] = field(default_factory=shim_command)
+
+    def __post_init__(self) -> None:
+        self.port = free_port()
+        own = {"CODEX_SHIM_PORT": str(self.port), "CODEX_BIN": str(self.home.codex)}
+        self.home.extra_env = {**own, **self.env}
+        self.config = self.home.codex_home / "config.toml"
+        self.config.write_bytes(OWN)
+
+    def run(self, *args: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*self.program, *args],
+            env=self.home.env,
+            cwd=self.home.workspace,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        return done
+
+    def ok(self, *args: str) -> str:
+        done = self.run(*args)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    @property
+    def token(self) -> str:
+        return (self.home.state / "token").read_text().strip()
+
+    @property
+    def records(self) -> list[dict[str, object]]:
+        """The shims that are on record as running."""
+        folder = self.home.state / "run"
+        return [json.loads(path.read_text()) for path in folder.glob("*.json")]
+
+    def codex(self, *args: str) -> str:
+        """Run Codex itself, for what it writes into its config."""
+        done = subprocess.run(
+            [str(self.home.codex), *args],
+            env=self.home.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def end_all(self) -> None:
+        """Kill what a failed test has left."""
+        for record in self.records:
+            try:
+                os.kill(int(str(record["pid"])), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
