@@ -23,10 +23,11 @@ from addons.core import gate
 from addons.core.credential import Origin
 from addons.core.egress import CA_FILE, proxy_for
 from addons.core.errors import Problem
-from addons.core.front import ShimFront, Status
+from addons.core.front import Endpoint, ShimFront, Status
 from addons.origins.sources import Sources
 from addons.proxy.engine.engine import Engine
 from addons.proxy.guard import fail_closed
+from addons.proxy.kept import LastTurns
 from addons.version import VERSION
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class CodexShim:
         self._env = os.environ if env is None else env
         self._started = time.monotonic()
         self._refreshing: asyncio.Task[None] | None = None
+        self._last_turns = LastTurns()
 
     # Life -------------------------------------------------------------------------------------------------
 
@@ -90,7 +92,10 @@ class CodexShim:
             msg = f"{error}. Correct it, then start codex-shim again."
             raise exceptions.OptionsError(msg) from None
         self.sources = sources
-        front = ShimFront(sources.table, self._status, self._body_cap, sources.models_etag)
+        more = {"/api/turns": Endpoint(("GET",), self._last_turns.plan)}
+        front = ShimFront(
+            sources.table, self._status, self._body_cap, sources.models_etag, more=more
+        )
         if engine := getattr(self, "engine", None):
             # its turns go on, so it stays: another one would know none of them
             engine.front, engine.limits = front, sources.settings.limits
@@ -152,6 +157,16 @@ class CodexShim:
     def request(self, flow: http.HTTPFlow) -> None:
         """The request is whole: let it go on."""
         self.engine.admit_whole(flow)
+
+    @fail_closed
+    def response(self, flow: http.HTTPFlow) -> None:
+        """The turn has ended."""
+        self._last_turns.keep(flow)
+
+    @fail_closed
+    def error(self, flow: http.HTTPFlow) -> None:
+        """The turn has ended without a whole answer."""
+        self._last_turns.keep(flow)
 
     def _refusal(self, flow: http.HTTPFlow) -> Problem | None:
         if flow.is_replay:

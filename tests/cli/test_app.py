@@ -28,6 +28,7 @@ Commands:
   list        List the models that Codex can choose, and where they go.
   status      Say whether the shim runs.
   doctor      Check everything that a turn needs, and say what to type.
+  report      Write one zip for a bug report, without text or secrets.
 """
 
 
