@@ -50,9 +50,9 @@ Args = Annotated[
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from addons.version import VERSION
 
-        typer.echo(f"codex-shim {version('codex-shim')}")
+        typer.echo(f"codex-shim {VERSION}")
         raise typer.Exit
 
 

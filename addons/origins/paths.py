@@ -63,6 +63,11 @@ def standalone_config_file(env: Env) -> Path:
     return state_dir(env) / "config.toml"
 
 
+def listing_file(env: Env) -> Path:
+    """What `codex-shim list` found last, and what it was made of."""
+    return state_dir(env) / "listing.json"
+
+
 def home(env: Env) -> Path:
     """The user's home folder."""
     return _named(env, "HOME") or _named(env, "USERPROFILE") or Path.home()
