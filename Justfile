@@ -24,6 +24,10 @@ test *args:
 e2e *args:
     uv run pytest -m e2e -n 2 {{ args }}
 
+# mitmweb and the pages in headless Chromium; $CODEX_SHIM_ARTIFACTS keeps the screenshots.
+browser *args:
+    uv run pytest -m browser -n 2 {{ args }}
+
 # What has to pass before a change lands.
 ci:
     .ci/run
