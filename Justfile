@@ -28,6 +28,10 @@ e2e *args:
 browser *args:
     uv run pytest -m browser -n 2 {{ args }}
 
+# SDK clients and a LiteLLM proxy, in environments of their own, against fakes on 127.0.0.1.
+sdk *args:
+    uv run pytest -m sdk -n 2 {{ args }}
+
 # What has to pass before a change lands.
 ci:
     .ci/run

@@ -44,6 +44,13 @@ BAD_REQUEST = 400
 CREATED = "cache_creation_input_tokens"
 READ = "cache_read_input_tokens"
 COUNTS = ("input_tokens", CREATED, READ, "output_tokens")
+METRICS = {
+    "inputTokenCount": "input_tokens",
+    "cacheWriteInputTokenCount": CREATED,
+    "cacheReadInputTokenCount": READ,
+    "outputTokenCount": "output_tokens",
+}
+"""The names of Bedrock's own counts, in `amazon-bedrock-invocationMetrics` of the last event."""
 
 
 def obj(value: object) -> Json:
@@ -71,6 +78,12 @@ def counts_of(usage: Json) -> dict[str, int]:
     return {**counts, "thought": thought}
 
 
+def metrics_of(event: Json) -> dict[str, int]:
+    """The counts of Bedrock's metrics, which may be all that there are."""
+    metrics = obj(event.get("amazon-bedrock-invocationMetrics"))
+    return {ours: number(metrics.get(name)) for name, ours in METRICS.items()}
+
+
 def usage_of(counts: Mapping[str, int]) -> Usage | None:
     """What Responses counts: its input holds what was read from and written to the cache. None for all zero."""
     tokens_in = sum(counts.get(key, 0) for key in ("input_tokens", CREATED, READ))
@@ -78,7 +91,12 @@ def usage_of(counts: Mapping[str, int]) -> Usage | None:
     if not tokens_in + tokens_out:
         return None
     return Usage(
-        tokens_in, counts.get(READ, 0), tokens_out, counts.get("thought", 0), tokens_in + tokens_out
+        tokens_in,
+        counts.get(READ, 0),
+        tokens_out,
+        counts.get("thought", 0),
+        tokens_in + tokens_out,
+        counts.get(CREATED, 0),
     )
 
 

@@ -29,13 +29,14 @@ TYPE_FIRST = re.compile(rb'data: ?\{ ?"type": ?"([^"]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one turn. Cached ones are part of the input, reasoning ones of the output."""
+    """Tokens of one turn. Cached and cache-written ones are part of the input, reasoning ones of the output."""
 
     input_tokens: int
     cached_tokens: int
     output_tokens: int
     reasoning_tokens: int
     total_tokens: int
+    cache_written_tokens: int = 0
 
     @classmethod
     def of(cls, value: object) -> Usage | None:
@@ -46,16 +47,27 @@ class Usage:
         ]
         if None in sums:
             return None
-        cached = _object(usage.get("input_tokens_details")).get("cached_tokens")
+        inside = _object(usage.get("input_tokens_details"))
+        cached, written = inside.get("cached_tokens"), inside.get("cache_write_tokens")
         reasoning = _object(usage.get("output_tokens_details")).get("reasoning_tokens")
         tokens_in, tokens_out, total = (number or 0 for number in sums)
-        return cls(tokens_in, _integer(cached) or 0, tokens_out, _integer(reasoning) or 0, total)
+        return cls(
+            tokens_in,
+            _integer(cached) or 0,
+            tokens_out,
+            _integer(reasoning) or 0,
+            total,
+            _integer(written) or 0,
+        )
 
     def wire(self) -> dict[str, object]:
         """The `usage` object of a response: clients validate that both detail objects are there."""
         return {
             "input_tokens": self.input_tokens,
-            "input_tokens_details": {"cached_tokens": self.cached_tokens},
+            "input_tokens_details": {
+                "cached_tokens": self.cached_tokens,
+                "cache_write_tokens": self.cache_written_tokens,
+            },
             "output_tokens": self.output_tokens,
             "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
             "total_tokens": self.total_tokens,
