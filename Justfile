@@ -24,6 +24,10 @@ test *args:
 e2e *args:
     uv run pytest -m e2e -n 2 {{ args }}
 
+# mitmweb and the pages in headless Chromium; $CODEX_SHIM_ARTIFACTS keeps the screenshots.
+browser *args:
+    uv run pytest -m browser -n 2 {{ args }}
+
 # SDK clients and a LiteLLM proxy, in environments of their own, against fakes on 127.0.0.1.
 sdk *args:
     uv run pytest -m sdk -n 2 {{ args }}

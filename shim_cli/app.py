@@ -315,6 +315,36 @@ def completion(
     typer.echo(script(shell))
 
 
+@app.command()
+def report(
+    *,
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+    last: Annotated[bool, typer.Option("--last", help="The last turn. The default.")] = False,
+    flow: Annotated[
+        str, typer.Option(metavar="ID", help="The turn of this id, or its start.")
+    ] = "",
+    flow_file: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="A file that -w wrote, instead of the shim.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="PATH", help="The zip to write.")] = None,
+    with_text: Annotated[
+        bool, typer.Option("--with-text", help="With the turn's text; asks first.")
+    ] = False,
+) -> None:
+    """Write one zip for a bug report, without text or secrets.
+
+    It holds what doctor says, versions, settings and the structure of one turn. Nothing is sent.
+    """
+    from shim_cli.report import Wanted, write_report
+
+    if last and flow:
+        msg = "--last and --flow name two turns"
+        raise CliError(msg, "Give one of them.")
+    wanted = Wanted(flow, flow_file, with_text)
+    raise typer.Exit(write_report(os.environ, port, settings, wanted, output))
+
+
 def main() -> None:
     """The console script. Ends the process with the command's exit code."""
     sys.excepthook = _tell_bug

@@ -23,7 +23,7 @@ from addons.core import gate
 from addons.core.credential import Origin
 from addons.core.egress import CA_FILE, proxy_for
 from addons.core.errors import Problem
-from addons.core.front import Endpoints, ShimFront, Status
+from addons.core.front import Endpoint, Endpoints, ShimFront, Status
 from addons.core.models_api import ModelsApi
 from addons.origins.codex_config import CodexConfig
 from addons.origins.local_token import LocalToken
@@ -31,6 +31,7 @@ from addons.origins.sources import Sources
 from addons.origins.wiring import switch_origin
 from addons.proxy.engine.engine import Engine
 from addons.proxy.guard import fail_closed
+from addons.proxy.kept import LastTurns
 from addons.version import VERSION
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class CodexShim:
         self._env = os.environ if env is None else env
         self._started = time.monotonic()
         self._refreshing: asyncio.Task[None] | None = None
+        self._last_turns = LastTurns()
 
     # Life -------------------------------------------------------------------------------------------------
 
@@ -112,7 +114,7 @@ class CodexShim:
     def _more(self, sources: Sources) -> Endpoints:
         switch = switch_origin(self._env, sources.table, self._port)
         models = ModelsApi(sources.table, CodexConfig(self._env).model_in_force, switch)
-        return models.endpoints
+        return {**models.endpoints, "/api/turns": Endpoint(("GET",), self._last_turns.plan)}
 
     def running(self) -> None:
         """Begin to ask for the account's models now and then."""
@@ -168,6 +170,16 @@ class CodexShim:
     def request(self, flow: http.HTTPFlow) -> None:
         """The request is whole: let it go on."""
         self.engine.admit_whole(flow)
+
+    @fail_closed
+    def response(self, flow: http.HTTPFlow) -> None:
+        """The turn has ended."""
+        self._last_turns.keep(flow)
+
+    @fail_closed
+    def error(self, flow: http.HTTPFlow) -> None:
+        """The turn has ended without a whole answer."""
+        self._last_turns.keep(flow)
 
     def _refusal(self, flow: http.HTTPFlow) -> Problem | None:
         if flow.is_replay:

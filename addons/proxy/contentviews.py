@@ -7,14 +7,13 @@ and that holds no secret.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from mitmproxy import contentviews, http
 
-from addons.core.front import shim_path
-from addons.views.record import KEY, TurnRecord
+from addons.proxy.kept import Kept, is_turn
 from addons.views.turn import Turn, request_view, turn_view, wire_view
 
-TURNS = ("/responses", "/responses/compact")
 CHOSEN, OFFERED = 2.0, -1.0
 """mitmproxy's own JSON view has the priority 1."""
 
@@ -47,7 +46,7 @@ class TurnContentview(contentviews.Contentview):
         if not self._side or not isinstance(flow, http.HTTPFlow) or message is None:
             return OFFERED
         is_mine = message is getattr(flow, self._side)
-        return CHOSEN if is_mine and shim_path(flow.request.path) in TURNS else OFFERED
+        return CHOSEN if is_mine and is_turn(flow) else OFFERED
 
 
 VIEWS = (
@@ -65,14 +64,10 @@ def install() -> None:
 
 def turn_of(data: bytes, metadata: contentviews.Metadata) -> Turn:
     """All that is kept with a flow. `data` is the decoded body of the message that is looked at."""
-    flow = metadata.flow
+    flow, message = metadata.flow, metadata.http_message
     if not isinstance(flow, http.HTTPFlow):
         return Turn(data)
-    asked, told = flow.request, flow.response
-    return Turn(
-        data if metadata.http_message is asked else asked.raw_content or b"",
-        data if metadata.http_message is told else told.raw_content if told else None,
-        tuple(told.headers.items(multi=True)) if told else (),
-        told.status_code if told else 0,
-        TurnRecord.of(flow.metadata.get(KEY)),
-    )
+    turn = Kept.of(flow).turn()
+    if message is flow.request:
+        return replace(turn, request=data)
+    return replace(turn, told=data) if message is flow.response else turn

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from addons.views.answers import write_answer
+from addons.views.kept import Headers, KeptAttempt, KeptTurn, Part
 from addons.views.page import Page, clipped, one_line
 from addons.views.quota import write_quota
 from addons.views.reading import usage_text
-from addons.views.record import Attempt, Headers, Part, TurnRecord
 from addons.views.requests import write_digest, write_request
 
 RULE = "═" * 20
@@ -28,7 +28,7 @@ class Turn:
     told: bytes | None = None
     told_headers: Headers = ()
     status: int = 0
-    record: TurnRecord | None = None
+    kept: KeptTurn | None = None
 
 
 def request_view(turn: Turn) -> str:
@@ -48,17 +48,19 @@ def wire_view(turn: Turn) -> str:
 
 def summary(turn: Turn) -> str:
     """`slug → route model · 200 · response.completed · TTFT 0.8 s · 3.2 s · in 18,200 · out 640`."""
-    record = turn.record
+    kept = turn.kept
     parts = [str(turn.status) if turn.status else ""]
-    if record:
-        goes_to = " ".join(filter(None, (record.route, record.model)))
+    if kept:
+        goes_to = " ".join(filter(None, (kept.route, kept.model)))
         parts = [
-            " → ".join(filter(None, (record.slug, goes_to))),
+            " → ".join(filter(None, (kept.slug, goes_to))),
             *parts,
-            record.terminal,
-            f"TTFT {record.ttft:.1f} s" if record.ttft is not None else "",
-            f"{record.seconds:.1f} s" if record.seconds is not None else "",
-            usage_text(record.usage) if record.usage else "",
+            kept.terminal,
+            kept.error,
+            kept.ended,
+            f"TTFT {kept.ttft:.1f} s" if kept.ttft is not None else "",
+            f"{kept.seconds:.1f} s" if kept.seconds is not None else "",
+            usage_text(kept.usage) if kept.usage else "",
         ]
     return one_line(" · ".join(filter(None, parts)), 400)
 
@@ -73,9 +75,9 @@ def _written(write: Callable[[Page, Turn], None], turn: Turn) -> str:
 
 
 def _write_request_view(page: Page, turn: Turn) -> None:
-    if turn.record:
+    if turn.kept:
         page.line(summary(turn))
-        _write_changes(page, turn.record)
+        _write_changes(page, turn.kept)
         page.line()
     write_request(page, turn.request)
 
@@ -84,12 +86,12 @@ def _write_turn_view(page: Page, turn: Turn) -> None:
     page.line(summary(turn) or "no turn was kept with this flow")
     page.title(f"{RULE} 1 · CODEX ASKED {RULE}")
     write_digest(page, turn.request)
-    record = turn.record
-    attempts = record.attempts if record else ()
+    kept = turn.kept
+    attempts = kept.attempts if kept else ()
     for number, attempt in enumerate(attempts, 1):
         _write_attempt(page, turn, attempt, number, write_digest)
-    if record:
-        _write_changes(page, record)
+    if kept:
+        _write_changes(page, kept)
     page.title(f"{RULE} 4 · CODEX WAS TOLD {RULE}")
     if turn.told is None:
         page.line(
@@ -103,12 +105,12 @@ def _write_turn_view(page: Page, turn: Turn) -> None:
 
 def _write_wire_view(page: Page, turn: Turn) -> None:
     page.line(summary(turn) or "no turn was kept with this flow")
-    for number, attempt in enumerate(turn.record.attempts if turn.record else (), 1):
+    for number, attempt in enumerate(turn.kept.attempts if turn.kept else (), 1):
         _write_attempt(page, turn, attempt, number, write_request)
 
 
 def _write_attempt(
-    page: Page, turn: Turn, attempt: Attempt, number: int, write: Callable[[Page, bytes], None]
+    page: Page, turn: Turn, attempt: KeptAttempt, number: int, write: Callable[[Page, bytes], None]
 ) -> None:
     reason = f", {attempt.reason}" if attempt.reason else ""
     page.title(f"{RULE} 2 · ATTEMPT {number}{reason}: SENT {RULE}")
@@ -129,11 +131,11 @@ def _write_attempt(
             _write_body(page, answer, write_answer)
 
 
-def _times(attempt: Attempt) -> list[str]:
+def _times(attempt: KeptAttempt) -> list[str]:
     status = attempt.answer.status if attempt.answer else 0
     times = [str(status) if status else "no answer"]
-    if attempt.wait is not None:
-        times.append(f"first byte after {attempt.wait:.2f} s")
+    if attempt.first_byte is not None:
+        times.append(f"first byte after {attempt.first_byte:.2f} s")
     if attempt.seconds is not None:
         times.append(f"{attempt.seconds:.2f} s in all")
     return [*times, attempt.outcome] if attempt.outcome else times
@@ -144,7 +146,7 @@ def _write_body(page: Page, part: Part, write: Callable[[Page, bytes], None]) ->
         page.line(NOT_KEPT)
         return
     page.line()
-    write(page, part.body)
+    write(page, part.decoded)
     if part.cut:
         page.line("(cut here: only the beginning of the body was kept)")
 
@@ -154,11 +156,11 @@ def _write_headers(page: Page, headers: Headers) -> None:
         page.line(f"{one_line(name, 80)}: {clipped(one_line(value, 300), 300)}", 1)
 
 
-def _write_changes(page: Page, record: TurnRecord) -> None:
+def _write_changes(page: Page, kept: KeptTurn) -> None:
     changes = []
-    if record.model and record.slug and record.model != record.slug:
-        changes.append(f"model: {record.slug} → {record.model}")
-    changes += [f"dropped: {one_line(each)}" for each in record.dropped]
+    if kept.model and kept.slug and kept.model != kept.slug:
+        changes.append(f"model: {kept.slug} → {kept.model}")
+    changes += [f"dropped: {one_line(each)}" for each in kept.dropped]
     if changes:
         page.title("CHANGED ON THE WAY")
         for change in changes:

@@ -12,7 +12,7 @@ from tests.browser.conftest import SECRETS, SLUGS, Stage
 from tests.e2e.leaks import leaks, leaks_in_files
 from tests.fakes.model_upstream import Held, Say, Usage, command
 from tests.fakes.wire import Gate
-from tests.support.chromium import artefact, chromium
+from tests.support.chromium import artifact, chromium
 from tests.support.codex_client import Posted, request
 from tests.support.mitmweb import Mitmweb
 
@@ -80,12 +80,12 @@ async def test_a_translated_tool_turn_can_be_read_in_the_browser(
         await page.go(f"{stage.web.url}#/flows/{flow}/response")
         await page.wait_for("document.body.innerText.includes('CODEX WAS TOLD')")
         text = await page.text()
-        await page.screenshot(artefact("mitmweb-turn.png", tmp_path))
+        await page.screenshot(artifact("mitmweb-turn.png", tmp_path))
         # the page reads the fragment when it is loaded, and only then
         await page.go("about:blank")
         await page.go(f"{stage.web.url}#/flows/{flow}/request")
         await page.wait_for("document.body.innerText.includes('TOOLS (2)')")
-        await page.screenshot(artefact("mitmweb-request.png", tmp_path))
+        await page.screenshot(artifact("mitmweb-request.png", tmp_path))
 
     for line in ("I will list the files first.", "CALL exec_command · call_1", "ls -la", "git status --short", "ENDED: response.completed", "in 18,200 (cached 17,000) · out 640"):  # fmt: skip
         assert line in text, text

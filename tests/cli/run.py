@@ -28,7 +28,11 @@ def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, 
 
 
 def shim(
-    home: Path, *args: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    home: Path,
+    *args: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str = "",
 ) -> subprocess.CompletedProcess[str]:
     """Run `codex-shim ARGS` to its end."""
     return subprocess.run(
@@ -37,6 +41,7 @@ def shim(
         cwd=cwd or home,
         capture_output=True,
         text=True,
+        input=stdin,
         timeout=50,
         check=False,
     )

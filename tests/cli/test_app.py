@@ -39,6 +39,7 @@ Commands:
   status      Say whether the shim runs.
   doctor      Check everything that a turn needs, and say what to type.
   completion  Print what makes a shell complete these commands.
+  report      Write one zip for a bug report, without text or secrets.
   model       List models, or choose the one to use.
   service     Let the system start the shim at login.
 """

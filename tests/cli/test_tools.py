@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mitmproxy import flowfilter
 
 from shim_cli.doctor.finding import Subject
 from shim_cli.doctor.sections import findings_of
@@ -15,6 +16,8 @@ from shim_cli.errors import CliError
 from shim_cli.health import probe
 from shim_cli.tools import Tool, addon_file, command_of, run_tool
 from tests.cli.run import START, environment, shim
+from tests.e2e.shim import Shim
+from tests.support.codex_client import Posted, request
 
 ADDON = Path("/somewhere/addons/codex_shim.py")
 SHIM = [
@@ -123,6 +126,29 @@ def test_it_serves_until_ctrl_c(tmp_path: Path) -> None:
     assert (found.state, found.report["pid"]) == ("running", process.pid)
     assert f"running at http://127.0.0.1:{port}, 1 model" in doctor
     assert process.returncode == 0
+
+
+def test_mitmdump_prints_turns_as_they_read(tmp_path: Path) -> None:
+    with Shim(
+        environment(tmp_path), tmp_path / "log", "mitmdump", "--", "--flow-detail", "3"
+    ) as running:
+        Posted(running.port, request("shim-demo", "what can you do")).ended()
+        running.get("/health")
+
+    assert "CODEX ASKED" in running.output
+    assert "    USER" in running.output
+    assert "CALL exec_command" in running.output.partition("CODEX WAS TOLD")[2]
+
+
+def test_documented_filters_are_filters() -> None:
+    """The filters of the README are filters of mitmproxy."""
+    readme = Path(__file__, "../../../README.md").resolve().read_text()
+    table = readme.partition("| filter | finds |")[2].partition("\n\n")[0]
+    filters = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
+
+    assert len(filters) > 3
+    for each in filters:
+        assert callable(flowfilter.parse(each))
 
 
 def test_what_the_tool_writes_is_for_this_user_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,4 @@
+import itertools
 import os
 import threading
 from pathlib import Path
@@ -250,28 +251,33 @@ def test_beside_a_writer_no_pair_is_mixed_and_no_problem_is_reported(tmp_path: P
     path.write_bytes(versions[0])
     logins = source(tmp_path)
     assert isinstance(logins.current(), Login)
-    rewrites = 5000
     done = threading.Event()
 
     def rewrite() -> None:
-        for count in range(rewrites):
+        for version in itertools.cycle(versions):
             # As Codex does it: truncate, then write in two steps.
             with path.open("wb", buffering=0) as file:
-                half = len(versions[count % 2]) // 2
-                file.write(versions[count % 2][:half])
-                file.write(versions[count % 2][half:])
-        done.set()
+                half = len(version) // 2
+                file.write(version[:half])
+                file.write(version[half:])
+            if done.is_set():
+                return
 
     writer = threading.Thread(target=rewrite)
     writer.start()
     seen: set[tuple[bytes, bytes]] = set()
     problems = []
-    while not done.is_set():
+    reads = 0
+    while reads < 2000 or len(seen) < len(PAIRS):
+        reads += 1
         found = logins.current()
         if isinstance(found, LoginProblem):
             problems.append(found)
         elif found.account_id is not None:
             seen.add((found.access_token.reveal(), found.account_id.reveal()))
+        if reads == 200_000:
+            break
+    done.set()
     writer.join()
     assert problems == []
     assert seen <= {(token.encode(), account.encode()) for token, account in PAIRS}

@@ -8,7 +8,7 @@ from mitmproxy import contentviews, http
 from mitmproxy.test import taddons, tflow
 
 from addons.proxy.contentviews import VIEWS, install, turn_of
-from addons.views.record import KEY
+from addons.views.kept import KEY
 from tests.views.samples import RESPONSES_EVENTS, RESPONSES_REQUEST, attempt, metadata, sse
 
 TOLD = sse(RESPONSES_EVENTS)

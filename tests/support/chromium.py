@@ -97,9 +97,9 @@ class Page:
         await asyncio.to_thread(_keep, path, base64.b64decode(shot["data"]))
 
 
-def artefact(name: str, otherwise: Path) -> Path:
-    """Where a file goes that CI keeps: $CODEX_SHIM_ARTEFACTS, else a folder of the test."""
-    folder = os.environ.get("CODEX_SHIM_ARTEFACTS")
+def artifact(name: str, otherwise: Path) -> Path:
+    """Where a file goes that CI keeps: $CODEX_SHIM_ARTIFACTS, else a folder of the test."""
+    folder = os.environ.get("CODEX_SHIM_ARTIFACTS")
     return (Path(folder) if folder else otherwise) / name
 
 

@@ -200,7 +200,7 @@ def attempt(
             "cut": False,
         },
         "started": 1000.0,
-        "first_byte": 1000.4,
+        "first_byte": 0.4,
         "seconds": 3.1,
         "outcome": "relayed",
     }  # fmt: skip
@@ -216,6 +216,8 @@ def metadata(*attempts: Json) -> Json:
         "dropped": ["tool web_search"],
         "attempts": list(attempts),
         "terminal": "response.completed",
+        "error": "",
+        "ended": "",
         "usage": {"input": 1200, "cached": 1000, "cache_written": 0, "output": 34, "reasoning": 10},
         "ttft": 0.82,
         "seconds": 3.24,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from addons.views.kept import KeptTurn
 from addons.views.page import PAGE_CHARACTERS
 from addons.views.quota import quota_lines
-from addons.views.record import TurnRecord
 from addons.views.turn import Turn, request_view, summary, turn_view, wire_view
 from tests.views.samples import (
     MESSAGES_REQUEST,
@@ -28,7 +30,7 @@ ASKED, TOLD = orjson.dumps(RESPONSES_REQUEST), sse(RESPONSES_EVENTS)
 SENT = orjson.dumps(MESSAGES_REQUEST)
 REFUSED = b'{"type":"error","error":{"type":"rate_limit_error","message":"too fast"}}'
 FAILED, GOOD = attempt(SENT, REFUSED, 429), attempt(SENT, messages_stream(), reason="status 429")
-TURN = Turn(ASKED, TOLD, (), 200, TurnRecord.of(metadata(FAILED, GOOD)))
+TURN = Turn(ASKED, TOLD, (), 200, KeptTurn.of(metadata(FAILED, GOOD)))
 VIEWS = (request_view, turn_view, wire_view)
 
 
@@ -80,7 +82,7 @@ def test_wire_view_shows_the_whole_request_that_was_sent() -> None:
 def test_bytes_that_passed_unchanged_are_shown_once() -> None:
     passed = metadata(attempt(ASKED, TOLD))
 
-    text = turn_view(Turn(ASKED, TOLD, (), 200, TurnRecord.of(passed)))
+    text = turn_view(Turn(ASKED, TOLD, (), 200, KeptTurn.of(passed)))
 
     assert "the body is what Codex sent, byte for byte" in text
     assert "the body is what Codex was told, byte for byte" in text
@@ -102,18 +104,48 @@ def test_turn_that_runs_says_so() -> None:
 def test_attempt_without_bodies_says_how_to_get_them() -> None:
     data = metadata({**GOOD, "request": {"method": "POST"}, "answer": None, "first_byte": None})
 
-    text = turn_view(Turn(ASKED, None, (), 0, TurnRecord.of(data)))
+    text = turn_view(Turn(ASKED, None, (), 0, KeptTurn.of(data)))
 
     assert "the option codex_shim_capture was off" in text
     assert "no answer · 3.10 s in all" in text
 
 
+def test_nothing_of_a_cut_body_is_no_body() -> None:
+    request = {"method": "POST", "headers": [], "body": b"", "cut": True}
+
+    text = wire_view(Turn(ASKED, None, (), 0, KeptTurn.of(metadata({**GOOD, "request": request}))))
+
+    assert "the option codex_shim_capture was off" in text
+
+
+def test_compressed_body_on_the_wire_is_read() -> None:
+    request = {
+        "method": "POST",
+        "headers": [["Content-Encoding", "gzip"]],
+        "body": gzip.compress(SENT),
+        "cut": False,
+    }
+
+    text = wire_view(Turn(ASKED, None, (), 0, KeptTurn.of(metadata({**GOOD, "request": request}))))
+
+    assert "USER (cache mark)\n  Go on" in text
+
+
+def test_turn_that_was_ended_says_by_what() -> None:
+    data = {
+        **metadata(),
+        "terminal": "response.failed",
+        "error": "invalid_prompt",
+        "ended": "killed",
+    }
+
+    assert "response.failed · invalid_prompt · killed" in summary(Turn(b"", kept=KeptTurn.of(data)))
+
+
 def test_cut_body_is_marked() -> None:
     answer = {"status": 200, "headers": [], "body": b"data: {", "cut": True}
 
-    text = turn_view(
-        Turn(ASKED, TOLD, (), 200, TurnRecord.of(metadata({**GOOD, "answer": answer})))
-    )
+    text = turn_view(Turn(ASKED, TOLD, (), 200, KeptTurn.of(metadata({**GOOD, "answer": answer}))))
 
     assert "(cut here: only the beginning of the body was kept)" in text
 
@@ -142,9 +174,9 @@ def test_summary_of_nothing_is_empty() -> None:
 
 
 def test_data_of_another_kind_is_no_record() -> None:
-    assert TurnRecord.of(None) is None
-    assert TurnRecord.of("codex_shim") is None
-    assert TurnRecord.of({}) is not None
+    assert KeptTurn.of(None) is None
+    assert KeptTurn.of("codex_shim") is None
+    assert KeptTurn.of({}) is not None
 
 
 SAMPLES = st.sampled_from([ASKED, TOLD, SENT, chat_stream(), messages_stream(), ndjson(), REFUSED])
@@ -193,9 +225,9 @@ def test_anything_gives_some_text(asked: bytes, told: bytes, anything: object) -
     }
     for record in (
         None,
-        TurnRecord.of(anything),
-        TurnRecord.of(odd),
-        TurnRecord.of({"attempts": [anything]}),
+        KeptTurn.of(anything),
+        KeptTurn.of(odd),
+        KeptTurn.of({"attempts": [anything]}),
     ):
         for view in VIEWS:
             assert len(view(Turn(asked, told, (), 200, record))) <= PAGE_CHARACTERS + 100

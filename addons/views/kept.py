@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from addons.core.wire.chat_shapes import obj, string
+from addons.core.wire.peek import decode
 from addons.core.wire.responses import Usage
+from addons.views.reading import LOOKED_AT
 
 KEY = "codex_shim"
 """Under this name the flow's metadata holds the turn."""
@@ -19,7 +21,7 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One request or answer on the wire. `body` is None when it was not kept."""
+    """One request or answer on the wire, as its bytes were. `body` is None when it was not kept."""
 
     headers: Headers
     body: bytes | None
@@ -27,9 +29,15 @@ class Part:
     method: str = ""
     status: int = 0
 
+    @property
+    def decoded(self) -> bytes:
+        """The body without its content-encoding; as it is when it cannot be taken off."""
+        encodings = (value for name, value in self.headers if name.lower() == "content-encoding")
+        return plain_body(self.body or b"", next(encodings, ""))
+
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class KeptAttempt:
     """One try at one upstream."""
 
     url: str
@@ -38,19 +46,13 @@ class Attempt:
     answer: Part | None
     started: float | None
     first_byte: float | None
+    """Seconds from its start to the answer's head."""
     seconds: float | None
     outcome: str
 
-    @property
-    def wait(self) -> float | None:
-        """Seconds until its first byte."""
-        if self.started is None or self.first_byte is None:
-            return None
-        return max(0.0, self.first_byte - self.started)
-
 
 @dataclass(frozen=True, slots=True)
-class TurnRecord:
+class KeptTurn:
     """One turn."""
 
     slug: str
@@ -58,14 +60,16 @@ class TurnRecord:
     model: str
     thread: str
     dropped: tuple[str, ...]
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[KeptAttempt, ...]
     terminal: str
+    error: str
+    ended: str
     usage: Usage | None
     ttft: float | None
     seconds: float | None
 
     @classmethod
-    def of(cls, value: object) -> TurnRecord | None:
+    def of(cls, value: object) -> KeptTurn | None:
         """Read the plain data; None when it is no object."""
         if not isinstance(value, dict):
             return None
@@ -77,16 +81,24 @@ class TurnRecord:
             dropped=tuple(_text(each) for each in _list(value.get("dropped"))),
             attempts=tuple(_attempt(each) for each in _list(value.get("attempts"))),
             terminal=_text(value.get("terminal")),
+            error=_text(value.get("error")),
+            ended=_text(value.get("ended")),
             usage=_usage(value.get("usage")),
             ttft=_number(value.get("ttft")),
             seconds=_number(value.get("seconds")),
         )
 
 
-def _attempt(value: object) -> Attempt:
+def plain_body(body: bytes, encoding: str) -> bytes:
+    """A body without its content-encoding, at most `LOOKED_AT` bytes of it; as it is when that fails."""
+    found = decode(body, encoding.encode("latin-1", "replace"), LOOKED_AT) if encoding else body
+    return found if isinstance(found, bytes) else body
+
+
+def _attempt(value: object) -> KeptAttempt:
     fields = obj(value)
     answer = fields.get("answer")
-    return Attempt(
+    return KeptAttempt(
         url=_text(fields.get("url")),
         reason=_text(fields.get("reason")),
         request=_part(fields.get("request")),
@@ -100,12 +112,14 @@ def _attempt(value: object) -> Attempt:
 
 def _part(value: object) -> Part:
     fields = obj(value)
-    body = fields.get("body")
+    body, cut = fields.get("body"), bool(fields.get("cut"))
     status = fields.get("status")
+    # nothing at all of a body that was not whole: none was kept
+    is_kept = isinstance(body, bytes) and bool(body or not cut)
     return Part(
         headers=headers_of(fields.get("headers")),
-        body=body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else None,
-        cut=bool(fields.get("cut")),
+        body=body if is_kept and isinstance(body, bytes) else None,
+        cut=cut,
         method=_text(fields.get("method")),
         status=status if isinstance(status, int) else 0,
     )
