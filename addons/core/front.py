@@ -15,7 +15,7 @@ import orjson
 from addons.core.catalog import codex_shape, etag_of, openai_shape
 from addons.core.errors import JSON_HEADERS, Problem
 from addons.core.routes import Route, RouteTable
-from addons.core.threads import Threads
+from addons.core.threads import Threads, thread_of
 from addons.core.turn import Answer, ClientRequest, Fault, Head, Plan, Reply, Step
 from addons.core.wire.peek import find_model
 
@@ -137,10 +137,12 @@ class ShimFront:
         slug = find_model(request.body, request.header(b"content-encoding"), self.body_cap())
         if isinstance(slug, Problem):
             return AnswerPlan(slug.reply())
+        request.record.asked(slug, thread_of(request))
         table = self.table()
         route = self._route_of(request, slug, table)
         if route is None:
             return AnswerPlan(_unknown_slug(slug, table).reply())
+        request.record.routed(route.provider, route.model)
         return route.make_plan(replace(request, model=slug), route)
 
     def _route_of(self, request: ClientRequest, slug: str, table: RouteTable) -> Route | None:

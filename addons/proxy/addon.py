@@ -24,6 +24,7 @@ from addons.core.credential import Origin
 from addons.core.egress import CA_FILE, proxy_for
 from addons.core.errors import Problem
 from addons.core.front import ShimFront, Status
+from addons.core.limits import MIB
 from addons.origins.sources import Sources
 from addons.proxy.engine.engine import Engine
 from addons.proxy.guard import fail_closed
@@ -36,6 +37,9 @@ log = logging.getLogger(__name__)
 
 SETTINGS = "codex_shim_settings"
 ALLOW_REMOTE = "codex_shim_allow_remote"
+CAPTURE = "codex_shim_capture"
+CAPTURE_BYTES = 4 * MIB
+"""How much of each body on the wire is kept beside its flow, where flows are looked at."""
 REFRESH_SECONDS = 300.0
 """How often the account's model list is asked for. Unchanged, it costs one 304."""
 LOOK_SECONDS = 2.0
@@ -59,6 +63,9 @@ class CodexShim:
     def load(self, loader: Loader) -> None:
         """Register the options, and set those of mitmproxy that have one right value."""
         loader.add_option(SETTINGS, str, "", "models.json. Default: ~/.codex-shim/models.json")
+        loader.add_option(
+            CAPTURE, int, CAPTURE_BYTES, "Bytes of each wire body kept with its flow. 0: none."
+        )
         loader.add_option(ALLOW_REMOTE, bool, False, "Serve clients on other machines.")  # noqa: FBT003
         # eager would dial the dead sink for each client, and hang up on the client when that fails
         ctx.options.update_defer(connection_strategy="lazy", keep_host_header=True)
@@ -81,6 +88,8 @@ class CodexShim:
             raise exceptions.OptionsError(msg)
         if SETTINGS in updated:
             self._use_settings(getattr(ctx.options, SETTINGS))
+        if CAPTURE in updated:
+            self.engine.capture_bytes = max(0, getattr(ctx.options, CAPTURE))
 
     def _use_settings(self, settings: str) -> None:
         try:

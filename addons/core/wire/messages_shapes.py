@@ -78,7 +78,12 @@ def usage_of(counts: Mapping[str, int]) -> Usage | None:
     if not tokens_in + tokens_out:
         return None
     return Usage(
-        tokens_in, counts.get(READ, 0), tokens_out, counts.get("thought", 0), tokens_in + tokens_out
+        tokens_in,
+        counts.get(READ, 0),
+        tokens_out,
+        counts.get("thought", 0),
+        tokens_in + tokens_out,
+        counts.get(CREATED, 0),
     )
 
 

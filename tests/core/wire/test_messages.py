@@ -186,7 +186,7 @@ def test_a_refusal_without_a_word_is_explained() -> None:
 def test_usage_adds_up_as_responses_counts_it() -> None:
     begun = start(input_tokens=10, cache_read_input_tokens=100, cache_creation_input_tokens=7)
     stream = begun + text("Hi") + end(output_tokens=20)
-    assert UsageSeen(Usage(117, 100, 20, 0, 137)) in read(stream)
+    assert UsageSeen(Usage(117, 100, 20, 0, 137, 7)) in read(stream)
 
 
 @pytest.mark.parametrize(
