@@ -24,6 +24,10 @@ Tool = Literal["mitmdump", "mitmweb"]
 _START = "import sys; from mitmproxy.tools.main import {tool}; sys.argv[0] = '{tool}'; sys.exit({tool}())"
 
 
+WEB_COLUMNS = ("icon", "method", "path", "status", "comment", "size", "time")
+"""The comment says where a turn went and what it took; no column says whether TLS was used on loopback."""
+
+
 def addon_file() -> Path:
     """The absolute path of the addon that mitmproxy loads. Raises CliError when it is missing."""
     spec = find_spec("addons")
@@ -57,6 +61,8 @@ def command_of(
     # Stock mitmproxy would listen on every interface, and connect to the sink for each client.
     shim = ["-s", str(addon), "--mode", f"reverse:http://127.0.0.1:9@127.0.0.1:{port}"]
     options = ["--set", "connection_strategy=lazy", "--set", "keep_host_header=true"]
+    # What Codex was told is part of what one wants to read, and mitmproxy forgets what it streamed.
+    options += ["--set", "store_streamed_bodies=true"]
     views = _web_options(env) if tool == "mitmweb" else []
     start = [sys.executable, "-P", "-c", _START.format(tool=tool)]
     return [*start, *shim, *options, *views, *args]
@@ -64,6 +70,8 @@ def command_of(
 
 def _web_options(env: Mapping[str, str]) -> list[str]:
     options = ["--web-host", "127.0.0.1"]
+    for column in WEB_COLUMNS:
+        options += ["--set", f"web_columns={column}"]
     return [*options, "--no-web-open-browser"] if _is_headless(env) else options
 
 

@@ -118,7 +118,7 @@ class CodexShim:
             login = self.sources.logins.current()
             try:
                 await self.sources.refresh()
-            except (OSError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError, ExceptionGroup) as error:
                 # the next time may go better, and a task that ended asks no more
                 log.warning("the account's models: %s; asked again later", type(error).__name__)
             due = time.monotonic() + REFRESH_SECONDS

@@ -16,6 +16,11 @@ class EagerLoop(uvloop.Loop):
         """Set the factory; the eager one in a form that uvloop can call."""
         super().set_task_factory(eager_task if factory is asyncio.eager_task_factory else factory)
 
+    def get_task_factory(self) -> Any:
+        """The factory as it was set: anyio knows asyncio's own eager one, and its task groups fail under another."""
+        factory = super().get_task_factory()
+        return asyncio.eager_task_factory if factory is eager_task else factory
+
 
 def eager_task(
     loop: asyncio.AbstractEventLoop,

@@ -11,6 +11,7 @@ import os
 from mitmproxy import exceptions
 from mitmproxy.addonmanager import Loader
 
+from addons.proxy import contentviews
 from addons.proxy.addon import CodexShim
 
 
@@ -20,8 +21,9 @@ class ScriptedShim(CodexShim):
     _serves = False
 
     def load(self, loader: Loader) -> None:
-        """Keep what mitmproxy writes, such as -w files, to this user: it holds whole conversations."""
+        """Offer our views; keep what mitmproxy writes, such as -w files, to this user: it holds whole conversations."""
         os.umask(0o077)
+        contentviews.install()
         super().load(loader)
 
     def configure(self, updated: set[str]) -> None:

@@ -21,6 +21,7 @@ SHIM = [
     "--mode", "reverse:http://127.0.0.1:9@127.0.0.1:8765",
     "--set", "connection_strategy=lazy",
     "--set", "keep_host_header=true",
+    "--set", "store_streamed_bodies=true",
 ]  # fmt: skip
 DESKTOP = {"DISPLAY": ":0"}
 
@@ -38,9 +39,11 @@ def test_mitmdump_is_bound_to_loopback_and_the_users_words_come_last() -> None:
 def test_mitmweb_shows_its_page_on_loopback_only() -> None:
     options = options_of("mitmweb", "--web-port", "9999")
 
-    assert options[:8] == SHIM
-    assert options[8:10] == ["--web-host", "127.0.0.1"]
+    assert options[: len(SHIM)] == SHIM
+    assert options[len(SHIM) : len(SHIM) + 2] == ["--web-host", "127.0.0.1"]
     assert options[-2:] == ["--web-port", "9999"]
+    assert "web_columns=comment" in options
+    assert not any("web_password" in option for option in options)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")

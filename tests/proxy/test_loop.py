@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
+import httpx
 import pytest
 
 if sys.platform == "win32":
@@ -38,3 +39,18 @@ def test_another_factory_is_set_as_it_is() -> None:
         assert loop.get_task_factory() is None
     finally:
         loop.close()
+
+
+def test_anyio_connects_on_it() -> None:
+    """The account's models are asked for with httpx, whose task groups know asyncio's own eager factory alone."""
+
+    async def main() -> None:
+        with asyncio_utils.set_eager_task_factory():
+            async with httpx.AsyncClient(trust_env=False) as client:
+                await client.get("http://127.0.0.1:9/")
+
+    with (
+        asyncio.Runner(loop_factory=EagerLoop) as runner,
+        pytest.raises(httpx.ConnectError),
+    ):
+        runner.run(main())

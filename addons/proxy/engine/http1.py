@@ -11,16 +11,19 @@ import re
 from collections.abc import Iterator
 
 import h11
+from h11._readers import ChunkedReader
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     RequestProtocolError,
+    ResponseData,
+    ResponseHeaders,
     ResponseProtocolError,
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
@@ -49,10 +52,9 @@ SLOW_HEAD = Problem(
     "codex-shim refuses this request: its head was begun and not finished within `head_seconds`. "
     "Check the program that sent it; nothing was sent on.",
 )
-_PLAIN_CHUNK = re.compile(rb"\r\n([0-9A-Fa-f]{1,7})\r\n")
-"""The end of one chunk and the size line of the next, without extensions."""
-_CHUNK_ENDED = b"\r\n"
-"""What h11's reader has still to discard while it stands behind a chunk's data."""
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,7})\r\n")
+"""The head of a chunk without extensions."""
+_CRLF = b"\r\n"
 _HEAD_END = re.compile(rb"\n\r?\n")
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9]\b")
 """The start of a head that another one follows (RFC 9110, 15.2). After a 101 no HTTP would follow."""
@@ -87,19 +89,26 @@ def joined_events(connection: Http1Connection, *, at_eof: bool) -> Iterator[h11.
 def _plain_chunks(connection: Http1Connection) -> list[bytes]:
     """Cut the plain chunks that are whole in one pass. All else is left to h11, which validates it.
 
-    Taken from the data of one chunk to the data of another: h11's reader need not know that more passed between.
+    Begins and ends where h11's reader stands: before a chunk, or before the line end that it has still to discard. So
+    the reader need not know that more passed between.
     """
+    reader = connection.body_reader
+    if not isinstance(reader, ChunkedReader) or reader._bytes_in_chunk or reader._reading_trailer:  # noqa: SLF001
+        return []
+    owed = reader._bytes_to_discard  # noqa: SLF001
+    if owed not in (b"", _CRLF):
+        return []
     parts: list[bytes] = []
-    if getattr(connection.body_reader, "_bytes_to_discard", None) != _CHUNK_ENDED:
-        return parts
     data, at = bytes(connection.buf), 0
-    while size_line := _PLAIN_CHUNK.match(data, at):
-        start = size_line.end()
-        end = start + int(size_line[1], 16)
-        if end == start or end > len(data):
+    while data.startswith(owed, at) and (head := _SIZE_LINE.match(data, at + len(owed))):
+        start = head.end()
+        end = start + int(head[1], 16)
+        # Without a line end owed, the chunk's own has to be here too
+        after = end if owed else end + len(_CRLF)
+        if end == start or after > len(data) or not data.startswith(_CRLF[: after - end], end):
             break
         parts.append(data[start:end])
-        at = end
+        at = after
     connection.buf.maybe_extract_at_most(at)
     return parts
 
@@ -143,12 +152,24 @@ class ListenerHttp1(JoinedReads, Http1Server):
         self._limits = limits
         self._deadline: commands.RequestWakeup | None = None
         """Set while a head is under way: idle connections may stay."""
+        self._chunks = False
+        """Whether the answer under way is chunked."""
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if not isinstance(event, events.Wakeup):
             yield from super()._handle_event(event)
         elif event.command is self._deadline:
             yield from self._refuse(SLOW_HEAD)
+
+    def send(self, event: HttpEvent) -> CommandGenerator[None]:
+        """Frame an answer's data without looking its head up again for each part of it."""
+        if isinstance(event, ResponseData) and event.data and self._chunks:
+            yield commands.SendData(self.conn, b"%x\r\n%b\r\n" % (len(event.data), event.data))
+            return
+        if isinstance(event, ResponseHeaders):
+            coding = event.response.headers.get("transfer-encoding", "")
+            self._chunks = "chunked" in coding.lower()
+        yield from super().send(event)
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
         """Refuse a bad, endless or slow head in JSON, without a flow and without an echo of it."""

@@ -134,13 +134,19 @@ class ShimHttpLayer(HttpLayer):
         self, child: layer.Layer | HttpStream, event: events.Event
     ) -> CommandGenerator[None]:
         """Take the client's credentials off its request on the way to the stream, before the flow exists."""
-        if isinstance(event, RequestHeaders) and isinstance(child, TurnStream):
-            child.client_authority = event.request.host_header or ""
-            if not event.replay_flow:
-                child.credentials = take_credentials(event.request)
-        yield from super().event_to_child(child, event)
-        if isinstance(event, RequestProtocolError) and isinstance(child, TurnStream):
-            yield from self._stop_connecting(child)
+        if isinstance(child, TurnStream):
+            if isinstance(event, RequestHeaders):
+                child.client_authority = event.request.host_header or ""
+                if not event.replay_flow:
+                    child.credentials = take_credentials(event.request)
+            elif isinstance(event, RequestProtocolError):
+                return self._client_failed(child, event)
+        # no generator of our own around it: this is called three times for each read
+        return super().event_to_child(child, event)
+
+    def _client_failed(self, turn: TurnStream, event: events.Event) -> CommandGenerator[None]:
+        yield from super().event_to_child(turn, event)
+        yield from self._stop_connecting(turn)
 
     # Connections ------------------------------------------------------------------------------------------
 

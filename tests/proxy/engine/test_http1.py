@@ -10,7 +10,7 @@ import h11
 import pytest
 from h11._readers import ChunkedReader, ContentLengthReader, Http10Reader
 from h11._receivebuffer import ReceiveBuffer
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mitmproxy.proxy.layers.http._http1 import Http1Connection
 
@@ -92,6 +92,7 @@ CUTS = st.lists(st.integers(0, 300), max_size=12)
     CUTS,
     st.booleans(),
 )
+@example([b"1\r\n\0\r\n", b"1\r\n\0\r\n"], b"", b"", [5], False)
 def test_chunked_body_in_any_cuts_equals_h11(
     parts: list[bytes], end: bytes, next_message: bytes, places: list[int], eof: bool
 ) -> None:

@@ -1,0 +1,138 @@
+"""What the engine keeps of a turn beside its flow (`flow.metadata["codex_shim"]`), read into values with types.
+
+The data may come from a file that somebody else wrote: reading is total, and what is missing or odd is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from addons.core.wire.chat_shapes import obj, string
+from addons.core.wire.responses import Usage
+
+KEY = "codex_shim"
+"""Under this name the flow's metadata holds the turn."""
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One request or answer on the wire. `body` is None when it was not kept."""
+
+    headers: Headers
+    body: bytes | None
+    cut: bool
+    method: str = ""
+    status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one upstream."""
+
+    url: str
+    reason: str
+    request: Part
+    answer: Part | None
+    started: float | None
+    first_byte: float | None
+    seconds: float | None
+    outcome: str
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds until its first byte."""
+        if self.started is None or self.first_byte is None:
+            return None
+        return max(0.0, self.first_byte - self.started)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """One turn."""
+
+    slug: str
+    route: str
+    model: str
+    thread: str
+    dropped: tuple[str, ...]
+    attempts: tuple[Attempt, ...]
+    terminal: str
+    usage: Usage | None
+    ttft: float | None
+    seconds: float | None
+
+    @classmethod
+    def of(cls, value: object) -> TurnRecord | None:
+        """Read the plain data; None when it is no object."""
+        if not isinstance(value, dict):
+            return None
+        return cls(
+            slug=_text(value.get("slug")),
+            route=_text(value.get("route")),
+            model=_text(value.get("model")),
+            thread=_text(value.get("thread")),
+            dropped=tuple(_text(each) for each in _list(value.get("dropped"))),
+            attempts=tuple(_attempt(each) for each in _list(value.get("attempts"))),
+            terminal=_text(value.get("terminal")),
+            usage=_usage(value.get("usage")),
+            ttft=_number(value.get("ttft")),
+            seconds=_number(value.get("seconds")),
+        )
+
+
+def _attempt(value: object) -> Attempt:
+    fields = obj(value)
+    answer = fields.get("answer")
+    return Attempt(
+        url=_text(fields.get("url")),
+        reason=_text(fields.get("reason")),
+        request=_part(fields.get("request")),
+        answer=_part(answer) if isinstance(answer, dict) else None,
+        started=_number(fields.get("started")),
+        first_byte=_number(fields.get("first_byte")),
+        seconds=_number(fields.get("seconds")),
+        outcome=_text(fields.get("outcome")),
+    )
+
+
+def _part(value: object) -> Part:
+    fields = obj(value)
+    body = fields.get("body")
+    status = fields.get("status")
+    return Part(
+        headers=headers_of(fields.get("headers")),
+        body=body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else None,
+        cut=bool(fields.get("cut")),
+        method=_text(fields.get("method")),
+        status=status if isinstance(status, int) else 0,
+    )
+
+
+def headers_of(value: object) -> Headers:
+    """Pairs of name and value; anything else is left out."""
+    pairs = [pair for pair in _list(value) if isinstance(pair, list | tuple) and len(pair) == 2]  # noqa: PLR2004
+    return tuple((_text(name), _text(content)) for name, content in pairs)
+
+
+def _usage(value: object) -> Usage | None:
+    fields = obj(value)
+    counts = {key: count for key, count in fields.items() if isinstance(count, int)}
+    if not counts:
+        return None
+    asked, said = counts.get("input", 0), counts.get("output", 0)
+    return Usage(asked, counts.get("cached", 0), said, counts.get("reasoning", 0), asked + said)
+
+
+def _list(value: object) -> Iterable[object]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else string(value)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

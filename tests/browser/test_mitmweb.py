@@ -1,0 +1,91 @@
+"""mitmweb run for real: a translated tool turn can be read in it, and nothing that it shows or saves holds a secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import SECRETS, SLUGS, Stage
+from tests.e2e.leaks import leaks, leaks_in_files
+from tests.fakes.model_upstream import Held, Say, Usage, command
+from tests.fakes.wire import Gate
+from tests.support.chromium import artefact, chromium
+from tests.support.codex_client import Posted, request
+from tests.support.mitmweb import Mitmweb
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+SAID = Say(
+    text="I will list the files first.",
+    thought="A list is the quickest way to see what is here.",
+    calls=(command("ls -la\ngit status --short"),),
+    usage=Usage(input=18_200, read=17_000, output=640, reasoning=120),
+)
+VIEWS = ("Codex request", "Codex turn", "Codex wire", "raw", "JSON")
+
+
+def shown(web: Mitmweb, folder: Path) -> Iterator[bytes]:
+    """Everything that mitmweb gives away of the newest turn: API, views, exports."""
+    flow = web.turn()
+    yield web.ask("GET", "/flows")
+    yield web.ask("GET", "/flows/dump")
+    yield web.ask("GET", "/events")
+    for message in ("request", "response"):
+        if message == "request" or web.ended(flow):
+            yield web.body(flow, message)
+            for view in VIEWS:
+                yield json.dumps(web.view(flow, message, view)).encode()
+    for kind in ("curl", "httpie", "raw_request"):
+        yield str(web.command("export", kind, "~u responses")).encode()
+    har = folder / "turns.har"
+    web.command("save.har", "@all", str(har))
+    yield har.read_bytes()
+
+
+@pytest.mark.parametrize("dialect", ["chat", "messages"])
+def test_no_secret_is_in_what_mitmweb_shows_exports_or_saves(
+    stage: Stage, dialect: str, tmp_path: Path
+) -> None:
+    gate = Gate()
+    stage.upstreams[dialect].play(Held(SAID, b"I will", gate))
+    turn = Posted(stage.web.port, request(SLUGS[dialect]))
+    gate.wait_reached()
+
+    during = list(shown(stage.web, tmp_path))
+    gate.open()
+    assert b"response.completed" in turn.ended()
+    stage.web.wait_for(lambda: stage.web.ended(stage.web.turn()))
+    after = list(shown(stage.web, tmp_path))
+
+    assert any(b"Which files are here?" in part for part in during)
+    assert any(b"git status" in part for part in after)
+    assert [leaks(part, SECRETS) for part in (*during, *after) if leaks(part, SECRETS)] == []
+    stage.web.stop()
+    assert b"Which files are here?" in stage.saved.read_bytes()
+    assert leaks_in_files([tmp_path / "web.log", stage.saved], SECRETS) == {}
+
+
+async def test_a_translated_tool_turn_can_be_read_in_the_browser(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.upstreams["messages"].play(SAID)
+    assert b"response.completed" in Posted(stage.web.port, request(SLUGS["messages"])).ended()
+    flow = stage.web.turn()
+    assert stage.web.is_refused_without_password()
+
+    async with chromium() as page:
+        await page.go(f"{stage.web.url}#/flows/{flow}/response")
+        await page.wait_for("document.body.innerText.includes('CODEX WAS TOLD')")
+        text = await page.text()
+        await page.screenshot(artefact("mitmweb-turn.png", tmp_path))
+        # the page reads the fragment when it is loaded, and only then
+        await page.go("about:blank")
+        await page.go(f"{stage.web.url}#/flows/{flow}/request")
+        await page.wait_for("document.body.innerText.includes('TOOLS (2)')")
+        await page.screenshot(artefact("mitmweb-request.png", tmp_path))
+
+    for line in ("I will list the files first.", "CALL exec_command · call_1", "ls -la", "git status --short", "ENDED: response.completed", "in 18,200 (cached 17,000) · out 640"):  # fmt: skip
+        assert line in text, text
