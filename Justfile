@@ -24,6 +24,10 @@ test *args:
 e2e *args:
     uv run pytest -m e2e -n 2 {{ args }}
 
+# SDK clients and a LiteLLM proxy, in environments of their own, against fakes on 127.0.0.1.
+sdk *args:
+    uv run pytest -m sdk -n 2 {{ args }}
+
 # What has to pass before a change lands.
 ci:
     .ci/run

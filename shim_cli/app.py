@@ -50,9 +50,9 @@ Args = Annotated[
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from addons.version import VERSION
 
-        typer.echo(f"codex-shim {version('codex-shim')}")
+        typer.echo(f"codex-shim {VERSION}")
         raise typer.Exit
 
 
@@ -75,11 +75,14 @@ def serve(
         bool,
         typer.Option("--allow-remote", help="Take clients from other machines, too."),
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="A line on stderr for each turn.")
+    ] = False,
 ) -> None:
     """Run the shim in the foreground, without a view."""
     from shim_cli.serve import serve as run
 
-    raise typer.Exit(run(host, port, settings, allow_remote=allow_remote))
+    raise typer.Exit(run(host, port, settings, allow_remote=allow_remote, verbose=verbose))
 
 
 @app.command()
@@ -138,6 +141,21 @@ def status(port: Port = DEFAULT_PORT, as_json: AsJson = False) -> None:
     from shim_cli.status import write_status
 
     raise typer.Exit(write_status(port, as_json=as_json))
+
+
+@app.command()
+def usage(
+    since: Annotated[str, typer.Option(help="From when: 30m, 24h, 7d, a date, or all.")] = "30d",
+    by: Annotated[str, typer.Option(help="Totals by model, day, thread or route.")] = "model",
+    settings: Settings = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV for a spreadsheet.")] = False,
+) -> None:
+    """Say what turns have used: tokens, cache, cost and quota."""
+    from shim_cli.usage import write_usage
+
+    form = "json" if as_json else "csv" if as_csv else "text"
+    raise typer.Exit(write_usage(os.environ, settings, since, by, form))
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 DEFAULT_PORT = 8765
 PROVIDER_ID = "codex_shim"
 """The provider's key in Codex's config. Never `openai`: Codex sends that one past us (Codex 0.169)."""
+NOTHING_LIVE = "Log in with `codex login`; `codex-shim doctor` tells what else is missing."
 
 
 def serve_command(port: int) -> str:

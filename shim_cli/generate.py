@@ -20,10 +20,10 @@ from addons.core.routes import RouteTable
 from addons.origins.codex_cli import CodexCli, CodexCliError
 from addons.origins.files import FileAccessError, write_atomic
 from addons.origins.paths import catalog_file, standalone_config_file
-from shim_cli.defaults import models, serve_command
+from shim_cli.defaults import NOTHING_LIVE, models, serve_command
 from shim_cli.errors import CliError
 from shim_cli.provider_config import command_to_try, config_of
-from shim_cli.table import NOTHING_LIVE, open_sources
+from shim_cli.table import open_sources
 
 SHOWN_PROBLEMS = 5
 

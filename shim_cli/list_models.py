@@ -8,49 +8,56 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
 
-from addons.core.routes import Route
-from shim_cli.table import NOTHING_LIVE, open_sources
+from shim_cli.defaults import NOTHING_LIVE
+from shim_cli.list_cache import Ingredients, Watched, keep, recall
+from shim_cli.listing import Listed, Listing
 
 
 def write_list(
     env: Mapping[str, str], settings: Path | None, *, show_all: bool, as_json: bool
 ) -> int:
-    """Write the live routes, or all of them. Gives the exit code: 1 when none is live."""
-    table = open_sources(env, settings).table()
-    routes = tuple(table.routes.values()) if show_all else table.live
+    """Write the live models, or all of them. Gives the exit code: 1 when none is live."""
+    listing = recall(env, settings) or _made(env, settings)
+    for problem in listing.problems:
+        typer.echo(f"codex-shim: {problem}", err=True)
+    models = listing.models if show_all else listing.live
     if as_json:
-        typer.echo(json.dumps([_record(route) for route in routes], ensure_ascii=False))
-    else:
-        for line in lines_of(routes):
-            typer.echo(line)
-    if table.live:
+        typer.echo(json.dumps([asdict(model) for model in models], ensure_ascii=False))
+    elif models:
+        typer.echo("\n".join(lines_of(models)))
+    if listing.live:
         return 0
     typer.echo(f"codex-shim: no model is available\n{NOTHING_LIVE}", err=True)
     return 1
 
 
-def lines_of(routes: Sequence[Route]) -> list[str]:
-    """One line per route; below a hidden one, why."""
-    width = max((len(route.slug) for route in routes), default=0)
+def lines_of(models: Sequence[Listed]) -> list[str]:
+    """One line per model; below a hidden one, why."""
+    width = max((len(model.slug) for model in models), default=0)
     lines = []
-    for route in routes:
-        where = f"{route.model} ({route.provider})"
-        lines.append(f"{route.slug:<{width}}  {route.display_name}  ->  {where}")
-        if not route.live:
-            lines.append(f"{'':<{width}}  hidden: {route.hidden_because}")
+    for model in models:
+        where = f"{model.model} ({', '.join(filter(None, (model.provider, model.upstream)))})"
+        lines.append(f"{model.slug:<{width}}  {model.display_name}  ->  {where}")
+        if not model.live:
+            lines.append(f"{'':<{width}}  hidden: {model.hidden_because}")
     return lines
 
 
-def _record(route: Route) -> dict[str, object]:
-    return {
-        "slug": route.slug,
-        "display_name": route.display_name,
-        "model": route.model,
-        "provider": route.provider,
-        "live": route.live,
-        "hidden_because": route.hidden_because,
-    }
+def _made(env: Mapping[str, str], settings: Path | None) -> Listing:
+    # 100 ms and more, and not needed while nothing changes
+    from addons.core.login import Login  # noqa: PLC0415
+    from shim_cli.table import sources_of  # noqa: PLC0415
+
+    watched = Watched(env)
+    sources = sources_of(watched, settings)
+    listing = Listing.of(sources)
+    login = sources.logins.current()
+    until = login.expires_at if isinstance(login, Login) else None
+    made_of = Ingredients([str(file) for file in sources.files], list(watched.names), until)
+    keep(listing, made_of, env, settings)
+    return listing

@@ -26,13 +26,17 @@ SHOWN = 8
 """How many slugs of one provider are named before the rest is counted."""
 
 
-def serve(host: str, port: int, settings: Path | None, *, allow_remote: bool) -> int:
+def serve(
+    host: str, port: int, settings: Path | None, *, allow_remote: bool, verbose: bool = False
+) -> int:
     """Serve until Ctrl-C or SIGTERM, then drain; gives 0. Raises CliError when it cannot start."""
     if settings and not settings.is_file():
         msg = f"{settings} does not exist or is not a file"
         raise CliError(msg, "Name an existing models.json: --settings PATH")
     os.umask(0o077)
     _log_to_stderr()
+    if verbose:
+        logging.getLogger("addons.access").setLevel(logging.DEBUG)
     _load_mitmproxy()
     from addons.proxy.master import ListenOptions, StartError, run_master  # noqa: PLC0415
 

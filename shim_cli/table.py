@@ -13,18 +13,21 @@ import typer
 from addons.origins.sources import Sources
 from shim_cli.errors import CliError
 
-NOTHING_LIVE = "Log in with `codex login`; `codex-shim doctor` tells what else is missing."
 
-
-def open_sources(env: Mapping[str, str], settings: Path | None) -> Sources:
-    """Open them. Raises CliError; problems that leave a table are told on stderr."""
+def sources_of(env: Mapping[str, str], settings: Path | None) -> Sources:
+    """Open them. Raises CliError."""
     if settings and not settings.is_file():
         msg = f"{settings} does not exist or is not a file"
         raise CliError(msg, "Name an existing models.json: --settings PATH")
     try:
-        sources = Sources(env, settings)
+        return Sources(env, settings)
     except ValueError as error:
         raise CliError(str(error), "Correct the variable, then run it again.") from error
+
+
+def open_sources(env: Mapping[str, str], settings: Path | None) -> Sources:
+    """Open them. Raises CliError; problems that leave a table are told on stderr."""
+    sources = sources_of(env, settings)
     for problem in sources.problems:
         typer.echo(f"codex-shim: {problem}", err=True)
     return sources

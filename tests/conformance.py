@@ -121,7 +121,8 @@ class Checker:
         usage = response["usage"]
         if usage is not None:
             counts = [usage[key] for key in ("input_tokens", "output_tokens", "total_tokens")]
-            counts.append(usage["input_tokens_details"]["cached_tokens"])
+            inside = usage["input_tokens_details"]
+            counts += [inside["cached_tokens"], inside["cache_write_tokens"]]
             counts.append(usage["output_tokens_details"]["reasoning_tokens"])
             assert all(type(count) is int for count in counts), "usage is integers"
 

@@ -71,6 +71,8 @@ class Status:
     reasons: Mapping[str, str]
     """Route kind → why it is not live."""
     problems: tuple[str, ...]
+    quota: Mapping[str, list[dict[str, object]]] = field(default_factory=dict)
+    """Route → its windows, as upstreams last told them: figures alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ def health(table: RouteTable, status: Status) -> dict[str, object]:
         "live_turns": status.live_turns,
         "reasons": dict(status.reasons),
         "problems": list(status.problems),
+        "quota": dict(status.quota),
     }
 
 

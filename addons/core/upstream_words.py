@@ -94,6 +94,8 @@ WORDS: dict[str, Kind] = {
     "exceededcurrentquotaerror": Kind.QUOTA,
     "ratelimitreachederror": Kind.RATE_LIMIT,
     "engineoverloadederror": Kind.OVERLOADED,
+    # Mistral
+    "ratelimited": Kind.RATE_LIMIT,
     # Z.ai
     "1113": Kind.QUOTA,
     "1261": Kind.CONTEXT,
@@ -179,7 +181,10 @@ PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ),
     (
         Kind.OVERLOADED,
-        re.compile(r"overloaded|at capacity|experiencing high demand", re.IGNORECASE),
+        # "capacity exceeded": Mistral
+        re.compile(
+            r"overloaded|at capacity|capacity exceeded|experiencing high demand", re.IGNORECASE
+        ),
     ),
     (Kind.RATE_LIMIT, re.compile(r"rate.?limit|too many requests", re.IGNORECASE)),
 )

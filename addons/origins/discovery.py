@@ -76,6 +76,11 @@ class AccountCatalog:
         return self._known.status
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """Where `load` looks, best first."""
+        return tuple(path for _, path in self._on_disk())
+
+    @property
     def etag(self) -> str:
         """The backend's ETag of the entries, quotes included; empty when they are not from there."""
         return self._known.etag
@@ -88,13 +93,8 @@ class AccountCatalog:
 
     def load(self) -> None:
         """Take the best list that is on disk. Quick, and never raises."""
-        sources: list[tuple[Status, Path]] = [
-            ("cached", account_catalog_file(self._env)),
-            ("models_cache", models_cache_file(self._env)),
-            ("bundled", bundled_catalog_file(self._env)),
-        ]
         self.error = ""
-        for status, path in sources:
+        for status, path in self._on_disk():
             try:
                 found = _read(status, path)
             except (DiscoveryError, FileAccessError) as error:
@@ -103,6 +103,13 @@ class AccountCatalog:
             if found:
                 self._known = found
                 return
+
+    def _on_disk(self) -> list[tuple[Status, Path]]:
+        return [
+            ("cached", account_catalog_file(self._env)),
+            ("models_cache", models_cache_file(self._env)),
+            ("bundled", bundled_catalog_file(self._env)),
+        ]
 
     async def refresh(self, login: Login | None) -> bool:
         """Ask the backend; while nothing better is known, the installed Codex. Says whether the entries changed.

@@ -86,6 +86,11 @@ class KeyRing:
         known = self._commands.get(place)
         return known.last if known else None
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The key files that were looked at, there or not."""
+        return tuple(file.path for file in self._files.values())
+
     def path_of(self, place: FileKey) -> Path:
         """Where a key file is."""
         if place.path == "~" or place.path.startswith("~/"):

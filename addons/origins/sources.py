@@ -30,7 +30,7 @@ from addons.origins.byok_routes import ByokRoutes
 from addons.origins.demo import plan_demo
 from addons.origins.discovery import AccountCatalog
 from addons.origins.files import CachedFile, FileAccessError
-from addons.origins.login_file import LoginFile
+from addons.origins.login_file import LoginFile, login_path
 from addons.origins.paths import settings_file
 
 BUILT_IN_ALIASES = {"openai-gpt-5-5": "gpt-5.5"}
@@ -106,6 +106,7 @@ class Sources:
         clock: Callable[[], float] = time.time,
     ) -> None:
         base_url = env.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
+        self._env = env
         self._base = parse_base_url(base_url)
         self.settings_source = SettingsSource(env, settings)
         self.logins = account_logins(env, self._base.origin, clock)
@@ -124,6 +125,13 @@ class Sources:
         """The backend's own ETag while the offered models are exactly the account's."""
         offers_only_these = all(route.provider == "chatgpt" for route in self.table().live)
         return (self.catalog.etag or None) if offers_only_these else None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that the table is made of, there or not: while none changes, the table stays."""
+        self.table()
+        own = (self.settings_source.path, login_path(self._env))
+        return (*own, *self.catalog.files, *self.byok.ring.files)
 
     @property
     def settings(self) -> Settings:

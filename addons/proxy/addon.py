@@ -25,6 +25,8 @@ from addons.core.egress import CA_FILE, proxy_for
 from addons.core.errors import Problem
 from addons.core.front import ShimFront, Status
 from addons.core.limits import MIB
+from addons.origins.books import Books
+from addons.origins.paths import access_log_file, ledger_file
 from addons.origins.sources import Sources
 from addons.proxy.engine.engine import Engine
 from addons.proxy.guard import fail_closed
@@ -51,6 +53,7 @@ class CodexShim:
 
     name = "codex_shim"
     engine: Engine
+    books: Books
     sources: Sources
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
@@ -104,7 +107,10 @@ class CodexShim:
             # its turns go on, so it stays: another one would know none of them
             engine.front, engine.limits = front, sources.settings.limits
             return
-        self.engine = Engine(front, sources.settings.limits, proxy_for=self._proxy_for)
+        self.books = Books(access_log_file(self._env), ledger_file(self._env))
+        self.engine = Engine(
+            front, sources.settings.limits, proxy_for=self._proxy_for, on_turn=self.books.note
+        )
         self.engine.install()
 
     def running(self) -> None:
@@ -130,6 +136,7 @@ class CodexShim:
         if self._refreshing:
             self._refreshing.cancel()
         await self.engine.shutdown()
+        await asyncio.to_thread(self.books.close)
 
     # Connections ------------------------------------------------------------------------------------------
 
@@ -187,9 +194,13 @@ class CodexShim:
             version=VERSION,
             pid=os.getpid(),
             uptime_seconds=time.monotonic() - self._started,
-            live_turns=self.engine.live_turns - 1,  # the one that asks is none
+            live_turns=len(self.engine.running),
             reasons=self.sources.reasons,
             problems=self.sources.problems,
+            quota={
+                route: [one.plain() for one in windows.values()]
+                for route, windows in self.books.quotas.items()
+            },
         )
 
 

@@ -27,6 +27,7 @@ Commands:
   generate    Write the model catalog and a config.toml to try.
   list        List the models that Codex can choose, and where they go.
   status      Say whether the shim runs.
+  usage       Say what turns have used: tokens, cache, cost and quota.
   doctor      Check everything that a turn needs, and say what to type.
 """
 

@@ -5,17 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from addons.core.routes import Route
-from addons.core.turn import ClientRequest, Plan
+from shim_cli import list_models
 from shim_cli.list_models import lines_of
+from shim_cli.listing import Listed, Listing
 from tests.cli.run import shim
 
 LOGIN = '{"tokens":{"access_token":"opaque","account_id":"acc"}}'
 MODELS = '{"models":[{"slug":"gpt-6-sol","display_name":"GPT-6 Sol"},{"slug":"gpt-5.5"}]}'
-
-
-def no_plan(_request: ClientRequest, _route: Route) -> Plan:
-    raise NotImplementedError
 
 
 @pytest.fixture
@@ -44,7 +40,8 @@ def test_a_login_brings_the_accounts_models(home: Path) -> None:
 
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout == (
-        "gpt-6-sol  GPT-6 Sol  ->  gpt-6-sol (chatgpt)\ngpt-5.5    gpt-5.5  ->  gpt-5.5 (chatgpt)\n"
+        "gpt-6-sol  GPT-6 Sol  ->  gpt-6-sol (chatgpt, http://127.0.0.1:9)\n"
+        "gpt-5.5    gpt-5.5  ->  gpt-5.5 (chatgpt, http://127.0.0.1:9)\n"
     )
 
 
@@ -52,7 +49,7 @@ def test_hidden_rows_come_with_their_reason(home: Path) -> None:
     ran = shim(home, "list", "--all")
 
     rows = ran.stdout.splitlines()
-    assert rows[0] == "gpt-6-sol  GPT-6 Sol  ->  gpt-6-sol (chatgpt)"
+    assert rows[0] == "gpt-6-sol  GPT-6 Sol  ->  gpt-6-sol (chatgpt, http://127.0.0.1:9)"
     assert rows[1].startswith("           hidden: There is no ChatGPT login at ")
     assert "`codex login`" in rows[1]
 
@@ -65,6 +62,8 @@ def test_for_programs_the_rows_come_as_json(home: Path) -> None:
         "display_name": "gpt-5.5",
         "model": "gpt-5.5",
         "provider": "chatgpt",
+        "upstream": "http://127.0.0.1:9",
+        "context_window": None,
         "live": True,
         "hidden_because": "",
     }
@@ -72,12 +71,12 @@ def test_for_programs_the_rows_come_as_json(home: Path) -> None:
     assert [row["slug"] for row in everything if not row["live"]] == ["shim-demo"]
 
 
-def test_listing_writes_nothing(home: Path) -> None:
-    before = sorted(home.rglob("*"))
+def test_listing_writes_nothing_but_what_it_found_into_our_own_folder(home: Path) -> None:
+    before = set(home.rglob("*"))
 
     shim(home, "list", "--all")
 
-    assert sorted(home.rglob("*")) == before
+    assert set(home.rglob("*")) - before == {home / "state", home / "state" / "listing.json"}
 
 
 def test_settings_that_were_named_must_exist(home: Path) -> None:
@@ -109,13 +108,13 @@ def test_a_backend_address_that_is_none_is_an_error(home: Path) -> None:
 
 
 def test_names_are_aligned_by_the_longest_slug() -> None:
-    routes = [
-        Route("a", "A", "deepseek", "m-1", {}, no_plan),
-        Route("longer", "B", "chatgpt", "longer", {}, no_plan, "Type `x`."),
+    models = [
+        Listed("a", "A", "m-1", "deepseek", "https://api.deepseek.com", 1000, True, ""),
+        Listed("longer", "B", "longer", "chatgpt", "", None, False, "Type `x`."),
     ]
 
-    assert lines_of(routes) == [
-        "a       A  ->  m-1 (deepseek)",
+    assert lines_of(models) == [
+        "a       A  ->  m-1 (deepseek, https://api.deepseek.com)",
         "longer  B  ->  longer (chatgpt)",
         "        hidden: Type `x`.",
     ]
@@ -125,14 +124,7 @@ def test_names_are_aligned_by_the_longest_slug() -> None:
 def test_nothing_live_is_an_error_that_says_what_to_type(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from addons.core.routes import RouteTable  # noqa: PLC0415
-    from shim_cli import list_models  # noqa: PLC0415
-
-    class Nothing:
-        def table(self) -> RouteTable:
-            return RouteTable()
-
-    monkeypatch.setattr(list_models, "open_sources", lambda _env, _settings: Nothing())
+    monkeypatch.setattr(list_models, "recall", lambda _env, _settings: Listing())
 
     assert list_models.write_list({}, home, show_all=False, as_json=False) == 1
     told = capsys.readouterr()

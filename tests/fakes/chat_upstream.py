@@ -97,6 +97,9 @@ def _usage(usage: Usage) -> Json:
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
         "total_tokens": usage.input + usage.output,
-        "prompt_tokens_details": {"cached_tokens": usage.read},
+        "prompt_tokens_details": {
+            "cached_tokens": usage.read,
+            "cache_write_tokens": usage.written,
+        },
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     }

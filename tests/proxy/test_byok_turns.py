@@ -292,7 +292,7 @@ async def test_a_whole_turn(speech: Speech, who: bytes) -> None:
     assert last["response"]["output"][0]["content"][0]["text"] == "hello"
     assert last["response"]["usage"] == {
         "input_tokens": 100,
-        "input_tokens_details": {"cached_tokens": 90},
+        "input_tokens_details": {"cached_tokens": 90, "cache_write_tokens": 0},
         "output_tokens": 5,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": 105,
@@ -458,6 +458,8 @@ async def test_compaction_both_ways(speech: Speech) -> None:
         unary = await c.response()
         (item,) = orjson.loads(unary.body)["output"]
         later = await ask(c, CODEX, input=[item, {"role": "user", "content": "go on"}])
+    assert orjson.loads(unary.body)["object"] == "response.compaction"
+    assert orjson.loads(unary.body)["usage"]["input_tokens"] == 100
     assert done_items(streamed) == ["compaction"]
     assert parse(streamed.body)[-1]["type"] == "response.completed"
     assert terminal(later)["type"] == "response.completed"

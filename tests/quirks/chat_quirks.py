@@ -24,6 +24,8 @@ class Meaning:
     end: str = "end"
     usage: tuple[int, int, int, int, int] | None = None
     """Input, cached, output, reasoning, total."""
+    written: int = 0
+    """Input that was written to the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,9 @@ CALLS = [
     Quirk("end_turn", "Ollama", "BerriAI/litellm#12481", tool(0, id="c", name="read", arguments=ARGS) + stop("end_turn"), READ),
     Quirk("a custom tool call", "OpenAI", "OpenAI API reference: Create chat completion, tool_calls", chunk({"tool_calls": [{"index": 0, "id": "c", "type": "custom", "custom": {"name": "read", "input": ARGS}}]}) + CALLED, READ),
     Quirk("legacy function_call", "OpenAI", "OpenAI API reference: Chat completion chunk object, function_call", chunk({"function_call": {"name": "read", "arguments": ""}}) + chunk({"function_call": {"arguments": ARGS}}) + stop("function_call"), READ),
+    Quirk("no index, two calls at once", "Mistral", "comet-ml/opik#8363", chunk({"tool_calls": [{"id": "c", "function": {"name": "read", "arguments": ARGS}}, {"id": "d", "function": {"name": "read", "arguments": OTHER}}]}, "tool_calls") + DONE, BOTH),
+    Quirk("each call whole in one chunk", "Mistral", "microsoft/semantic-kernel#6316", tool(0, id="c", name="read", arguments=ARGS) + tool(1, "tool_calls", id="d", name="read", arguments=OTHER) + DONE, BOTH),
+    Quirk("index 0 and no id", "Mistral", "langchain-ai/langchain#38673", tool(0, name="read", arguments=ARGS[:4]) + tool(0, arguments=ARGS[4:]) + CALLED, READ),
     Quirk("no finish_reason after a call", "NVIDIA NIM", "earendil-works/pi#6226", tool(0, id="c", name="read", arguments=ARGS) + DONE, Meaning(end=CUT)),
     Quirk("a call cut by the output limit", "OpenAI", "14790897/MiqroForge-Desktop#1100", tool(0, id="c", name="read", arguments=ARGS[:5]) + stop("length"), Meaning(end="length")),
 ]
@@ -130,6 +135,7 @@ ENDS = [
     Quirk("network_error", "GLM", "promptfoo/promptfoo#9905", text("h") + stop("network_error"), Meaning("h", end="rate_limit_exceeded")),
     Quirk("model_context_window_exceeded", "GLM", "mozilla-ai/any-llm#1200", text("hi") + stop("model_context_window_exceeded"), Meaning("hi", end="length")),
     Quirk("error without words", "OpenRouter", "OpenRouterTeam/openrouter-examples#67", data({"choices": [{"finish_reason": "error", "native_finish_reason": "MALFORMED_FUNCTION_CALL", "message": {"role": "assistant", "content": None}}]}), Meaning(end="rate_limit_exceeded")),
+    Quirk("error as finish_reason", "Mistral", "mistralai/client-python#74", text("h") + stop("error"), Meaning("h", end="rate_limit_exceeded")),
     Quirk("never a finish_reason", "OpenCode Zen", "anomalyco/opencode#43882", text("hi") + DONE, Meaning("hi", end=CUT)),
     Quirk("never a finish_reason nor [DONE]", "Nebius", "openai/openai-node#1292", text("hi"), Meaning("hi", end=CUT)),
     Quirk("finish_reason null to the end", "relays", "earendil-works/pi#4558", text("hi") + chunk({}) + DONE, Meaning("hi", end=CUT)),
@@ -151,6 +157,8 @@ ERRORS = [
     Quirk("too long, with HTTP 200", "llama.cpp", "ggml-org/llama.cpp#14566", data({"error": {"code": 400, "message": TOO_LONG, "type": "invalid_request_error"}}) + DONE, Meaning(end="context_length_exceeded")),
     Quirk("a field error: instead of data:", "llama.cpp", "coddy-project/coddy-agent#106", b"error: " + orjson.dumps({"code": 400, "message": TOO_LONG, "type": "invalid_request_error"}) + b"\n\n" + DONE, Meaning(end="context_length_exceeded")),
     Quirk("error as JSON without data:", "Lemonade", "lemonade-sdk/lemonade#2826", orjson.dumps({"error": {"code": 400, "message": "request (19185 tokens) exceeds the available context size (16384 tokens)"}}), Meaning(end="context_length_exceeded")),
+    Quirk("a bare error object of no capacity", "Mistral", "continuedev/continue#6185", data({"object": "error", "message": "Service tier capacity exceeded for this model.", "type": "invalid_request_error", "param": None, "code": None}), Meaning(end="rate_limit_exceeded")),
+    Quirk("a bare error object of its rate", "Mistral", "raycast/extensions#31107", data({"object": "error", "message": "Rate limit exceeded", "type": "rate_limited", "param": None, "code": "1300", "raw_status_code": 429}), Meaning(end="rate_limit_exceeded")),
     Quirk("a guardrail's error inside the stream", "LiteLLM", "BerriAI/litellm#39748", text("h") + data({"error": {"message": "blocked", "type": "None", "param": "None", "code": "500"}}) + DONE, Meaning("h", end="server_error")),
 ]
 SHAPES = [
@@ -170,6 +178,7 @@ SHAPES = [
 ]
 THOUGHTS = [
     Quirk("content is a list with thinking", "Mistral", "BerriAI/litellm#16272", chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]}) + chunk({"content": [{"type": "text", "text": "hi"}]}) + stop(), Meaning("hi", "hm")),
+    Quirk("an empty thought between two texts", "Mistral", "mistralai/client-python#252", chunk({"content": [{"type": "text", "text": "h"}]}) + chunk({"content": [{"type": "thinking", "thinking": []}]}) + chunk({"content": [{"type": "text", "text": "i"}]}) + stop(), HI),
     Quirk("reasoning", "vLLM", "strands-agents/harness-sdk#2191", chunk({"reasoning": "hm"}) + text("hi") + stop(), Meaning("hi", "hm")),
     Quirk("reasoning and reasoning_content", "vLLM", "vllm-project/vllm#34030", chunk({"reasoning": "hm", "reasoning_content": "hm"}) + text("hi") + stop(), Meaning("hi", "hm")),
     Quirk("reasoning and reasoning_details", "OpenRouter", "jeremychone/rust-genai#298", chunk({"content": "", "reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm", "signature": "s"}]}) + text("hi") + stop(), Meaning("hi", "hm")),
@@ -183,6 +192,8 @@ USAGES = [
     Quirk("cached_tokens on top", "Kimi", "promptfoo/promptfoo#10132", text("hi", "stop", usage=usage(1800, 2, 1802, cached_tokens=1792)) + DONE, Meaning("hi", usage=(1800, 1792, 2, 0, 1802))),
     Quirk("prompt_cache_hit_tokens", "DeepSeek", "earendil-works/pi#3880", text("hi", "stop", usage=usage(100, 2, 102, prompt_cache_hit_tokens=20, prompt_cache_miss_tokens=80)) + DONE, Meaning("hi", usage=(100, 20, 2, 0, 102))),
     Quirk("reasoning beside completion", "xAI", "Wei-Shaw/sub2api#5771", text("hi", "stop") + used(usage(10120, 1499, 14428, prompt_tokens_details={"cached_tokens": 128}, completion_tokens_details={"reasoning_tokens": 2809})) + DONE, Meaning("hi", usage=(10120, 128, 4308, 2809, 14428))),
+    Quirk("cache_write_tokens", "OpenRouter", "0xPlaygrounds/rig#1807", text("hi") + chunk({}, "stop") + used(usage(900, 2, 902, prompt_tokens_details={"cached_tokens": 300, "cache_write_tokens": 500})) + DONE, Meaning("hi", usage=(900, 300, 2, 0, 902), written=500)),
+    Quirk("cache_creation_input_tokens on top", "LiteLLM", "langchain-ai/langchain-litellm#54", text("hi", "stop") + used(usage(900, 2, 902, prompt_tokens_details={"cached_tokens": 300}, cache_creation_input_tokens=500)) + DONE, Meaning("hi", usage=(900, 300, 2, 0, 902), written=500)),
     Quirk("usage under x_groq", "Groq", "vercel/ai#1651", text("hi") + chunk({}, "stop", x_groq={"id": "req_01", "usage": usage(23, 19, 42, queue_time=0.075)}) + DONE, Meaning("hi", usage=(23, 0, 19, 0, 42))),
     Quirk("usage on every chunk", "relays", "alfredapp/openai-workflow#52", text("h", usage=usage(1061, 22, 1083)) + text("i", "stop", usage=usage(1061, 24, 1085)) + DONE, Meaning("hi", usage=(1061, 0, 24, 0, 1085))),
     Quirk("usage beside finish_reason", "Together", "mlflow/mlflow#11557", text("hi", "length", usage=usage(17, 200, 217)) + DONE, Meaning("hi", end="length", usage=(17, 0, 200, 0, 217))),

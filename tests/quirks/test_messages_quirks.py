@@ -32,10 +32,3 @@ def test_clients_are_told_in_the_form_of_the_api(quirk: Quirk, client: Client) -
     assert [item["name"] for item in calls] == [name for name, _ in quirk.meaning.calls]
     if quirk.meaning.end == "stream_interrupted":
         assert final["status"] == "failed"
-
-
-def test_the_table_names_many_providers_and_a_source_each() -> None:
-    assert len(QUIRKS) >= 22
-    assert len({quirk.provider for quirk in QUIRKS}) >= 9
-    assert all("#" in quirk.source or "https://" in quirk.source for quirk in QUIRKS)
-    assert len({(quirk.provider, quirk.name) for quirk in QUIRKS}) == len(QUIRKS)

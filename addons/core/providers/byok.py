@@ -29,7 +29,7 @@ from addons.core.providers.tries import Tries
 from addons.core.routes import Route
 from addons.core.target import Target
 from addons.core.translate.compacting import CompactionTranslator, whole_summary
-from addons.core.translate.compaction import ask_for_summary, compaction_item
+from addons.core.translate.compaction import ask_for_summary, compact_body, compaction_item
 from addons.core.translate.conversation import Conversation, Dialects
 from addons.core.translate.dialect import Dialect, EventReader
 from addons.core.translate.emitter import Emitter
@@ -212,15 +212,18 @@ class ByokPlan:
 
     def _compacted(self, head: Head, body: bytes) -> Step:
         settings = self._settings
-        summary = whole_summary(self._reader(), settings.target.slug, body)
+        summary, usage = whole_summary(self._reader(), settings.target.slug, body)
         if isinstance(summary, Problem):
             return self._tell(summary, _request_id(head))
-        headers = (*JSON_HEADERS, *self._route(), *_request_id(head))
         item = compaction_item(summary, f"cmp_{settings.ids()}")
-        answer: dict[str, object] = {"output": [item]}
-        if not self._is_unary_compaction:
-            answer = {**self._emitter().response, "status": "completed", **answer}
-        return Answer(Reply(Head(HTTPStatus.OK, headers), orjson.dumps(answer)))
+        if self._is_unary_compaction:
+            made_at = int(settings.clock())
+            return self._json(head, compact_body(f"resp_{settings.ids()}", made_at, item, usage))
+        told = usage.wire() if usage else None
+        response = {**self._emitter().response, "status": "completed", "output": [item]}
+        response["usage"] = told
+        self._remember(response)
+        return self._json(head, orjson.dumps(response))
 
     def _whole(self, head: Head, body: bytes) -> Step:
         if self._conversation.wants_compaction:
@@ -230,8 +233,11 @@ class ByokPlan:
         if problem:
             return self._tell(problem, _request_id(head))
         self._remember(emitter.response)
+        return self._json(head, orjson.dumps(emitter.response))
+
+    def _json(self, head: Head, body: bytes) -> Answer:
         headers = (*JSON_HEADERS, *self._route(), *_request_id(head))
-        return Answer(Reply(Head(HTTPStatus.OK, headers), orjson.dumps(emitter.response)))
+        return Answer(Reply(Head(HTTPStatus.OK, headers), body))
 
     def _reader(self) -> EventReader:
         return self._settings.dialect.reader(self._conversation, self._settings.target)

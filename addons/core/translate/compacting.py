@@ -140,8 +140,10 @@ class CompactionTranslator:
         )
 
 
-def whole_summary(reader: EventReader, model: str, body: bytes) -> str | Problem:
-    """Read a whole answer as a summary."""
+def whole_summary(
+    reader: EventReader, model: str, body: bytes
+) -> tuple[str | Problem, Usage | None]:
+    """Read a whole answer as a summary; with it, what the summary cost."""
     summary = Summary(model)
     summary.take((*reader.feed(body), *reader.finish(), Failed(NO_END)))
-    return summary.outcome or NO_END
+    return summary.outcome or NO_END, summary.usage

@@ -1,8 +1,8 @@
 """Compaction: how a summary is asked for, and the item that stands for the turns it sums up.
 
-Source: the item `{"type": "compaction", "encrypted_content"}` as Codex 0.169 takes it, and the unary answer of
-`/responses/compact` as Codex 0.133 does. The content is a replay blob bound to no upstream. Invariant: what we wrote,
-any later model is given as plain text.
+Source: the item `{"type": "compaction", "encrypted_content"}` as Codex 0.169 takes it; OpenAI API reference, "Compact a
+response", for the unary answer of `/responses/compact`. The content is a replay blob bound to no upstream. Invariant:
+what we wrote, any later model is given as plain text.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ import orjson
 
 from addons.core.translate.conversation import Conversation, Json, Text, ToolChoice, User
 from addons.core.translate.replay import seal, unseal
+from addons.core.wire.responses import Usage
 
 LINEAGE = "compaction"
 ITEM_TYPES = frozenset({"compaction", "compaction_summary", "context_compaction"})
+UNKNOWN_USAGE = Usage(0, 0, 0, 0, 0)
+"""The answer's type has no place for counts that the upstream did not give."""
 SUMMARY_PREFIX = "The earlier part of this conversation was replaced by the following summary. Rely on it and go on from there.\n\n"
 REQUEST = (
     "The conversation is about to be replaced by a summary that you write now. Call no tools; answer with the summary"
@@ -43,9 +46,19 @@ def compaction_item(summary: str, item_id: str) -> dict[str, object]:
     return {"type": "compaction", "id": item_id, "encrypted_content": blob}
 
 
-def compact_body(summary: str, item_id: str) -> bytes:
-    """The whole answer of `/responses/compact`."""
-    return orjson.dumps({"output": [compaction_item(summary, item_id)]})
+def compact_body(
+    response_id: str, created_at: int, item: Mapping[str, object], usage: Usage | None
+) -> bytes:
+    """The whole answer of `/responses/compact`: one compaction, whose item stands for all that was sent."""
+    return orjson.dumps(
+        {
+            "id": response_id,
+            "object": "response.compaction",
+            "created_at": created_at,
+            "output": [item],
+            "usage": (usage or UNKNOWN_USAGE).wire(),
+        }
+    )
 
 
 def read_compaction(item: Mapping[str, object]) -> str | None:

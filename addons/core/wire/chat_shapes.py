@@ -116,11 +116,22 @@ def _usage(usage: Json) -> Usage | None:
     cached = _first(inside, "cached_tokens") or _first(
         usage, "prompt_cache_hit_tokens", "cached_tokens"
     )
+    cached = min(cached, tokens_in)
+    written = _first(inside, "cache_write_tokens", "cache_creation_tokens") or _first(
+        usage, "cache_creation_input_tokens"
+    )
     # Gemini and xAI count thinking only in the total
     tokens_out = total - tokens_in
     thought = _first(obj(usage.get("completion_tokens_details")), "reasoning_tokens")
     thought = thought or _first(usage, "reasoning_tokens") or tokens_out - said
-    return Usage(tokens_in, min(cached, tokens_in), tokens_out, min(thought, tokens_out), total)
+    return Usage(
+        tokens_in,
+        cached,
+        tokens_out,
+        min(thought, tokens_out),
+        total,
+        min(written, tokens_in - cached),
+    )
 
 
 def _first(usage: Json, *keys: str) -> int:

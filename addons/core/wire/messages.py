@@ -7,7 +7,7 @@ reads, give the same events and no exception; an answer whose end was not said f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -34,6 +34,7 @@ from addons.core.wire.messages_shapes import (
     Json,
     counts_of,
     error_in,
+    metrics_of,
     obj,
     status_of,
     string,
@@ -160,12 +161,14 @@ class MessagesReader:
             yield from self._ending(obj(event.get("delta")), obj(event.get("usage")))
         elif kind == "message_stop":
             self._reason = self._reason or StopReason.END
+            self._note(counts_of(obj(event.get("usage"))))
+            self._note(metrics_of(event))
             yield from self._stop()
         if self._blocks.fault:
             yield from self._failed(self._blocks.fault)
 
     def _started(self, message: Json) -> Iterator[Event]:
-        self._count(obj(message.get("usage")))
+        self._note(counts_of(obj(message.get("usage"))))
         content = message.get("content")
         for number, block in enumerate(content if isinstance(content, list) else []):
             key = ("given", number)
@@ -173,7 +176,7 @@ class MessagesReader:
             yield from self._blocks.stop(key)
 
     def _ending(self, delta: Json, usage: Json) -> Iterator[Event]:
-        self._count(usage)
+        self._note(counts_of(usage))
         word = string(delta.get("stop_reason")).lower()
         if word in BROKEN:
             said = {"error": {"message": f"stop_reason: {word}", "code": word}}
@@ -184,9 +187,9 @@ class MessagesReader:
         if why and self._reason is StopReason.REFUSAL and not self._blocks.said:
             yield RefusalDelta(why)
 
-    def _count(self, usage: Json) -> None:
+    def _note(self, counts: Mapping[str, int]) -> None:
         """Counts are cumulative, and some upstreams send zeros at one end of the stream."""
-        for key, count in counts_of(usage).items():
+        for key, count in counts.items():
             self._counts[key] = max(count, self._counts.get(key, 0))
 
     def _stop(self) -> Iterator[Event]:

@@ -44,6 +44,13 @@ BAD_REQUEST = 400
 CREATED = "cache_creation_input_tokens"
 READ = "cache_read_input_tokens"
 COUNTS = ("input_tokens", CREATED, READ, "output_tokens")
+METRICS = {
+    "inputTokenCount": "input_tokens",
+    "cacheWriteInputTokenCount": CREATED,
+    "cacheReadInputTokenCount": READ,
+    "outputTokenCount": "output_tokens",
+}
+"""The names of Bedrock's own counts, in `amazon-bedrock-invocationMetrics` of the last event."""
 
 
 def obj(value: object) -> Json:
@@ -69,6 +76,12 @@ def counts_of(usage: Json) -> dict[str, int]:
     details = obj(usage.get("output_tokens_details"))
     thought = number(details.get("thinking_tokens")) or number(details.get("reasoning_tokens"))
     return {**counts, "thought": thought}
+
+
+def metrics_of(event: Json) -> dict[str, int]:
+    """The counts of Bedrock's metrics, which may be all that there are."""
+    metrics = obj(event.get("amazon-bedrock-invocationMetrics"))
+    return {ours: number(metrics.get(name)) for name, ours in METRICS.items()}
 
 
 def usage_of(counts: Mapping[str, int]) -> Usage | None:

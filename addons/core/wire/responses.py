@@ -30,7 +30,7 @@ TYPE_FIRST = re.compile(rb'data: ?\{ ?"type": ?"([^"]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one turn. Cached ones are part of the input, reasoning ones of the output."""
+    """Tokens of one turn. Cached and cache-written ones are part of the input, reasoning ones of the output."""
 
     input_tokens: int
     cached_tokens: int
@@ -49,10 +49,18 @@ class Usage:
         ]
         if None in sums:
             return None
-        cached = _object(usage.get("input_tokens_details")).get("cached_tokens")
+        inside = _object(usage.get("input_tokens_details"))
+        cached, written = inside.get("cached_tokens"), inside.get("cache_write_tokens")
         reasoning = _object(usage.get("output_tokens_details")).get("reasoning_tokens")
         tokens_in, tokens_out, total = (number or 0 for number in sums)
-        return cls(tokens_in, _integer(cached) or 0, tokens_out, _integer(reasoning) or 0, total)
+        return cls(
+            tokens_in,
+            _integer(cached) or 0,
+            tokens_out,
+            _integer(reasoning) or 0,
+            total,
+            _integer(written) or 0,
+        )
 
     def plain(self) -> dict[str, int]:
         """As plain data, under short names."""
@@ -68,7 +76,10 @@ class Usage:
         """The `usage` object of a response: clients validate that both detail objects are there."""
         return {
             "input_tokens": self.input_tokens,
-            "input_tokens_details": {"cached_tokens": self.cached_tokens},
+            "input_tokens_details": {
+                "cached_tokens": self.cached_tokens,
+                "cache_write_tokens": self.cache_written_tokens,
+            },
             "output_tokens": self.output_tokens,
             "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
             "total_tokens": self.total_tokens,

@@ -140,6 +140,11 @@ class Engine:
         """How many turns run now."""
         return len(self._turns)
 
+    @property
+    def running(self) -> list[TurnRecord]:
+        """What is noted so far of the turns that run now. A page or a health check is none."""
+        return [turn.record for turn in self._turns.values() if turn.record.slug]
+
     def register(self, turn: OutletStream) -> None:
         """A turn begins."""
         self._turns[turn.flow.id] = turn

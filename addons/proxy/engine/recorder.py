@@ -14,7 +14,16 @@ from mitmproxy import http
 
 from addons.core.record import METADATA, AttemptRecord, TurnRecord, request_headers, shown_path
 from addons.core.record_line import marker, summary
-from addons.core.turn import Fault, Head, Reply, Report, Reports, Translator, WireRequest
+from addons.core.turn import (
+    Fault,
+    Head,
+    Reply,
+    Report,
+    Reports,
+    Translator,
+    WireRequest,
+    header,
+)
 from addons.core.wire.responses import whole_report
 
 FIRST_SIGNS = (b".delta", b"output_item.done")
@@ -52,7 +61,9 @@ class Recorder:
         url = f"{wire.origin}{shown_path(wire.path)}"
         attempt = self._attempt = AttemptRecord(url, reason, wire.method, time.time())
         self.record.attempts.append(attempt)
-        self.record.wire_body = wire.body
+        if self.record.thread:
+            self.record.wire_body = wire.body
+            self.record.wire_encoding = header(wire.headers, b"content-encoding")
         if self._capture:
             host = (b"host", wire.origin.authority.encode())
             secret_names = [secret.name for secret in wire.secrets]

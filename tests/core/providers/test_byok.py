@@ -436,8 +436,11 @@ def test_the_unary_path_gives_one_item_and_never_a_stream(headers: Headers, stre
     assert dialect.written[0].wants_compaction
     assert isinstance(plan.on_head(SSE), Collect)
     status, body = answered(plan.on_body(SSE, b"we did this\nstop\n"))
-    (item,) = orjson.loads(body)["output"]
-    assert (status, item["type"]) == (200, "compaction")
+    answer = orjson.loads(body)
+    (item,) = answer["output"]
+    assert (status, answer["object"], item["type"]) == (200, "response.compaction", "compaction")
+    assert answer["id"].startswith("resp_")
+    assert isinstance(answer["created_at"], int)
     assert "we did this" in str(read_compaction(item))
 
 

@@ -93,7 +93,7 @@ def test_no_item_of_half_a_summary(reads: list[Sequence[Event]], code: str) -> N
     assert events[-1]["type"] == "response.failed"
     assert final["error"]["code"] == code  # type: ignore[index]
     assert not [event for event in events if "item" in event]
-    problem = whole_summary(Reader(list(reads)), "m", b"x")
+    problem, _ = whole_summary(Reader(list(reads)), "m", b"x")
     assert isinstance(problem, Problem)
     assert problem.code == code
 
@@ -109,4 +109,5 @@ def test_a_fault_fails_the_turn_unless_the_summary_was_whole() -> None:
 
 
 def test_a_whole_answer() -> None:
-    assert whole_summary(Reader([[TextDelta("all of it"), STOP]]), "m", b"x") == "all of it"
+    read = whole_summary(Reader([[TextDelta("all of it"), USAGE, STOP]]), "m", b"x")
+    assert read == ("all of it", USAGE.usage)

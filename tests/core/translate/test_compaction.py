@@ -11,6 +11,7 @@ from addons.core.translate.compaction import (
     read_compaction,
 )
 from addons.core.translate.conversation import Conversation, Text, User
+from addons.core.wire.responses import Usage
 
 
 def test_our_item_is_read_back_as_text() -> None:
@@ -24,8 +25,26 @@ def test_a_foreign_item_is_not_read(content: object) -> None:
     assert read_compaction({"type": "compaction", "encrypted_content": content}) is None
 
 
-def test_the_unary_answer_is_one_item() -> None:
-    assert orjson.loads(compact_body("s", "cmp_1")) == {"output": [compaction_item("s", "cmp_1")]}
+def test_the_unary_answer_is_one_item_in_the_form_of_the_api() -> None:
+    item = compaction_item("s", "cmp_1")
+    assert orjson.loads(compact_body("resp_1", 7, item, Usage(10, 4, 3, 0, 13, 2))) == {
+        "id": "resp_1",
+        "object": "response.compaction",
+        "created_at": 7,
+        "output": [item],
+        "usage": {
+            "input_tokens": 10,
+            "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2},
+            "output_tokens": 3,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": 13,
+        },
+    }
+
+
+def test_counts_that_nobody_gave_are_zero_where_the_form_wants_some() -> None:
+    usage = orjson.loads(compact_body("resp_1", 7, {}, None))["usage"]
+    assert (usage["input_tokens"], usage["total_tokens"]) == (0, 0)
 
 
 def test_the_summary_is_asked_for_last() -> None:

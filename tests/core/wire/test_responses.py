@@ -15,7 +15,7 @@ from addons.core.wire.sse import SseReader, parse_block
 LIMIT = 1 << 20
 USAGE = {
     "input_tokens": 10,
-    "input_tokens_details": {"cached_tokens": 4},
+    "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2},
     "output_tokens": 7,
     "output_tokens_details": {"reasoning_tokens": 3},
     "total_tokens": 17,
@@ -57,7 +57,7 @@ def test_a_whole_stream_is_left_alone_and_understood() -> None:
     assert watcher.terminal
     assert watcher.terminal_type == "response.completed"
     assert watcher.response_id == "resp_1"
-    assert watcher.usage == Usage(10, 4, 7, 3, 17)
+    assert watcher.usage == Usage(10, 4, 7, 3, 17, 2)
     assert watcher.rate_limits == orjson.loads(RATE_LIMITS.split(b"data: ")[1])
     assert watcher.finish() == b""
     assert watcher.fail(Fault(FaultKind.CUT, "late")) == b""
@@ -144,7 +144,7 @@ def test_a_terminal_event_that_lacks_only_its_blank_line_is_given_that() -> None
         assert not watcher.terminal
         assert watcher.finish() == b"\n\n"
         assert watcher.terminal
-        assert watcher.usage == Usage(10, 4, 7, 3, 17)
+        assert watcher.usage == Usage(10, 4, 7, 3, 17, 2)
 
 
 TERMINAL = {"response.completed", "response.failed"}
@@ -194,7 +194,8 @@ def test_an_event_over_the_limit_passes_and_its_end_is_still_known() -> None:
 @pytest.mark.parametrize(
     ("value", "usage"),
     [
-        (USAGE, Usage(10, 4, 7, 3, 17)),
+        (USAGE, Usage(10, 4, 7, 3, 17, 2)),
+        ({**USAGE, "input_tokens_details": {"cached_tokens": 4}}, Usage(10, 4, 7, 3, 17)),
         ({"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}, Usage(1, 0, 2, 0, 3)),
         ({**USAGE, "input_tokens_details": None}, Usage(10, 0, 7, 3, 17)),
         ({"input_tokens": 1, "output_tokens": 2}, None),
@@ -209,4 +210,4 @@ def test_usage_is_read_as_integers_or_not_at_all(value: object, usage: Usage | N
 
 
 def test_usage_is_written_as_clients_validate_it() -> None:
-    assert Usage(10, 4, 7, 3, 17).wire() == USAGE
+    assert Usage(10, 4, 7, 3, 17, 2).wire() == USAGE

@@ -1,0 +1,66 @@
+"""Fixtures: one shim a worker with a strict upstream of each dialect behind it, and a LiteLLM proxy as another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from tests.fakes.chat_upstream import ChatUpstream
+from tests.fakes.messages_upstream import MessagesUpstream
+from tests.fakes.model_upstream import KEY, ModelUpstream
+from tests.sdk.line import Json, Line, line
+
+ROWS: Mapping[str, Mapping[str, str]] = {
+    "chat": {"model": "gpt-5.5", "provider": "openai"},
+    "messages": {"model": "claude-sonnet-4-5", "provider": "anthropic"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The shim and its upstreams, by dialect."""
+
+    line: Line
+    upstreams: Mapping[str, ModelUpstream]
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Start all of it."""
+    with ExitStack() as stack:
+        upstreams: dict[str, ModelUpstream] = {
+            "chat": stack.enter_context(ChatUpstream()),
+            "messages": stack.enter_context(MessagesUpstream()),
+        }
+        rows = [
+            {**row, "slug": dialect, "base_url": upstreams[dialect].base_url, "api_key": KEY}
+            for dialect, row in ROWS.items()
+        ]
+        running = stack.enter_context(line(tmp_path_factory.mktemp("sdk"), rows))
+        yield Stage(running, upstreams)
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Client programs at the model of one dialect."""
+
+    dialect: str
+    line: Line
+    upstream: ModelUpstream
+
+    def run(self, client: str, case: str) -> Json:
+        """Run one case, and give what the client saw."""
+        return self.line.run(client, case, self.dialect)
+
+
+@pytest.fixture(params=list(ROWS))
+def clients(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Clients]:
+    """Clients at each dialect. A request that the upstream objected to fails the test."""
+    upstream = stage.upstreams[request.param]
+    upstream.reset()
+    yield Clients(request.param, stage.line, upstream)
+    assert upstream.objections == []
+    assert upstream.unplayed == 0

@@ -1,0 +1,78 @@
+"""codex-shim with rows of models.json, and programs of other environments that talk to it as their users would.
+
+Never does: pass on the environment of the person who runs the tests. Invariant: a client program prints one JSON
+document, and its stderr is shown when it fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.codex_cli import CLOSED
+from tests.e2e.shim import Shim
+from tests.sdk.environments import OPENAI
+
+Json = dict[str, Any]
+CLIENTS = Path(__file__).parent / "clients"
+
+
+def clean_env(home: Path) -> dict[str, str]:
+    """The environment of a child: no way out of this machine, and nothing of the caller's but where programs are."""
+    home.mkdir(parents=True, exist_ok=True)
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), CLOSED)
+    return {**kept, **proxies, "NO_PROXY": "127.0.0.1,localhost", "HOME": str(home)}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A running shim, and where its clients live."""
+
+    shim: Shim
+    env: Mapping[str, str]
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.shim.port}/v1"
+
+    def run(self, client: str, case: str, model: str) -> Json:
+        """Run one case of a client program, and give what it saw."""
+        return run_client(self.env, client, case, self.base_url, model)
+
+
+def run_client(env: Mapping[str, str], client: str, *arguments: str, stdin: str = "") -> Json:
+    """Run a client program in the environment of the OpenAI SDK."""
+    done = subprocess.run(
+        [str(OPENAI.program("python")), str(CLIENTS / f"{client}.py"), *arguments],
+        env=dict(env),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    saw: Json = json.loads(done.stdout)
+    return saw
+
+
+@contextmanager
+def line(root: Path, rows: Sequence[Mapping[str, object]]) -> Iterator[Line]:
+    """Start the shim with these rows."""
+    env = clean_env(root / "home")
+    settings = root / "models.json"
+    settings.write_text(json.dumps({"models": rows}))
+    shim_env = {
+        **env,
+        "CODEX_SHIM_SETTINGS": str(settings),
+        "CODEX_SHIM_STATE_DIR": str(root / "state"),
+    }
+    with Shim(shim_env, root / "serve.log") as shim:
+        yield Line(shim, {**env, "OPENAI_API_KEY": "sk-fabricated-local"})
