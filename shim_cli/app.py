@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,6 +27,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+models_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="List models, or choose the one to use."
+)
+service_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Let the system start the shim at login."
+)
+app.add_typer(models_app, name="model")
+app.add_typer(service_app, name="service")
+
 Port = Annotated[
     int,
     typer.Option(envvar="CODEX_SHIM_PORT", min=1, max=65535, help="The shim's port."),
@@ -40,6 +49,10 @@ ListenPort = Annotated[
 Settings = Annotated[
     Path | None,
     typer.Option(metavar="PATH", help="models.json. By default ~/.codex-shim/models.json."),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="MODEL", help="The model to use. By default the one you have."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for other programs.")]
 Args = Annotated[
@@ -62,8 +75,26 @@ def root(
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The shim's port, for any command.")
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="models.json, for any command.")
+    ] = None,
+    state_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where codex-shim keeps its own files.")
+    ] = None,
 ) -> None:
     """One local port for Codex: ChatGPT passthrough and your other models side by side."""
+    if settings and not settings.is_file():
+        msg = f"{settings} does not exist or is not a file"
+        raise CliError(msg, "Name an existing models.json: --settings PATH")
+    named = {
+        "CODEX_SHIM_PORT": port,
+        "CODEX_SHIM_SETTINGS": settings and settings.absolute(),
+        "CODEX_SHIM_STATE_DIR": state_dir and state_dir.absolute(),
+    }
+    os.environ.update({name: str(value) for name, value in named.items() if value is not None})
 
 
 @app.command()
@@ -75,14 +106,93 @@ def serve(
         bool,
         typer.Option("--allow-remote", help="Take clients from other machines, too."),
     ] = False,
+<<<<<<< HEAD
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="A line on stderr for each turn.")
     ] = False,
+=======
+    log_file: Annotated[Path | None, typer.Option(hidden=True)] = None,
+>>>>>>> main
 ) -> None:
     """Run the shim in the foreground, without a view."""
     from shim_cli.serve import serve as run
 
+<<<<<<< HEAD
     raise typer.Exit(run(host, port, settings, allow_remote=allow_remote, verbose=verbose))
+=======
+    raise typer.Exit(run(host, port, settings, log_file, allow_remote=allow_remote))
+
+
+@app.command()
+def start(port: Port = DEFAULT_PORT, settings: Settings = None) -> None:
+    """Run the shim in the background."""
+    from shim_cli.daemon import start as run
+
+    raise typer.Exit(run(os.environ, port, settings))
+
+
+@app.command()
+def stop(port: Port = DEFAULT_PORT) -> None:
+    """Stop the shim. Running turns have their time to end."""
+    from shim_cli.daemon import stop as run
+
+    raise typer.Exit(run(os.environ, port))
+
+
+@app.command()
+def restart(port: Port = DEFAULT_PORT, settings: Settings = None) -> None:
+    """Stop the shim and start it in the background."""
+    from shim_cli.daemon import restart as run
+
+    raise typer.Exit(run(os.environ, port, settings))
+
+
+@app.command()
+def enable(port: Port = DEFAULT_PORT, settings: Settings = None, model: ModelOption = None) -> None:
+    """Start the shim and make Codex use it.
+
+    Writes a marked block into Codex's config.toml and keeps every other byte.
+    """
+    from shim_cli.wire import enable as run
+
+    raise typer.Exit(run(os.environ, model, port, settings))
+
+
+@app.command()
+def disable(
+    port: Port = DEFAULT_PORT,
+    older: Annotated[
+        bool, typer.Option("--older", help="Take out the blocks of earlier shims, too.")
+    ] = False,
+) -> None:
+    """Give Codex its own config.toml back, and stop the shim."""
+    from shim_cli.wire import disable as run
+
+    raise typer.Exit(run(os.environ, port, older=older))
+
+
+@app.command()
+def codex(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
+    """Run Codex through the shim, once: `codex -- exec "hi"`.
+
+    Starts the shim if none runs. Nothing is written into Codex's own folder.
+    """
+    from shim_cli.launch import launch
+
+    raise typer.Exit(launch(os.environ, port, settings, args or []))
+
+
+@app.command("app")
+def desktop(
+    folder: Annotated[Path, typer.Argument(metavar="[PATH]", help="The folder to open.")] = Path(),
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+) -> None:
+    """Open Codex Desktop through the shim until it quits (macOS)."""
+    from shim_cli.desktop import open_app
+
+    raise typer.Exit(open_app(os.environ, port, settings, folder))
+>>>>>>> main
 
 
 @app.command()
@@ -166,9 +276,66 @@ def doctor(port: Port = DEFAULT_PORT, settings: Settings = None, as_json: AsJson
     raise typer.Exit(write_report(os.environ, port, settings, as_json=as_json))
 
 
+def _slugs(incomplete: str) -> list[str]:
+    from shim_cli.completion import slugs
+
+    return slugs(incomplete)
+
+
+@models_app.command("use")
+def model_use(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A slug, or part of a name.", autocompletion=_slugs),
+    ],
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+) -> None:
+    """Make this model the one that Codex uses, and start the shim."""
+    from shim_cli.wire import enable as run
+
+    raise typer.Exit(run(os.environ, model, port, settings))
+
+
+# the same command under a second name
+models_app.command("list")(list_models)
+
+
+@service_app.command("install")
+def service_install(port: Port = DEFAULT_PORT) -> None:
+    """Write the file that your service manager needs, and say what to type."""
+    from shim_cli.service import install
+
+    raise typer.Exit(install(os.environ, port))
+
+
+@service_app.command("remove")
+def service_remove(port: Port = DEFAULT_PORT) -> None:
+    """Remove that file."""
+    from shim_cli.service import remove
+
+    raise typer.Exit(remove(os.environ, port))
+
+
+@app.command()
+def completion(
+    shell: Annotated[
+        Literal["bash", "zsh", "fish", "powershell"], typer.Argument(help="Your shell.")
+    ],
+) -> None:
+    """Print what makes a shell complete these commands."""
+    from shim_cli.completion import script
+
+    typer.echo(script(shell))
+
+
 def main() -> None:
     """The console script. Ends the process with the command's exit code."""
     sys.excepthook = _tell_bug
+    if "_CODEX_SHIM_COMPLETE" in os.environ:
+        from shim_cli.completion import prepare
+
+        prepare()
     try:
         # Not `app()`: typer would put its own traceback printer in the place of ours.
         typer.main.get_command(app)(prog_name="codex-shim")

@@ -16,10 +16,12 @@ import tomlkit
 import typer
 
 from addons.core.catalog import codex_shape, problems_of
+from addons.core.codex_provider import token_in_environment, token_in_file
 from addons.core.routes import RouteTable
 from addons.origins.codex_cli import CodexCli, CodexCliError
 from addons.origins.files import FileAccessError, write_atomic
-from addons.origins.paths import catalog_file, standalone_config_file
+from addons.origins.local_token import read_token
+from addons.origins.paths import catalog_file, standalone_config_file, token_file
 from shim_cli.defaults import NOTHING_LIVE, models, serve_command
 from shim_cli.errors import CliError
 from shim_cli.provider_config import command_to_try, config_of
@@ -37,7 +39,9 @@ def generate(env: Mapping[str, str], port: int, settings: Path | None) -> int:
     catalog = orjson.dumps(codex_shape(route.entry for route in table.live))
     judgement = _judged(CodexCli.find(env), catalog)
     catalog_path, config_path = catalog_file(env), standalone_config_file(env)
-    config = config_of(_first_choice(table), port, catalog_path)
+    slug, token = _first_choice(table), read_token(env)
+    config = config_of(slug, port, catalog_path, token_in_file(token) if token else None)
+    shown = config_of(slug, port, catalog_path, token_in_environment() if token else None)
     _write(catalog_path, catalog)
     _write(config_path, tomlkit.dumps(config).encode())
     lines = [
@@ -47,7 +51,7 @@ def generate(env: Mapping[str, str], port: int, settings: Path | None) -> int:
         judgement,
         "Nothing in Codex's own folder was changed. Start the shim, then try it:",
         f"  {serve_command(port)}",
-        f"  {command_to_try(config)}",
+        f"  {command_to_try(shown, token_file(env) if token else None)}",
     ]
     typer.echo("\n".join(lines))
     return 0

@@ -28,6 +28,7 @@ from addons.origins.usage_report import (
     Break,
     By,
     Total,
+    plain,
     read_breaks,
     read_quotas,
     read_totals,
@@ -91,8 +92,8 @@ def write_usage(
 
 def _nothing(form: str) -> str:
     if form == "json":
-        return json.dumps({"totals": [], "all": _plain(Total("all")), "breaks": [], "quota": {}})
-    return ",".join(_plain(Total(""))) if form == "csv" else "No turn has been recorded yet."
+        return json.dumps({"totals": [], "all": plain(Total("all")), "breaks": [], "quota": {}})
+    return ",".join(plain(Total(""))) if form == "csv" else "No turn has been recorded yet."
 
 
 def _start(since: str, now: float) -> float:
@@ -107,23 +108,12 @@ def _start(since: str, now: float) -> float:
         raise CliError(msg, "Write it like 24h, 7d, 4w, 2026-11-01 or all.") from None
 
 
-def _plain(total: Total) -> dict[str, object]:
-    share = total.cached_share
-    priced = total.turns - total.unpriced - total.on_plan
-    return {
-        **asdict(total),
-        "seconds": round(total.seconds, 3),
-        "cached_share": None if share is None else round(share, 4),
-        "cost": round(total.cost, 6) if priced else None,
-    }
-
-
 def _json(found: Found) -> dict[str, object]:
     return {
         "by": found.by,
         "since": found.start,
-        "totals": [_plain(one) for one in found.totals],
-        "all": _plain(sum_of(found.totals)),
+        "totals": [plain(one) for one in found.totals],
+        "all": plain(sum_of(found.totals)),
         "breaks": [asdict(one) for one in found.breaks],
         "quota": found.quota,
         "prices_of": found.prices.date,
@@ -132,9 +122,9 @@ def _json(found: Found) -> dict[str, object]:
 
 def _csv(found: Found) -> str:
     out = io.StringIO()
-    rows = [_plain(one) for one in found.totals]
-    writer = csv.DictWriter(out, list(_plain(Total(""))), lineterminator="\n")
-    out.write(",".join((found.by, *list(_plain(Total("")))[1:])) + "\n")
+    rows = [plain(one) for one in found.totals]
+    writer = csv.DictWriter(out, list(plain(Total(""))), lineterminator="\n")
+    out.write(",".join((found.by, *list(plain(Total("")))[1:])) + "\n")
     for row in rows:
         key = str(row["key"])
         # a spreadsheet would run it

@@ -13,12 +13,15 @@ from urllib.parse import parse_qs
 import orjson
 
 from addons.core.catalog import codex_shape, etag_of, openai_shape
-from addons.core.errors import JSON_HEADERS, Problem
+from addons.core.errors import JSON_HEADERS, Problem, told
+from addons.core.gate import NO_TOKEN, TokenRule, token_refusal
+from addons.core.headers import LABEL
 from addons.core.routes import Route, RouteTable
 from addons.core.threads import Threads, thread_of
 from addons.core.turn import Answer, ClientRequest, Fault, Head, Plan, Reply, Step
 from addons.core.wire.peek import find_model
 
+TOKEN = b"x-codex-shim-token"
 READ, WRITE = ("GET", "HEAD"), ("POST",)
 IN_V1 = frozenset({"/models", "/responses", "/responses/compact"})
 """Paths that clients know with a `/v1` before them."""
@@ -88,6 +91,8 @@ class ShimFront:
     threads: Threads = field(default_factory=Threads)
     more: Endpoints = field(default_factory=dict)
     """Pages and their data, beside what every client knows."""
+    token: Callable[[], TokenRule] = lambda: NO_TOKEN
+    """The local token as it is now."""
 
     @property
     def endpoints(self) -> Endpoints:
@@ -104,6 +109,8 @@ class ShimFront:
     def plan(self, request: ClientRequest) -> Plan:
         """Decide by path and method."""
         path = shim_path(request.path)
+        if refused := self._without_token(request, path):
+            return AnswerPlan(refused)
         endpoints = self.endpoints
         endpoint = endpoints.get(path)
         if endpoint is None:
@@ -113,6 +120,17 @@ class ShimFront:
         if request.method not in endpoint.methods:
             return AnswerPlan(_wrong_method(request.method, path, endpoint.methods))
         return endpoint.plan(request)
+
+    def _without_token(self, request: ClientRequest, path: str) -> Reply | None:
+        presented = request.credentials.get(TOKEN)
+        if presented is None and request.header(TOKEN) == LABEL:
+            # a replayed flow: it got in with its token before, and only its owner can send it again
+            return None
+        problem = token_refusal(self.token(), request.method, path, presented)
+        if problem and request.is_codex:
+            # any other code, or a status, would make Codex try again and again
+            return told(replace(problem, code="invalid_prompt"), to_codex=True)
+        return problem.reply() if problem else None
 
     def _health(self, request: ClientRequest) -> Plan:
         return readable(request, _json(200, health(self.table(), self.status())))

@@ -3,6 +3,8 @@
 Any web page can make a browser send requests to 127.0.0.1, and a rebound DNS name makes them look local. So the Host
 must be a loopback name (or one the user allows), nothing may come from another origin, and the target must be a plain
 path: the shim is no forward proxy. There are no CORS headers, ever.
+
+Other users of the machine are no browsers: against them there is the local token, once there is one.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from addons.core.credential import Secret
 from addons.core.errors import Problem
 from addons.core.headers import canonical
 from addons.core.turn import Headers
@@ -59,6 +62,49 @@ def refusal(knock: Knock, allowed_hosts: AbstractSet[str] = frozenset()) -> Prob
             400,
             "bad_request",
             "codex-shim refuses this request: a header holds a control character.",
+        )
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRule:
+    """Whether turns and our own data take the local token. Required without an expected one: nothing passes."""
+
+    required: bool = False
+    expected: Secret | None = None
+    place: str = ""
+    """The file that holds it, for the words of a refusal."""
+
+
+NO_TOKEN = TokenRule()
+
+
+def token_refusal(
+    rule: TokenRule, method: str, path: str, presented: Secret | None
+) -> Problem | None:
+    """Give the answer for a request without the right local token, or None. `path` is without `/v1`."""
+    if not rule.required or not (method == "POST" or path.startswith("/api/")):
+        return None
+    if rule.expected is None:
+        return Problem(
+            403,
+            "local_token_unusable",
+            f"codex-shim lets nobody in: it wants a local token, and {rule.place} holds none. "
+            "Make one with `codex-shim start`, or set CODEX_SHIM_REQUIRE_TOKEN=0.",
+        )
+    if presented is None:
+        return Problem(
+            401,
+            "local_token_missing",
+            f"codex-shim wants its local token: send the header x-codex-shim-token with what is in {rule.place}. "
+            "`codex-shim enable` and `codex-shim codex` give it to Codex.",
+        )
+    if not rule.expected.matches(presented):
+        return Problem(
+            403,
+            "local_token_wrong",
+            f"codex-shim refuses this local token: the right one is in {rule.place}. "
+            "If Codex sent it, run `codex-shim enable` again.",
         )
     return None
 

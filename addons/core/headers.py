@@ -31,6 +31,9 @@ CLIENT_CREDENTIALS: frozenset[bytes] = frozenset(
 Sec-WebSocket-Protocol is one: browsers put `openai-insecure-api-key.…` into it.
 """
 
+LABEL = b"<kept by codex-shim>"
+"""What stands in a flow where a credential stood. A client that sends it has it taken off like any other value."""
+
 HOP_BY_HOP: frozenset[bytes] = frozenset(
     {
         b"connection",

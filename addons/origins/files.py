@@ -16,6 +16,7 @@ from pathlib import Path
 RACY_NS = 2_000_000_000
 """A file changed this recently may change again without its mtime showing it (FAT counts in 2 s)."""
 
+OWNER_ONLY = 0o700
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
@@ -70,7 +71,7 @@ class CachedFile:
             return seen.data
         self._seen = None
         # A pipe under this name must not block the caller, hence not `Path.read_bytes`.
-        with open(self.path, "rb", opener=_open_at_once) as file:
+        with open(self.path, "rb", opener=open_at_once) as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise OSError(0, "not a regular file")
@@ -80,10 +81,13 @@ class CachedFile:
         return data
 
 
-def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
+def write_atomic(
+    path: Path, data: bytes, mode: int = 0o600, owner: tuple[int, int] | None = None
+) -> None:
     """Write a file so that readers, and a machine that crashes, see the old content or the new.
 
-    A symlink's target is replaced, not the link. Missing folders are made with mode 0700.
+    A symlink's target is replaced, not the link. Missing folders are made with mode 0700. `owner` is user and group,
+    for root, who may write the files of others.
     Raises FileAccessError; the file is then unchanged.
     """
     try:
@@ -91,7 +95,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
         make_private(target.parent)
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
         try:
-            _write_new(temporary, data, mode)
+            _write_new(temporary, data, mode, owner)
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -100,16 +104,28 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
         raise _refused(path, error) from error
 
 
-def _open_at_once(path: str, _flags: int) -> int:
+def open_at_once(path: str, _flags: int) -> int:
+    """Open for reading, without waiting for a writer when a pipe has the name: an `opener` for `open`."""
     return os.open(path, _READ_FLAGS)
 
 
-def _write_new(path: Path, data: bytes, mode: int) -> None:
+def _write_new(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None) -> None:
     with os.fdopen(os.open(path, _NEW_FLAGS, 0o600), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    path.chmod(mode)
+    path.chmod(mode if not owner or _is_given(path, owner) else mode & OWNER_ONLY)
+
+
+def _is_given(path: Path, owner: tuple[int, int]) -> bool:
+    """Give the file to its owner; where that is not allowed, the old group bits would open it to another group."""
+    if os.name == "nt" or owner == (path.stat().st_uid, path.stat().st_gid):
+        return True
+    try:
+        os.chown(path, *owner)
+    except PermissionError:
+        return False
+    return True
 
 
 def make_private(folder: Path) -> None:

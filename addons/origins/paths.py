@@ -73,6 +73,26 @@ def standalone_config_file(env: Env) -> Path:
     return state_dir(env) / "config.toml"
 
 
+def codex_config_file(env: Env) -> Path:
+    """Codex's own config.toml, as it is named: it may be a symlink."""
+    return codex_home(env) / "config.toml"
+
+
+def token_file(env: Env) -> Path:
+    """The local token: who sends it may ask us for turns."""
+    return state_dir(env) / "token"
+
+
+def journal_file(env: Env) -> Path:
+    """What we displaced in Codex's config."""
+    return state_dir(env) / "wiring.json"
+
+
+def backups_dir(env: Env) -> Path:
+    """Codex's config as it was before we changed it."""
+    return state_dir(env) / "config-backups"
+
+
 def listing_file(env: Env) -> Path:
     """What `codex-shim list` found last, and what it was made of."""
     return state_dir(env) / "listing.json"

@@ -7,7 +7,7 @@ whose price is known, and the others are counted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -131,8 +131,23 @@ def read_quotas(path: Path) -> dict[str, list[Window]]:
 
 def read_recent(path: Path, most: int) -> list[dict[str, object]]:
     """The newest turns, oldest first, as the dashboard draws them. Raises sqlite3.Error."""
-    names = "at, slug, route, model, ok, terminal, ended, ttft, seconds, input, cached, output"
+    names = (
+        "at, slug, route, model, ok, terminal, error, ended, ttft, seconds, input, cached, output"
+    )
     statement = f"SELECT {names} FROM turns ORDER BY id DESC LIMIT ?"  # noqa: S608  constants
     with open_reader(path) as db:
         rows = db.execute(statement, (most,)).fetchall()
-    return [dict(zip(names.split(", "), row, strict=True)) for row in reversed(rows)]
+    turns = [dict(zip(names.split(", "), row, strict=True)) for row in reversed(rows)]
+    return [{**turn, "ok": bool(turn["ok"])} for turn in turns]
+
+
+def plain(total: Total) -> dict[str, object]:
+    """One total for JSON: a cost that nobody knows is null."""
+    share = total.cached_share
+    priced = total.turns - total.unpriced - total.on_plan
+    return {
+        **asdict(total),
+        "seconds": round(total.seconds, 3),
+        "cached_share": None if share is None else round(share, 4),
+        "cost": round(total.cost, 6) if priced else None,
+    }

@@ -23,11 +23,19 @@ from addons.core import gate
 from addons.core.credential import Origin
 from addons.core.egress import CA_FILE, proxy_for
 from addons.core.errors import Problem
+<<<<<<< HEAD
 from addons.core.front import ShimFront, Status
 from addons.core.limits import MIB
 from addons.origins.books import Books
 from addons.origins.paths import access_log_file, ledger_file
+=======
+from addons.core.front import Endpoints, ShimFront, Status
+from addons.core.models_api import ModelsApi
+from addons.origins.codex_config import CodexConfig
+from addons.origins.local_token import LocalToken
+>>>>>>> main
 from addons.origins.sources import Sources
+from addons.origins.wiring import switch_origin
 from addons.proxy.engine.engine import Engine
 from addons.proxy.guard import fail_closed
 from addons.version import VERSION
@@ -102,7 +110,14 @@ class CodexShim:
             msg = f"{error}. Correct it, then start codex-shim again."
             raise exceptions.OptionsError(msg) from None
         self.sources = sources
-        front = ShimFront(sources.table, self._status, self._body_cap, sources.models_etag)
+        front = ShimFront(
+            sources.table,
+            self._status,
+            self._body_cap,
+            sources.models_etag,
+            more=self._more(sources),
+            token=LocalToken(self._env).rule,
+        )
         if engine := getattr(self, "engine", None):
             # its turns go on, so it stays: another one would know none of them
             engine.front, engine.limits = front, sources.settings.limits
@@ -112,6 +127,11 @@ class CodexShim:
             front, sources.settings.limits, proxy_for=self._proxy_for, on_turn=self.books.note
         )
         self.engine.install()
+
+    def _more(self, sources: Sources) -> Endpoints:
+        switch = switch_origin(self._env, sources.table, self._port)
+        models = ModelsApi(sources.table, CodexConfig(self._env).model_in_force, switch)
+        return models.endpoints
 
     def running(self) -> None:
         """Begin to ask for the account's models now and then."""
@@ -182,9 +202,12 @@ class CodexShim:
 
     # What the front asks for ------------------------------------------------------------------------------
 
-    def _proxy_for(self, origin: Origin) -> Origin | None:
+    def _port(self) -> int:
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()
-        return proxy_for(origin, self._env, addresses[0][1] if addresses else 0)
+        return addresses[0][1] if addresses else 0
+
+    def _proxy_for(self, origin: Origin) -> Origin | None:
+        return proxy_for(origin, self._env, self._port())
 
     def _body_cap(self) -> int:
         return self.sources.settings.limits.body_bytes

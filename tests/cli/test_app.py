@@ -16,11 +16,21 @@ Usage: codex-shim [OPTIONS] COMMAND [ARGS]...
   side.
 
 Options:
-  --version  Show the version.
-  --help     Show this message and exit.
+  --version             Show the version.
+  --port INTEGER RANGE  The shim's port, for any command.  [1<=x<=65535]
+  --settings PATH       models.json, for any command.
+  --state-dir DIR       Where codex-shim keeps its own files.
+  --help                Show this message and exit.
 
 Commands:
   serve       Run the shim in the foreground, without a view.
+  start       Run the shim in the background.
+  stop        Stop the shim.
+  restart     Stop the shim and start it in the background.
+  enable      Start the shim and make Codex use it.
+  disable     Give Codex its own config.toml back, and stop the shim.
+  codex       Run Codex through the shim, once: `codex -- exec "hi"`.
+  app         Open Codex Desktop through the shim until it quits (macOS).
   mitmdump    Run the shim in mitmdump: turns in the terminal.
   web         Run the shim in mitmweb: see and edit turns in the browser.
   addon-path  Print the addon's path, for `mitmdump -s` or `mitmweb -s`.
@@ -29,6 +39,9 @@ Commands:
   status      Say whether the shim runs.
   usage       Say what turns have used: tokens, cache, cost and quota.
   doctor      Check everything that a turn needs, and say what to type.
+  completion  Print what makes a shell complete these commands.
+  model       List models, or choose the one to use.
+  service     Let the system start the shim at login.
 """
 
 

@@ -124,7 +124,7 @@ def test_the_installed_codex_is_named(env: dict[str, str], tmp_path: Path) -> No
 
 def test_a_login_is_shown_without_what_is_secret_in_it(env: dict[str, str], tmp_path: Path) -> None:
     claims = {
-        "exp": int(time.time()) + 9 * 86400 + 3601,
+        "exp": int(time.time()) + 9 * 86400 + 3600 + 1800,
         "https://api.openai.com/auth": {"chatgpt_plan_type": "pro"},
     }
     tokens = {"access_token": jwt(claims), "account_id": "0123-4567-89ab-cdef"}

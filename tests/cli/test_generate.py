@@ -127,3 +127,16 @@ def test_a_state_folder_that_cannot_be_written_is_an_error(home: Path) -> None:
     assert ran.returncode == 1
     assert ran.stderr.endswith("Set CODEX_SHIM_STATE_DIR to a folder of yours.\n")
     assert "failed inside" not in ran.stderr
+
+
+def test_once_there_is_a_token_file_and_line_carry_it_and_the_line_does_not_show_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "state").mkdir()
+    token = "t" * 40
+    (tmp_path / "state" / "token").write_text(f"{token}\n")
+    done = shim(tmp_path, "generate")
+    assert token not in done.stdout
+    assert f'CODEX_SHIM_TOKEN="$(cat {tmp_path}/state/token)" codex -c ' in done.stdout
+    config = (tmp_path / "state" / "config.toml").read_text()
+    assert f'x-codex-shim-token = "{token}"' in config

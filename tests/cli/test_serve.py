@@ -299,6 +299,22 @@ def sources_with(
     return sources
 
 
+def test_where_a_token_is_needed_the_line_to_try_sends_it_and_does_not_show_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = tmp_path / "to ken"
+    token.write_text("s3cret\n")
+    sources = sources_with(tmp_path, monkeypatch, ["m"])
+    [line] = announcement("127.0.0.1:1", sources, token)[-1:]
+    assert "s3cret" not in line
+    assert line.endswith(" -H @-")
+    header, curl = line.strip().split(" | ")
+    assert curl.startswith("curl -N ")
+    if os.name == "posix":
+        ran = subprocess.run(["sh", "-c", header], capture_output=True, text=True, check=True)
+        assert ran.stdout == "x-codex-shim-token: s3cret\n"
+
+
 def test_many_models_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = sources_with(tmp_path, monkeypatch, [f"m{number}" for number in range(11)])
     lines = announcement("[::1]:1", sources)

@@ -206,3 +206,21 @@ def test_a_reader_beside_a_writer_sees_old_or_new_and_never_nothing(tmp_path: Pa
         stop.set()
         writer.join()
     assert seen <= {OLD, NEW}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="owners")
+def test_a_file_that_cannot_be_given_to_its_group_is_closed_to_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[int, int]] = []
+
+    def refuse(_: object, uid: int, gid: int) -> None:
+        given.append((uid, gid))
+        raise PermissionError(1, "not permitted")
+
+    monkeypatch.setattr("addons.origins.files.os.chown", refuse)
+    write_atomic(tmp_path / "mine", b"x", 0o664, (os.getuid(), os.getgid()))
+    assert (tmp_path / "mine").stat().st_mode & 0o777 == 0o664
+    write_atomic(tmp_path / "theirs", b"x", 0o664, (os.getuid(), os.getgid() + 1))
+    assert (tmp_path / "theirs").stat().st_mode & 0o777 == 0o600
+    assert given == [(os.getuid(), os.getgid() + 1)]

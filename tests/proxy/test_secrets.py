@@ -12,7 +12,7 @@ from mitmproxy import io as mitmproxy_io
 from mitmproxy.addons import save
 
 from addons.core.credential import Secret
-from addons.proxy.engine.layer import LABEL
+from addons.core.headers import LABEL
 from tests.proxy.scripts import BODY, DONE, EVENT, answer, begins, raw, turn
 from tests.support.client import client
 from tests.support.engine import BEARER, engine, to_ports

@@ -25,7 +25,7 @@ from mitmproxy.proxy.layers.http._events import RequestHeaders, RequestProtocolE
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 
 from addons.core.credential import Secret
-from addons.core.headers import CLIENT_CREDENTIALS, canonical
+from addons.core.headers import CLIENT_CREDENTIALS, LABEL, canonical
 from addons.core.turn import Fault
 from addons.proxy.engine.http1 import ListenerHttp1, UpstreamHttp1
 from addons.proxy.engine.messages import ConnectDeadline, Injected, InjectedEvent, SafeLog, Signal
@@ -33,8 +33,6 @@ from addons.proxy.engine.stream import TurnStream
 
 if TYPE_CHECKING:
     from addons.proxy.engine.engine import Engine
-
-LABEL = b"<kept by codex-shim>"
 
 
 class ShimHttpLayer(HttpLayer):
