@@ -99,7 +99,7 @@ def root(
 
 
 @app.command()
-def serve(
+def serve(  # noqa: PLR0917  typer reads the options from the signature
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: ListenPort = DEFAULT_PORT,
     settings: Settings = None,
@@ -107,12 +107,17 @@ def serve(
         bool,
         typer.Option("--allow-remote", help="Take clients from other machines, too."),
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="A line on stderr for each turn.")
+    ] = False,
     log_file: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the shim in the foreground, without a view."""
     from shim_cli.serve import serve as run
 
-    raise typer.Exit(run(host, port, settings, log_file, allow_remote=allow_remote))
+    raise typer.Exit(
+        run(host, port, settings, log_file, allow_remote=allow_remote, verbose=verbose)
+    )
 
 
 @app.command()
@@ -242,6 +247,21 @@ def status(port: Port = DEFAULT_PORT, as_json: AsJson = False) -> None:
     from shim_cli.status import write_status
 
     raise typer.Exit(write_status(port, as_json=as_json))
+
+
+@app.command()
+def usage(
+    since: Annotated[str, typer.Option(help="From when: 30m, 24h, 7d, a date, or all.")] = "30d",
+    by: Annotated[str, typer.Option(help="Totals by model, day, thread or route.")] = "model",
+    settings: Settings = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV for a spreadsheet.")] = False,
+) -> None:
+    """Say what turns have used: tokens, cache, cost and quota."""
+    from shim_cli.usage import write_usage
+
+    form = "json" if as_json else "csv" if as_csv else "text"
+    raise typer.Exit(write_usage(os.environ, settings, since, by, form))
 
 
 @app.command()

@@ -35,7 +35,13 @@ LOG_BYTES, LOG_FILES = 1024 * 1024, 3
 
 
 def serve(
-    host: str, port: int, settings: Path | None, log_file: Path | None, *, allow_remote: bool
+    host: str,
+    port: int,
+    settings: Path | None,
+    log_file: Path | None,
+    *,
+    allow_remote: bool,
+    verbose: bool = False,
 ) -> int:
     """Serve until Ctrl-C or SIGTERM, then drain; gives 0. Raises CliError when it cannot start.
 
@@ -46,6 +52,8 @@ def serve(
         raise CliError(msg, "Name an existing models.json: --settings PATH")
     os.umask(0o077)
     _log_to(log_file)
+    if verbose:
+        logging.getLogger("addons.access").setLevel(logging.DEBUG)
     _load_mitmproxy()
     from addons.proxy.master import ListenOptions, StartError, run_master  # noqa: PLC0415
 

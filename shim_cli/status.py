@@ -6,6 +6,7 @@ Invariant: the exit code is 0 for running, 3 for stopped and 1 for anything else
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 
 import typer
@@ -13,6 +14,7 @@ import typer
 from shim_cli.defaults import serve_command
 from shim_cli.durations import duration
 from shim_cli.health import Health, State, probe
+from shim_cli.quota import quota_lines
 
 EXIT_CODES: Mapping[State, int] = {"running": 0, "stopped": 3, "unhealthy": 1}
 
@@ -50,7 +52,8 @@ def _lines(health: Health, port: int) -> list[str]:
         ]
     report = health.report
     rows = [f"  {name:<20} {_plain(key, report[key])}" for key, name in _ROWS if key in report]
-    return [f"running at {health.url}", *rows, "See its models: codex-shim list"]
+    quota = quota_lines(report.get("quota"), time.time())
+    return [f"running at {health.url}", *rows, *quota, "See its models: codex-shim list"]
 
 
 def _plain(key: str, value: object) -> str:

@@ -17,7 +17,7 @@ from addons.core.errors import JSON_HEADERS, Problem, told
 from addons.core.gate import NO_TOKEN, TokenRule, token_refusal
 from addons.core.headers import LABEL
 from addons.core.routes import Route, RouteTable
-from addons.core.threads import Threads
+from addons.core.threads import Threads, thread_of
 from addons.core.turn import Answer, ClientRequest, Fault, Head, Plan, Reply, Step
 from addons.core.wire.peek import find_model
 
@@ -74,6 +74,8 @@ class Status:
     reasons: Mapping[str, str]
     """Route kind → why it is not live."""
     problems: tuple[str, ...]
+    quota: Mapping[str, list[dict[str, object]]] = field(default_factory=dict)
+    """Route → its windows, as upstreams last told them: figures alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +157,12 @@ class ShimFront:
         slug = find_model(request.body, request.header(b"content-encoding"), self.body_cap())
         if isinstance(slug, Problem):
             return AnswerPlan(slug.reply())
+        request.record.asked(slug, thread_of(request))
         table = self.table()
         route = self._route_of(request, slug, table)
         if route is None:
             return AnswerPlan(_unknown_slug(slug, table).reply())
+        request.record.routed(route.provider, route.model)
         return route.make_plan(replace(request, model=slug), route)
 
     def _route_of(self, request: ClientRequest, slug: str, table: RouteTable) -> Route | None:
@@ -203,6 +207,7 @@ def health(table: RouteTable, status: Status) -> dict[str, object]:
         "live_turns": status.live_turns,
         "reasons": dict(status.reasons),
         "problems": list(status.problems),
+        "quota": dict(status.quota),
     }
 
 

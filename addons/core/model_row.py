@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from addons.core.key_places import KeySlot
+from addons.core.prices import Price
 from addons.core.target import Target
 
 
@@ -25,6 +26,8 @@ class ModelRow:
     fallback: tuple[str, ...] = ()
     default_verbosity: str | None = None
     hidden_because: str = ""
+    price: Price | None = None
+    """What the row says that its tokens cost."""
 
     @property
     def holds_key(self) -> bool:

@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 
 from addons.core.credential import Secret
 from addons.core.key_places import DEFAULT_TTL_SECONDS, InlineKey, is_key
+from addons.core.prices import Price, price_of
 
 
 def _secret(value: object) -> object:
@@ -53,6 +54,17 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Key = Annotated[InlineKey | None, BeforeValidator(_secret)]
 Words = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
 HeaderTexts = Mapping[str, str]
+
+
+def _price(value: object) -> object:
+    price = price_of(value)
+    if value is not None and price is None:
+        msg = "it must be an object with input and output, and perhaps cached and cache_written: US dollars per million tokens"
+        raise ValueError(msg)
+    return price
+
+
+PriceField = Annotated[Price | None, BeforeValidator(_price)]
 
 
 class RowFields(BaseModel):
@@ -106,6 +118,7 @@ class RowFields(BaseModel):
         None, validation_alias=_named("thinking", "thinking_behavior", "thinking_mode")
     )
     fallback: Words = ()
+    price: PriceField = None
 
 
 OF_EARLIER_SHIMS = frozenset(

@@ -65,6 +65,7 @@ def row_of(fields: RowFields, slug: str, rules: Rules) -> ModelRow | FieldProble
         model=fields.model,
         fallback=tuple(fields.fallback),
         default_verbosity=fields.model_verbosity,
+        price=fields.price,
         hidden_because="" if fields.enabled else DISABLED,
     )
     try:

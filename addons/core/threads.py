@@ -50,6 +50,11 @@ class Threads:
         return next((self._slugs[one] for one in ids if one in self._slugs), None)
 
 
+def thread_of(request: ClientRequest) -> bytes | None:
+    """The id of the thread that a request belongs to, as its client names it."""
+    return next((value for name in ID_HEADERS if (value := request.header(name))), None)
+
+
 def _metadata(request: ClientRequest) -> dict[str, object]:
     try:
         value = orjson.loads(request.header(METADATA) or b"{}")

@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from addons.core.credential import Origin, Secret, SecretHeader
+from addons.core.record import TurnRecord
+
+if TYPE_CHECKING:
+    from addons.core.wire.responses import Usage
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -37,6 +41,8 @@ class ClientRequest:
     """Lower-case header name → the value that the client sent."""
     model: str = ""
     """The model that the body names, once the front has read it: a slug or an alias."""
+    record: TurnRecord = field(default_factory=TurnRecord, compare=False, repr=False)
+    """What is noted of the turn. Whoever decides about it may write; nobody decides by what is written."""
 
     def header(self, name: bytes) -> bytes | None:
         """Give the first value of a header (`name` in lower case), or None."""
@@ -130,6 +136,26 @@ class Translator(Protocol):
 
     def fail(self, fault: Fault) -> bytes:
         """The stream ends here: give the closing event, or nothing when the terminal event was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a stream, or a whole answer, came to."""
+
+    terminal: str = ""
+    """The type of the terminal event; empty when none came."""
+    error: str = ""
+    """The code of the error that the client was told."""
+    usage: Usage | None = None
+    rate_limits: Mapping[str, object] | None = None
+
+
+@runtime_checkable
+class Reports(Protocol):
+    """A translator that knows what its stream came to. Asked once, when the turn has ended."""
+
+    def report(self) -> Report:
+        """Sum up what was seen so far."""
 
 
 class Sink(Protocol):

@@ -92,7 +92,7 @@ def write_atomic(
     """
     try:
         target = Path(os.path.realpath(path))
-        _make_private(target.parent)
+        make_private(target.parent)
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
         try:
             _write_new(temporary, data, mode, owner)
@@ -128,10 +128,11 @@ def _is_given(path: Path, owner: tuple[int, int]) -> bool:
     return True
 
 
-def _make_private(folder: Path) -> None:
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this user alone. Raises OSError."""
     if folder.is_dir():
         return
-    _make_private(folder.parent)
+    make_private(folder.parent)
     # `mkdir(parents=True)` would give the folders in between the default mode.
     folder.mkdir(mode=0o700, exist_ok=True)
 

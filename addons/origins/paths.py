@@ -58,6 +58,16 @@ def catalog_file(env: Env) -> Path:
     return state_dir(env) / "custom_model_catalog.json"
 
 
+def access_log_file(env: Env) -> Path:
+    """One line for each turn."""
+    return state_dir(env) / "access.jsonl"
+
+
+def ledger_file(env: Env) -> Path:
+    """What turns have used."""
+    return state_dir(env) / "usage.sqlite"
+
+
 def standalone_config_file(env: Env) -> Path:
     """The generated config.toml, to look at or to copy from."""
     return state_dir(env) / "config.toml"

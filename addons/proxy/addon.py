@@ -24,9 +24,15 @@ from addons.core.credential import Origin
 from addons.core.egress import CA_FILE, proxy_for
 from addons.core.errors import Problem
 from addons.core.front import Endpoint, Endpoints, ShimFront, Status
+from addons.core.limits import MIB
 from addons.core.models_api import ModelsApi
+from addons.core.record import TurnRecord
+from addons.origins.books import Books
 from addons.origins.codex_config import CodexConfig
+from addons.origins.dashboard import Dashboard
 from addons.origins.local_token import LocalToken
+from addons.origins.paths import access_log_file, ledger_file
+from addons.origins.price_table import shipped_prices
 from addons.origins.sources import Sources
 from addons.origins.wiring import switch_origin
 from addons.proxy.engine.engine import Engine
@@ -41,6 +47,9 @@ log = logging.getLogger(__name__)
 
 SETTINGS = "codex_shim_settings"
 ALLOW_REMOTE = "codex_shim_allow_remote"
+CAPTURE = "codex_shim_capture"
+CAPTURE_BYTES = 4 * MIB
+"""How much of each body on the wire is kept beside its flow, where flows are looked at."""
 REFRESH_SECONDS = 300.0
 """How often the account's model list is asked for. Unchanged, it costs one 304."""
 LOOK_SECONDS = 2.0
@@ -52,6 +61,8 @@ class CodexShim:
 
     name = "codex_shim"
     engine: Engine
+    books: Books
+    dashboard: Dashboard
     sources: Sources
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
@@ -65,6 +76,9 @@ class CodexShim:
     def load(self, loader: Loader) -> None:
         """Register the options, and set those of mitmproxy that have one right value."""
         loader.add_option(SETTINGS, str, "", "models.json. Default: ~/.codex-shim/models.json")
+        loader.add_option(
+            CAPTURE, int, CAPTURE_BYTES, "Bytes of each wire body kept with its flow. 0: none."
+        )
         loader.add_option(ALLOW_REMOTE, bool, False, "Serve clients on other machines.")  # noqa: FBT003
         # eager would dial the dead sink for each client, and hang up on the client when that fails
         ctx.options.update_defer(connection_strategy="lazy", keep_host_header=True)
@@ -87,6 +101,8 @@ class CodexShim:
             raise exceptions.OptionsError(msg)
         if SETTINGS in updated:
             self._use_settings(getattr(ctx.options, SETTINGS))
+        if CAPTURE in updated:
+            self.engine.capture_bytes = max(0, getattr(ctx.options, CAPTURE))
 
     def _use_settings(self, settings: str) -> None:
         try:
@@ -96,6 +112,8 @@ class CodexShim:
             msg = f"{error}. Correct it, then start codex-shim again."
             raise exceptions.OptionsError(msg) from None
         self.sources = sources
+        if not hasattr(self, "engine"):
+            self._open_books()
         front = ShimFront(
             sources.table,
             self._status,
@@ -108,13 +126,30 @@ class CodexShim:
             # its turns go on, so it stays: another one would know none of them
             engine.front, engine.limits = front, sources.settings.limits
             return
-        self.engine = Engine(front, sources.settings.limits, proxy_for=self._proxy_for)
+        self.engine = Engine(
+            front, sources.settings.limits, proxy_for=self._proxy_for, on_turn=self._turn_ended
+        )
         self.engine.install()
+
+    def _open_books(self) -> None:
+        ledger = ledger_file(self._env)
+        self.books = Books(access_log_file(self._env), ledger)
+        self.dashboard = Dashboard(
+            ledger,
+            self.books,
+            running=lambda: self.engine.running,
+            prices=lambda: shipped_prices(self.sources.rows.rows),
+        )
+
+    def _turn_ended(self, record: TurnRecord) -> None:
+        self.books.note(record)
+        self.dashboard.turn_ended(record)
 
     def _more(self, sources: Sources) -> Endpoints:
         switch = switch_origin(self._env, sources.table, self._port)
         models = ModelsApi(sources.table, CodexConfig(self._env).model_in_force, switch)
-        return {**models.endpoints, "/api/turns": Endpoint(("GET",), self._last_turns.plan)}
+        turns = Endpoint(("GET",), self._last_turns.plan)
+        return {**models.endpoints, **self.dashboard.endpoints, "/api/turns": turns}
 
     def running(self) -> None:
         """Begin to ask for the account's models now and then."""
@@ -138,7 +173,9 @@ class CodexShim:
         """Drain: stop listening, let turns finish, end what is left with a typed failure."""
         if self._refreshing:
             self._refreshing.cancel()
+        self.dashboard.close()
         await self.engine.shutdown()
+        await asyncio.to_thread(self.books.close)
 
     # Connections ------------------------------------------------------------------------------------------
 
@@ -209,9 +246,13 @@ class CodexShim:
             version=VERSION,
             pid=os.getpid(),
             uptime_seconds=time.monotonic() - self._started,
-            live_turns=self.engine.live_turns - 1,  # the one that asks is none
+            live_turns=len(self.engine.running),
             reasons=self.sources.reasons,
             problems=self.sources.problems,
+            quota={
+                route: [one.plain() for one in windows.values()]
+                for route, windows in self.books.quotas.items()
+            },
         )
 
 

@@ -20,7 +20,7 @@ from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver, tlsconf
 from mitmproxy.options import Options
 
 from addons.origins.confdir import usable_confdir
-from addons.proxy.addon import ALLOW_REMOTE, SETTINGS, CodexShim
+from addons.proxy.addon import ALLOW_REMOTE, CAPTURE, SETTINGS, CodexShim
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,12 @@ class ShimMaster(master.Master):
             next_layer.NextLayer(),
             tlsconfig.TlsConfig(),
         )
-        own = {SETTINGS: str(listen.settings or ""), ALLOW_REMOTE: listen.allow_remote}
+        # nobody looks at the flows of this master
+        own = {
+            SETTINGS: str(listen.settings or ""),
+            ALLOW_REMOTE: listen.allow_remote,
+            CAPTURE: 0,
+        }
         try:
             self.options.update(**own)
         except exceptions.OptionsError as error:

@@ -37,6 +37,7 @@ Commands:
   generate    Write the model catalog and a config.toml to try.
   list        List the models that Codex can choose, and where they go.
   status      Say whether the shim runs.
+  usage       Say what turns have used: tokens, cache, cost and quota.
   doctor      Check everything that a turn needs, and say what to type.
   completion  Print what makes a shell complete these commands.
   report      Write one zip for a bug report, without text or secrets.

@@ -85,6 +85,7 @@ def test_health_is_told_from_memory(path: str) -> None:
         "live_turns": 3,
         "reasons": {"chatgpt": "logged out"},
         "problems": ["models.json: broken"],
+        "quota": {},
     }
 
 

@@ -172,6 +172,8 @@ class ByokPlan:
         if isinstance(payload, Problem):
             return payload
         conversation = settings.read(payload, settings.target.lineage)
+        if isinstance(conversation, Conversation):
+            request.record.dropped = list(conversation.dropped)
         if self._is_unary_compaction and isinstance(conversation, Conversation):
             return ask_for_summary(conversation)
         return conversation

@@ -25,7 +25,7 @@ from addons.core.providers.chatgpt_problems import (
     redirect_problem,
     unknown_path_problem,
 )
-from addons.core.providers.passthrough import PassThrough
+from addons.core.providers.passthrough import watching
 from addons.core.routes import Route
 from addons.core.turn import (
     Answer,
@@ -38,11 +38,9 @@ from addons.core.turn import (
     Relay,
     Send,
     Step,
-    Translator,
     WireRequest,
 )
 from addons.core.wire.peek import with_model
-from addons.core.wire.responses import Watcher
 
 DEFAULT_BASE_URL = "https://chatgpt.com/backend-api/codex"
 BASE_URL_VARIABLE = "CODEX_SHIM_CHATGPT_BASE_URL"
@@ -185,7 +183,10 @@ class ChatGPTPlan:
             return self._tell(redirect_problem(self._request, head, self._settings.base.origin))
         if _is_html(head):
             return Collect(self._settings.limits.error_body_bytes)
-        return Relay(Head(head.status, client_headers(head.headers)), self._translator(head))
+        return Relay(
+            Head(head.status, client_headers(head.headers)),
+            watching(head, self._settings.limits.event_bytes),
+        )
 
     def on_body(self, head: Head, body: bytes) -> Step:
         """Say what the HTML page means."""
@@ -234,13 +235,6 @@ class ChatGPTPlan:
         self._login = newer
         self._wire = replace(wire, secrets=self._settings.login_credential(newer))
         return Send(self._wire)
-
-    def _translator(self, head: Head) -> Translator:
-        encoding = (head.header(b"content-encoding") or b"identity").strip().lower()
-        streams = head.status == HTTPStatus.OK and _media_type(head) == b"text/event-stream"
-        if streams and encoding == b"identity":
-            return Watcher(self._settings.limits.event_bytes)
-        return PassThrough()
 
 
 def _forbids(problem: LoginProblem, own: tuple[SecretHeader, ...]) -> bool:

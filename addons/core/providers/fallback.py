@@ -68,6 +68,7 @@ class FallbackPlan:
             # One that answers at once has nothing to offer: its key is missing, or it cannot read the request.
             if isinstance(step, Send | Synthesize):
                 self._plan, self._answering = plan, route
+                self._request.record.routed(route.provider, route.model)
                 return self._announced(step)
         return None
 

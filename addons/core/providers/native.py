@@ -23,7 +23,7 @@ from addons.core.providers.byok_problems import (
     key_problem,
     redirect_problem,
 )
-from addons.core.providers.passthrough import PassThrough
+from addons.core.providers.passthrough import watching
 from addons.core.providers.tries import Tries
 from addons.core.routes import Route
 from addons.core.target import Target
@@ -38,12 +38,10 @@ from addons.core.turn import (
     Relay,
     Send,
     Step,
-    Translator,
     WireRequest,
 )
 from addons.core.upstream_errors import retry_after_of, upstream_problem
 from addons.core.wire.peek import leading_model, peek_model, with_model
-from addons.core.wire.responses import Watcher
 
 DEFAULT_LIMITS = Limits()
 COMPACT = "/compact"
@@ -94,7 +92,10 @@ class NativePlan:
         is_page = _media_type(head) == b"text/html"
         if is_page or (head.status >= HTTPStatus.BAD_REQUEST and self._request.is_codex):
             return Collect(self._settings.limits.error_body_bytes)
-        return Relay(Head(head.status, client_headers(head.headers)), self._translator(head))
+        return Relay(
+            Head(head.status, client_headers(head.headers)),
+            watching(head, self._settings.limits.event_bytes),
+        )
 
     def on_body(self, head: Head, body: bytes) -> Step:
         """Say what the refusal means."""
@@ -140,13 +141,6 @@ class NativePlan:
         if isinstance(peek, Problem):
             return peek
         return orjson.dumps(merged({**peek.payload, "model": target.model}, target.extra_body))
-
-    def _translator(self, head: Head) -> Translator:
-        encoding = (head.header(b"content-encoding") or b"identity").strip().lower()
-        streams = head.status == HTTPStatus.OK and _media_type(head) == b"text/event-stream"
-        if streams and encoding == b"identity":
-            return Watcher(self._settings.limits.event_bytes)
-        return PassThrough()
 
     def _asked_wait(self, head: Head) -> float | None:
         return retry_after_of(head.headers, self._settings.clock())

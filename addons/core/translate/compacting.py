@@ -14,8 +14,8 @@ from addons.core.translate.compaction import compaction_item
 from addons.core.translate.dialect import EventReader
 from addons.core.translate.emitter import Emitter
 from addons.core.translate.events import Event, Failed, Stopped, StopReason, TextDelta, UsageSeen
-from addons.core.translate.stream import NO_END, OF_THE_UPSTREAM
-from addons.core.turn import Fault
+from addons.core.translate.stream import NO_END, OF_THE_UPSTREAM, report_of
+from addons.core.turn import Fault, Report
 from addons.core.wire.responses import Usage
 
 Json = dict[str, object]
@@ -100,6 +100,11 @@ class CompactionTranslator:
             # The fault says better what happened than a reader that only sees its bytes end.
             events += [one for one in self._reader.finish() if not isinstance(one, Failed)]
         return self._take((*events, Failed(problem_of(fault))))
+
+    def report(self) -> Report:
+        """What the stream came to."""
+        done = {"status": "completed"} if isinstance(self._summary.outcome, str) else {}
+        return report_of({**self._emitter.response, **done}, self._summary.usage)
 
     def _take(self, events: Iterable[Event]) -> bytes:
         self._summary.take(events)

@@ -12,7 +12,8 @@ from addons.core.errors import Problem, problem_of
 from addons.core.translate.dialect import EventReader
 from addons.core.translate.emitter import Emitter
 from addons.core.translate.events import Event, Failed, Stopped
-from addons.core.turn import Fault, FaultKind
+from addons.core.turn import Fault, FaultKind, Report
+from addons.core.wire.responses import Usage, code_of
 
 Ended = Callable[[Mapping[str, object]], None]
 
@@ -60,11 +61,22 @@ class StreamTranslator:
                 return self._emit(events)
         return self._emit((Failed(problem_of(fault)),))
 
+    def report(self) -> Report:
+        """What the stream came to."""
+        return report_of(self._emitter.response, self._emitter.usage)
+
     def _emit(self, events: Sequence[Event]) -> bytes:
         written = self._emitter.emit(events)
         if self._emitter.terminal:
             self._ended(self._emitter.response)
         return written
+
+
+def report_of(response: Mapping[str, object], usage: Usage | None) -> Report:
+    """What a response object says that the client was told."""
+    status, error = response["status"], response["error"]
+    terminal = "" if status == "in_progress" else f"response.{status}"
+    return Report(terminal, code_of(error) if isinstance(error, dict) else "", usage)
 
 
 def whole(reader: EventReader, emitter: Emitter, body: bytes) -> Problem | None:

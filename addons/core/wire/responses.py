@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import orjson
 
 from addons.core.errors import failed_event, problem_of
-from addons.core.turn import Fault, FaultKind
+from addons.core.record import shown
+from addons.core.turn import Fault, FaultKind, Head, Report
 from addons.core.wire.sse import BlockReader, parse_block
 
 CREATED = b"response.created"
@@ -37,6 +38,7 @@ class Usage:
     reasoning_tokens: int
     total_tokens: int
     cache_written_tokens: int = 0
+    """Part of the input; only providers that charge for it tell."""
 
     @classmethod
     def of(cls, value: object) -> Usage | None:
@@ -59,6 +61,16 @@ class Usage:
             total,
             _integer(written) or 0,
         )
+
+    def plain(self) -> dict[str, int]:
+        """As plain data, under short names."""
+        return {
+            "input": self.input_tokens,
+            "cached": self.cached_tokens,
+            "cache_written": self.cache_written_tokens,
+            "output": self.output_tokens,
+            "reasoning": self.reasoning_tokens,
+        }
 
     def wire(self) -> dict[str, object]:
         """The `usage` object of a response: clients validate that both detail objects are there."""
@@ -214,3 +226,36 @@ class Watcher:
     def rate_limits(self) -> Mapping[str, object] | None:
         """The last `codex.rate_limits` event, as it came."""
         return _parsed(self._rate_limits) or None
+
+    def report(self) -> Report:
+        """What the stream came to."""
+        last = _parsed(self._terminal)
+        response = _object(last.get("response"))
+        error = _object(response.get("error")) or _object(last.get("error")) or last
+        return Report(
+            self.terminal_type,
+            code_of(error),
+            Usage.of(response.get("usage")),
+            self.rate_limits,
+        )
+
+
+def code_of(error: Mapping[str, object]) -> str:
+    """The code of an error object, else its type; empty when it has neither."""
+    code = error.get("code") or error.get("type")
+    return shown(code) if isinstance(code, str) and not code.startswith("response.") else ""
+
+
+def whole_report(head: Head, body: bytes) -> Report:
+    """What an answer came to that is at hand as a whole: an event stream, or JSON of any status."""
+    if (head.header(b"content-type") or b"").startswith(b"text/event-stream"):
+        watcher = Watcher(len(body) + 1)
+        watcher.feed(body)
+        return watcher.report()
+    try:
+        answer = _object(orjson.loads(body))
+    except orjson.JSONDecodeError:
+        return Report()
+    error = answer.get("error")
+    known = error if isinstance(error, dict) else {}
+    return Report(error=code_of(known), usage=Usage.of(answer.get("usage")))

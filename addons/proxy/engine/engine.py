@@ -25,6 +25,7 @@ from mitmproxy.utils import asyncio_utils
 from addons.core.credential import Origin
 from addons.core.errors import Problem, problem_of
 from addons.core.limits import Limits
+from addons.core.record import TurnRecord
 from addons.core.turn import Fault, FaultKind, Front
 from addons.proxy.engine import closing, replay
 from addons.proxy.engine.downstream import http_response
@@ -44,6 +45,14 @@ _LOOK_SECONDS = 0.02
 ProxyFor = Callable[[Origin], Origin | None]
 
 
+OnTurn = Callable[[TurnRecord], None]
+"""Told of each turn that has ended, on the event loop: it must not wait and not raise."""
+
+
+def nobody_listens(_: TurnRecord) -> None:
+    """What ended turns came to is kept nowhere."""
+
+
 def no_proxy(_: Origin) -> None:
     """Every upstream is reached directly."""
 
@@ -61,11 +70,15 @@ class Engine:
         *,
         proxy_for: ProxyFor = no_proxy,
         now: Callable[[], float] = time.monotonic,
+        on_turn: OnTurn = nobody_listens,
     ) -> None:
         self.front = front
         self.limits = limits
         self.now = now
+        self.capture_bytes = 0
+        """How much of each body on the wire is kept beside its flow. 0 keeps none."""
         self._proxy_for = proxy_for
+        self._on_turn = on_turn
         self._turns: dict[str, OutletStream] = {}
         self._accepted: set[str] = set()
         self._replays: dict[str, ConnectionHandler] = {}
@@ -127,6 +140,11 @@ class Engine:
         """How many turns run now."""
         return len(self._turns)
 
+    @property
+    def running(self) -> list[TurnRecord]:
+        """What is noted so far of the turns that run now. A page or a health check is none."""
+        return [turn.record for turn in self._turns.values() if turn.record.slug]
+
     def register(self, turn: OutletStream) -> None:
         """A turn begins."""
         self._turns[turn.flow.id] = turn
@@ -134,7 +152,8 @@ class Engine:
 
     def forget(self, turn: OutletStream) -> None:
         """A turn has ended."""
-        self._turns.pop(turn.flow.id, None)
+        if self._turns.pop(turn.flow.id, None) and turn.record.slug:
+            self._on_turn(turn.record)
         if not self._turns:
             self._idle.set()
 

@@ -30,6 +30,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpRequestHeadersHook, HttpReque
 from addons.core.credential import Secret
 from addons.core.errors import Problem
 from addons.core.limits import Limits
+from addons.core.record import TurnRecord
 from addons.core.turn import ClientRequest, Fault, FaultKind
 
 BAD_REQUEST = Problem(
@@ -75,6 +76,7 @@ class IntakeStream(HttpStream):
         self.admission = Admission.NONE
         self.refusal: Problem | None = None
         self.ended = False
+        self.record = TurnRecord()
         self._received = 0
 
     # What the subclass does -------------------------------------------------------------------------------
@@ -205,6 +207,7 @@ class IntakeStream(HttpStream):
             headers=tuple(request.headers.fields),
             body=request.raw_content or b"",
             credentials=self.credentials,
+            record=self.record,
         )
 
     # After the end ----------------------------------------------------------------------------------------

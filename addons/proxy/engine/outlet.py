@@ -37,6 +37,7 @@ from addons.proxy.engine.clock import SilenceClock
 from addons.proxy.engine.downstream import HEARTBEAT, Downstream, http_response
 from addons.proxy.engine.intake import IntakeStream
 from addons.proxy.engine.messages import Injected, Signal
+from addons.proxy.engine.recorder import Recorder
 from addons.proxy.engine.synthetic import SyntheticSource
 from addons.proxy.engine.upstream import Upstream
 
@@ -44,13 +45,14 @@ if TYPE_CHECKING:
     from addons.proxy.engine.engine import Engine
     from addons.proxy.engine.layer import ShimHttpLayer
 
+CLIENT_LEFT = "client_left"
 KILLED = Fault(FaultKind.KILLED, "killed in mitmproxy")
 
 
 class OutletStream(IntakeStream):
     """Answers one request. What to ask which upstream is up to the subclass."""
 
-    translator: Translator
+    translator: Translator | None = None
 
     def __init__(
         self, context: Context, stream_id: int, engine: Engine, layer: ShimHttpLayer
@@ -61,6 +63,7 @@ class OutletStream(IntakeStream):
         self.upstream = Upstream(layer)
         self.downstream = Downstream()
         self.clock = SilenceClock(self.limits, engine.now)
+        self.recorder = Recorder(self.record, engine.capture_bytes, engine.now)
         self.source: SyntheticSource | None = None
         self._wakeup: commands.RequestWakeup | None = None
         self._doom: Fault | None = None
@@ -130,6 +133,7 @@ class OutletStream(IntakeStream):
             yield from self._write(HEARTBEAT)
 
     def _write(self, data: bytes) -> CommandGenerator[None]:
+        self.recorder.wrote(data)
         if self._keeps_body:
             self.response_body_buf += data
         yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
@@ -150,6 +154,7 @@ class OutletStream(IntakeStream):
 
     def answer(self, reply: Reply) -> CommandGenerator[None]:
         """End the turn with a whole answer."""
+        self.recorder.answered(reply)
         yield from self._write_whole(http_response(reply))
         yield from self._close_flow(HttpResponseHook(self.flow))
 
@@ -162,7 +167,7 @@ class OutletStream(IntakeStream):
 
     def finish(self) -> CommandGenerator[None]:
         """The upstream or the origin is done; the translator adds what is missing."""
-        closing = self.translator.finish()
+        closing = self.translator.finish() if self.translator else b""
         yield from self._end_stream(closing if self.downstream.takes_closing else b"")
         yield from self._close_flow(HttpResponseHook(self.flow))
 
@@ -171,10 +176,13 @@ class OutletStream(IntakeStream):
         if self.ended:
             return
         problem = problem_of(fault)
+        self.record.ended = fault.kind
+        self.recorder.attempt_ended(fault)
         if not self.downstream.started:
             reply = told(problem, to_codex=self.client_request().is_codex)
+            self.recorder.answered(reply)
             yield from self._write_whole(http_response(reply))
-        elif self.downstream.is_sse:
+        elif self.downstream.is_sse and self.translator:
             yield from self._end_stream(self.translator.fail(fault))
         else:
             yield from self._cut(fault)
@@ -183,6 +191,7 @@ class OutletStream(IntakeStream):
     def client_gone(self, event: RequestProtocolError) -> CommandGenerator[None]:  # noqa: ARG002
         """End the turn without an answer. The event's own text may quote raw bytes."""
         self.ended = True
+        self.record.ended = CLIENT_LEFT
         yield from self._stop_work()
         self.client_state = self.state_done
         yield from self._close_flow(self._error_hook("Client disconnected."))
@@ -235,6 +244,7 @@ class OutletStream(IntakeStream):
             response.timestamp_end = time.time()
             if self.response_body_buf:
                 response.data.content = bytes(self.response_body_buf)
+        self.recorder.turn_ended(self.flow, self.translator)
         self.leave()
         yield hook
         if self.client_state == self.state_done:

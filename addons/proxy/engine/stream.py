@@ -120,6 +120,7 @@ class TurnStream(OutletStream):
         if self.flow.response:
             yield from self._answer_of_a_hook(self.flow.response)
             return
+        self.recorder.turn_begins(self.flow)
         self.plan = self._engine.front.plan(self.client_request())
         yield from self._follow(self.plan.start())
 
@@ -153,6 +154,7 @@ class TurnStream(OutletStream):
             yield from self.wake_after(step.delay)
             return
         origin = step.wire.origin
+        self.recorder.attempt_begins(step.wire, self.flow)
         connection, error = yield from self._connect(origin)
         if (yield from self.check_killed(True)):  # noqa: FBT003
             return
@@ -160,6 +162,7 @@ class TurnStream(OutletStream):
             fault = connect_fault(
                 error or "", origin, timed_out=self.connect_timed_out, limits=self.limits
             )
+            self.recorder.attempt_ended(fault)
             yield from self._follow(self.plan.on_fault(fault))
             return
         self.context.server = self.flow.server_conn = connection
@@ -188,6 +191,7 @@ class TurnStream(OutletStream):
 
     def _attempt_failed(self, fault: Fault) -> CommandGenerator[None]:
         """Try what the plan has left, unless the client was given a part of this answer."""
+        self.recorder.attempt_ended(fault)
         if self.downstream.started:
             yield from self.fail(fault)
         else:
@@ -203,10 +207,12 @@ class TurnStream(OutletStream):
         if response.status_code < _FIRST_FINAL_STATUS or not has_valid_headers(response):
             detail = "its response head is not usable"
             fault = Fault(FaultKind.PROTOCOL, detail, self.upstream.origin)
+            self.recorder.attempt_ended(fault)
             yield from self.upstream.give_up()
             yield from self._follow(self.plan.on_fault(fault))
             return
         self._head = Head(response.status_code, tuple(response.headers.fields))
+        self.recorder.head(self._head, self.flow)
         yield from self._follow(self.plan.on_head(self._head))
 
     def state_collect(self, event: events.Event) -> CommandGenerator[None]:
@@ -216,6 +222,7 @@ class TurnStream(OutletStream):
         """
         if isinstance(event, ResponseData):
             self._collected += event.data
+            self.recorder.heard(event.data)
         full = len(self._collected) >= self._collect_limit
         if not full and not isinstance(event, ResponseEndOfMessage):
             return
@@ -237,12 +244,14 @@ class TurnStream(OutletStream):
     def state_relay(self, event: events.Event) -> CommandGenerator[None]:
         """Stream what the upstream says through the translator."""
         if isinstance(event, ResponseData):
+            self.recorder.heard(event.data)
             yield from self._translate(event.data)
         elif isinstance(event, ResponseEndOfMessage):
             self.upstream.ended()
             yield from self.finish()
 
     def _translate(self, data: bytes) -> CommandGenerator[None]:
+        assert self.translator  # noqa: S101  the answer was opened with one
         yield from self.give(self.translator.feed(data))
         if self.translator.terminal and not self._lingers:
             self._lingers = True

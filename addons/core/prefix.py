@@ -1,0 +1,89 @@
+"""Where a thread's prompt stopped being a continuation of itself: from there on a provider's cache helps no more.
+
+Looks at what was sent upstream, in any dialect: tools, instructions, then item by item, each as a short digest. Cache
+marks do not count: they move from turn to turn. Never does: keep content, or more than the last threads. Invariant:
+total; a turn that only goes on, or goes back, breaks nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import orjson
+
+from addons.core.limits import MIB
+from addons.core.wire.peek import decode
+
+MOST_SERIES = 256
+LARGEST_BODY = 16 * MIB
+_HEADS = ("tools", "instructions", "system")
+_ITEMS = ("input", "messages")
+_CACHE_MARK = re.compile(rb',?"cache_control":\{[^{}]*\}')
+
+Marks = tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """One prompt as digests: what comes before the items, by name, and the items in order."""
+
+    heads: dict[str, bytes]
+    items: Marks
+    name: str
+    """How the dialect calls its list of items."""
+
+
+def prefix_of(body: bytes, content_encoding: bytes | None = None) -> Prefix | None:
+    """Take the digests of a request body; None for what is no prompt."""
+    decoded = decode(body, content_encoding, LARGEST_BODY)
+    if not isinstance(decoded, bytes) or len(decoded) > LARGEST_BODY:
+        return None
+    try:
+        payload = orjson.loads(decoded)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(payload, dict):
+        return None
+    name = next((one for one in _ITEMS if isinstance(payload.get(one), list)), None)
+    if name is None:
+        return None
+    heads = {head: _digest(payload[head]) for head in _HEADS if head in payload}
+    return Prefix(heads, tuple(_digest(item) for item in payload[name]), name)
+
+
+def _digest(value: object) -> bytes:
+    plain = _CACHE_MARK.sub(b"", orjson.dumps(value))
+    return hashlib.blake2b(plain, digest_size=8).digest()
+
+
+def broken_at(before: Prefix, after: Prefix) -> str:
+    """Name the first part that is not what it was; empty when the prompt goes on, or went back."""
+    for head in _HEADS:
+        if before.heads.get(head) != after.heads.get(head):
+            return head
+    pairs = zip(before.items, after.items, strict=False)
+    at = next((at for at, (old, new) in enumerate(pairs) if old != new), None)
+    return "" if at is None else f"{after.name}[{at}]"
+
+
+class Prefixes:
+    """The last prompt of each series: a thread's turns that ask one model and begin with the same item."""
+
+    def __init__(self, most: int = MOST_SERIES) -> None:
+        self._most = most
+        self._last: OrderedDict[tuple[str, str, bytes], Prefix] = OrderedDict()
+
+    def broke_at(self, thread: str, model: str, prefix: Prefix) -> str:
+        """Say where this prompt breaks with the one before it, and remember it."""
+        if not prefix.items:
+            return ""
+        # Codex's helper calls share the thread and begin differently; a compacted thread begins anew
+        key = (thread, model, prefix.items[0])
+        before = self._last.pop(key, None)
+        self._last[key] = prefix
+        if len(self._last) > self._most:
+            self._last.popitem(last=False)
+        return broken_at(before, prefix) if before else ""

@@ -1,0 +1,1 @@
+"""Data that is shipped: what changes without the code changing."""

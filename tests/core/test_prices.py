@@ -1,0 +1,49 @@
+"""What tokens cost, and that what is not known is not called zero."""
+
+import pytest
+
+from addons.core.prices import Price, PriceTable, price_of
+from addons.core.row_fields import RowFields, read_row
+from addons.origins.price_table import shipped_prices
+
+TABLE = PriceTable("2026-01-01", {"big": Price(10.0, 40.0, 1.0, 12.5)}, {"mine": Price(1.0, 2.0)})
+
+
+def test_each_kind_of_token_has_its_price() -> None:
+    tokens = {"input": 1_000_000, "cached": 500_000, "cache_written": 100_000, "output": 10_000}
+    assert Price(10.0, 40.0, 1.0, 12.5).cost(tokens) == pytest.approx(4.0 + 0.5 + 1.25 + 0.4)
+    assert Price(10.0, 40.0).cost(tokens) == pytest.approx(10.4)
+
+
+@pytest.mark.parametrize("model", ["big", "BIG", "vendor/big", "big-20260102", "big-2026-01-02", "big-latest"])  # fmt: skip
+def test_a_model_is_found_under_the_names_that_vendors_give_it(model: str) -> None:
+    assert TABLE.find("slug", model) == TABLE.models["big"]
+
+
+def test_a_rows_own_price_wins_and_an_unknown_model_has_none() -> None:
+    assert TABLE.find("mine", "big") == TABLE.rows["mine"]
+    assert TABLE.find("slug", "bigger") is None
+    assert TABLE.find("slug", "") is None
+
+
+def test_the_shipped_table_is_dated_and_whole() -> None:
+    table = shipped_prices()
+    assert table.date.startswith("20")
+    assert len(table.models) > 30
+    for price in table.models.values():
+        assert 0 < price.input <= price.output
+        assert price.cached is None or price.cached <= price.input
+
+
+def test_a_row_may_say_its_price_and_a_wrong_one_is_told() -> None:
+    row = read_row({"model": "m", "price": {"input": 1, "output": 2.5}})
+    assert isinstance(row, RowFields)
+    assert row.price == Price(1.0, 2.5)
+    wrong = read_row({"model": "m", "price": {"input": "cheap"}})
+    assert isinstance(wrong, tuple)
+    assert wrong[0].field == "price"
+
+
+@pytest.mark.parametrize("value", [None, 3, [], {}, {"input": True, "output": 1}, {"input": -1, "output": 1}])  # fmt: skip
+def test_what_is_no_price_is_none(value: object) -> None:
+    assert price_of(value) is None

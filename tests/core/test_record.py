@@ -1,0 +1,83 @@
+"""A turn's record: what of it may be shown, and its one line."""
+
+import pytest
+
+from addons.core.record import (
+    HIDDEN,
+    AttemptRecord,
+    TurnRecord,
+    answer_headers,
+    request_headers,
+    shown,
+    shown_path,
+)
+from addons.core.record_line import count, marker, summary
+from addons.core.wire.responses import Usage
+
+
+def record(**fields: object) -> TurnRecord:
+    made = TurnRecord(slug="fast", route="openai", model="gpt-5.5", status=200)
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made
+
+
+def test_the_line_says_what_a_user_wants_to_know() -> None:
+    whole = record(
+        terminal="response.completed",
+        ttft=0.8,
+        seconds=0.8 + 640 / 312,
+        usage=Usage(18_200, 17_000, 640, 0, 18_840),
+    )
+    line = "fast → gpt-5.5 · 200 · TTFT 0.8 s · 312 tok/s · in 18.2k (cached 17k) out 640"
+    assert summary(whole) == line
+    assert marker(whole) == ""
+
+
+@pytest.mark.parametrize(
+    ("turn", "line", "mark"),
+    [
+        (TurnRecord(slug="x"), "x · no answer", ":red_circle:"),
+        (record(status=429, error="slow"), "fast → gpt-5.5 · 429 · slow", ":red_circle:"),
+        (
+            record(terminal="response.failed", error="server_error"),
+            "fast → gpt-5.5 · 200 · response.failed · server_error",
+            ":red_circle:",
+        ),
+        (record(ended="killed", ttft=12.34), "fast → gpt-5.5 · 200 · killed · TTFT 12.3 s", ":red_circle:"),
+        (
+            record(attempts=[AttemptRecord("u", "", "POST", 0.0)] * 2),
+            "fast → gpt-5.5 · 200 · 2 attempts",
+            ":yellow_circle:",
+        ),
+    ],
+)  # fmt: skip
+def test_the_line_says_what_went_wrong(turn: TurnRecord, line: str, mark: str) -> None:
+    assert summary(turn) == line
+    assert marker(turn) == mark
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [(0, "0"), (999, "999"), (1000, "1k"), (18_249, "18.2k"), (999_949, "999.9k"), (1_300_000, "1.3M")],
+)  # fmt: skip
+def test_counts_are_short(tokens: int, text: str) -> None:
+    assert count(tokens) == text
+
+
+def test_a_clients_text_cannot_move_the_cursor_or_fill_the_line() -> None:
+    assert shown("a\x1b[2Jb\n") == "a?[2Jb?"
+    assert len(shown("x" * 10_000)) == 100
+
+
+def test_secrets_of_headers_and_urls_are_hidden() -> None:
+    sent = ((b"accept", b"x"), (b"X-My-Token", b"t0p"))
+    assert request_headers(sent, [b"authorization"]) == [
+        ["accept", "x"],
+        ["X-My-Token", HIDDEN],
+        ["authorization", HIDDEN],
+    ]
+    came = ((b"Set-Cookie", b"s3ss"), (b"x-ratelimit-remaining-tokens", b"5"))
+    assert answer_headers(came) == [["Set-Cookie", HIDDEN], ["x-ratelimit-remaining-tokens", "5"]]
+    assert shown_path("/v1/x?api-version=2&key=abc&b") == f"/v1/x?api-version=2&key={HIDDEN}&b"
+    assert shown_path("/v1/x") == "/v1/x"

@@ -1,0 +1,120 @@
+"""The dashboard's page and data, over the product's own Master."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from addons.origins.dashboard import PAGES
+from addons.proxy.master import ListenOptions, ShimMaster
+from tests.support.client import Client, client
+from tests.support.waiting import until
+
+DEMO = b'{"model":"shim-demo","stream":true,"input":"hi"}'
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[tuple[ShimMaster, int]]:
+    """A shim on an empty machine: it answers by its demo."""
+    env = {"HOME": str(folder), "PATH": "", "CODEX_SHIM_STATE_DIR": str(folder / "state"), "CODEX_SHIM_DISABLE_CHATGPT": "1"}  # fmt: skip
+    ready = asyncio.Event()
+    master = ShimMaster(ListenOptions("127.0.0.1", 0), lambda _: ready.set(), env)
+    task = asyncio.create_task(master.run())  # noqa: TID251, RUF100  awaited below
+    await ready.wait()
+    try:
+        yield master, int(master.address.rpartition(":")[2])
+    finally:
+        master.shutdown()  # type: ignore[no-untyped-call]
+        await task
+
+
+async def events(c: Client) -> AsyncIterator[dict[str, Any]]:
+    await c.get("/api/events")
+    assert (await c.head()).header(b"content-type") == b"text/event-stream"
+    while data := await c.chunk():
+        for block in data.decode().split("\n\n"):
+            if block.startswith("data: "):
+                yield orjson.loads(block[6:])
+
+
+async def test_a_listener_sees_turns_begin_and_end(tmp_path: Path) -> None:
+    async with running(tmp_path) as (_, port), client(port) as watcher, client(port) as c:
+        stream = events(watcher)
+        hello = await anext(stream)
+        assert (hello["kind"], hello["turns"], hello["running"]) == ("hello", [], [])
+        await c.post("/v1/responses", DEMO)
+        assert (await c.response()).complete
+        async for event in stream:
+            if event["kind"] == "turn":
+                break
+        turn = event["turn"]
+        assert (turn["slug"], turn["route"], turn["ok"]) == ("shim-demo", "demo", True)
+        assert turn["output"] > 0
+        assert "hi" not in turn.values()
+
+
+async def test_what_was_recorded_is_there_for_who_comes_later(tmp_path: Path) -> None:
+    async with running(tmp_path) as (master, port), client(port) as c:
+        await c.post("/v1/responses", DEMO)
+        await c.response()
+        await asyncio.to_thread(master.shim.books.close)
+        async with client(port) as watcher:
+            hello = await anext(events(watcher))
+            await watcher.get("/health")
+        assert [turn["slug"] for turn in hello["turns"]] == ["shim-demo"]
+        await c.get("/api/usage?since=24h")
+        usage = orjson.loads((await c.response()).body)
+        assert usage["all"]["turns"] == 1
+        assert [one["key"] for one in usage["models"]] == ["shim-demo"]
+        assert usage["days"][0]["input"] == usage["all"]["input"] > 0
+
+
+async def test_an_open_dashboard_does_not_hold_the_shutdown(tmp_path: Path) -> None:
+    async with running(tmp_path) as (master, port), client(port) as watcher:
+        stream = events(watcher)
+        await anext(stream)
+        assert master.shim.engine.live_turns == 1
+        assert master.shim.engine.running == []
+        began = time.monotonic()
+    assert time.monotonic() - began < master.shim.engine.limits.drain_seconds
+
+
+async def test_a_watcher_that_leaves_is_forgotten(tmp_path: Path) -> None:
+    async with running(tmp_path) as (master, port):
+        async with client(port) as watcher:
+            await anext(events(watcher))
+        await until(lambda: not master.shim.dashboard._listeners)
+
+
+async def test_only_so_many_listeners_are_served(tmp_path: Path) -> None:
+    async with running(tmp_path) as (master, port), client(port) as c:
+        master.shim.dashboard._listeners |= {asyncio.Queue() for _ in range(8)}
+        await c.get("/api/events")
+        assert (await c.response()).status == 503
+
+
+async def test_the_page_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    async with running(tmp_path) as (_, port), client(port) as c:
+        bodies = {}
+        for path in PAGES:
+            await c.get(path)
+            response = await c.response()
+            assert response.status == 200
+            assert b"default-src 'none'" in (response.header(b"content-security-policy") or b"")
+            bodies[path] = response.body
+    page = bodies["/dashboard"].decode()
+    assert set(re.findall(r'(?:src|href)="([^"]*)"', page)) == {
+        "data:,",
+        "/dashboard.css",
+        "/dashboard.js",
+    }
+    assert "innerHTML" not in bodies["/dashboard.js"].decode()
+    assert " style=" not in page
+    assert " onclick=" not in page
