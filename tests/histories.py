@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from addons.core.translate.compaction import compaction_item
+from addons.core.translate.replay import seal
+
 Item = dict[str, object]
 
 TEXTS = st.text(
@@ -32,8 +35,40 @@ NAMESPACE: Item = {
     "description": "",
     "tools": [{**FUNCTION, "name": "add_one"}, {**FUNCTION, "name": "exec_command"}],
 }
-TOOLS: list[Item] = [FUNCTION, CUSTOM, NAMESPACE, {"type": "web_search"}]
+LOCAL_SHELL: Item = {"type": "local_shell"}
+TOOLS: list[Item] = [FUNCTION, CUSTOM, NAMESPACE, LOCAL_SHELL, {"type": "web_search"}]
+LATE: Item = {
+    "type": "additional_tools",
+    "role": "developer",
+    "tools": [{**FUNCTION, "name": "comes_late"}],
+}
+BLOBS = (
+    None,
+    "gAAAA-foreign",
+    *(
+        seal(lineage, data)
+        for lineage in (
+            "chat:https://up.example:glm-5",
+            "messages:https://api.example.test:claude-test",
+        )
+        for data in (
+            {"reasoning": "hm"},
+            {"reasoning": [{"type": "reasoning.text", "text": "hm"}]},
+            {"thinking": "hm", "signature": "c2ln"},
+            {"redacted_thinking": "ZGF0YQ"},
+            {"calls": {"call_1": {"google": {"thought_signature": "s"}}}},
+        )
+    ),
+)
+"""What reasoning items bring back: nothing, what others encrypted, and blobs of the targets that tests translate for."""
 SYSTEM: Item = {"type": "message", "role": "developer", "content": "You are Codex."}
+
+
+HOSTED: Item = {"type": "web_search_call", "id": "ws_1", "action": {"query": "weather"}}
+SUMMED_UP: tuple[Item, ...] = (
+    compaction_item("We did much.", "cmp_1"),
+    {"type": "compaction", "encrypted_content": "gAAAA-foreign"},
+)
 
 
 def _message(role: str, kind: str, text: str) -> Item:
@@ -50,7 +85,16 @@ def user_messages() -> st.SearchStrategy[Item]:
             "content": [{"type": "input_text", "text": text}, PICTURE],
         }
     )
-    return words | plain | seen
+    filed: st.SearchStrategy[Item] = st.just(
+        {
+            "type": "message",
+            "role": "user",
+            "content": [
+                {"type": "input_file", "filename": "a.txt", "file_data": "data:text/plain,hi"}
+            ],
+        }
+    )
+    return words | plain | seen | filed
 
 
 def system_messages() -> st.SearchStrategy[Item]:
@@ -61,15 +105,20 @@ def system_messages() -> st.SearchStrategy[Item]:
 
 def said() -> st.SearchStrategy[Item]:
     message = TEXTS.map(lambda text: _message("assistant", "output_text", text))
-    thought: st.SearchStrategy[Item] = TEXTS.map(
-        lambda text: {
+    return message | thoughts() | st.just(HOSTED)
+
+
+def thoughts() -> st.SearchStrategy[Item]:
+    return st.builds(
+        lambda texts, blob: {
             "type": "reasoning",
-            "summary": [{"type": "summary_text", "text": text}],
+            "summary": [{"type": "summary_text", "text": text} for text in texts],
             "content": None,
-            "encrypted_content": None,
-        }
+            "encrypted_content": blob,
+        },
+        st.lists(TEXTS, max_size=2),
+        st.sampled_from(BLOBS),
     )
-    return message | thought
 
 
 def outputs() -> st.SearchStrategy[object]:
@@ -82,6 +131,9 @@ def outputs() -> st.SearchStrategy[object]:
 
 
 def _call(form: str, call_id: str, text: str) -> Item:
+    if form == "local_shell":
+        action = {"type": "exec", "command": ["echo", text], "env": {}}
+        return {"type": "local_shell_call", "call_id": call_id, "action": action}
     if form == "custom":
         return {
             "type": "custom_tool_call",
@@ -101,7 +153,7 @@ def _call(form: str, call_id: str, text: str) -> Item:
     }
 
 
-FORMS = st.sampled_from(("plain", "custom", "namespace", "broken", "gone"))
+FORMS = st.sampled_from(("plain", "custom", "namespace", "broken", "gone", "local_shell"))
 
 
 @dataclass(slots=True)
@@ -137,13 +189,17 @@ def _rounds(draw: st.DrawFn, ids: _Ids, most: int) -> list[list[Item]]:
     """Pieces after each of which a client could ask: user messages, and answers with all outputs."""
     pieces: list[list[Item]] = []
     for _ in range(draw(st.integers(0, most))):
-        form = draw(st.sampled_from(("user", "steps", "answer", "system")))
+        form = draw(st.sampled_from(("user", "steps", "answer", "system", "compacted", "late")))
         if form == "steps":
             pieces.append(draw(steps(ids)))
         elif form == "answer":
             pieces.append([*draw(st.lists(said(), min_size=1, max_size=2)), draw(user_messages())])
         elif form == "system":
             pieces.append([draw(system_messages()), draw(user_messages())])
+        elif form == "compacted":
+            pieces.append([draw(st.sampled_from(SUMMED_UP)), draw(user_messages())])
+        elif form == "late":
+            pieces.append([LATE, draw(user_messages())])
         else:
             pieces.append([draw(user_messages())])
     return pieces

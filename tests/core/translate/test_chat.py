@@ -79,7 +79,9 @@ def test_the_messages_of_a_history_begin_those_of_its_extension(
 ) -> None:
     short, long = (translated(request_of(items), profile) for items in pair)
     assert long["messages"][: len(short["messages"])] == short["messages"]
-    assert {**long, "messages": None} == {**short, "messages": None}
+    assert long["tools"][: len(short["tools"])] == short["tools"]
+    rest = {"messages": None, "tools": None}
+    assert {**long, **rest} == {**short, **rest}
 
 
 def test_the_least_request() -> None:

@@ -29,6 +29,7 @@ from addons.core.translate.grouping import NO_OUTPUT
 from addons.core.translate.messages import write_request
 from addons.core.translate.messages_blocks import GO_ON, wire_id
 from addons.core.translate.messages_knobs import FORMAT_TOOL
+from addons.core.translate.reading import read_request
 from addons.core.translate.replay import seal
 from tests.core.translate.messages_samples import (
     ADAPTIVE,
@@ -50,6 +51,7 @@ from tests.core.translate.messages_samples import (
     written,
 )
 from tests.cost import messages_ratio
+from tests.histories import extensions, request_of, requests
 from tests.strict.messages import validate
 
 ASK = User((Text("What is here?"),))
@@ -316,6 +318,34 @@ def test_a_history_is_a_prefix_of_its_extension(
     while short and _stands_in(short[-1][1]):
         short.pop()
     assert longer[: len(short)] == short
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda one: one.name)
+@given(requests())
+def test_strict_upstreams_take_every_request(profile: Profile, payload: dict[str, object]) -> None:
+    assert validate(translated(payload, profile)) == []
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda one: one.name)
+@given(extensions())
+def test_what_a_client_sends_is_a_prefix_of_what_it_sends_next(
+    profile: Profile, pair: tuple[list[Any], list[Any]]
+) -> None:
+    short, long = (translated(request_of(items), profile) for items in pair)
+    before, after = units(short), units(long)
+    late = len(long["tools"]) - len(short["tools"])
+    # Tools that arrive later come before the messages: the one thing that cannot stay a prefix.
+    del after[len(short["tools"]) : len(short["tools"]) + late]
+    while before and _stands_in(before[-1][1]):
+        before.pop()
+    assert after[: len(before)] == before
+
+
+def translated(payload: dict[str, object], profile: Profile) -> dict[str, Any]:
+    to = target(profile)
+    conversation = read_request(payload, to.lineage)
+    assert isinstance(conversation, Conversation)
+    return written(conversation, to)
 
 
 def _stands_in(block: dict[str, Any]) -> bool:

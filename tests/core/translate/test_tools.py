@@ -35,7 +35,7 @@ def test_what_codex_declares() -> None:
     read = read_tools(TOOLS)
     assert not isinstance(read, Problem)
     assert [tool.wire_name for tool in read.tools] == [
-        "exec_command", "apply_patch", "mcp__srv__add_one", "mcp__srv__exec_command",
+        "exec_command", "apply_patch", "mcp__srv__add_one", "mcp__srv__exec_command", "local_shell",
     ]  # fmt: skip
     assert read.dropped == ("hosted tool web_search",)
 

@@ -248,3 +248,22 @@ def test_compaction_restarts_the_history_from_a_summary(byok: Byok) -> None:
     assert "CONTEXT CHECKPOINT COMPACTION" in byok.text(1)
     assert "the summary so far" in byok.text(2)
     assert "call_1" not in byok.text(2)
+
+
+def test_compaction_that_codex_leaves_to_the_server_gives_a_summary_to_go_on_from(
+    byok: Byok,
+) -> None:
+    byok.configure({"model_auto_compact_token_limit": 20_000}, name="OpenAI")
+    byok.upstream.play(
+        say("", command("true"), usage=Usage(150_000)),
+        say("the summary so far"),
+        say("done"),
+    )
+
+    run = byok.exec("work until it is full")
+
+    assert run.messages[-1] == "done", run.errors
+    assert "The conversation is about to be replaced by a summary" in byok.text(1)
+    assert "CONTEXT CHECKPOINT" not in byok.text(1)
+    assert "the summary so far" in byok.text(2)
+    assert "call_1" not in byok.text(2)
