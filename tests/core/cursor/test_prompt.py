@@ -76,7 +76,7 @@ HOSTILE = st.lists(
 
 @given(st.lists(HOSTILE, min_size=1, max_size=4), HOSTILE)
 def test_no_text_makes_a_fence(texts: list[str], label: str) -> None:
-    items = [
+    items: list[Item] = [
         *map(user, texts),
         Call(label or "c", label or "n", texts[0]),
         Output(label or "c", ()),
