@@ -37,6 +37,8 @@ from addons.core.wire.responses import Usage
 
 Json = Mapping[str, Any]
 LOGIN = "login"
+BILLED = frozenset({"assistant", "thinking", "tool_call"})
+"""Events that cost something: before the first event has named the login there must be none."""
 
 
 class CursorReader:
@@ -50,6 +52,8 @@ class CursorReader:
         self._steps: dict[str, Step] = {}
         self._latest = ""
         self._ended = False
+        self._is_login = False
+        """The first event has said that the login pays."""
         self.acted = False
         """Whether Cursor has begun to do what may change something."""
         self.skipped = 0
@@ -75,10 +79,13 @@ class CursorReader:
         if not line.strip():
             return list(self._told())
         event = parse_event(line)
-        step = self._KINDS.get(str(event.get("type"))) if event else None
+        kind = str(event.get("type")) if event else ""
+        step = self._KINDS.get(kind)
         if event is None or step is None:
             self.skipped += 1
             return []
+        if kind in BILLED and not self._is_login:
+            return list(self._fail(own_key("")))
         return [*self._told(), *self._until_the_end(step(self, event))]
 
     def _until_the_end(self, events: Iterator[Event]) -> Iterator[Event]:
@@ -93,7 +100,10 @@ class CursorReader:
             yield ReasoningDone()
 
     def _system(self, event: Json) -> Iterator[Event]:
-        if event.get("subtype") == "init" and event.get("apiKeySource") != LOGIN:
+        if event.get("subtype") != "init":
+            return
+        self._is_login = event.get("apiKeySource") == LOGIN
+        if not self._is_login:
             yield from self._fail(own_key(str(event.get("apiKeySource") or "")))
 
     def _user(self, event: Json) -> Iterator[Event]:  # noqa: ARG002
@@ -172,6 +182,9 @@ class CursorReader:
                 error if isinstance(error, str) else json.dumps(error) if error else ""
             )
             yield from self._fail(failure(words, "Cursor could not finish this turn"))
+            return
+        if not self._is_login:
+            yield from self._fail(own_key(""))
             return
         if not self._speech.said:
             yield from self._text(whole(text))
