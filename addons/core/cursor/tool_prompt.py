@@ -19,16 +19,18 @@ DESCRIPTION_BYTES = 12_000
 SHORT_BYTES = 300
 KEY_PLACE = "KEY"
 
+
+def _form(key: str) -> str:
+    return f'{fence_of(key)}\n{{"name": "NAME", "arguments": {{…}}}}\n{CLOSE}\n'
+
+
 RULES = f"""\
 Codex acts here, and you say what it shall do. Any mode that you were told to be in (such as ask or read-only) is about \
 your own tools, not about those of Codex: use your own for reading at most, never to change a file, to run a command or \
 to reach a network. To have Codex run one of its tools, which stand in the next part, write a block of exactly this \
 form, each fence on a line of its own:
 
-{fence_of(KEY_PLACE)}
-{{"name": "NAME", "arguments": {{…}}}}
-{CLOSE}
-
+{_form(KEY_PLACE)}
 {KEY_PLACE} stands for the key of this answer, which is told at the very end; with any other key a block is shown and \
 not run. A block holds one JSON object and nothing else; `arguments` follow the tool's schema; a line break inside a \
 string is written as \\n. Parts named "tool call" show earlier calls, and "tool output" what came of them. After your \
@@ -71,7 +73,8 @@ def closing(conversation: Conversation, key: str) -> str:
 
 
 def _closing(conversation: Conversation, key: str) -> Iterator[str]:
-    yield f"Each call in this answer begins with this line:\n{fence_of(key)}\n"
+    # Closed, for a fence left open here would look as if the answer had begun inside of it.
+    yield f"In this answer each call looks like this:\n\n{_form(key)}\n"
     if conversation.parallel_tool_calls is False:
         yield "Write one call at most.\n"
     match conversation.choice.mode:
