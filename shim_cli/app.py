@@ -369,15 +369,20 @@ def report(
 
 
 def main() -> None:
-    """The console script. Ends the process with the command's exit code."""
-    sys.excepthook = _tell_bug
+    """The console script."""
     if "_CODEX_SHIM_COMPLETE" in os.environ:
         from shim_cli.completion import prepare
 
         prepare()
+    run(app, "codex-shim")
+
+
+def run(program: typer.Typer, name: str) -> None:
+    """Run a console script. Ends the process with the command's exit code."""
+    sys.excepthook = _tell_bug
     try:
-        # Not `app()`: typer would put its own traceback printer in the place of ours.
-        typer.main.get_command(app)(prog_name="codex-shim")
+        # Not `program()`: typer would put its own traceback printer in the place of ours.
+        typer.main.get_command(program)(prog_name=name)
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
