@@ -223,7 +223,8 @@ def wait_for_more_than(turns: int, ledger: Path) -> None:
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline:
         with contextlib.suppress(sqlite3.Error):
-            if read_totals(ledger, 0, "model", shipped_prices())[0].turns > turns + 100:
+            totals = read_totals(ledger, 0, "model", shipped_prices())
+            if sum_of(totals).turns > turns + 100:
                 return
         time.sleep(0.01)
     msg = "nothing was written"
