@@ -17,11 +17,12 @@ from addons.core.cursor.catalog import SLUG, policy
 from addons.core.cursor.settings import cursor_settings
 from addons.core.routes import Route
 from addons.origins.paths import catalog_file
-from shim_cli.app import Port, Settings, run
+from shim_cli.app import run
 from shim_cli.daemon import ensure_started
 from shim_cli.defaults import DEFAULT_PORT
 from shim_cli.errors import CliError
 from shim_cli.model import use
+from shim_cli.options import Port, Settings
 from shim_cli.table import open_sources
 from shim_cli.wire import told
 
