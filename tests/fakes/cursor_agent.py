@@ -386,6 +386,14 @@ def stubborn(say: Say, prompt: bytes, number: int) -> None:
     time.sleep(LONG)
 
 
+def stubborn_in_the_middle(say: Say, prompt: bytes, number: int) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    orphan(Silent(), prompt, number)
+    say.init()
+    say.deltas("I begin, ")
+    time.sleep(LONG)
+
+
 def orphan(say: Say, prompt: bytes, number: int) -> None:
     """A grandchild that keeps the pipes open, and one that has left the group."""
     for more in ({}, {"start_new_session": True}):
@@ -493,6 +501,7 @@ SCENARIOS: dict[str, Scenario] = {
     "hang_after_result": hang("result"),
     "deaf": hang("middle"),
     "stubborn": stubborn,
+    "stubborn_in_the_middle": stubborn_in_the_middle,
     "orphan": orphan,
     "orphan_without_result": orphan_without_result,
     "closes_stdout": closes_stdout,
