@@ -222,7 +222,7 @@ def wait_for_more_than(turns: int, ledger: Path) -> None:
     """Look until another process has committed more turns than these."""
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline:
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, IndexError):
             if read_totals(ledger, 0, "model", shipped_prices())[0].turns > turns + 100:
                 return
         time.sleep(0.01)
