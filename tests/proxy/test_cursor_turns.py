@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mitmproxy.http import HTTPFlow
 
+from addons.views.kept import KeptTurn
 from tests.conformance import check, parse
 from tests.proxy.cursor_shim import CursorHome, cursor_shim
 from tests.support.client import client
@@ -199,3 +201,34 @@ async def test_no_more_than_the_limit_run_at_once(home: CursorHome) -> None:
     assert most == 4
     assert sorted(answers) == [f"Answer {n} of Cursor. " for n in range(8)]
     assert len(home.fake.turns) == 8
+
+
+async def test_the_prompt_and_the_lines_are_kept_beside_the_flow_where_flows_are_looked_at(
+    home: CursorHome,
+) -> None:
+    async with cursor_shim(home) as shim:
+        await shim.is_live()
+        flows: list[HTTPFlow] = []
+        ended = shim.shim.response
+
+        def response(flow: HTTPFlow) -> None:
+            flows.append(flow)
+            ended(flow)
+
+        shim.shim.__dict__["response"] = response
+        await shim.turn("kept nowhere")
+        shim.shim.engine.capture_bytes = 1_000_000
+        await shim.turn("kept beside the flow")
+    unseen, seen = [KeptTurn.of(flow.metadata["codex_shim"]) for flow in flows]
+    assert unseen
+    assert unseen.attempts[0].request.body is None
+    assert seen
+    [attempt] = seen.attempts
+    assert (attempt.request.method, attempt.url, attempt.outcome) == (
+        "RUN",
+        "cursor-agent --model composer-2.5",
+        "200",
+    )
+    assert attempt.request.body == home.fake.turns[1]["prompt"].encode()
+    assert attempt.answer
+    assert b'"type": "result"' in (attempt.answer.body or b"")
