@@ -32,7 +32,7 @@ class Machine:
 
     def agent(self, platform: str = "linux", **env: str) -> CursorAgent:
         whole = {**self.env, **env}
-        return CursorAgent(whole, cursor_settings(whole), clock=lambda: self.now, platform=platform)
+        return CursorAgent(whole, cursor_settings(whole), lambda: whole, lambda: self.now, platform)
 
 
 @pytest.fixture

@@ -94,6 +94,7 @@ async def test_a_turn_that_was_logged_out_has_the_login_looked_at(home: CursorHo
 async def test_the_last_answer_serves_until_the_next(home: CursorHome) -> None:
     async with cursor_shim(home) as shim:
         await shim.is_live()
+        await until(shim.shim.sources.cursor.file.exists)
     home.fake.login("hangs")
     async with cursor_shim(home) as shim:
         assert await reason(shim) == ""
