@@ -53,6 +53,8 @@ WORDS: dict[str, Kind] = {
     "ratelimitexceeded": Kind.RATE_LIMIT,
     "insufficientquota": Kind.QUOTA,
     "billinghardlimitreached": Kind.QUOTA,
+    "usagelimitreached": Kind.QUOTA,  # a ChatGPT plan, behind another proxy
+    "usagenotincluded": Kind.QUOTA,
     "serverisoverloaded": Kind.OVERLOADED,
     "slowdown": Kind.OVERLOADED,
     "servererror": Kind.SERVER,

@@ -49,6 +49,7 @@ REFUSALS: dict[str, tuple[int | None, object, int, str]] = {
     "OpenAI Responses context": (400, openai("Your input exceeds the context window of this model"), 400, CONTEXT),
     "OpenAI rate": (429, openai("Rate limit reached", RATE, "requests"), 429, RATE),
     "OpenAI quota": (429, openai("You exceeded your current quota", QUOTA, QUOTA), 429, QUOTA),
+    "ChatGPT plan": (429, openai("You've hit your usage limit", None, "usage_limit_reached"), 429, QUOTA),
     "OpenAI server": (500, openai("The server had an error", None, "server_error"), 500, "server_error"),
     "Azure filter": (400, openai("triggering Azure OpenAI's content management policy", "content_filter"), 400, FINAL),
     "Azure deployment": (404, openai("The API deployment for this resource does not exist", "DeploymentNotFound"), 404, FINAL),

@@ -29,8 +29,8 @@ class Authority:
         return context
 
 
-def make_authority(folder: Path) -> Authority:
-    """Write both files, in PEM."""
+def make_authority(folder: Path, host: str = "127.0.0.1", lasts: dt.timedelta = DAY) -> Authority:
+    """Write both files, in PEM. The server's certificate is for `host` and lasts that long from now on."""
     ca_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
     ca = (
@@ -38,11 +38,10 @@ def make_authority(folder: Path) -> Authority:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(ca_key, hashes.SHA256())
     )
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     server = (
-        _builder(name, ca_name, server_key.public_key())
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        _builder(name, ca_name, server_key.public_key(), lasts)
+        .add_extension(x509.SubjectAlternativeName([_general_name(host)]), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
@@ -55,8 +54,18 @@ def make_authority(folder: Path) -> Authority:
     return Authority(ca_file, server_file)
 
 
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    lasts: dt.timedelta = DAY,
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
@@ -65,6 +74,6 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - DAY)
-        .not_valid_after(now + DAY)
+        .not_valid_before(now - 2 * DAY)
+        .not_valid_after(now + lasts)
     )

@@ -1,0 +1,139 @@
+"""What a client makes of an answer: an independent reading, and a port of the rules by which Codex tries again.
+
+It shares no code with the shim. Source of the rules: Codex 0.169, measured with its default of 4 request retries and 5
+stream retries, where a request retry happens inside each stream retry.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.client import Response
+
+TERMINALS = ("response.completed", "response.incomplete", "response.failed", "error")
+FINAL_CODES = frozenset(
+    {
+        "context_length_exceeded",
+        "insufficient_quota",
+        "usage_not_included",
+        "invalid_prompt",
+        "cyber_policy",
+        "server_is_overloaded",
+    }
+)
+"""Codes of `response.failed` at which Codex stops and shows the message."""
+AGAIN = 6
+"""The first request, and five retries."""
+AGAIN_WITHIN = 30
+"""Six times five requests: what a plain 5xx costs."""
+_WAIT = re.compile(r"try again in (\d+(?:\.\d+)?) ?(?:ms|s|seconds?)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a client got."""
+
+    status: int
+    terminal: str = ""
+    """The type of the terminal event of a stream; empty for a whole answer."""
+    code: str = ""
+    message: str = ""
+    text: str = ""
+    error_type: str = ""
+    retry_after: str = ""
+
+
+def events_of(stream: bytes) -> list[dict[str, Any]]:
+    """The events of a stream as a client dispatches them: what holds no JSON object is skipped."""
+    text = stream.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    events = []
+    for block in text.split("\n\n"):
+        data = "\n".join(
+            line.removeprefix("data:").removeprefix(" ")
+            for line in block.split("\n")
+            if line.startswith("data:")
+        )
+        try:
+            event = json.loads(data)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            events.append(event)
+    return events
+
+
+def seen_in(response: Response) -> Seen:
+    """Read an answer as a client does. A stream that ends without a terminal event has none."""
+    kind = (response.header(b"content-type") or b"").partition(b";")[0]
+    if kind == b"text/event-stream" and response.status == 200:
+        return _stream(response)
+    return _whole(response)
+
+
+def _stream(response: Response) -> Seen:
+    events = events_of(response.body)
+    at = next((n for n, event in enumerate(events) if event.get("type") in TERMINALS), None)
+    said = (e for e in events[:at] if e.get("type") == "response.output_text.delta")
+    text = "".join(event["delta"] for event in said)
+    if at is None:
+        return Seen(response.status, text=text)
+    last = events[at]
+    error = last if last["type"] == "error" else (last.get("response") or {}).get("error") or {}
+    return Seen(
+        response.status,
+        str(last["type"]),
+        str(error.get("code") or ""),
+        str(error.get("message") or ""),
+        text,
+    )
+
+
+def _whole(response: Response) -> Seen:
+    try:
+        body = json.loads(response.body)
+    except ValueError:
+        body = {}
+    error = body.get("error") if isinstance(body, dict) else None
+    error = error if isinstance(error, dict) else {}
+    return Seen(
+        response.status,
+        code=str(error.get("code") or ""),
+        message=str(error.get("message") or ""),
+        error_type=str(error.get("type") or ""),
+        retry_after=(response.header(b"retry-after") or b"").decode(),
+    )
+
+
+def terminals(stream: bytes) -> int:
+    """How many terminal events a stream holds."""
+    return sum(event.get("type") in TERMINALS for event in events_of(stream))
+
+
+def codex_requests(seen: Seen) -> int:
+    """How many requests Codex makes in all when it is answered so every time."""
+    if seen.status == 200:
+        return _requests_after_stream(seen)
+    if seen.status in {400, 404}:
+        return 1
+    if seen.status == 429:
+        final = seen.error_type in {"usage_limit_reached", "usage_not_included"}
+        return AGAIN if seen.retry_after and not final else 1
+    if seen.status == 503 and seen.code == "server_is_overloaded":
+        return 5
+    return AGAIN_WITHIN if seen.status >= 500 else AGAIN
+
+
+def _requests_after_stream(seen: Seen) -> int:
+    if seen.terminal == "response.completed":
+        return 1
+    return 1 if seen.code in FINAL_CODES else AGAIN
+
+
+def codex_waits(seen: Seen) -> str:
+    """The seconds that Codex waits before the next request, when the answer names them."""
+    if seen.code == "rate_limit_exceeded" and (match := _WAIT.search(seen.message)):
+        return match[1]
+    return ""
