@@ -8,14 +8,14 @@ Never does: import a command's module before it is run, or let a traceback reach
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from shim_cli.console import run
 from shim_cli.defaults import DEFAULT_PORT
-from shim_cli.errors import CliError, tell_bug
+from shim_cli.errors import CliError
 from shim_cli.options import (
     About,
     Args,
@@ -374,18 +374,3 @@ def main() -> None:
 
         prepare()
     run(app, "codex-shim")
-
-
-def run(program: typer.Typer, name: str) -> None:
-    """Run a console script. Ends the process with the command's exit code."""
-    sys.excepthook = tell_bug
-    try:
-        # Not `program()`: typer would put its own traceback printer in the place of ours.
-        typer.main.get_command(program)(prog_name=name)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        advice = "Check the path and its permissions, then run `codex-shim doctor`."
-        CliError(f"{where}{error.strerror or error}", advice).show()
-        sys.exit(1)

@@ -5,9 +5,7 @@ Never does: show a traceback. Invariant: a command either returns its exit code 
 
 from __future__ import annotations
 
-import os
 import sys
-from types import TracebackType
 from typing import IO, Any
 
 import click
@@ -26,12 +24,3 @@ class CliError(click.ClickException):
         stream.write(f"codex-shim: {self.message}\n")
         if self.advice:
             stream.write(f"{self.advice}\n")
-
-
-def tell_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """The last resort for a bug of ours: two lines; the traceback only for who asks for it."""
-    if os.environ.get("CODEX_SHIM_DEBUG"):
-        sys.__excepthook__(kind, error, trace)
-        return
-    advice = "This is a bug. Run it again with CODEX_SHIM_DEBUG=1 and report what it prints."
-    CliError(f"failed inside: {kind.__name__}", advice).show()
