@@ -87,6 +87,8 @@ class TurnRecord:
     id: str = ""
     slug: str = ""
     """What the client asked for."""
+    row: str = ""
+    """The slug of the route that took it: what was asked for may be an alias. Empty when none did."""
     route: str = ""
     """Who answers: the provider's name; empty when nobody does."""
     model: str = ""
