@@ -201,12 +201,23 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a synthetic origin is asked instead of a wire request."""
+
+    whom: str
+    """What answers: the name of a program."""
+    prompt: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Synthesize:
     """Begin the client's answer with this head and stream what the origin writes through the translator."""
 
     head: Head
     origin: SyntheticOrigin
     translator: Translator
+    asked: Asked | None = None
+    """What the origin is asked, where that is worth a look."""
 
 
 Step = Send | Relay | Collect | Answer | Synthesize

@@ -33,6 +33,7 @@ from addons.core.translate.reading import read_request
 from addons.core.translate.stream import StreamTranslator
 from addons.core.turn import (
     Answer,
+    Asked,
     ClientRequest,
     Fault,
     Head,
@@ -46,6 +47,8 @@ from addons.core.wire.peek import peek_model
 
 Json = Mapping[str, object]
 LINEAGE = "cursor"
+WHOM = "cursor-agent --print"
+"""What a turn's record calls the child."""
 KEY_CHARACTERS = 12
 DEFAULT_LIMITS = Limits()
 
@@ -110,7 +113,8 @@ class CursorPlan:
         reader = CursorReader(calls, [prompt.cut] if prompt.cut else ())
         headers = SSE_HEADERS if self._streams else JSON_HEADERS
         translator = self._translator(conversation, reader, seed)
-        return Synthesize(Head(200, headers), self._cursor.make_origin(turn), translator)
+        origin, asked = self._cursor.make_origin(turn), Asked(WHOM, prompt.data)
+        return Synthesize(Head(200, headers), origin, translator, asked)
 
     def on_head(self, head: Head) -> NoReturn:
         """No upstream was asked."""

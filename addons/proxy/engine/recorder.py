@@ -15,6 +15,7 @@ from mitmproxy import http
 from addons.core.record import METADATA, AttemptRecord, TurnRecord, request_headers, shown_path
 from addons.core.record_line import marker, summary
 from addons.core.turn import (
+    Asked,
     Fault,
     Head,
     Reply,
@@ -57,12 +58,7 @@ class Recorder:
 
     def attempt_begins(self, wire: WireRequest, flow: http.HTTPFlow) -> None:
         """An attempt is about to connect."""
-        reason = self._reason()
-        self.attempt_ended()
-        self._attempt_began = self._now()
-        url = f"{wire.origin}{shown_path(wire.path)}"
-        attempt = self._attempt = AttemptRecord(url, reason, wire.method, time.time())
-        self.record.attempts.append(attempt)
+        attempt = self._attempt_at(f"{wire.origin}{shown_path(wire.path)}", wire.method)
         if self.record.thread:
             self.record.wire_body = wire.body
             self.record.wire_encoding = header(wire.headers, b"content-encoding")
@@ -70,9 +66,27 @@ class Recorder:
             host = (b"host", wire.origin.authority.encode())
             secret_names = [secret.name for secret in wire.secrets]
             attempt.request_headers = request_headers((host, *wire.headers), secret_names)
-            attempt.request_body = wire.body[: self._capture]
-            attempt.request_cut = len(wire.body) > self._capture
+            self._keep(attempt, wire.body)
             self._show(flow)
+
+    def origin_begins(self, asked: Asked, head: Head) -> None:
+        """A synthetic origin is about to be asked."""
+        attempt = self._attempt_at(asked.whom, "ASK")
+        attempt.status = head.status
+        if self._capture:
+            self._keep(attempt, asked.prompt)
+
+    def _attempt_at(self, url: str, method: str) -> AttemptRecord:
+        reason = self._reason()
+        self.attempt_ended()
+        self._attempt_began = self._now()
+        attempt = self._attempt = AttemptRecord(url, reason, method, time.time())
+        self.record.attempts.append(attempt)
+        return attempt
+
+    def _keep(self, attempt: AttemptRecord, body: bytes) -> None:
+        attempt.request_body = body[: self._capture]
+        attempt.request_cut = len(body) > self._capture
 
     def _reason(self) -> str:
         if not self.record.attempts:

@@ -101,6 +101,7 @@ class TurnStream(OutletStream):
     def _on_injected(self, message: Injected) -> CommandGenerator[None]:
         match message.signal:
             case Signal.DATA:
+                self.recorder.heard(message.data)
                 yield from self._translate(message.data)
                 if self.translator and self.translator.terminal and not self.ended:
                     # Nothing follows it, as an upstream's last bytes may: what runs for the turn ends with it.
@@ -265,6 +266,8 @@ class TurnStream(OutletStream):
 
     def _synthesize(self, step: Synthesize) -> CommandGenerator[None]:
         self.translator = step.translator
+        if step.asked:
+            self.recorder.origin_begins(step.asked, step.head)
         if not (yield from self.open_answer(step.head)):
             return
         yield from self.wake_when_due()
