@@ -199,3 +199,10 @@ def test_a_turn_of_cursor_shows_its_prompt_and_what_the_child_said(tmp_path: Pat
     assert "what can you do" in sent.partition("ATTEMPT 1: SENT")[2]
     assert "Noted." in said.partition("CODEX WAS TOLD")[0]
     assert "ENDED: result success" in said
+
+
+def test_an_installation_without_the_addon_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shim_cli.tools.find_spec", lambda _: None)
+    with pytest.raises(CliError, match="the addon is missing") as told:
+        addon_file()
+    assert "uv tool install --force codex-shim" in told.value.advice

@@ -272,3 +272,26 @@ async def test_what_a_synthetic_origin_is_asked_and_says_is_an_attempt() -> None
         assert (attempt["url"], attempt["outcome"]) == ("a-program --print", "200")
         assert attempt["request"] == {"method": "ASK", "headers": [], "body": kept, "cut": True}
         assert (attempt["answer"]["status"], attempt["answer"]["body"]) == (200, said)
+
+
+def quoting(secret: bytes) -> bytes:
+    return b'{"error":{"message":"Incorrect API key provided: %s. Header: Bearer %s"}}' % (secret, secret)  # fmt: skip
+
+
+async def test_what_an_upstream_quotes_of_its_credentials_is_kept_nowhere() -> None:
+    refusal, header = quoting(KEY), b"x-you-sent: Bearer " + KEY
+    async with (
+        upstream(answer(b"401 Unauthorized", refusal, header)) as up,
+        engine(noted(plans(SPEECH["chat"], up.port))) as proxy,
+        client(proxy.port) as c,
+    ):
+        # the second one is cut within the key
+        for capture in (CAPTURE, refusal.index(KEY) + len(KEY) - 2):
+            proxy.engine.capture_bytes = capture
+            await c.post("/v1/responses", body(), CODEX)
+            await c.response()
+            await until(lambda: proxy.engine.live_turns == 0)
+            (attempt,) = of(proxy.flow)["attempts"]
+            assert b"Incorrect API key" in attempt["answer"]["body"]
+            assert KEY[:5] not in repr(proxy.flow.get_state()).encode()
+    assert b"<secret>" not in attempt["answer"]["body"]
