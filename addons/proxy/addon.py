@@ -68,7 +68,7 @@ class CodexShim:
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
         self._env = os.environ if env is None else env
         self._started = time.monotonic()
-        self._refreshing: asyncio.Task[None] | None = None
+        self._background: tuple[asyncio.Task[None], ...] = ()
         self._last_turns = LastTurns()
 
     # Life -------------------------------------------------------------------------------------------------
@@ -152,9 +152,11 @@ class CodexShim:
         return {**models.endpoints, **self.dashboard.endpoints, "/api/turns": turns}
 
     def running(self) -> None:
-        """Begin to ask for the account's models now and then."""
-        self._refreshing = asyncio_utils.create_task(
-            self._keep_fresh(), name="account models", keep_ref=True
+        """Begin to ask for the account's models, and for Cursor's login, now and then."""
+        self.sources.cursor.own_ports |= {self._port()}
+        self._background = (
+            asyncio_utils.create_task(self._keep_fresh(), name="account models", keep_ref=True),
+            asyncio_utils.create_task(self._keep_cursor(), name="cursor login", keep_ref=True),
         )
 
     async def _keep_fresh(self) -> None:
@@ -169,12 +171,21 @@ class CodexShim:
             while time.monotonic() < due and self.sources.logins.current() == login:  # noqa: ASYNC110  a file tells no one
                 await asyncio.sleep(LOOK_SECONDS)
 
+    async def _keep_cursor(self) -> None:
+        while True:
+            cursor = self.sources.cursor
+            await cursor.look()
+            await cursor.agent.next_look()
+
     async def done(self) -> None:
         """Drain: stop listening, let turns finish, end what is left with a typed failure."""
-        if self._refreshing:
-            self._refreshing.cancel()
+        for task in self._background:
+            task.cancel()
         self.dashboard.close()
         await self.engine.shutdown()
+        await self.sources.cursor.close()
+        # what a task of these has started has to be ended by it
+        await asyncio.gather(*self._background, return_exceptions=True)
         await asyncio.to_thread(self.books.close)
 
     # Connections ------------------------------------------------------------------------------------------

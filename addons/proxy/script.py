@@ -6,11 +6,10 @@ is an OptionsError and the process lives.
 
 from __future__ import annotations
 
-import os
-
 from mitmproxy import exceptions
 from mitmproxy.addonmanager import Loader
 
+from addons.origins.umask import write_for_owner_only
 from addons.proxy import contentviews
 from addons.proxy.addon import CodexShim
 
@@ -22,7 +21,7 @@ class ScriptedShim(CodexShim):
 
     def load(self, loader: Loader) -> None:
         """Offer our views; keep what mitmproxy writes, such as -w files, to this user: it holds whole conversations."""
-        os.umask(0o077)
+        write_for_owner_only()
         contentviews.install()
         super().load(loader)
 

@@ -45,7 +45,7 @@ def test_it_says_what_it_wrote_and_what_to_try(home: Path) -> None:
 
     assert lines[:-1] == [
         "Wrote 1 model: 1 demo.",
-        "  1 model hidden; `codex-shim list --all` says why.",
+        "  3 models hidden; `codex-shim list --all` says why.",
         f"  catalog  {catalog_of(home)}",
         f"  config   {home}/state/config.toml",
         "No Codex is installed, so the catalog was checked by our own rules.",
