@@ -17,6 +17,16 @@ import typer
 
 from shim_cli.defaults import DEFAULT_PORT
 from shim_cli.errors import CliError
+from shim_cli.options import (
+    About,
+    Args,
+    AsJson,
+    ListenPort,
+    ModelOption,
+    NoOpen,
+    Port,
+    Settings,
+)
 
 app = typer.Typer(
     name="codex-shim",
@@ -35,31 +45,6 @@ service_app = typer.Typer(
 )
 app.add_typer(models_app, name="model")
 app.add_typer(service_app, name="service")
-
-Port = Annotated[
-    int,
-    typer.Option(envvar="CODEX_SHIM_PORT", min=1, max=65535, help="The shim's port."),
-]
-ListenPort = Annotated[
-    int,
-    typer.Option(
-        envvar="CODEX_SHIM_PORT", min=0, max=65535, help="The shim's port. 0 takes a free one."
-    ),
-]
-Settings = Annotated[
-    Path | None,
-    typer.Option(metavar="PATH", help="models.json. By default ~/.codex-shim/models.json."),
-]
-ModelOption = Annotated[
-    str | None,
-    typer.Option("--model", metavar="MODEL", help="The model to use. By default the one you have."),
-]
-About = Literal["all", "models", "picker"]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for other programs.")]
-Args = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[-- ARGS]", help="Passed on. They come last, so they win."),
-]
 
 
 def _show_version(wanted: bool) -> None:
@@ -205,6 +190,24 @@ def web(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None)
     from shim_cli.tools import run_tool
 
     raise typer.Exit(run_tool("mitmweb", port, settings, args or []))
+
+
+@app.command()
+def picker(port: Port = DEFAULT_PORT, settings: Settings = None, no_open: NoOpen = False) -> None:
+    """Choose the model that Codex uses, in the browser."""
+    from shim_cli.pages import open_page
+
+    raise typer.Exit(open_page(os.environ, port, settings, "picker", wanted=not no_open))
+
+
+@app.command()
+def dashboard(
+    port: Port = DEFAULT_PORT, settings: Settings = None, no_open: NoOpen = False
+) -> None:
+    """See turns and what they use, in the browser."""
+    from shim_cli.pages import open_page
+
+    raise typer.Exit(open_page(os.environ, port, settings, "dashboard", wanted=not no_open))
 
 
 @app.command("addon-path")

@@ -17,11 +17,13 @@ from addons.core.cursor.catalog import SLUG, policy
 from addons.core.cursor.settings import cursor_settings
 from addons.core.routes import Route
 from addons.origins.paths import catalog_file
-from shim_cli.app import Port, Settings, run
+from addons.origins.sources import Sources
+from shim_cli.app import run
 from shim_cli.daemon import ensure_started
 from shim_cli.defaults import DEFAULT_PORT
 from shim_cli.errors import CliError
 from shim_cli.model import use
+from shim_cli.options import Port, Settings
 from shim_cli.table import open_sources
 from shim_cli.wire import told
 
@@ -54,13 +56,21 @@ def install(env: Mapping[str, str], port: int, settings: Path | None) -> int:
 def composer(env: Mapping[str, str], settings: Path | None) -> Route:
     """The route of Composer, its login asked for now. Raises CliError when it cannot be used."""
     sources = open_sources(env, settings)
-    asyncio.run(sources.refresh())
+    asyncio.run(_look(sources))
     route = sources.table().resolve(SLUG)
     if route is None or not route.live:
         reason = (route.hidden_because if route else "") or sources.reasons.get("cursor", "")
         msg = f"{SLUG} cannot be used, so nothing was changed. {reason}".rstrip()
         raise CliError(msg, f"Then run `{NAME}` again.")
     return route
+
+
+async def _look(sources: Sources) -> None:
+    await sources.cursor.agent.refresh()
+    await sources.refresh()
+    if not sources.cursor.reason:
+        # the shim that is started next begins with it
+        sources.cursor.agent.keep()
 
 
 def _about(env: Mapping[str, str], route: Route) -> Iterator[str]:

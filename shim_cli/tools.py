@@ -17,6 +17,7 @@ from typing import Literal
 
 from addons.origins.umask import VARIABLE as UMASK
 from addons.origins.umask import users_umask, write_for_owner_only
+from shim_cli.browser import is_headless
 from shim_cli.errors import CliError
 
 Tool = Literal["mitmdump", "mitmweb"]
@@ -74,13 +75,7 @@ def _web_options(env: Mapping[str, str]) -> list[str]:
     options = ["--web-host", "127.0.0.1"]
     for column in WEB_COLUMNS:
         options += ["--set", f"web_columns={column}"]
-    return [*options, "--no-web-open-browser"] if _is_headless(env) else options
-
-
-def _is_headless(env: Mapping[str, str]) -> bool:
-    if any(env.get(name) for name in ("CI", "SSH_CONNECTION", "SSH_TTY")):
-        return True
-    return sys.platform == "linux" and not (env.get("DISPLAY") or env.get("WAYLAND_DISPLAY"))
+    return [*options, "--no-web-open-browser"] if is_headless(env) else options
 
 
 def _hand_over(command: list[str], env: Mapping[str, str]) -> int:
