@@ -18,7 +18,7 @@ from addons.core.cursor.settings import cursor_settings
 from addons.core.routes import Route
 from addons.origins.paths import catalog_file
 from addons.origins.sources import Sources
-from shim_cli.app import run
+from shim_cli.console import run
 from shim_cli.daemon import ensure_started
 from shim_cli.defaults import DEFAULT_PORT
 from shim_cli.errors import CliError

@@ -177,3 +177,10 @@ def test_settings_that_do_not_exist_are_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("shim_cli.tools._hand_over", lambda *_: pytest.fail("it was started"))
     with pytest.raises(CliError, match="does not exist"):
         run_tool("mitmweb", 8765, Path("/nope.json"), [])
+
+
+def test_an_installation_without_the_addon_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shim_cli.tools.find_spec", lambda _: None)
+    with pytest.raises(CliError, match="the addon is missing") as told:
+        addon_file()
+    assert "uv tool install --force codex-shim" in told.value.advice

@@ -386,6 +386,14 @@ def stubborn(say: Say, prompt: bytes, number: int) -> None:
     time.sleep(LONG)
 
 
+def stubborn_in_the_middle(say: Say, prompt: bytes, number: int) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    orphan(Silent(), prompt, number)
+    say.init()
+    say.deltas("I begin, ")
+    time.sleep(LONG)
+
+
 def orphan(say: Say, prompt: bytes, number: int) -> None:
     """A grandchild that keeps the pipes open, and one that has left the group."""
     for more in ({}, {"start_new_session": True}):
@@ -447,6 +455,19 @@ def slow(say: Say, prompt: bytes, number: int) -> None:
     answer(Say(), prompt, number)
 
 
+def waits_to_begin(say: Say, prompt: bytes, number: int) -> None:
+    while not (HERE / f"begin-{number}").exists():
+        time.sleep(0.01)
+    answer(say, prompt, number)
+
+
+def endless(say: Say, _prompt: bytes, _number: int) -> None:
+    say.init()
+    while True:
+        say.deltas("more ")
+        time.sleep(0.05)
+
+
 def echo(say: Say, prompt: bytes, _number: int) -> None:
     """The second turn says whether it was given the first."""
     text = prompt.decode()
@@ -493,12 +514,15 @@ SCENARIOS: dict[str, Scenario] = {
     "hang_after_result": hang("result"),
     "deaf": hang("middle"),
     "stubborn": stubborn,
+    "stubborn_in_the_middle": stubborn_in_the_middle,
     "orphan": orphan,
     "orphan_without_result": orphan_without_result,
     "closes_stdout": closes_stdout,
     "race": race,
     "foreign_key": foreign_key,
     "slow": slow,
+    "waits_to_begin": waits_to_begin,
+    "endless": endless,
     "echo": echo,
     "many": many,
 }
