@@ -111,3 +111,14 @@ def test_a_malformed_call_is_shown_and_corrected_when_the_user_goes_on(
     [command] = second.items_of("command_execution")
     assert str(command["aggregated_output"]).strip() == "right"
     assert "nothing was run, because it is no JSON" in fake.turns[1]["prompt"]
+
+
+def test_codexs_sandbox_holds_what_the_model_asks_for(user: CodexHome, fake: FakeCursor) -> None:
+    fake.say(call("exec_command", cmd="touch made.txt && echo it-was-made"), "Tried.")
+
+    run = user.exec("make a file", policy=("--sandbox", "read-only"))
+
+    assert run.messages == ["Tried."]
+    assert not (user.workspace / "made.txt").exists()
+    _, _, output = fake.turns[1]["prompt"].rpartition(" tool output ")
+    assert "it-was-made" not in output
