@@ -132,3 +132,13 @@ def test_a_wrong_option_is_told_in_two_lines(user: User) -> None:
     ran = install(user, "--settings", "nowhere.json")
     assert ran.returncode == 1
     assert "nowhere.json" in ran.stderr
+
+
+def test_a_shim_that_runs_and_does_not_offer_it_is_named_with_what_to_type(user: User) -> None:
+    assert user.run("start", CODEX_SHIM_DISABLE_CURSOR="1").returncode == 0
+    binary = {"CURSOR_AGENT_BIN": agent(user.home, LOGGED_IN)}
+    [line] = [line for line in install(user, env=binary).stdout.splitlines() if "offer" in line]
+    assert "switched off by CODEX_SHIM_DISABLE_CURSOR" in line
+    assert line.endswith("codex-shim restart")
+    assert user.run("restart", **binary).returncode == 0
+    assert "offer" not in install(user, env=binary).stdout
