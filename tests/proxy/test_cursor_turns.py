@@ -283,7 +283,8 @@ async def test_who_waits_for_a_place_is_kept_alive_and_may_leave(
         home.fake.go()
         answers = {text_of(parse((await turn).body)) for turn in (first, third)}
         assert answers == {"Answer 0 of Cursor. ", "Answer 1 of Cursor. "}
-        assert check((await shim.turn("fourth")).body)["type"] == "response.completed"
+        # on a slow machine with heartbeats in it, which a strict reader does not know
+        assert parse((await shim.turn("fourth")).body)[-1]["type"] == "response.completed"
     assert len(home.fake.turns) == 3
 
 
