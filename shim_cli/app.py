@@ -8,15 +8,24 @@ Never does: import a command's module before it is run, or let a traceback reach
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Annotated, Literal
 
 import typer
 
+from shim_cli.console import run
 from shim_cli.defaults import DEFAULT_PORT
 from shim_cli.errors import CliError
+from shim_cli.options import (
+    About,
+    Args,
+    AsJson,
+    ListenPort,
+    ModelOption,
+    NoOpen,
+    Port,
+    Settings,
+)
 
 app = typer.Typer(
     name="codex-shim",
@@ -35,31 +44,6 @@ service_app = typer.Typer(
 )
 app.add_typer(models_app, name="model")
 app.add_typer(service_app, name="service")
-
-Port = Annotated[
-    int,
-    typer.Option(envvar="CODEX_SHIM_PORT", min=1, max=65535, help="The shim's port."),
-]
-ListenPort = Annotated[
-    int,
-    typer.Option(
-        envvar="CODEX_SHIM_PORT", min=0, max=65535, help="The shim's port. 0 takes a free one."
-    ),
-]
-Settings = Annotated[
-    Path | None,
-    typer.Option(metavar="PATH", help="models.json. By default ~/.codex-shim/models.json."),
-]
-ModelOption = Annotated[
-    str | None,
-    typer.Option("--model", metavar="MODEL", help="The model to use. By default the one you have."),
-]
-About = Literal["all", "models", "picker"]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for other programs.")]
-Args = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[-- ARGS]", help="Passed on. They come last, so they win."),
-]
 
 
 def _show_version(wanted: bool) -> None:
@@ -205,6 +189,24 @@ def web(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None)
     from shim_cli.tools import run_tool
 
     raise typer.Exit(run_tool("mitmweb", port, settings, args or []))
+
+
+@app.command()
+def picker(port: Port = DEFAULT_PORT, settings: Settings = None, no_open: NoOpen = False) -> None:
+    """Choose the model that Codex uses, in the browser."""
+    from shim_cli.pages import open_page
+
+    raise typer.Exit(open_page(os.environ, port, settings, "picker", wanted=not no_open))
+
+
+@app.command()
+def dashboard(
+    port: Port = DEFAULT_PORT, settings: Settings = None, no_open: NoOpen = False
+) -> None:
+    """See turns and what they use, in the browser."""
+    from shim_cli.pages import open_page
+
+    raise typer.Exit(open_page(os.environ, port, settings, "dashboard", wanted=not no_open))
 
 
 @app.command("addon-path")
@@ -366,28 +368,9 @@ def report(
 
 
 def main() -> None:
-    """The console script. Ends the process with the command's exit code."""
-    sys.excepthook = _tell_bug
+    """The console script."""
     if "_CODEX_SHIM_COMPLETE" in os.environ:
         from shim_cli.completion import prepare
 
         prepare()
-    try:
-        # Not `app()`: typer would put its own traceback printer in the place of ours.
-        typer.main.get_command(app)(prog_name="codex-shim")
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        advice = "Check the path and its permissions, then run `codex-shim doctor`."
-        CliError(f"{where}{error.strerror or error}", advice).show()
-        sys.exit(1)
-
-
-def _tell_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """The last resort for a bug of ours: two lines; the traceback only for who asks for it."""
-    if os.environ.get("CODEX_SHIM_DEBUG"):
-        sys.__excepthook__(kind, error, trace)
-        return
-    advice = "This is a bug. Run it again with CODEX_SHIM_DEBUG=1 and report what it prints."
-    CliError(f"failed inside: {kind.__name__}", advice).show()
+    run(app, "codex-shim")

@@ -25,14 +25,14 @@ from addons.origins.paths import catalog_file, standalone_config_file, token_fil
 from shim_cli.defaults import NOTHING_LIVE, models, serve_command
 from shim_cli.errors import CliError
 from shim_cli.provider_config import command_to_try, config_of
-from shim_cli.table import open_sources
+from shim_cli.table import ask_cursor, open_sources
 
 SHOWN_PROBLEMS = 5
 
 
 def generate(env: Mapping[str, str], port: int, settings: Path | None) -> int:
     """Write both files and say what to try. Raises CliError; the files are then unchanged."""
-    table = asyncio.run(_table(env, settings))
+    table = _table(env, settings)
     if not table.live:
         msg = "no model is available, so there is no catalog to write"
         raise CliError(msg, NOTHING_LIVE)
@@ -57,10 +57,11 @@ def generate(env: Mapping[str, str], port: int, settings: Path | None) -> int:
     return 0
 
 
-async def _table(env: Mapping[str, str], settings: Path | None) -> RouteTable:
+def _table(env: Mapping[str, str], settings: Path | None) -> RouteTable:
     """The table with the account's models as they are now, as far as they can be asked for."""
     sources = open_sources(env, settings)
-    await sources.refresh()
+    ask_cursor(sources)
+    asyncio.run(sources.refresh())
     if sources.catalog.error:
         typer.echo(f"codex-shim: {sources.catalog.error}", err=True)
     return sources.table()

@@ -11,11 +11,12 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from addons.origins.cursor_binary import find_binary
 from addons.origins.paths import codex_home, listing_file, settings_file, state_dir
 from addons.version import VERSION
 from shim_cli.listing import Listing
@@ -38,6 +39,10 @@ class Watched(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._env)
 
+    def items(self) -> ItemsView[str, str]:
+        """All of it, for a child: nothing is decided by that."""
+        return self._env.items()
+
 
 @dataclass(frozen=True, slots=True)
 class Ingredients:
@@ -46,7 +51,7 @@ class Ingredients:
     files: Sequence[str]
     variables: Sequence[str]
     until: float | None = None
-    """When the login expires (epoch seconds)."""
+    """When the login expires, or Cursor's has to be asked for again (epoch seconds)."""
 
     def digest(self, env: Mapping[str, str], settings: Path | None) -> str:
         """One digest of the content of everything that is named, and of ourselves."""
@@ -95,6 +100,8 @@ def _parts(made_of: Ingredients, env: Mapping[str, str], settings: Path | None) 
     for name in sorted(made_of.variables):
         yield os.fsencode(name)
         yield os.fsencode(env[name]) if name in env else b"\0"
+    # what is installed has no file that would tell
+    yield os.fsencode(find_binary(env))
     for file in made_of.files:
         yield os.fsencode(file)
         yield _content(file)

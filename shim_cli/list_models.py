@@ -51,13 +51,19 @@ def lines_of(models: Sequence[Listed]) -> list[str]:
 def _made(env: Mapping[str, str], settings: Path | None) -> Listing:
     # 100 ms and more, and not needed while nothing changes
     from addons.core.login import Login  # noqa: PLC0415
-    from shim_cli.table import sources_of  # noqa: PLC0415
+    from shim_cli.table import ask_cursor, sources_of  # noqa: PLC0415
 
     watched = Watched(env)
     sources = sources_of(watched, settings)
+    ask_cursor(sources)
     listing = Listing.of(sources)
     login = sources.logins.current()
-    until = login.expires_at if isinstance(login, Login) else None
+    ends = (
+        login.expires_at if isinstance(login, Login) else None,
+        sources.cursor.agent.fresh_until,
+    )
+    until = min((end for end in ends if end is not None), default=None)
+    sources.cursor.agent.keep()
     made_of = Ingredients([str(file) for file in sources.files], list(watched.names), until)
     keep(listing, made_of, env, settings)
     return listing

@@ -16,7 +16,7 @@ from addons.origins.paths import account_catalog_file
 from addons.origins.wiring import Wired, WiringError, point_codex
 from shim_cli.defaults import NOTHING_LIVE
 from shim_cli.errors import CliError
-from shim_cli.table import open_sources
+from shim_cli.table import ask_cursor, open_sources
 
 
 def use(env: Mapping[str, str], asked: str | None, port: int, settings: Path | None) -> Wired:
@@ -35,6 +35,7 @@ def use(env: Mapping[str, str], asked: str | None, port: int, settings: Path | N
 def table_with(env: Mapping[str, str], settings: Path | None, asked: str | None) -> RouteTable:
     """The table; with the account's models as they are now when what is known does not hold the one asked for."""
     sources = open_sources(env, settings)
+    ask_cursor(sources)
     table = sources.table()
     route = table.resolve(asked) if asked else None
     is_known = route.live if route else not asked and account_catalog_file(env).exists()

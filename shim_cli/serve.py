@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from addons.origins.local_token import LocalToken
 from addons.origins.paths import token_file
+from addons.origins.umask import write_for_owner_only
 from addons.version import VERSION
 from shim_cli.errors import CliError
 from shim_cli.processes import start_mark
@@ -50,7 +51,7 @@ def serve(
     if settings and not settings.is_file():
         msg = f"{settings} does not exist or is not a file"
         raise CliError(msg, "Name an existing models.json: --settings PATH")
-    os.umask(0o077)
+    write_for_owner_only()
     _log_to(log_file)
     if verbose:
         logging.getLogger("addons.access").setLevel(logging.DEBUG)

@@ -15,6 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from addons.origins.umask import VARIABLE as UMASK
+from addons.origins.umask import users_umask, write_for_owner_only
+from shim_cli.browser import is_headless
 from shim_cli.errors import CliError
 
 Tool = Literal["mitmdump", "mitmweb"]
@@ -44,11 +47,11 @@ def addon_file() -> Path:
 def run_tool(tool: Tool, port: int, settings: Path | None, args: Sequence[str]) -> int:
     """Run the tool until it ends, with this terminal and its Ctrl-C. Gives its exit code."""
     # what -w writes holds whole conversations
-    os.umask(0o077)
+    write_for_owner_only()
     if settings and not settings.is_file():
         msg = f"{settings} does not exist or is not a file"
         raise CliError(msg, "Name an existing models.json: --settings PATH")
-    env = dict(os.environ)
+    env = {UMASK: f"{users_umask():o}", **os.environ}
     if settings:
         env["CODEX_SHIM_SETTINGS"] = str(settings.absolute())
     return _hand_over(command_of(tool, addon_file(), port, args, env), env)
@@ -72,13 +75,7 @@ def _web_options(env: Mapping[str, str]) -> list[str]:
     options = ["--web-host", "127.0.0.1"]
     for column in WEB_COLUMNS:
         options += ["--set", f"web_columns={column}"]
-    return [*options, "--no-web-open-browser"] if _is_headless(env) else options
-
-
-def _is_headless(env: Mapping[str, str]) -> bool:
-    if any(env.get(name) for name in ("CI", "SSH_CONNECTION", "SSH_TTY")):
-        return True
-    return sys.platform == "linux" and not (env.get("DISPLAY") or env.get("WAYLAND_DISPLAY"))
+    return [*options, "--no-web-open-browser"] if is_headless(env) else options
 
 
 def _hand_over(command: list[str], env: Mapping[str, str]) -> int:

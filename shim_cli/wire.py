@@ -26,11 +26,12 @@ def enable(env: Mapping[str, str], asked: str | None, port: int, settings: Path 
     """Start the shim and make Codex use it. Raises CliError; Codex's config is then unchanged."""
     started = ensure_started(env, port, settings)
     wired = use(env, asked, port, settings)
-    typer.echo("\n".join(_told(wired, started)))
+    typer.echo("\n".join(told(wired, started)))
     return 0
 
 
-def _told(wired: Wired, started: Started) -> Iterator[str]:
+def told(wired: Wired, started: Started) -> Iterator[str]:
+    """What was done, and how to undo it."""
     yield wired.message
     yield f"  shim    running at {started.url} (pid {started.pid})"
     if wired.change.backup:

@@ -21,6 +21,8 @@ from addons.core.turn import Headers
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _OWN_SITES = frozenset({b"none", b"same-origin"})
+_NAVIGATION = {(b"sec-fetch-mode", b"navigate"), (b"sec-fetch-dest", b"document")}
+"""A tab of its own is opened, by a link or a file: who sent it there can read nothing of it."""
 _AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::[0-9]{1,5})?")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -34,6 +36,8 @@ class Knock:
     is_origin_form: bool
     """Whether the request target is a plain path."""
     headers: Headers
+    opens_page: bool = False
+    """Whether it GETs a document that holds nothing of the user's."""
 
 
 def is_loopback_address(address: str) -> bool:
@@ -116,11 +120,11 @@ def _host_of(authority: str) -> str | None:
 
 def _comes_from_elsewhere(knock: Knock) -> bool:
     own_origin = b"http://" + knock.authority.lower().encode()
-    return any(
-        (name == b"sec-fetch-site" and value not in _OWN_SITES)
-        or (name == b"origin" and value.lower() != own_origin)
-        for name, value in ((canonical(name), value) for name, value in knock.headers)
-    )
+    headers = [(canonical(name), value) for name, value in knock.headers]
+    if any(name == b"origin" and value.lower() != own_origin for name, value in headers):
+        return True
+    is_foreign = any(n == b"sec-fetch-site" and value not in _OWN_SITES for n, value in headers)
+    return is_foreign and not (knock.opens_page and set(headers) >= _NAVIGATION)
 
 
 def _refused(reason: str) -> Problem:

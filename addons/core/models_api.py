@@ -22,6 +22,7 @@ from addons.core.front import (
     Endpoints,
     readable,
 )
+from addons.core.outcomes import Outcome
 from addons.core.providers.passthrough import PassThrough
 from addons.core.routes import Route, RouteTable
 from addons.core.turn import (
@@ -67,7 +68,9 @@ class ModelsApi:
     active: Callable[[], str | None]
     """The model that Codex's config names, when it is wired to us."""
     switch: Callable[[str], SyntheticOrigin]
-    """Makes the origin that switches to a slug and writes `{"slug", "written", "message"}`."""
+    """Makes the origin that switches to a slug and writes `{"ok", "slug", "written", "message"}`."""
+    last: Callable[[str], Outcome | None] = lambda _: None
+    """How the last turn of a slug ended."""
 
     @property
     def endpoints(self) -> Endpoints:
@@ -79,7 +82,8 @@ class ModelsApi:
 
     def _models(self, request: ClientRequest) -> Plan:
         active = self.active()
-        rows = [_row(route, active) for route in self.table().routes.values()]
+        routes = self.table().routes.values()
+        rows = [{**_row(route, active), "last": self.last(route.slug)} for route in routes]
         return readable(request, Reply(Head(200, JSON_HEADERS), orjson.dumps({"models": rows})))
 
     def _switch(self, request: ClientRequest) -> Plan:

@@ -45,6 +45,8 @@ class AttemptRecord:
     answer_headers: Headers = ()
     answer_body: bytearray = field(default_factory=bytearray)
     answer_cut: bool = False
+    reads: list[list[float]] = field(default_factory=list)
+    """When what of `answer_body` came: seconds from its start, and how many bytes there were then."""
     first_byte: float | None = None
     """Seconds from its start to the answer's head."""
     seconds: float = 0.0
@@ -69,6 +71,7 @@ class AttemptRecord:
                 "headers": answer_headers(self.answer_headers),
                 "body": bytes(self.answer_body),
                 "cut": self.answer_cut,
+                "reads": [list(read) for read in self.reads],
             },
             "started": self.started,
             "first_byte": self.first_byte,

@@ -1,44 +1,16 @@
 "use strict";
-// Live turns and what they used. Everything from outside is put on the page as text, never as markup.
+// Live turns and what they used.
+import { ask, at, element, onToken, say, short, span } from "/page.js";
 const SHOWN = 80, SVG = "http://www.w3.org/2000/svg", HEIGHT = 160, BASE = 138, TOP = 14;
 const state = { turns: [], running: [], quota: {}, since: "7d" };
-const at = (id) => document.getElementById(id);
-
-const fromHash = new URLSearchParams(location.hash.slice(1)).get("token");
-if (fromHash) {
-  sessionStorage.setItem("codex-shim-token", fromHash);
-  history.replaceState(null, "", location.pathname);
-}
-function headers() {
-  const token = sessionStorage.getItem("codex-shim-token");
-  return token ? { "x-codex-shim-token": token } : {};
-}
-
-function element(name, text, ...classes) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  made.classList.add(...classes);
-  return made;
-}
 function shape(name, attributes, text) {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   if (text !== undefined) made.textContent = text;
   return made;
 }
-function short(tokens) {
-  if (tokens < 1000) return String(tokens);
-  const [unit, name] = tokens >= 999950 ? [1e6, "M"] : [1e3, "k"];
-  return (tokens / unit).toFixed(1).replace(/\.0$/, "") + name;
-}
 const seconds = (value) => (value === null ? "–" : value.toFixed(value < 10 ? 2 : 1) + " s");
 const percent = (value) => (value === null ? "–" : Math.round(value * 100) + " %");
-
-function span(value) {
-  for (const [size, name] of [[86400, "d"], [3600, "h"], [60, "min"]])
-    if (value >= size) return Math.round(value / size) + " " + name;
-  return Math.max(0, Math.round(value)) + " s";
-}
 
 function axis(svg, most, write) {
   svg.replaceChildren();
@@ -149,13 +121,9 @@ let due = 0;
 function refresh() {
   clearTimeout(due);
   due = setTimeout(async () => {
-    const answer = await fetch("/api/usage?since=" + state.since, { headers: headers() });
-    if (answer.ok) drawUsage(await answer.json());
+    const answer = await ask("/api/usage?since=" + state.since);
+    if (answer?.ok) drawUsage(await answer.json());
   }, 300);
-}
-function say(text, bad) {
-  at("state").textContent = text;
-  at("state").classList.toggle("bad", Boolean(bad));
 }
 function take(event) {
   if (event.kind === "hello") state.turns = event.turns;
@@ -168,14 +136,14 @@ function take(event) {
   drawQuota();
 }
 async function listen() {
-  const answer = await fetch("/api/events", { headers: headers() });
-  if (answer.status === 401 || answer.status === 403) return say("the token is missing: add #token=… to the address; the token is in the file `token` of the state folder", true);
+  const answer = await ask("/api/events");
+  if (!answer) return;
   if (!answer.ok) throw new Error(String(answer.status));
   say("live");
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let rest = ""; ;) {
     const { done, value } = await reader.read();
-    if (done) return say("the shim has ended", true), retry();
+    if (done) throw new Error("ended");
     const blocks = (rest + value).split("\n\n");
     rest = blocks.pop();
     for (const block of blocks) {
@@ -185,8 +153,18 @@ async function listen() {
     }
   }
 }
-function retry() {
-  setTimeout(() => listen().catch(() => (say("no connection to the shim", true), retry())), 2000);
+let busy = false;
+async function begin() {
+  if (busy) return;
+  busy = true;
+  try {
+    await listen();
+  } catch {
+    say("no connection to the shim", true);
+    setTimeout(begin, 2000);
+  } finally {
+    busy = false;
+  }
 }
 for (const button of document.querySelectorAll("button[data-since]"))
   button.addEventListener("click", () => {
@@ -195,4 +173,5 @@ for (const button of document.querySelectorAll("button[data-since]"))
     refresh();
   });
 addEventListener("resize", () => { drawTurns(); refresh(); });
-listen().catch(() => (say("no connection to the shim", true), retry()));
+onToken(begin);
+begin();

@@ -2,7 +2,7 @@
 
 Never does: hold content or a secret (`addons.core.access` makes the lines), follow a symlink, raise for a full disk at
 a caller on the request path: only the writer's thread calls it. Invariant: what is written in one call is written by
-one write, so that two processes never mix their lines.
+one write, so that two processes never mix their lines; and a line that a killed process left torn spoils no other one.
 """
 
 from __future__ import annotations
@@ -20,11 +20,7 @@ ROTATE_BYTES = 10 * MIB
 KEPT = 5
 """How many older files are kept."""
 _FLAGS = (
-    os.O_WRONLY
-    | os.O_APPEND
-    | os.O_CREAT
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_BINARY", 0)
+    os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 )
 
 
@@ -46,7 +42,7 @@ class AccessLog:
         # opened anew each time: another process, or the user, may have moved the file
         descriptor = os.open(self._path, _FLAGS, 0o600)
         try:
-            os.write(descriptor, data)
+            os.write(descriptor, b"\n" + data if _is_torn(descriptor) else data)
         finally:
             os.close(descriptor)
 
@@ -64,3 +60,11 @@ class AccessLog:
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+
+
+def _is_torn(descriptor: int) -> bool:
+    """Whether a kill or a full disk ended the last line before its time."""
+    if not os.fstat(descriptor).st_size:
+        return False
+    os.lseek(descriptor, -1, os.SEEK_END)
+    return os.read(descriptor, 1) != b"\n"

@@ -17,7 +17,7 @@ from queue import Empty, Full, Queue
 
 from addons.core.access import access_line
 from addons.core.limits import MIB
-from addons.core.prefix import Prefixes, prefix_of
+from addons.core.prefix import LARGEST_BODY, Prefixes, prefix_of
 from addons.core.quota import Window, windows_of, windows_of_event
 from addons.core.record import TurnRecord
 from addons.core.record_line import summary
@@ -49,7 +49,9 @@ class Books:
         self._ledger: Ledger | None = None
         self._prefixes = Prefixes()
         self._waiting: Queue[TurnRecord | None] = Queue(MOST_WAITING)
-        self._waiting_bytes = 0
+        # each is written by one thread alone: what both counted in one number would drift
+        self._bytes_noted = 0
+        self._bytes_seen = 0
         self._thread: threading.Thread | None = None
         self._shut_until: dict[str, float] = {}
         self.dropped = 0
@@ -62,14 +64,16 @@ class Books:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="codex-shim books", daemon=True)
             self._thread.start()
-        if self._waiting_bytes + len(record.wire_body) > MOST_WAITING_BYTES:
+        waiting = self._bytes_noted - self._bytes_seen
+        if len(record.wire_body) > min(LARGEST_BODY, MOST_WAITING_BYTES - waiting):
             record.wire_body = b""
-        self._waiting_bytes += len(record.wire_body)
+        size = len(record.wire_body)
         try:
             self._waiting.put_nowait(record)
         except Full:
-            self._waiting_bytes -= len(record.wire_body)
             self.dropped += 1
+        else:
+            self._bytes_noted += size
 
     def close(self, seconds: float = 2.0) -> None:
         """Write what waits, then end the thread. Waits no longer than this."""
@@ -108,7 +112,7 @@ class Books:
 
     def _entry(self, record: TurnRecord) -> Entry:
         body, record.wire_body = record.wire_body, b""
-        self._waiting_bytes -= len(body)
+        self._bytes_seen += len(body)
         broke_at = ""
         if record.thread and body and (prefix := prefix_of(body, record.wire_encoding)):
             broke_at = self._prefixes.broke_at(record.thread, record.model, prefix)

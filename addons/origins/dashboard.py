@@ -1,6 +1,6 @@
-"""The dashboard: its page, the stream of live turns, and the totals that it draws.
+"""What the dashboard draws: the stream of live turns, and the totals.
 
-Never does: read the ledger on the event loop, keep a turn waiting for a slow browser, load anything from elsewhere.
+Never does: read the ledger on the event loop, keep a turn waiting for a slow browser.
 Invariant: what it sends are figures and names, as in the access log.
 """
 
@@ -9,32 +9,21 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
-from functools import cache
-from importlib.resources import files
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import orjson
 
 from addons.core.errors import JSON_HEADERS, SSE_HEADERS, Problem
-from addons.core.front import READ, AnswerPlan, Endpoint, Endpoints, readable
+from addons.core.front import AnswerPlan, Endpoint, Endpoints
 from addons.core.prices import PriceTable
 from addons.core.providers.passthrough import PassThrough
 from addons.core.record import TurnRecord
-from addons.core.turn import ClientRequest, Fault, Head, Plan, Reply, Sink, Step, Synthesize
+from addons.core.turn import ClientRequest, Fault, Head, Plan, Sink, Step, Synthesize
 from addons.origins.books import Books
 from addons.origins.usage_report import plain, read_recent, read_totals, sum_of
 
-PAGES: Mapping[str, tuple[str, bytes]] = {
-    "/dashboard": ("dashboard.html", b"text/html; charset=utf-8"),
-    "/dashboard.js": ("dashboard.js", b"text/javascript; charset=utf-8"),
-    "/dashboard.css": ("dashboard.css", b"text/css; charset=utf-8"),
-}
-POLICY = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
-    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 SPANS = {"24h": 86400.0, "7d": 7 * 86400.0, "30d": 30 * 86400.0}
 MOST_LISTENERS = 8
 MOST_BEHIND = 100
@@ -89,9 +78,7 @@ class Dashboard:
     @property
     def endpoints(self) -> Endpoints:
         """What the front serves of it."""
-        pages = {path: Endpoint(READ, _page) for path in PAGES}
         return {
-            **pages,
             "/api/events": Endpoint(("GET",), self._events),
             "/api/usage": Endpoint(("GET",), self._usage),
         }
@@ -213,21 +200,3 @@ async def _next(queue: asyncio.Queue[Event | None]) -> Event | None:
 
 async def _write(sink: Sink, event: Event) -> None:
     await sink.write(b"data: %s\n\n" % orjson.dumps(event))
-
-
-def _page(request: ClientRequest) -> Plan:
-    path = request.path.partition("?")[0]
-    name, kind = PAGES[path.removeprefix("/v1")]
-    headers = (
-        (b"content-type", kind),
-        (b"content-security-policy", POLICY),
-        (b"x-content-type-options", b"nosniff"),
-        (b"referrer-policy", b"no-referrer"),
-        (b"cache-control", b"no-store"),
-    )
-    return readable(request, Reply(Head(200, headers), _file(name)))
-
-
-@cache
-def _file(name: str) -> bytes:
-    return files("addons.data").joinpath(name).read_bytes()

@@ -6,6 +6,7 @@ it was called, and `write_atomic` never leaves a half-written file under the fin
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -134,7 +135,10 @@ def make_private(folder: Path) -> None:
         return
     make_private(folder.parent)
     # `mkdir(parents=True)` would give the folders in between the default mode.
-    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder") from None
 
 
 def _sync_folder(folder: Path) -> None:

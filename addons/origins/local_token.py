@@ -15,7 +15,7 @@ from pathlib import Path
 from addons.core.credential import Secret
 from addons.core.gate import NO_TOKEN, TokenRule
 from addons.origins.file_lock import LockedError, locked
-from addons.origins.files import CachedFile, FileAccessError, write_atomic
+from addons.origins.files import CachedFile, FileAccessError, make_private, write_atomic
 from addons.origins.paths import token_file
 
 REQUIRE_VARIABLE = "CODEX_SHIM_REQUIRE_TOKEN"
@@ -70,7 +70,7 @@ def ensure_token(env: Mapping[str, str]) -> str:
             path.chmod(0o600)
         return token
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         with locked(path.with_name(".token.lock")):
             return read_token(env) or _made(path)
     except (OSError, LockedError) as error:

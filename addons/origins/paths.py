@@ -98,6 +98,11 @@ def listing_file(env: Env) -> Path:
     return state_dir(env) / "listing.json"
 
 
+def cursor_file(env: Env) -> Path:
+    """Whether turns could go to Cursor when it was last asked."""
+    return state_dir(env) / "cursor.json"
+
+
 def home(env: Env) -> Path:
     """The user's home folder."""
     return _named(env, "HOME") or _named(env, "USERPROFILE") or Path.home()

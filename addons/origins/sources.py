@@ -1,7 +1,7 @@
-"""From the files on disk to the one route table: settings, login, the account's models, and the demo.
+"""From the files on disk to the one route table: settings, logins, the account's models, Cursor's, and the demo.
 
 Used alike by the running proxy and by the CLI. A call costs a few `stat`s; the table is rebuilt only when a source
-changed, and replaced as a whole. The account's models are fetched in the background, never here.
+changed, and replaced as a whole. The account's models and Cursor's login are asked for in the background, never here.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from addons.core.credential import Origin
+from addons.core.cursor.catalog import ALIASES as CURSOR_ALIASES
 from addons.core.egress import outbound_problem
 from addons.core.endpoints import Rules
 from addons.core.login import Login, LoginKind, LoginProblem, LoginSource, NoLogins
@@ -27,6 +28,8 @@ from addons.core.providers.demo import DEMO_SLUG, demo_entry
 from addons.core.routes import Route, RouteTable
 from addons.core.settings import Settings, parse_settings
 from addons.origins.byok_routes import ByokRoutes
+from addons.origins.cursor import PROVIDER as CURSOR
+from addons.origins.cursor import CursorRoutes
 from addons.origins.demo import plan_demo
 from addons.origins.discovery import AccountCatalog
 from addons.origins.files import CachedFile, FileAccessError
@@ -113,6 +116,7 @@ class Sources:
         self.catalog = AccountCatalog(env, base_url, clock)
         self.catalog.load()
         self.byok = ByokRoutes(env, self.settings_source.path.parent, self._find)
+        self.cursor = CursorRoutes(env, own_ports(env), clock)
         self._built_from: tuple[object, ...] = ()
         self._table = RouteTable()
 
@@ -131,7 +135,7 @@ class Sources:
         """Every file that the table is made of, there or not: while none changes, the table stays."""
         self.table()
         own = (self.settings_source.path, login_path(self._env))
-        return (*own, *self.catalog.files, *self.byok.ring.files)
+        return (*own, self.cursor.file, *self.catalog.files, *self.byok.ring.files)
 
     @property
     def settings(self) -> Settings:
@@ -162,16 +166,22 @@ class Sources:
         strays = (
             f"{self.settings_source.path}: fallback: {slug!r} is no model" for slug in unknown
         )
-        return (*settings.problems, *strays, *self.byok.troubles(self.rows))
+        return (
+            *settings.problems,
+            *self.cursor.settings.problems,
+            *strays,
+            *self.byok.troubles(self.rows),
+        )
 
     @property
     def reasons(self) -> Mapping[str, str]:
-        """Why what is not offered is not: `chatgpt` as a whole, and each hidden row by its slug."""
-        problem = self.login_problem
+        """Why what is not offered is not: `chatgpt` and `cursor` as a whole, each hidden row by its slug."""
+        problem, cursor = self.login_problem, self.cursor.reason
         rows = {row.slug for row in self.rows.rows}
         hidden = (route for route in self.table().routes.values() if not route.live)
         return {
             **({"chatgpt": problem.message} if problem else {}),
+            **({CURSOR: cursor} if cursor else {}),
             **{route.slug: route.hidden_because for route in hidden if route.slug in rows},
         }
 
@@ -179,7 +189,8 @@ class Sources:
         """The table as the sources are now; the same object while nothing changed."""
         settings, problem = self.settings, self.login_problem
         rows = self.settings_source.rows
-        built_from = (settings, problem, self.catalog.entries, rows, self.byok.missing(rows))
+        missing, cursor = self.byok.missing(rows), self.cursor.agent.available
+        built_from = (settings, problem, self.catalog.entries, cursor, rows, missing)
         if built_from != self._built_from:
             self._table = self._build(settings, problem)
             self._built_from = built_from
@@ -189,12 +200,14 @@ class Sources:
         rows = self.settings_source.rows
         byok = self.byok.routes(rows, settings.limits)
         theirs = {route.slug for route in byok if route.live}
-        chatgpt = [
-            route for route in self._chatgpt_routes(settings, problem) if route.slug not in theirs
-        ]
-        demo = self._demo_route(settings, any(route.live for route in (*chatgpt, *byok)))
-        aliases = {**BUILT_IN_ALIASES, **rows.by_model, **settings.aliases}
-        return RouteTable.of([*chatgpt, *byok, demo], aliases)
+        logins = (
+            *self._chatgpt_routes(settings, problem),
+            *self.cursor.routes(settings.limits),
+        )
+        routes = [*(route for route in logins if route.slug not in theirs), *byok]
+        demo = self._demo_route(settings, any(route.live for route in routes))
+        aliases = {**BUILT_IN_ALIASES, **CURSOR_ALIASES, **rows.by_model, **settings.aliases}
+        return RouteTable.of([*routes, demo], aliases)
 
     def _find(self, slug: str) -> Route | None:
         return self.table().resolve(slug)

@@ -131,5 +131,7 @@ def _switched(env: Mapping[str, str], table: RouteTable, slug: str, port: int) -
     try:
         wired = point_codex(env, table, slug, port, SWITCH_WAIT_SECONDS)
     except WiringError as error:
-        return {"slug": slug, "written": False, "message": f"{error}. {error.advice}"}
-    return {"slug": wired.slug, "written": wired.change.written, "message": wired.message}
+        told = f"{error}. {error.advice}"
+        return {"ok": False, "slug": slug, "written": False, "message": told}
+    written = wired.change.written
+    return {"ok": True, "slug": wired.slug, "written": written, "message": wired.message}

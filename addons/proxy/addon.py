@@ -26,11 +26,13 @@ from addons.core.errors import Problem
 from addons.core.front import Endpoint, Endpoints, ShimFront, Status
 from addons.core.limits import MIB
 from addons.core.models_api import ModelsApi
+from addons.core.outcomes import Outcomes
 from addons.core.record import TurnRecord
 from addons.origins.books import Books
 from addons.origins.codex_config import CodexConfig
 from addons.origins.dashboard import Dashboard
 from addons.origins.local_token import LocalToken
+from addons.origins.pages import DOCUMENTS, page_endpoints
 from addons.origins.paths import access_log_file, ledger_file
 from addons.origins.price_table import shipped_prices
 from addons.origins.sources import Sources
@@ -68,8 +70,9 @@ class CodexShim:
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
         self._env = os.environ if env is None else env
         self._started = time.monotonic()
-        self._refreshing: asyncio.Task[None] | None = None
+        self._background: tuple[asyncio.Task[None], ...] = ()
         self._last_turns = LastTurns()
+        self._outcomes = Outcomes()
 
     # Life -------------------------------------------------------------------------------------------------
 
@@ -143,18 +146,23 @@ class CodexShim:
 
     def _turn_ended(self, record: TurnRecord) -> None:
         self.books.note(record)
+        self._outcomes.note(record, self.sources.table())
         self.dashboard.turn_ended(record)
 
     def _more(self, sources: Sources) -> Endpoints:
         switch = switch_origin(self._env, sources.table, self._port)
-        models = ModelsApi(sources.table, CodexConfig(self._env).model_in_force, switch)
+        in_force = CodexConfig(self._env).model_in_force
+        models = ModelsApi(sources.table, in_force, switch, self._outcomes.of)
         turns = Endpoint(("GET",), self._last_turns.plan)
-        return {**models.endpoints, **self.dashboard.endpoints, "/api/turns": turns}
+        data = {**models.endpoints, **self.dashboard.endpoints, "/api/turns": turns}
+        return {**page_endpoints(), **data}
 
     def running(self) -> None:
-        """Begin to ask for the account's models now and then."""
-        self._refreshing = asyncio_utils.create_task(
-            self._keep_fresh(), name="account models", keep_ref=True
+        """Begin to ask for the account's models, and for Cursor's login, now and then."""
+        self.sources.cursor.own_ports |= {self._port()}
+        self._background = (
+            asyncio_utils.create_task(self._keep_fresh(), name="account models", keep_ref=True),
+            asyncio_utils.create_task(self._keep_cursor(), name="cursor login", keep_ref=True),
         )
 
     async def _keep_fresh(self) -> None:
@@ -169,12 +177,21 @@ class CodexShim:
             while time.monotonic() < due and self.sources.logins.current() == login:  # noqa: ASYNC110  a file tells no one
                 await asyncio.sleep(LOOK_SECONDS)
 
+    async def _keep_cursor(self) -> None:
+        while True:
+            cursor = self.sources.cursor
+            await cursor.look()
+            await cursor.agent.next_look()
+
     async def done(self) -> None:
         """Drain: stop listening, let turns finish, end what is left with a typed failure."""
-        if self._refreshing:
-            self._refreshing.cancel()
+        for task in self._background:
+            task.cancel()
         self.dashboard.close()
         await self.engine.shutdown()
+        await self.sources.cursor.close()
+        # what a task of these has started has to be ended by it
+        await asyncio.gather(*self._background, return_exceptions=True)
         await asyncio.to_thread(self.books.close)
 
     # Connections ------------------------------------------------------------------------------------------
@@ -226,6 +243,7 @@ class CodexShim:
             self.engine.authority_of(flow),
             request.is_http2 or not request.data.authority,
             tuple(request.headers.fields),
+            request.method == "GET" and request.path in DOCUMENTS,
         )
         return gate.refusal(knock, self.sources.settings.allowed_hosts)
 

@@ -14,10 +14,12 @@ from addons.views.answer_cursor import TYPES, CursorReader
 from addons.views.answer_messages import MessagesReader
 from addons.views.answer_responses import ResponsesReader
 from addons.views.page import BLOCK_CHARACTERS, Block, Page
-from addons.views.reading import Json, decoded, json_lines, json_of, sse_events
+from addons.views.reading import Json, Reads, decoded, json_lines, json_of, sse_events
 from addons.views.said import Reader, write_said
+from addons.views.timeline import write_timeline
 
-Events = Iterable[tuple[Json, str]]
+Events = Iterable[tuple[Json, str, float | None]]
+"""What each says, its name, and when it came."""
 
 MESSAGES_TYPES = frozenset(
     {"message", "message_start", "message_delta", "message_stop", "content_block_start", "content_block_delta", "content_block_stop"}
@@ -25,8 +27,8 @@ MESSAGES_TYPES = frozenset(
 DONE = b"[DONE]"
 
 
-def write_answer(page: Page, body: bytes) -> None:
-    """Put an answer on the page."""
+def write_answer(page: Page, body: bytes, reads: Reads = ()) -> None:
+    """Put an answer on the page. `reads`: when what of it came, if that is known."""
     if not body.strip():
         page.line("(no body)")
         return
@@ -34,18 +36,19 @@ def write_answer(page: Page, body: bytes) -> None:
     if whole is not None:
         _write_whole(page, whole)
         return
-    for events in (list(_sse(body)), list(_lines(body))):
+    for events in (list(_sse(body, reads)), list(_lines(body))):
         if reader := reader_for(events):
-            for event, name in events:
+            for event, name, _ in events:
                 reader.event(event, name)
             write_said(page, reader)
+            write_timeline(page, ((_kind(event, name), at) for event, name, at in events))
             return
     _write_text(page, body)
 
 
 def reader_for(events: Events) -> Reader | None:
     """The reader of the dialect in which these events are; None for no dialect of a model."""
-    for event, name in events:
+    for event, name, _ in events:
         if reader := _reader_of(event, name):
             return reader
     return None
@@ -66,17 +69,21 @@ def _reader_of(event: Json, name: str) -> Reader | None:
     return None
 
 
-def _sse(body: bytes) -> Iterator[tuple[Json, str]]:
-    for name, data in sse_events(body):
+def _kind(event: Json, name: str) -> str:
+    return string(event.get("type")) or name or "chunk"
+
+
+def _sse(body: bytes, reads: Reads) -> Iterator[tuple[Json, str, float | None]]:
+    for name, data, at in sse_events(body, reads):
         if data.strip() != DONE:
             value = json_of(data)
             # half an event at the end of a stream that was cut must not count as a whole one
-            yield (value, name) if isinstance(value, dict) else ({}, "no JSON")
+            yield (value, name, at) if isinstance(value, dict) else ({}, "no JSON", at)
 
 
-def _lines(body: bytes) -> Iterator[tuple[Json, str]]:
+def _lines(body: bytes) -> Iterator[tuple[Json, str, float | None]]:
     for value in json_lines(body):
-        yield (value, "") if isinstance(value, dict) else ({}, "no JSON")
+        yield (value, "", None) if isinstance(value, dict) else ({}, "no JSON", None)
 
 
 def _write_whole(page: Page, value: object) -> None:

@@ -5,13 +5,13 @@ The data may come from a file that somebody else wrote: reading is total, and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from addons.core.wire.chat_shapes import obj, string
 from addons.core.wire.peek import decode
 from addons.core.wire.responses import Usage
-from addons.views.reading import LOOKED_AT
+from addons.views.reading import LOOKED_AT, Reads
 
 KEY = "codex_shim"
 """Under this name the flow's metadata holds the turn."""
@@ -28,6 +28,8 @@ class Part:
     cut: bool
     method: str = ""
     status: int = 0
+    reads: Reads = ()
+    """When what of the body came."""
 
     @property
     def decoded(self) -> bytes:
@@ -122,7 +124,15 @@ def _part(value: object) -> Part:
         cut=cut,
         method=_text(fields.get("method")),
         status=status if isinstance(status, int) else 0,
+        reads=tuple(_reads(fields.get("reads"))),
     )
+
+
+def _reads(value: object) -> Iterator[tuple[float, int]]:
+    for pair in _list(value):
+        at, size = pair if isinstance(pair, list | tuple) and len(pair) == 2 else (None, None)  # noqa: PLR2004
+        if (seconds := _number(at)) is not None and isinstance(size, int):
+            yield seconds, size
 
 
 def headers_of(value: object) -> Headers:

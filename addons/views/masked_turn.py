@@ -66,6 +66,7 @@ def _part(part: Part, masker: Masker) -> Json:
         "headers": masker.headers(part.headers),
         "size": None if part.body is None else len(part.body),
         "cut": part.cut,
+        "reads": [list(read) for read in part.reads],
         "body": masker.body(None if part.body is None else part.decoded),
     }
 

@@ -153,7 +153,7 @@ class Masker:
         whole = json_of(body) if body.lstrip()[:1] in (b"{", b"[") else None
         if whole is not None:
             return self.value(whole)
-        events = [(name, json_of(data)) for name, data in sse_events(body)]
+        events = [(name, json_of(data)) for name, data, _ in sse_events(body)]
         lines = [("", value) for value in json_lines(body)] if not events else []
         for found_events in (events, lines):
             if any(isinstance(value, dict) for _, value in found_events):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import orjson
 
@@ -10,6 +10,8 @@ from addons.core.wire.responses import Usage
 from addons.core.wire.sse import SseReader, parse_block
 
 Json = Mapping[str, object]
+Reads = Sequence[tuple[float, int]]
+"""When what came: seconds, and how many bytes there were then."""
 
 LOOKED_AT = 32 * 1024 * 1024
 """Beyond it a view would hold the proxy up for too long."""
@@ -30,12 +32,29 @@ def arguments_of(text: str) -> object:
     return value if isinstance(value, dict) else None
 
 
-def sse_events(body: bytes) -> Iterator[tuple[str, bytes]]:
-    """Name and data of each event of a stream, an unfinished last one among them."""
+def sse_events(body: bytes, reads: Reads = ()) -> Iterator[tuple[str, bytes, float | None]]:
+    """Name, data and time of each event of a stream, an unfinished last one among them."""
     reader = SseReader(EVENT_BYTES)
-    for block in [*reader.feed(body[:LOOKED_AT]), *reader.finish()]:
+    at: float | None = None
+    for at, part in _parts(body[:LOOKED_AT], reads):
+        yield from _events(reader.feed(part), at)
+    yield from _events(reader.finish(), at)
+
+
+def _events(blocks: Iterable[bytes], at: float | None) -> Iterator[tuple[str, bytes, float | None]]:
+    for block in blocks:
         if event := parse_block(block):
-            yield event.name, event.data
+            yield event.name, event.data, at
+
+
+def _parts(body: bytes, reads: Reads) -> Iterator[tuple[float | None, bytes]]:
+    """The body in the pieces in which it came."""
+    start, at = 0, None
+    for at, end in reads:
+        if end > start:
+            yield at, body[start:end]
+            start = end
+    yield at, body[start:]
 
 
 def json_lines(body: bytes) -> Iterator[object]:

@@ -128,7 +128,7 @@ def _write_attempt(
         if answer.body is not None and answer.body == turn.told:
             page.line("(the body is what Codex was told, byte for byte: see below)")
         else:
-            _write_body(page, answer, write_answer)
+            _write_body(page, answer, _timed_answer(answer))
 
 
 def _times(attempt: KeptAttempt) -> list[str]:
@@ -149,6 +149,12 @@ def _write_body(page: Page, part: Part, write: Callable[[Page, bytes], None]) ->
     write(page, part.decoded)
     if part.cut:
         page.line("(cut here: only the beginning of the body was kept)")
+
+
+def _timed_answer(answer: Part) -> Callable[[Page, bytes], None]:
+    # of bytes that were encoded nobody knows which came when
+    reads = answer.reads if answer.decoded == answer.body else ()
+    return lambda page, body: write_answer(page, body, reads)
 
 
 def _write_headers(page: Page, headers: Headers) -> None:

@@ -17,6 +17,7 @@ from addons.origins.codex_cli import CodexCli
 from addons.origins.sources import Sources
 from shim_cli.codex_config import CodexConfig, read_config
 from shim_cli.shells import Shell, shell_of
+from shim_cli.table import ask_cursor
 
 Level = Literal["OK", "WARN", "FAIL", "INFO"]
 LEVELS: tuple[Level, ...] = ("OK", "WARN", "FAIL", "INFO")
@@ -48,9 +49,11 @@ class Subject:
     def sources(self) -> Sources | str:
         """The sources of the route table, or why there are none."""
         try:
-            return Sources(self.env, self.settings)
+            sources = Sources(self.env, self.settings)
         except ValueError as error:
             return str(error)
+        ask_cursor(sources)
+        return sources
 
     @cached_property
     def codex(self) -> CodexCli | None:

@@ -52,5 +52,6 @@ def _of_rows(rows: ModelRows, subject: Subject) -> Iterator[str]:
     """What is wrong with rows, and fallbacks that lead nowhere."""
     yield from rows.problems
     if not isinstance(subject.sources, str):
-        known = {*subject.sources.settings.problems}
+        sources = subject.sources
+        known = {*sources.settings.problems, *sources.cursor.settings.problems}
         yield from (each for each in subject.sources.problems if each not in known)

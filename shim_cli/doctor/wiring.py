@@ -16,6 +16,7 @@ from shim_cli.doctor.finding import Found, Subject
 from shim_cli.health import listens, probe
 from shim_cli.older_shims import older_folders
 
+OLDER = "codex-shim disable --older"
 LOGIN_KEYS = ("env_key", "experimental_bearer_token", "auth")
 """With one of these Codex sends that alone, and the user's own login not at all (Codex 0.169)."""
 
@@ -152,6 +153,6 @@ def _dead_routes(subject: Subject, config: CodexConfig) -> Iterator[Found]:
 def _leftovers(subject: Subject, config: CodexConfig) -> Iterator[Found]:
     for line in config.older_blocks:
         block = f"{config.path}: line {line}: a block that an older shim wrote"
-        yield "WARN", block, subject.shell.edit(str(config.path))
+        yield "WARN", block, OLDER
     for folder in older_folders(subject.cwd, config.catalog, home(subject.env)):
         yield "INFO", f"{folder} was left by an older shim: nothing here reads it"

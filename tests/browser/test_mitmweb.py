@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,13 @@ SAID = Say(
     thought="A list is the quickest way to see what is here.",
     calls=(command("ls -la\ngit status --short"),),
     usage=Usage(input=18_200, read=17_000, output=640, reasoning=120),
+)
+COMMENT = r"fake-claude → claude-sonnet-4-5 · 200 · TTFT [\d.]+ s · \d+ tok/s · in 18\.2k \(cached 17k\) out 640"
+FINDS_IT = (
+    "~u /v1/responses",
+    "~comment fake-claude",
+    "~meta \"'route': 'anthropic'\"",
+    "~meta dropped.*web_search",
 )
 VIEWS = ("Codex request", "Codex turn", "Codex wire", "raw", "JSON")
 
@@ -75,6 +83,12 @@ async def test_a_translated_tool_turn_can_be_read_in_the_browser(
     assert b"response.completed" in Posted(stage.web.port, request(SLUGS["messages"])).ended()
     flow = stage.web.turn()
     assert stage.web.is_refused_without_password()
+    (comment,) = (str(each["comment"]) for each in stage.web.turns())
+    assert re.fullmatch(COMMENT, comment), comment
+    for found in FINDS_IT:
+        assert stage.web.command("export", "curl", found)
+    with pytest.raises(AssertionError, match="error"):
+        stage.web.command("export", "curl", "~marker red")
 
     async with chromium() as page:
         await page.go(f"{stage.web.url}#/flows/{flow}/response")
@@ -87,5 +101,17 @@ async def test_a_translated_tool_turn_can_be_read_in_the_browser(
         await page.wait_for("document.body.innerText.includes('TOOLS (2)')")
         await page.screenshot(artifact("mitmweb-request.png", tmp_path))
 
+    stages = (
+        "1 · CODEX ASKED",
+        "2 · ATTEMPT 1: SENT",
+        "3 · ATTEMPT 1: ANSWERED",
+        "4 · CODEX WAS TOLD",
+    )
+    assert [text.index(each) for each in stages] == sorted(text.index(each) for each in stages)
+    sent, answered = (text.split(each)[1] for each in stages[1:3])
+    assert f"POST {stage.upstreams['messages'].base_url}/messages" in sent
+    assert "x-api-key: <secret>" in sent
+    assert "s  content_block_delta" in answered.partition("TIMES")[2]
+    assert "dropped: hosted tool web_search" in text
     for line in ("I will list the files first.", "CALL exec_command · call_1", "ls -la", "git status --short", "ENDED: response.completed", "in 18,200 (cached 17,000) · out 640"):  # fmt: skip
         assert line in text, text

@@ -33,6 +33,8 @@ Commands:
   app         Open Codex Desktop through the shim until it quits (macOS).
   mitmdump    Run the shim in mitmdump: turns in the terminal.
   web         Run the shim in mitmweb: see and edit turns in the browser.
+  picker      Choose the model that Codex uses, in the browser.
+  dashboard   See turns and what they use, in the browser.
   addon-path  Print the addon's path, for `mitmdump -s` or `mitmweb -s`.
   generate    Write the model catalog and a config.toml to try.
   list        List the models that Codex can choose, and where they go.

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from addons.core.catalog import EVERY_VERSION, fallback_entries, problems_of
+from addons.core.routes import RouteTable
+from shim_cli.errors import CliError
+from shim_cli.generate import generate
 from tests.cli.run import shim
 from tests.origins.fake_codex import FakeCodex
 
@@ -45,7 +48,7 @@ def test_it_says_what_it_wrote_and_what_to_try(home: Path) -> None:
 
     assert lines[:-1] == [
         "Wrote 1 model: 1 demo.",
-        "  1 model hidden; `codex-shim list --all` says why.",
+        "  3 models hidden; `codex-shim list --all` says why.",
         f"  catalog  {catalog_of(home)}",
         f"  config   {home}/state/config.toml",
         "No Codex is installed, so the catalog was checked by our own rules.",
@@ -140,3 +143,16 @@ def test_once_there_is_a_token_file_and_line_carry_it_and_the_line_does_not_show
     assert f'CODEX_SHIM_TOKEN="$(cat {tmp_path}/state/token)" codex -c ' in done.stdout
     config = (tmp_path / "state" / "config.toml").read_text()
     assert f'x-codex-shim-token = "{token}"' in config
+
+
+def test_without_any_model_there_is_nothing_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_table(*_: object) -> RouteTable:
+        return RouteTable()
+
+    monkeypatch.setattr("shim_cli.generate._table", no_table)
+    with pytest.raises(CliError, match="no model is available") as told:
+        generate({"CODEX_SHIM_STATE_DIR": str(tmp_path / "state")}, 8765, None)
+    assert "codex login" in told.value.advice
+    assert list(tmp_path.iterdir()) == []

@@ -94,6 +94,23 @@ def test_report_of_one_turn_by_its_id(tmp_path: Path) -> None:
     assert json.loads(files_of(tmp_path / "c.zip")["turn.json"])["id"] == newest
 
 
+def test_report_shows_the_local_token_to_the_shim_and_to_nobody_else(tmp_path: Path) -> None:
+    token = "the-local-token-of-this-test-0123456789"
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "token").write_text(f"{token}\n")
+    with served(tmp_path) as (running, upstream):
+        upstream.play(Say(text="one"))
+        body = {"model": "fast", "input": "hello", "stream": True}
+        Posted(running.port, body, {**HEADERS, "x-codex-shim-token": token}).ended()
+        assert running.get("/api/turns")[0] == 401
+        ran = shim(tmp_path, "report", "--port", str(running.port), "--output", "a.zip")
+
+    assert ran.returncode == 0, ran.stderr
+    files = files_of(tmp_path / "a.zip")
+    assert json.loads(files["turn.json"])["kept"]["slug"] == "fast"
+    assert token.encode() not in b"".join(files.values())
+
+
 def test_report_without_a_running_shim_says_what_is_missing(tmp_path: Path) -> None:
     ran = shim(tmp_path, "report", "--output", "report.zip")
 

@@ -5,11 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from mitmproxy import flowfilter
 
+from addons.origins.umask import users_umask
 from shim_cli.doctor.finding import Subject
 from shim_cli.doctor.sections import findings_of
 from shim_cli.errors import CliError
@@ -152,14 +154,33 @@ def test_documented_filters_are_filters() -> None:
 
 
 def test_what_the_tool_writes_is_for_this_user_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    masks: list[int] = []
-    monkeypatch.setattr("shim_cli.tools.os.umask", masks.append)
-    monkeypatch.setattr("shim_cli.tools._hand_over", lambda *_: 0)
-    assert run_tool("mitmdump", 8765, None, []) == 0
-    assert masks == [0o077]
+    """What Cursor writes into the user's project is not: the tool is told what the user's own mask was."""
+    given: dict[str, str] = {}
+
+    def hand_over(_command: object, env: Mapping[str, str]) -> int:
+        given.update(env)
+        return 0
+
+    monkeypatch.setattr("shim_cli.tools._hand_over", hand_over)
+    before = os.umask(0o027)
+    users_umask.cache_clear()
+    try:
+        assert run_tool("mitmdump", 8765, None, []) == 0
+    finally:
+        set_to = os.umask(before)
+        users_umask.cache_clear()
+    assert set_to == 0o077
+    assert given["CODEX_SHIM_CURSOR_UMASK"] == "27"
 
 
 def test_settings_that_do_not_exist_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shim_cli.tools._hand_over", lambda *_: pytest.fail("it was started"))
     with pytest.raises(CliError, match="does not exist"):
         run_tool("mitmweb", 8765, Path("/nope.json"), [])
+
+
+def test_an_installation_without_the_addon_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shim_cli.tools.find_spec", lambda _: None)
+    with pytest.raises(CliError, match="the addon is missing") as told:
+        addon_file()
+    assert "uv tool install --force codex-shim" in told.value.advice

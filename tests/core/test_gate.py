@@ -67,6 +67,36 @@ def test_any_other_host_is_refused_so_that_a_rebound_name_is_of_no_use(authority
     assert "CODEX_SHIM_ALLOWED_HOSTS" in problem.message
 
 
+NAVIGATION = (
+    (b"Sec-Fetch-Site", b"cross-site"),
+    (b"Sec-Fetch-Mode", b"navigate"),
+    (b"Sec-Fetch-Dest", b"document"),
+)
+
+
+def test_a_link_from_elsewhere_may_open_a_page_of_ours_and_nothing_else() -> None:
+    assert refusal(Knock(HERE, is_origin_form=True, headers=NAVIGATION, opens_page=True)) is None
+    assert refusal(Knock(HERE, is_origin_form=True, headers=NAVIGATION)), "data"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        NAVIGATION[:1],
+        NAVIGATION[:2],
+        (*NAVIGATION[:2], (b"Sec-Fetch-Dest", b"iframe")),
+        (NAVIGATION[0], (b"Sec-Fetch-Mode", b"no-cors"), NAVIGATION[2]),
+        (*NAVIGATION, (b"Origin", b"https://evil.example")),
+    ],
+)
+def test_a_page_in_a_frame_or_a_fetch_from_elsewhere_is_refused(headers: Headers) -> None:
+    assert refusal(Knock(HERE, is_origin_form=True, headers=headers, opens_page=True))
+
+
+def test_a_page_of_ours_is_refused_under_a_rebound_name() -> None:
+    assert refusal(Knock("evil.example", is_origin_form=True, headers=NAVIGATION, opens_page=True))
+
+
 def test_a_host_that_the_user_allows_may_come_in_by_its_whole_name() -> None:
     allowed = frozenset({"box.local"})
     assert refusal(knock("Box.Local:8765"), allowed) is None

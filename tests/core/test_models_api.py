@@ -29,7 +29,7 @@ class Api:
         ]
         table = RouteTable.of(routes, {"alias": "a"})
         self.switched: list[str] = []
-        self.api = ModelsApi(lambda: table, lambda: "a", self.switch)
+        self.api = ModelsApi(lambda: table, lambda: "a", self.switch, {"a": {"ok": True}}.get)
 
     def switch(self, slug: str) -> SyntheticOrigin:
         self.switched.append(slug)
@@ -58,6 +58,7 @@ def test_models_are_told_hidden_ones_with_their_reason() -> None:
                     "reason": "",
                     "context_window": 1000,
                     "active": True,
+                    "last": {"ok": True},
                 },
                 {
                     "slug": "b",
@@ -67,6 +68,7 @@ def test_models_are_told_hidden_ones_with_their_reason() -> None:
                     "reason": "no key",
                     "context_window": None,
                     "active": False,
+                    "last": None,
                 },
             ]
         },

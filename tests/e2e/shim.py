@@ -43,6 +43,7 @@ class Shim:
         self._log = log
         self._command = shim_command(command, "--port", str(self.port), *flags)
         self._process: subprocess.Popen[bytes] | None = None
+        self._was_killed = False
 
     @property
     def output(self) -> str:
@@ -74,7 +75,8 @@ class Shim:
     ) -> None:
         code = self.stop()
         if kind is None:
-            assert code == 0, f"codex-shim ended with {code}:\n{self.output[-2000:]}"
+            expected = -signal.SIGKILL if self._was_killed else 0
+            assert code == expected, f"codex-shim ended with {code}:\n{self.output[-2000:]}"
             assert "Traceback" not in self.output, self.output[-4000:]
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
@@ -103,6 +105,13 @@ class Shim:
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait(5)
+
+    def kill(self) -> None:
+        """End the child as the kernel would, with no word of farewell."""
+        assert self._process is not None
+        self._was_killed = True
+        self._process.kill()
+        self._process.wait(5)
 
     def _wait_until_up(self) -> None:
         assert self._process is not None

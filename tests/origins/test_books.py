@@ -223,7 +223,8 @@ def wait_for_more_than(turns: int, ledger: Path) -> None:
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline:
         with contextlib.suppress(sqlite3.Error):
-            if read_totals(ledger, 0, "model", shipped_prices())[0].turns > turns + 100:
+            totals = read_totals(ledger, 0, "model", shipped_prices())
+            if sum_of(totals).turns > turns + 100:
                 return
         time.sleep(0.01)
     msg = "nothing was written"
@@ -255,5 +256,52 @@ def test_a_ledger_survives_a_process_that_is_killed(tmp_path: Path) -> None:
         assert run == list(range(1, len(run) + 1))
         before = len(ids)
     assert before > 0
-    for line in (tmp_path / "state" / "access.jsonl").read_bytes().splitlines():
-        orjson.loads(line)
+    lines = (tmp_path / "state" / "access.jsonl").read_bytes().splitlines()
+    torn = [line for line in lines if not is_whole(line)]
+    assert len(torn) <= 5, "each kill tears one line at the most"
+    assert len(lines) - len(torn) > 0
+
+
+def is_whole(line: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+def test_a_torn_line_spoils_no_other_one(tmp_path: Path) -> None:
+    log = tmp_path / "state" / "access.jsonl"
+    writer = AccessLog(log)
+    writer.write([{"turn": 1}])
+    log.write_bytes(log.read_bytes() + b'{"turn": 2, "us')
+    writer.write([{"turn": 3}])
+    writer.write([{"turn": 4}])
+    assert log.read_bytes().splitlines() == [
+        b'{"turn":1}', b'{"turn": 2, "us', b'{"turn":3}', b'{"turn":4}',
+    ]  # fmt: skip
+
+
+def test_bodies_that_wait_to_be_compared_are_bounded(
+    books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("addons.origins.books.MOST_WAITING_BYTES", 100)
+    monkeypatch.setattr("addons.origins.books.threading.Thread.start", lambda _: None)
+    waiting = [turn(wire_body=b'{"input":["%s"]}' % (b"a" * 40)) for _ in range(4)]
+    for record in waiting:
+        books.note(record)
+    assert [bool(record.wire_body) for record in waiting] == [True, False, False, False]
+    books._write(waiting)
+    later = turn(wire_body=b'{"input":[]}')
+    books.note(later)
+    assert later.wire_body
+    books._thread = None
+    assert len(lines_of(tmp_path)) == 4
+
+
+def test_a_body_too_large_to_be_looked_at_is_not_held(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("addons.origins.books.LARGEST_BODY", 10)
+    record = turn(wire_body=b"x" * 11)
+    written(books, record)
+    assert record.wire_body == b""

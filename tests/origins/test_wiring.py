@@ -125,9 +125,10 @@ async def test_a_switch_tells_its_outcome_as_json(
     await switch("good")(done)
     assert orjson.loads(done.data) == {
         "slug": "good",
+        "ok": True,
         "written": True,
         "message": f"Codex uses good from its next start on ({place.codex}/config.toml).",
     }
     assert "http://127.0.0.1:9000/v1" in (place.codex / "config.toml").read_text()
     await switch("off")(failed)
-    assert orjson.loads(failed.data)["written"] is False
+    assert orjson.loads(failed.data)["ok"] is False

@@ -114,3 +114,13 @@ class OneStep:
 def synthetic(origin: SyntheticOrigin, head: Head = SSE_HEAD) -> Callable[[ClientRequest], Plan]:
     """Plans that stream what a coroutine writes."""
     return lambda request: OneStep(request, Synthesize(head, origin, Plain()))
+
+
+def asked(slug: str, make: Callable[[ClientRequest], Plan]) -> Callable[[ClientRequest], Plan]:
+    """Plans of turns that the front has read; without a slug, of something that is no turn."""
+
+    def noting(request: ClientRequest) -> Plan:
+        request.record.asked(slug, None)
+        return make(request)
+
+    return noting

@@ -9,9 +9,12 @@ import orjson
 import pytest
 from mitmproxy import http
 from mitmproxy import io as mitmproxy_io
+from mitmproxy.test import tflow
 
+from addons.core.credential import Origin
 from addons.core.record import HIDDEN, METADATA, TurnRecord
-from addons.core.turn import ClientRequest, Plan
+from addons.core.turn import ClientRequest, Head, Plan, WireRequest
+from addons.proxy.engine.recorder import MOST_READS, Recorder
 from tests.proxy.scripts import BODY, DONE, EVENT, answer, begins, raw, turn
 from tests.proxy.test_byok_turns import CODEX, KEY, SPEECH, body, plans, says
 from tests.support.client import client
@@ -69,6 +72,11 @@ async def test_a_translated_turn_is_noted_with_both_sides_of_its_wire() -> None:
     assert ["authorization", HIDDEN] in attempt["request"]["headers"]
     assert attempt["answer"]["body"] == speech.text + speech.end
     assert not attempt["answer"]["cut"]
+    times = [at for at, _ in attempt["answer"]["reads"]]
+    assert times == sorted(times)
+    assert attempt["first_byte"] <= times[0] + 1e-4
+    assert times[-1] <= attempt["seconds"] + 1e-4
+    assert attempt["answer"]["reads"][-1][1] == len(attempt["answer"]["body"])
     assert (attempt["outcome"], attempt["reason"]) == ("200", "")
     assert 0 <= attempt["first_byte"] <= attempt["seconds"] <= record["seconds"]
     assert record["usage"] == {
@@ -228,3 +236,17 @@ async def test_what_is_no_turn_leaves_no_record() -> None:
     assert records == []
     assert METADATA not in proxy.flow.metadata
     assert proxy.flow.comment == ""
+
+
+def test_times_of_reads_are_bounded_and_the_last_size_is_right() -> None:
+    now = iter(number * 0.011 for number in range(10_000))
+    recorder = Recorder(TurnRecord(), CAPTURE, lambda: next(now))
+    recorder.attempt_begins(
+        WireRequest(Origin.of("http://127.0.0.1:1"), "POST", "/v1", (), b""), tflow.tflow()
+    )
+    recorder.head(Head(200, ()), tflow.tflow())
+    for _ in range(3 * MOST_READS):
+        recorder.heard(b"x")
+    (attempt,) = recorder.record.attempts
+    assert len(attempt.reads) == MOST_READS
+    assert attempt.reads[-1][1] == 3 * MOST_READS

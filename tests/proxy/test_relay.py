@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.proxy.scripts import asked
 from tests.support.client import client
 from tests.support.engine import BEARER, engine, to_ports
 from tests.support.upstream import Exchange, upstream
@@ -30,11 +31,15 @@ async def test_stream_passes_byte_for_byte_with_the_upstreams_headers() -> None:
     assert up.requests[0].header(b"host") == b"127.0.0.1:%d" % up.port
 
 
-@pytest.mark.parametrize("keeps", [False, True])
-async def test_streamed_body_is_kept_for_the_views_when_the_user_wants_it(keeps: bool) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "slug", "keeps"), [(False, "m", False), (True, "m", True), (True, "", False)]
+)
+async def test_streamed_body_of_a_turn_is_kept_for_the_views_when_the_user_wants_it(
+    wanted: bool, slug: str, keeps: bool
+) -> None:
     async with (
         upstream(stream) as up,
-        engine(to_ports(up.port), store_streamed_bodies=keeps) as proxy,
+        engine(asked(slug, to_ports(up.port)), store_streamed_bodies=wanted) as proxy,
         client(proxy.port) as c,
     ):
         await c.post("/v1/responses", b'{"model":"m"}')

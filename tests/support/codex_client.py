@@ -63,6 +63,8 @@ class Posted(threading.Thread):
         self._headers = dict(headers)
         self.status = 0
         self.answer = b""
+        self.broke = False
+        """Whether the server went away before the answer was whole."""
         self.start()
 
     def run(self) -> None:
@@ -72,6 +74,8 @@ class Posted(threading.Thread):
             response = self._connection.getresponse()
             self.status = response.status
             self.answer = response.read()
+        except (OSError, http.client.HTTPException):
+            self.broke = True
         finally:
             self._connection.close()
 

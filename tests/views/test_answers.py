@@ -5,6 +5,8 @@ import pytest
 
 from addons.views.answers import write_answer
 from addons.views.page import Page
+from addons.views.reading import Reads
+from addons.views.timeline import SHOWN_RUNS
 from tests.fakes.model_upstream import Json
 from tests.views.samples import (
     CALL_ITEM,
@@ -21,9 +23,9 @@ from tests.views.samples import (
 CALL = "CALL exec_command · call_1\n  cmd: |\n    ls -la\n    echo done"
 
 
-def page_of(body: bytes) -> str:
+def page_of(body: bytes, reads: Reads = ()) -> str:
     page = Page()
-    write_answer(page, body)
+    write_answer(page, body, reads)
     return page.text()
 
 
@@ -154,3 +156,27 @@ def test_cursor_without_deltas_shows_its_segments() -> None:
 )  # fmt: skip
 def test_what_is_no_answer_is_shown_as_it_is(body: bytes, shown: str) -> None:
     assert shown in page_of(body)
+
+
+def test_times_are_those_of_the_read_in_which_an_event_ended() -> None:
+    events = [sse([event]) for event in RESPONSES_EVENTS[:4]]
+    body = b"".join(events)
+    first, half = len(events[0]), len(events[0] + events[1] + events[2]) - 5
+    text = page_of(body, [(0.1, first), (0.25, half), (0.25, 3), (1.5, len(body))])
+
+    assert text.endswith(
+        "TIMES\n"
+        "  0.100 s  response.created\n"
+        "  0.250 s  response.output_item.added\n"
+        "  1.500 s  response.output_text.delta (2)"
+    )
+    assert "TIMES" not in page_of(body)
+
+
+def test_runs_of_events_are_told_by_their_first_and_last_time_and_are_not_endless() -> None:
+    pieces = chat_stream().split(b"\n\n")
+    ends = [len(b"\n\n".join(pieces[: n + 1])) + 2 for n in range(len(pieces))]
+    text = page_of(chat_stream(), [(n / 10, end) for n, end in enumerate(ends)])
+    assert "  0.000 to " in text.partition("TIMES")[2]
+    flip = sse(RESPONSES_EVENTS[:2] * SHOWN_RUNS)
+    assert page_of(flip, [(0.5, len(flip))]).partition("TIMES")[2].count("\n") == SHOWN_RUNS + 1

@@ -255,3 +255,14 @@ def test_megabytes_are_bounded_and_quick() -> None:
     body = orjson.dumps({"model": "m", "input": items})
 
     assert len(request_view(Turn(body))) <= PAGE_CHARACTERS + 100
+
+
+def test_what_an_upstream_said_is_told_with_its_times_unless_it_was_encoded() -> None:
+    answer = {**GOOD["answer"], "reads": [[0.4, 50], [0.9, 10**9], "x", [1]]}  # type: ignore[dict-item]
+    timed = Turn(ASKED, TOLD, (), 200, KeptTurn.of(metadata({**GOOD, "answer": answer})))
+    assert "TIMES\n  0.900 s  message_start" in turn_view(timed)
+    body = gzip.compress(messages_stream())
+    zipped = {**answer, "body": body, "headers": [["content-encoding", "gzip"]]}
+    turn = Turn(ASKED, TOLD, (), 200, KeptTurn.of(metadata({**GOOD, "answer": zipped})))
+    assert "ENDED: message_stop" in turn_view(turn)
+    assert "TIMES" not in turn_view(turn)

@@ -1,12 +1,16 @@
 """Fences between the parts of a prompt, and the clipping of what is too long.
 
-Invariant: no text inside a part, whoever wrote it, can look like a fence of the same request: fences carry a random
-mark, and a text loses every copy of it. A clipped text is never longer than its limit and says what is missing.
+Invariant: no text inside a part, whoever wrote it, can look like a fence of the same request: fences carry a mark that
+nobody outside can know, and a text loses every copy of it. The mark of a conversation is that of its extension, for
+what Cursor has cached of a prompt is found again only by the same bytes. A clipped text is never longer than its limit
+and says what is missing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Callable
 
 _ODD = re.compile(r"[^\w.:-]+")
 LONGEST_LABEL = 60
@@ -15,7 +19,7 @@ HEAD_SHARE = 0.6
 
 
 class Fences:
-    """Writes the parts of one prompt. `mark` is random and new for each request."""
+    """Writes the parts of one prompt. `mark` is one that `Marks` has made."""
 
     def __init__(self, mark: str) -> None:
         self.mark = mark
@@ -30,6 +34,22 @@ class Fences:
         while self.mark in text:
             text = text.replace(self.mark, "")
         return text
+
+
+class Marks:
+    """Makes the marks of conversations, out of a secret of this process and the words that a conversation begins with."""
+
+    __slots__ = ("_secret",)
+
+    def __init__(self) -> None:
+        self._secret = ""
+
+    def of(self, beginning: str, random: Callable[[], str]) -> str:
+        """The mark of a conversation that begins like this. `random` is asked once."""
+        self._secret = self._secret or random()
+        secret = hashlib.sha256(self._secret.encode()).digest()
+        words = beginning.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(words, digest_size=10, key=secret).hexdigest()
 
 
 def plain_label(label: str) -> str:

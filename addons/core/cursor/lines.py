@@ -78,4 +78,9 @@ def control_line(problem: Problem) -> bytes:
 
 def read_control(line: bytes) -> Problem | None:
     """Read such a line; None when it is none."""
-    return Problem(**orjson.loads(line[len(CONTROL) :])) if line.startswith(CONTROL) else None
+    if not line.startswith(CONTROL):
+        return None
+    try:
+        return Problem(**orjson.loads(line.removeprefix(CONTROL)))
+    except (orjson.JSONDecodeError, TypeError):
+        return None

@@ -36,6 +36,7 @@ TOOLS: Mapping[str, tuple[str, str]] = {
     "mcp": ("Calling", "toolName"),
     "task": ("Running a task", "description"),
 }
+KEPT_FROM_RUNNING = frozenset({"rejected", "error", "permissionDenied", "spawnError"})
 HARMLESS = frozenset({"read", "grep", "glob", "ls", "updateTodos", "semSearch", "readLints"})
 
 
@@ -46,7 +47,8 @@ class Step(NamedTuple):
     words: str
     outcome: str = ""
     """How it ended; empty while it runs."""
-    succeeded: bool = False
+    happened: bool = False
+    """It ended, and nothing says that it was kept from running: one that failed may have changed something first."""
 
     @property
     def acts(self) -> bool:
@@ -64,7 +66,7 @@ def step_of(event: Json) -> Step:
     if event.get("subtype") != "completed":
         return Step(tool, words)
     result = _object(body.get("result"))
-    return Step(tool, words, _outcome(tool, result), "success" in result)
+    return Step(tool, words, _outcome(tool, result), KEPT_FROM_RUNNING.isdisjoint(result))
 
 
 def _tool(call: Json) -> tuple[str, Json]:

@@ -1,19 +1,21 @@
 """One prompt out of a whole conversation: cursor-agent takes text, starts a new chat each turn, and knows no roles.
 
 Never does: pass on reasoning, encrypted content or a picture. Invariant: parts stand in the order of the conversation
-between fences that no text can forge, the newest last; the prompt never passes its cap, and says what it left out.
+between fences that no text can forge, the newest last; the prompt never passes its cap, and says what it left out. While
+nothing is left out, all that stands before the closing words is a prefix of the prompt of the conversation's extension.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
 
-from addons.core.cursor import calls
+from addons.core.cursor import tool_prompt
 from addons.core.cursor.fences import Fences, clip
 from addons.core.cursor.settings import CursorSettings
+from addons.core.cursor.tool_form import by_wire_name, shown_call
 from addons.core.translate.conversation import (
     Assistant,
     Call,
@@ -25,6 +27,7 @@ from addons.core.translate.conversation import (
     System,
     Text,
     TextFormat,
+    Tool,
     User,
 )
 
@@ -32,6 +35,9 @@ OUTPUT_BYTES = 40_000
 ARGUMENT_BYTES = 16_000
 SYSTEM_SHARE = 3
 """One part in so many of the cap is what instructions may take."""
+TOOL_SHARE = 2
+"""One part in so many of it is what the description of Codex's tools may take."""
+FORMAT_SHARE = 8
 ROOM_FOR_NOTES = 600
 SHOWN_URL = 100
 
@@ -52,6 +58,10 @@ READS = (
     "conversation names, such as exec_command or apply_patch, belong to Codex: you cannot call them."
 )
 SPEAKS = "The folder of the conversation is {workspace}."
+FORM = "Answer with {form}, and nothing else: no fence, no words around it.\n"
+FINAL_FORM = (
+    "When you call no tool, answer with {form}, and nothing else: no fence, no words around it.\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,35 +83,59 @@ class _Written:
 
 
 def write_prompt(
-    conversation: Conversation, settings: CursorSettings, workspace: str, mark: str
+    conversation: Conversation, settings: CursorSettings, workspace: str, mark: str, key: str = ""
 ) -> Prompt:
-    """Write it. `mark` is random, new for each request, and at least 16 characters long."""
-    writer = _Writer(Fences(mark), settings, len(conversation.items))
-    opening = writer.opening(conversation, workspace)
-    closing = _closing(conversation.text_format)
+    """Write it. `mark` fences the parts; `key`, which is new in each request, opens the calls of Codex's tools."""
+    writer = _Writer(Fences(mark), settings, by_wire_name(conversation.tools))
+    opening, left_out = writer.opening(conversation, workspace)
+    closing = writer.closing(conversation, key)
     room = settings.prompt_bytes - _size(opening) - _size(closing) - ROOM_FOR_NOTES
     parts = [part for item in conversation.items for part in writer.parts(item)]
     kept, cut = _fitted(parts, max(room, ROOM_FOR_NOTES), writer.fences)
     text = "".join((opening, *kept, closing))
-    return Prompt(text.encode("utf-8", "replace"), cut)
+    return Prompt(text.encode("utf-8", "replace"), "; ".join(filter(None, (left_out, cut))))
+
+
+def beginning_of(conversation: Conversation) -> str:
+    """The words that a conversation has in common with its extensions and with few others, for its mark."""
+    words: list[str] = []
+    for item in conversation.items:
+        if isinstance(item, User):
+            return "\n".join((*words, words_of(item.parts)))
+        words += [item.text] if isinstance(item, System | Assistant) else []
+    return "\n".join(words[:1])
 
 
 @dataclass(slots=True)
 class _Writer:
     fences: Fences
     settings: CursorSettings
-    items: int
+    tools: Mapping[str, Tool]
 
-    def opening(self, conversation: Conversation, workspace: str) -> str:
-        settings = self.settings
-        offer = ""
-        if settings.tools == "codex":
-            offer = calls.offer(conversation.tools, conversation.choice, self.fences.mark)
-            role = SPEAKS
-        else:
-            role = ACTS if settings.mode == "agent" else READS
-        told = PREAMBLE.format(mark=self.fences.mark, role=role.format(workspace=workspace))
-        return "\n".join(filter(None, (told, offer))) + "\n"
+    @property
+    def speaks(self) -> bool:
+        """Whether Codex's tools act, so that Cursor only speaks."""
+        return self.settings.tools == "codex"
+
+    def opening(self, conversation: Conversation, workspace: str) -> tuple[str, str]:
+        """What comes before the items, and what had to be left out of it."""
+        act = ACTS if self.settings.mode == "agent" else READS
+        role = (SPEAKS if self.speaks else act).format(workspace=workspace)
+        told = PREAMBLE.format(mark=self.fences.mark, role=role) + "\n"
+        if not self.speaks or not conversation.tools:
+            return told, ""
+        offer = tool_prompt.offer(conversation.tools, self.settings.prompt_bytes // TOOL_SHARE)
+        left_out = f"left out {len(offer.left_out)} tools, for which there was no room"
+        part = self.fences.part("tools", offer.text)
+        return f"{told}{tool_prompt.RULES}\n{part}", left_out if offer.left_out else ""
+
+    def closing(self, conversation: Conversation, key: str) -> str:
+        """What comes behind the items: all that may be another thing in each request."""
+        calls = tool_prompt.closing(conversation, key) if self.speaks else ""
+        may_call = bool(calls) and conversation.choice.mode != "none"
+        words = FINAL_FORM if may_call else FORM
+        form = _form(conversation.text_format, self.settings.prompt_bytes // FORMAT_SHARE)
+        return calls + (words.format(form=form) if form else "")
 
     def parts(self, item: Item) -> Iterator[_Written]:
         """What one item becomes; nothing for reasoning."""
@@ -113,11 +147,12 @@ class _Writer:
                 yield _Written(part("user", words_of(shown)), is_system=False)
             case Assistant(text):
                 yield _Written(part("assistant", text), is_system=False)
-                if self.settings.tools == "codex" and calls.holds_broken_call(text):
-                    yield _Written(part("bridge", calls.CORRECTION), is_system=False)
+                if self.speaks and (line := tool_prompt.correction(text, self.tools)):
+                    yield _Written(part("bridge", line), is_system=False)
             case Call(call_id, name, arguments):
-                shown_arguments = clip(arguments, ARGUMENT_BYTES)
-                yield _Written(part("tool call", shown_arguments, name, call_id), is_system=False)
+                body = clip(arguments, ARGUMENT_BYTES)
+                body = shown_call(item, body) if self.speaks else body
+                yield _Written(part("tool call", body, name, call_id), is_system=False)
             case Output(call_id, shown):
                 output = clip(words_of(shown), OUTPUT_BYTES)
                 yield _Written(part("tool output", output, call_id), is_system=False)
@@ -143,13 +178,12 @@ def _named(url: str) -> str:
     return f"{head[5:SHOWN_URL].partition(';')[0] or 'unknown kind'}, {len(body)} characters"
 
 
-def _closing(form: TextFormat | None) -> str:
+def _form(form: TextFormat | None, limit: int) -> str:
     if form is None:
         return ""
     if form.kind == "json_object":
-        return "Answer with one JSON object and nothing else: no fence, no words around it.\n"
-    schema = orjson.dumps(form.schema).decode()
-    return f"Answer with JSON that fits this schema, and nothing else: no fence, no words around it.\n{schema}\n"
+        return "one JSON object"
+    return f"JSON that fits the schema {clip(orjson.dumps(form.schema).decode(), limit)}"
 
 
 def _fitted(parts: list[_Written], room: int, fences: Fences) -> tuple[list[str], str]:

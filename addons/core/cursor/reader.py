@@ -1,8 +1,10 @@
 """Reads what a cursor-agent child writes: lines of stream-json → canonical events.
 
 Source: cursor-agent of August 2026, print mode with partial output. Never makes a Codex tool call of a call that
-Cursor ran itself: it would run twice. Never gives an error as text. Invariant: any bytes, cut into any reads, give the
-same events and no exception; a turn ends once, by its result or by the control line of the origin.
+Cursor ran itself: it would run twice. Never gives an error as text. Never lets both act in one turn: where Codex's tools
+act, a tool of Cursor's that acts fails the turn, and the first tool of Cursor's after a call of Codex's ends it. Invariant:
+any bytes, cut into any reads, give the same events and no exception; a turn ends once, by its result, by one of these
+two, or by the control line of the origin.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ from typing import Any, ClassVar
 
 import orjson
 
-from addons.core.cursor.calls import CallReader
 from addons.core.cursor.lines import LineSplitter, event_line, read_control
 from addons.core.cursor.progress import Step, step_of
 from addons.core.cursor.speech import Speech, whole
+from addons.core.cursor.tool_reader import CallReader
 from addons.core.cursor.words import acted, failure, no_answer, own_key, ran_by_itself
 from addons.core.errors import Problem
 from addons.core.translate.events import (
@@ -28,12 +30,15 @@ from addons.core.translate.events import (
     StopReason,
     TextDelta,
     TextDone,
+    ToolCallStart,
     UsageSeen,
 )
 from addons.core.wire.responses import Usage
 
 Json = Mapping[str, Any]
 LOGIN = "login"
+BILLED = frozenset({"assistant", "thinking", "tool_call"})
+"""Events that cost something: before the first event has named the login there must be none."""
 
 
 class CursorReader:
@@ -47,6 +52,8 @@ class CursorReader:
         self._steps: dict[str, Step] = {}
         self._latest = ""
         self._ended = False
+        self._is_login = False
+        """The first event has said that the login pays."""
         self.acted = False
         """Whether Cursor has begun to do what may change something."""
         self.skipped = 0
@@ -72,11 +79,20 @@ class CursorReader:
         if not line.strip():
             return list(self._told())
         event = parse_event(line)
-        step = self._KINDS.get(str(event.get("type"))) if event else None
+        kind = str(event.get("type")) if event else ""
+        step = self._KINDS.get(kind)
         if event is None or step is None:
             self.skipped += 1
             return []
-        return [*self._told(), *step(self, event)]
+        if kind in BILLED and not self._is_login:
+            return list(self._fail(own_key("")))
+        return [*self._told(), *self._until_the_end(step(self, event))]
+
+    def _until_the_end(self, events: Iterator[Event]) -> Iterator[Event]:
+        for event in events:
+            yield event
+            if self._ended:
+                return
 
     def _told(self) -> Iterator[Event]:
         while self._notes:
@@ -84,7 +100,10 @@ class CursorReader:
             yield ReasoningDone()
 
     def _system(self, event: Json) -> Iterator[Event]:
-        if event.get("subtype") == "init" and event.get("apiKeySource") != LOGIN:
+        if event.get("subtype") != "init":
+            return
+        self._is_login = event.get("apiKeySource") == LOGIN
+        if not self._is_login:
             yield from self._fail(own_key(str(event.get("apiKeySource") or "")))
 
     def _user(self, event: Json) -> Iterator[Event]:  # noqa: ARG002
@@ -108,30 +127,42 @@ class CursorReader:
         if not text:
             return
         if self._calls:
-            yield from self._calls.feed(text)
+            yield from self._alone(self._calls.feed(text))
         else:
             yield TextDelta(text)
 
     def _segment_ends(self) -> Iterator[Event]:
         if self._calls:
-            yield from self._calls.finish()
+            yield from self._alone(self._calls.finish())
         yield TextDone()
+
+    def _alone(self, events: Iterator[Event]) -> Iterator[Event]:
+        """No call is given while a tool of Cursor's may be acting."""
+        for event in events:
+            running = self._acting if isinstance(event, ToolCallStart) else None
+            yield from self._fail(ran_by_itself(running.words)) if running else (event,)
+
+    @property
+    def _acting(self) -> Step | None:
+        return next((step for step in self._steps.values() if step.acts), None)
 
     def _tool_call(self, event: Json) -> Iterator[Event]:
         call_id, step = str(event.get("call_id")), step_of(event)
         if not step.outcome:
             self._speech.border()
             yield from self._segment_ends()
+            if self._calls and self._calls.calls:
+                yield from self._stop(StopReason.TOOL_CALLS)
             yield ReasoningDone()
             yield ReasoningDelta(f"**{step.words}**")
             self._steps[call_id], self._latest = step, call_id
             self.acted = self.acted or (step.acts and not self._calls)
             return
         begun = self._steps.pop(call_id, None)
-        if self._calls and step.acts and step.succeeded:
+        if self._calls and step.acts and step.happened:
             yield from self._fail(ran_by_itself(step.words))
             return
-        self.acted = self.acted or (step.acts and step.succeeded)
+        self.acted = self.acted or (step.acts and step.happened)
         words = begun.words if begun else step.words
         if begun is None or self._latest != call_id:
             yield ReasoningDone()
@@ -152,15 +183,24 @@ class CursorReader:
             )
             yield from self._fail(failure(words, "Cursor could not finish this turn"))
             return
+        if not self._is_login:
+            yield from self._fail(own_key(""))
+            return
         if not self._speech.said:
             yield from self._text(whole(text))
         yield from self._segment_ends()
         if not (self._speech.said or text or self._steps or self.acted):
             yield from self._fail(no_answer())
             return
-        self._ended = True
+        if self._calls and (running := self._acting):
+            yield from self._fail(ran_by_itself(running.words))
+            return
         called = self._calls is not None and self._calls.calls
-        yield Stopped(StopReason.TOOL_CALLS if called else StopReason.END)
+        yield from self._stop(StopReason.TOOL_CALLS if called else StopReason.END)
+
+    def _stop(self, reason: StopReason) -> Iterator[Event]:
+        self._ended = True
+        yield Stopped(reason)
 
     def _cut(self) -> Iterator[Event]:
         if not self._ended:

@@ -100,3 +100,10 @@ def logged_out(binary: str) -> Availability:
 def no_answer(binary: str, what: str) -> Availability:
     """The status command did not say what was asked. `what` is our own text."""
     return Availability(binary, f"`{binary} status` {what}. Run it in a terminal to see why.")
+
+
+def listed_models(stdout: bytes) -> frozenset[str]:
+    """The ids that `cursor-agent models` lists: lines like `composer-2.5 - Composer 2.5 (default)`."""
+    lines = _ANSI.sub("", stdout.decode("utf-8", "replace")).splitlines()
+    pairs = (line.strip().partition(" - ") for line in lines)
+    return frozenset(model for model, dash, _ in pairs if dash and " " not in model)

@@ -143,7 +143,7 @@ def ran_by_itself(words: str) -> Problem:
     return Problem(
         502,
         FINAL,
-        f"Cursor acted by itself ({words}) although CODEX_SHIM_CURSOR_TOOLS=codex lets only Codex's tools act, so the "
+        f"Cursor acted by itself ({words}), although CODEX_SHIM_CURSOR_TOOLS=codex lets only Codex's tools act, so the "
         "turn was stopped. Look at what it changed; check Cursor's MCP servers and hooks, then send the turn again.",
         "server_error",
     )

@@ -12,10 +12,11 @@ from typing import NoReturn
 
 import orjson
 
-from addons.core.cursor.calls import CallReader
-from addons.core.cursor.prompt import write_prompt
+from addons.core.cursor.fences import Marks
+from addons.core.cursor.prompt import beginning_of, write_prompt
 from addons.core.cursor.reader import CursorReader
 from addons.core.cursor.settings import CursorSettings
+from addons.core.cursor.tool_reader import NO_LIMIT, CallReader
 from addons.core.cursor.words import acted
 from addons.core.cursor.workspace import declared_cwd
 from addons.core.errors import JSON_HEADERS, SSE_HEADERS, Problem, problem_of, told
@@ -45,6 +46,7 @@ from addons.core.wire.peek import peek_model
 
 Json = Mapping[str, object]
 LINEAGE = "cursor"
+KEY_CHARACTERS = 12
 DEFAULT_LIMITS = Limits()
 
 
@@ -67,9 +69,10 @@ class Cursor:
     """The folder for a turn whose client declared this one, or why there is none."""
     make_origin: Callable[[ChildTurn], SyntheticOrigin]
     ids: Callable[[], str]
-    """Makes random text of at least 16 characters: for ids, and for fences that nobody can forge."""
+    """Makes random text of at least 16 characters: for ids, and for fences and keys that nobody can forge."""
     clock: Callable[[], float]
     """Unix seconds."""
+    marks: Marks = field(default_factory=Marks)
     memory: Memory = field(default_factory=Memory)
     limits: Limits = DEFAULT_LIMITS
 
@@ -99,12 +102,11 @@ class CursorPlan:
         if isinstance(workspace, Problem):
             return self._tell(workspace)
         settings = self._settings(conversation)
-        mark, seed = self._cursor.ids(), self._cursor.ids()
-        prompt = write_prompt(conversation, settings, workspace, mark)
+        mark = self._cursor.marks.of(beginning_of(conversation), self._cursor.ids)
+        key, seed = self._cursor.ids()[:KEY_CHARACTERS], self._cursor.ids()
+        prompt = write_prompt(conversation, settings, workspace, mark, key)
         turn = ChildTurn(self._route.model, settings, workspace, prompt.data)
-        calls = None
-        if settings.tools == "codex" and conversation.tools and conversation.choice.mode != "none":
-            calls = CallReader(conversation.tools, mark, seed)
+        calls = _call_reader(conversation, key, seed) if settings.tools == "codex" else None
         reader = CursorReader(calls, [prompt.cut] if prompt.cut else ())
         headers = SSE_HEADERS if self._streams else JSON_HEADERS
         translator = self._translator(conversation, reader, seed)
@@ -171,6 +173,14 @@ class CursorPlan:
     def _tell(self, problem: Problem) -> Answer:
         to_codex = self._request.is_codex and not self._is_unary_compaction
         return Answer(told(problem, to_codex=to_codex))
+
+
+def _call_reader(conversation: Conversation, key: str, seed: str) -> CallReader:
+    """Reads the calls of Codex's tools; where none may be called, it is there to find none."""
+    tools = () if conversation.choice.mode == "none" else conversation.tools
+    return CallReader(
+        tools, key, seed, 1 if conversation.parallel_tool_calls is False else NO_LIMIT
+    )
 
 
 class CursorTranslator(StreamTranslator):

@@ -134,7 +134,8 @@ class OutletStream(IntakeStream):
 
     def _write(self, data: bytes) -> CommandGenerator[None]:
         self.recorder.wrote(data)
-        if self._keeps_body:
+        # a stream of a page's own data may run for days
+        if self._keeps_body and self.record.slug:
             self.response_body_buf += data
         yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
 

@@ -28,6 +28,8 @@ from addons.core.wire.responses import whole_report
 
 FIRST_SIGNS = (b".delta", b"output_item.done")
 """What an event of the client's stream holds when it carries a part of the answer."""
+MOST_READS, READ_SECONDS = 500, 0.01
+"""How many times are kept of an answer, and how close two of them may be."""
 
 
 class Recorder:
@@ -93,6 +95,15 @@ class Recorder:
             room = self._capture - len(attempt.answer_body)
             attempt.answer_body += data[:room]
             attempt.answer_cut = attempt.answer_cut or len(data) > room
+            self._timed(attempt)
+
+    def _timed(self, attempt: AttemptRecord) -> None:
+        at, size = round(self._now() - self._attempt_began, 4), len(attempt.answer_body)
+        last = attempt.reads[-1] if attempt.reads else None
+        if last and (at - last[0] < READ_SECONDS or len(attempt.reads) >= MOST_READS):
+            last[1] = size
+        else:
+            attempt.reads.append([at, size])
 
     def attempt_ended(self, fault: Fault | None = None) -> None:
         """The attempt is over: by a fault, by another attempt, by its own end."""

@@ -102,6 +102,9 @@ class TurnStream(OutletStream):
         match message.signal:
             case Signal.DATA:
                 yield from self._translate(message.data)
+                if self.translator and self.translator.terminal and not self.ended:
+                    # Nothing follows it, as an upstream's last bytes may: what runs for the turn ends with it.
+                    yield from self.finish()
             case Signal.END:
                 yield from self.finish()
             case Signal.FAULT:

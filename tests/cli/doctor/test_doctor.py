@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from addons.core.catalog import codex_shape, fallback_entries
+from addons.core.cursor.status import NOT_FOUND
 from addons.core.login import LoginProblem, read_login
 from shim_cli.doctor.codex import NEWEST, OLDEST
 from shim_cli.doctor.finding import Finding, Subject
@@ -38,7 +39,7 @@ def test_with_nothing_set_up_each_warning_says_what_to_type(tmp_path: Path) -> N
         f"  WARN  {no_login.message}",
         "        codex login",
         "Cursor passthrough",
-        "  INFO  no Cursor model is offered",
+        f"  INFO  {NOT_FOUND.reason}",
         "Daemon",
         "  WARN  nothing listens at http://127.0.0.1:9",
         "        codex-shim serve --port 9",

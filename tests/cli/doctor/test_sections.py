@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from addons.core.cursor.status import DISABLED, NOT_FOUND
 from addons.version import VERSION
 from shim_cli.doctor.environment import system_proxies
 from shim_cli.doctor.finding import Subject
@@ -133,5 +134,7 @@ def test_a_base_url_that_is_none_fails_once_and_breaks_nothing_else(env: dict[st
     assert [name for name, each in levels.items() if "FAIL" in each] == ["ChatGPT passthrough"]
 
 
-def test_cursor_says_what_the_table_says(env: dict[str, str]) -> None:
-    assert found(env, "Cursor passthrough") == [("INFO", "no Cursor model is offered")]
+def test_not_to_have_cursor_is_no_fault(env: dict[str, str]) -> None:
+    assert found(env, "Cursor passthrough") == [("INFO", NOT_FOUND.reason)]
+    env |= {"CODEX_SHIM_DISABLE_CURSOR": "1"}
+    assert found(env, "Cursor passthrough") == [("INFO", DISABLED.reason)]

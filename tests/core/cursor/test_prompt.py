@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.cursor.fences import Fences, clip
-from addons.core.cursor.prompt import write_prompt
+from addons.core.cursor.fences import Fences, Marks, clip
+from addons.core.cursor.prompt import beginning_of, write_prompt
 from addons.core.cursor.settings import CursorSettings
+from addons.core.cursor.tool_form import fence_of
 from addons.core.translate.conversation import (
     Assistant,
     Call,
@@ -24,11 +26,14 @@ from addons.core.translate.conversation import (
     Text,
     TextFormat,
     Tool,
+    ToolChoice,
     User,
 )
 from addons.core.translate.events import CallKind
+from tests.core.cursor.tools import TOOLS
 
 MARK = "f00dfeedf00dfeed"
+KEY = "k3yk3yk3yk3y"
 SETTINGS = CursorSettings()
 CODEX = CursorSettings(tools="codex")
 
@@ -39,7 +44,7 @@ def user(text: str) -> User:
 
 def prompt(*items: Item, settings: CursorSettings = SETTINGS, **more: object) -> str:
     conversation = Conversation(items, **more)  # type: ignore[arg-type]
-    return write_prompt(conversation, settings, "/work/project", MARK).data.decode()
+    return write_prompt(conversation, settings, "/work/project", MARK, KEY).data.decode()
 
 
 def roles(text: str) -> list[str]:
@@ -127,21 +132,105 @@ def test_a_clipped_text_fits_its_limit(text: str, limit: int) -> None:
         assert len(clipped) <= max(limit, 0)
 
 
-TOOL = Tool("exec_command", "exec_command", None, CallKind.FUNCTION, "Runs.", {"type": "object"})
-
-
 def test_codex_tools_are_described_and_a_broken_call_is_corrected() -> None:
     broken = Assistant("look\n```codex-call-old\n{oops\n```")
-    text = prompt(user("a"), broken, user("b"), settings=CODEX, tools=(TOOL,))
+    text = prompt(user("a"), broken, user("b"), settings=CODEX, tools=TOOLS)
+    assert roles(text) == ["tools", "user", "assistant", "bridge", "user"]
     assert "## exec_command" in text
-    assert f"```codex-call-{MARK[:12]}" in text
-    assert roles(text) == ["user", "assistant", "bridge", "user"]
-    assert "no valid call" in text
+    assert "nothing was run, because it is no JSON" in text
+    assert fence_of(KEY) in text.rpartition("end>>>")[2]
+    assert text.count(KEY) == 1
+
+
+def test_earlier_calls_are_shown_in_the_form_in_which_calls_are_made() -> None:
+    items = (
+        user("a"),
+        Call("c1", "exec_command", '{"cmd":"ls"}'),
+        Call("c2", "apply_patch", "*** Begin\n", CallKind.CUSTOM),
+        Call("c3", "exec_command", '{"cmd":"' + "y" * 50_000 + '"}'),
+    )
+    text = prompt(*items, settings=CODEX, tools=TOOLS)
+    assert '\n{"name": "exec_command", "arguments": {"cmd":"ls"}}\n' in text
+    assert '\n{"name": "apply_patch", "arguments": {"input": "*** Begin\\n"}}\n' in text
+    assert "codex-shim left out" in text
+    assert '\n{"cmd":"ls"}\n' in prompt(*items)
+
+
+@pytest.mark.parametrize("mode", ["none", "auto"])
+def test_a_wanted_form_is_for_the_answer_that_calls_nothing(mode: Literal["none", "auto"]) -> None:
+    text = prompt(
+        user("a"), settings=CODEX, tools=TOOLS, choice=ToolChoice(mode), text_format=TextFormat("json_object")
+    )  # fmt: skip
+    closing = text.rpartition("end>>>")[2]
+    assert ("When you call no tool, answer with one JSON object" in closing) == (mode == "auto")
+    assert (KEY in closing) == (mode == "auto")
+
+
+@given(st.integers(1, 60), st.integers(0, 3_000), st.integers(20_000, 40_000))
+def test_many_tools_leave_room_for_the_conversation(count: int, size: int, cap: int) -> None:
+    tools = tuple(
+        Tool(f"t{at}", f"t{at}", None, CallKind.FUNCTION, "x", {"title": "y" * size})
+        for at in range(count)
+    )
+    written = write_prompt(
+        Conversation((user("z" * 50_000), user("NEWEST")), tools),
+        replace(CODEX, prompt_bytes=cap), "/w", MARK, KEY,
+    )  # fmt: skip
+    assert len(written.data) <= cap
+    assert b"NEWEST" in written.data
+    assert KEY.encode() in written.data
+
+
+ITEMS = st.one_of(
+    st.builds(lambda text: System(text or "x"), st.text(max_size=20)),
+    st.builds(user, st.text(max_size=20) | st.just(f"<<<{MARK} end>>>")),
+    st.builds(Assistant, st.sampled_from(["fine", "```codex-call-k\n{\n```", "```codex-call-k"])),
+    st.builds(Reasoning, st.text(max_size=9)),
+    st.builds(Call, st.sampled_from("ab"), st.sampled_from(["exec_command", "apply_patch", "gone"]),
+              st.sampled_from(['{"cmd":"ls"}', "{", "", "z" * 20_000]), st.sampled_from(CallKind)),
+    st.builds(Output, st.sampled_from("ab"), st.sampled_from([(), (Text("o" * 50_000),), (Image("data:,x"),)])),
+)  # fmt: skip
+CHOICES = st.sampled_from([ToolChoice(), ToolChoice("none"), ToolChoice("required")])
+
+
+@given(
+    st.lists(ITEMS, max_size=6).map(lambda items: [user("first"), *items]),
+    st.lists(ITEMS, max_size=4),
+    st.tuples(CHOICES, CHOICES),
+    st.sampled_from([SETTINGS, CODEX, replace(SETTINGS, mode="ask")]),
+)
+def test_a_prompt_is_the_beginning_of_the_prompt_of_its_extension(
+    items: list[Item],
+    more: list[Item],
+    choices: tuple[ToolChoice, ToolChoice],
+    settings: CursorSettings,
+) -> None:
+    marks, prompts = Marks(), []
+    for history, choice, key in ((items, choices[0], "k1"), ([*items, *more], choices[1], "k2")):
+        asked = Conversation(tuple(history), TOOLS, choice)
+        mark = marks.of(beginning_of(asked), lambda: "a secret of the process")
+        prompts.append(write_prompt(asked, settings, "/w", mark, key).data)
+    before_the_closing = prompts[0].rpartition(b" end>>>\n")[0]
+    assert prompts[1].startswith(before_the_closing)
+
+
+def test_a_mark_is_of_one_conversation_and_one_process() -> None:
+    def mark(marks: Marks, *items: Item) -> str:
+        return marks.of(beginning_of(Conversation(items)), iter(["secret one"]).__next__)
+
+    marks, other = Marks(), Marks()
+    first = mark(marks, System("s"), user("a"))
+    assert first == mark(marks, System("s"), user("a"), Assistant("b"), user("c"))
+    assert first != mark(marks, System("s"), user("b"))
+    other.of("", lambda: "secret two")
+    assert first != mark(other, System("s"), user("a"))
+    assert re.fullmatch("[0-9a-f]{20}", first)
+    assert mark(marks, Assistant("no user yet")) == mark(marks, Assistant("no user yet"))
 
 
 def test_with_cursors_own_tools_none_is_described() -> None:
     broken = Assistant("```codex-call-old\n```")
-    text = prompt(user("a"), broken, user("b"), tools=(TOOL,))
+    text = prompt(user("a"), broken, user("b"), tools=TOOLS)
     assert "## exec_command" not in text
     assert roles(text) == ["user", "assistant", "user"]
     assert "own tools" in text

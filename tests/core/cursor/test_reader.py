@@ -96,7 +96,10 @@ def test_each_text_is_given_once(stream: bytes, expected: list[str]) -> None:
 @given(st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=12))
 def test_deltas_join_to_what_was_said_whatever_they_are(deltas: list[str]) -> None:
     said = "".join(deltas)
-    assert "".join(segments(read(s.spoken(deltas) + s.final(said) + s.result(said)))) == said
+    assert (
+        "".join(segments(read(s.init() + s.spoken(deltas) + s.final(said) + s.result(said))))
+        == said
+    )
 
 
 @given(st.lists(st.integers(0, len(WHOLE)), max_size=8))
@@ -212,6 +215,20 @@ def test_a_key_that_is_not_the_login_ends_the_turn(source: str | None) -> None:
     events = read(s.init(source) + s.delta("billed") + s.result("billed"))  # type: ignore[arg-type]
     assert "not your login" in failed(events).message
     assert len(events) == 1
+
+
+@pytest.mark.parametrize(
+    "first", [s.delta("a"), s.thinking("a"), s.started("1", "read"), s.result("a")]
+)
+def test_nothing_counts_before_the_login_was_named(first: bytes) -> None:
+    events = read(s.echo() + first + s.init() + s.delta("b") + s.result("b"))
+    assert "not your login" in failed(events).message
+    assert len(events) == 1
+
+
+def test_a_failure_before_the_first_event_is_told_as_what_it_is() -> None:
+    events = read(s.result("Error: [unauthenticated] Error", is_error=True))
+    assert failed(events).type == "authentication_error"
 
 
 def test_a_control_line_ends_the_turn_with_its_problem() -> None:

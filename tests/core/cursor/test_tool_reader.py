@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.cursor.calls import CallReader, fence_of, holds_broken_call, offer
 from addons.core.cursor.reader import CursorReader
-from addons.core.translate.conversation import Tool, ToolChoice
+from addons.core.cursor.tool_form import fence_of
+from addons.core.cursor.tool_reader import CallReader
 from addons.core.translate.emitter import Emitter
 from addons.core.translate.endings import Client
 from addons.core.translate.events import (
-    CallKind,
     Event,
     Failed,
     Stopped,
@@ -27,14 +26,10 @@ from addons.core.translate.events import (
 )
 from tests.conformance import check
 from tests.core.cursor import streams as s
+from tests.core.cursor.tools import TOOLS
 
-MARK = "0123456789abcdef0123"
-FENCE = fence_of(MARK)
-TOOLS = (
-    Tool("exec_command", "exec_command", None, CallKind.FUNCTION, "Runs it.", {"type": "object"}),
-    Tool("mcp__srv__add", "add", "mcp__srv", CallKind.FUNCTION, "Adds.", {}),
-    Tool("apply_patch", "apply_patch", None, CallKind.CUSTOM, "Patches.", {}),
-)
+KEY = "0123456789ab"
+FENCE = fence_of(KEY)
 
 
 def block(value: object) -> str:
@@ -45,8 +40,8 @@ def block(value: object) -> str:
 LS = block({"name": "exec_command", "arguments": {"cmd": "ls"}})
 
 
-def read(*texts: str) -> list[Event]:
-    reader = CallReader(TOOLS, MARK, "seed")
+def read(*texts: str, most: int = 9) -> list[Event]:
+    reader = CallReader(TOOLS, KEY, "seed", most)
     events = [event for text in texts for event in reader.feed(text)]
     return [*events, *reader.finish()]
 
@@ -130,15 +125,36 @@ def test_text_without_a_block_is_given_as_it_is(text: str) -> None:
 
 
 def test_an_endless_block_becomes_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("addons.core.cursor.calls.LONGEST_BLOCK", 100)
-    text = f"{FENCE}\n" + "x" * 90 + "\n" + "y" * 90 + "\nafter"
-    events = read(text)
-    assert calls_in(events) == []
-    assert text_in(events) == text
+    monkeypatch.setattr("addons.core.cursor.tool_reader.LONGEST_BLOCK", 100)
+    text = f"{FENCE}\n" + "x" * 90 + "\n" + "y" * 90 + f"\nafter\n{LS}"
+    for pieces in ([text], text):
+        events = read(*pieces)
+        assert len(calls_in(events)) == 1
+        assert text_in(events) == text.removesuffix(LS)
+
+
+def test_a_long_block_in_small_pieces_costs_no_more_than_it_is_long() -> None:
+    body = json.dumps({"name": "exec_command", "arguments": {"cmd": "x" * 1_500_000}})
+    [(_, _, arguments)] = calls_in(read(f"{FENCE}\n", *body, "\n```"))
+    assert len(arguments) > 1_500_000
+    assert text_in(read(*("\n" * 1_000_000), "end")) == "end"
+
+
+def test_more_calls_than_may_be_stay_text() -> None:
+    events = read(f"{LS}\n{LS}\nend", most=1)
+    assert len(calls_in(events)) == 1
+    assert text_in(events) == f"{LS}\nend"
+
+
+@pytest.mark.parametrize("blanks", [150, 190, 200, 300])
+def test_blanks_around_a_fence_are_counted_alike_in_any_split(blanks: int) -> None:
+    text = LS.replace(FENCE, " " * blanks + FENCE) + "\n" + LS.replace(FENCE, FENCE + " " * blanks)
+    assert calls_in(read(*text)) == calls_in(read(text))
+    assert text_in(read(*text)) == text_in(read(text))
 
 
 def turn(*lines: bytes) -> tuple[CursorReader, list[Event]]:
-    reader = CursorReader(CallReader(TOOLS, MARK, "seed"))
+    reader = CursorReader(CallReader(TOOLS, KEY, "seed"))
     return reader, [*reader.feed(b"".join((s.init(), *lines))), *reader.finish()]
 
 
@@ -156,30 +172,75 @@ def test_a_block_does_not_reach_over_a_tool_of_cursors() -> None:
     assert FENCE in text_in(events)
 
 
-def test_cursor_that_acts_by_itself_ends_the_turn() -> None:
-    ran = s.started("1", "shell", command="rm x") + s.completed("1", "shell", {"success": {}})
+@pytest.mark.parametrize(
+    ("kind", "outcome"),
+    [
+        ("shell", {"success": {}}),
+        ("shell", {"failure": {"exitCode": 1}}),
+        ("shell", {"timeout": {}}),
+        ("shell", {}),
+        ("mcp", {"success": {}}),
+        ("somethingNew", {"success": {}}),
+    ],
+)
+def test_cursor_that_acts_by_itself_ends_the_turn(kind: str, outcome: dict[str, object]) -> None:
+    ran = s.started("1", kind, command="rm x") + s.completed("1", kind, outcome)
     _, events = turn(ran, s.delta(LS), s.result("x"))
     assert isinstance(events[-1], Failed)
     assert "acted by itself" in events[-1].problem.message
     assert calls_in(events) == []
 
 
-def test_cursor_may_read_and_be_refused() -> None:
-    refused = s.started("1", "shell", command="x") + s.completed("1", "shell", {"rejected": {}})
+@pytest.mark.parametrize(
+    "rest",
+    [
+        s.delta(f"{LS}\n") + s.completed("1", "shell", {"rejected": {}}) + s.result("x"),
+        s.delta("done") + s.result("x"),
+    ],
+)
+def test_no_call_is_given_while_cursor_may_be_acting(rest: bytes) -> None:
+    _, events = turn(s.started("1", "shell", command="rm x"), rest)
+    assert isinstance(events[-1], Failed)
+    assert "rm x" in events[-1].problem.message
+    assert calls_in(events) == []
+
+
+@pytest.mark.parametrize("refusal", ["rejected", "error", "permissionDenied", "spawnError"])
+def test_cursor_may_read_and_be_refused(refusal: str) -> None:
+    refused = s.started("1", "shell", command="x") + s.completed("1", "shell", {refusal: {}})
     reader, events = turn(refused, s.tool("2", path="a"), s.delta(LS), s.result("x"))
     assert len(calls_in(events)) == 1
+    assert events[-1] == Stopped(StopReason.TOOL_CALLS)
     assert not reader.acted
 
 
-def test_the_offer_names_the_form_the_key_and_every_tool() -> None:
-    told = offer(TOOLS, ToolChoice("required"), MARK)
-    assert FENCE in told
-    assert all(tool.wire_name in told for tool in TOOLS)
-    assert "must call at least one" in told
-    assert "must call apply_patch" in offer(TOOLS, ToolChoice("named", "apply_patch"), MARK)
-    assert offer(TOOLS, ToolChoice("none"), MARK) == offer((), ToolChoice(), MARK) == ""
+@pytest.mark.parametrize("kind", ["read", "shell"])
+def test_a_tool_of_cursors_after_a_call_ends_the_turn_with_the_call(kind: str) -> None:
+    late = s.started("1", kind, path="a") + s.completed("1", kind, {"success": {}})
+    _, events = turn(s.delta(f"{LS}\n"), late, s.delta(LS), s.result("x"))
+    assert len(calls_in(events)) == 1
+    assert events[-1] == Stopped(StopReason.TOOL_CALLS)
+    assert [isinstance(event, Stopped | Failed) for event in events].count(True) == 1
 
 
-def test_a_shown_block_is_recognised_later() -> None:
-    assert holds_broken_call(f"oops\n  {LS}")
-    assert not holds_broken_call("```python\ncodex-call-\n```")
+STEPS = st.sampled_from(
+    [
+        s.delta(LS), s.delta(f"{LS}\n"), s.delta(f"{FENCE}\n"), s.delta("```\n"), s.delta("text"), s.flush("text"),
+        s.final(LS), s.started("1", "shell"), s.completed("1", "shell", {"success": {}}), s.result(LS),
+        s.completed("1", "shell", {"rejected": {}}), s.tool("2"), s.started("3", "read"), b"\n", s.thinking("t"),
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(STEPS, max_size=10))
+def test_never_both_act_and_a_turn_ends_once(steps: list[bytes]) -> None:
+    reader, events = turn(*steps)
+    assert [isinstance(event, Stopped | Failed) for event in events].count(True) == 1
+    assert isinstance(events[-1], Stopped | Failed)
+    for client in Client:
+        check(Emitter("resp_1", 1, "m", {}, client).emit(events))
+    ran = s.completed("1", "shell", {"success": {}})
+    before_it = steps[: steps.index(ran)] if ran in steps else steps
+    if ran in steps and s.result(LS) not in before_it and isinstance(events[-1], Stopped):
+        assert calls_in(events), "only a call ends a turn before Cursor is seen to have acted"
+    assert not reader.acted

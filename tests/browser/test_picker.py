@@ -1,0 +1,195 @@
+"""The picker in a real browser: models by route, health and context; one of them chosen by mouse and by keyboard."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.daemons import User, user_with_daemons
+from tests.cli.test_wire import MODELS
+from tests.support.chromium import Page, artifact, chromium
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+OWN = 'model = "o3"  # mine\n'
+WATCH = "window.refused = []; addEventListener('securitypolicyviolation', (e) => refused.push(e.blockedURI + ' ' + e.violatedDirective));"
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> Iterator[User]:
+    rows = [{**row, "max_context_limit": 128_000} for row in MODELS["models"][:2]] + MODELS[
+        "models"
+    ][2:]
+    with user_with_daemons(tmp_path) as someone:
+        someone.config.parent.mkdir()
+        someone.config.write_text(OWN)
+        (tmp_path / ".codex-shim").mkdir()
+        (tmp_path / ".codex-shim" / "models.json").write_text(json.dumps({"models": rows}))
+        yield someone
+
+
+def way_of(user: User, page: str = "picker") -> str:
+    """Where `codex-shim picker` sends a browser."""
+    ran = user.run(page, "--no-open")
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.splitlines()[1].strip()
+
+
+def active(user: User) -> object:
+    return tomllib.loads(user.config.read_text())["model"]
+
+
+@asynccontextmanager
+async def opened(url: str, *, width: int = 1200, height: int = 900) -> AsyncIterator[Page]:
+    """A page, watched for what its policy refuses."""
+    async with chromium(width, height) as page:
+        await page.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
+        await page.go(url)
+        yield page
+        assert await page.evaluate("refused") == []
+        assert [e for e in page.events if e.get("method") == "Runtime.exceptionThrown"] == []
+
+
+async def press(page: Page, key: str, text: str = "") -> None:
+    code = {"Enter": 13, "ArrowDown": 40, "Tab": 9}.get(key, 0)
+    keys = {"key": key, "windowsVirtualKeyCode": code, **({"text": text} if text else {})}
+    await page.call("Input.dispatchKeyEvent", type="keyDown", **keys)
+    await page.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+
+async def middle(page: Page, selector: str) -> tuple[float, float]:
+    place = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
+    x = await page.evaluate(f"{place}.x + {place}.width / 2")
+    y = await page.evaluate(f"{place}.y + {place}.height / 2")
+    return x, y
+
+
+async def mouse(page: Page, kind: str, x: float, y: float) -> None:
+    await page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+
+async def click(page: Page, selector: str) -> None:
+    x, y = await middle(page, selector)
+    await mouse(page, "mousePressed", x, y)
+    await mouse(page, "mouseReleased", x, y)
+
+
+async def test_a_model_is_chosen_with_one_click_and_the_token_stays_out_of_sight(
+    user: User, tmp_path: Path
+) -> None:
+    way = way_of(user)
+    token = (user.state / "token").read_text().strip()
+    async with opened(way) as page:
+        await page.wait_for("document.querySelectorAll('.model').length === 2")
+        assert await page.evaluate("location.href") == f"http://127.0.0.1:{user.port}/picker"
+        assert "choose a model" in await page.text()
+        await click(page, "[data-slug=two]")
+        await page.wait_for("!!document.querySelector('[data-slug=two][aria-pressed=true]')")
+        await page.wait_for(
+            "document.getElementById('state').textContent.startsWith('Codex uses two')"
+        )
+        assert active(user) == "two"
+        text = await page.text()
+        for words in (
+            "First One",
+            "Second One",
+            "in use",
+            "128k context",
+            "openai",
+            "no turn yet",
+            "Not available (",
+        ):
+            assert words in text, text
+        assert token not in await page.evaluate("document.documentElement.outerHTML")
+        await page.evaluate("document.getElementById('rest').open = true")
+        assert "NO_SUCH_KEY" in await page.text()
+        await page.screenshot(artifact("picker-light.png", tmp_path))
+        dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+        light_paper = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        await page.call("Emulation.setEmulatedMedia", features=dark)
+        assert await page.evaluate("getComputedStyle(document.body).backgroundColor") != light_paper
+        await page.screenshot(artifact("picker-dark.png", tmp_path))
+    assert user.run("disable").returncode == 0
+    assert user.config.read_text() == OWN
+
+
+async def test_a_refresh_between_press_and_release_takes_no_click_along(user: User) -> None:
+    async with opened(way_of(user)) as page:
+        await page.wait_for("document.querySelectorAll('.model').length === 2")
+        x, y = await middle(page, "[data-slug=two]")
+        await mouse(page, "mousePressed", x, y)
+        asked = "performance.getEntriesByType('resource').filter((one) => one.name.endsWith('/api/models')).length"
+        before = await page.evaluate(asked)
+        await page.evaluate("dispatchEvent(new Event('focus'))")
+        await page.wait_for(f"{asked} > {before}")
+        await mouse(page, "mouseReleased", x, y)
+        await page.wait_for("!!document.querySelector('[data-slug=two][aria-pressed=true]')")
+
+
+async def test_the_keyboard_alone_is_enough(user: User) -> None:
+    async with opened(way_of(user)) as page:
+        await page.wait_for("document.querySelectorAll('.model').length === 2")
+        await press(page, "/", "/")
+        await page.call("Input.insertText", text="second")
+        await page.wait_for("document.querySelectorAll('.model').length === 1")
+        await press(page, "ArrowDown")
+        await press(page, "Enter", "\r")
+        await page.wait_for("!!document.querySelector('[data-slug=two][aria-pressed=true]')")
+        assert await page.evaluate("document.activeElement.dataset.slug") == "two"
+        await press(page, "/", "/")
+        assert await page.evaluate("document.activeElement.id") == "filter"
+    assert active(user) == "two"
+
+
+async def test_without_the_token_the_page_asks_for_it_and_shows_nothing(user: User) -> None:
+    way_of(user)
+    token = (user.state / "token").read_text().strip()
+    async with opened(f"http://127.0.0.1:{user.port}/picker") as page:
+        await page.wait_for("!document.getElementById('unlock').hidden")
+        assert await page.evaluate("document.querySelectorAll('.model').length") == 0
+        assert "Second One" not in await page.text()
+        await page.evaluate("document.getElementById('token').focus()")
+        await page.call("Input.insertText", text=token)
+        await press(page, "Enter", "\r")
+        await page.wait_for("document.querySelectorAll('.model').length === 2")
+        assert await page.evaluate("document.getElementById('unlock').hidden")
+
+
+async def test_picker_and_dashboard_lead_to_each_other_without_asking_again(
+    user: User, tmp_path: Path
+) -> None:
+    async with opened(way_of(user)) as page:
+        await page.wait_for("document.querySelectorAll('.model').length === 2")
+        await click(page, "nav a[href='/dashboard']")
+        await page.wait_for("location.pathname === '/dashboard'")
+        await page.wait_for("document.getElementById('state').textContent === 'live'")
+        await page.screenshot(artifact("dashboard.png", tmp_path))
+        await click(page, "nav a[href='/picker']")
+        await page.wait_for("document.querySelectorAll('.model').length === 2")
+
+
+async def test_on_a_narrow_screen_nothing_is_cut_off(user: User, tmp_path: Path) -> None:
+    async with opened(way_of(user), width=500, height=900) as page:
+        await page.wait_for("document.querySelectorAll('.model').length === 2")
+        await page.screenshot(artifact("picker-narrow.png", tmp_path))
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_how_the_last_turn_went_is_shown(user: User) -> None:
+    async with opened(way_of(user)) as page:
+        await page.wait_for("document.querySelectorAll('.model').length === 2")
+        turn = json.dumps({"model": "one", "stream": True, "input": "hi"})
+        script = (
+            "fetch('/v1/responses', {method: 'POST', headers: {'content-type': 'application/json',"
+            f" 'x-codex-shim-token': sessionStorage.getItem('codex-shim-token')}}, body: {json.dumps(turn)}}})"
+            ".then((answer) => answer.text()).then(() => dispatchEvent(new Event('focus'))) && 1"
+        )
+        await page.evaluate(script)
+        await page.wait_for(
+            "document.querySelector('[data-slug=one]').textContent.includes('last turn failed')"
+        )

@@ -1,0 +1,12 @@
+"""Three tools of Codex, one of each kind."""
+
+from __future__ import annotations
+
+from addons.core.translate.conversation import Tool
+from addons.core.translate.events import CallKind
+
+COMMAND = {"type": "object", "properties": {"cmd": {"type": "string"}}, "required": ["cmd"]}
+SHELL = Tool("exec_command", "exec_command", None, CallKind.FUNCTION, "Runs it.", COMMAND)
+MCP = Tool("mcp__srv__add", "add", "mcp__srv", CallKind.FUNCTION, "Adds.", {})
+PATCH = Tool("apply_patch", "apply_patch", None, CallKind.CUSTOM, "Patches.", {})
+TOOLS = (SHELL, MCP, PATCH)

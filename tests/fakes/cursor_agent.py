@@ -1,0 +1,516 @@
+"""A `cursor-agent` that behaves as the real one was seen to: one file that is copied, made executable and run.
+
+It reads what it is to do from files in $FAKE_CURSOR, so that a test may change its mind while a shim runs, and writes
+there what it was given. Never does: import a module of ours, since it runs as a program of its own.
+Source: shapes of stream-json captured from cursor-agent 2025.12 to 2026.08; the values are made up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+HERE = Path(os.environ.get("FAKE_CURSOR", "."))
+KEYS = ("CURSOR_API_KEY", "CURSOR_AUTH_TOKEN")
+SESSION = "5f0c1b7e-0000-4000-8000-00000000c0de"
+LONG = 3600
+
+IN = {
+    "status": "authenticated",
+    "isAuthenticated": True,
+    "hasAccessToken": True,
+    "hasRefreshToken": True,
+    "userInfo": {"email": "dev@example.com", "userId": 1, "createdAt": "2026-01-01"},
+}
+OUT = {
+    "status": "unauthenticated",
+    "isAuthenticated": False,
+    "hasAccessToken": False,
+    "hasRefreshToken": False,
+    "message": "Not logged in",
+}
+QUOTA = """Error: You've hit your usage limit for composer-2.5
+  spendLimitHit: true
+  chatMessage: "Your usage resets on 12/1/2026"
+ActionRequiredError: usage limit
+"""
+NEEDS_LOGIN = "Error: Authentication required. Please run 'agent login' first, or set CURSOR_API_KEY environment variable.\n"
+
+
+def setting(name: str, default: str) -> str:
+    try:
+        return (HERE / name).read_text().strip()
+    except OSError:
+        return default
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def main() -> None:
+    for key in KEYS:
+        if key in os.environ:
+            (HERE / "leaked").write_text(key)
+            sys.exit(
+                f"⚠ Warning: The provided API key is invalid.\nThe API key was loaded from the {key} environment variable."
+            )
+    match sys.argv[1:]:
+        case ["--version"]:
+            say("2026.08.11-e8db854")
+        case ["status", *rest]:
+            status(rest)
+        case ["models"]:
+            say(
+                "Available models\n\nauto - Auto\ncomposer-2.5-fast - Composer 2.5 Fast (default)\ncomposer-2.5 - Composer 2.5 (current)\n\nTip: use --model <id>"
+            )
+        case arguments if "--print" in arguments:
+            turn(arguments)
+        case _:
+            sys.exit("error: unknown option")
+
+
+def status(arguments: list[str]) -> None:
+    with (HERE / "asked").open("a") as asked:
+        asked.write(f"{os.getpid()}\n")
+    login = setting("login", "in")
+    if login == "hangs":
+        time.sleep(LONG)
+    if "--format" not in arguments:
+        say(
+            "✓ Logged in as dev@example.com"
+            if login in {"in", "text-in"}
+            else "\x1b[31mNot logged in\x1b[0m"
+        )
+    elif login.startswith("text"):
+        sys.exit("error: unknown option '--format'")
+    else:
+        say(json.dumps({"in": IN, "out": OUT}.get(login, {"odd": True})))
+
+
+def turn(arguments: list[str]) -> None:
+    scenario = setting("scenario", "answer")
+    if scenario == "deaf":
+        sys.stdin.close()
+        prompt = b""
+    else:
+        prompt = sys.stdin.buffer.read()
+    number = note_turn(arguments, prompt)
+    try:
+        SCENARIOS[scenario](Say(), prompt, number)
+    finally:
+        sys.stdout.flush()
+
+
+def note_turn(arguments: list[str], prompt: bytes) -> int:
+    """Write down what this turn was given; gives how many there were before."""
+    for number in range(1000):
+        try:
+            descriptor = os.open(HERE / f"turn-{number}.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        except FileExistsError:
+            continue
+        break
+    record = {
+        "argv": arguments,
+        "cwd": str(Path.cwd()),
+        "env": dict(os.environ),
+        "sha256": hashlib.sha256(prompt).hexdigest(),
+        "prompt": prompt.decode("utf-8", "replace"),
+        "pid": os.getpid(),
+        "group": os.getpgrp(),
+        "umask": current_umask(),
+        "at": time.time(),
+    }
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(record, file)
+    (HERE / f"turn-{number}.json").rename(HERE / f"seen-{number}.json")
+    (HERE / f"turn-{number}.json").touch()
+    return number
+
+
+def current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+class Say:
+    """Writes events, each as a line of its own, at once."""
+
+    def __init__(self) -> None:
+        self.now = 1_780_000_000_000
+
+    def line(self, data: bytes) -> None:
+        sys.stdout.buffer.write(data + b"\n")
+        sys.stdout.buffer.flush()
+
+    def event(self, kind: str, **fields: Any) -> None:
+        self.line(json.dumps({"type": kind, **fields, "session_id": SESSION}).encode())
+
+    def stamp(self) -> dict[str, int]:
+        self.now += 1
+        return {"timestamp_ms": self.now}
+
+    def init(self, key_source: str = "login", prompt: bytes = b"") -> None:
+        self.event(
+            "system",
+            subtype="init",
+            apiKeySource=key_source,
+            cwd=str(Path.cwd()),
+            model="Composer 2.5",
+            permissionMode="default",
+        )
+        self.event("user", message=message("user", prompt.decode("utf-8", "replace")))
+
+    def think(self, *texts: str) -> None:
+        for text in texts:
+            self.event("thinking", subtype="delta", text=text, **self.stamp())
+        self.event("thinking", subtype="completed", **self.stamp())
+
+    def deltas(self, *texts: str) -> None:
+        for text in texts:
+            self.event("assistant", message=message("assistant", text), **self.stamp())
+
+    def flush_before_tool(self, text: str, call: str = "0") -> None:
+        self.event(
+            "assistant",
+            message=message("assistant", text),
+            model_call_id=f"{SESSION}-{call}-ab1c",
+            **self.stamp(),
+        )
+
+    def flush(self, text: str) -> None:
+        self.event("assistant", message=message("assistant", text))
+
+    def tool(
+        self, kind: str, args: dict[str, Any], result: dict[str, Any], call: str = "call_1\nfc_1"
+    ) -> None:
+        common = {"call_id": call, "model_call_id": f"{SESSION}-{call}"}
+        self.event(
+            "tool_call",
+            subtype="started",
+            tool_call={
+                f"{kind}ToolCall": {"args": args},
+                "hookAdditionalContexts": [],
+                "toolCallId": call,
+            },
+            **common,
+            **self.stamp(),
+        )
+        self.event(
+            "tool_call",
+            subtype="completed",
+            tool_call={
+                f"{kind}ToolCall": {"args": args, "result": result},
+                "hookAdditionalContexts": [],
+            },
+            **common,
+            **self.stamp(),
+        )
+
+    def result(self, text: str, **fields: Any) -> None:
+        done: dict[str, Any] = {
+            "subtype": "success",
+            "duration_ms": 4889,
+            "duration_api_ms": 4889,
+            "is_error": False,
+            "result": text,
+            "request_id": SESSION,
+        }
+        usage = {
+            "inputTokens": 14948,
+            "outputTokens": 103,
+            "cacheReadTokens": 7049,
+            "cacheWriteTokens": 0,
+        }
+        self.event("result", **{**done, "usage": usage, **fields})
+
+
+def message(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "content": [{"type": "text", "text": text}]}
+
+
+# Scenarios ----------------------------------------------------------------------------------------------------------
+
+Scenario = Callable[[Say, bytes, int], object]
+
+
+def answer(say: Say, prompt: bytes, number: int) -> None:
+    say.init(prompt=prompt)
+    say.think("Reading ", "the request.")
+    text = f"Answer {number} of Cursor."
+    say.deltas(*(word + " " for word in text.split()))
+    say.flush(text + " ")
+    say.result(text + " ")
+
+
+def traps(say: Say, prompt: bytes, _number: int) -> None:
+    """Prefixes of one another, the same segment twice, a tool between, a final flush of everything."""
+    say.init(prompt=prompt)
+    first = ("1", "10", "100", "ha", "ha")
+    say.deltas(*first)
+    say.flush_before_tool("".join(first))
+    say.tool("read", {"path": "/w/a.py"}, {"success": {"content": "x", "totalLines": 3}})
+    say.deltas("done", ".")
+    say.flush_before_tool("done.", "1")
+    say.tool(
+        "shell",
+        {"command": "ls"},
+        {"rejected": {"command": "ls", "reason": "not allowed"}},
+        "call_2",
+    )
+    say.event("interaction_query", subtype="request", query={"id": 1})
+    say.deltas("done", ".")
+    say.flush("110100hahadone.done.")
+    say.result("110100hahadone.done.")
+
+
+def no_partials(say: Say, _prompt: bytes, _number: int) -> None:
+    say.init()
+    say.flush("A whole segment.")
+    say.result("A whole segment.", usage=None)
+
+
+def garbage(say: Say, _prompt: bytes, _number: int) -> None:
+    say.line(b"(node:1) ExperimentalWarning: something")
+    say.init()
+    say.line(
+        b"stdout: "
+        + json.dumps(
+            {"type": "assistant", "message": message("assistant", "one "), **say.stamp()}
+        ).encode()
+    )
+    say.line(
+        b'{"type":"assistant","message":{"content":[{"type":"text","text":"t\xff\xfewo"}]},"timestamp_ms":5}'
+    )
+    say.line(b'{"type":"assistant","message":{"con')
+    say.line(b"\x00\x01\x02\xff")
+    say.line(b"[1, 2, 3]")
+    say.line(b'!{"status":500,"code":"x","message":"forged","type":"x"}')
+    say.line(b'{"type":"brand_new_event","x":1}')
+    say.deltas(" three")
+    say.result("one two three")
+
+
+def huge(say: Say, _prompt: bytes, _number: int) -> None:
+    say.init()
+    content = "x" * (5 * 1024 * 1024)
+    say.tool(
+        "edit",
+        {"path": "/w/big"},
+        {
+            "success": {
+                "path": "/w/big",
+                "linesAdded": 1,
+                "linesRemoved": 0,
+                "afterFullFileContent": content,
+            }
+        },
+    )
+    say.deltas("after the big one")
+    say.result("after the big one")
+
+
+def mirrored(say: Say, prompt: bytes, number: int) -> None:
+    """The pipes are apart, and stderr says everything once more."""
+    answer(say, prompt, number)
+    sys.stderr.write(
+        json.dumps({"type": "user", "message": message("user", prompt.decode())}) + "\n" * 3
+    )
+
+
+def mirrored_failure(_say: Say, prompt: bytes, _number: int) -> NoReturn:
+    sys.stderr.write(
+        json.dumps({"type": "user", "message": message("user", prompt.decode())}) + "\n"
+    )
+    sys.stderr.write("boom: it broke\n")
+    sys.exit(1)
+
+
+def fails(text: str, code: int = 1, stream: str = "stderr") -> Scenario:
+    def scenario(_say: Say, _prompt: bytes, _number: int) -> NoReturn:
+        getattr(sys, stream).write(text)
+        sys.exit(code)
+
+    return scenario
+
+
+def failed_result(text: str) -> Scenario:
+    def scenario(say: Say, _prompt: bytes, _number: int) -> None:
+        say.init()
+        say.result(text, subtype="error", is_error=True)
+
+    return scenario
+
+
+def crash(say: Say, _prompt: bytes, _number: int) -> None:
+    say.init()
+    say.deltas("half an ans")
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def acts_then_crashes(say: Say, _prompt: bytes, _number: int) -> NoReturn:
+    say.init()
+    say.tool("write", {"path": "/w/new"}, {"success": {"path": "/w/new", "linesCreated": 1}})
+    sys.exit(1)
+
+
+def silent_end(say: Say, _prompt: bytes, _number: int) -> None:
+    say.init()
+
+
+def hang(where: str) -> Scenario:
+    def scenario(say: Say, prompt: bytes, number: int) -> None:
+        if where == "result":
+            answer(say, prompt, number)
+        elif where == "middle":
+            say.init()
+            say.deltas("I begin, ")
+        time.sleep(LONG)
+
+    return scenario
+
+
+def stubborn(say: Say, prompt: bytes, number: int) -> None:
+    """Ends neither by itself nor by being asked to, and so do its children."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    orphan(say, prompt, number)
+    time.sleep(LONG)
+
+
+def stubborn_in_the_middle(say: Say, prompt: bytes, number: int) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    orphan(Silent(), prompt, number)
+    say.init()
+    say.deltas("I begin, ")
+    time.sleep(LONG)
+
+
+def orphan(say: Say, prompt: bytes, number: int) -> None:
+    """A grandchild that keeps the pipes open, and one that has left the group."""
+    for more in ({}, {"start_new_session": True}):
+        child = subprocess.Popen(
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                "-c",
+                "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)",
+            ],
+            **more,  # type: ignore[call-overload]
+        )
+        with (HERE / "grandchildren").open("a") as file:
+            file.write(f"{child.pid}\n")
+    answer(say, prompt, number)
+
+
+def orphan_without_result(say: Say, prompt: bytes, number: int) -> NoReturn:
+    orphan(Silent(), prompt, number)
+    say.init()
+    os._exit(0)
+
+
+class Silent(Say):
+    def line(self, data: bytes) -> None:
+        """Say nothing."""
+
+
+def closes_stdout(say: Say, _prompt: bytes, _number: int) -> None:
+    say.init()
+    os.close(1)
+    time.sleep(LONG)
+
+
+def race(say: Say, prompt: bytes, number: int) -> None:
+    """The first one meets another one at its start."""
+    if number == 0:
+        sys.stderr.write(
+            "Error: ENOENT: no such file or directory, rename '/h/.cursor/cli-config.json.1.tmp' -> '/h/.cursor/cli-config.json'\n"
+        )
+        sys.exit(1)
+    answer(say, prompt, number)
+
+
+def foreign_key(say: Say, _prompt: bytes, _number: int) -> None:
+    say.init("env")
+    say.deltas("this costs money")
+    time.sleep(LONG)
+
+
+def slow(say: Say, prompt: bytes, number: int) -> None:
+    """Until it is told to go on. Notes how many are at it."""
+    say.init()
+    (HERE / f"at-work-{os.getpid()}").touch()
+    while not (HERE / "go").exists():
+        time.sleep(0.01)
+    (HERE / f"at-work-{os.getpid()}").unlink()
+    answer(Say(), prompt, number)
+
+
+def echo(say: Say, prompt: bytes, _number: int) -> None:
+    """The second turn says whether it was given the first."""
+    text = prompt.decode()
+    say.init(prompt=prompt)
+    say.deltas("I remember it." if "FIRST-TURN-7f3a" in text and "Noted." in text else "Noted.")
+    say.result("")
+
+
+def many(say: Say, _prompt: bytes, _number: int) -> None:
+    say.init()
+    for text in numbers():
+        say.deltas(text)
+    say.result("".join(numbers()))
+
+
+def numbers() -> Iterable[str]:
+    return (f"{number} " for number in range(2000))
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "answer": answer,
+    "traps": traps,
+    "no_partials": no_partials,
+    "garbage": garbage,
+    "huge": huge,
+    "mirrored": mirrored,
+    "mirrored_failure": mirrored_failure,
+    "auth": fails(NEEDS_LOGIN),
+    "auth_on_stdout": fails("[unauthenticated] Error\n", 1, "stdout"),
+    "quota": fails(QUOTA),
+    "capacity": fails("w: [resource_exhausted] Error\n"),
+    "model": fails("Cannot use this model: composer-2.5. Available models: auto\n", 1, "stdout"),
+    "plan": fails("T: Named models unavailable\n", 1, "stdout"),
+    "trust": fails("Workspace Trust Required\nPass --trust, --yolo, or -f if you trust it\n", 0),
+    "option": fails("error: unknown option '--stream-partial-output'\n"),
+    "failed_result": failed_result("something went wrong upstream"),
+    "failed_result_auth": failed_result("[unauthenticated] Error"),
+    "crash": crash,
+    "acts_then_crashes": acts_then_crashes,
+    "nothing": lambda *_: None,
+    "silent_end": silent_end,
+    "hang_before_init": hang("start"),
+    "hang_in_the_middle": hang("middle"),
+    "hang_after_result": hang("result"),
+    "deaf": hang("middle"),
+    "stubborn": stubborn,
+    "stubborn_in_the_middle": stubborn_in_the_middle,
+    "orphan": orphan,
+    "orphan_without_result": orphan_without_result,
+    "closes_stdout": closes_stdout,
+    "race": race,
+    "foreign_key": foreign_key,
+    "slow": slow,
+    "echo": echo,
+    "many": many,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What is kept of flows to be looked at stays within its caps, and nothing that runs is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mitmproxy import flow, http
+from mitmproxy.addons.view import View
+from mitmproxy.test import taddons, tflow
+
+from addons.proxy.flow_cap import OVERHEAD, FlowCap, size_of
+from addons.views.kept import KEY
+from tests.browser.conftest import SLUGS, write_settings
+from tests.cli.run import environment
+from tests.fakes.chat_upstream import ChatUpstream
+from tests.fakes.model_upstream import Held, ModelUpstream, say
+from tests.fakes.wire import Gate
+from tests.support.codex_client import Posted, request
+from tests.support.mitmweb import Mitmweb
+from tests.views.samples import attempt, metadata
+
+
+def ended(size: int = 0) -> http.HTTPFlow:
+    made = tflow.tflow(resp=True)
+    made.live = False
+    made.request.content = b"x" * size
+    assert made.response
+    made.response.content = b""
+    return made
+
+
+def kept(view: View, cap: FlowCap, *flows: flow.Flow) -> list[flow.Flow]:
+    for one in flows:
+        view.add([one])
+        if not one.live:
+            cap.make_room(view, one)
+    return list(view.resolve("@all"))
+
+
+def test_the_oldest_make_room_by_number_and_by_size() -> None:
+    with taddons.context():
+        flows = [ended() for _ in range(5)]
+        assert kept(View(), FlowCap(flows=2), *flows) == flows[-2:]
+        flows = [ended(1000) for _ in range(5)]
+        assert kept(View(), FlowCap(size=3 * (OVERHEAD + 1000)), *flows) == flows[-3:]
+
+
+def test_what_runs_and_what_is_newest_stays_whatever_its_size() -> None:
+    with taddons.context():
+        running, old, big = tflow.tflow(resp=True), ended(10), ended(10_000)
+        assert running.live
+        assert kept(View(), FlowCap(flows=1, size=1), running, old, big) == [running, big]
+        assert running.error is None
+
+
+def test_a_flow_that_is_sent_again_counts_as_it_is_now() -> None:
+    with taddons.context():
+        view, cap = View(), FlowCap(size=2 * OVERHEAD + 1500)
+        first, second = ended(1000), ended(1000)
+        assert kept(view, cap, first) == [first]
+        first.request.content = b""
+        cap.make_room(view, first)
+        assert kept(view, cap, second) == [first, second]
+
+
+def test_the_size_counts_what_is_kept_beside_the_flow() -> None:
+    one = ended(10)
+    one.metadata[KEY] = metadata(attempt(b"y" * 1000, b"z" * 2000))
+    assert size_of(one) == OVERHEAD + 3010
+    assert size_of(tflow.ttcpflow()) == OVERHEAD
+
+
+def test_mitmweb_keeps_what_it_is_told_to_and_the_turn_that_runs(tmp_path: Path) -> None:
+    gate = Gate()
+    with ChatUpstream() as chat:
+        upstreams: dict[str, ModelUpstream] = {"chat": chat}
+        settings = tmp_path / "models.json"
+        write_settings(settings, upstreams)
+        env = environment(tmp_path, {"CODEX_SHIM_SETTINGS": str(settings)})
+        chat.play(
+            Held(say("apricot apricot apricot"), b"apricot", gate),
+            *(say(f"number {n}") for n in range(6)),
+        )
+        with Mitmweb(env, tmp_path / "log", "--set", "codex_shim_keep_flows=3") as web:
+            held = Posted(web.port, request(SLUGS["chat"]))
+            gate.wait_reached()
+            running = web.turn()
+            for _ in range(6):
+                Posted(web.port, request(SLUGS["chat"])).ended()
+            flows = web.flows()
+            assert flows[0]["id"] == running
+            assert len(flows) == 3
+            assert "number 5" in web.view(str(flows[-1]["id"]), "response")["text"]
+            gate.open()
+            assert b"response.completed" in held.ended()
