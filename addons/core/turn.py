@@ -202,11 +202,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a synthetic origin is asked instead of a wire request."""
+    """What a program of this machine is asked: kept of it is what is kept of a wire request, and shown in its place."""
 
-    whom: str
-    """What answers: the name of a program."""
-    prompt: bytes
+    program: str
+    """Its name, in words. The access log shows it."""
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,6 @@ class Synthesize:
     origin: SyntheticOrigin
     translator: Translator
     asked: Asked | None = None
-    """What the origin is asked, where that is worth a look."""
 
 
 Step = Send | Relay | Collect | Answer | Synthesize

@@ -195,7 +195,7 @@ def test_a_turn_of_cursor_shows_its_prompt_and_what_the_child_said(tmp_path: Pat
         Posted(running.port, request("composer-2-5", "what can you do")).ended()
 
     sent, _, said = running.output.partition("ATTEMPT 1: ANSWERED")
-    assert "ASK cursor-agent --print" in sent
+    assert "RUN cursor-agent --model composer-2.5" in sent
     assert "what can you do" in sent.partition("ATTEMPT 1: SENT")[2]
     assert "Noted." in said.partition("CODEX WAS TOLD")[0]
     assert "ENDED: result success" in said

@@ -270,7 +270,7 @@ async def test_what_a_synthetic_origin_is_asked_and_says_is_an_attempt() -> None
             await proxy.hooks("response")
         (attempt,) = of(proxy.flow)["attempts"]
         assert (attempt["url"], attempt["outcome"]) == ("a-program --print", "200")
-        assert attempt["request"] == {"method": "ASK", "headers": [], "body": kept, "cut": True}
+        assert attempt["request"] == {"method": "RUN", "headers": [], "body": kept, "cut": True}
         assert (attempt["answer"]["status"], attempt["answer"]["body"]) == (200, said)
 
 

@@ -47,8 +47,6 @@ from addons.core.wire.peek import peek_model
 
 Json = Mapping[str, object]
 LINEAGE = "cursor"
-WHOM = "cursor-agent --print"
-"""What a turn's record calls the child."""
 KEY_CHARACTERS = 12
 DEFAULT_LIMITS = Limits()
 
@@ -113,8 +111,9 @@ class CursorPlan:
         reader = CursorReader(calls, [prompt.cut] if prompt.cut else ())
         headers = SSE_HEADERS if self._streams else JSON_HEADERS
         translator = self._translator(conversation, reader, seed)
-        origin, asked = self._cursor.make_origin(turn), Asked(WHOM, prompt.data)
-        return Synthesize(Head(200, headers), origin, translator, asked)
+        self._request.record.dropped = [*conversation.dropped, *filter(None, [prompt.cut])]
+        asked = Asked(f"cursor-agent --model {turn.model}", turn.prompt)
+        return Synthesize(Head(200, headers), self._cursor.make_origin(turn), translator, asked)
 
     def on_head(self, head: Head) -> NoReturn:
         """No upstream was asked."""

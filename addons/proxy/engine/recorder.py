@@ -33,6 +33,9 @@ FIRST_SIGNS = (b".delta", b"output_item.done")
 MOST_READS, READ_SECONDS = 500, 0.01
 """How many times are kept of an answer, and how close two of them may be."""
 
+ANSWERS = 200
+"""The status of a program that runs."""
+
 
 class Recorder:
     """One turn's. `capture` is how much of each body on the wire is kept, in bytes."""
@@ -82,12 +85,14 @@ class Recorder:
             self._keep(attempt, wire.body)
             self._show(flow)
 
-    def origin_begins(self, asked: Asked, head: Head) -> None:
-        """A synthetic origin is about to be asked."""
-        attempt = self._attempt_at(asked.whom, "ASK")
-        attempt.status = head.status
+    def program_asked(self, asked: Asked, flow: http.HTTPFlow) -> None:
+        """A program of this machine is about to answer."""
+        attempt = self._attempt_at(asked.program, "RUN")
+        # it has no head that could come
+        attempt.status = ANSWERS
         if self._capture:
-            self._keep(attempt, asked.prompt)
+            self._keep(attempt, asked.body)
+            self._show(flow)
 
     def _attempt_at(self, url: str, method: str) -> AttemptRecord:
         reason = self._reason()

@@ -267,10 +267,10 @@ class TurnStream(OutletStream):
 
     def _synthesize(self, step: Synthesize) -> CommandGenerator[None]:
         self.translator = step.translator
-        if step.asked:
-            self.recorder.origin_begins(step.asked, step.head)
         if not (yield from self.open_answer(step.head)):
             return
+        if step.asked:
+            self.recorder.program_asked(step.asked, self.flow)
         yield from self.wake_when_due()
         self.source = self._engine.synthetic_source(self)
         self.source.start(step.origin)
