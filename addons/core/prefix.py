@@ -55,8 +55,12 @@ def prefix_of(body: bytes, content_encoding: bytes | None = None) -> Prefix | No
     if name is None:
         return None
     digest = _digest_without_marks if b'"cache_control"' in decoded else _digest
-    heads = {head: digest(payload[head]) for head in _HEADS if head in payload}
-    return Prefix(heads, array("q", map(digest, payload[name])), name)
+    try:
+        heads = {head: digest(payload[head]) for head in _HEADS if head in payload}
+        return Prefix(heads, array("q", map(digest, payload[name])), name)
+    except orjson.JSONEncodeError:
+        # what may be read may be nested more deeply than what can be written
+        return None
 
 
 def _digest(value: object) -> int:

@@ -85,7 +85,10 @@ class Books:
         while not ended:
             batch = self._batch()
             ended = batch[-1] is None
-            self._write([record for record in batch if record])
+            try:
+                self._write([record for record in batch if record])
+            except Exception as error:  # noqa: BLE001  border four: what one turn holds must not end the books
+                log.warning("turns could not be written down: %s", type(error).__name__)
         if self._ledger:
             self._ledger.close()
             self._ledger = None

@@ -330,3 +330,20 @@ def test_a_body_too_large_to_be_looked_at_is_not_held(
     record = turn(wire_body=b"x" * 11)
     written(books, record)
     assert record.wire_body == b""
+
+
+def test_a_turn_that_cannot_be_written_does_not_end_the_books(
+    books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: TurnRecord) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(books, "_entry", fail)
+        books.note(turn())
+        deadline = time.monotonic() + 20
+        while "could not be written down: RuntimeError" not in caplog.text:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    written(books, turn(slug="later"))
+    assert [line["slug"] for line in lines_of(tmp_path)] == ["later"]
