@@ -94,10 +94,11 @@ class FakeCursor:
     @property
     def alive(self) -> list[int]:
         """Which of them live still, and what else is in a group of theirs."""
-        return [pid for pid in self.pids if _is_alive(pid) or _has_group(pid)]
+        return [pid for pid in self.pids if is_alive(pid) or _has_group(pid)]
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether it runs: one that has ended and is not waited for does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -455,6 +455,19 @@ def slow(say: Say, prompt: bytes, number: int) -> None:
     answer(Say(), prompt, number)
 
 
+def waits_to_begin(say: Say, prompt: bytes, number: int) -> None:
+    while not (HERE / f"begin-{number}").exists():
+        time.sleep(0.01)
+    answer(say, prompt, number)
+
+
+def endless(say: Say, _prompt: bytes, _number: int) -> None:
+    say.init()
+    while True:
+        say.deltas("more ")
+        time.sleep(0.05)
+
+
 def echo(say: Say, prompt: bytes, _number: int) -> None:
     """The second turn says whether it was given the first."""
     text = prompt.decode()
@@ -508,6 +521,8 @@ SCENARIOS: dict[str, Scenario] = {
     "race": race,
     "foreign_key": foreign_key,
     "slow": slow,
+    "waits_to_begin": waits_to_begin,
+    "endless": endless,
     "echo": echo,
     "many": many,
 }

@@ -15,6 +15,7 @@ from mitmproxy import http
 from addons.core.record import METADATA, AttemptRecord, TurnRecord, request_headers, shown_path
 from addons.core.record_line import marker, summary
 from addons.core.turn import (
+    Asked,
     Fault,
     Head,
     Reply,
@@ -30,6 +31,9 @@ FIRST_SIGNS = (b".delta", b"output_item.done")
 """What an event of the client's stream holds when it carries a part of the answer."""
 MOST_READS, READ_SECONDS = 500, 0.01
 """How many times are kept of an answer, and how close two of them may be."""
+
+ANSWERS = 200
+"""The status of a program that runs."""
 
 
 class Recorder:
@@ -72,6 +76,20 @@ class Recorder:
             attempt.request_headers = request_headers((host, *wire.headers), secret_names)
             attempt.request_body = wire.body[: self._capture]
             attempt.request_cut = len(wire.body) > self._capture
+            self._show(flow)
+
+    def program_asked(self, asked: Asked, flow: http.HTTPFlow) -> None:
+        """A program of this machine is about to answer."""
+        reason = self._reason()
+        self.attempt_ended()
+        self._attempt_began = self._now()
+        attempt = self._attempt = AttemptRecord(asked.program, reason, "RUN", time.time())
+        self.record.attempts.append(attempt)
+        # it has no head that could come
+        attempt.status = ANSWERS
+        if self._capture:
+            attempt.request_body = asked.body[: self._capture]
+            attempt.request_cut = len(asked.body) > self._capture
             self._show(flow)
 
     def _reason(self) -> str:

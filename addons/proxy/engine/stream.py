@@ -101,6 +101,7 @@ class TurnStream(OutletStream):
     def _on_injected(self, message: Injected) -> CommandGenerator[None]:
         match message.signal:
             case Signal.DATA:
+                self.recorder.heard(message.data)
                 yield from self._translate(message.data)
                 if self.translator and self.translator.terminal and not self.ended:
                     # Nothing follows it, as an upstream's last bytes may: what runs for the turn ends with it.
@@ -267,6 +268,8 @@ class TurnStream(OutletStream):
         self.translator = step.translator
         if not (yield from self.open_answer(step.head)):
             return
+        if step.asked:
+            self.recorder.program_asked(step.asked, self.flow)
         yield from self.wake_when_due()
         self.source = self._engine.synthetic_source(self)
         self.source.start(step.origin)
