@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -155,6 +155,16 @@ def test_documented_filters_are_filters() -> None:
         assert callable(flowfilter.parse(each))
 
 
+@pytest.fixture(autouse=True)
+def own_umask() -> Iterator[None]:
+    """A tool takes the place of this process, so nobody sets back what it sets."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+    users_umask.cache_clear()
+
+
 def test_what_the_tool_writes_is_for_this_user_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Cursor writes into the user's project is not: the tool is told what the user's own mask was."""
     given: dict[str, str] = {}
@@ -164,14 +174,10 @@ def test_what_the_tool_writes_is_for_this_user_alone(monkeypatch: pytest.MonkeyP
         return 0
 
     monkeypatch.setattr("shim_cli.tools._hand_over", hand_over)
-    before = os.umask(0o027)
+    os.umask(0o027)
     users_umask.cache_clear()
-    try:
-        assert run_tool("mitmdump", 8765, None, []) == 0
-    finally:
-        set_to = os.umask(before)
-        users_umask.cache_clear()
-    assert set_to == 0o077
+    assert run_tool("mitmdump", 8765, None, []) == 0
+    assert os.umask(0o077) == 0o077
     assert given["CODEX_SHIM_CURSOR_UMASK"] == "27"
 
 
