@@ -15,6 +15,7 @@ from mitmproxy.proxy.layers.http import GetHttpConnection
 from addons.core.errors import Problem
 from addons.core.turn import ClientRequest, Plan, Sink
 from tests.proxy.scripts import BODY, DONE, EVENT, answer, begins, gated, silence, synthetic, turn
+from tests.support.certificates import make_authority
 from tests.support.engine import QUICK, Running, ScriptedPlan, engine, to_ports, wire_to
 from tests.support.upstream import upstream
 from tests.support.waiting import LONGEST, settle, until, within
@@ -192,3 +193,22 @@ async def test_refusal_is_told_to_an_http2_client(tmp_path: Path) -> None:
             stream = await c.post("/one")
             assert b"Not for you." in await c.end_of(stream)
     assert c.status == {stream: 403}
+
+
+async def test_an_upstream_is_spoken_to_in_http1_whatever_it_offers(tmp_path: Path) -> None:
+    """Over HTTP/2 an upstream's connection would be shared by no two turns, and closed streams would leave it open."""
+    authority = make_authority(tmp_path)
+    context = authority.server_context()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    trusted = str(authority.ca_file)
+
+    def make(request: ClientRequest) -> Plan:
+        return ScriptedPlan(request, [wire_to(up.port, request, "https")])
+
+    async with (
+        upstream(turn, tls=context) as up,
+        engine(make, CALM, confdir=str(tmp_path), ssl_verify_upstream_trusted_ca=trusted) as proxy,
+        h2_client(proxy.port) as c,
+    ):
+        assert await c.end_of(await c.post("/one")) == EVENT + DONE
+    assert c.status == {1: 200}

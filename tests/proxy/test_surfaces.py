@@ -488,6 +488,15 @@ async def test_what_would_weaken_the_promises_is_refused_while_it_runs(
         assert proxy.port == port
 
 
+async def test_a_client_that_connects_dials_nobody(home: Home) -> None:
+    """Mitmproxy's own default is to dial the reverse target for each client."""
+    async with running(home) as proxy, client(proxy.port) as c:
+        assert proxy.master.options.connection_strategy == "lazy"
+        await c.get("/health")
+        assert (await c.response()).status == 200
+    assert home.sink.connections == 0
+
+
 @pytest.mark.parametrize(
     ("env", "words"),
     [

@@ -20,6 +20,7 @@ EXPECTED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (_HTTP, "HttpLayer._handle_event", ("event",)),
     (_HTTP, "HttpLayer.event_to_child", ("child", "event")),
     (_HTTP, "HttpLayer.make_stream", ("stream_id",)),
+    (_HTTP, "HttpLayer.get_connection", ("event", "reuse")),
     (_HTTP, "HttpLayer.register_connection", ("command",)),
     (_HTTP, "HttpStream.__init__", ("context", "stream_id")),
     (_HTTP, "HttpStream._handle_event", ("event",)),

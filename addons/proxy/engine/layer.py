@@ -10,11 +10,12 @@ import logging
 from typing import TYPE_CHECKING, cast
 
 from mitmproxy import http
-from mitmproxy.connection import Connection, ConnectionState
+from mitmproxy.connection import Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import (
+    GetHttpConnection,
     GetHttpConnectionCompleted,
     HttpLayer,
     HTTPMode,
@@ -165,6 +166,17 @@ class ShimHttpLayer(HttpLayer):
                 del self.command_sources[command]
                 given_up = GetHttpConnectionCompleted(command, (None, "given up"))
                 yield from super().event_to_child(stream, given_up)
+
+    def get_connection(
+        self, event: GetHttpConnection, *, reuse: bool = True
+    ) -> CommandGenerator[None]:
+        """Connect in HTTP/1.1 also for a client of HTTP/2, whose offers mitmproxy would pass on to the upstream."""
+        known = set(self.connections)
+        for command in super().get_connection(event, reuse=reuse):
+            for connection in self.connections.keys() - known:
+                if isinstance(connection, Server) and self.context.client.alpn_offers:
+                    connection.alpn_offers = (b"http/1.1",)
+            yield command
 
     def register_connection(self, command: RegisterHttpConnection) -> CommandGenerator[None]:
         """Forget a connection that failed: mitmproxy would repeat its error for ever. A good one reads our way."""
