@@ -159,6 +159,7 @@ class CodexShim:
 
     def running(self) -> None:
         """Begin to ask for the account's models, and for Cursor's login, now and then."""
+        self.engine.listen_to_many()
         self.sources.cursor.own_ports |= {self._port()}
         self._background = (
             asyncio_utils.create_task(self._keep_fresh(), name="account models", keep_ref=True),

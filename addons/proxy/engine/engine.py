@@ -27,7 +27,7 @@ from addons.core.errors import Problem, problem_of
 from addons.core.limits import Limits
 from addons.core.record import TurnRecord
 from addons.core.turn import Fault, FaultKind, Front
-from addons.proxy.engine import closing, replay
+from addons.proxy.engine import closing, listening, replay
 from addons.proxy.engine.downstream import http_response
 from addons.proxy.engine.intake import NOT_ADMITTED, Admission
 from addons.proxy.engine.layer import ShimHttpLayer, take_credentials
@@ -245,6 +245,10 @@ class Engine:
     def install(self) -> None:
         """Let replays pass through the engine as well."""
         replay.install(self)
+
+    def listen_to_many(self) -> None:
+        """Once it listens: let clients wait that come all at once."""
+        listening.widen(ctx.master.addons.get("proxyserver").servers)
 
     async def shutdown(self) -> None:
         """Stop listening, let turns finish up to the limit, then end each with a typed failure."""

@@ -284,3 +284,10 @@ def test_the_reader_tells_whether_only_the_end_is_missing() -> None:
     reader.feed(chunk({}, "stop"))
     assert reader.complete
     assert reader.finish() == [Stopped(StopReason.END)]
+
+
+@pytest.mark.parametrize("delta", [b"0", b"[]", b'"x"', b"null"])
+def test_a_delta_that_is_no_object_beside_a_message_is_read(delta: bytes) -> None:
+    choice = b'{"index":0,"delta":%b,"message":{"content":"hello"}}' % delta
+    events = read(b'data: {"choices":[%b]}\n\n' % choice)
+    assert events[0] == TextDelta("hello")
