@@ -12,7 +12,6 @@ for orphans become its own children there.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import select
 import signal
@@ -56,6 +55,8 @@ def _signals_to_pipe() -> int:
 
 def _prctl(option: int, value: int) -> None:
     if IS_LINUX:
+        import ctypes  # noqa: PLC0415  10 ms, and of use here alone
+
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 

@@ -114,6 +114,9 @@ class CodexShim:
         except ValueError as error:
             msg = f"{error}. Correct it, then start codex-shim again."
             raise exceptions.OptionsError(msg) from None
+        if before := getattr(self, "sources", None):
+            # its children go on, and it alone counts them
+            sources.cursor = before.cursor
         self.sources = sources
         if not hasattr(self, "engine"):
             self._open_books()
@@ -146,7 +149,7 @@ class CodexShim:
 
     def _turn_ended(self, record: TurnRecord) -> None:
         self.books.note(record)
-        self._outcomes.note(record, self.sources.table())
+        self._outcomes.note(record)
         self.dashboard.turn_ended(record)
 
     def _more(self, sources: Sources) -> Endpoints:

@@ -291,3 +291,18 @@ def test_a_delta_that_is_no_object_beside_a_message_is_read(delta: bytes) -> Non
     choice = b'{"index":0,"delta":%b,"message":{"content":"hello"}}' % delta
     events = read(b'data: {"choices":[%b]}\n\n' % choice)
     assert events[0] == TextDelta("hello")
+
+
+@pytest.mark.parametrize(
+    "rest", [text("lo wor"), text("l") + text("o wor"), tool(0, id="c", name="f", arguments="{}"), chunk({"reasoning": "hm"})]
+)  # fmt: skip
+def test_an_answer_that_goes_on_after_its_end_needs_another_end(rest: bytes) -> None:
+    early = text("Hel", "stop") + rest
+    assert failure(early) == "stream_interrupted"
+    for last in (DONE, chunk({}, "stop"), stop()):
+        assert isinstance(read(early + last)[-1], Stopped)
+
+
+def test_what_is_no_answer_may_follow_its_end() -> None:
+    tail = chunk({}, usage={"prompt_tokens": 1, "completion_tokens": 1}) + text("")
+    assert isinstance(read(text("Hello", "stop") + tail)[-1], Stopped)
