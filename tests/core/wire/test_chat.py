@@ -277,15 +277,6 @@ def test_a_thought_signature_goes_back_with_its_call(late: bool) -> None:
     assert unseal(done.opaque or "", target().lineage) == {"calls": {"c": extra}}
 
 
-def test_the_reader_tells_whether_only_the_end_is_missing() -> None:
-    reader = ChatReader(EMPTY, target())
-    reader.feed(text("hi"))
-    assert not reader.complete
-    reader.feed(chunk({}, "stop"))
-    assert reader.complete
-    assert reader.finish() == [Stopped(StopReason.END)]
-
-
 @pytest.mark.parametrize("delta", [b"0", b"[]", b'"x"', b"null"])
 def test_a_delta_that_is_no_object_beside_a_message_is_read(delta: bytes) -> None:
     choice = b'{"index":0,"delta":%b,"message":{"content":"hello"}}' % delta
