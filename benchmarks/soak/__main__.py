@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -32,9 +33,12 @@ from tests.support.client import Client
 from tests.support.upstream import upstream
 from tests.support.waiting import until
 
-LIMITS = {"heartbeat_seconds": 1, "stall_seconds": 45, "linger_seconds": 0.5, "drain_seconds": 1}
+LIMITS = {"heartbeat_seconds": 1, "linger_seconds": 0.5, "drain_seconds": 1}
+STALL_SECONDS = 45.0
 """Long enough that a busy machine is not taken for an upstream that stalls."""
 SAMPLES = 20
+SPARE_DESCRIPTORS = 10
+"""Kept connections to upstreams, and the ledger."""
 WARM_SHARE = 0.3
 MOST_GROWTH_MIB = 24
 TURN_SECONDS = 240.0
@@ -131,7 +135,7 @@ class Soak:
         status = Path(f"/proc/{self._pid}/status").read_text()
         kib = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
         tally.memory.append((tally.done, kib / 1024))
-        tally.descriptors.append(len(list(Path(f"/proc/{self._pid}/fd").iterdir())))
+        tally.descriptors.append(descriptors_of(self._pid))
         print(
             f"{tally.done:>8,} turns  {kib / 1024:6.1f} MiB  {tally.descriptors[-1]:>4} descriptors"
             f"  {len(tally.wrong)} wrong",
@@ -149,7 +153,7 @@ def growth(memory: list[tuple[int, float]]) -> float:
     return medians[1] - medians[0]
 
 
-def environment(folder: Path, port: int) -> dict[str, str]:
+def environment(folder: Path, port: int, stall: float) -> dict[str, str]:
     """The user of the soak, with a row for every route."""
     rows = [
         {"slug": r.name, "base_url": f"http://127.0.0.1:{port}/v1", "api_key": KEY, **r.row}
@@ -157,7 +161,7 @@ def environment(folder: Path, port: int) -> dict[str, str]:
         if r.row
     ]
     settings = folder / "models.json"
-    settings.write_text(json.dumps({"limits": LIMITS, "models": rows}))
+    settings.write_text(json.dumps({"limits": {**LIMITS, "stall_seconds": stall}, "models": rows}))
     settings.chmod(0o600)
     (folder / ".codex").mkdir()
     Account().write(folder / ".codex")
@@ -168,6 +172,17 @@ def environment(folder: Path, port: int) -> dict[str, str]:
         "CODEX_SHIM_SETTINGS": str(settings),
         "CODEX_SHIM_CHATGPT_BASE_URL": f"http://127.0.0.1:{port}/codex",
     }
+
+
+def descriptors_of(pid: int) -> int:
+    """How many file descriptors a process has."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+async def settled(pid: int, most: int) -> None:
+    """Give the shim time to hang up on those who left."""
+    with contextlib.suppress(TimeoutError):
+        await until(lambda: descriptors_of(pid) <= most, 60)
 
 
 async def is_up(port: int) -> bool:
@@ -187,7 +202,7 @@ async def soak(asked: argparse.Namespace, folder: Path) -> int:
         with (folder / "log").open("wb") as log:
             shim = subprocess.Popen(  # noqa: ASYNC220  it returns at once
                 shim_command("serve", "--port", str(port)),
-                env=environment(folder, up.port),
+                env=environment(folder, up.port, asked.stall),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -202,7 +217,7 @@ async def soak(asked: argparse.Namespace, folder: Path) -> int:
             await asyncio.gather(*(run.lane() for _ in range(asked.at_once)))
             seconds = time.monotonic() - began
             await until(lambda: fakes.running == 0, 60)
-            await asyncio.sleep(1)
+            await settled(shim.pid, run.tally.descriptors[0] + SPARE_DESCRIPTORS)
             run.sample()
         finally:
             shim.send_signal(signal.SIGTERM)
@@ -227,7 +242,7 @@ def report(tally: Tally, fakes: Upstreams, seconds: float, code: int, log: str) 
     sound = (
         not tally.wrong
         and grown < MOST_GROWTH_MIB
-        and tally.descriptors[-1] <= tally.descriptors[0] + 10
+        and tally.descriptors[-1] <= tally.descriptors[0] + SPARE_DESCRIPTORS
         and code == 0
         and "Traceback" not in log
     )
@@ -241,6 +256,7 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=100_000)
     parser.add_argument("--at-once", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=600.0, help="Begin no turn after that.")
+    parser.add_argument("--stall", type=float, default=STALL_SECONDS, help="The shim's limit.")
     parser.add_argument("--pause", type=float, default=0.25, help="Seconds between two events.")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     asked = parser.parse_args()

@@ -41,6 +41,6 @@ def test_growth_is_seen_after_the_warming_up_alone() -> None:
 @pytest.mark.timeout(180)
 async def test_a_short_run_is_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = await soak(
-        Namespace(turns=TURNS, at_once=20, pause=0.001, minutes=2.0, seed=SEED), tmp_path
+        Namespace(turns=TURNS, at_once=20, pause=0.001, minutes=2.0, stall=8.0, seed=SEED), tmp_path
     )
     assert code == 0, capsys.readouterr().out
