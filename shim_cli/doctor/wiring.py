@@ -31,6 +31,9 @@ def wiring(subject: Subject) -> Iterator[Found]:
     if not config.exists:
         yield "INFO", f"{config.path} does not exist: Codex does not use the shim"
     else:
+        if config.profile:
+            legacy = f"it chooses the profile {config.profile!r}: Codex 0.169 and newer does not start with that line"
+            yield "WARN", f"{config.path}: {legacy}", edit
         yield from _chosen(subject, config)
         yield from _catalog(subject, config)
         yield from _dead_routes(subject, config)
