@@ -149,7 +149,7 @@ class CodexShim:
 
     def _turn_ended(self, record: TurnRecord) -> None:
         self.books.note(record)
-        self._outcomes.note(record, self.sources.table())
+        self._outcomes.note(record)
         self.dashboard.turn_ended(record)
 
     def _more(self, sources: Sources) -> Endpoints:
@@ -205,6 +205,7 @@ class CodexShim:
         if getattr(ctx.options, ALLOW_REMOTE) or gate.is_loopback_address(client.peername[0]):
             self.engine.limits = self.sources.settings.limits
             self.engine.accept(client)
+            self.engine.make_room(self.engine.limits.client_connections)
 
     @fail_closed
     def client_disconnected(self, client: Client) -> None:

@@ -142,13 +142,17 @@ def test_both_and_a_change_between_them(
     write_models(user, own_models)
     env = {"CODEX_SHIM_CHATGPT_BASE_URL": backend.base_url}
     newcomer = Newcomer(user, env, [str(installed)])
-    backend.play(scenarios.text("from the account"))
-    own_models.play(Say("from my own"))
+    backend.play(scenarios.text("from the account"), scenarios.text("from the account again"))
+    own_models.play(Say("from my own", "with a thought"))
     try:
         newcomer.ok("enable")
         assert newcomer.home.exec("hello").messages == ["from the account"]
         newcomer.ok("model", "use", "mine")
         assert newcomer.home.exec("hello").messages == ["from my own"]
+        newcomer.ok("model", "use", "gpt-5.5")
+        same_thread = newcomer.home.exec("and now?", "resume", "--last")
+        assert same_thread.messages == ["from the account again"], same_thread.errors
+        assert b"from my own" in backend.turns[-1].body
         newcomer.ok("disable")
         assert newcomer.config.read_bytes() == OWN
     finally:
