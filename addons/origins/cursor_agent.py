@@ -141,7 +141,7 @@ class CursorAgent:
             known = orjson.loads(self.file.read_bytes())
             if known["asked_of"] == found:
                 self._asked_of, self._asked_at = found, float(known["asked_at"])
-                return Availability(str(known["binary"]), str(known["reason"]))
+                return Availability(found if known["binary"] else "", str(known["reason"]))
         except (OSError, ValueError, KeyError, TypeError):
             # not there, or not ours: it will be asked
             self._asked_at = None

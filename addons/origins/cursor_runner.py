@@ -171,6 +171,8 @@ class Attempt:
 
     async def _start(self) -> Problem | None:
         turn, binary = self._turn, self._runner.binary()
+        if not binary:
+            return words.no_start("cursor-agent", "it was there a moment ago and is gone")
         argv = turn_command(binary, turn.model, turn.workspace, turn.settings)
         command = Command(argv, turn.workspace, self._runner.env(), turn.prompt)
         try:

@@ -54,7 +54,10 @@ def _signals_to_pipe() -> int:
 
 
 def _prctl(option: int, value: int) -> None:
-    if IS_LINUX:
+    if not IS_LINUX:
+        return
+    # A Python without it guards the program's group all the same.
+    with contextlib.suppress(ImportError, OSError):
         import ctypes  # noqa: PLC0415  10 ms, and of use here alone
 
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

@@ -72,7 +72,10 @@ class Child:
             raise
         except asyncio.CancelledError:
             await asyncio.wait({opening})
-            await child.end_and_wait()
+            if opening.exception():
+                child._abandon()
+            else:
+                await child.end_and_wait()
             raise
         return child
 
@@ -102,7 +105,7 @@ class Child:
     def end(self) -> None:
         """End it with everything that it has started; nobody reads on. Takes no wait; may be called twice."""
         self._stop_hearing()
-        if not self._ordered:
+        if not self._ordered and not self.gone.done():
             self._ordered = True
             self._control.write_eof()
             self._later(GUARD_SECONDS, self._guard.kill)

@@ -13,6 +13,8 @@ import pytest
 from addons.core.cursor.catalog import policy
 from addons.core.cursor.settings import CursorSettings
 from addons.core.cursor.status import DISABLED, NOT_FOUND
+from addons.origins.sources import Sources
+from shim_cli.serve import announcement
 from tests.cli.daemons import User, user_with_daemons
 from tests.cli.doctor.looking import found, whole
 from tests.cli.run import environment, shim
@@ -157,3 +159,16 @@ def test_a_model_that_is_logged_out_is_not_taken(user: User, fake: FakeCursor) -
     assert ran.returncode == 1
     assert "cursor-agent login" in ran.stderr
     assert not user.config.exists()
+
+
+def test_a_shim_that_starts_says_why_cursor_is_not_live(
+    tmp_path: Path, fake: FakeCursor, more: dict[str, str]
+) -> None:
+    env = environment(tmp_path, more)
+    assert "cursor" not in "".join(announcement("127.0.0.1:1", Sources(env)))
+    fake.install()
+    fake.login("out")
+    shim(tmp_path, "list", env=more)
+    assert "  cursor    not live: Cursor is logged out here." in "\n".join(
+        announcement("127.0.0.1:1", Sources(env))
+    )

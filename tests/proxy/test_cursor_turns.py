@@ -171,7 +171,9 @@ async def test_a_client_that_leaves_takes_the_child_with_it(home: CursorHome) ->
         await shim.is_live()
         async with client(shim.port) as c:
             await shim.begins(c)
-            await until(lambda: home.fake.turns)
+            # what it says comes while it runs
+            while b"I begin, " not in await c.chunk():
+                pass
             assert home.fake.alive
             c.abort()
         await shim.all_gone()
@@ -281,7 +283,8 @@ async def test_who_waits_for_a_place_is_kept_alive_and_may_leave(
         home.fake.go()
         answers = {text_of(parse((await turn).body)) for turn in (first, third)}
         assert answers == {"Answer 0 of Cursor. ", "Answer 1 of Cursor. "}
-        assert check((await shim.turn("fourth")).body)["type"] == "response.completed"
+        # on a slow machine with heartbeats in it, which a strict reader does not know
+        assert parse((await shim.turn("fourth")).body)[-1]["type"] == "response.completed"
     assert len(home.fake.turns) == 3
 
 
