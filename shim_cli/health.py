@@ -55,7 +55,8 @@ def admits(url: str, token: str) -> bool:
     except urllib.error.HTTPError as error:
         error.close()
         return error.code not in {401, 403}
-    except (OSError, HTTPException):
+    except (OSError, HTTPException, ValueError):
+        # no answer, or a value that is no header: Codex would have to say so itself
         return True
 
 
