@@ -21,6 +21,7 @@ from mitmproxy.options import Options
 
 from addons.origins.confdir import usable_confdir
 from addons.proxy.addon import ALLOW_REMOTE, CAPTURE, SETTINGS, CodexShim
+from addons.proxy.heap import keep_freed_memory
 from addons.proxy.hooks import HooksAtOnce
 
 log = logging.getLogger(__name__)
@@ -136,6 +137,7 @@ def _why_not(error: BaseException, listen: ListenOptions) -> str:
 def run_master(listen: ListenOptions, on_ready: Callable[[ShimMaster], None]) -> None:
     """Run the Master to its end. Raises StartError."""
     skip_type_checks()
+    keep_freed_memory()
 
     async def main() -> None:
         await ShimMaster(listen, on_ready).run_until_signal()
