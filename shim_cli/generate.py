@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import orjson
 import tomlkit
 import typer
 
-from addons.core.catalog import codex_shape, problems_of
 from addons.core.codex_provider import token_in_environment, token_in_file
 from addons.core.routes import RouteTable
-from addons.origins.codex_cli import CodexCli, CodexCliError
+from addons.origins.codex_cli import CodexCli
 from addons.origins.files import FileAccessError, write_atomic
+from addons.origins.fitting import fit_to
 from addons.origins.local_token import read_token
 from addons.origins.paths import catalog_file, standalone_config_file, token_file
 from shim_cli.defaults import NOTHING_LIVE, models, serve_command
@@ -36,19 +35,21 @@ def generate(env: Mapping[str, str], port: int, settings: Path | None) -> int:
     if not table.live:
         msg = "no model is available, so there is no catalog to write"
         raise CliError(msg, NOTHING_LIVE)
-    catalog = orjson.dumps(codex_shape(route.entry for route in table.live))
-    judgement = _judged(CodexCli.find(env), catalog)
+    fit = fit_to(CodexCli.find(env), table)
+    _refuse_if(fit.problems)
+    table = fit.table
     catalog_path, config_path = catalog_file(env), standalone_config_file(env)
     slug, token = _first_choice(table), read_token(env)
     config = config_of(slug, port, catalog_path, token_in_file(token) if token else None)
     shown = config_of(slug, port, catalog_path, token_in_environment() if token else None)
-    _write(catalog_path, catalog)
+    _write(catalog_path, fit.catalog)
     _write(config_path, tomlkit.dumps(config).encode())
     lines = [
         *_summary(table),
+        *(f"  {slug} is left out: {table.routes[slug].hidden_because}" for slug in fit.refused),
         f"  catalog  {catalog_path}",
         f"  config   {config_path}",
-        judgement,
+        fit.trouble or "Codex was tried with this catalog and starts.",
         "Nothing in Codex's own folder was changed. Start the shim, then try it:",
         f"  {serve_command(port)}",
         f"  {command_to_try(shown, token_file(env) if token else None)}",
@@ -72,25 +73,7 @@ def _first_choice(table: RouteTable) -> str:
     return next(listed, table.live[0]).slug
 
 
-def _judged(codex: CodexCli | None, catalog: bytes) -> str:
-    """Say who found the catalog good. Raises CliError when it is not.
-
-    The installed binary has the last word: it may know more than our rules, which were measured with older ones.
-    """
-    trouble = "No Codex is installed, so the catalog was checked by our own rules."
-    if codex:
-        try:
-            refusal = codex.refusal_of(catalog)
-        except CodexCliError as error:
-            trouble = f"Checked by our own rules: {error}."
-        else:
-            _refuse_if([refusal] if refusal else [])
-            return "Codex was tried with this catalog and starts."
-    _refuse_if([str(problem) for problem in problems_of(orjson.loads(catalog))])
-    return trouble
-
-
-def _refuse_if(reasons: list[str]) -> None:
+def _refuse_if(reasons: Sequence[str]) -> None:
     if reasons:
         shown = "; ".join(reasons[:SHOWN_PROBLEMS])
         more = f" (and {len(reasons) - SHOWN_PROBLEMS} more)" if reasons[SHOWN_PROBLEMS:] else ""

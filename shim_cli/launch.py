@@ -45,7 +45,7 @@ def launch(env: Mapping[str, str], port: int, settings: Path | None, args: Seque
         typer.echo(told, err=True)
     table = table_with(env, settings, None)
     try:
-        write_catalog(env, table)
+        table = write_catalog(env, table)
     except WiringError as error:
         raise CliError(str(error), error.advice) from error
     slug = choose(env, table)

@@ -1,6 +1,6 @@
 """`codex-shim list`: the rows of the one route table, as the proxy itself builds it.
 
-Never does: ask the running shim, or any upstream. Invariant: a hidden row is shown with the reason for which it is
+Never does: ask the running shim, or any upstream; of Cursor's login the installed cursor-agent is asked. Invariant: a hidden row is shown with the reason for which it is
 hidden, or not at all.
 """
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from addons.core.routes import Route, RouteTable
 from addons.origins.codex_config import CodexConfig, ConfigError
 from addons.origins.paths import account_catalog_file
-from addons.origins.wiring import Wired, WiringError, point_codex
+from addons.origins.wiring import Wired, WiringError, point_codex, write_catalog
 from shim_cli.defaults import NOTHING_LIVE
 from shim_cli.errors import CliError
 from shim_cli.table import ask_cursor, open_sources
@@ -25,9 +25,12 @@ def use(env: Mapping[str, str], asked: str | None, port: int, settings: Path | N
     None keeps the model that the user has, else takes the first. Raises CliError; Codex's config is then unchanged.
     """
     table = table_with(env, settings, asked)
-    slug = find(table, asked).slug if asked else choose(env, table)
     try:
-        return point_codex(env, table, slug, port)
+        if asked:
+            return point_codex(env, table, find(table, asked).slug, port)
+        # what is chosen for the user has to be one that the installed Codex takes
+        table = write_catalog(env, table)
+        return point_codex(env, table, choose(env, table), port)
     except WiringError as error:
         raise CliError(str(error), error.advice) from error
 

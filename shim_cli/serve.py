@@ -143,6 +143,10 @@ def announcement(address: str, sources: Sources, token: Path | None = None) -> l
     lines = [f"codex-shim listens on http://{address}/v1", *_routes(table.live)]
     if problem := sources.login_problem:
         lines.append(f"  chatgpt   not live: {problem.message}")
+    cursor = sources.cursor.agent.available
+    if cursor.binary and cursor.reason:
+        # who has no cursor-agent does not miss it
+        lines.append(f"  cursor    not live: {cursor.reason}")
     lines += [f"  settings  {text}" for text in sources.problems]
     if table.live:
         lines += ["Try it:", f"  {_try_line(address, table.live[0].slug, token)}"]

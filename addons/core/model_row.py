@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from addons.core.key_places import KeySlot
+from addons.core.key_places import EnvKey, KeySlot
 from addons.core.prices import Price
 from addons.core.target import Target
 
@@ -28,6 +28,14 @@ class ModelRow:
     hidden_because: str = ""
     price: Price | None = None
     """What the row says that its tokens cost."""
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The variables of the environment that hold its keys."""
+        places = (slot.place for slot in self.keys)
+        return frozenset(
+            name for place in places if isinstance(place, EnvKey) for name in place.variables
+        )
 
     @property
     def holds_key(self) -> bool:

@@ -201,12 +201,22 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a program of this machine is asked: kept of it is what is kept of a wire request, and shown in its place."""
+
+    program: str
+    """Its name, in words. The access log shows it."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Synthesize:
     """Begin the client's answer with this head and stream what the origin writes through the translator."""
 
     head: Head
     origin: SyntheticOrigin
     translator: Translator
+    asked: Asked | None = None
 
 
 Step = Send | Relay | Collect | Answer | Synthesize

@@ -13,12 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from queue import Empty, Full, Queue
+from queue import Empty, SimpleQueue
 
 from addons.core.access import access_line
 from addons.core.limits import MIB
 from addons.core.prefix import LARGEST_BODY, Prefixes, prefix_of
-from addons.core.quota import Window, windows_of, windows_of_event
+from addons.core.quota import MOST_WINDOWS, Window, windows_of, windows_of_event
 from addons.core.record import TurnRecord
 from addons.core.record_line import summary
 from addons.origins.access_log import AccessLog
@@ -48,7 +48,7 @@ class Books:
         self._clock = clock
         self._ledger: Ledger | None = None
         self._prefixes = Prefixes()
-        self._waiting: Queue[TurnRecord | None] = Queue(MOST_WAITING)
+        self._waiting: SimpleQueue[TurnRecord | None] = SimpleQueue()
         # each is written by one thread alone: what both counted in one number would drift
         self._bytes_noted = 0
         self._bytes_seen = 0
@@ -67,13 +67,11 @@ class Books:
         waiting = self._bytes_noted - self._bytes_seen
         if len(record.wire_body) > min(LARGEST_BODY, MOST_WAITING_BYTES - waiting):
             record.wire_body = b""
-        size = len(record.wire_body)
-        try:
-            self._waiting.put_nowait(record)
-        except Full:
+        if self._waiting.qsize() >= MOST_WAITING:
             self.dropped += 1
-        else:
-            self._bytes_noted += size
+            return
+        self._bytes_noted += len(record.wire_body)
+        self._waiting.put(record)
 
     def close(self, seconds: float = 2.0) -> None:
         """Write what waits, then end the thread. Waits no longer than this."""
@@ -87,7 +85,10 @@ class Books:
         while not ended:
             batch = self._batch()
             ended = batch[-1] is None
-            self._write([record for record in batch if record])
+            try:
+                self._write([record for record in batch if record])
+            except Exception as error:  # noqa: BLE001  border four: what one turn holds must not end the books
+                log.warning("turns could not be written down: %s", type(error).__name__)
         if self._ledger:
             self._ledger.close()
             self._ledger = None
@@ -118,8 +119,11 @@ class Books:
             broke_at = self._prefixes.broke_at(record.thread, record.model, prefix)
         windows = _windows(record, self._clock())
         if windows:
-            known = {**self.quotas.get(record.route, {}), **{one.name: one for one in windows}}
-            self.quotas = {**self.quotas, record.route: known}
+            told = {one.name: one for one in windows}
+            known = self.quotas.get(record.route, {})
+            older = [one for one in known.values() if one.name not in told]
+            kept = older[max(0, len(older) + len(told) - MOST_WINDOWS) :]
+            self.quotas = {**self.quotas, record.route: {one.name: one for one in kept} | told}
         return Entry(record, broke_at, windows)
 
     def _say(self, entry: Entry) -> None:

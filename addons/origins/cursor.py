@@ -34,13 +34,18 @@ class CursorRoutes:
     """Makes them. Lives as long as the process: children and the memory of answers outlive a table."""
 
     def __init__(
-        self, env: Mapping[str, str], own_ports: frozenset[int], clock: Callable[[], float]
+        self,
+        env: Mapping[str, str],
+        own_ports: frozenset[int],
+        clock: Callable[[], float],
+        key_variables: Callable[[], frozenset[str]],
     ) -> None:
         self._env = env
+        self._key_variables = key_variables
         self.own_ports = own_ports
         """Where the shim listens: a proxy variable that leads there is kept from children."""
         self.settings = cursor_settings(env)
-        self.agent = CursorAgent(env, self.settings, lambda: self.own_ports, clock)
+        self.agent = CursorAgent(env, self.settings, self._child_env, clock)
         self.workspaces = Workspaces(env, self.settings.workspace)
         self._memory = Memory()
 
@@ -93,9 +98,13 @@ class CursorRoutes:
         return PrintRunner(
             self.settings.max_concurrent,
             binary=lambda: agent.available.binary,
-            env=lambda: child_env(self._env, self.own_ports),
+            env=self._child_env,
             doubt=agent.doubt,
         )
+
+    def _child_env(self) -> dict[str, str]:
+        wanted, hidden = self.settings.environment, self._key_variables()
+        return child_env(self._env, self.own_ports, wanted, hidden)
 
     async def look(self) -> None:
         """Ask for the login, and keep what was found for commands and the next start. Never raises."""

@@ -10,12 +10,12 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import orjson
 
-from addons.core.cursor.command import STATUS, child_env
+from addons.core.cursor.command import STATUS
 from addons.core.cursor.settings import CursorSettings
 from addons.core.cursor.status import (
     DISABLED,
@@ -34,6 +34,8 @@ from addons.origins.files import FileAccessError, write_atomic
 from addons.origins.paths import Env, cursor_file
 
 ASK_SECONDS = 15.0
+UNREAD_LOOKS = 20
+"""How many times longer a login is left alone that nobody asks about."""
 OWN_NAME = NAMES[0]
 _VERSION = re.compile(r"\d{4}\.\d{2}\.\d{2}-[0-9a-f]{6,}")
 """What Cursor's own `agent` says to --version. Other vendors have an `agent`, too."""
@@ -46,26 +48,33 @@ class CursorAgent:
         self,
         env: Env,
         settings: CursorSettings,
-        own_ports: Callable[[], Iterable[int]] = tuple,
+        child_env: Callable[[], Mapping[str, str]],
         clock: Callable[[], float] = time.time,
         platform: str = sys.platform,
     ) -> None:
         self._env = env
         self._settings = settings
-        self._own_ports = own_ports
+        self._child_env = child_env
         self._clock = clock
         self._platform = platform
         self._asked_at: float | None = None
         self._asked_of = ""
         self._wanted = False
-        self.available = self._at_first()
+        self._is_read = False
+        self._known = self._at_first()
+
+    @property
+    def available(self) -> Availability:
+        """What the last look found."""
+        self._is_read = True
+        return self._known
 
     @property
     def is_fresh(self) -> bool:
         """Whether the last look is recent enough to do without another; also when there is nothing to ask."""
         until = self.fresh_until
         if until is None:
-            return self.available is not NOT_ASKED
+            return self._known is not NOT_ASKED
         return 0 <= until - self._clock() <= self._settings.status_seconds
 
     @property
@@ -82,19 +91,30 @@ class CursorAgent:
         """Look again. Never raises."""
         found = self._found()
         if isinstance(found, Availability):
-            self.available, self._asked_at = found, None
+            self._known, self._asked_at = found, None
             return
-        self.available = await self._asked(found)
+        self._known = await self._asked(found)
         self._asked_of, self._asked_at = found, self._clock()
 
     async def next_look(self) -> None:
-        """Wait until it is time for another look: for a while, or until a turn was told that it is logged out."""
+        """Wait until it is time for another look.
+
+        That is soon when a turn was told that it is logged out. A login that nobody has asked about since the last
+        look is left alone for longer: a look takes a second of CPU time.
+        """
         import asyncio  # noqa: PLC0415  `codex-shim list` has no use for it
 
-        due = time.monotonic() + self._settings.status_seconds
-        while not self._wanted and time.monotonic() < due:  # noqa: ASYNC110  asked for from another table's plan
-            await asyncio.sleep(min(1.0, self._settings.status_seconds))
+        began, seconds = time.monotonic(), self._settings.status_seconds
+        self._is_read = False
+        while not self._is_due(time.monotonic() - began):  # noqa: ASYNC110  whoever reads is in no loop
+            await asyncio.sleep(min(1.0, seconds))
         self._wanted = False
+
+    def _is_due(self, passed: float) -> bool:
+        seconds = self._settings.status_seconds
+        if self._wanted or passed >= seconds * UNREAD_LOOKS:
+            return True
+        return passed >= seconds and (self._is_read or not self._known.usable)
 
     def doubt(self) -> None:
         """A turn says that the login is gone: look soon."""
@@ -106,8 +126,8 @@ class CursorAgent:
             return
         known = {
             "asked_of": self._asked_of,
-            "binary": self.available.binary,
-            "reason": self.available.reason,
+            "binary": self._known.binary,
+            "reason": self._known.reason,
             "asked_at": self._asked_at,
         }
         with contextlib.suppress(FileAccessError):
@@ -121,7 +141,7 @@ class CursorAgent:
             known = orjson.loads(self.file.read_bytes())
             if known["asked_of"] == found:
                 self._asked_of, self._asked_at = found, float(known["asked_at"])
-                return Availability(str(known["binary"]), str(known["reason"]))
+                return Availability(found if known["binary"] else "", str(known["reason"]))
         except (OSError, ValueError, KeyError, TypeError):
             # not there, or not ours: it will be asked
             self._asked_at = None
@@ -171,13 +191,12 @@ class CursorAgent:
         import asyncio  # noqa: PLC0415
 
         async with asyncio.timeout(ASK_SECONDS):
-            return await self._output_of(self.available.binary, "models")
+            return await self._output_of(self._known.binary, "models")
 
     async def _output_of(self, binary: str, *arguments: str) -> bytes:
         from addons.origins.guarded import Command, output_of  # noqa: PLC0415
 
-        env = child_env(self._env, self._own_ports())
-        return await output_of(Command([binary, *arguments], "/", env))
+        return await output_of(Command([binary, *arguments], "/", self._child_env()))
 
 
 def _is_named_so(binary: str) -> bool:

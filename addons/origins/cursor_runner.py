@@ -27,7 +27,7 @@ from addons.origins.tasks import spawn
 
 log = logging.getLogger(__name__)
 
-TICK_SECONDS = 5.0
+TICK_SECONDS = 1.0
 """How often the stream is told that the origin lives. Must be less than the stall limit."""
 WORDS_BYTES = 64 * 1024
 """How much is kept of what a child says beside its events."""
@@ -171,6 +171,8 @@ class Attempt:
 
     async def _start(self) -> Problem | None:
         turn, binary = self._turn, self._runner.binary()
+        if not binary:
+            return words.no_start("cursor-agent", "it was there a moment ago and is gone")
         argv = turn_command(binary, turn.model, turn.workspace, turn.settings)
         command = Command(argv, turn.workspace, self._runner.env(), turn.prompt)
         try:

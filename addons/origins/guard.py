@@ -12,7 +12,6 @@ for orphans become its own children there.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import select
 import signal
@@ -55,7 +54,12 @@ def _signals_to_pipe() -> int:
 
 
 def _prctl(option: int, value: int) -> None:
-    if IS_LINUX:
+    if not IS_LINUX:
+        return
+    # A Python without it guards the program's group all the same.
+    with contextlib.suppress(ImportError, OSError):
+        import ctypes  # noqa: PLC0415  10 ms, and of use here alone
+
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 

@@ -62,12 +62,21 @@ class Child:
 
     @classmethod
     async def start(cls, command: Command) -> Self:
-        """Start it. Raises OSError."""
+        """Start it. Raises OSError. When this is cancelled nothing is left of it either."""
         child = cls(*_start_guard(command))
-        with contextlib.ExitStack() as undo:
-            undo.callback(child._abandon)
-            await child._open(command.stdin)
-            undo.pop_all()
+        opening = spawn(child._open(command.stdin), "open a child's pipes")
+        try:
+            await asyncio.shield(opening)
+        except OSError:
+            child._abandon()
+            raise
+        except asyncio.CancelledError:
+            await asyncio.wait({opening})
+            if opening.exception():
+                child._abandon()
+            else:
+                await child.end_and_wait()
+            raise
         return child
 
     @property
@@ -96,10 +105,15 @@ class Child:
     def end(self) -> None:
         """End it with everything that it has started; nobody reads on. Takes no wait; may be called twice."""
         self._stop_hearing()
-        if not self._ordered:
+        if not self._ordered and not self.gone.done():
             self._ordered = True
             self._control.write_eof()
             self._later(GUARD_SECONDS, self._guard.kill)
+
+    async def end_and_wait(self) -> None:
+        """End it, and wait until nothing of it is left."""
+        self.end()
+        await asyncio.wait({self.gone}, timeout=GONE_SECONDS)
 
     def end_after(self, seconds: float) -> None:
         """Give it this time to end by itself; nobody reads on."""
@@ -115,10 +129,10 @@ class Child:
             self._ends.append(asyncio.get_running_loop().call_later(seconds, call))
 
     def _abandon(self) -> None:
-        self._guard.kill()
+        self._close()
         self._lifeline.close()
-        for transport in self._transports:
-            transport.close()
+        self._guard.kill()
+        self._guard.wait()
 
     async def _open(self, stdin: bytes) -> None:
         told, self._control = await asyncio.open_connection(sock=self._lifeline)
@@ -202,5 +216,4 @@ async def output_of(command: Command) -> bytes:
             said = (said + data)[:READ_BYTES]
         return said
     finally:
-        child.end()
-        await asyncio.wait({child.gone}, timeout=GONE_SECONDS)
+        await child.end_and_wait()

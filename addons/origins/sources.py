@@ -116,7 +116,7 @@ class Sources:
         self.catalog = AccountCatalog(env, base_url, clock)
         self.catalog.load()
         self.byok = ByokRoutes(env, self.settings_source.path.parent, self._find)
-        self.cursor = CursorRoutes(env, own_ports(env), clock)
+        self.cursor = CursorRoutes(env, own_ports(env), clock, self._key_variables)
         self._built_from: tuple[object, ...] = ()
         self._table = RouteTable()
 
@@ -208,6 +208,9 @@ class Sources:
         demo = self._demo_route(settings, any(route.live for route in routes))
         aliases = {**BUILT_IN_ALIASES, **CURSOR_ALIASES, **rows.by_model, **settings.aliases}
         return RouteTable.of([*routes, demo], aliases)
+
+    def _key_variables(self) -> frozenset[str]:
+        return frozenset(name for row in self.rows.rows for name in row.variables)
 
     def _find(self, slug: str) -> Route | None:
         return self.table().resolve(slug)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import orjson
 
-from addons.core.catalog import codex_shape, problems_of
 from addons.core.codex_provider import config_of, token_in_file
 from addons.core.routes import Route, RouteTable
 from addons.core.turn import Sink, SyntheticOrigin
-from addons.origins.codex_cli import CodexCli, CodexCliError
+from addons.origins.codex_cli import CodexCli
 from addons.origins.codex_config import Change, CodexConfig, ConfigError
 from addons.origins.files import FileAccessError, write_atomic
+from addons.origins.fitting import Fit, fit_to
 from addons.origins.local_token import ensure_token
 from addons.origins.paths import catalog_file
 
@@ -53,8 +53,8 @@ def point_codex(
     env: Mapping[str, str], table: RouteTable, slug: str, port: int, wait_seconds: float = 10.0
 ) -> Wired:
     """Make this model the one that Codex uses. Raises WiringError."""
-    route = live_route(table, slug)
-    write_catalog(env, table)
+    live_route(table, slug)
+    route = live_route(write_catalog(env, table), slug)
     try:
         token = ensure_token(env)
         config = config_of(route.slug, port, str(catalog_file(env)), token_in_file(token))
@@ -78,34 +78,26 @@ def live_route(table: RouteTable, slug: str) -> Route:
     return route
 
 
-def write_catalog(env: Mapping[str, str], table: RouteTable) -> None:
-    """Write the catalog of the live models when it is not written yet. Raises WiringError; it is then unchanged."""
+def write_catalog(env: Mapping[str, str], table: RouteTable) -> RouteTable:
+    """Write the catalog of the live models when it is not written yet. Raises WiringError; it is then unchanged.
+
+    Gives the table without the models whose entries the installed Codex would not take.
+    """
     path = catalog_file(env)
-    catalog = orjson.dumps(codex_shape(route.entry for route in table.live))
     try:
-        if path.is_file() and path.read_bytes() == catalog:
-            return
-        if problems := catalog_problems(env, catalog):
-            shown = "; ".join(problems[:SHOWN_PROBLEMS])
+        if path.is_file() and path.read_bytes() == Fit(table).catalog:
+            return table
+        fit = fit_to(CodexCli.find(env), table)
+        if fit.problems:
+            shown = "; ".join(fit.problems[:SHOWN_PROBLEMS])
             msg = f"Codex would not start with the new catalog, so nothing was changed: {shown}"
             raise WiringError(msg, "Correct the row in models.json, then run it again.")
-        write_atomic(path, catalog)
+        write_atomic(path, fit.catalog)
     except FileAccessError as error:
         raise _state_refused(error) from error
     except OSError as error:
         raise _state_refused(FileAccessError(path, error.strerror or "unreadable")) from error
-
-
-def catalog_problems(env: Mapping[str, str], catalog: bytes) -> list[str]:
-    """Why Codex would not start with it: by the installed binary, which knows best, else by our rules."""
-    if codex := CodexCli.find(env):
-        try:
-            refusal = codex.refusal_of(catalog)
-        except CodexCliError:
-            pass
-        else:
-            return [refusal] if refusal else []
-    return [str(problem) for problem in problems_of(orjson.loads(catalog))]
+    return fit.table
 
 
 def _state_refused(error: FileAccessError) -> WiringError:

@@ -116,6 +116,9 @@ class CodexShim:
         except ValueError as error:
             msg = f"{error}. Correct it, then start codex-shim again."
             raise exceptions.OptionsError(msg) from None
+        if before := getattr(self, "sources", None):
+            # its children go on, and it alone counts them
+            sources.cursor = before.cursor
         self.sources = sources
         if not hasattr(self, "engine"):
             self._open_books()
@@ -148,7 +151,7 @@ class CodexShim:
 
     def _turn_ended(self, record: TurnRecord) -> None:
         self.books.note(record)
-        self._outcomes.note(record, self.sources.table())
+        self._outcomes.note(record)
         self.dashboard.turn_ended(record)
         self._heap.turn_ended(record.bytes_in)
 
@@ -206,6 +209,7 @@ class CodexShim:
         if getattr(ctx.options, ALLOW_REMOTE) or gate.is_loopback_address(client.peername[0]):
             self.engine.limits = self.sources.settings.limits
             self.engine.accept(client)
+            self.engine.make_room(self.engine.limits.client_connections)
 
     @fail_closed
     def client_disconnected(self, client: Client) -> None:

@@ -11,6 +11,7 @@ import orjson
 from addons.core.catalog import problems_of
 from addons.origins.codex_cli import CodexCliError
 from addons.origins.files import CachedFile, FileAccessError
+from addons.origins.fitting import UPDATE
 from addons.origins.paths import catalog_file
 from shim_cli.defaults import models
 from shim_cli.doctor.finding import Found, Subject
@@ -66,6 +67,10 @@ def _stale(subject: Subject, written: list[str]) -> Iterator[Found]:
         return
     offered = [route.slug for route in subject.sources.table().live]
     new = [slug for slug in offered if slug not in written]
+    refused = subject.refused if new else {}
+    for slug in refused:
+        yield "WARN", f"{slug} is not in it: {refused[slug]}", UPDATE
+    new = [slug for slug in new if slug not in refused]
     gone = [slug for slug in written if slug not in offered]
     changes = [
         f"{_some(slugs)} {what}"

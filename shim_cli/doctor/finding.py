@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from addons.origins.codex_cli import CodexCli
+from addons.origins.fitting import fit_to
 from addons.origins.sources import Sources
 from shim_cli.codex_config import CodexConfig, read_config
 from shim_cli.shells import Shell, shell_of
@@ -64,3 +65,11 @@ class Subject:
     def config(self) -> CodexConfig:
         """Codex's config.toml."""
         return read_config(self.env)
+
+    @cached_property
+    def refused(self) -> Mapping[str, str]:
+        """The live models that the installed Codex does not take into its catalog, with why."""
+        if isinstance(self.sources, str):
+            return {}
+        fit = fit_to(self.codex, self.sources.table())
+        return {slug: fit.table.routes[slug].hidden_because for slug in fit.refused}

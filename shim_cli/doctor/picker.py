@@ -10,6 +10,7 @@ from addons.core.catalog import account_entries
 from addons.core.picker import DESKTOP_ROWS, Shown, picked
 from addons.core.routes import RouteTable
 from addons.origins.files import CachedFile, FileAccessError
+from addons.origins.fitting import UPDATE
 from addons.origins.login_file import login_path
 from addons.origins.paths import catalog_file
 from shim_cli.doctor.finding import Finding, Found, Subject
@@ -28,7 +29,7 @@ def picker_findings(subject: Subject) -> list[Finding]:
     shown = [] if isinstance(catalog, str) else list(picked(catalog, chatgpt_login=login))
     models = [Finding("Models", *_told(each)) for each in shown]
     written = {each.slug for each in shown}
-    models += [Finding("Models", *each) for each in _absent(sources.table(), written)]
+    models += [Finding("Models", *each) for each in _absent(subject, sources.table(), written)]
     return [*found, *models]
 
 
@@ -82,11 +83,13 @@ def _told(each: Shown) -> Found:
     return "OK", f"{each.slug} is shown at place {each.place}"
 
 
-def _absent(table: RouteTable, written: set[str]) -> Iterator[Found]:
+def _absent(subject: Subject, table: RouteTable, written: set[str]) -> Iterator[Found]:
     for route in table.routes.values():
         if route.slug in written:
             continue
-        if route.live:
-            yield "WARN", f"{route.slug} is hidden: it is not in the catalog yet", AGAIN
-        else:
+        if not route.live:
             yield "INFO", f"{route.slug} is hidden: {route.hidden_because}"
+        elif reason := subject.refused.get(route.slug):
+            yield "WARN", f"{route.slug} is hidden: {reason}", UPDATE
+        else:
+            yield "WARN", f"{route.slug} is hidden: it is not in the catalog yet", AGAIN

@@ -148,7 +148,7 @@ def test_once_there_is_a_token_file_and_line_carry_it_and_the_line_does_not_show
 def test_without_any_model_there_is_nothing_to_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def no_table(*_: object) -> RouteTable:
+    def no_table(*_: object) -> RouteTable:
         return RouteTable()
 
     monkeypatch.setattr("shim_cli.generate._table", no_table)

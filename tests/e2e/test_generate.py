@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.codex_cli import CodexHome
+from tests.e2e.codex_cli import OLDEST, VERSION, CodexHome, Json, installed_codex
 from tests.e2e.conftest import StartShim
 from tests.e2e.shim import Shim, shim_command
 from tests.fakes import scenarios
+from tests.fakes.account import Account
 from tests.fakes.chatgpt_backend import ChatGptBackend
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -47,6 +49,47 @@ def test_codex_reads_the_generated_catalog(generated: CodexHome, shim: Shim) -> 
     assert read == written
     assert "gpt-5.5" in read
     assert set(shim.slugs()) == set(written)
+
+
+ROWS = [
+    {"model": "a/b:c", "slug": "chat", "provider": "openai", "base_url": "http://127.0.0.1:9/v1", "api_key": "k"},
+    {"model": "m", "slug": "claude", "provider": "anthropic", "base_url": "http://127.0.0.1:9", "api_key": "k"},
+    {"model": "deepseek-reasoner", "provider": "deepseek", "api_key": "k", "max_context_limit": 64_000},
+    {"model": "native", "provider": "openai-responses", "base_url": "http://127.0.0.1:9/v1", "api_key": "k"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("version", [VERSION, OLDEST])
+def test_a_catalog_of_every_kind_of_model_loads_in_either_codex(
+    tmp_path: Path, bundled_models: list[Json], version: str
+) -> None:
+    user = CodexHome(tmp_path, installed_codex(version))
+    Account().write(user.codex_home)
+    (user.codex_home / "models_cache.json").write_text(json.dumps({"models": bundled_models}))
+    (user.home / ".codex-shim").mkdir()
+    (user.home / ".codex-shim" / "models.json").write_text(json.dumps({"models": ROWS}))
+    user.extra_env = {
+        "CODEX_BIN": str(user.codex),
+        "CODEX_SHIM_CHATGPT_BASE_URL": "http://127.0.0.1:9/backend-api/codex",
+    }
+    done = subprocess.run(
+        shim_command("generate"), env=user.env, stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert "Codex was tried with this catalog and starts." in done.stdout, done.stderr
+    (user.codex_home / "config.toml").write_bytes((user.state / "config.toml").read_bytes())
+    catalog = json.loads((user.state / "custom_model_catalog.json").read_text())
+    written = [model["slug"] for model in catalog["models"]]
+    assert [model["slug"] for model in user.models()] == written
+    assert set(written) >= {"chat", "claude", "deepseek-reasoner", "native"}
+    # the entries of the newer Codex's own models mean nothing to the older one, which would not start with them
+    assert ("gpt-5.5" in written) is (version == VERSION)
+    assert ("is left out" in done.stdout) is (version == OLDEST)
+    used = subprocess.run(
+        shim_command("doctor", "picker"), env=user.env, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ("does not take its catalog entry" in used.stdout) is (version == OLDEST)
 
 
 @pytest.mark.parametrize("slug", ["gpt-5.5", "gpt-6-sol"])

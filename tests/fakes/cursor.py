@@ -53,6 +53,11 @@ class FakeCursor:
         """What the next turns are."""
         self._set("scenario", scenario)
 
+    def say(self, *texts: str) -> None:
+        """What it says as a model, one text a turn. KEY stands for the key that a call needs."""
+        self._set("lines", json.dumps(texts))
+        self.play("speaks")
+
     def _set(self, name: str, value: str) -> None:
         """At once: a child that looks meanwhile finds the old or the new."""
         self.notes.mkdir(parents=True, exist_ok=True)
@@ -94,10 +99,11 @@ class FakeCursor:
     @property
     def alive(self) -> list[int]:
         """Which of them live still, and what else is in a group of theirs."""
-        return [pid for pid in self.pids if _is_alive(pid) or _has_group(pid)]
+        return [pid for pid in self.pids if is_alive(pid) or _has_group(pid)]
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether it runs: one that has ended and is not waited for does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -455,6 +455,19 @@ def slow(say: Say, prompt: bytes, number: int) -> None:
     answer(Say(), prompt, number)
 
 
+def waits_to_begin(say: Say, prompt: bytes, number: int) -> None:
+    while not (HERE / f"begin-{number}").exists():
+        time.sleep(0.01)
+    answer(say, prompt, number)
+
+
+def endless(say: Say, _prompt: bytes, _number: int) -> None:
+    say.init()
+    while True:
+        say.deltas("more ")
+        time.sleep(0.05)
+
+
 def echo(say: Say, prompt: bytes, _number: int) -> None:
     """The second turn says whether it was given the first."""
     text = prompt.decode()
@@ -468,6 +481,31 @@ def many(say: Say, _prompt: bytes, _number: int) -> None:
     for text in numbers():
         say.deltas(text)
     say.result("".join(numbers()))
+
+
+def speaks(say: Say, prompt: bytes, number: int) -> None:
+    """A model that only speaks."""
+    text = spoken(prompt, number)
+    say.init(prompt=prompt)
+    say.deltas(*(text[at : at + 7] for at in range(0, len(text), 7)))
+    say.flush(text)
+    say.result(text)
+
+
+def spoken(prompt: bytes, number: int) -> str:
+    """What the test has it say in this turn, with the key that the prompt ends in."""
+    lines: list[str] = json.loads((HERE / "lines").read_text())
+    _, _, told = prompt.decode().rpartition("```codex-call-")
+    return lines[number].replace("KEY", told.splitlines()[0] if told else "no-key")
+
+
+def speaks_then_acts(say: Say, prompt: bytes, number: int) -> None:
+    """It does not stop after its call, and takes its time."""
+    say.init(prompt=prompt)
+    say.deltas(spoken(prompt, number))
+    shell = {"shellToolCall": {"args": {"command": "x"}}}
+    say.event("tool_call", subtype="started", call_id="1", tool_call=shell)
+    time.sleep(LONG)
 
 
 def numbers() -> Iterable[str]:
@@ -508,8 +546,12 @@ SCENARIOS: dict[str, Scenario] = {
     "race": race,
     "foreign_key": foreign_key,
     "slow": slow,
+    "waits_to_begin": waits_to_begin,
+    "endless": endless,
     "echo": echo,
     "many": many,
+    "speaks": speaks,
+    "speaks_then_acts": speaks_then_acts,
 }
 
 if __name__ == "__main__":

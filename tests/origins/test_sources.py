@@ -11,10 +11,12 @@ from pathlib import Path
 import orjson
 import pytest
 
+from addons.core.cursor.status import NOT_FOUND
 from addons.core.limits import Limits
 from addons.core.turn import Answer, ClientRequest, Head, Send
 from addons.origins.sources import Sources
 from tests.fakes.account import DAY, Account, fabricated_jwt
+from tests.fakes.cursor import FakeCursor
 
 CACHE = {"models": [{"slug": "gpt-5.5", "n": 1}, {"slug": "gpt-6-sol", "n": 2}]}
 
@@ -372,3 +374,44 @@ def test_a_key_is_in_no_text_of_the_sources(home: Home) -> None:
     entries = [orjson.dumps(dict(route.entry)) for route in sources.table().live]
     assert "sk-canary" not in "".join(said)
     assert b"sk-canary" not in b"".join(entries)
+
+
+def test_cursors_models_are_there_and_say_why_they_are_not_offered(home: Home) -> None:
+    sources = home.open()
+    table = sources.table()
+    for name in ("composer-2-5", "composer-2.5", "composer-2-5-fast", "composer-2.5-fast"):
+        route = table.resolve(name)
+        assert route
+        assert (route.provider, route.hidden_because) == ("cursor", NOT_FOUND.reason)
+    assert sources.reasons["cursor"] == NOT_FOUND.reason
+
+
+def test_a_row_of_the_user_goes_before_cursors_model(home: Home) -> None:
+    sources = home.open()
+    put_rows(home, {**ROW, "slug": "composer-2-5"})
+    route = sources.table().resolve("composer-2-5")
+    assert route
+    assert (route.provider, route.live) == (ROW["provider"], True)
+
+
+def test_a_wrong_setting_of_cursor_is_a_problem(tmp_path: Path) -> None:
+    sources = Home(tmp_path, CODEX_SHIM_CURSOR_MODE="boss").open()
+    [problem] = sources.problems
+    assert "CODEX_SHIM_CURSOR_MODE" in problem
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Cursor models need WSL there")
+async def test_the_table_follows_cursors_login(tmp_path: Path) -> None:
+    fake = FakeCursor(tmp_path / "fake")
+    fake.install()
+    sources = Home(tmp_path, PATH=fake.path, **fake.env).open()
+    before = sources.table()
+    await sources.cursor.look()
+    assert live(sources) == ["composer-2-5", "composer-2-5-fast"]
+    assert sources.table() is sources.table()
+    assert before.routes["shim-demo"].live
+    assert not sources.table().routes["shim-demo"].live
+    assert sources.models_etag() is None
+    fake.login("out")
+    await sources.cursor.look()
+    assert live(sources) == ["shim-demo"]

@@ -132,3 +132,23 @@ async def test_a_switch_tells_its_outcome_as_json(
     assert "http://127.0.0.1:9000/v1" in (place.codex / "config.toml").read_text()
     await switch("off")(failed)
     assert orjson.loads(failed.data)["ok"] is False
+
+
+def test_a_model_that_the_installed_codex_does_not_take_is_not_made_active(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusal(_codex: CodexCli, catalog: bytes) -> str:
+        at = catalog.find(b'"new"')
+        return f"unknown variant `max` at line 1 column {at}" if at > 0 else ""
+
+    monkeypatch.setattr(CodexCli, "find", lambda env: CodexCli("codex", env))
+    monkeypatch.setattr(CodexCli, "refusal_of", refusal)
+    both = RouteTable.of(
+        [Route(s, s, "demo", s, {**GOOD, "slug": s}, no_plan) for s in ("new", "good")]
+    )
+    with pytest.raises(WiringError, match=r"new cannot be used now: .*npm install"):
+        point_codex(place.env, both, "new", 8765)
+    assert place.is_untouched
+    point_codex(place.env, both, "good", 8765)
+    catalog = orjson.loads((place.state / "custom_model_catalog.json").read_bytes())
+    assert [entry["slug"] for entry in catalog["models"]] == ["good"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mitmproxy.http import HTTPFlow
 
+from addons.views.kept import KeptTurn
 from tests.conformance import check, parse
 from tests.proxy.cursor_shim import CursorHome, cursor_shim
 from tests.support.client import client
@@ -133,11 +136,17 @@ async def test_keys_and_the_prompt_stay_where_they_belong(
         "CURSOR_API_KEY": "key-canary-11aa",
         "CURSOR_AUTH_TOKEN": "token-canary-22bb",
         "CODEX_SHIM_WHATEVER": "own-canary-33cc",
+        "OPENAI_API_KEY": "openai-canary-55ee",
+        "MY_PASSWORD": "password-canary-66ff",
+        "ODD_NAME": "row-canary-77aa",
+        "CODEX_SHIM_CURSOR_ENV": "GITHUB_TOKEN, CURSOR_API_KEY",
+        "GITHUB_TOKEN": "wanted-by-the-user",
         "SOMETHING_ELSE": "stays",
     }
+    row = {"model": "m", "provider": "deepseek", "api_key_env": "ODD_NAME"}
+    (home.folder / "models.json").write_text(json.dumps([row]))
     async with cursor_shim(home) as shim:
         await shim.is_live()
-        home.more["HTTPS_PROXY"] = f"http://127.0.0.1:{shim.port}"
         secret = "prompt-canary-44dd"
         response = await shim.turn(secret)
     assert check(response.body)["type"] == "response.completed"
@@ -149,6 +158,7 @@ async def test_keys_and_the_prompt_stay_where_they_belong(
     assert secret not in str(turn["env"])
     assert "canary" not in str(turn["env"])
     assert turn["env"]["SOMETHING_ELSE"] == "stays"
+    assert turn["env"]["GITHUB_TOKEN"] == "wanted-by-the-user"
     assert turn["env"]["HOME"] == str(home.home)
     assert "canary" not in caplog.text
     logs = home.folder / "state"
@@ -161,7 +171,9 @@ async def test_a_client_that_leaves_takes_the_child_with_it(home: CursorHome) ->
         await shim.is_live()
         async with client(shim.port) as c:
             await shim.begins(c)
-            await until(lambda: home.fake.turns)
+            # what it says comes while it runs
+            while b"I begin, " not in await c.chunk():
+                pass
             assert home.fake.alive
             c.abort()
         await shim.all_gone()
@@ -199,3 +211,113 @@ async def test_no_more_than_the_limit_run_at_once(home: CursorHome) -> None:
     assert most == 4
     assert sorted(answers) == [f"Answer {n} of Cursor. " for n in range(8)]
     assert len(home.fake.turns) == 8
+
+
+async def test_the_prompt_and_the_lines_are_kept_beside_the_flow_where_flows_are_looked_at(
+    home: CursorHome,
+) -> None:
+    async with cursor_shim(home) as shim:
+        await shim.is_live()
+        flows: list[HTTPFlow] = []
+        ended = shim.shim.response
+
+        def response(flow: HTTPFlow) -> None:
+            flows.append(flow)
+            ended(flow)
+
+        shim.shim.__dict__["response"] = response
+        await shim.turn("kept nowhere")
+        shim.shim.engine.capture_bytes = 1_000_000
+        await shim.turn("kept beside the flow")
+    unseen, seen = [KeptTurn.of(flow.metadata["codex_shim"]) for flow in flows]
+    assert unseen
+    assert unseen.attempts[0].request.body is None
+    assert seen
+    [attempt] = seen.attempts
+    assert (attempt.request.method, attempt.url, attempt.outcome) == (
+        "RUN",
+        "cursor-agent --model composer-2.5",
+        "200",
+    )
+    assert attempt.request.body == home.fake.turns[1]["prompt"].encode()
+    assert attempt.answer
+    assert b'"type": "result"' in (attempt.answer.body or b"")
+
+
+async def test_a_second_child_starts_when_the_first_has_begun(home: CursorHome) -> None:
+    """They write the same settings file at their start."""
+    home.fake.play("waits_to_begin")
+    async with cursor_shim(home) as shim:
+        await shim.is_live()
+        turns = [asyncio.ensure_future(shim.turn(f"turn {n}")) for n in range(3)]
+        for number in range(3):
+            await until(lambda number=number: len(home.fake.turns) == number + 1)  # type: ignore[misc]
+            assert shim.shim.sources.cursor.runner.starting.locked()
+            (home.fake.notes / f"begin-{number}").touch()
+        answers = [text_of(parse((await turn).body)) for turn in turns]
+    assert sorted(answers) == [f"Answer {n} of Cursor. " for n in range(3)]
+
+
+async def test_who_waits_for_a_place_is_kept_alive_and_may_leave(
+    home: CursorHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("addons.origins.cursor_runner.TICK_SECONDS", 0.1)
+    home.more = {
+        "CODEX_SHIM_CURSOR_MAX_CONCURRENT": "1",
+        "CODEX_SHIM_HEARTBEAT_SECONDS": "0.2",
+        "CODEX_SHIM_STALL_SECONDS": "1.5",
+    }
+    home.fake.play("slow")
+    async with cursor_shim(home) as shim:
+        await shim.is_live()
+        first = asyncio.ensure_future(shim.turn("first"))
+        await until(lambda: home.fake.at_work)
+        third = asyncio.ensure_future(shim.turn("third"))
+        async with client(shim.port) as second:
+            await shim.begins(second)
+            # longer than the stall limit
+            for _ in range(10):
+                while b"heartbeat" not in await second.chunk():
+                    pass
+            second.abort()
+        home.fake.go()
+        answers = {text_of(parse((await turn).body)) for turn in (first, third)}
+        assert answers == {"Answer 0 of Cursor. ", "Answer 1 of Cursor. "}
+        # on a slow machine with heartbeats in it, which a strict reader does not know
+        assert parse((await shim.turn("fourth")).body)[-1]["type"] == "response.completed"
+    assert len(home.fake.turns) == 3
+
+
+async def test_a_turn_that_never_ends_is_ended(home: CursorHome) -> None:
+    home.more = {"CODEX_SHIM_CURSOR_TOTAL_SECONDS": "1.5"}
+    home.fake.play("endless")
+    async with cursor_shim(home) as shim:
+        await shim.is_live()
+        terminal = check((await shim.turn()).body)
+        await shim.all_gone()
+    assert "not done within 1.5 s" in terminal["response"]["error"]["message"]
+
+
+async def test_a_client_that_wants_no_stream_gets_one_json(home: CursorHome) -> None:
+    async with cursor_shim(home) as shim:
+        await shim.is_live()
+        response = await shim.post(shim.body(stream=False, store=True))
+        answer = json.loads(response.body)
+        assert (answer["status"], answer["model"]) == ("completed", "composer-2-5")
+        more = shim.body("more", stream=False, previous_response_id=answer["id"])
+        again = json.loads((await shim.post(more)).body)
+    assert again["status"] == "completed"
+    assert "Answer 0 of Cursor." in home.fake.turns[1]["prompt"]
+
+
+async def test_new_settings_leave_running_turns_and_their_count_alone(home: CursorHome) -> None:
+    home.fake.play("slow")
+    async with cursor_shim(home) as shim:
+        await shim.is_live()
+        turn = asyncio.ensure_future(shim.turn())
+        await until(lambda: home.fake.at_work)
+        runner = shim.shim.sources.cursor.runner
+        shim.master.options.update(codex_shim_settings=str(home.folder / "other.json"))
+        assert shim.shim.sources.cursor.runner is runner
+        home.fake.go()
+        assert check((await turn).body)["type"] == "response.completed"

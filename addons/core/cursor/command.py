@@ -7,14 +7,17 @@ holds a key of Cursor's reaches a child, so a turn is the login's or it fails.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from addons.core.cursor.settings import CursorSettings
+from addons.core.key_places import looks_secret
 
 KEYS = frozenset({"CURSOR_API_KEY", "CURSOR_AUTH_TOKEN"})
 OUR_PREFIX = "CODEX_SHIM_"
 PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
+_PASS = re.compile(r"PASS(?:WD|PHRASE)?$|_KEYS$", re.IGNORECASE)
 CALM = {"NO_OPEN_BROWSER": "1", "NO_COLOR": "1"}
 """A turn must neither open a browser to log in, nor colour what it says."""
 STATUS: tuple[tuple[str, ...], ...] = (("status", "--format", "json"), ("status",))
@@ -42,17 +45,32 @@ def turn_command(binary: str, model: str, workspace: str, settings: CursorSettin
     return command
 
 
-def child_env(env: Mapping[str, str], own_ports: Iterable[int]) -> dict[str, str]:
-    """The user's environment without keys, without our own variables, without a proxy that is us."""
+def child_env(
+    env: Mapping[str, str],
+    own_ports: Iterable[int],
+    wanted: Collection[str] = (),
+    hidden: Collection[str] = (),
+) -> dict[str, str]:
+    """The user's environment without keys of anybody, our own variables, and a proxy that is us.
+
+    What a child may run can read all of it. `wanted` are variables that the user lets it have although they look like
+    keys, `hidden` are those that hold keys of ours and do not look so.
+    """
     ports = frozenset(own_ports)
     kept = {
         name: value
         for name, value in env.items()
-        if name not in KEYS
+        if not _holds_key(name, wanted, hidden)
         and not name.startswith(OUR_PREFIX)
         and not (name.lower() in PROXIES and _is_ours(value, ports))
     }
     return {**kept, **CALM}
+
+
+def _holds_key(name: str, wanted: Collection[str], hidden: Collection[str]) -> bool:
+    if name in KEYS or name in hidden:
+        return True
+    return name not in wanted and (looks_secret(name) or _PASS.search(name) is not None)
 
 
 def _is_ours(proxy: str, ports: frozenset[int]) -> bool:

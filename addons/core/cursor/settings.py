@@ -20,6 +20,7 @@ MODEL, FAST_MODEL = "CODEX_SHIM_CURSOR_MODEL", "CODEX_SHIM_CURSOR_FAST_MODEL"
 WORKSPACE = "CODEX_SHIM_CURSOR_WORKSPACE"
 MODE, TOOLS, FORCE = "CODEX_SHIM_CURSOR_MODE", "CODEX_SHIM_CURSOR_TOOLS", "CODEX_SHIM_CURSOR_FORCE"
 MAX_CONCURRENT = "CODEX_SHIM_CURSOR_MAX_CONCURRENT"
+ENVIRONMENT = "CODEX_SHIM_CURSOR_ENV"
 PROMPT_BYTES = "CODEX_SHIM_CURSOR_PROMPT_BYTES"
 START_SECONDS = "CODEX_SHIM_CURSOR_START_SECONDS"
 IDLE_SECONDS = "CODEX_SHIM_CURSOR_IDLE_SECONDS"
@@ -46,6 +47,8 @@ class CursorSettings:
     tools: Tools = "cursor"
     """Whose tools act: Cursor's own, or those of Codex, for which Cursor only speaks."""
     force: bool = False
+    environment: frozenset[str] = frozenset()
+    """Variables that a child gets although they look like keys."""
     max_concurrent: int = 4
     prompt_bytes: int = 600_000
     start_seconds: float = 30.0
@@ -88,6 +91,7 @@ def cursor_settings(env: Mapping[str, str]) -> CursorSettings:
         mode=reader.mode(),
         tools=reader.tools(),
         force=is_on(env.get(FORCE, "")),
+        environment=frozenset(env.get(ENVIRONMENT, "").replace(",", " ").split()),
         max_concurrent=int(reader.number(MAX_CONCURRENT, default.max_concurrent, 1)),
         prompt_bytes=int(reader.number(PROMPT_BYTES, default.prompt_bytes, LEAST_PROMPT_BYTES)),
         start_seconds=reader.number(START_SECONDS, default.start_seconds),

@@ -33,6 +33,7 @@ from addons.core.translate.reading import read_request
 from addons.core.translate.stream import StreamTranslator
 from addons.core.turn import (
     Answer,
+    Asked,
     ClientRequest,
     Fault,
     Head,
@@ -110,7 +111,9 @@ class CursorPlan:
         reader = CursorReader(calls, [prompt.cut] if prompt.cut else ())
         headers = SSE_HEADERS if self._streams else JSON_HEADERS
         translator = self._translator(conversation, reader, seed)
-        return Synthesize(Head(200, headers), self._cursor.make_origin(turn), translator)
+        self._request.record.dropped = [*conversation.dropped, *filter(None, [prompt.cut])]
+        asked = Asked(f"cursor-agent --model {turn.model}", turn.prompt)
+        return Synthesize(Head(200, headers), self._cursor.make_origin(turn), translator, asked)
 
     def on_head(self, head: Head) -> NoReturn:
         """No upstream was asked."""

@@ -102,6 +102,7 @@ class TurnStream(OutletStream):
     def _on_injected(self, message: Injected) -> CommandGenerator[None]:
         match message.signal:
             case Signal.DATA:
+                self.recorder.heard(message.data)
                 yield from self._translate(message.data)
                 if self.translator and self.translator.terminal and not self.ended:
                     # Nothing follows it, as an upstream's last bytes may: what runs for the turn ends with it.
@@ -237,7 +238,8 @@ class TurnStream(OutletStream):
             self.upstream.ended()
         else:
             yield from self.upstream.give_up()
-        body, self._collected = self._collected[: self._collect_limit], b""
+        body = self.upstream.without_secrets(self._collected[: self._collect_limit])
+        self._collected = b""
         assert self._head is not None  # noqa: S101  collecting begins with a head
         yield from self._follow(self.plan.on_body(self._head, body))
 
@@ -300,6 +302,8 @@ class TurnStream(OutletStream):
         self.translator = step.translator
         if not (yield from self.open_answer(step.head)):
             return
+        if step.asked:
+            self.recorder.program_asked(step.asked, self.flow)
         yield from self.wake_when_due()
         self.source = self._engine.synthetic_source(self)
         self.source.start(step.origin)

@@ -41,13 +41,21 @@ name = "codex-shim"
 base_url = "http://127.0.0.1:9/v1"
 experimental_bearer_token = "sk-config-hush"
 """
-# Runs the CLI with every way to change a file closed, but for the folder that Codex runs in.
+# Runs the CLI with every way to change a file closed, but for the folder that Codex runs in. What it starts and whom it
+# talks to goes to a file.
 GUARD = """
-import os, sys, tempfile
+import json, os, sys, tempfile
 free = os.path.realpath(tempfile.gettempdir())
 CHANGES = {"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.chmod", "os.chown", "os.link", "os.symlink",
            "os.truncate", "os.utime", "shutil.rmtree", "shutil.copyfile", "shutil.move"}
+told = open(os.environ["GUARD_LOG"], "a")
+WATCHED = {"subprocess.Popen": 1, "os.posix_spawn": 1, "os.exec": 1, "os.system": 0, "os.fork": None, "os.forkpty": None,
+           "socket.connect": 1, "socket.sendto": 1, "socket.getaddrinfo": 0}
 def guard(event, args):
+    if event in WATCHED:
+        at = WATCHED[event]
+        print(json.dumps([event, args[at] if at is not None else ""], default=str), file=told, flush=True)
+        return
     if event == "open":
         path, mode, flags = args
         if not isinstance(path, (str, bytes)) or not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
@@ -62,6 +70,16 @@ def guard(event, args):
 sys.addaudithook(guard)
 from shim_cli.app import main
 main()
+"""
+STRANGE = """
+import contextlib, socket, subprocess
+subprocess.run([os.environ["CODEX_BIN"], "--version"], env={**os.environ, "CODEX_HOME": tempfile.mkdtemp(prefix="codex-shim-")})
+subprocess.run([sys.executable, "-c", ""])
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other, contextlib.suppress(OSError):
+    other.connect(("127.0.0.1", 9))
+    other.connect(("192.0.2.1", 9))
+with contextlib.suppress(OSError):
+    socket.getaddrinfo("nobody.invalid", 9, flags=socket.AI_NUMERICHOST)
 """
 
 
@@ -86,6 +104,7 @@ def full(tmp_path: Path) -> tuple[dict[str, str], list[str]]:
             "HTTPS_PROXY": "http://user:proxy-hush@proxy.example:3128",
             "TMPDIR": str(temporary),
             "CODEX_BIN": str(FakeCodex(tmp_path).binary),
+            "GUARD_LOG": str(tmp_path / "guard.log"),
         },
     )
     return env, [*account.secrets.values(), "hush"]
@@ -129,6 +148,18 @@ def test_nothing_is_written_and_no_secret_is_shown(
     assert [secret for secret in secrets if secret in ran.stdout] == []
     assert state_of(home) == before
     assert list(Path(env["TMPDIR"]).iterdir()) == []
+    assert strangers(Path(env["GUARD_LOG"]), env["CODEX_BIN"]) == []
+
+
+def strangers(log: Path, codex: str) -> list[list[object]]:
+    """What was started beside Codex, which then only looks, and who was asked beside this machine."""
+    return [
+        [event, what]
+        for event, what in map(json.loads, log.read_text().splitlines())
+        if not (what[0] == codex and what[1] in {"--version", "debug"})
+        and not (event.startswith("socket.") and what[0] in {"127.0.0.1", "::1"})
+        and not (event == "socket.getaddrinfo" and what in {"127.0.0.1", "::1"})
+    ]
 
 
 def test_the_guard_sees_a_write(full: tuple[dict[str, str], list[str]]) -> None:
@@ -144,3 +175,14 @@ def test_the_guard_sees_a_write(full: tuple[dict[str, str], list[str]]) -> None:
     )
 
     assert "doctor must not write: open" in ran.stderr
+    assert strangers(Path(env["GUARD_LOG"]), env["CODEX_BIN"]) == []
+
+
+def test_the_guard_sees_a_process_and_a_connection(full: tuple[dict[str, str], list[str]]) -> None:
+    env, _ = full
+    code = GUARD.replace("from shim_cli.app import main\nmain()", STRANGE)
+
+    subprocess.run([sys.executable, "-P", "-B", "-c", code], env=env, check=True, timeout=50)
+
+    found = {event for event, _ in strangers(Path(env["GUARD_LOG"]), env["CODEX_BIN"])}
+    assert found >= {"subprocess.Popen", "socket.connect", "socket.getaddrinfo"}

@@ -14,7 +14,7 @@ from addons.core.cursor.catalog import NAMES, cursor_entry, policy
 from addons.core.cursor.command import child_env, turn_command
 from addons.core.cursor.lines import LineSplitter, control_line, event_line, read_control
 from addons.core.cursor.settings import CursorSettings, cursor_settings
-from addons.core.cursor.status import Login, read_status
+from addons.core.cursor.status import Login, listed_models, read_status
 from addons.core.cursor.words import FINAL, Kind, failure, kind_of
 from addons.core.cursor.workspace import declared_cwd
 from addons.core.errors import Problem
@@ -269,3 +269,9 @@ def test_codex_takes_the_entries_and_reads_the_policy(settings: CursorSettings) 
     for rules in (CURRENT, EVERY_VERSION):
         assert problems_of(codex_shape(entries), rules) == []
     assert all(policy(settings) in str(entry["description"]) for entry in entries)
+
+
+def test_listed_models_are_the_ids_alone() -> None:
+    listing = b"\x1b[1mAvailable models\x1b[0m\n\nauto - Auto\ncomposer-2.5 - Composer 2.5 (current, default)\n\nTip: use --model <id>\n"
+    assert listed_models(listing) == {"auto", "composer-2.5"}
+    assert listed_models(b"\xff") == frozenset()

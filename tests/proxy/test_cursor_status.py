@@ -1,0 +1,100 @@
+"""What a running shim tells of Cursor: in /health and /v1/models, in each state, without a restart, without a wait."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from addons.core.cursor.status import DISABLED, NOT_FOUND
+from tests.conformance import check
+from tests.proxy.cursor_shim import CODEX, CursorHome, CursorShim, cursor_shim
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> CursorHome:
+    return CursorHome(tmp_path)
+
+
+async def reason(shim: CursorShim) -> str:
+    """What /health says, which has to agree with the models."""
+    told = await shim.health()
+    slugs = await shim.slugs()
+    why = told["reasons"].get("cursor", "")
+    assert told["cursor_passthrough"] is (why == "")
+    assert ("composer-2-5" in slugs) is (why == "")
+    assert ("shim-demo" in slugs) is (why != "")
+    return str(why)
+
+
+async def test_without_a_binary(home: CursorHome) -> None:
+    (home.fake.bin / "cursor-agent").unlink()
+    async with cursor_shim(home) as shim:
+        assert await reason(shim) == NOT_FOUND.reason
+        refused = await shim.post(shim.body(), CODEX)
+        assert "is not installed" in refused.body.decode()
+        home.fake.install()
+        await shim.is_live()
+        assert await reason(shim) == ""
+
+
+async def test_switched_off(home: CursorHome) -> None:
+    home.more = {"CODEX_SHIM_DISABLE_CURSOR": "1"}
+    async with cursor_shim(home) as shim:
+        assert await reason(shim) == DISABLED.reason
+    assert home.fake.asked == 0
+
+
+async def test_a_login_and_a_logout_are_noticed_without_a_restart(home: CursorHome) -> None:
+    home.fake.login("out")
+    async with cursor_shim(home) as shim:
+        await until(lambda: "logged out" in shim.shim.sources.cursor.reason)
+        assert "cursor-agent login" in await reason(shim)
+        home.fake.login("in")
+        await shim.is_live()
+        assert await reason(shim) == ""
+        assert check((await shim.turn()).body)["type"] == "response.completed"
+        home.fake.login("out")
+        await until(lambda: shim.shim.sources.cursor.reason)
+        assert "cursor-agent login" in await reason(shim)
+
+
+async def test_a_status_that_hangs_holds_nobody_up(home: CursorHome) -> None:
+    home.fake.login("hangs")
+    async with cursor_shim(home) as shim:
+        await until(lambda: home.fake.asked)
+        for _ in range(20):
+            assert "is being asked" in await reason(shim)
+        assert home.fake.asked == 1
+    assert not home.fake.alive
+
+
+async def test_asking_for_health_and_models_asks_nobody(home: CursorHome) -> None:
+    home.more = {"CODEX_SHIM_CURSOR_STATUS_SECONDS": "600"}
+    async with cursor_shim(home) as shim:
+        await shim.is_live()
+        for _ in range(20):
+            assert await reason(shim) == ""
+        await shim.turn()
+    assert home.fake.asked == 1
+
+
+async def test_a_turn_that_was_logged_out_has_the_login_looked_at(home: CursorHome) -> None:
+    home.more = {"CODEX_SHIM_CURSOR_STATUS_SECONDS": "600"}
+    async with cursor_shim(home) as shim:
+        await shim.is_live()
+        home.fake.login("out")
+        home.fake.play("auth")
+        assert check((await shim.turn()).body)["type"] == "response.failed"
+        await until(lambda: shim.shim.sources.cursor.reason)
+    assert home.fake.asked == 2
+
+
+async def test_the_last_answer_serves_until_the_next(home: CursorHome) -> None:
+    async with cursor_shim(home) as shim:
+        await shim.is_live()
+        await until(shim.shim.sources.cursor.file.exists)
+    home.fake.login("hangs")
+    async with cursor_shim(home) as shim:
+        assert await reason(shim) == ""
