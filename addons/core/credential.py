@@ -12,6 +12,7 @@ from typing import Literal, NoReturn, Self
 from urllib.parse import SplitResult, urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+SHORTEST_BEGINNING = 3
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _NO_URL = "it is not a valid URL"
@@ -39,6 +40,17 @@ class Secret:
     def matches(self, other: Secret) -> bool:
         """Compare in constant time."""
         return hmac.compare_digest(self._value, other._value)
+
+    def hidden_in(self, data: bytes, label: bytes) -> bytes:
+        """The data with the label wherever the plain value stood."""
+        return data.replace(self._value, label) if self._value else data
+
+    def cut_from(self, data: bytes) -> bytes:
+        """The data without a beginning of the plain value at its end, where it was cut."""
+        for size in range(min(len(self._value), len(data)), SHORTEST_BEGINNING, -1):
+            if data.endswith(self._value[:size]):
+                return data[:-size]
+        return data
 
     def reveal(self) -> bytes:
         """Give the plain bytes. Only for the step that writes them to the wire."""

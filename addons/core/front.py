@@ -162,6 +162,7 @@ class ShimFront:
         route = self._route_of(request, slug, table)
         if route is None:
             return AnswerPlan(_unknown_slug(slug, table).reply())
+        request.record.row = route.slug
         request.record.routed(route.provider, route.model)
         return route.make_plan(replace(request, model=slug), route)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from addons.core.record import TurnRecord
-from addons.core.routes import RouteTable
 
 Outcome = Mapping[str, object]
 
@@ -20,11 +19,11 @@ class Outcomes:
     def __init__(self) -> None:
         self._last: dict[str, Outcome] = {}
 
-    def note(self, record: TurnRecord, table: RouteTable) -> None:
-        """Remember this end under the slug that it was asked for, whatever alias was used."""
-        if route := table.resolve(record.slug):
+    def note(self, record: TurnRecord) -> None:
+        """Remember this end under the slug of the route that took the turn."""
+        if record.row:
             reason = "" if record.ok else record.error or record.ended or record.terminal
-            self._last[route.slug] = {
+            self._last[record.row] = {
                 "ok": record.ok,
                 "ended_at": round(record.started + record.seconds, 1),
                 "reason": reason or ("" if record.ok else f"status {record.status}"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from addons.core.key_places import looks_secret
 
 if TYPE_CHECKING:
+    from addons.core.credential import Secret
     from addons.core.turn import Headers
     from addons.core.wire.responses import Usage
 
@@ -53,6 +54,16 @@ class AttemptRecord:
     outcome: str = ""
     """A status, or the fault that ended it; empty while it is under way."""
 
+    def hide(self, secrets: Iterable[Secret]) -> None:
+        """Take out what the upstream quoted of the credentials that it was sent."""
+        label = HIDDEN.encode()
+        for secret in secrets:
+            body = secret.hidden_in(bytes(self.answer_body), label)
+            self.answer_body = bytearray(secret.cut_from(body) if self.answer_cut else body)
+            self.answer_headers = tuple(
+                (name, secret.hidden_in(value, label)) for name, value in self.answer_headers
+            )
+
     def plain(self) -> dict[str, object]:
         """As plain data."""
         return {
@@ -87,6 +98,8 @@ class TurnRecord:
     id: str = ""
     slug: str = ""
     """What the client asked for."""
+    row: str = ""
+    """The slug of the route that took it: what was asked for may be an alias. Empty when none did."""
     route: str = ""
     """Who answers: the provider's name; empty when nobody does."""
     model: str = ""

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from queue import Empty, Full, Queue
+from queue import Empty, SimpleQueue
 
 from addons.core.access import access_line
 from addons.core.limits import MIB
@@ -48,7 +48,7 @@ class Books:
         self._clock = clock
         self._ledger: Ledger | None = None
         self._prefixes = Prefixes()
-        self._waiting: Queue[TurnRecord | None] = Queue(MOST_WAITING)
+        self._waiting: SimpleQueue[TurnRecord | None] = SimpleQueue()
         # each is written by one thread alone: what both counted in one number would drift
         self._bytes_noted = 0
         self._bytes_seen = 0
@@ -67,13 +67,11 @@ class Books:
         waiting = self._bytes_noted - self._bytes_seen
         if len(record.wire_body) > min(LARGEST_BODY, MOST_WAITING_BYTES - waiting):
             record.wire_body = b""
-        size = len(record.wire_body)
-        try:
-            self._waiting.put_nowait(record)
-        except Full:
+        if self._waiting.qsize() >= MOST_WAITING:
             self.dropped += 1
-        else:
-            self._bytes_noted += size
+            return
+        self._bytes_noted += len(record.wire_body)
+        self._waiting.put(record)
 
     def close(self, seconds: float = 2.0) -> None:
         """Write what waits, then end the thread. Waits no longer than this."""

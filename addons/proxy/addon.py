@@ -149,7 +149,7 @@ class CodexShim:
 
     def _turn_ended(self, record: TurnRecord) -> None:
         self.books.note(record)
-        self._outcomes.note(record, self.sources.table())
+        self._outcomes.note(record)
         self.dashboard.turn_ended(record)
 
     def _more(self, sources: Sources) -> Endpoints:

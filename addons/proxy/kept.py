@@ -20,7 +20,7 @@ from mitmproxy import http
 from addons.core.errors import JSON_HEADERS, Problem
 from addons.core.front import AnswerPlan, shim_path
 from addons.core.turn import ClientRequest, Fault, Head, Plan, Sink, Step, Synthesize
-from addons.views.kept import KEY, KeptTurn, plain_body
+from addons.views.kept import KEY, KeptTurn, kept_bytes, plain_body
 from addons.views.masked_turn import masked_turn
 from addons.views.masking import Masker
 from addons.views.turn import Turn
@@ -59,13 +59,8 @@ class Kept:
     @property
     def size(self) -> int:
         """How many bytes of bodies it holds."""
-        kept = KeptTurn.of(self.beside)
-        parts = (
-            [part for each in kept.attempts for part in (each.request, each.answer)] if kept else []
-        )
-        bodies = [part.body for part in parts if part]
         messages = [message.raw_content for message in (self.asked, self.told) if message]
-        return sum(len(body) for body in (*bodies, *messages) if body)
+        return kept_bytes(self.beside) + sum(len(body) for body in messages if body)
 
 
 def is_turn(flow: http.HTTPFlow) -> bool:

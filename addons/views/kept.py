@@ -91,6 +91,13 @@ class KeptTurn:
         )
 
 
+def kept_bytes(value: object) -> int:
+    """How many bytes of bodies the plain data holds."""
+    attempts = map(obj, _list(obj(value).get("attempts")))
+    parts = (obj(attempt.get(side)) for attempt in attempts for side in ("request", "answer"))
+    return sum(len(body) for part in parts if isinstance(body := part.get("body"), bytes))
+
+
 def plain_body(body: bytes, encoding: str) -> bytes:
     """A body without its content-encoding, at most `LOOKED_AT` bytes of it; as it is when that fails."""
     found = decode(body, encoding.encode("latin-1", "replace"), LOOKED_AT) if encoding else body

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from shim_cli.health import probe
 from shim_cli.tools import Tool, addon_file, command_of, run_tool
 from tests.cli.run import START, environment, shim
 from tests.e2e.shim import Shim
+from tests.fakes.cursor import FakeCursor
 from tests.support.codex_client import Posted, request
 
 ADDON = Path("/somewhere/addons/codex_shim.py")
@@ -183,6 +185,26 @@ def test_settings_that_do_not_exist_are_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("shim_cli.tools._hand_over", lambda *_: pytest.fail("it was started"))
     with pytest.raises(CliError, match="does not exist"):
         run_tool("mitmweb", 8765, Path("/nope.json"), [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Cursor models need WSL there")
+def test_a_turn_of_cursor_shows_its_prompt_and_what_the_child_said(tmp_path: Path) -> None:
+    cursor = FakeCursor(tmp_path / "cursor")
+    cursor.install()
+    cursor.play("echo")
+    env = environment(tmp_path, {**cursor.env, "PATH": cursor.path})
+    with Shim(env, tmp_path / "log", "mitmdump", "--", "--flow-detail", "3") as running:
+        deadline = time.monotonic() + 20
+        while "composer-2-5" not in running.slugs():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        Posted(running.port, request("composer-2-5", "what can you do")).ended()
+
+    sent, _, said = running.output.partition("ATTEMPT 1: ANSWERED")
+    assert "RUN cursor-agent --model composer-2.5" in sent
+    assert "what can you do" in sent.partition("ATTEMPT 1: SENT")[2]
+    assert "Noted." in said.partition("CODEX WAS TOLD")[0]
+    assert "ENDED: result success" in said
 
 
 def test_an_installation_without_the_addon_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,15 +4,6 @@ import pytest
 
 from addons.core.outcomes import Outcomes
 from addons.core.record import TurnRecord
-from addons.core.routes import Route, RouteTable
-from addons.core.turn import ClientRequest, Plan
-
-
-def no_plan(request: ClientRequest, route: Route) -> Plan:
-    raise AssertionError(request, route)
-
-
-TABLE = RouteTable.of([Route("a", "A", "p", "m", {}, no_plan)], {"alias": "a"})
 
 
 @pytest.mark.parametrize(
@@ -30,13 +21,13 @@ def test_the_last_end_of_a_model_is_kept_in_a_word(
     record: TurnRecord, outcome: tuple[bool, str]
 ) -> None:
     outcomes = Outcomes()
-    record.slug, record.started, record.seconds = "alias", 100.0, 2.5
-    outcomes.note(record, TABLE)
+    record.slug, record.row, record.started, record.seconds = "alias", "a", 100.0, 2.5
+    outcomes.note(record)
     assert outcomes.of("a") == {"ok": outcome[0], "ended_at": 102.5, "reason": outcome[1]}
 
 
 def test_what_no_route_takes_is_not_kept() -> None:
     outcomes = Outcomes()
-    outcomes.note(TurnRecord(slug="nobody's"), TABLE)
+    outcomes.note(TurnRecord(slug="nobody's"))
     assert outcomes.of("a") is None
     assert outcomes.of("nobody's") is None

@@ -295,6 +295,8 @@ def test_bodies_that_wait_to_be_compared_are_bounded(
     books.note(later)
     assert later.wire_body
     books._thread = None
+    assert books._ledger
+    books._ledger.close()
     assert len(lines_of(tmp_path)) == 4
 
 

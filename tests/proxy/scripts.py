@@ -37,11 +37,11 @@ async def turn(exchange: Exchange) -> None:
     await exchange.end()
 
 
-def answer(status: bytes, body: bytes = b"{}") -> Script:
+def answer(status: bytes, body: bytes = b"{}", *headers: bytes) -> Script:
     """A whole JSON answer."""
 
     async def script(exchange: Exchange) -> None:
-        await exchange.whole(body, b"content-type: application/json", status=status)
+        await exchange.whole(body, b"content-type: application/json", *headers, status=status)
 
     return script
 

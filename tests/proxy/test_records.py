@@ -13,12 +13,12 @@ from mitmproxy.test import tflow
 
 from addons.core.credential import Origin
 from addons.core.record import HIDDEN, METADATA, TurnRecord
-from addons.core.turn import ClientRequest, Head, Plan, WireRequest
+from addons.core.turn import Asked, ClientRequest, Head, Plan, Sink, Synthesize, WireRequest
 from addons.proxy.engine.recorder import MOST_READS, Recorder
-from tests.proxy.scripts import BODY, DONE, EVENT, answer, begins, raw, turn
+from tests.proxy.scripts import BODY, DONE, EVENT, SSE_HEAD, OneStep, answer, begins, raw, turn
 from tests.proxy.test_byok_turns import CODEX, KEY, SPEECH, body, plans, says
 from tests.support.client import client
-from tests.support.engine import BEARER, QUICK, MakePlan, engine, to_ports
+from tests.support.engine import BEARER, QUICK, MakePlan, Plain, engine, to_ports
 from tests.support.upstream import upstream
 from tests.support.waiting import until
 
@@ -250,3 +250,48 @@ def test_times_of_reads_are_bounded_and_the_last_size_is_right() -> None:
     (attempt,) = recorder.record.attempts
     assert len(attempt.reads) == MOST_READS
     assert attempt.reads[-1][1] == 3 * MOST_READS
+
+
+async def test_what_a_synthetic_origin_is_asked_and_says_is_an_attempt() -> None:
+    async def origin(sink: Sink) -> None:
+        await sink.write(EVENT)
+        await sink.write(DONE)
+
+    asked = Asked("a-program --print", b"the whole prompt")
+
+    def make(request: ClientRequest) -> Plan:
+        return OneStep(request, Synthesize(SSE_HEAD, origin, Plain(), asked))
+
+    for capture, kept, said in ((9, b"the whole", EVENT[:9]), (0, b"", b"")):
+        async with engine(noted(make)) as proxy, client(proxy.port) as c:
+            proxy.engine.capture_bytes = capture
+            await c.post("/v1/responses", BODY)
+            await c.response()
+            await proxy.hooks("response")
+        (attempt,) = of(proxy.flow)["attempts"]
+        assert (attempt["url"], attempt["outcome"]) == ("a-program --print", "200")
+        assert attempt["request"] == {"method": "RUN", "headers": [], "body": kept, "cut": True}
+        assert (attempt["answer"]["status"], attempt["answer"]["body"]) == (200, said)
+
+
+def quoting(secret: bytes) -> bytes:
+    return b'{"error":{"message":"Incorrect API key provided: %s. Header: Bearer %s"}}' % (secret, secret)  # fmt: skip
+
+
+async def test_what_an_upstream_quotes_of_its_credentials_is_kept_nowhere() -> None:
+    refusal, header = quoting(KEY), b"x-you-sent: Bearer " + KEY
+    async with (
+        upstream(answer(b"401 Unauthorized", refusal, header)) as up,
+        engine(noted(plans(SPEECH["chat"], up.port))) as proxy,
+        client(proxy.port) as c,
+    ):
+        # the second one is cut within the key
+        for capture in (CAPTURE, refusal.index(KEY) + len(KEY) - 2):
+            proxy.engine.capture_bytes = capture
+            await c.post("/v1/responses", body(), CODEX)
+            await c.response()
+            await until(lambda: proxy.engine.live_turns == 0)
+            (attempt,) = of(proxy.flow)["attempts"]
+            assert b"Incorrect API key" in attempt["answer"]["body"]
+            assert KEY[:5] not in repr(proxy.flow.get_state()).encode()
+    assert b"<secret>" not in attempt["answer"]["body"]

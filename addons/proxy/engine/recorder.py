@@ -1,6 +1,6 @@
 """Fills the record of one turn as the engine carries it out.
 
-Never does: see a secret (it is given wire requests before the egress step), copy a body that nobody will look at,
+Never does: read a secret (it is given wire requests before the egress step), copy a body that nobody will look at,
 keep a flow from going on. Invariant: nothing is noted after the end; while nobody captures, a read of the stream
 costs one addition.
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from mitmproxy import http
 
+from addons.core.credential import Secret
 from addons.core.record import METADATA, AttemptRecord, TurnRecord, request_headers, shown_path
 from addons.core.record_line import marker, summary
 from addons.core.turn import (
@@ -39,7 +40,16 @@ ANSWERS = 200
 class Recorder:
     """One turn's. `capture` is how much of each body on the wire is kept, in bytes."""
 
-    __slots__ = ("_attempt", "_attempt_began", "_began", "_capture", "_now", "_reply", "record")
+    __slots__ = (
+        "_attempt",
+        "_attempt_began",
+        "_began",
+        "_capture",
+        "_now",
+        "_reply",
+        "_secrets",
+        "record",
+    )
 
     def __init__(self, record: TurnRecord, capture: int, now: Callable[[], float]) -> None:
         self.record = record
@@ -49,6 +59,8 @@ class Recorder:
         self._attempt: AttemptRecord | None = None
         self._attempt_began = 0.0
         self._reply: Reply | None = None
+        self._secrets: list[Secret] = []
+        """Of the attempt under way."""
 
     def turn_begins(self, flow: http.HTTPFlow) -> None:
         """The request is whole and goes to the front."""
@@ -61,36 +73,38 @@ class Recorder:
 
     def attempt_begins(self, wire: WireRequest, flow: http.HTTPFlow) -> None:
         """An attempt is about to connect."""
-        reason = self._reason()
-        self.attempt_ended()
-        self._attempt_began = self._now()
-        url = f"{wire.origin}{shown_path(wire.path)}"
-        attempt = self._attempt = AttemptRecord(url, reason, wire.method, time.time())
-        self.record.attempts.append(attempt)
+        attempt = self._attempt_at(f"{wire.origin}{shown_path(wire.path)}", wire.method)
         if self.record.thread:
             self.record.wire_body = wire.body
             self.record.wire_encoding = header(wire.headers, b"content-encoding")
         if self._capture:
             host = (b"host", wire.origin.authority.encode())
             secret_names = [secret.name for secret in wire.secrets]
+            self._secrets = [field.secret for field in wire.secrets]
             attempt.request_headers = request_headers((host, *wire.headers), secret_names)
-            attempt.request_body = wire.body[: self._capture]
-            attempt.request_cut = len(wire.body) > self._capture
+            self._keep(attempt, wire.body)
             self._show(flow)
 
     def program_asked(self, asked: Asked, flow: http.HTTPFlow) -> None:
         """A program of this machine is about to answer."""
-        reason = self._reason()
-        self.attempt_ended()
-        self._attempt_began = self._now()
-        attempt = self._attempt = AttemptRecord(asked.program, reason, "RUN", time.time())
-        self.record.attempts.append(attempt)
+        attempt = self._attempt_at(asked.program, "RUN")
         # it has no head that could come
         attempt.status = ANSWERS
         if self._capture:
-            attempt.request_body = asked.body[: self._capture]
-            attempt.request_cut = len(asked.body) > self._capture
+            self._keep(attempt, asked.body)
             self._show(flow)
+
+    def _attempt_at(self, url: str, method: str) -> AttemptRecord:
+        reason = self._reason()
+        self.attempt_ended()
+        self._attempt_began = self._now()
+        attempt = self._attempt = AttemptRecord(url, reason, method, time.time())
+        self.record.attempts.append(attempt)
+        return attempt
+
+    def _keep(self, attempt: AttemptRecord, body: bytes) -> None:
+        attempt.request_body = body[: self._capture]
+        attempt.request_cut = len(body) > self._capture
 
     def _reason(self) -> str:
         if not self.record.attempts:
@@ -105,6 +119,7 @@ class Recorder:
             attempt.answer_headers = head.headers
             attempt.first_byte = self._now() - self._attempt_began
             if self._capture:
+                attempt.hide(self._secrets)
                 self._show(flow)
 
     def heard(self, data: bytes) -> None:
@@ -126,7 +141,9 @@ class Recorder:
     def attempt_ended(self, fault: Fault | None = None) -> None:
         """The attempt is over: by a fault, by another attempt, by its own end."""
         attempt, self._attempt = self._attempt, None
+        secrets, self._secrets = self._secrets, []
         if attempt:
+            attempt.hide(secrets)
             attempt.seconds = self._now() - self._attempt_began
             attempt.outcome = str(fault.kind if fault else attempt.status or "given up")
 

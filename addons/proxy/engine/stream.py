@@ -234,7 +234,8 @@ class TurnStream(OutletStream):
             self.upstream.ended()
         else:
             yield from self.upstream.give_up()
-        body, self._collected = self._collected[: self._collect_limit], b""
+        body = self.upstream.without_secrets(self._collected[: self._collect_limit])
+        self._collected = b""
         assert self._head is not None  # noqa: S101  collecting begins with a head
         yield from self._follow(self.plan.on_body(self._head, body))
 

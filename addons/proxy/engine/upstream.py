@@ -19,18 +19,20 @@ from mitmproxy.proxy.layers.http._events import (
     RequestHeaders,
 )
 
-from addons.core.credential import Origin
+from addons.core.credential import Origin, SecretHeader
 from addons.core.turn import WireRequest
 from addons.proxy.engine.wire import http_request
 
 if TYPE_CHECKING:
     from addons.proxy.engine.layer import ShimHttpLayer
 
+HIDDEN = b"[key]"
+
 
 class Upstream:
     """The attempt under way, if any."""
 
-    __slots__ = ("_layer", "_wire_id", "connection", "head_seen", "origin", "reused")
+    __slots__ = ("_layer", "_wire_id", "connection", "head_seen", "origin", "reused", "secrets")
 
     def __init__(self, layer: ShimHttpLayer) -> None:
         self._layer = layer
@@ -39,6 +41,7 @@ class Upstream:
         self.origin: Origin | None = None
         self.head_seen = False
         self.reused = False
+        self.secrets: tuple[SecretHeader, ...] = ()
 
     @property
     def busy(self) -> bool:
@@ -55,7 +58,7 @@ class Upstream:
         """Send one attempt. Raises what the egress step raises, before a byte is sent."""
         request = http_request(wire)
         self.connection = connection
-        self.origin = wire.origin
+        self.origin, self.secrets = wire.origin, wire.secrets
         self.head_seen = False
         self.reused = self._layer.mark_used(connection)
         wire_id = self._wire_id = self._layer.register_wire_id(stream)
@@ -63,6 +66,12 @@ class Upstream:
         if wire.body:
             yield SendHttp(RequestData(wire_id, wire.body), connection)
         yield SendHttp(RequestEndOfMessage(wire_id), connection)
+
+    def without_secrets(self, body: bytes) -> bytes:
+        """An answer that is told in words, without what it quotes of the credentials that were sent."""
+        for field in self.secrets:
+            body = field.secret.hidden_in(body, HIDDEN)
+        return body
 
     def ended(self) -> None:
         """The answer is complete, or the connection is gone: nothing more will come."""
