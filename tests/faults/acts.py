@@ -119,7 +119,7 @@ async def leaves_before_answer(one: Stage) -> None:
 
 @row("leaves inside the stream", "the upstream's work is cancelled")
 async def leaves_in_stream(one: Stage) -> None:
-    one.play(holds(one))
+    one.hold(holds(one))
     async with client(one.port) as c:
         await one.post(c, CODEX)
         await under_way(one, c)
@@ -243,7 +243,7 @@ async def killed_before_answer(one: Stage) -> None:
 @row("is killed in mitmweb inside the stream", "`response.failed` at the next border")
 async def killed_in_stream(one: Stage) -> None:
     watcher = watched(one)
-    one.play(holds(one))
+    one.hold(holds(one))
     async with client(one.port) as c:
         await one.post(c, CODEX)
         begun = await c.head()
@@ -258,7 +258,7 @@ async def killed_in_stream(one: Stage) -> None:
 
 @row("meets a shim that is told to end (SIGTERM)", "`response.failed` after `drain_seconds`")
 async def shut_down(one: Stage) -> None:
-    one.play(holds(one))
+    one.hold(holds(one))
     async with client(one.port) as c:
         await one.post(c, CODEX)
         begun = await c.head()

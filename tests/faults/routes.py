@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,6 +40,7 @@ class RouteKind:
         return self.family in {Family.ACCOUNT, Family.NATIVE}
 
 
+CURSOR = "composer-2-5"
 KEY = "row-key-8c2f61d09b7e"
 ROUTES = (
     RouteKind("chatgpt", Family.ACCOUNT, "gpt-5.5", RESPONSES),
@@ -64,5 +66,6 @@ ROUTES = (
         {"model": "big", "provider": "openai-responses"},
     ),
     RouteKind("demo", Family.LOCAL, "shim-demo", RESPONSES),
+    *((RouteKind("cursor", Family.LOCAL, CURSOR, RESPONSES),) if os.name == "posix" else ()),
 )
 WITH_UPSTREAM = tuple(route for route in ROUTES if route.family is not Family.LOCAL)

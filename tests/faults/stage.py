@@ -22,8 +22,9 @@ from addons.origins.demo import PAUSE_SECONDS, paced
 from addons.proxy.master import ListenOptions, ShimMaster
 from tests.conformance import check
 from tests.fakes.account import Account
+from tests.fakes.cursor import FakeCursor
 from tests.faults.oracle import Seen, events_of, seen_in, terminals
-from tests.faults.routes import KEY, Family, RouteKind
+from tests.faults.routes import CURSOR, KEY, Family, RouteKind
 from tests.faults.speech import TEXT
 from tests.support.client import Client, Response, client
 from tests.support.upstream import Exchange, Script, Upstream, upstream
@@ -102,6 +103,17 @@ class Stage:
         """What the upstream does from now on, one script a request; the last one repeats."""
         self.up.scripts[:] = [self.work.counted(script) for script in scripts]
         self.up.requests.clear()
+        self.cursor.play("answer")
+
+    def hold(self, script: Script) -> None:
+        """The same of an upstream that begins its answer and does not end it; a child does likewise."""
+        self.play(script)
+        self.cursor.play("hang_in_the_middle")
+
+    @property
+    def cursor(self) -> FakeCursor:
+        """What stands for cursor-agent where the route is Cursor's."""
+        return FakeCursor(self.folder / "cursor")
 
     def model_requests(self) -> int:
         """Requests of turns: the account's list of models is asked for in the background."""
@@ -178,6 +190,10 @@ def _environment(folder: Path, route: RouteKind, base: str) -> dict[str, str]:
         (folder / ".codex").mkdir()
         Account().write(folder / ".codex")
         env["CODEX_SHIM_CHATGPT_BASE_URL"] = f"{base}/codex"
+    if route.slug == CURSOR:
+        cursor = FakeCursor(folder / "cursor")
+        cursor.install()
+        env |= {"PATH": cursor.path, "CODEX_SHIM_CURSOR_WORKSPACE": str(folder), **cursor.env}
     return env
 
 
@@ -209,6 +225,8 @@ async def stage(
         master = await stack.enter_async_context(_running(folder, environment))
         one = Stage(route, master, up, folder)
         one.play(whole(route))
+        if route.slug == CURSOR:
+            await until(lambda: master.shim.sources.cursor.reason == "")
         yield one
 
 
