@@ -65,7 +65,11 @@ def _prctl(option: int, value: int) -> None:
 
 def _start(command: list[str], umask: int) -> int:
     guard = os.getpid()
-    program = os.fork()
+    try:
+        program = os.fork()
+    except OSError as error:
+        os.write(2, f"{command[0]} cannot be started: {error.strerror}\n".encode())
+        sys.exit(NOT_STARTED)
     if not program:
         _become(command, umask, guard)
     # Both sides do it, for either may be first.
