@@ -19,9 +19,10 @@ from addons.core.routes import Route
 from addons.origins.paths import catalog_file
 from addons.origins.sources import Sources
 from shim_cli.console import run
-from shim_cli.daemon import ensure_started
+from shim_cli.daemon import Started, ensure_started
 from shim_cli.defaults import DEFAULT_PORT
 from shim_cli.errors import CliError
+from shim_cli.health import probe
 from shim_cli.model import use
 from shim_cli.options import Port, Settings
 from shim_cli.table import open_sources
@@ -49,7 +50,7 @@ def install(env: Mapping[str, str], port: int, settings: Path | None) -> int:
     route = composer(env, settings)
     started = ensure_started(env, port, settings)
     first, *rest = told(use(env, route.slug, port, settings), started)
-    typer.echo("\n".join((first, *_about(env, route), *rest)))
+    typer.echo("\n".join((first, *_about(env, route), *_objection(started, port), *rest)))
     return 0
 
 
@@ -79,6 +80,16 @@ def _about(env: Mapping[str, str], route: Route) -> Iterator[str]:
     yield f"  catalog {catalog_file(env)}"
     yield f"  folder  {settings.workspace or 'the one that Codex works in'}"
     yield f"  policy  {policy(settings)}"
+
+
+def _objection(started: Started, port: int) -> Iterator[str]:
+    """What a shim that was running before says: it may have another PATH or other variables than this command."""
+    report = probe(port).report
+    if not started.was_running or report.get("cursor_passthrough") is not False:
+        return
+    reasons = report.get("reasons")
+    reason = reasons.get("cursor", "") if isinstance(reasons, dict) else ""
+    yield f"  The shim that runs does not offer it: {reason} If that does not pass: codex-shim restart"
 
 
 def main() -> None:

@@ -156,6 +156,15 @@ def _call(form: str, call_id: str, text: str) -> Item:
 FORMS = st.sampled_from(("plain", "custom", "namespace", "broken", "gone", "local_shell"))
 
 
+ID_FORMS = (
+    "functions.exec_command:{}",
+    "call_{}",
+    "fc_0f0e50a1476a3c35006912c58dc9f8819192c25864eb16f07f_{}",
+    "chatcmpl-tool-{}",
+)
+"""Ids of many makers: a thread may change its model."""
+
+
 @dataclass(slots=True)
 class _Ids:
     """Call ids are unique in a valid history."""
@@ -164,7 +173,7 @@ class _Ids:
 
     def next(self) -> str:
         self.count += 1
-        return f"call_{self.count}"
+        return ID_FORMS[self.count % len(ID_FORMS)].format(self.count)
 
 
 @st.composite

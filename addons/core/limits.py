@@ -36,6 +36,8 @@ class Limits:
     """Largest single SSE event that is looked into."""
     queue_bytes: int = 256 * KIB
     """What a synthetic origin may have under way before it has to wait for the client."""
+    client_connections: int = 400
+    """How many clients may be connected. One more, and the one that has been idle longest is hung up on."""
 
 
 _DEFAULTS = Limits()

@@ -155,12 +155,6 @@ def judged(login: Login, path: str, now: float) -> Login | LoginProblem:
     )
 
 
-def parse_login(data: bytes | None, path: str, now: float) -> Login | LoginProblem:
-    """Read auth.json and judge its expiry at `now` (unix seconds)."""
-    found = read_login(data, path)
-    return judged(found, path, now) if isinstance(found, Login) else found
-
-
 def _login_of(tokens: Mapping[str, object], path: str) -> Login | LoginProblem:
     token, account = tokens.get("access_token"), tokens.get("account_id")
     if not _fits_a_header(token):

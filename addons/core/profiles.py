@@ -31,12 +31,14 @@ NONE_TO_HIGH = _efforts(minimal="low", xhigh="high", max="high", ultra="high")
 ANTHROPIC_EFFORTS = _efforts(none="low", minimal="low", xhigh="high", max="max", ultra="max")
 DEEPSEEK_EFFORTS = _efforts(minimal="low", medium="high", xhigh="high", ultra="max")
 
-DEFAULT = Profile()
+DEFAULT = Profile(call_ids="openai")
+"""A gateway that is not known may pass the turn on to OpenAI."""
 MESSAGES_DEFAULT = Profile("messages", effort_style="none", structured_output="forced_tool")
 
-_OPENAI = Profile("openai", cache_key_field="prompt_cache_key")
+_OPENAI = Profile("openai", cache_key_field="prompt_cache_key", call_ids="openai")
 _OPENAI_REASONING = Profile(
     "openai-reasoning",
+    call_ids="openai",
     system_role="developer",
     output_limit_field="max_completion_tokens",
     effort_style="reasoning_effort",
@@ -47,6 +49,7 @@ _OPENAI_REASONING = Profile(
 )
 _OPENAI_O = Profile(
     "openai-o",
+    call_ids="openai",
     system_role="developer",
     output_limit_field="max_completion_tokens",
     effort_style="reasoning_effort",
@@ -116,6 +119,7 @@ _GEMINI = Profile(
 )
 _MISTRAL = Profile(
     "mistral",
+    call_ids="mistral",
     schema_cleaning="basic",
     strict_tools=False,
     stream_usage=False,
@@ -123,6 +127,7 @@ _MISTRAL = Profile(
 )
 _MISTRAL_ADJUSTABLE = Profile(
     "mistral-adjustable",
+    call_ids="mistral",
     effort_style="reasoning_effort",
     efforts=_efforts(minimal="none", low="none", medium="high", xhigh="high", max="high", ultra="high"),
     schema_cleaning="basic",
@@ -149,6 +154,7 @@ _GROQ_QWEN = Profile(
 )
 _OPENROUTER = Profile(
     "openrouter",
+    call_ids="openai",
     effort_style="reasoning_object",
     efforts=_efforts(max="xhigh", ultra="xhigh"),
     replay_field="reasoning_details",

@@ -138,7 +138,7 @@ class TurnRecord:
 
     def routed(self, route: str, model: str) -> None:
         """Note where the turn goes; once more when it goes on elsewhere."""
-        self.route, self.model = route, model
+        self.route, self.model = shown(route), shown(model)
 
     @property
     def ok(self) -> bool:

@@ -24,6 +24,7 @@ EffortStyle = Literal[
     "adaptive_thinking",  # newer Anthropic models: {"thinking": {"type": "adaptive"}, "output_config": {"effort": …}}
 ]
 ReplayField = Literal["", "reasoning_content", "reasoning", "reasoning_details"]
+CallIds = Literal["any", "openai", "mistral"]
 SchemaCleaning = Literal["none", "basic", "gemini"]
 StructuredOutput = Literal["json_schema", "json_object", "forced_tool", "native_messages", "none"]
 
@@ -58,6 +59,8 @@ class Profile:
     """Whether temperature and top_p may be sent."""
     empty_content: Literal["null", "empty", "omit"] = "null"
     """What an assistant message with tool calls and no text has for content."""
+    call_ids: CallIds = "any"
+    """What ids of calls the provider takes: all, those of at most 40 characters, those of nine letters and digits."""
     tool_images: bool = False
     """Whether a tool message may hold images itself."""
 

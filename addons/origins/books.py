@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from addons.core.access import access_line
 from addons.core.limits import MIB
 from addons.core.prefix import LARGEST_BODY, Prefixes, prefix_of
-from addons.core.quota import Window, windows_of, windows_of_event
+from addons.core.quota import MOST_WINDOWS, Window, windows_of, windows_of_event
 from addons.core.record import TurnRecord
 from addons.core.record_line import summary
 from addons.origins.access_log import AccessLog
@@ -85,7 +85,10 @@ class Books:
         while not ended:
             batch = self._batch()
             ended = batch[-1] is None
-            self._write([record for record in batch if record])
+            try:
+                self._write([record for record in batch if record])
+            except Exception as error:  # noqa: BLE001  border four: what one turn holds must not end the books
+                log.warning("turns could not be written down: %s", type(error).__name__)
         if self._ledger:
             self._ledger.close()
             self._ledger = None
@@ -116,8 +119,11 @@ class Books:
             broke_at = self._prefixes.broke_at(record.thread, record.model, prefix)
         windows = _windows(record, self._clock())
         if windows:
-            known = {**self.quotas.get(record.route, {}), **{one.name: one for one in windows}}
-            self.quotas = {**self.quotas, record.route: known}
+            told = {one.name: one for one in windows}
+            known = self.quotas.get(record.route, {})
+            older = [one for one in known.values() if one.name not in told]
+            kept = older[max(0, len(older) + len(told) - MOST_WINDOWS) :]
+            self.quotas = {**self.quotas, record.route: {one.name: one for one in kept} | told}
         return Entry(record, broke_at, windows)
 
     def _say(self, entry: Entry) -> None:

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from addons.core.quota import Window
+from addons.core.quota import MOST_WINDOWS, Window
 from addons.core.record import TurnRecord
 from addons.origins.files import make_private
 
@@ -37,6 +37,11 @@ CREATE TABLE IF NOT EXISTS quota (
 """
 _INSERT = f"INSERT INTO turns VALUES (NULL, {', '.join('?' * 22)})"  # noqa: S608  question marks
 _QUOTA = "INSERT OR REPLACE INTO quota VALUES (?, ?, ?, ?, ?, ?)"
+_OLD_QUOTA = (
+    "DELETE FROM quota WHERE route = ?1 AND rowid NOT IN "
+    "(SELECT rowid FROM quota WHERE route = ?1 ORDER BY rowid DESC LIMIT ?2)"
+)
+"""A row that is replaced gets a new id: the highest ones were told last."""
 
 
 class NewerLedgerError(Exception):
@@ -71,7 +76,9 @@ class Ledger:
         with self._db:
             for entry in entries:
                 self._db.execute(_INSERT, _row(entry))
-                self._db.executemany(_QUOTA, _quota_rows(entry))
+                if entry.windows:
+                    self._db.executemany(_QUOTA, _quota_rows(entry))
+                    self._db.execute(_OLD_QUOTA, (entry.record.route, MOST_WINDOWS))
 
     def close(self) -> None:
         """Close the file."""

@@ -205,6 +205,7 @@ class CodexShim:
         if getattr(ctx.options, ALLOW_REMOTE) or gate.is_loopback_address(client.peername[0]):
             self.engine.limits = self.sources.settings.limits
             self.engine.accept(client)
+            self.engine.make_room(self.engine.limits.client_connections)
 
     @fail_closed
     def client_disconnected(self, client: Client) -> None:

@@ -39,7 +39,7 @@ class FlowCap:
         self.flows = flows
         self.size = size
         self._sizes: dict[str, int] = {}
-        """Flow id → size, of flows that have ended."""
+        """Flow id → size, of flows that have ended and are not held."""
 
     def make_room(self, store: Store, newest: flow.Flow) -> None:
         """`newest` has ended: forget the oldest ended flows until both caps are kept."""
@@ -48,13 +48,13 @@ class FlowCap:
         self._sizes = {
             one.id: known[one.id] if one.id in known and one is not newest else size_of(one)
             for one in kept
-            if not one.live
+            if not one.live and not one.intercepted
         }
         count, size = len(kept), sum(self._sizes.values())
         for one in kept:
             if count <= self.flows and size <= self.size:
                 return
-            if one is not newest and not one.live:
+            if one is not newest and one.id in self._sizes:
                 # one by one: mitmproxy would tell of several in its log, each time
                 store.remove([one])
                 count, size = count - 1, size - self._sizes.pop(one.id)

@@ -23,7 +23,6 @@ class CursorReader:
     def __init__(self) -> None:
         self.said = Said()
         self._began: float | None = None
-        self._titles: dict[str, str] = {}
 
     def event(self, event: Json, name: str) -> None:
         """Take note of one line."""

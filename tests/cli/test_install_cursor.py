@@ -15,6 +15,8 @@ from tests.cli.run import environment
 
 START = [sys.executable, "-P", "-c", "from shim_cli.install_cursor import main; main()"]
 SCRIPT = Path(__file__).parents[2] / "scripts" / "codex-shim-install-cursor-composer"
+LOGGED_IN = '{"status":"authenticated","isAuthenticated":true,"hasAccessToken":true}'
+LOGGED_OUT = '{"status":"unauthenticated","isAuthenticated":false,"message":"Not logged in"}'
 NOTHING: Mapping[str, str] = {}
 CONFIG = '# mine\nmodel = "gpt-5.5"\n'
 
@@ -29,6 +31,14 @@ def user(tmp_path: Path) -> Iterator[User]:
     (codex / "auth.json").write_text('{"tokens":{"access_token":"opaque"}}')
     with user_with_daemons(tmp_path) as someone:
         yield someone
+
+
+def agent(home: Path, status: str) -> str:
+    """A cursor-agent that knows nothing but whether somebody is logged in."""
+    binary = home / "cursor-agent"
+    binary.write_text(f"#!/bin/sh\n/bin/cat <<'END'\n{status}\nEND\n")
+    binary.chmod(0o755)
+    return str(binary)
 
 
 def install(
@@ -48,6 +58,67 @@ def install(
     return ran
 
 
+def files(folder: Path) -> dict[Path, tuple[bytes, int]]:
+    return {
+        path: (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "env", "words"),
+    [
+        (None, {}, "cursor-agent login"),
+        (LOGGED_OUT, {}, "cursor-agent login"),
+        (LOGGED_IN, {"CODEX_SHIM_DISABLE_CURSOR": "1"}, "Unset it"),
+        ("what?", {}, "status"),
+    ],
+)
+def test_without_a_login_nothing_changes(
+    user: User, status: str | None, env: dict[str, str], words: str
+) -> None:
+    if status is not None:
+        env = {**env, "CURSOR_AGENT_BIN": agent(user.home, status)}
+    before = files(user.home / ".codex")
+    ran = install(user, env=env)
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert ran.stderr.startswith(
+        "codex-shim: composer-2-5 cannot be used, so nothing was changed. "
+    )
+    assert words in ran.stderr
+    assert "codex-shim-install-cursor-composer" in ran.stderr
+    assert files(user.home / ".codex") == before
+    assert not user.record.exists()
+    assert not (user.state / "custom_model_catalog.json").exists()
+
+
+def test_with_a_login_composer_is_the_model_and_the_shim_runs(user: User) -> None:
+    ran = install(user, env={"CURSOR_AGENT_BIN": agent(user.home, LOGGED_IN)})
+    assert (ran.returncode, ran.stderr) == (0, "")
+    config = user.config.read_text()
+    assert 'model = "composer-2-5"' in config
+    assert CONFIG.splitlines()[0] in config
+    assert '"slug":"composer-2-5"' in (user.state / "custom_model_catalog.json").read_text()
+    lines = ran.stdout.splitlines()
+    assert lines[0] == f"Codex uses composer-2-5 from its next start on ({user.config})."
+    for word in ("model", "catalog", "folder", "policy", "shim", "backup"):
+        assert any(line.startswith(f"  {word} ") for line in lines), word
+    assert lines[-1] == "Undo it: codex-shim disable"
+    assert user.record.exists()
+    assert user.run("disable").returncode == 0
+    assert user.config.read_text() == CONFIG
+
+
+def test_a_config_that_cannot_be_read_stays_and_is_named(user: User) -> None:
+    user.config.write_text("model = [")
+    ran = install(user, env={"CURSOR_AGENT_BIN": agent(user.home, LOGGED_IN)})
+    assert ran.returncode == 1
+    assert str(user.config) in ran.stderr
+    assert user.config.read_text() == "model = ["
+
+
 def test_the_script_of_the_checkout_is_the_same_from_any_folder(user: User) -> None:
     link = user.home / "link"
     link.symlink_to(SCRIPT)
@@ -61,3 +132,13 @@ def test_a_wrong_option_is_told_in_two_lines(user: User) -> None:
     ran = install(user, "--settings", "nowhere.json")
     assert ran.returncode == 1
     assert "nowhere.json" in ran.stderr
+
+
+def test_a_shim_that_runs_and_does_not_offer_it_is_named_with_what_to_type(user: User) -> None:
+    assert user.run("start", CODEX_SHIM_DISABLE_CURSOR="1").returncode == 0
+    binary = {"CURSOR_AGENT_BIN": agent(user.home, LOGGED_IN)}
+    [line] = [line for line in install(user, env=binary).stdout.splitlines() if "offer" in line]
+    assert "switched off by CODEX_SHIM_DISABLE_CURSOR" in line
+    assert line.endswith("codex-shim restart")
+    assert user.run("restart", **binary).returncode == 0
+    assert "offer" not in install(user, env=binary).stdout

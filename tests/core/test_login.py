@@ -13,7 +13,6 @@ from addons.core.login import (
     LoginProblem,
     judged,
     login_switched_off,
-    parse_login,
     read_login,
     switched_off_problem,
     unreadable_problem,
@@ -36,6 +35,11 @@ def auth_json(**tokens: object) -> bytes:
 
 def plan(name: object) -> dict[str, object]:
     return {"https://api.openai.com/auth": {"chatgpt_plan_type": name}}
+
+
+def parse_login(data: bytes | None, path: str, now: float) -> Login | LoginProblem:
+    found = read_login(data, path)
+    return judged(found, path, now) if isinstance(found, Login) else found
 
 
 def login(data: bytes) -> Login:

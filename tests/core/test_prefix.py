@@ -84,3 +84,9 @@ def test_no_body_breaks_it(value: object) -> None:
     except (TypeError, orjson.JSONEncodeError):
         return
     prefix_of(body)
+
+
+def test_what_cannot_be_digested_is_no_prompt() -> None:
+    deep = b'{"input":[' + b"[" * 600 + b"]" * 600 + b"]}"
+    assert orjson.loads(deep)
+    assert prefix_of(deep) is None

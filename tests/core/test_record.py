@@ -4,6 +4,7 @@ import pytest
 
 from addons.core.record import (
     HIDDEN,
+    LONGEST_NAME,
     AttemptRecord,
     TurnRecord,
     answer_headers,
@@ -81,3 +82,11 @@ def test_secrets_of_headers_and_urls_are_hidden() -> None:
     assert answer_headers(came) == [["Set-Cookie", HIDDEN], ["x-ratelimit-remaining-tokens", "5"]]
     assert shown_path("/v1/x?api-version=2&key=abc&b") == f"/v1/x?api-version=2&key={HIDDEN}&b"
     assert shown_path("/v1/x") == "/v1/x"
+
+
+def test_names_of_a_catalog_are_shown_in_one_line_too() -> None:
+    record = TurnRecord(slug="a", status=200)
+    record.routed("p\x1b[2J", "m\nERROR forged" + "x" * 500)
+    assert (record.route, record.model[:14]) == ("p?[2J", "m?ERROR forged")
+    assert len(record.model) == LONGEST_NAME
+    assert summary(record).isprintable()

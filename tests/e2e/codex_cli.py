@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,7 @@ VERSION = "0.169.0"
 OLDEST = "0.133.0"
 """The oldest client that is held to work."""
 CLOSED = "http://127.0.0.1:9"
+NO_SANDBOX = ("--dangerously-bypass-approvals-and-sandbox",)
 
 Json = dict[str, object]
 
@@ -182,14 +183,16 @@ class CodexHome:
         }
         (self.codex_home / "config.toml").write_text(tomlkit.dumps(document))
 
-    def exec(self, prompt: str, *flags: str, timeout: float = 50) -> Run:
-        """Run one turn of `codex exec` to its end."""
+    def exec(
+        self, prompt: str, *flags: str, timeout: float = 50, policy: Sequence[str] = NO_SANDBOX
+    ) -> Run:
+        """Run one turn of `codex exec` to its end. `policy`: what it may do to this machine."""
         command = [
             str(self.codex),
             "exec",
             "--json",
             "--skip-git-repo-check",
-            "--dangerously-bypass-approvals-and-sandbox",
+            *policy,
             *flags,
             "--",
             prompt,

@@ -12,34 +12,47 @@ from pathlib import Path
 
 import pytest
 
+from addons.version import VERSION
 from tests.e2e.codex_cli import CodexHome
 from tests.e2e.newcomer import OWN, Newcomer
 from tests.e2e.shim import free_port
 from tests.fakes import scenarios
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.chatgpt_backend import ChatGptBackend
+from tests.fakes.cursor import FakeCursor
 from tests.fakes.model_upstream import KEY, Say
+from tests.readme import blocks
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `codex-shim` of a wheel that was just built, in an environment of its own."""
-    uv = shutil.which("uv")
-    if not uv:
+def uv() -> str:
+    found = shutil.which("uv")
+    if not found:
         pytest.skip("uv is missing: it builds and installs the wheel")
+    return found
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What was just built."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [uv(), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, timeout=120)
+    [built] = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `codex-shim` of that wheel, in an environment of its own."""
     folder = tmp_path_factory.mktemp("installed")
     python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    for command in (
-        [uv, "build", "--quiet", "--wheel", "--out-dir", str(folder / "dist"), str(ROOT)],
-        [uv, "venv", "--quiet", "--python", sys.executable, str(folder / "venv")],
-    ):
-        subprocess.run(command, check=True, timeout=120)
-    [wheel] = (folder / "dist").glob("*.whl")
-    install = [uv, "pip", "install", "--quiet", "--python", str(python), str(wheel)]
+    venv = [uv(), "venv", "--quiet", "--python", sys.executable, str(folder / "venv")]
+    subprocess.run(venv, check=True, timeout=120)
+    install = [uv(), "pip", "install", "--quiet", "--python", str(python), str(wheel)]
     subprocess.run(install, check=True, timeout=200)
     return python.with_name("codex-shim")
 
@@ -49,6 +62,21 @@ def own_models() -> Iterator[ChatUpstream]:
     with ChatUpstream() as upstream:
         yield upstream
     assert upstream.objections == []
+
+
+@pytest.fixture
+def cursor(tmp_path: Path) -> Iterator[FakeCursor]:
+    """A cursor-agent with a login, before everything else on PATH."""
+    fake = FakeCursor(tmp_path / "cursor")
+    fake.install()
+    fake.login("in")
+    fake.play("echo")
+    yield fake
+    assert not (fake.notes / "leaked").exists()
+
+
+def env_of(cursor: FakeCursor, user: CodexHome) -> dict[str, str]:
+    return {**cursor.env, "PATH": f"{cursor.bin}{os.pathsep}{user.env['PATH']}"}
 
 
 def write_models(user: CodexHome, upstream: ChatUpstream) -> None:
@@ -114,17 +142,74 @@ def test_both_and_a_change_between_them(
     write_models(user, own_models)
     env = {"CODEX_SHIM_CHATGPT_BASE_URL": backend.base_url}
     newcomer = Newcomer(user, env, [str(installed)])
-    backend.play(scenarios.text("from the account"))
-    own_models.play(Say("from my own"))
+    backend.play(scenarios.text("from the account"), scenarios.text("from the account again"))
+    own_models.play(Say("from my own", "with a thought"))
     try:
         newcomer.ok("enable")
         assert newcomer.home.exec("hello").messages == ["from the account"]
         newcomer.ok("model", "use", "mine")
         assert newcomer.home.exec("hello").messages == ["from my own"]
+        newcomer.ok("model", "use", "gpt-5.5")
+        same_thread = newcomer.home.exec("and now?", "resume", "--last")
+        assert same_thread.messages == ["from the account again"], same_thread.errors
+        assert b"from my own" in backend.turns[-1].body
         newcomer.ok("disable")
         assert newcomer.config.read_bytes() == OWN
     finally:
         newcomer.end_all()
+
+
+def test_cursor_alone(user: CodexHome, cursor: FakeCursor, installed: Path) -> None:
+    newcomer = Newcomer(user, env_of(cursor, user), [str(installed)])
+    try:
+        assert there_and_back(newcomer, "composer-2-5") == ["Noted."]
+        newcomer.program = [str(installed.with_name("codex-shim-install-cursor-composer"))]
+        newcomer.ok()
+        newcomer.program = [str(installed)]
+        assert newcomer.home.exec("hello").messages == ["Noted."]
+        newcomer.ok("disable")
+    finally:
+        newcomer.end_all()
+
+
+def test_all_three_side_by_side(
+    user: CodexHome,
+    backend: ChatGptBackend,
+    own_models: ChatUpstream,
+    cursor: FakeCursor,
+    installed: Path,
+) -> None:
+    write_models(user, own_models)
+    env = {**env_of(cursor, user), "CODEX_SHIM_CHATGPT_BASE_URL": backend.base_url}
+    newcomer = Newcomer(user, env, [str(installed)])
+    backend.play(scenarios.text("from the account"))
+    own_models.play(Say("from my own"))
+    said = {"gpt-5.5": "from the account", "Mine": "from my own", "composer-2-5": "Noted."}
+    try:
+        newcomer.ok("generate")
+        assert newcomer.config.read_bytes() == OWN
+        for model, words in said.items():
+            newcomer.ok("model", "use", model)
+            assert newcomer.home.exec("hello").messages == [words]
+        doctor = newcomer.run("doctor")
+        assert doctor.returncode == 0, doctor.stdout
+        newcomer.ok("disable")
+        assert newcomer.config.read_bytes() == OWN
+        assert newcomer.records == []
+    finally:
+        newcomer.end_all()
+
+
+def test_the_line_that_installs_it_gives_the_command(wheel: Path, tmp_path: Path) -> None:
+    [line] = [line for block in blocks("sh") for line in block.lines if "tool install" in line]
+    words = [str(wheel) if word == "." else word for word in line.split()]
+    assert words[0] == "uv"
+    env = {**os.environ, "UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path)}
+    subprocess.run([uv(), *words[1:], "--quiet"], env=env, check=True, timeout=200)
+    told = subprocess.run(
+        [tmp_path / "codex-shim", "--version"], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == f"codex-shim {VERSION}\n"
 
 
 def test_a_wheel_finds_its_own_addon(user: CodexHome, installed: Path) -> None:

@@ -176,7 +176,17 @@ def _objection(request: Request, body: dict[str, object]) -> str | None:
         return "Stream must be set to true"
     if unsupported := next((name for name in UNSUPPORTED if name in body), None):
         return f"Unsupported parameter: {unsupported}"
-    return _lite_objection(request, body, items)
+    return _reasoning_objection(items) or _lite_objection(request, body, items)
+
+
+def _reasoning_objection(items: list[object]) -> str | None:
+    """Only what the backend gave itself means something to it."""
+    for item in items:
+        if not isinstance(item, dict) or item.get("type") != "reasoning":
+            continue
+        if not str(item.get("encrypted_content")).startswith("gAAAA"):
+            return f"Item with id '{item.get('id')}' not found."
+    return None
 
 
 def _lite_objection(request: Request, body: dict[str, object], items: list[object]) -> str | None:

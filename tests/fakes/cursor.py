@@ -53,6 +53,11 @@ class FakeCursor:
         """What the next turns are."""
         self._set("scenario", scenario)
 
+    def say(self, *texts: str) -> None:
+        """What it says as a model, one text a turn. KEY stands for the key that a call needs."""
+        self._set("lines", json.dumps(texts))
+        self.play("speaks")
+
     def _set(self, name: str, value: str) -> None:
         """At once: a child that looks meanwhile finds the old or the new."""
         self.notes.mkdir(parents=True, exist_ok=True)

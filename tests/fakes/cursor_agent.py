@@ -483,6 +483,31 @@ def many(say: Say, _prompt: bytes, _number: int) -> None:
     say.result("".join(numbers()))
 
 
+def speaks(say: Say, prompt: bytes, number: int) -> None:
+    """A model that only speaks."""
+    text = spoken(prompt, number)
+    say.init(prompt=prompt)
+    say.deltas(*(text[at : at + 7] for at in range(0, len(text), 7)))
+    say.flush(text)
+    say.result(text)
+
+
+def spoken(prompt: bytes, number: int) -> str:
+    """What the test has it say in this turn, with the key that the prompt ends in."""
+    lines: list[str] = json.loads((HERE / "lines").read_text())
+    _, _, told = prompt.decode().rpartition("```codex-call-")
+    return lines[number].replace("KEY", told.splitlines()[0] if told else "no-key")
+
+
+def speaks_then_acts(say: Say, prompt: bytes, number: int) -> None:
+    """It does not stop after its call, and takes its time."""
+    say.init(prompt=prompt)
+    say.deltas(spoken(prompt, number))
+    shell = {"shellToolCall": {"args": {"command": "x"}}}
+    say.event("tool_call", subtype="started", call_id="1", tool_call=shell)
+    time.sleep(LONG)
+
+
 def numbers() -> Iterable[str]:
     return (f"{number} " for number in range(2000))
 
@@ -525,6 +550,8 @@ SCENARIOS: dict[str, Scenario] = {
     "endless": endless,
     "echo": echo,
     "many": many,
+    "speaks": speaks,
+    "speaks_then_acts": speaks_then_acts,
 }
 
 if __name__ == "__main__":

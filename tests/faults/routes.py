@@ -42,7 +42,7 @@ class RouteKind:
 
 CURSOR = "composer-2-5"
 KEY = "row-key-8c2f61d09b7e"
-ROUTES = (
+ROUTES: tuple[RouteKind, ...] = (
     RouteKind("chatgpt", Family.ACCOUNT, "gpt-5.5", RESPONSES),
     RouteKind(
         "chat",

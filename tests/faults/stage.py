@@ -56,10 +56,6 @@ class Work:
 
     def counted(self, script: Script) -> Script:
         async def counting(exchange: Exchange) -> None:
-            if exchange.request.line.startswith(b"GET"):
-                # the account's list of models, asked for in the background: the built-in one stays
-                await exchange.whole(b"", status=b"404 Not Found")
-                return
             self.running += 1
             self.begun += 1
             try:
@@ -217,6 +213,7 @@ async def stage(
     """Run the shim. `base` is where the upstream is, when that is not the stage's own."""
     async with AsyncExitStack() as stack:
         up = await stack.enter_async_context(upstream(whole(route)))
+        _refuse_lists(up)
         address = base or f"http://127.0.0.1:{up.port}"
         environment = {**_environment(folder, route, address), **(env or {})}
         (folder / "tmp").mkdir(exist_ok=True)
@@ -228,6 +225,20 @@ async def stage(
         if route.slug == CURSOR:
             await until(lambda: master.shim.sources.cursor.reason == "")
         yield one
+
+
+async def _no_list(exchange: Exchange) -> None:
+    await exchange.whole(b"", status=b"404 Not Found")
+
+
+def _refuse_lists(up: Upstream) -> None:
+    """The account's list of models is asked for in the background: it is refused, so the built-in one stays."""
+    for_turns = up.next_script
+
+    def next_script() -> Script:
+        return _no_list if up.requests[-1].line.startswith(b"GET") else for_turns()
+
+    up.next_script = next_script  # type: ignore[method-assign]
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 import pytest
 
+from addons.core.quota import MOST_WINDOWS
 from addons.core.record import AttemptRecord, TurnRecord
 from addons.core.wire.responses import Usage
 from addons.origins.access_log import AccessLog
@@ -146,6 +147,28 @@ def test_quotas_are_the_last_that_was_told(books: Books, tmp_path: Path) -> None
     assert {n: w.used_percent for n, w in books.quotas["chatgpt"].items()} == expected
     (windows,) = read_quotas(ledger_of(tmp_path)).values()
     assert {one.name: one.used_percent for one in windows} == expected
+
+
+def test_an_upstream_that_makes_up_windows_fills_nothing(books: Books, tmp_path: Path) -> None:
+    def told(number: int) -> TurnRecord:
+        head = tuple(
+            (b"x-codex-made-%d-%d-primary-used-percent" % (number, n), b"1") for n in range(20)
+        )
+        return turn(
+            route="chatgpt", attempts=[AttemptRecord("u", "", "POST", 0.0, answer_headers=head)]
+        )
+
+    last = ((b"x-codex-primary-used-percent", b"42"),)
+    written(
+        books,
+        *(told(number) for number in range(20)),
+        turn(route="chatgpt", attempts=[AttemptRecord("u", "", "POST", 0.0, answer_headers=last)]),
+    )
+    assert len(books.quotas["chatgpt"]) == MOST_WINDOWS
+    assert books.quotas["chatgpt"]["primary"].used_percent == 42
+    (windows,) = read_quotas(ledger_of(tmp_path)).values()
+    assert len(windows) == MOST_WINDOWS
+    assert "primary" in {one.name for one in windows}
 
 
 def test_a_prompt_that_breaks_with_its_thread_is_told_with_the_place(
@@ -307,3 +330,20 @@ def test_a_body_too_large_to_be_looked_at_is_not_held(
     record = turn(wire_body=b"x" * 11)
     written(books, record)
     assert record.wire_body == b""
+
+
+def test_a_turn_that_cannot_be_written_does_not_end_the_books(
+    books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: TurnRecord) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(books, "_entry", fail)
+        books.note(turn())
+        deadline = time.monotonic() + 20
+        while "could not be written down: RuntimeError" not in caplog.text:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    written(books, turn(slug="later"))
+    assert [line["slug"] for line in lines_of(tmp_path)] == ["later"]

@@ -93,3 +93,10 @@ def test_mitmweb_keeps_what_it_is_told_to_and_the_turn_that_runs(tmp_path: Path)
             assert "number 5" in web.view(str(flows[-1]["id"]), "response")["text"]
             gate.open()
             assert b"response.completed" in held.ended()
+
+
+def test_what_is_held_at_its_answer_stays_to_be_let_go() -> None:
+    with taddons.context():
+        held, other, newest = ended(), ended(), ended()
+        held.intercept()
+        assert kept(View(), FlowCap(flows=1), held, other, newest) == [held, newest]

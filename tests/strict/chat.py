@@ -30,8 +30,8 @@ PART_FIELDS = {"text": {"type", "text"}, "image_url": {"type", "image_url"}}
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def validate(body: dict[str, Any]) -> list[str]:
-    """The faults of a body; none when a strict upstream takes it."""
+def validate(body: dict[str, Any], call_ids: str = r".+") -> list[str]:
+    """The faults of a body; none when a strict upstream takes it, which knows ids of this form."""
     faults = [f"unknown parameter: {key}" for key in body if key not in FIELDS]
     if not (isinstance(body.get("model"), str) and body["model"]):
         faults.append("model is missing")
@@ -40,7 +40,7 @@ def validate(body: dict[str, Any]) -> list[str]:
         return [*faults, "messages is empty"]
     for place, message in enumerate(messages):
         faults += [f"messages[{place}]: {fault}" for fault in _message(message)]
-    return [*faults, *_pairs(messages), *_tools(body), *_rest(body)]
+    return [*faults, *_pairs(messages), *_ids(messages, call_ids), *_tools(body), *_rest(body)]
 
 
 def _message(message: dict[str, Any]) -> list[str]:
@@ -102,6 +102,11 @@ def _calls(calls: object) -> list[str]:
         if not _is_object(function.get("arguments")):
             faults.append("arguments are no JSON text of an object")
     return faults
+
+
+def _ids(messages: list[dict[str, Any]], form: str) -> list[str]:
+    found = [call.get("id") for message in messages for call in message.get("tool_calls") or ()]
+    return [f"id {one!r} is not allowed" for one in found if not re.fullmatch(form, str(one))]
 
 
 def _is_object(text: object) -> bool:

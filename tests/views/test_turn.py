@@ -258,7 +258,8 @@ def test_megabytes_are_bounded_and_quick() -> None:
 
 
 def test_what_an_upstream_said_is_told_with_its_times_unless_it_was_encoded() -> None:
-    answer = {**GOOD["answer"], "reads": [[0.4, 50], [0.9, 10**9], "x", [1]]}  # type: ignore[dict-item]
+    odd: list[object] = ["x", [1], [10**400, 60]]
+    answer = {**GOOD["answer"], "reads": [[0.4, 50], *odd, [0.9, 10**400]]}  # type: ignore[dict-item]
     timed = Turn(ASKED, TOLD, (), 200, KeptTurn.of(metadata({**GOOD, "answer": answer})))
     assert "TIMES\n  0.900 s  message_start" in turn_view(timed)
     body = gzip.compress(messages_stream())

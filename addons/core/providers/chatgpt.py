@@ -27,6 +27,7 @@ from addons.core.providers.chatgpt_problems import (
 )
 from addons.core.providers.passthrough import watching
 from addons.core.routes import Route
+from addons.core.translate.handover import native_body
 from addons.core.turn import (
     Answer,
     ClientRequest,
@@ -208,11 +209,12 @@ class ChatGPTPlan:
         return None if rest is None else f"{self._settings.base.path}{rest}{mark}{query}"
 
     def _body(self) -> bytes | Problem:
-        body, encoding = self._request.body, self._request.header(b"content-encoding")
+        request, cap = self._request, self._settings.limits.body_bytes
+        body = native_body(request, request.body, cap)
         # megabytes are not looked into again to learn that nothing is renamed
-        if self._request.model == self._model:
+        if request.model == self._model or isinstance(body, Problem):
             return body
-        return with_model(body, encoding, self._model, self._settings.limits.body_bytes)
+        return with_model(body, request.header(b"content-encoding"), self._model, cap)
 
     def _secrets(self) -> tuple[SecretHeader, ...] | LoginProblem:
         own = self._settings.client_credential(self._request)

@@ -27,6 +27,7 @@ from addons.core.providers.passthrough import watching
 from addons.core.providers.tries import Tries
 from addons.core.routes import Route
 from addons.core.target import Target
+from addons.core.translate.handover import native_body
 from addons.core.turn import (
     Answer,
     ClientRequest,
@@ -132,8 +133,11 @@ class NativePlan:
         return f"{path}{rest}{mark}{query}{('&' if mark else '?') + more if more else ''}"
 
     def _body(self) -> bytes | Problem:
-        body, encoding = self._request.body, self._request.header(b"content-encoding")
         target, cap = self._settings.target, self._settings.limits.body_bytes
+        encoding = self._request.header(b"content-encoding")
+        body = native_body(self._request, self._request.body, cap)
+        if isinstance(body, Problem):
+            return body
         if not target.extra_body:
             known = leading_model(body, encoding) == target.model
             return body if known else with_model(body, encoding, target.model, cap)

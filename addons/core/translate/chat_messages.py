@@ -7,11 +7,12 @@ with tool calls is followed at once by one tool message per call, as strict APIs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import orjson
 
-from addons.core.target import Profile, Target
+from addons.core.target import CallIds, Profile, Target
+from addons.core.translate.call_ids import mistral_id, openai_id
 from addons.core.translate.conversation import (
     Assistant,
     Call,
@@ -36,6 +37,11 @@ IMAGES_OF = "[images from tool call {call_id}]"
 NO_IMAGES = "[image omitted: {model} takes no images]"
 EMPTY_OUTPUT = "[no output]"
 BETWEEN_TEXTS = "\n\n"
+CALL_IDS: Mapping[CallIds, Callable[[str], str]] = {
+    "any": str,
+    "openai": openai_id,
+    "mistral": mistral_id,
+}
 
 
 def messages_of(items: Iterable[Item], target: Target, note: str = "") -> list[Message]:
@@ -118,7 +124,7 @@ def _assistant(exchange: Exchange, target: Target) -> Message | None:
     message.update(_replayed(thoughts, target, required=bool(calls)))
     if calls:
         extras = {key: extra for data in kept for key, extra in _extras(data.get("calls"))}
-        message["tool_calls"] = [_call(call, extras) for call in calls]
+        message["tool_calls"] = [_call(call, extras, profile) for call in calls]
     return message
 
 
@@ -147,9 +153,13 @@ def _thought(block: Reasoning, target: Target) -> object:
     return data.get("reasoning")
 
 
-def _call(call: Call, extras: dict[str, object]) -> Message:
+def _call(call: Call, extras: dict[str, object], profile: Profile) -> Message:
     function = {"name": call.wire_name, "arguments": _arguments(call)}
-    message: Message = {"id": call.call_id, "type": "function", "function": function}
+    message: Message = {
+        "id": CALL_IDS[profile.call_ids](call.call_id),
+        "type": "function",
+        "function": function,
+    }
     if call.call_id in extras:
         message["extra_content"] = extras[call.call_id]
     return message
@@ -173,7 +183,8 @@ def _tool_result(output: Output, target: Target) -> Message:
     if not target.profile.tool_images:
         parts = [_below(part, target) for part in parts]
     content = _content(parts, target) if parts else EMPTY_OUTPUT
-    return {"role": "tool", "tool_call_id": output.call_id, "content": content}
+    call_id = CALL_IDS[target.profile.call_ids](output.call_id)
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
 
 
 def _below(part: Part, target: Target) -> Part:
@@ -186,5 +197,6 @@ def _pictures(outputs: Iterable[Output], target: Target) -> Iterator[Message]:
     for output in outputs:
         images = [part for part in output.parts if isinstance(part, Image)]
         if images:
-            yield {"type": "text", "text": IMAGES_OF.format(call_id=output.call_id)}
+            call_id = CALL_IDS[target.profile.call_ids](output.call_id)
+            yield {"type": "text", "text": IMAGES_OF.format(call_id=call_id)}
             yield from map(_part, images)

@@ -34,14 +34,6 @@ def wrap_input(text: str) -> str:
     return orjson.dumps({"input": text}).decode()
 
 
-def unwrap_input(arguments: str) -> str | None:
-    """The text of whole arguments; None when they are an object that was cut."""
-    reader = CustomInput()
-    text = reader.feed(arguments)
-    rest = reader.finish()
-    return None if rest is None else text + rest
-
-
 class _Place(Enum):
     BEFORE = auto()
     INSIDE = auto()

@@ -45,6 +45,7 @@ from addons.core.translate.items import (
     Message,
     Reasoning,
 )
+from addons.core.translate.replay import REASONING_ID
 from addons.core.wire.responses import Usage
 
 # What a response object repeats of its request, and what it says when the request was silent.
@@ -183,7 +184,7 @@ class Emitter:
     def _reasoning(self) -> Reasoning:
         if not isinstance(self._segment, Reasoning):
             self._end_segment()
-            self._segment = Reasoning(*self._place("rs"))
+            self._segment = Reasoning(*self._place(REASONING_ID))
         return self._segment
 
     def _end_segment(self, status: str = "completed", opaque: str | None = None) -> None:

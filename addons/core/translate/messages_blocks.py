@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from addons.core.target import Target
+from addons.core.translate.call_ids import anthropic_id
 from addons.core.translate.conversation import (
     Assistant,
     Call,
@@ -46,8 +46,6 @@ BAD_IMAGE = "[an image was left out: its data: URL cannot be read]"
 IMAGE_OF = "[images that tool call {id} gave]"
 LATER_SYSTEM = "<system>\n{text}\n</system>"
 
-_LEGAL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
-_ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
 _DATA_URL = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.IGNORECASE)
 _MEDIA_TYPES = {"image/jpg": "image/jpeg", "": "image/png"}
 THINKING = frozenset({"thinking", "redacted_thinking"})
@@ -67,14 +65,6 @@ def messages_of(turns: Iterable[Turn], target: Target) -> Written:
     for turn in turns:
         writing.add(turn)
     return writing.end()
-
-
-def wire_id(call_id: str) -> str:
-    """The call id as the API allows it: itself, or its legal characters and a digest that tells it from others."""
-    if _LEGAL_ID.match(call_id):
-        return call_id
-    digest = hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{_ILLEGAL.sub('_', call_id)[:40]}_{digest}"
 
 
 def text_block(text: str) -> Iterator[Block]:
@@ -136,7 +126,7 @@ class _Writing:
         elif isinstance(item, Call):
             yield {
                 "type": "tool_use",
-                "id": wire_id(item.call_id),
+                "id": anthropic_id(item.call_id),
                 "name": item.wire_name,
                 "input": _input(item),
             }
@@ -159,13 +149,17 @@ class _Writing:
         inside = self.target.profile.tool_images
         parts = (part for part in output.parts if inside or isinstance(part, Text))
         content = list(self._parts(parts)) or list(text_block(NO_OUTPUT))
-        return {"type": "tool_result", "tool_use_id": wire_id(output.call_id), "content": content}
+        return {
+            "type": "tool_result",
+            "tool_use_id": anthropic_id(output.call_id),
+            "content": content,
+        }
 
     def _images_after(self, output: Output) -> Iterator[Block]:
         """The images of a result, for an upstream that does not look for them inside it."""
         images = [part for part in output.parts if isinstance(part, Image)]
         if images and not self.target.profile.tool_images:
-            yield from text_block(IMAGE_OF.format(id=wire_id(output.call_id)))
+            yield from text_block(IMAGE_OF.format(id=anthropic_id(output.call_id)))
             yield from self._parts(images)
 
     def _parts(self, parts: Iterable[Part]) -> Iterator[Block]:

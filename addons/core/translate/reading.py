@@ -24,7 +24,7 @@ from addons.core.translate.reading_items import STATELESS, ItemReader, carries_t
 from addons.core.translate.reading_parts import Unreadable
 from addons.core.translate.tools import (
     Declared,
-    Restorer,
+    WireNames,
     allowed_tools,
     read_choice,
     read_tools,
@@ -53,7 +53,7 @@ def _read(payload: Json, lineage: str) -> Conversation | Problem:
     choice = read_choice(payload.get("tool_choice"), declared.tools)
     if isinstance(choice, Problem):
         return choice
-    items, dropped = _items(payload, raw_items, ItemReader(lineage, Restorer(declared.tools)))
+    items, dropped = _items(payload, raw_items, ItemReader(lineage, WireNames(declared.tools)))
     text = _object(payload.get("text"))
     conversation = Conversation(
         items=items,

@@ -27,7 +27,7 @@ from addons.core.translate.conversation import (
 from addons.core.translate.events import CallKind
 from addons.core.translate.reading_parts import Unreadable, json_text, read_parts, text_of
 from addons.core.translate.replay import unseal
-from addons.core.translate.tools import Restorer
+from addons.core.translate.tools import WireNames
 
 MESSAGE_ROLES = frozenset({"user", "assistant", "system", "developer"})
 TOOL_CARRIERS = frozenset({"additional_tools", "tool_search_output"})
@@ -75,7 +75,7 @@ class ItemReader:
     """Reads the items of one request, in order."""
 
     lineage: str
-    names: Restorer
+    names: WireNames
     items: list[Item] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
 

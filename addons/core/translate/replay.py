@@ -17,8 +17,8 @@ import orjson
 from addons.core.translate.conversation import Json
 
 MARK = "codexshim1."
-FAMILY = "codexshim"
-"""What blobs of every version of ours begin with."""
+REASONING_ID = "rs_shim"
+"""How the ids of reasoning items of ours begin: no other upstream may be given one."""
 
 
 def seal(lineage: str, data: Json) -> str:

@@ -11,7 +11,6 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from addons.core.errors import Problem
 from addons.core.translate.conversation import Json, Tool, ToolChoice
@@ -64,14 +63,6 @@ PATCH_HINT = (
 TEXT_HINT = "`input` is the raw text that the tool takes, with no JSON and no code fence around it."
 
 
-class Named(NamedTuple):
-    """A tool as the client knows it."""
-
-    name: str
-    namespace: str | None = None
-    kind: CallKind = CallKind.FUNCTION
-
-
 @dataclass(frozen=True, slots=True)
 class Declared:
     """The tools that an upstream can be given, and what was left out."""
@@ -88,20 +79,13 @@ def wire_name(name: str, namespace: str | None = None) -> str:
     return _hashed(name, namespace)
 
 
-class Restorer:
-    """The client's names for the upstream's, and the other way round."""
+class WireNames:
+    """The upstream's names for the client's tools. The way back is `Conversation.tool`."""
 
-    __slots__ = ("_by_name", "_by_wire")
+    __slots__ = ("_by_name",)
 
     def __init__(self, tools: Iterable[Tool]) -> None:
-        self._by_wire = {tool.wire_name: tool for tool in tools}
-        self._by_name = {(tool.namespace, tool.name): wire for wire, tool in self._by_wire.items()}
-
-    def restore(self, name: str) -> Named:
-        """What the client calls it. A name that nobody declared is passed on as it is: Codex answers it itself."""
-        bare = name.strip()
-        tool = self._by_wire.get(name) or self._by_wire.get(bare)
-        return Named(tool.name, tool.namespace, tool.kind) if tool else Named(bare)
+        self._by_name = {(tool.namespace, tool.name): tool.wire_name for tool in tools}
 
     def wire(self, name: str, namespace: str | None = None) -> str:
         """What the upstream calls it, declared or not."""

@@ -69,6 +69,7 @@ class ChatReader:
         "_ended",
         "_head",
         "_known",
+        "_late",
         "_limit",
         "_reason",
         "_sse",
@@ -92,12 +93,9 @@ class ChatReader:
         self._thought: list[str] = []
         self._details: list[object] = []
         self._answered = False
+        self._late = False
+        """Whether the answer went on after it had said why it stopped."""
         self._ended = False
-
-    @property
-    def complete(self) -> bool:
-        """Whether the upstream said why it stopped: if its connection breaks now, `finish` loses nothing."""
-        return self._reason is not None
 
     def feed(self, data: bytes) -> list[Event]:
         """What one network read means."""
@@ -119,7 +117,9 @@ class ChatReader:
         if self._body is not None:
             return list(self._close(self._whole(bytes(self._body))))
         events = self._run((*self._sse.feed(self._head or b""), *self._sse.finish()))
-        return events if _ended(events) else [*events, *self._close(self._stop())]
+        if _ended(events):
+            return events
+        return [*events, *self._close(self._interrupted() if self._late else self._stop())]
 
     def _sniffed(self, head: bytes) -> bytes:
         """Decide what the body is, from its first byte that is no blank."""
@@ -185,7 +185,11 @@ class ChatReader:
         if (error := error_in(chunk, name) or choice.get("error")) is not None:
             yield Failed(upstream_problem(self._target, None, error))
             return
-        yield from self._delta(self._said(choice))
+        delta = self._said(choice)
+        said = list(self._delta(delta))
+        goes_on = bool(said) or any(_is_said(call) for call in _calls(delta))
+        self._late = self._reason is not None and (self._late or goes_on)
+        yield from said
         yield from self._reasoned(choice.get("finish_reason"))
         if self._calls.too_many:
             yield from self._failed("sent more tool calls, or longer ones, than can be meant")
@@ -238,7 +242,9 @@ class ChatReader:
         if word in BROKEN:
             said = {"error": {"message": f"finish_reason: {word}", "code": word}}
             yield Failed(upstream_problem(self._target, 503, said))
-        elif self._reason in SOFT:
+            return
+        self._late = False
+        if self._reason in SOFT:
             # What comes after a stop for length or by a filter takes nothing of it back
             self._reason = FINISHED.get(word, StopReason.END)
 
@@ -305,6 +311,12 @@ def _calls(delta: Json) -> Iterator[Json]:
             yield call
     if legacy := obj(delta.get("function_call")):
         yield {"index": 0, "function": legacy}
+
+
+def _is_said(call: Json) -> bool:
+    """Whether a fragment of a call adds to it, although it may be held back."""
+    function = obj(call.get("function"))
+    return any(string(function.get(key)) for key in ("name", "arguments"))
 
 
 def _shown(data: bytes) -> str:

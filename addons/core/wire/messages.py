@@ -51,7 +51,7 @@ DONE = b"[DONE]"
 class MessagesReader:
     """Reads one answer, streamed or whole. `form` is the tool whose input is the answer's text."""
 
-    __slots__ = ("_blocks", "_body", "_counts", "_ended", "_head", "_known", "_limit", "_reason", "_sse", "_target")  # fmt: skip
+    __slots__ = ("_blocks", "_body", "_counts", "_ended", "_head", "_known", "_late", "_limit", "_reason", "_sse", "_target")  # fmt: skip
 
     def __init__(
         self,
@@ -69,6 +69,8 @@ class MessagesReader:
         self._body: bytearray | None = None
         self._reason: StopReason | None = None
         self._counts: dict[str, int] = {}
+        self._late = False
+        """Whether the answer went on after it had said why it stopped."""
         self._ended = False
 
     def feed(self, data: bytes) -> list[Event]:
@@ -98,7 +100,9 @@ class MessagesReader:
 
     def _last(self) -> list[Event]:
         events = self._run((*self._sse.feed(self._head or b""), *self._sse.finish()))
-        return events if self._ended else events + list(self._close(self._stop()))
+        if self._ended:
+            return events
+        return events + list(self._close(self._interrupted() if self._late else self._stop()))
 
     def _sniffed(self, head: bytes) -> bytes:
         """Decide what the body is, from its first byte that is no blank."""
@@ -152,8 +156,10 @@ class MessagesReader:
         elif kind == "message_start":
             yield from self._started(obj(event.get("message")))
         elif kind == "content_block_start":
+            self._late = self._reason is not None
             yield from self._blocks.start(event.get("index"), obj(event.get("content_block")))
         elif kind == "content_block_delta":
+            self._late = self._reason is not None
             yield from self._blocks.delta(event.get("index"), obj(event.get("delta")))
         elif kind == "content_block_stop":
             yield from self._blocks.stop(event.get("index"))
@@ -183,6 +189,7 @@ class MessagesReader:
             yield Failed(upstream_problem(self._target, 503, said))
         elif word:
             self._reason = STOPS.get(word, StopReason.END)
+            self._late = False
         why = string(obj(delta.get("stop_details")).get("explanation"))
         if why and self._reason is StopReason.REFUSAL and not self._blocks.said:
             yield RefusalDelta(why)

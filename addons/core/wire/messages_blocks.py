@@ -166,8 +166,8 @@ class Blocks:
             yield ReasoningDone(seal(self._lineage, kept))
 
     def _call(self, block: _Block, content: Json) -> Iterator[Event]:
-        name = string(content.get("name"))
-        if not name.strip():
+        name = string(content.get("name")).strip()
+        if not name:
             self.fault = NAMELESS
             return
         self.said = True

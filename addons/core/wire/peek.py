@@ -119,7 +119,7 @@ def with_model(
     if isinstance(peek, Problem):
         return peek
     spliced = _spliced(peek.decoded, orjson.dumps(new_model))
-    return body if spliced == peek.decoded else _encoded(spliced, _encoding(content_encoding))
+    return body if spliced == peek.decoded else encode(spliced, content_encoding)
 
 
 def leading_model(body: bytes, content_encoding: bytes | None) -> str | None:
@@ -204,7 +204,9 @@ def _inflated(body: bytes, window_bits: int, limit: int) -> bytes | None:
     return None if inflater.unused_data else decoded
 
 
-def _encoded(body: bytes, encoding: Encoding | None) -> bytes:
+def encode(body: bytes, content_encoding: bytes | None) -> bytes:
+    """Put a content-encoding that `decode` knows on again."""
+    encoding = _encoding(content_encoding)
     if encoding == "zstd":
         return zstandard.ZstdCompressor().compress(body)
     if encoding in WINDOW_BITS:

@@ -28,6 +28,10 @@ SEQUENCE_NUMBER = b'"sequence_number":'
 TYPE_FIRST = re.compile(rb'data: ?\{ ?"type": ?"([^"]*)"')
 
 
+MOST_TOKENS = 2**53 - 1
+"""The largest count that is written: a nonsensical one must not break the event that ends the turn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one turn. Cached and cache-written ones are part of the input, reasoning ones of the output."""
@@ -65,25 +69,29 @@ class Usage:
     def plain(self) -> dict[str, int]:
         """As plain data, under short names."""
         return {
-            "input": self.input_tokens,
-            "cached": self.cached_tokens,
-            "cache_written": self.cache_written_tokens,
-            "output": self.output_tokens,
-            "reasoning": self.reasoning_tokens,
+            "input": _written(self.input_tokens),
+            "cached": _written(self.cached_tokens),
+            "cache_written": _written(self.cache_written_tokens),
+            "output": _written(self.output_tokens),
+            "reasoning": _written(self.reasoning_tokens),
         }
 
     def wire(self) -> dict[str, object]:
         """The `usage` object of a response: clients validate that both detail objects are there."""
         return {
-            "input_tokens": self.input_tokens,
+            "input_tokens": _written(self.input_tokens),
             "input_tokens_details": {
-                "cached_tokens": self.cached_tokens,
-                "cache_write_tokens": self.cache_written_tokens,
+                "cached_tokens": _written(self.cached_tokens),
+                "cache_write_tokens": _written(self.cache_written_tokens),
             },
-            "output_tokens": self.output_tokens,
-            "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
-            "total_tokens": self.total_tokens,
+            "output_tokens": _written(self.output_tokens),
+            "output_tokens_details": {"reasoning_tokens": _written(self.reasoning_tokens)},
+            "total_tokens": _written(self.total_tokens),
         }
+
+
+def _written(count: int) -> int:
+    return min(count, MOST_TOKENS)
 
 
 def _object(value: object) -> dict[str, object]:

@@ -91,6 +91,17 @@ class Engine:
         """Let a client connection speak. Without this it gets no layer."""
         self._accepted.add(client.id)
 
+    def make_room(self, most: int) -> None:
+        """When more clients than this are connected, hang up on the one that has been idle longest."""
+        handlers = ctx.master.addons.get("proxyserver").connections.values()
+        if len(handlers) <= most:
+            return
+        busy = {turn.context.client.id for turn in self._turns.values()}
+        idle = [handler for handler in handlers if handler.client.id not in busy]
+        if idle:
+            longest = min(idle, key=lambda handler: handler.timeout_watchdog.last_activity)
+            longest.transports[longest.client].handler.cancel("too many clients are connected")
+
     def disconnected(self, client: Client) -> None:
         """Forget a client connection."""
         self._accepted.discard(client.id)

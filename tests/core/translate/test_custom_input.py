@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.translate.custom_input import CustomInput, unwrap_input, wrap_input
+from addons.core.translate.custom_input import CustomInput, wrap_input
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 
@@ -15,6 +15,12 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 def read(fragments: list[str]) -> tuple[str, str | None]:
     reader = CustomInput()
     return "".join(reader.feed(fragment) for fragment in fragments), reader.finish()
+
+
+def whole(arguments: str) -> str | None:
+    """The text of arguments that come at once."""
+    text, rest = read([arguments])
+    return None if rest is None else text + rest
 
 
 def split(text: str, cuts: list[int]) -> list[str]:
@@ -36,7 +42,7 @@ def test_each_character_alone_gives_what_a_parser_finds(
 @given(st.text(max_size=30) | TEXTS.map(wrap_input), st.lists(st.integers(0, 99), max_size=5))
 def test_any_split_gives_the_same(arguments: str, cuts: list[int]) -> None:
     pieces, rest = read(split(arguments, cuts))
-    assert (None if rest is None else pieces + rest) == unwrap_input(arguments)
+    assert (None if rest is None else pieces + rest) == whole(arguments)
 
 
 def test_text_is_given_as_it_arrives() -> None:
@@ -65,4 +71,4 @@ def test_text_is_given_as_it_arrives() -> None:
     ],
 )
 def test_odd_arguments(arguments: str, text: str | None) -> None:
-    assert unwrap_input(arguments) == text
+    assert whole(arguments) == text

@@ -117,7 +117,7 @@ def test_reasoning_comes_as_a_summary_part_and_keeps_what_is_to_be_replayed() ->
         "output_item.done",
     ]
     assert outcome(*events)["output"][0] == {
-        "id": "rs_0a1b_0",
+        "id": "rs_shim_0a1b_0",
         "type": "reasoning",
         "summary": [{"type": "summary_text", "text": "hmm"}],
         "encrypted_content": "sealed",

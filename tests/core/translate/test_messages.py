@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from addons.core.errors import Problem
 from addons.core.target import Profile
+from addons.core.translate.call_ids import anthropic_id
 from addons.core.translate.conversation import (
     Assistant,
     Call,
@@ -27,7 +28,7 @@ from addons.core.translate.conversation import (
 from addons.core.translate.events import CallKind
 from addons.core.translate.grouping import NO_OUTPUT
 from addons.core.translate.messages import write_request
-from addons.core.translate.messages_blocks import GO_ON, wire_id
+from addons.core.translate.messages_blocks import GO_ON
 from addons.core.translate.messages_knobs import FORMAT_TOOL
 from addons.core.translate.reading import read_request
 from addons.core.translate.replay import seal
@@ -167,10 +168,10 @@ def test_redacted_thinking_goes_back_and_foreign_thinking_does_not() -> None:
 
 @pytest.mark.parametrize("call_id", ["functions.shell:0", "", "ä", "x" * 65, "a b"])
 def test_ids_become_legal_and_stay_apart(call_id: str) -> None:
-    assert wire_id(call_id) == wire_id(call_id)
-    assert wire_id(call_id) != wire_id(call_id + "!")
+    assert anthropic_id(call_id) == anthropic_id(call_id)
+    assert anthropic_id(call_id) != anthropic_id(call_id + "!")
     said = messages(ASK, Call(call_id, "shell", "{}"), Output(call_id, (Text("a"),)))
-    assert said[1][1][0]["id"] == said[2][1][0]["tool_use_id"] == wire_id(call_id)
+    assert said[1][1][0]["id"] == said[2][1][0]["tool_use_id"] == anthropic_id(call_id)
 
 
 @pytest.mark.parametrize(

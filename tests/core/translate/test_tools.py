@@ -1,23 +1,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from addons.core.errors import Problem
-from addons.core.translate.conversation import Tool, ToolChoice
-from addons.core.translate.events import CallKind
+from addons.core.translate.conversation import Conversation, Tool, ToolChoice
+from addons.core.translate.events import CallKind, Event, ToolCallStart
 from addons.core.translate.tools import (
-    Named,
-    Restorer,
+    WireNames,
     allowed_tools,
     read_choice,
     read_tools,
     wire_name,
 )
+from tests.core.wire import chat_streams, messages_streams
 from tests.histories import CUSTOM, FUNCTION, NAMESPACE, TOOLS
+from tests.quirks.chat_quirks import chunk, stop
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=80) | st.sampled_from(
     ("a", "b", "a__b", "b__a", "x" * 64, "x" * 65)
@@ -29,6 +31,25 @@ def tools_of(*declared: object) -> tuple[Tool, ...]:
     read = read_tools(declared)
     assert not isinstance(read, Problem)
     return read.tools
+
+
+def begun(events: Sequence[Event]) -> ToolCallStart:
+    [call] = [event for event in events if isinstance(event, ToolCallStart)]
+    return call
+
+
+def called_in_chat(asked: Conversation, wire: str) -> ToolCallStart:
+    call = {"index": 0, "id": "c", "function": {"name": wire, "arguments": "{}"}}
+    return begun(chat_streams.read(chunk({"tool_calls": [call]}) + stop(), conversation=asked))
+
+
+def called_in_messages(asked: Conversation, wire: str) -> ToolCallStart:
+    sent = (
+        messages_streams.start()
+        + messages_streams.tool("{}", name=wire)
+        + messages_streams.end("tool_use")
+    )
+    return begun(messages_streams.read(sent, asked=asked))
 
 
 def test_what_codex_declares() -> None:
@@ -57,11 +78,13 @@ def test_flattening_and_restoring_is_the_identity(named: list[tuple[str | None, 
         for space, name in named
     ]
     tools = tools_of(*declared)
-    restorer = Restorer(tools)
+    names, asked = WireNames(tools), Conversation((), tools)
     assert all(LEGAL.fullmatch(tool.wire_name) for tool in tools)
     assert len({tool.wire_name for tool in tools}) == len(named)
     for space, name in named:
-        assert restorer.restore(restorer.wire(name, space)) == Named(name, space)
+        wire = names.wire(name, space)
+        for called in (called_in_chat(asked, wire), called_in_messages(asked, wire)):
+            assert (called.namespace, called.name, called.kind) == (space, name, CallKind.FUNCTION)
 
 
 @given(st.lists(st.tuples(st.none() | NAMES, NAMES), unique=True, min_size=1, max_size=6))
@@ -80,25 +103,27 @@ def test_two_tools_that_would_meet_get_two_names() -> None:
     first, second, _ = tools_of(plain, NAMESPACE)
     assert first.wire_name == "mcp__srv__add_one"
     assert second.wire_name.startswith("mcp__srv__add_one_")
-    assert Restorer((first, second)).wire("add_one", "mcp__srv") == second.wire_name
+    assert WireNames((first, second)).wire("add_one", "mcp__srv") == second.wire_name
 
 
 @pytest.mark.parametrize(
     ("upstream", "named"),
     [
-        (" exec_command\n", Named("exec_command")),
-        ("Exec_Command", Named("Exec_Command")),
-        ("mcp__srv__add_one", Named("add_one", "mcp__srv")),
-        ("apply_patch", Named("apply_patch", None, CallKind.CUSTOM)),
-        ("never_declared", Named("never_declared")),
+        (" exec_command\n", ("exec_command", None, CallKind.FUNCTION)),
+        ("Exec_Command", ("Exec_Command", None, CallKind.FUNCTION)),
+        ("mcp__srv__add_one", ("add_one", "mcp__srv", CallKind.FUNCTION)),
+        ("apply_patch", ("apply_patch", None, CallKind.CUSTOM)),
+        ("never_declared", ("never_declared", None, CallKind.FUNCTION)),
     ],
 )
-def test_names_of_an_upstream(upstream: str, named: Named) -> None:
-    assert Restorer(tools_of(*TOOLS)).restore(upstream) == named
+def test_names_of_an_upstream(upstream: str, named: tuple[str, str | None, CallKind]) -> None:
+    asked = Conversation((), tools_of(*TOOLS))
+    for called in (called_in_chat(asked, upstream), called_in_messages(asked, upstream)):
+        assert (called.name, called.namespace, called.kind) == named
 
 
 def test_a_tool_that_is_gone_keeps_its_name() -> None:
-    assert Restorer(()).wire("add_one", "mcp__srv") == wire_name("add_one", "mcp__srv")
+    assert WireNames(()).wire("add_one", "mcp__srv") == wire_name("add_one", "mcp__srv")
 
 
 @pytest.mark.parametrize(

@@ -277,10 +277,16 @@ def test_a_thought_signature_goes_back_with_its_call(late: bool) -> None:
     assert unseal(done.opaque or "", target().lineage) == {"calls": {"c": extra}}
 
 
-def test_the_reader_tells_whether_only_the_end_is_missing() -> None:
-    reader = ChatReader(EMPTY, target())
-    reader.feed(text("hi"))
-    assert not reader.complete
-    reader.feed(chunk({}, "stop"))
-    assert reader.complete
-    assert reader.finish() == [Stopped(StopReason.END)]
+@pytest.mark.parametrize(
+    "rest", [text("lo wor"), text("l") + text("o wor"), tool(0, id="c", name="f", arguments="{}"), chunk({"reasoning": "hm"})]
+)  # fmt: skip
+def test_an_answer_that_goes_on_after_its_end_needs_another_end(rest: bytes) -> None:
+    early = text("Hel", "stop") + rest
+    assert failure(early) == "stream_interrupted"
+    for last in (DONE, chunk({}, "stop"), stop()):
+        assert isinstance(read(early + last)[-1], Stopped)
+
+
+def test_what_is_no_answer_may_follow_its_end() -> None:
+    tail = chunk({}, usage={"prompt_tokens": 1, "completion_tokens": 1}) + text("")
+    assert isinstance(read(text("Hello", "stop") + tail)[-1], Stopped)

@@ -244,6 +244,27 @@ def test_nothing_is_read_after_the_end() -> None:
     assert one.finish() == []
 
 
+def test_an_answer_that_goes_on_after_its_end_needs_another_end() -> None:
+    early = (
+        start()
+        + text("Hel")
+        + stopping("end_turn")
+        + opened(1, "text")
+        + delta(1, "text_delta", text="lo wor")
+    )
+    last = read(early)[-1]
+    assert isinstance(last, Failed)
+    assert last.problem.code == "stream_interrupted"
+    for whole in (early + stopping("end_turn"), early + STOP, early + end()):
+        assert isinstance(read(whole)[-1], Stopped)
+
+
+def test_a_name_with_blanks_around_it_is_that_tool() -> None:
+    [begun, *_] = read(start() + tool("{}", name=" shell ") + end("tool_use"))
+    assert isinstance(begun, ToolCallStart)
+    assert begun.name == "shell"
+
+
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),

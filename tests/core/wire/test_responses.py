@@ -211,3 +211,10 @@ def test_usage_is_read_as_integers_or_not_at_all(value: object, usage: Usage | N
 
 def test_usage_is_written_as_clients_validate_it() -> None:
     assert Usage(10, 4, 7, 3, 17, 2).wire() == USAGE
+
+
+def test_nonsensical_counts_do_not_break_the_event_that_ends_a_turn() -> None:
+    most = 2**64 - 1
+    usage = Usage(most, most, most, most, most + most, most)
+    written = orjson.loads(orjson.dumps([usage.wire(), usage.plain()]))
+    assert written[0]["total_tokens"] == written[1]["input"] == 2**53 - 1

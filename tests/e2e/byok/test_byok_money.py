@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.cost import messages_ratio, session_ratio
@@ -23,6 +25,11 @@ def test_a_session_of_thirty_requests_is_cached(byok: Byok) -> None:
     assert len(bodies) == session.REQUESTS
     assert session.unstable(bodies) == []
     assert session_ratio(bodies) <= DEAREST[byok.dialect]
+    # and nobody is warned of a thread that is as it should be
+    log = (byok.catalog.parent / "access.jsonl").read_text()
+    lines = [line for line in map(json.loads, log.splitlines()) if line["slug"] == byok.slug]
+    assert len(lines) >= session.REQUESTS - 1
+    assert [line["prefix_broke_at"] for line in lines if "prefix_broke_at" in line] == []
     if byok.dialect == "messages":
         bare = [session.without_marks(body) for body in bodies]
         assert messages_ratio(bare) > UNCACHED, "the figure would not see a missing mark"

@@ -1,0 +1,1 @@
+"""Fuzz campaigns over everything that reads what others wrote."""

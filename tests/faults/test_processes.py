@@ -1,0 +1,237 @@
+"""Faults that only a process of its own can have: killed, out of file descriptors, out of disk, its port taken."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.shim import free_port, shim_command
+from tests.fakes.account import Account
+from tests.faults.oracle import seen_in
+from tests.faults.routes import KEY, WITH_UPSTREAM, Family
+from tests.faults.speech import TEXT
+from tests.faults.stage import CODEX, LIMITS
+from tests.support.client import Client, Response, client
+from tests.support.upstream import Exchange, Script, Upstream, upstream
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.timeout(120)
+ROUTES = tuple(route for route in WITH_UPSTREAM)
+
+
+@dataclass
+class Machine:
+    """A user with a row for every route, and the shim as a process."""
+
+    folder: Path
+    env: dict[str, str]
+    port: int
+    ups: dict[str, Upstream]
+    process: subprocess.Popen[bytes] | None = None
+
+    async def start(self, limit: Callable[[], None] | None = None, log_file: str = "log") -> None:
+        """Start it, and wait until it answers."""
+        with (self.folder / log_file).open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: ASYNC220  it returns at once
+                shim_command("serve", "--port", str(self.port)),
+                env=self.env,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=limit,  # noqa: PLW1509  a limit is all it sets
+            )
+        await self.answers()
+
+    async def answers(self) -> None:
+        """Wait until it answers."""
+        async with asyncio.timeout(30):
+            while await self._health() != 200:  # noqa: ASYNC110  another process has no event
+                await asyncio.sleep(0.02)
+
+    async def _health(self) -> int:
+        assert self.process
+        assert self.process.poll() is None, self.log
+        try:
+            async with client(self.port) as c:
+                await c.get("/health")
+                return (await c.response()).status
+        except (OSError, asyncio.IncompleteReadError):
+            return 0
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    async def end(self, number: int) -> int:
+        assert self.process
+        self.process.send_signal(number)
+        return await asyncio.to_thread(self.process.wait, 30)
+
+    async def works(self) -> None:
+        """Every route answers whole."""
+        for route in ROUTES:
+            async with client(self.port) as c:
+                await self.post(c, route.slug if route.family is Family.ACCOUNT else route.name)
+                response = await c.response()
+            seen = seen_in(response)
+            assert (seen.terminal, seen.text) == ("response.completed", TEXT), (route, seen)
+
+    async def post(self, c: Client, slug: str) -> None:
+        body = json.dumps({"model": slug, "stream": True, "input": "hi"}).encode()
+        await c.post("/v1/responses", body, CODEX)
+
+
+def answers(whole: bytes) -> Script:
+    async def script(exchange: Exchange) -> None:
+        if exchange.request.line.startswith(b"GET"):
+            await exchange.whole(b"", status=b"404 Not Found")
+            return
+        await exchange.sse_head()
+        await exchange.chunk(whole)
+        await exchange.end()
+
+    return script
+
+
+def mute(begin: bytes) -> Script:
+    async def script(exchange: Exchange) -> None:
+        await exchange.sse_head()
+        await exchange.chunk(begin)
+        await exchange.closed()
+
+    return script
+
+
+@asynccontextmanager
+async def machine(folder: Path) -> AsyncIterator[Machine]:
+    """Upstreams for every route, and the files of their user."""
+    ups = {route.name: upstream(answers(route.speech.all)) for route in ROUTES}
+    async with (
+        ups["chatgpt"] as chatgpt,
+        ups["chat"] as chat,
+        ups["messages"] as messages,
+        ups["native"] as native,
+    ):
+        running = {"chatgpt": chatgpt, "chat": chat, "messages": messages, "native": native}
+        rows = [
+            {"slug": r.name, "base_url": f"http://127.0.0.1:{running[r.name].port}/v1", "api_key": KEY, **r.row}
+            for r in ROUTES
+            if r.row
+        ]  # fmt: skip
+        settings = folder / "models.json"
+        settings.write_text(json.dumps({"limits": dict(LIMITS), "models": rows}))
+        settings.chmod(0o600)
+        (folder / ".codex").mkdir()
+        Account().write(folder / ".codex")
+        env = {
+            "HOME": str(folder),
+            "PATH": os.environ["PATH"],
+            "CODEX_SHIM_STATE_DIR": str(folder / "state"),
+            "CODEX_SHIM_SETTINGS": str(settings),
+            "CODEX_SHIM_CHATGPT_BASE_URL": f"http://127.0.0.1:{chatgpt.port}/codex",
+        }
+        one = Machine(folder, env, free_port(), running)
+        try:
+            yield one
+        finally:
+            if one.process and one.process.poll() is None:
+                one.process.kill()
+                one.process.wait(10)
+        assert "Traceback" not in one.log, one.log
+
+
+async def test_a_shim_that_was_killed_starts_again_and_every_route_works(tmp_path: Path) -> None:
+    async with machine(tmp_path) as one:
+        await one.start()
+        one.ups["chat"].scripts[:] = [mute(ROUTES[1].speech.begin)]
+        async with client(one.port) as c:
+            await one.post(c, "chat")
+            begun = await c.head()
+            await c.chunk()
+            assert await one.end(signal.SIGKILL) == -signal.SIGKILL
+            assert not (await c.rest(begun)).complete
+        await until(one.ups["chat"].gone.is_set)
+        one.ups["chat"].scripts[:] = [answers(ROUTES[1].speech.all)]
+        await one.start()
+        await one.works()
+        assert await one.end(signal.SIGTERM) == 0
+
+
+async def test_sigterm_inside_a_stream_ends_it_typed_and_the_process_with_0(
+    tmp_path: Path,
+) -> None:
+    async with machine(tmp_path) as one:
+        await one.start()
+        one.ups["native"].scripts[:] = [mute(ROUTES[3].speech.begin)]
+        async with client(one.port) as c:
+            await one.post(c, "native")
+            begun = await c.head()
+            first = await c.chunk()
+            code = await one.end(signal.SIGTERM)
+            response = await c.rest(begun)
+        response.body = first + response.body
+        assert (code, seen_in(response).code) == (0, "shutting_down")
+        await until(one.ups["native"].gone.is_set)
+
+
+async def test_a_disk_that_takes_no_byte_costs_no_turn(tmp_path: Path) -> None:
+    def no_file_may_grow() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    async with machine(tmp_path) as one:
+        (tmp_path / "log").touch()
+        await one.start(no_file_may_grow, os.devnull)
+        await one.works()
+        assert await one.end(signal.SIGTERM) == 0
+    left = [path for path in (tmp_path / "state").rglob("*") if path.suffix == ".tmp"]
+    assert left == []
+
+
+async def test_a_shim_that_has_no_descriptor_left_recovers(tmp_path: Path) -> None:
+    def few_files() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+    async with machine(tmp_path) as one:
+        await one.start(few_files)
+        held = [await asyncio.open_connection("127.0.0.1", one.port) for _ in range(100)]
+        for _, writer in held:
+            writer.close()
+        # what was still in the listener's queue is hung up on; then there is room again
+        await one.answers()
+        await one.works()
+        assert await one.end(signal.SIGTERM) == 0
+
+
+async def test_a_port_that_is_taken_is_told_and_the_other_one_goes_on(tmp_path: Path) -> None:
+    async with machine(tmp_path) as one:
+        await one.start()
+        second = await asyncio.to_thread(
+            subprocess.run,
+            shim_command("serve", "--port", str(one.port)),
+            env=one.env,
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert (second.returncode, b"port is in use" in second.stderr) == (1, True)
+        await one.works()
+        assert await one.end(signal.SIGTERM) == 0
+
+
+def test_the_reader_can_tell_a_cut_from_an_end() -> None:
+    cut = Response(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n", b"data: {}\n\n")
+    assert seen_in(cut).terminal == ""

@@ -1,0 +1,77 @@
+"""The tools that CI runs beside the tests: the scan for secrets, and the audit of dependencies."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.audit import outcome
+from scripts.secret_scan import findings, scan, tracked
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = {
+    "OpenAI key": "sk-" + "proj-" + "Ab3dEf6hIj9kLm2nOp5qRs8t",
+    "Anthropic key": "sk-" + "ant-api03-" + "Ab3dEf6hIj9kLm2nOp5qRs8t",
+    "GitHub token": "ghp_" + "Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4zAb3d",
+    "Google key": "AIza" + "SyAb3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z0",
+    "AWS key": "AKIA" + "IOSFODNN7EXAMPLQ",
+    "private key": "-----BEGIN " + "RSA PRIVATE KEY-----",
+    "JWT": "eyJhbGciOiJSUzI1NiJ9" + ".eyJzdWIiOiIxMjM0NTY3ODkwIn0." + "x7Qp-2mVb9LsT4cR8nWkZ1aYfGdHuJ3e",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_each_kind_of_secret_is_found_and_not_repeated(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text(f"one\ntoken = {SAMPLES[kind]}\n")
+    (found,) = findings(file)
+    assert found.endswith(f":2: {kind}")
+    assert SAMPLES[kind] not in found
+
+
+@pytest.mark.parametrize(
+    "text", ["sk-dummy", "sk-xxxxxxxxxxxxxxxxxxxxxxxx", "Bearer codex-shim", "ghp_short"]
+)
+def test_placeholders_are_no_secret(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text(text)
+    assert list(findings(file)) == []
+
+
+def test_a_folder_of_artefacts_is_scanned_whole(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "flows.mitm").write_bytes(b"\x00\xff" + SAMPLES["JWT"].encode())
+    assert len(scan([tmp_path])) == 1
+
+
+def test_the_tree_holds_no_secret() -> None:
+    files = tracked(ROOT)
+    assert len(files) > 300
+    assert scan(files) == []
+
+
+def test_ci_runs_every_one_of_its_steps() -> None:
+    text = (ROOT / ".ci" / "run").read_text()
+    for step in ("audit", "secrets", "fuzz", "lint", "types", "tests", "e2e"):
+        assert f"step {step} " in text, step
+    done = subprocess.run(["bash", "-n", str(ROOT / ".ci" / "run")], check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "exit_code", "says"),
+    [
+        (0, "No known vulnerabilities found", 0, "no known"),
+        (1, "requests.exceptions.ConnectionError: Max retries exceeded", 0, "skipped"),
+        (1, "Found 1 known vulnerability in 1 package. ConnectionError", 1, "FAILED"),
+        (2, "usage: pip-audit", 1, "FAILED"),
+    ],
+)
+def test_an_audit_is_skipped_only_where_nobody_can_be_asked(
+    code: int, output: str, exit_code: int, says: str
+) -> None:
+    ended, words = outcome(code, output)
+    assert ended == exit_code
+    assert says in words
