@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -12,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from addons.core.prices import PriceTable
+from addons.origins.usage_report import read_totals, sum_of
 from tests.browser.conftest import SLUGS, write_settings
 from tests.cli.run import environment, shim
 from tests.e2e.leaks import leaks_in_files
@@ -24,6 +28,8 @@ from tests.fakes.messages_upstream import MessagesUpstream
 from tests.fakes.model_upstream import KEY, Held, ModelUpstream, Refuse, Usage, say
 from tests.fakes.wire import Gate
 from tests.support.codex_client import CLIENT_SECRETS, HEADERS, Posted, request
+
+pytestmark = pytest.mark.timeout(180)
 
 SPOKEN = "a-word-of-the-conversation"
 
@@ -48,6 +54,14 @@ class House:
         return (
             [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
         )
+
+    @property
+    def entered(self) -> int:
+        """How many turns the ledger holds."""
+        with contextlib.suppress(sqlite3.Error):
+            totals = read_totals(self.home / "state" / "usage.sqlite", 0, "model", PriceTable(""))
+            return sum_of(totals).turns
+        return 0
 
     def usage(self, *args: str) -> dict[str, Any]:
         """What `codex-shim usage --json` says."""
@@ -79,7 +93,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 def eventually(condition: Callable[[], object]) -> None:
     """Return as soon as it holds: the books are written a moment after a turn."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -156,7 +170,9 @@ def test_the_ledger_counts_what_upstreams_reported_over_a_kill_in_the_middle(hou
 
     with house.serve() as running:
         play(running.port, slice(3))
-        eventually(lambda: house.usage()["all"]["turns"] == 6)
+        eventually(lambda: len(house.lines) == 6)
+        # the ledger is written right after the log, by the same thread
+        eventually(lambda: house.entered == 6)
         house.upstreams["chat"].play(Held(say("x y z"), b"data", gate))
         cut = Posted(running.port, request(SLUGS["chat"]))
         gate.wait_reached()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from mitmproxy import flow, http
 from mitmproxy.addons.view import View
 from mitmproxy.test import taddons, tflow
@@ -70,6 +71,7 @@ def test_the_size_counts_what_is_kept_beside_the_flow() -> None:
     assert size_of(tflow.ttcpflow()) == OVERHEAD
 
 
+@pytest.mark.timeout(180)
 def test_mitmweb_keeps_what_it_is_told_to_and_the_turn_that_runs(tmp_path: Path) -> None:
     gate = Gate()
     with ChatUpstream() as chat:

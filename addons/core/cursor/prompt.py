@@ -195,13 +195,16 @@ def _fitted(parts: list[_Written], room: int, fences: Fences) -> tuple[list[str]
     left = room - sum(map(_size, lead))
     tail: list[str] = []
     rest = parts[first:]
+    is_clipped = lead != [part.text for part in parts[:first]]
     while rest and (not tail or rest[-1].size <= left):
-        text = clip(rest.pop().text, max(left, 0))
+        last = rest.pop().text
+        text = clip(last, max(left, 0))
+        is_clipped = is_clipped or text != last
         tail.insert(0, text)
         left -= _size(text)
     cut = f"{len(rest)} older parts of the conversation ({sum(part.size for part in rest)} bytes)"
     notes = [cut] if rest else []
-    notes += ["the middle of parts that alone are too long"] if not rest or first else []
+    notes += ["the middle of parts that alone are too long"] if is_clipped else []
     told = (
         f"left out {' and '.join(notes)}: the whole is longer than CODEX_SHIM_CURSOR_PROMPT_BYTES"
     )

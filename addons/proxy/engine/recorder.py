@@ -74,13 +74,13 @@ class Recorder:
     def attempt_begins(self, wire: WireRequest, flow: http.HTTPFlow) -> None:
         """An attempt is about to connect."""
         attempt = self._attempt_at(f"{wire.origin}{shown_path(wire.path)}", wire.method)
+        self._secrets = [field.secret for field in wire.secrets]
         if self.record.thread:
             self.record.wire_body = wire.body
             self.record.wire_encoding = header(wire.headers, b"content-encoding")
         if self._capture:
             host = (b"host", wire.origin.authority.encode())
             secret_names = [secret.name for secret in wire.secrets]
-            self._secrets = [field.secret for field in wire.secrets]
             attempt.request_headers = request_headers((host, *wire.headers), secret_names)
             self._keep(attempt, wire.body)
             self._show(flow)

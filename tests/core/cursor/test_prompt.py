@@ -115,6 +115,21 @@ def test_the_cap_holds_and_the_newest_stays(sizes: list[int], lead: int, cap: in
         assert written.cut in written.data.decode()
 
 
+@pytest.mark.parametrize(
+    ("items", "oldest", "middle"),
+    [
+        ([System("s"), *[user("x" * 3_000)] * 20, user("end")], True, False),
+        ([System("s" * 30_000), user("end")], False, True),
+        ([user("x" * 30_000)], False, True),
+        ([System("s" * 30_000), *[user("x" * 3_000)] * 20], True, True),
+    ],
+)
+def test_a_cut_says_what_was_cut_and_no_more(items: list[Item], oldest: bool, middle: bool) -> None:
+    small = replace(SETTINGS, prompt_bytes=20_000)
+    cut = write_prompt(Conversation(tuple(items)), small, "/w", MARK).cut
+    assert ("older parts" in cut, "the middle of" in cut) == (oldest, middle)
+
+
 def test_long_outputs_are_clipped_in_the_middle() -> None:
     text = prompt(user("x"), Output("1", (Text("HEAD" + "m" * 100_000 + "TAIL"),)))
     assert "HEAD" in text
