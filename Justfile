@@ -36,6 +36,25 @@ browser *args:
 sdk *args:
     uv run pytest -m sdk -n 2 {{ args }}
 
+# Lines and branches of addons/ that the tests run.
+coverage:
+    uv run coverage erase
+    uv run coverage run -m pytest --timeout 300
+    uv run coverage combine --quiet
+    uv run coverage report --include 'addons/*' --fail-under 95 --skip-covered
+
+# Mutants of addons/core that the tests notice: a seeded sample.
+mutation *args:
+    uv run python -m scripts.mutation {{ args }}
+
+# A million odd inputs on everything that reads what others wrote.
+fuzz *args:
+    uv run python -m benchmarks.fuzz {{ args }}
+
+# A hundred thousand turns, two hundred at once, with faults.
+soak *args:
+    uv run python -m benchmarks.soak {{ args }}
+
 # What has to pass before a change lands.
 ci:
     .ci/run

@@ -15,7 +15,7 @@ from mitmproxy import http
 from tests.faults.oracle import seen_in
 from tests.faults.stage import CODEX, SDK, Stage, whole
 from tests.support.client import Client, client
-from tests.support.upstream import Exchange, Script
+from tests.support.upstream import Exchange
 from tests.support.waiting import until
 
 Act = Callable[[Stage], Awaitable[None]]
@@ -47,18 +47,6 @@ def row(what: str, outcome: str, *, local: bool = True) -> Callable[[Act], Act]:
         return act
 
     return enter
-
-
-def holds(one: Stage, *parts: bytes) -> Script:
-    """A stream that begins and then waits until the other side leaves."""
-
-    async def script(exchange: Exchange) -> None:
-        await exchange.sse_head()
-        for part in parts or (one.route.speech.begin,):
-            await exchange.chunk(part)
-        await exchange.closed()
-
-    return script
 
 
 async def mute(exchange: Exchange) -> None:
@@ -119,7 +107,7 @@ async def leaves_before_answer(one: Stage) -> None:
 
 @row("leaves inside the stream", "the upstream's work is cancelled")
 async def leaves_in_stream(one: Stage) -> None:
-    one.play(holds(one))
+    one.hold()
     async with client(one.port) as c:
         await one.post(c, CODEX)
         await under_way(one, c)
@@ -243,7 +231,7 @@ async def killed_before_answer(one: Stage) -> None:
 @row("is killed in mitmweb inside the stream", "`response.failed` at the next border")
 async def killed_in_stream(one: Stage) -> None:
     watcher = watched(one)
-    one.play(holds(one))
+    one.hold()
     async with client(one.port) as c:
         await one.post(c, CODEX)
         begun = await c.head()
@@ -258,7 +246,7 @@ async def killed_in_stream(one: Stage) -> None:
 
 @row("meets a shim that is told to end (SIGTERM)", "`response.failed` after `drain_seconds`")
 async def shut_down(one: Stage) -> None:
-    one.play(holds(one))
+    one.hold()
     async with client(one.port) as c:
         await one.post(c, CODEX)
         begun = await c.head()

@@ -16,7 +16,7 @@ class Family(StrEnum):
     NATIVE = "native"
     TRANSLATED = "translated"
     LOCAL = "local"
-    """No upstream: it meets the faults of clients and of this machine alone."""
+    """No upstream on the network: it meets the faults of clients and of this machine alone."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,9 @@ class RouteKind:
     speech: Speech
     row: Mapping[str, object] | None = None
     """The row of models.json, without its address and key."""
+
+    agent: bool = False
+    """Whether a child process, cursor-agent, answers. Its own faults: `tests/proxy/test_cursor_turns.py`."""
 
     def __str__(self) -> str:
         return self.name
@@ -64,5 +67,6 @@ ROUTES = (
         {"model": "big", "provider": "openai-responses"},
     ),
     RouteKind("demo", Family.LOCAL, "shim-demo", RESPONSES),
+    RouteKind("cursor", Family.LOCAL, "composer-2-5", RESPONSES, agent=True),
 )
 WITH_UPSTREAM = tuple(route for route in ROUTES if route.family is not Family.LOCAL)

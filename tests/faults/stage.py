@@ -22,9 +22,11 @@ from addons.origins.demo import PAUSE_SECONDS, paced
 from addons.proxy.master import ListenOptions, ShimMaster
 from tests.conformance import check
 from tests.fakes.account import Account
+from tests.fakes.cursor import FakeCursor
 from tests.faults.oracle import Seen, events_of, seen_in, terminals
 from tests.faults.routes import KEY, Family, RouteKind
 from tests.faults.speech import TEXT
+from tests.proxy.cursor_shim import body_of
 from tests.support.client import Client, Response, client
 from tests.support.upstream import Exchange, Script, Upstream, upstream
 from tests.support.waiting import settle, until
@@ -88,7 +90,20 @@ class Stage:
         return self.folder / ".codex" / "auth.json"
 
     @property
+    def fake(self) -> FakeCursor:
+        """The agent of a route that has one."""
+        return FakeCursor(self.folder / "fake")
+
+    def hold(self) -> None:
+        """The next answers begin, and then wait until the other side leaves."""
+        self.play(_holds(self.route))
+        if self.route.agent:
+            self.fake.play("hang_in_the_middle")
+
+    @property
     def body(self) -> bytes:
+        if self.route.agent:
+            return body_of("hi", str(self.folder))
         asked = [
             {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
         ]
@@ -97,6 +112,8 @@ class Stage:
     def play(self, *scripts: Script) -> None:
         """What the upstream does from now on, one script a request; the last one repeats."""
         self.up.scripts[:] = [self.work.counted(script) for script in scripts]
+        if self.route.agent:
+            self.fake.play("answer")
         self.up.requests.clear()
 
     def model_requests(self) -> int:
@@ -150,6 +167,15 @@ class Stage:
             assert seen.terminal != "response.completed", seen
 
 
+def _holds(route: RouteKind) -> Script:
+    async def script(exchange: Exchange) -> None:
+        await exchange.sse_head()
+        await exchange.chunk(route.speech.begin)
+        await exchange.closed()
+
+    return script
+
+
 def whole(route: RouteKind) -> Script:
     """A healthy answer."""
 
@@ -170,6 +196,10 @@ def _environment(folder: Path, route: RouteKind, base: str) -> dict[str, str]:
         "CODEX_SHIM_STATE_DIR": str(folder / "state"),
         "CODEX_SHIM_PORT": "1",
     }
+    if route.agent:
+        fake = FakeCursor(folder / "fake")
+        fake.install()
+        env |= {**fake.env, "PATH": fake.path, "CODEX_SHIM_CURSOR_STATUS_SECONDS": "0.2"}
     if route.family is Family.ACCOUNT:
         (folder / ".codex").mkdir()
         Account().write(folder / ".codex")
@@ -206,6 +236,8 @@ async def stage(
         master = await stack.enter_async_context(_running(folder, environment))
         one = Stage(route, master, up, folder)
         one.play(whole(route))
+        if route.agent:
+            await until(lambda: master.shim.sources.cursor.reason == "")
         yield one
 
 

@@ -16,6 +16,7 @@ from tests.faults.reaching import REACHING
 from tests.faults.refusals import REFUSALS
 from tests.faults.routes import ROUTES, Family
 from tests.faults.streams import INSIDE, ON_THE_WAY
+from tests.proxy.test_cursor_turns import ENDS
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docs" / "faults.md"
@@ -155,6 +156,14 @@ def lines() -> Iterator[str]:
         (
             f"| `{act}` | {act.what} | {act.outcome} | {'all' if act.local else 'with an upstream'} |"
             for act in ACTS
+        ),
+    )
+    yield "## cursor-agent"
+    yield from table(
+        ("the child", "what becomes of it", "message"),
+        (
+            f"| `{name}` | {'`response.failed`' if says else 'the whole answer'} | {f'“…{says}…”' if says else ''} |"
+            for name, says in ENDS.items()
         ),
     )
     yield "## Around a turn"

@@ -79,4 +79,11 @@ def test_the_rules_of_codex_are_those_that_were_measured(seen: Seen, requests: i
 
 
 def test_every_route_of_the_product_is_in_the_matrix() -> None:
-    assert {route.name for route in ROUTES} >= {"chatgpt", "chat", "messages", "native", "demo"}
+    assert {route.name for route in ROUTES} >= {
+        "chatgpt",
+        "chat",
+        "messages",
+        "native",
+        "demo",
+        "cursor",
+    }

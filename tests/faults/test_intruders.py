@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import socket
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -232,6 +233,18 @@ async def test_half_open_requests_keep_nobody_from_being_served(folder: Path) ->
         await one.works()
         for _, writer in held:
             writer.close()
+
+
+async def test_three_hundred_clients_that_come_at_once_all_get_in(folder: Path) -> None:
+    """They connect while the loop is busy, so that all of them have to wait in the listener's queue."""
+    async with stage(CHAT, folder) as one:
+        crowd = [
+            socket.create_connection(("127.0.0.1", one.port), timeout=LONGEST / 4)
+            for _ in range(300)
+        ]
+        await one.works()
+        for visitor in crowd:
+            visitor.close()
 
 
 async def test_of_too_many_connections_the_one_that_was_idle_longest_ends(folder: Path) -> None:

@@ -16,7 +16,6 @@ from addons.origins.access_log import AccessLog
 from addons.origins.ledger import Ledger
 from addons.origins.paths import access_log_file, ledger_file
 from tests.fakes.account import DAY, Account
-from tests.faults.acts import holds
 from tests.faults.oracle import seen_in
 from tests.faults.routes import ROUTES, WITH_UPSTREAM, Family, RouteKind
 from tests.faults.stage import CLIENTS, CODEX, SDK, Stage, stage, whole
@@ -278,7 +277,7 @@ async def test_a_state_folder_that_cannot_be_made_costs_no_turn(
 
 async def test_what_is_written_is_its_owners_alone(folder: Path) -> None:
     async with stage(ROUTES[1], folder) as one:
-        one.play(holds(one))
+        one.hold()
         async with client(one.port) as c:
             await one.post(c, CODEX)
             await c.head()

@@ -54,7 +54,7 @@ class KnownDelta:
             return False
         try:
             return text_in(orjson.loads(lines[0].removeprefix(DATA))) == PROBE
-        except (orjson.JSONDecodeError, LookupError, TypeError):
+        except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
             return False
 
     def again(self, block: bytes) -> TextDelta | ReasoningDelta | None:

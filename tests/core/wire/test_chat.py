@@ -277,6 +277,13 @@ def test_a_thought_signature_goes_back_with_its_call(late: bool) -> None:
     assert unseal(done.opaque or "", target().lineage) == {"calls": {"c": extra}}
 
 
+@pytest.mark.parametrize("delta", [b"0", b"[]", b'"x"', b"null"])
+def test_a_delta_that_is_no_object_beside_a_message_is_read(delta: bytes) -> None:
+    choice = b'{"index":0,"delta":%b,"message":{"content":"hello"}}' % delta
+    events = read(b'data: {"choices":[%b]}\n\n' % choice)
+    assert events[0] == TextDelta("hello")
+
+
 @pytest.mark.parametrize(
     "rest", [text("lo wor"), text("l") + text("o wor"), tool(0, id="c", name="f", arguments="{}"), chunk({"reasoning": "hm"})]
 )  # fmt: skip
