@@ -199,6 +199,9 @@ def main() -> int:
     ends, tried, alive = time.monotonic() + 60 * asked.minutes, 0, 0
     with tempfile.TemporaryDirectory() as folder:
         copy = copied(Path(folder))
+        if not passes(copy, list(WIDER)):
+            print("mutation: the tests fail, or take too long, without any change")
+            return 1
         for make in sample:
             if time.monotonic() > ends:
                 break
