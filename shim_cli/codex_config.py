@@ -59,6 +59,11 @@ class CodexConfig:
         return _text(self.root, "model")
 
     @property
+    def profile(self) -> str:
+        """The profile that is chosen in the file; empty without one."""
+        return _text(self.root, "profile")
+
+    @property
     def catalog(self) -> Path | None:
         """The catalog that takes the place of Codex's own."""
         named = _text(self.root, "model_catalog_json")

@@ -18,11 +18,12 @@ import typer
 
 from addons.origins.file_lock import LockedError, locked
 from addons.origins.files import FileAccessError
-from addons.origins.local_token import ensure_token
+from addons.origins.local_token import ensure_token, read_token
+from addons.origins.paths import state_dir
 from addons.version import VERSION
 from shim_cli.defaults import DEFAULT_PORT
 from shim_cli.errors import CliError
-from shim_cli.health import Health, probe
+from shim_cli.health import Health, admits, probe
 from shim_cli.processes import detached, is_another_users, terminate, who_listens
 from shim_cli.run_state import RunState, read_state, remove_state, run_dir
 
@@ -105,6 +106,7 @@ def _running(env: Mapping[str, str], port: int) -> Started | None:
     if health.state == "stopped":
         return None
     if health.state == "running" and not is_another_users(port):
+        _require_known_token(env, port, health)
         return _started(env, port, health, was_running=True)
     if health.state == "running":
         health = replace(health, reason="it is another user's, who would see what you send")
@@ -112,6 +114,14 @@ def _running(env: Mapping[str, str], port: int) -> Started | None:
     by = f" by {holder}" if holder else ""
     msg = f"port {port} is taken{by}: {health.reason}"
     raise CliError(msg, f"Take another port: {command('start', port + 1)}")
+
+
+def _require_known_token(env: Mapping[str, str], port: int, health: Health) -> None:
+    """A shim with another state folder has another token: what this one gave to Codex would be refused there."""
+    if not admits(health.url, read_token(env)):
+        msg = f"the codex-shim at {health.url} has another state folder, and refuses the token of {state_dir(env)}"
+        advice = f"Name that folder (CODEX_SHIM_STATE_DIR), or take another port: {command('start', port + 1)}"
+        raise CliError(msg, advice)
 
 
 def _health(env: Mapping[str, str], port: int) -> Health:

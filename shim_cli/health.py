@@ -45,6 +45,21 @@ def probe(port: int) -> Health:
     return second if second.state == "running" else first
 
 
+def admits(url: str, token: str) -> bool:
+    """Whether the shim there takes this local token. One that does not answer in time is not judged."""
+    request = urllib.request.Request(f"{url}/api/models", headers={"x-codex-shim-token": token})  # noqa: S310
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(request, timeout=LIMIT_SECONDS):
+            return True
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code not in {401, 403}
+    except (OSError, HTTPException, ValueError):
+        # no answer, or a value that is no header: Codex would have to say so itself
+        return True
+
+
 def listens(port: int) -> bool:
     """Whether anybody takes connections on a port of this machine."""
     for host in ("127.0.0.1", "::1"):

@@ -54,9 +54,31 @@ def state_file(env: Mapping[str, str], port: int) -> Path:
 def read_state(env: Mapping[str, str], port: int) -> RunState | None:
     """What the file says; None when there is none that can be used."""
     try:
-        return RunState(**json.loads(state_file(env, port).read_bytes()))
+        state = RunState(**json.loads(state_file(env, port).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
+    return state if _is_usable(state) else None
+
+
+def _is_usable(state: RunState) -> bool:
+    """A file may say anything, and a signal to 0 or below reaches a whole group of processes."""
+    return (
+        all(isinstance(number, int) and number > 0 for number in _whole(state))
+        and _is_text(state.start_mark)
+        and _is_span(state.drain_seconds)
+    )
+
+
+def _whole(state: RunState) -> tuple[object, object]:
+    return state.pid, state.port
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_span(value: object) -> bool:
+    return isinstance(value, int | float) and value >= 0
 
 
 def write_state(env: Mapping[str, str], state: RunState) -> str:

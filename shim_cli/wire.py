@@ -14,6 +14,7 @@ import typer
 
 from addons.origins.codex_config import Change, CodexConfig, ConfigError
 from addons.origins.wiring import Wired
+from shim_cli.codex_config import read_config
 from shim_cli.daemon import Started, end, ensure_started
 from shim_cli.errors import CliError
 from shim_cli.model import use
@@ -26,8 +27,14 @@ def enable(env: Mapping[str, str], asked: str | None, port: int, settings: Path 
     """Start the shim and make Codex use it. Raises CliError; Codex's config is then unchanged."""
     started = ensure_started(env, port, settings)
     wired = use(env, asked, port, settings)
-    typer.echo("\n".join(told(wired, started)))
+    typer.echo("\n".join([*told(wired, started), *overrides(env)]))
     return 0
+
+
+def overrides(env: Mapping[str, str]) -> Iterator[str]:
+    """What in the file wins over the block: a profile, with which Codex from 0.169 on does not even start."""
+    if profile := read_config(env).profile:
+        yield f"The file chooses the profile {profile!r}, which wins over all this. Take that line out of it."
 
 
 def told(wired: Wired, started: Started) -> Iterator[str]:

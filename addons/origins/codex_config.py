@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,6 +47,10 @@ class ConfigError(Exception):
     def __init__(self, message: str, advice: str) -> None:
         super().__init__(message)
         self.advice = advice
+
+
+class _ChangedMeanwhileError(Exception):
+    """The file is not as it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +165,13 @@ class CodexConfig:
                 raise ConfigError(msg, "Correct the file, then run it again.") from None
             if after == before.text:
                 return self._told(before, after, found=found)
+            self._require_writable(before)
             backup = keep(before, after) if keep and not found else None
-            if self._read().text == before.text:
+            try:
                 self._replace(before, after)
-                return self._told(before, after, found=found, backup=backup)
+            except _ChangedMeanwhileError:
+                continue
+            return self._told(before, after, found=found, backup=backup)
         msg = f"{self.path} changes all the time"
         raise ConfigError(msg, "Close Codex, then run it again.")
 
@@ -182,15 +190,28 @@ class CodexConfig:
             open_to_others=os.name == "posix" and bool(mode & OPEN_TO_OTHERS),
         )
 
+    def _require_writable(self, before: _File) -> None:
+        """A file that its owner made read-only is to stay as it is; taking its place would not ask for that."""
+        if before.status and not before.status.st_mode & stat.S_IWUSR:
+            unlock = "attrib -R" if os.name == "nt" else "chmod u+w"
+            msg = f"{self.path} is read-only"
+            raise ConfigError(msg, f"To let it be changed: {unlock} {shlex.quote(str(self.path))}")
+
     def _replace(self, before: _File, after: str | None) -> None:
+        def last_look() -> None:
+            # Codex may have written it since
+            if self._read().text != before.text:
+                raise _ChangedMeanwhileError
+
         try:
             if after is None:
+                last_look()
                 Path(os.path.realpath(self.path)).unlink()
                 return
             data, status = after.encode(), before.status
             mode = stat.S_IMODE(status.st_mode) if status else 0o600
             owner = (status.st_uid, status.st_gid) if status else None
-            write_atomic(self.path, data, mode, owner)
+            write_atomic(self.path, data, mode, owner, last_look)
         except (OSError, FileAccessError, UnicodeEncodeError) as error:
             raise self._refused(error) from error
 

@@ -110,6 +110,9 @@ class CursorRoutes:
         """Ask for the login, and keep what was found for commands and the next start. Never raises."""
         import asyncio  # noqa: PLC0415
 
+        if "runner" in self.__dict__ and self.runner.starting.locked():
+            # both would write the same settings file of Cursor's; how the turn goes tells as much
+            return
         await self.agent.refresh()
         await asyncio.to_thread(self.agent.keep)
 

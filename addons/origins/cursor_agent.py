@@ -167,7 +167,9 @@ class CursorAgent:
         except TimeoutError:
             return no_answer(binary, f"took longer than {ASK_SECONDS:g} s")
         except OSError as error:
-            return no_answer(binary, f"could not be started ({error.strerror})")
+            return no_answer(
+                binary, f"could not be started ({error.strerror or type(error).__name__})"
+            )
 
     async def _login_of(self, binary: str) -> Availability:
         for arguments in STATUS:

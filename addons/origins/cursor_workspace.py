@@ -19,6 +19,8 @@ from addons.origins.paths import Env, home
 
 log = logging.getLogger(__name__)
 SHOWN_CHARACTERS = 200
+MOST_TOLD = 100
+"""Different warnings; a conversation may name any number of folders."""
 
 
 class Workspaces:
@@ -66,12 +68,13 @@ class Workspaces:
 
     def _objection(self, declared: str) -> str:
         """Why a folder that a conversation names is not taken; empty when it is. Its text may be anybody's."""
-        if not os.path.isabs(declared) or "\0" in declared:  # noqa: PTH117  any text
+        if not os.path.isabs(declared):  # noqa: PTH117  any text
             return "it is no absolute path"
-        real = os.path.realpath(declared)
         try:
+            real = os.path.realpath(declared)
             status = os.stat(real)  # noqa: PTH116
-        except OSError:
+        except (OSError, ValueError):
+            # a text that no path can be is no folder either
             return "it is not there"
         if not os.path.isdir(real):  # noqa: PTH112
             return "it is no folder"
@@ -84,7 +87,7 @@ class Workspaces:
         return own.is_relative_to(folder)
 
     def _tell_once(self, text: str) -> None:
-        if text not in self._told and len(self._told) < SHOWN_CHARACTERS:
+        if text not in self._told and len(self._told) < MOST_TOLD:
             self._told.add(text)
             log.warning("Cursor: %s", text)
 

@@ -11,6 +11,7 @@ import os
 import secrets
 import stat
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,13 +83,22 @@ class CachedFile:
         return data
 
 
+def _no_look() -> None:
+    """Whatever the file holds, it is replaced."""
+
+
 def write_atomic(
-    path: Path, data: bytes, mode: int = 0o600, owner: tuple[int, int] | None = None
+    path: Path,
+    data: bytes,
+    mode: int = 0o600,
+    owner: tuple[int, int] | None = None,
+    last_look: Callable[[], None] = _no_look,
 ) -> None:
     """Write a file so that readers, and a machine that crashes, see the old content or the new.
 
     A symlink's target is replaced, not the link. Missing folders are made with mode 0700. `owner` is user and group,
-    for root, who may write the files of others.
+    for root, who may write the files of others. `last_look` may raise when the new content lies ready, which may take a
+    while, and the old one has yet to go.
     Raises FileAccessError; the file is then unchanged.
     """
     try:
@@ -97,6 +107,7 @@ def write_atomic(
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
         try:
             _write_new(temporary, data, mode, owner)
+            last_look()
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)

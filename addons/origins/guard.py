@@ -2,7 +2,7 @@
 
 A script, started as `python -I -S guard.py LIFELINE UMASK PROGRAM ARGUMENT…`. LIFELINE is a socket whose other end the
 shim alone holds: when that closes, by intent or because the shim was killed, the program's end begins. It is told the
-program's exit code. A process of its own, so that no death of the shim, not even by SIGKILL, leaves a program behind.
+program's process group, then its exit code. A process of its own, so that no death of the shim, not even by SIGKILL, leaves a program behind.
 
 Never does: import a module of ours (each turn waits for its start), touch what the program reads and writes.
 Invariant: when it ends, nothing of the program's group is left; on Linux nothing either of what has left that group,
@@ -36,11 +36,17 @@ def main(arguments: list[str]) -> None:
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     program = _start(command, umask)
     _let_go_of_streams()
+    _tell(lifeline, program)
     code = _ended_or_ordered(program, lifeline, wake)
     if code is not None:
-        with contextlib.suppress(OSError):
-            os.write(lifeline, b"%d\n" % code)
+        _tell(lifeline, code)
     _end(program)
+
+
+def _tell(lifeline: int, number: int) -> None:
+    # The shim may be gone, which is what comes next.
+    with contextlib.suppress(OSError):
+        os.write(lifeline, b"%d\n" % number)
 
 
 def _signals_to_pipe() -> int:
@@ -65,7 +71,11 @@ def _prctl(option: int, value: int) -> None:
 
 def _start(command: list[str], umask: int) -> int:
     guard = os.getpid()
-    program = os.fork()
+    try:
+        program = os.fork()
+    except OSError as error:
+        os.write(2, f"{command[0]} cannot be started: {error.strerror}\n".encode())
+        sys.exit(NOT_STARTED)
     if not program:
         _become(command, umask, guard)
     # Both sides do it, for either may be first.

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -49,6 +51,7 @@ class Child:
         self._transports: list[asyncio.BaseTransport] = []
         self._reading: asyncio.Task[bytes] | None = None
         self._ends: list[asyncio.TimerHandle] = []
+        self._group: int | None = None
         self._ordered = False
         self._is_heard = True
         """Somebody may want what is still in the pipes."""
@@ -145,7 +148,7 @@ class Child:
         # The loop writes on while we listen. A child that reads no more gets no more, and is no error.
         transport.write(stdin)
         transport.close()
-        self.ended = spawn(_told_code(told), "a child's exit code")
+        self.ended = spawn(self._hear_guard(told), "a child's exit code")
         self.gone = spawn(self._see_it_go(told), "a child's end")
 
     async def _reader_of(self, pipe: object) -> asyncio.StreamReader:
@@ -157,11 +160,18 @@ class Child:
         self._transports.append(transport)
         return reader
 
+    async def _hear_guard(self, told: asyncio.StreamReader) -> int | None:
+        self._group = await _number(told)
+        return await _number(told)
+
     async def _see_it_go(self, told: asyncio.StreamReader) -> None:
         await asyncio.wait({self.ended})
         with contextlib.suppress(ConnectionError):
             await told.read()
-        await asyncio.to_thread(self._guard.wait)
+        if await asyncio.to_thread(self._guard.wait) < 0 and self._group:
+            # it was killed before it could do its work
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._group, signal.SIGKILL)
         for handle in self._ends:
             handle.cancel()
         if not self._is_heard:
@@ -199,7 +209,7 @@ def _start_guard(command: Command) -> tuple[subprocess.Popen[bytes], socket.sock
     return process, ours
 
 
-async def _told_code(told: asyncio.StreamReader) -> int | None:
+async def _number(told: asyncio.StreamReader) -> int | None:
     try:
         line = await told.readline()
     except ConnectionError:

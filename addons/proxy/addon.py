@@ -39,6 +39,7 @@ from addons.origins.sources import Sources
 from addons.origins.wiring import switch_origin
 from addons.proxy.engine.engine import Engine
 from addons.proxy.guard import fail_closed
+from addons.proxy.heap import HeapKeeper
 from addons.proxy.kept import LastTurns
 from addons.version import VERSION
 
@@ -72,6 +73,7 @@ class CodexShim:
         self._started = time.monotonic()
         self._background: tuple[asyncio.Task[None], ...] = ()
         self._last_turns = LastTurns()
+        self._heap = HeapKeeper()
         self._outcomes = Outcomes()
 
     # Life -------------------------------------------------------------------------------------------------
@@ -151,6 +153,7 @@ class CodexShim:
         self.books.note(record)
         self._outcomes.note(record)
         self.dashboard.turn_ended(record)
+        self._heap.turn_ended(record.bytes_in)
 
     def _more(self, sources: Sources) -> Endpoints:
         switch = switch_origin(self._env, sources.table, self._port)
@@ -192,6 +195,7 @@ class CodexShim:
         for task in self._background:
             task.cancel()
         self.dashboard.close()
+        self._heap.close()
         await self.engine.shutdown()
         await self.sources.cursor.close()
         # what a task of these has started has to be ended by it

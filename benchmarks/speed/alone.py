@@ -12,7 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.speed.scenarios import Figures, Stage
-from benchmarks.speed.systems import free_port, killed, load, script_path, shim, shim_env
+from benchmarks.speed.systems import (
+    begun,
+    finished,
+    free_port,
+    killed,
+    load,
+    script_path,
+    shim,
+    shim_env,
+)
+from benchmarks.speed.wire import Dialect
 
 STARTS = 7
 TURNS_BEFORE, TURNS_AFTER = 2_000, 20_000
@@ -35,12 +45,30 @@ def memory(upstream_port: int, folder: Path, scale: float) -> Figures:
         time.sleep(1)
         figures = {"RSS idle MiB": system.rss_mib}
         stage = Stage(system, upstream_port, scale=scale)
+        figures["RSS at 200 streams MiB"] = _loaded(stage)
         stage.answers(5)
         _turns(stage, TURNS_BEFORE)
         before = system.rss_mib
         _turns(stage, TURNS_AFTER - TURNS_BEFORE)
         figures["RSS growth from turn 2,000 to 20,000 MiB"] = system.rss_mib - before
         return figures
+
+
+def _loaded(stage: Stage) -> float:
+    """The most that 200 slow streams of all dialects took."""
+    stage.answers(50, 0.1)
+    shares: dict[Dialect, int] = {"responses": 66, "chat": 67, "messages": 67}
+    streams = [
+        begun(stage.system.job(dialect, deltas=50, streams=count, stagger=0.005))
+        for dialect, count in shares.items()
+    ]
+    most = 0.0
+    while any(each.poll() is None for each in streams):
+        most = max(most, stage.system.rss_mib)
+        time.sleep(0.1)
+    for each in streams:
+        finished(each)
+    return most
 
 
 def _turns(stage: Stage, turns: int) -> None:

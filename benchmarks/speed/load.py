@@ -15,7 +15,7 @@ from typing import cast
 import orjson
 import uvloop
 
-from benchmarks.speed.wire import MARK, TERMINALS, Dialect, request_body
+from benchmarks.speed.wire import MARK, TERMINALS, USAGES, Dialect, request_body
 
 LONGEST_SECONDS = 300.0
 
@@ -148,6 +148,8 @@ class Connection(asyncio.Protocol):
             self._wrong(f"{len(numbers)} deltas of {self._job.deltas}, or out of order")
         elif text.count(TERMINALS[self._job.dialect]) != 1:
             self._wrong("not exactly one terminal event")
+        elif USAGES[self._job.dialect] % self._job.deltas not in text:
+            self._wrong("its usage is not what the upstream said")
         elif self._counted:
             self._outcome.deltas += len(numbers)
         if self._turn and not self._turn.done():

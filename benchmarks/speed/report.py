@@ -7,6 +7,7 @@ import platform
 import statistics
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 import orjson
 
@@ -15,6 +16,9 @@ from benchmarks.speed.bounds import BARE, BOUNDS, DIRECT, SHIM, Round
 CHART = ("ChatGPT deltas/s", "chat deltas/s", "messages deltas/s")
 COLOURS = {DIRECT: "#9aa5b1", BARE: "#d98c5f", SHIM: "#2f7d6d"}
 OTHER_COLOUR = "#7a6fb0"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, CHART_FILE = DOCS / "performance.md", DOCS / "speed.svg"
+BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 
 
 def markdown(rounds: Sequence[Round], command: str) -> str:
@@ -24,6 +28,17 @@ def markdown(rounds: Sequence[Round], command: str) -> str:
         f"Python {platform.python_version()}; medians of {len(rounds)} rounds."
     )
     return "\n".join([head, "", *_bounds(rounds), "", *_figures(rounds), ""])
+
+
+def publish(rounds: Sequence[Round], over_tls: Sequence[Round], command: str) -> None:
+    """Put the run into docs/performance.md and its chart beside it."""
+    page = PAGE.read_text()
+    before, _, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2]
+    tls = ["The same routes with the upstream behind TLS:", "", *_figures(over_tls), ""]
+    table = "\n".join([markdown(rounds, command), *tls])
+    PAGE.write_text(f"{before}{BEGIN}\n\n{table}\n{END}{after}")
+    CHART_FILE.write_text(chart(rounds))
 
 
 def _bounds(rounds: Sequence[Round]) -> list[str]:

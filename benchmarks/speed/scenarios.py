@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ ROUTES: Mapping[Dialect, str] = {
     "messages": "messages",
 }
 Figures = dict[str, float]
+SETTLED_SECONDS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,10 @@ class Stage:
     scale: float = 1.0
     """Below 1 for a quick look: fewer turns, fewer deltas, less time."""
 
-    def answers(self, deltas: int, pause: float = 0.0) -> dict[str, int]:
+    def answers(self, deltas: int, pause: float = 0.0, batch: int = 1) -> dict[str, int]:
         """Tell the upstream how to answer; give what it has counted since the last time."""
-        return control(self.upstream_port, self.upstream_scheme, deltas=deltas, pause=pause)
+        port, scheme = self.upstream_port, self.upstream_scheme
+        return control(port, scheme, deltas=deltas, pause=pause, batch=batch)
 
     def scaled(self, count: int) -> int:
         """A count at this scale, at least 1."""
@@ -42,14 +45,19 @@ Scenario = Callable[[Stage], Figures]
 
 
 def first_delta(stage: Stage) -> Figures:
-    """One stream: the median time from a request to its first delta, in ms, for each route."""
+    """One stream: the median time from a request to its first delta, and CPU a turn of 5 deltas, in ms."""
     stage.answers(5)
-    return {
-        f"{ROUTES[dialect]} first delta ms": _median_ms(
-            load(stage.system.job(dialect, deltas=5, turns=stage.scaled(60), warm_up=10))
-        )
-        for dialect in DIALECTS
-    }
+    figures: Figures = {}
+    turns = stage.scaled(100)
+    for dialect in DIALECTS:
+        # a connection's first turns are no measure
+        load(stage.system.job(dialect, deltas=5, turns=10))
+        before = stage.system.cpu_seconds
+        outcome = load(stage.system.job(dialect, deltas=5, turns=turns, warm_up=10))
+        used = stage.system.cpu_seconds - before
+        figures[f"{ROUTES[dialect]} first delta ms"] = _median_ms(outcome)
+        figures[f"{ROUTES[dialect]} CPU ms/turn"] = used * 1e3 / (turns + 10)
+    return figures
 
 
 def flat_out(stage: Stage) -> Figures:
@@ -67,6 +75,26 @@ def flat_out(stage: Stage) -> Figures:
     return figures
 
 
+def cpu(stage: Stage) -> Figures:
+    """CPU in ms a thousand deltas when a read brings one delta, and when it brings 25.
+
+    In `flat_out` the load of the machine decides that, so it cannot be held against another machine's figures.
+    """
+    figures: Figures = {}
+    deltas = stage.scaled(50)
+    for dialect in DIALECTS:
+        for name, batch, streams, pause in (("one", 1, 30, 0.05), ("25", 25, 60, 0.1)):
+            stage.answers(deltas * batch, pause, batch)
+            load(stage.system.job(dialect, deltas=deltas * batch, streams=1))
+            before = stage.system.cpu_seconds
+            job = stage.system.job(dialect, deltas=deltas * batch, streams=streams, stagger=0.003)
+            outcome = load(job)
+            used = stage.system.cpu_seconds - before
+            figure = f"{ROUTES[dialect]} CPU ms/1,000 deltas, {name} a read"
+            figures[figure] = used * 1e6 / outcome.deltas
+    return figures
+
+
 def slow_streams(stage: Stage) -> Figures:
     """200 streams with a delta every 100 ms: how long a delta takes, in ms."""
     deltas = stage.scaled(100)
@@ -76,7 +104,6 @@ def slow_streams(stage: Stage) -> Figures:
         # spread over ten of the pauses, so that they do not all speak at the same moment
         outcome = load(stage.system.job(dialect, deltas=deltas, streams=200, stagger=0.005))
         figures |= _percentiles(f"{ROUTES[dialect]} 200 slow", outcome.latencies)
-    figures["RSS at 200 streams MiB"] = stage.system.rss_mib
     return figures
 
 
@@ -98,7 +125,9 @@ def behind_large_bodies(stage: Stage) -> Figures:
     slow = begun(stage.system.job("chat", deltas=deltas, streams=20, turns=2, stagger=0.003))
     # four at a time, each as long as a slow stream: about one such request a second
     load(stage.system.job("chat", deltas=deltas, body_bytes=10_000_000, streams=4, stagger=1.0))
-    return _percentiles("20 slow beside 10 MB", finished(slow).latencies)
+    figures = _percentiles("20 slow beside 10 MB", finished(slow).latencies)
+    time.sleep(SETTLED_SECONDS)
+    return {**figures, "RSS after 10 MB turns MiB": stage.system.rss_mib}
 
 
 def upstream_connections(stage: Stage) -> Figures:
@@ -111,6 +140,7 @@ def upstream_connections(stage: Stage) -> Figures:
 SCENARIOS: Mapping[str, Scenario] = {
     "first-delta": first_delta,
     "flat-out": flat_out,
+    "cpu": cpu,
     "slow-streams": slow_streams,
     "bodies": bodies,
     "behind-large-bodies": behind_large_bodies,

@@ -31,7 +31,8 @@ SLUGS: Mapping[Dialect, str] = {
     "messages": "bench-messages",
     "responses": "gpt-5.5",
 }
-CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+CODEX_HEADERS = ("originator: codex_cli_rs", "thread-id: 0b0e3c2a-thread-of-the-benchmark")
+"""With a thread, the shim also keeps an eye on prompts that change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,17 @@ class System:
             path, model = "/v1/responses", SLUGS[upstream]
         else:
             spoken, path, model = upstream, PATHS[upstream], "bench"
-        return Job(port=self.port, path=path, dialect=spoken, model=model, **fields)  # type: ignore[arg-type]
+        place = {"port": self.port, "path": path, "headers": CODEX_HEADERS}
+        return Job(dialect=spoken, model=model, **place, **fields)  # type: ignore[arg-type]
 
     @property
     def cpu_seconds(self) -> float:
-        """What the process has used so far; 0 without one."""
+        """What the process has used so far, all its threads together; 0 without one."""
         if not self.process:
             return 0.0
-        fields = _proc(self.process.pid, "stat").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        # in nanoseconds: `stat` counts hundredths of a second
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     @property
     def rss_mib(self) -> float:
@@ -114,11 +117,7 @@ def _unverified() -> ssl.SSLContext:
 
 def load(job: Job) -> Outcome:
     """Run a load in a process of its own. Raises RuntimeError when an answer was wrong."""
-    outcome = finished(begun(job))
-    if outcome.wrong:
-        msg = f"{len(outcome.wrong)} wrong answers: {outcome.wrong[0]}"
-        raise RuntimeError(msg)
-    return outcome
+    return finished(begun(job))
 
 
 def begun(job: Job) -> subprocess.Popen[bytes]:
@@ -131,11 +130,15 @@ def begun(job: Job) -> subprocess.Popen[bytes]:
 
 
 def finished(process: subprocess.Popen[bytes]) -> Outcome:
-    """Wait for a load that was begun."""
+    """Wait for a load that was begun. Raises RuntimeError when an answer was wrong."""
     assert process.stdout
     answer = process.stdout.read()
     process.wait()
-    return Outcome(**orjson.loads(answer))
+    outcome = Outcome(**orjson.loads(answer))
+    if outcome.wrong:
+        msg = f"{len(outcome.wrong)} wrong answers: {outcome.wrong[0]}"
+        raise RuntimeError(msg)
+    return outcome
 
 
 def python(module: str, *args: str, **options: object) -> subprocess.Popen[bytes]:

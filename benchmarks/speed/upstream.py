@@ -1,7 +1,7 @@
 """The upstream of the benchmark: answers each dialect with a stream of marked deltas, and counts what it was asked.
 
 Run as `python -m benchmarks.speed.upstream PORT [PEM]`; prints a line once it listens. `GET
-/control?deltas=N&pause=S` sets how the following turns are answered, and gives and resets the counts.
+/control?deltas=N&pause=S&batch=N` sets how the following turns are answered, and gives and resets the counts.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class Settings:
 
     deltas = 500
     pause = 0.0
+    batch = 1
+    """Deltas that leave in one write."""
     connections = 0
     requests = 0
 
@@ -41,6 +43,7 @@ class Settings:
         values = parse_qs(query)
         self.deltas = int(values.get("deltas", [self.deltas])[0])
         self.pause = float(values.get("pause", [self.pause])[0])
+        self.batch = int(float(values.get("batch", [self.batch])[0]))
         counts = orjson.dumps({"connections": self.connections, "requests": self.requests})
         self.connections = self.requests = 0
         return counts
@@ -105,18 +108,20 @@ class Connection(asyncio.Protocol):
             return
         SETTINGS.requests += 1
         turn = script(dialect, SETTINGS.deltas)
-        self._task = asyncio.ensure_future(self._stream(turn, SETTINGS.deltas, SETTINGS.pause))
+        self._task = asyncio.ensure_future(self._stream(turn, SETTINGS.deltas))
 
     def _whole(self, body: bytes) -> None:
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
         self.transport.write(head % len(body) + body)
 
-    async def _stream(self, turn: Script, deltas: int, pause: float) -> None:
+    async def _stream(self, turn: Script, deltas: int) -> None:
+        pause, batch = SETTINGS.pause, SETTINGS.batch
         self.transport.write(HEAD + _chunk(turn.opening))
-        for number in range(deltas):
-            # one write an event, streams taking turns: what a busy provider's network looks like
+        for first in range(0, deltas, batch):
+            # a write an event, streams taking turns: what a busy provider's network looks like
             await asyncio.sleep(pause)
-            self.transport.write(_chunk(turn.delta(number)))
+            numbers = range(first, min(first + batch, deltas))
+            self.transport.write(b"".join(_chunk(turn.delta(number)) for number in numbers))
         self.transport.write(_chunk(turn.closing) + b"0\r\n\r\n")
 
 

@@ -27,6 +27,12 @@ TERMINALS: dict[Dialect, bytes] = {
     "messages": b'"type":"message_stop"',
     "responses": b'"type":"response.completed"',
 }
+USAGES: dict[Dialect, bytes] = {
+    "chat": b'"completion_tokens":%d',
+    "messages": b'"usage":{"output_tokens":%d',
+    "responses": b'"output_tokens":%d',
+}
+"""How the number of deltas stands in an answer's usage."""
 INPUT_TOKENS = 1000
 
 

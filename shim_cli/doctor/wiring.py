@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from addons.core.catalog import problems_of
+from addons.core.codex_provider import TOKEN_HEADER
 from addons.origins.files import CachedFile, FileAccessError
 from addons.origins.paths import catalog_file, home
 from shim_cli.codex_config import CodexConfig, Provider, loopback_origins
 from shim_cli.defaults import PROVIDER_ID, serve_command
 from shim_cli.doctor.finding import Found, Subject
-from shim_cli.health import listens, probe
+from shim_cli.health import admits, listens, probe
 from shim_cli.older_shims import older_folders
+from shim_cli.processes import is_another_users
 
 OLDER = "codex-shim disable --older"
 LOGIN_KEYS = ("env_key", "experimental_bearer_token", "auth")
@@ -31,6 +33,9 @@ def wiring(subject: Subject) -> Iterator[Found]:
     if not config.exists:
         yield "INFO", f"{config.path} does not exist: Codex does not use the shim"
     else:
+        if config.profile:
+            legacy = f"it chooses the profile {config.profile!r}: Codex 0.169 and newer does not start with that line"
+            yield "WARN", f"{config.path}: {legacy}", edit
         yield from _chosen(subject, config)
         yield from _catalog(subject, config)
         yield from _dead_routes(subject, config)
@@ -68,7 +73,12 @@ def _target(provider: Provider, config: CodexConfig) -> Iterator[Found]:
     if origin is None:
         return
     health = probe(origin.port)
-    if health.state == "running":
+    if health.state == "running" and not _is_admitted(provider, health.url, origin.port):
+        refused = (
+            f"the shim at {origin} refuses the local token that stands here: every turn would fail"
+        )
+        yield "FAIL", f"{config.path}: {refused}", "codex-shim enable"
+    elif health.state == "running":
         yield "OK", f"{config.path}: Codex uses the shim at {origin}"
     elif provider.key == PROVIDER_ID:
         state = "nothing listens there" if health.state == "stopped" else health.reason
@@ -76,6 +86,15 @@ def _target(provider: Provider, config: CodexConfig) -> Iterator[Found]:
         yield "FAIL", f"{config.path}: {dead}", serve_command(origin.port)
     else:
         yield "INFO", f"{config.path}: Codex uses {provider.key} at {origin}, which is no shim"
+
+
+def _is_admitted(provider: Provider, url: str, port: int) -> bool:
+    """Whether turns would be let in, with the token that Codex sends. Another process's environment is not known."""
+    if provider.table.get("env_http_headers") or is_another_users(port):
+        return True
+    headers = provider.table.get("http_headers")
+    token = headers.get(TOKEN_HEADER, "") if isinstance(headers, dict) else ""
+    return admits(url, str(token))
 
 
 def _provider_faults(provider: Provider) -> Iterator[str]:

@@ -148,6 +148,15 @@ def a_config_that_is_no_text(stage: Stage) -> None:
     stage.user.config.write_bytes(b"a = '\xff'\n")
 
 
+def a_config_with_a_profile(stage: Stage) -> None:
+    text = 'profile = "work"\n[profiles.work]\nmodel = "o3"\n'
+    _write(stage.user.config, text).chmod(0o600)
+
+
+def a_config_that_is_read_only(stage: Stage) -> None:
+    _write(stage.user.config, 'model = "o3"\n').chmod(0o400)
+
+
 def a_config_that_leads_nowhere(stage: Stage) -> None:
     stage.user.config.unlink()
     stage.user.config.symlink_to(stage.user.home / "gone.toml")
@@ -184,6 +193,6 @@ PREPARATIONS = {
         a_record_of_a_shim_that_has_ended, turns_that_were_recorded, a_ledger_that_is_broken,
         a_config_that_is_no_text, a_config_that_leads_nowhere, a_config_that_leaves_no_place,
         a_config_with_a_block_that_was_broken, a_config_that_would_be_broken_without_the_block,
-        a_lost_config_folder,
+        a_config_with_a_profile, a_config_that_is_read_only, a_lost_config_folder,
     )
 }  # fmt: skip

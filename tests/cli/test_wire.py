@@ -66,7 +66,9 @@ def test_there_and_back(user: User) -> None:
     assert user.run("enable").stdout.startswith("Codex uses two already")
 
     disabled = user.run("disable")
-    assert (disabled.returncode, disabled.stderr) == (0, "")
+    assert disabled.returncode == 0
+    # a machine that is at its limit takes a second and more, which is told
+    assert disabled.stderr in {"", "its turns have up to 10 s to end…\n"}
     assert user.config.read_bytes() == OWN
     assert not is_up(user.port)
     again = user.run("disable")

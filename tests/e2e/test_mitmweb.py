@@ -152,12 +152,18 @@ def test_deleted_turn_ends_like_a_killed_one(desk: Desk) -> None:
     assert desk.web.turns() == []
 
 
+def replay(desk: Desk, flow: str) -> None:
+    """Press the button when nothing is being sent again: mitmproxy would refuse a flow that is."""
+    desk.web.wait_for(lambda: desk.web.command("replay.client.count") == 0)
+    desk.web.act(flow, "replay")
+
+
 def test_replay_is_translated_again_with_the_key_of_today(desk: Desk) -> None:
     desk.chat.play(say("apricot"), say("apricot again"))
     assert desk.user.exec(PROMPT).messages == ["apricot"]
     flow = desk.web.turn()
 
-    desk.web.act(flow, "replay")
+    replay(desk, flow)
     desk.web.wait_for(lambda: len(desk.chat.bodies) == 2 and desk.web.ended(flow))
     first, second = desk.chat.bodies
     assert first == second
@@ -166,12 +172,12 @@ def test_replay_is_translated_again_with_the_key_of_today(desk: Desk) -> None:
     # a new key, and another model of another dialect: nothing of the first translation is left
     write_settings(desk.settings, desk.upstreams, "sk-not-the-key-of-the-upstream")
     desk.web.edit(flow, desk.web.body(flow).decode().replace(f'"model":"{SLUGS["chat"]}"', f'"model":"{SLUGS["messages"]}"'))  # fmt: skip
-    desk.web.act(flow, "replay")
+    replay(desk, flow)
     messages = desk.upstreams["messages"]
     desk.web.wait_for(lambda: messages.requests and desk.web.ended(flow))
     assert messages.requests[-1].header("x-api-key") == "sk-not-the-key-of-the-upstream"
     write_settings(desk.settings, desk.upstreams, KEY)
     messages.play(say("apricot of the messages API"))
-    desk.web.act(flow, "replay")
+    replay(desk, flow)
     desk.web.wait_for(lambda: messages.bodies and "messages API" in desk.web.view(flow, "response")["text"])  # fmt: skip
     assert PROMPT in json.dumps(messages.bodies[-1])

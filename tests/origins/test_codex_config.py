@@ -182,6 +182,41 @@ def test_an_edit_made_between_reading_and_writing_is_kept(
     assert user.path.read_bytes() == OWN + b"\r\nadded = 2\r\n"
 
 
+def test_an_edit_made_while_the_new_file_goes_to_disk_is_kept(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user.path.write_bytes(OWN)
+    edits = [b"\r\nadded = 2\r\n"]
+    fsync = os.fsync
+
+    def slow(descriptor: int) -> None:
+        fsync(descriptor)
+        # the backup and the journal were written before
+        if edits and any(".config.toml." in path.name for path in user.home.glob(".*.tmp")):
+            user.path.write_bytes(OWN + edits.pop())
+
+    monkeypatch.setattr("addons.origins.files.os.fsync", slow)
+    user.config.wire(config())
+    assert not edits
+    assert b"added = 2" in user.path.read_bytes()
+    user.config.unwire()
+    assert user.path.read_bytes() == OWN + b"\r\nadded = 2\r\n"
+
+
+@pytest.mark.parametrize("act", ["wire", "unwire"])
+def test_a_file_that_was_made_read_only_stays_as_it_is(user: User, act: str) -> None:
+    user.path.write_bytes(OWN)
+    if act == "unwire":
+        user.config.wire(config())
+    before = user.path.read_bytes()
+    user.path.chmod(0o444)
+    with pytest.raises(ConfigError, match="is read-only") as told:
+        user.config.wire(config()) if act == "wire" else user.config.unwire()
+    assert user.path.read_bytes() == before
+    assert str(user.path) in told.value.advice
+    user.path.chmod(0o600)
+
+
 def test_a_file_that_never_rests_is_given_up(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     user.path.write_bytes(OWN)
 

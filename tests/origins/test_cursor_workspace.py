@@ -46,7 +46,20 @@ def test_without_one_it_is_where_the_shim_was_started(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["root", "home", "above", "link", "file", "gone", "relative", "nul", "empty"]
+    "kind",
+    [
+        "root",
+        "home",
+        "above",
+        "link",
+        "file",
+        "gone",
+        "relative",
+        "nul",
+        "surrogate",
+        "long",
+        "empty",
+    ],
 )
 def test_a_folder_that_must_not_be_trusted_is_left_and_told(
     place: Place, kind: str, caplog: pytest.LogCaptureFixture
@@ -62,6 +75,8 @@ def test_a_folder_that_must_not_be_trusted_is_left_and_told(
         "gone": str(place.project / "gone"),
         "relative": "project",
         "nul": f"{place.project}\0",
+        "surrogate": "/\ud800",
+        "long": "/" + "x" * 100_000,
         "empty": "..",
     }[kind]
     with caplog.at_level(logging.WARNING):

@@ -101,17 +101,35 @@ async def test_ending_it_ends_all_that_it_has_started(tmp_path: Path, stays: str
     child.end()
 
 
-@on_linux
-async def test_a_guard_that_is_killed_takes_its_program_with_it(tmp_path: Path) -> None:
+async def test_a_guard_that_is_killed_takes_its_program_and_its_group_with_it(
+    tmp_path: Path,
+) -> None:
     child = await Child.start(python(SPREADS, str(tmp_path / "family"), "stays"))
-    family = await family_of(tmp_path / "family")
+    in_group, elsewhere, program = await family_of(tmp_path / "family")
     os.kill(child.pid, signal.SIGKILL)
     await asyncio.wait({child.gone})
     assert await child.exit_code(0) is None
+    await all_gone([in_group, program])
+    os.kill(elsewhere, signal.SIGKILL)
+    await child.end_and_wait()
+
+
+@on_linux
+async def test_a_guard_and_a_shim_that_are_killed_take_the_program_with_them(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "family"
+    command = [sys.executable, "-c", DIES, SPREADS, str(path)]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root) as ours:  # noqa: ASYNC220  as a user's shell would
+        family = await family_of(path)
+        guards = Path(f"/proc/{ours.pid}/task/{ours.pid}/children").read_text().split()  # noqa: ASYNC240
+        for pid in (ours.pid, *map(int, guards)):
+            os.kill(pid, signal.SIGKILL)
+    assert guards
     await all_gone(family[2:])
     for pid in family[:2]:
         os.kill(pid, signal.SIGKILL)
-    await child.end_and_wait()
 
 
 async def test_a_guard_that_is_asked_to_end_ends_all(tmp_path: Path) -> None:

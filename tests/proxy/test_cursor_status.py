@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,20 @@ async def test_the_last_answer_serves_until_the_next(home: CursorHome) -> None:
     home.fake.login("hangs")
     async with cursor_shim(home) as shim:
         assert await reason(shim) == ""
+
+
+async def test_the_login_is_not_asked_for_while_a_child_starts(home: CursorHome) -> None:
+    """Both write Cursor's settings file at their start."""
+    home.more = {"CODEX_SHIM_CURSOR_STATUS_SECONDS": "600"}
+    home.fake.play("waits_to_begin")
+    async with cursor_shim(home) as shim:
+        await shim.is_live()
+        turn = asyncio.ensure_future(shim.turn())
+        await until(lambda: home.fake.turns)
+        asked = home.fake.asked
+        await shim.shim.sources.cursor.look()
+        assert home.fake.asked == asked
+        (home.fake.notes / "begin-0").touch()
+        assert check((await turn).body)["type"] == "response.completed"
+        await shim.shim.sources.cursor.look()
+        assert home.fake.asked > asked

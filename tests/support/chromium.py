@@ -43,6 +43,10 @@ LARGEST_MESSAGE = 64 * 1024 * 1024
 START_SECONDS = 40.0
 
 
+class NavigatedError(Exception):
+    """The page was left for another one while it was asked."""
+
+
 class Page:
     """One tab."""
 
@@ -63,6 +67,8 @@ class Page:
             assert message is not None, "Chromium closed the connection"
             answer: dict[str, Any] = json.loads(message)
             if answer.get("id") == number:
+                if "navigated" in answer.get("error", {}).get("message", ""):
+                    raise NavigatedError
                 assert "error" not in answer, answer
                 result: dict[str, Any] = answer["result"]
                 return result
@@ -85,11 +91,17 @@ class Page:
         """Return as soon as an expression is true. Raises TimeoutError, with what the page shows."""
         try:
             async with asyncio.timeout(seconds):
-                while not await self.evaluate(script):  # noqa: ASYNC110  what is watched has no event
+                while not await self._holds(script):  # noqa: ASYNC110  what is watched has no event
                     await asyncio.sleep(0.05)
         except TimeoutError:
             msg = f"{script}\n{await self.text()}"
             raise TimeoutError(msg) from None
+
+    async def _holds(self, script: str) -> bool:
+        try:
+            return bool(await self.evaluate(script))
+        except NavigatedError:
+            return False
 
     async def screenshot(self, path: Path) -> None:
         """Keep what is seen."""

@@ -43,6 +43,7 @@ from addons.core.wire.chat_shapes import (
     text_of,
     usage_in,
 )
+from addons.core.wire.halves import Halves
 from addons.core.wire.known_delta import KnownDelta
 from addons.core.wire.responses import Usage
 from addons.core.wire.sse import BOM, SseEvent, SseReader, parse_block
@@ -67,6 +68,7 @@ class ChatReader:
         "_calls",
         "_details",
         "_ended",
+        "_halves",
         "_head",
         "_known",
         "_late",
@@ -85,6 +87,7 @@ class ChatReader:
         self._limit = event_bytes
         self._sse = SseReader(event_bytes)
         self._calls = Calls(conversation, target.lineage)
+        self._halves = Halves()
         self._known: KnownDelta | None = None
         self._head: bytes | None = b""
         self._body: bytearray | None = None
@@ -165,7 +168,9 @@ class ChatReader:
         try:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
-            return list(self._failed(f"sent an event that is no JSON: {_shown(data)}"))
+            chunk = self._halves.loads(data)
+            if chunk is None:
+                return list(self._failed(f"sent an event that is no JSON: {_shown(data)}"))
         return list(self._chunk(chunk, event.name)) if isinstance(chunk, dict) else []
 
     def _close(self, events: Iterable[Event]) -> Iterator[Event]:

@@ -25,6 +25,7 @@ from addons.core.translate.events import (
     UsageSeen,
 )
 from addons.core.upstream_errors import printable, upstream_problem
+from addons.core.wire.halves import Halves
 from addons.core.wire.known_delta import KnownDelta
 from addons.core.wire.messages_blocks import Blocks
 from addons.core.wire.messages_shapes import (
@@ -51,7 +52,7 @@ DONE = b"[DONE]"
 class MessagesReader:
     """Reads one answer, streamed or whole. `form` is the tool whose input is the answer's text."""
 
-    __slots__ = ("_blocks", "_body", "_counts", "_ended", "_head", "_known", "_late", "_limit", "_reason", "_sse", "_target")  # fmt: skip
+    __slots__ = ("_blocks", "_body", "_counts", "_ended", "_halves", "_head", "_known", "_late", "_limit", "_reason", "_sse", "_target")  # fmt: skip
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class MessagesReader:
         self._limit = event_bytes
         self._sse = SseReader(event_bytes)
         self._blocks = Blocks(conversation, target.lineage, form)
+        self._halves = Halves()
         self._known: KnownDelta | None = None
         self._head: bytes | None = b""
         self._body: bytearray | None = None
@@ -141,13 +143,18 @@ class MessagesReader:
         try:
             value = orjson.loads(data)
         except orjson.JSONDecodeError:
-            if self._reason is None:
-                yield from self._failed(f"sent an event that is no JSON: {_shown(data)}")
-            else:
-                # The answer is whole; only the last bytes of its last event are missing.
-                yield from self._stop()
-            return
+            value = self._halves.loads(data)
+            if value is None:
+                yield from self._unreadable(data)
+                return
         yield from self._said(obj(value), event.name)
+
+    def _unreadable(self, data: bytes) -> Iterator[Event]:
+        if self._reason is None or self._late:
+            yield from self._failed(f"sent an event that is no JSON: {_shown(data)}")
+        else:
+            # The answer is whole; only the last bytes of its last event are missing.
+            yield from self._stop()
 
     def _said(self, event: Json, name: str) -> Iterator[Event]:
         kind = string(event.get("type")) or name

@@ -17,7 +17,7 @@ from mitmproxy import ctx, http
 from mitmproxy.connection import Client, Connection
 from mitmproxy.net.server_spec import ServerSpec
 from mitmproxy.net.tls import starts_like_tls_record
-from mitmproxy.proxy import layer
+from mitmproxy.proxy import commands, layer
 from mitmproxy.proxy.layers import modes, tls
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
@@ -27,7 +27,7 @@ from addons.core.errors import Problem, problem_of
 from addons.core.limits import Limits
 from addons.core.record import TurnRecord
 from addons.core.turn import Fault, FaultKind, Front
-from addons.proxy.engine import closing, listening, replay
+from addons.proxy.engine import closing, listening, reads, replay
 from addons.proxy.engine.downstream import http_response
 from addons.proxy.engine.intake import NOT_ADMITTED, Admission
 from addons.proxy.engine.layer import ShimHttpLayer, take_credentials
@@ -45,12 +45,19 @@ _LOOK_SECONDS = 0.02
 ProxyFor = Callable[[Origin], Origin | None]
 
 
+RunHook = Callable[[commands.StartHook], bool]
+"""Runs a hook at once, if it can: where no addon waits and nobody holds flows. It does not raise."""
 OnTurn = Callable[[TurnRecord], None]
 """Told of each turn that has ended, on the event loop: it must not wait and not raise."""
 
 
 def nobody_listens(_: TurnRecord) -> None:
     """What ended turns came to is kept nowhere."""
+
+
+def run_none(_: commands.StartHook) -> bool:
+    """Every hook is left to mitmproxy, which gives it a task of its own."""
+    return False
 
 
 def no_proxy(_: Origin) -> None:
@@ -77,6 +84,7 @@ class Engine:
         self.now = now
         self.capture_bytes = 0
         """How much of each body on the wire is kept beside its flow. 0 keeps none."""
+        self.run_hook: RunHook = run_none
         self._proxy_for = proxy_for
         self._on_turn = on_turn
         self._turns: dict[str, OutletStream] = {}
@@ -208,6 +216,11 @@ class Engine:
         proxyserver = ctx.master.addons.get("proxyserver")
         found: ConnectionHandler | None = proxyserver.connections.get(client.id)
         return found
+
+    def read_widely(self, client: Client) -> None:
+        """Take what a client sends in large pieces."""
+        if handler := self._handler_of(client):
+            reads.read_widely(handler, client)
 
     def see_closed(self, client: Client, connection: Connection) -> None:
         """Make sure that a connection, once its task has ended, is closed and reported."""

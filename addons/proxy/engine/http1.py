@@ -8,10 +8,12 @@ and a head has limits of size and time. Validation stays with h11 and mitmproxy.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import cast
 
 import h11
-from h11._readers import ChunkedReader
+from h11._readers import ChunkedReader, ContentLengthReader
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.net.http import http1
@@ -113,6 +115,15 @@ def _plain_chunks(connection: Http1Connection) -> list[bytes]:
     return parts
 
 
+Relay = Callable[[int, bytes], Iterable[commands.Command]]
+"""Stream id and a part of its body → what to do about it."""
+
+
+def receive(stream_id: int, data: bytes) -> ReceiveHttp:
+    """Hand a part of an answer to its stream."""
+    return ReceiveHttp(ResponseData(stream_id, data))
+
+
 class JoinedReads(Http1Connection):
     """The body half of both sides."""
 
@@ -122,7 +133,7 @@ class JoinedReads(Http1Connection):
         try:
             for part in joined_events(self, at_eof=isinstance(event, events.ConnectionClosed)):
                 if isinstance(part, h11.Data):
-                    yield ReceiveHttp(self.ReceiveData(self.stream_id, bytes(part.data)))
+                    yield from self._part(bytes(part.data))
                 else:
                     yield ReceiveHttp(self.ReceiveEndOfMessage(self.stream_id))
                     yield from self._body_done()
@@ -134,6 +145,11 @@ class JoinedReads(Http1Connection):
                     self.stream_id, BROKEN_BODY, code=self.ReceiveProtocolError.code
                 )
             )
+
+    def _part(self, data: bytes) -> Iterable[commands.Command]:
+        """What becomes of a part of the body."""
+        assert self.stream_id is not None  # noqa: S101  a body has a stream
+        return (ReceiveHttp(self.ReceiveData(self.stream_id, data)),)
 
     def _before_broken_end(self) -> CommandGenerator[None]:
         """What the other side is told of its broken framing."""
@@ -152,8 +168,18 @@ class ListenerHttp1(JoinedReads, Http1Server):
         self._limits = limits
         self._deadline: commands.RequestWakeup | None = None
         """Set while a head is under way: idle connections may stay."""
-        self._chunks = False
+        self.chunks = False
         """Whether the answer under way is chunked."""
+
+    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        """Pass a part of a long body on as it came: h11 would copy it three times."""
+        if type(event) is events.DataReceived and not self.buf and self.state == self.read_body:
+            reader = self.body_reader
+            # the last part, and what may follow it, is h11's to see
+            if isinstance(reader, ContentLengthReader) and len(event.data) < reader._remaining:  # noqa: SLF001
+                reader._remaining -= len(event.data)  # noqa: SLF001
+                return cast("CommandGenerator[None]", iter(self._part(event.data)))
+        return super().handle_event(event)
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if not isinstance(event, events.Wakeup):
@@ -163,13 +189,17 @@ class ListenerHttp1(JoinedReads, Http1Server):
 
     def send(self, event: HttpEvent) -> CommandGenerator[None]:
         """Frame an answer's data without looking its head up again for each part of it."""
-        if isinstance(event, ResponseData) and event.data and self._chunks:
-            yield commands.SendData(self.conn, b"%x\r\n%b\r\n" % (len(event.data), event.data))
+        if isinstance(event, ResponseData) and event.data and self.chunks:
+            yield self.chunk(event.data)
             return
         if isinstance(event, ResponseHeaders):
             coding = event.response.headers.get("transfer-encoding", "")
-            self._chunks = "chunked" in coding.lower()
+            self.chunks = "chunked" in coding.lower()
         yield from super().send(event)
+
+    def chunk(self, data: bytes) -> commands.SendData:
+        """Frame a part of a chunked answer. An empty one would end it."""
+        return commands.SendData(self.conn, b"%x\r\n%b\r\n" % (len(data), data))
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
         """Refuse a bad, endless or slow head in JSON, without a flow and without an echo of it."""
@@ -221,11 +251,29 @@ class UpstreamHttp1(JoinedReads, Http1Client):
     """What we talk to upstreams with. A connection becomes one once it is established."""
 
     _head_bytes: int
+    _relay: Relay
 
-    def begin(self, head_bytes: int) -> None:
+    def begin(self, head_bytes: int, relay: Relay) -> None:
         """Read heads our way, the first one too: its state was bound while the class was still mitmproxy's."""
         self._head_bytes = head_bytes
+        self._relay = relay
         self.state = self.read_headers
+
+    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        """Take plain chunks without the generators that a rarer event passes through."""
+        if type(event) is not events.DataReceived or self.state != self.read_body:
+            return super().handle_event(event)
+        self.buf += event.data
+        parts = _plain_chunks(self)
+        found = self._part(parts[0] if len(parts) == 1 else b"".join(parts)) if parts else ()
+        if not self.buf:
+            return cast("CommandGenerator[None]", iter(found))
+        rest = super().handle_event(events.DataReceived(event.connection, b""))
+        return cast("CommandGenerator[None]", chain(found, rest))
+
+    def _part(self, data: bytes) -> Iterable[commands.Command]:
+        assert self.stream_id is not None  # noqa: S101  a body has a stream
+        return self._relay(self.stream_id, data)
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
         """Skip heads that only announce the real one; end the attempt when a head has no end."""

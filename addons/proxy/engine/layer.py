@@ -7,6 +7,8 @@ turn of the connection gets its typed answer, and the client is never left waiti
 from __future__ import annotations
 
 import logging
+from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from mitmproxy import http
@@ -15,6 +17,7 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import (
+    GetHttpConnection,
     GetHttpConnectionCompleted,
     HttpLayer,
     HTTPMode,
@@ -27,7 +30,8 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client
 from addons.core.credential import Secret
 from addons.core.headers import CLIENT_CREDENTIALS, LABEL, canonical
 from addons.core.turn import Fault
-from addons.proxy.engine.http1 import ListenerHttp1, UpstreamHttp1
+from addons.proxy.engine.http1 import ListenerHttp1, UpstreamHttp1, receive
+from addons.proxy.engine.joined import JoinedWrites
 from addons.proxy.engine.messages import ConnectDeadline, Injected, InjectedEvent, SafeLog, Signal
 from addons.proxy.engine.stream import TurnStream
 
@@ -49,18 +53,43 @@ class ShimHttpLayer(HttpLayer):
     # Events -----------------------------------------------------------------------------------------------
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        writes = JoinedWrites()
         try:
             if isinstance(event, events.Start):
                 self._engine.see_closed(self.context.client, self.context.client)
-            for command in self._on_event(event):
+                self._engine.read_widely(self.context.client)
+            for command in self._commands(event):
+                if type(command) is commands.SendData:
+                    yield from writes.add(command)
+                    continue
+                yield from writes.take()
                 yield _without_quotes(command)
                 if isinstance(command, commands.OpenConnection):
                     self._engine.see_closed(self.context.client, command.connection)
+            yield from writes.take()
         except Exception as error:  # noqa: BLE001  border two: failures of the protocol code
+            yield from writes.take()
             yield from self._end_turns(self._engine.internal_fault(error))
 
+    def _commands(self, event: events.Event) -> CommandGenerator[None]:
+        """What an event leads to. A hook that can be run at once is; the turn goes on when the event is done with.
+
+        Not earlier: the protocol code is not made to be entered again in the middle of an event.
+        """
+        todo = deque([event])
+        while todo:
+            for command in self._on_event(todo.popleft()):
+                if not isinstance(command, commands.StartHook) or not self._engine.run_hook(
+                    command
+                ):
+                    yield command
+                elif command.blocking:
+                    todo.append(events.HookCompleted(command))
+
     def _on_event(self, event: events.Event) -> CommandGenerator[None]:
-        if isinstance(event, InjectedEvent):
+        if type(event) is events.DataReceived and event.connection in self.connections:
+            yield from self.event_to_child(self.connections[event.connection], event)
+        elif isinstance(event, InjectedEvent):
             yield from self._on_injected(event)
         elif isinstance(event, events.Wakeup) and event.command not in self.command_sources:
             return
@@ -179,7 +208,31 @@ class ShimHttpLayer(HttpLayer):
     def _read_our_way(self, protocol: layer.Layer) -> None:
         if type(protocol) is Http1Client:
             protocol.__class__ = UpstreamHttp1
-            cast("UpstreamHttp1", protocol).begin(self._engine.limits.head_bytes)
+            cast("UpstreamHttp1", protocol).begin(self._engine.limits.head_bytes, self._relayed)
+
+    def is_connected(self, wanted: GetHttpConnection) -> bool:
+        """Whether a connection is at hand that needs no time to be made."""
+        return any(
+            connection.connected and wanted.connection_spec_matches(connection)
+            for connection in self.connections
+            if connection is not self.context.client
+            and connection not in self.waiting_for_establishment
+        )
+
+    def _relayed(self, wire_id: int, data: bytes) -> Iterable[commands.Command]:
+        """What a part of an upstream's answer leads to.
+
+        Most are deltas of a stream: they become the client's bytes right here, past the events in between.
+        """
+        stream = self.streams.get(wire_id)
+        client = self.connections[self.context.client]
+        if isinstance(stream, TurnStream) and type(client) is ListenerHttp1 and client.chunks:
+            written = stream.relayed_at_once(wire_id, data)
+            if written is not None:
+                sent = (client.chunk(written),) if written else ()
+                # an empty part is a look at the stream: something has to be done
+                return (*sent, receive(wire_id, b"")) if stream.has_more_to_do else sent
+        return (receive(wire_id, data),)
 
     def close(self, connection: Connection) -> CommandGenerator[None]:
         """Close an upstream connection, with what carries it when a proxy stands between. Nobody hears its rest."""

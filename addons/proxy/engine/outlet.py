@@ -122,9 +122,14 @@ class OutletStream(IntakeStream):
         self.clock.heard()
         if not data:
             return
+        self.gives(data)
+        yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
+
+    def gives(self, data: bytes) -> None:
+        """Note what the client is given of the stream."""
         if self.downstream.completes_data_event(data):
             self.clock.served()
-        yield from self._write(data)
+        self._note(data)
 
     def give_heartbeat(self) -> CommandGenerator[None]:
         """Show the client that the turn lives, where that is safe."""
@@ -132,11 +137,14 @@ class OutletStream(IntakeStream):
         if self.downstream.takes_heartbeat:
             yield from self._write(HEARTBEAT)
 
-    def _write(self, data: bytes) -> CommandGenerator[None]:
+    def _note(self, data: bytes) -> None:
         self.recorder.wrote(data)
         # a stream of a page's own data may run for days
         if self._keeps_body and self.record.slug:
             self.response_body_buf += data
+
+    def _write(self, data: bytes) -> CommandGenerator[None]:
+        self._note(data)
         yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
 
     # Wake-ups ---------------------------------------------------------------------------------------------

@@ -65,6 +65,7 @@ class TurnStream(OutletStream):
     _collected = b""
     _collect_limit = 0
     _lingers = False
+    _broken: Exception | None = None
 
     # Events -----------------------------------------------------------------------------------------------
 
@@ -177,14 +178,17 @@ class TurnStream(OutletStream):
 
     def _connect(self, origin: Origin) -> CommandGenerator[tuple[Server | None, str | None]]:
         self.connect_timed_out = False
-        deadline = ConnectDeadline(self.limits.connect_seconds)
-        yield deadline
-        reply = yield GetHttpConnection(
+        wanted = GetHttpConnection(
             (origin.host, origin.port),
             origin.scheme == "https",
             self._engine.upstream_proxy(origin),
             "tcp",
         )
+        deadline = None
+        if not self._layer.is_connected(wanted):
+            deadline = ConnectDeadline(self.limits.connect_seconds)
+            yield deadline
+        reply = yield wanted
         self._layer.forget_wakeup(deadline)
         return cast("tuple[Server | None, str | None]", reply)
 
@@ -246,9 +250,38 @@ class TurnStream(OutletStream):
             if step.opening:
                 yield from self.give(step.opening)
 
+    def relayed_at_once(self, wire_id: int, data: bytes) -> bytes | None:
+        """What the client is given of one read, for who writes it at once; None: it has to come as an event."""
+        if (
+            self.server_state != self.state_relay
+            or self._paused
+            or self.ended
+            or not self.upstream.hears(wire_id)
+        ):
+            return None
+        self.recorder.heard(data)
+        self.clock.heard()
+        try:
+            written = self.translator.feed(data) if self.translator else data
+        except Exception as error:  # noqa: BLE001  raised again inside the border, with the event that follows
+            self._broken = error
+            return b""
+        if written:
+            self.gives(written)
+        return written
+
+    @property
+    def has_more_to_do(self) -> bool:
+        """Whether what was relayed at once leads to more than bytes."""
+        if self._broken:
+            return True
+        return bool(self.translator and self.translator.terminal and not self._lingers)
+
     def state_relay(self, event: events.Event) -> CommandGenerator[None]:
         """Stream what the upstream says through the translator."""
         if isinstance(event, ResponseData):
+            if self._broken:
+                raise self._broken
             self.recorder.heard(event.data)
             yield from self._translate(event.data)
         elif isinstance(event, ResponseEndOfMessage):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -189,3 +192,47 @@ def test_a_folder_of_an_older_shim_that_codex_reads_is_told(
         "INFO",
         f"{catalog.parent} was left by an older shim: nothing here reads it",
     )
+
+
+def guarded(token: str) -> Iterator[int]:
+    """A shim that wants this token for its data."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            knows = self.headers.get("x-codex-shim-token") == token
+            body = json.dumps(HEALTHY).encode()
+            self.send_response(200 if self.path == "/health" or knows else 403)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("line", "level"),
+    [
+        ('http_headers = { "x-codex-shim-token" = "right-hush" }', "OK"),
+        ('http_headers = { "x-codex-shim-token" = "wrong-hush" }', "FAIL"),
+        ('http_headers = { "x-codex-shim-token" = "no\\nheader-hush" }', "OK"),
+        ("", "FAIL"),
+        ('env_http_headers = { "x-codex-shim-token" = "X" }', "OK"),
+    ],
+)
+def test_a_token_that_the_shim_refuses_is_a_failure(
+    env: dict[str, str], line: str, level: str
+) -> None:
+    with contextmanager(guarded)("right-hush") as port:
+        configure(env, TOP + PROVIDER + line + "\n", port)
+        [first, *_] = whole(env, "Codex config")
+    assert first.level == level
+    assert (first.advice == "codex-shim enable") is (level == "FAIL")
+    assert "hush" not in first.message

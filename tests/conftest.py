@@ -1,0 +1,15 @@
+"""How many examples a property is tried with. No profile has a deadline: a loaded machine is no fault of the code."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("usual", deadline=None)
+settings.register_profile(
+    "deep", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow]
+)
+if not os.environ.get("CI"):
+    # There hypothesis has a profile of its own, in which every run tries the same examples.
+    settings.load_profile("usual")
