@@ -164,12 +164,12 @@ class MessagesReader:
             yield from self._started(obj(event.get("message")))
         elif kind == "content_block_start":
             self._late = self._reason is not None
-            yield from self._blocks.start(event.get("index"), obj(event.get("content_block")))
+            yield from self._blocks.start(_place(event), obj(event.get("content_block")))
         elif kind == "content_block_delta":
             self._late = self._reason is not None
-            yield from self._blocks.delta(event.get("index"), obj(event.get("delta")))
+            yield from self._blocks.delta(_place(event), obj(event.get("delta")))
         elif kind == "content_block_stop":
-            yield from self._blocks.stop(event.get("index"))
+            yield from self._blocks.stop(_place(event))
         elif kind == "message_delta":
             yield from self._ending(obj(event.get("delta")), obj(event.get("usage")))
         elif kind == "message_stop":
@@ -266,3 +266,9 @@ def _text_in(event: Any) -> object:
 
 def _shown(data: bytes) -> str:
     return printable(data[:SHOWN_BYTES].decode("utf-8", "replace"))
+
+
+def _place(event: Json) -> int | None:
+    """Which block an event is about; an index that is no number names the one that has none."""
+    index = event.get("index")
+    return index if isinstance(index, int) else None

@@ -324,3 +324,10 @@ def test_every_stream_gives_a_stream_of_the_api(stream: bytes, client: Client) -
 @given(st.binary(max_size=60) | JSON_VALUES.map(orjson.dumps) | JSON_VALUES.map(lambda v: b"data: " + orjson.dumps(v)))  # fmt: skip
 def test_no_bytes_make_it_raise(stream: bytes) -> None:
     assert isinstance(read(stream)[-1], Failed)
+
+
+@pytest.mark.parametrize("index", [b"{}", b"[1]", b'"x"', b"null"])
+def test_a_block_whose_index_is_no_number_is_read(index: bytes) -> None:
+    begin = b'data: {"type":"content_block_start","index":%b,"content_block":{"type":"text","text":"hi"}}\n\n'
+    stop = b'data: {"type":"content_block_stop","index":%b}\n\n'
+    assert TextDelta("hi") in read(begin % index, stop % index)
