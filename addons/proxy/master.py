@@ -21,8 +21,8 @@ from mitmproxy.options import Options
 
 from addons.origins.confdir import usable_confdir
 from addons.proxy.addon import ALLOW_REMOTE, CAPTURE, SETTINGS, CodexShim
+from addons.proxy.engine.hooks import HooksAtOnce
 from addons.proxy.heap import keep_freed_memory
-from addons.proxy.hooks import HooksAtOnce
 
 log = logging.getLogger(__name__)
 
