@@ -6,6 +6,7 @@ are replaced by hand, with the change that moved them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from benchmarks.speed.bounds import BOUNDS, Round
 
 RECORDED = Path(__file__).parent / "recorded.json"
 LARGEST_LOSS = 0.25
+BUSY_LOAD = 2.0
+"""Processes that want to run, per core. The benchmark alone makes less than one and a half."""
 SCENARIOS = ("first-delta", "cpu")
 """What gives the guarded ratios."""
 
@@ -28,6 +31,11 @@ def ratios(rounds: Sequence[Round]) -> dict[str, float]:
 def record(rounds: Sequence[Round]) -> None:
     """Keep these ratios as what later runs are held against."""
     RECORDED.write_bytes(orjson.dumps(ratios(rounds), option=orjson.OPT_INDENT_2))
+
+
+def is_busy() -> bool:
+    """Whether so much else runs here that even ratios of CPU times say little: cold caches cost each system its own."""
+    return os.getloadavg()[0] > BUSY_LOAD * (os.cpu_count() or 1)
 
 
 def losses(rounds: Sequence[Round]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mitmproxy import http
 from mitmproxy.flow import Error
-from mitmproxy.proxy import commands
+from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import DropStream, SendHttp
@@ -240,6 +240,7 @@ class OutletStream(IntakeStream):
     def leave(self) -> None:
         """Get out of every book: nothing outside reaches this turn from here on."""
         self.flow.live = False
+        self.translator = None
         self.flow.__dict__.pop("kill", None)
         self._engine.forget(self)
 
@@ -260,5 +261,12 @@ class OutletStream(IntakeStream):
             yield from self.drop()
 
     def drop(self) -> CommandGenerator[None]:
-        """Take the stream out of the layer."""
+        """Take the stream out of the layer, and out of what would keep it, bodies and all, until a collection."""
         yield DropStream(self.stream_id)
+        self.client_state = self.server_state = _is_gone
+        self.context.layers.clear()
+
+
+def _is_gone(_: events.Event) -> CommandGenerator[None]:
+    """What a stream says that is out of the layer: nothing."""
+    yield from ()

@@ -113,6 +113,11 @@ class TurnStream(OutletStream):
                 fault = message.fault or Fault(FaultKind.INTERNAL, "a fault without a name")
                 yield from self.fail(fault)
 
+    def leave(self) -> None:
+        """Get out of every book, and let go of what the turn was made of: it may be megabytes."""
+        super().leave()
+        self.__dict__.pop("plan", None)
+
     @property
     def waits_for(self) -> commands.Command | None:
         """The blocking command that this stream waits for, if any."""

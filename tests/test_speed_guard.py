@@ -1,0 +1,42 @@
+"""The guard against a loss of speed: what it calls one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from benchmarks.speed import guard
+from benchmarks.speed.bounds import BARE, SHIM, Round
+
+NAME = "CPU of a turn of 5 deltas, chat"
+
+
+@pytest.fixture(autouse=True)
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "recorded.json"
+    file.write_bytes(orjson.dumps({NAME: 0.8}))
+    monkeypatch.setattr(guard, "RECORDED", file)
+
+
+def measured(*ratios: float) -> list[Round]:
+    figure = "chat CPU ms/turn"
+    return [{BARE: {figure: 2.0}, SHIM: {figure: 2.0 * ratio}} for ratio in ratios]
+
+
+def test_a_quarter_is_no_loss_yet() -> None:
+    assert guard.losses(measured(0.99, 0.99, 0.99)) == {}
+
+
+def test_more_than_a_quarter_in_the_median_is() -> None:
+    assert guard.losses(measured(0.5, 1.02, 1.1)).keys() == {NAME}
+
+
+def test_one_bad_round_is_none() -> None:
+    assert guard.losses(measured(0.8, 0.8, 3.0)) == {}
+
+
+def test_what_was_not_recorded_is_not_compared() -> None:
+    rounds = [{BARE: {"messages CPU ms/turn": 1.0}, SHIM: {"messages CPU ms/turn": 9.0}}]
+    assert guard.losses(rounds) == {}
