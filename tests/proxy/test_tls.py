@@ -45,6 +45,14 @@ async def test_certificate_that_nobody_vouches_for_is_refused(
     assert up.requests == []
 
 
+async def test_a_client_that_opens_with_broken_tls_and_says_no_more_is_hung_up_on() -> None:
+    nonsense = b"not a hello".ljust(161, b".")
+    async with engine(to_ports(1)) as proxy, client(proxy.port) as c:
+        await c.send(b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1" + nonsense)
+        c.writer.write_eof()
+        assert await c.eof() == b""
+
+
 async def test_certificate_of_a_named_authority_is_accepted(
     authority: Authority, tmp_path: Path
 ) -> None:

@@ -33,3 +33,9 @@ def see_closed(handler: ConnectionHandler, connection: Connection) -> None:
     io = handler.transports.get(connection)
     if io and io.handler:
         io.handler.add_done_callback(clean_up)
+
+
+def hang_up(handler: ConnectionHandler) -> None:
+    """Close the client's socket if its task, which has ended, did not: the client would wait for ever."""
+    if (io := handler.transports.get(handler.client)) and io.writer:
+        io.writer.close()

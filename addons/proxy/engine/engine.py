@@ -113,6 +113,8 @@ class Engine:
     def disconnected(self, client: Client) -> None:
         """Forget a client connection."""
         self._accepted.discard(client.id)
+        if handler := self._handler_of(client):
+            closing.hang_up(handler)
 
     def choose_layer(self, nextlayer: layer.NextLayer) -> None:
         """Answer the next_layer hook for reverse mode; any failure in here refuses the connection."""
