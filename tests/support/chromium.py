@@ -134,18 +134,25 @@ async def chromium(width: int = 1500, height: int = 2000) -> AsyncIterator[Page]
             start_new_session=True,
         )
         try:
-            socket = await _connect(Path(profile, "DevToolsActivePort"))
-            yield await _opened(socket)
-            socket.close()
+            async with _connection(Path(profile, "DevToolsActivePort")) as socket:
+                yield await _opened(socket)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
 
 
-async def _connect(announcement: Path) -> WebSocketClientConnection:
+@asynccontextmanager
+async def _connection(announcement: Path) -> AsyncIterator[WebSocketClientConnection]:
     await until(lambda: _port(announcement), START_SECONDS)
     tab = await asyncio.to_thread(_first_tab, _port(announcement))
-    return await websocket_connect(tab, max_message_size=LARGEST_MESSAGE)
+    socket = await websocket_connect(tab, max_message_size=LARGEST_MESSAGE)
+    try:
+        yield socket
+    finally:
+        socket.close()
+        # `close` only asks: a loop that ends before Chromium has answered leaves the socket open.
+        while await socket.read_message() is not None:
+            pass
 
 
 def _port(announcement: Path) -> str:
