@@ -3,11 +3,12 @@
 import asyncio
 import gc
 import weakref
+from dataclasses import replace
 
 from addons.core.turn import ClientRequest, Plan, Sink
 from tests.proxy.scripts import BODY, DONE, EVENT, answer, begins, raw, synthetic, turn
 from tests.support.client import Client, client
-from tests.support.engine import engine, to_ports
+from tests.support.engine import QUICK, engine, to_ports
 from tests.support.upstream import upstream
 from tests.support.waiting import until
 
@@ -81,3 +82,29 @@ async def test_stopped_proxy_leaves_no_task() -> None:
             await c.post("/v1/responses", BODY)
             assert (await c.response()).complete
     await until(lambda: asyncio.all_tasks() == before)
+
+
+async def test_an_ended_turn_leaves_no_timer() -> None:
+    patient = replace(QUICK, heartbeat_seconds=600.0, stall_seconds=600.0, linger_seconds=600.0)
+    async with (
+        upstream(turn) as up,
+        engine(to_ports(up.port), patient) as proxy,
+        client(proxy.port) as c,
+    ):
+        for _ in range(3):
+            await c.post("/v1/responses", BODY)
+            assert (await c.response()).complete
+        (handler,) = proxy.master.addons.get("proxyserver").connections.values()
+        await until(lambda: not handler.wakeup_timer)
+
+
+async def test_a_client_that_leaves_takes_its_timers_along() -> None:
+    patient = replace(QUICK, head_seconds=600.0)
+    async with engine(to_ports(1), patient) as proxy, client(proxy.port) as c:
+        c.writer.write(b"POST /v1/responses HTTP/1.1\r\n")
+        connections = proxy.master.addons.get("proxyserver").connections
+        await until(lambda: any(handler.wakeup_timer for handler in connections.values()))
+        (handler,) = connections.values()
+        (timer,) = handler.wakeup_timer
+        c.abort()
+        await until(timer.cancelled)

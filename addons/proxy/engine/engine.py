@@ -28,6 +28,7 @@ from addons.core.limits import Limits
 from addons.core.record import TurnRecord
 from addons.core.turn import Fault, FaultKind, Front
 from addons.proxy.engine import closing, listening, reads, replay
+from addons.proxy.engine.alarms import Alarms
 from addons.proxy.engine.downstream import http_response
 from addons.proxy.engine.intake import NOT_ADMITTED, Admission
 from addons.proxy.engine.layer import ShimHttpLayer, take_credentials
@@ -218,6 +219,11 @@ class Engine:
         proxyserver = ctx.master.addons.get("proxyserver")
         found: ConnectionHandler | None = proxyserver.connections.get(client.id)
         return found
+
+    def alarms_of(self, client: Client) -> Alarms | None:
+        """What wakes the layer of this client; None where it has no connection of ours."""
+        handler = self._handler_of(client)
+        return Alarms(handler) if handler else None
 
     def read_widely(self, client: Client) -> None:
         """Take what a client sends in large pieces."""

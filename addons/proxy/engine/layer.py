@@ -30,6 +30,7 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client
 from addons.core.credential import Secret
 from addons.core.headers import CLIENT_CREDENTIALS, LABEL, canonical
 from addons.core.turn import Fault
+from addons.proxy.engine.alarms import Alarms
 from addons.proxy.engine.http1 import ListenerHttp1, UpstreamHttp1, receive
 from addons.proxy.engine.joined import JoinedWrites
 from addons.proxy.engine.messages import ConnectDeadline, Injected, InjectedEvent, SafeLog, Signal
@@ -47,6 +48,7 @@ class ShimHttpLayer(HttpLayer):
         self._engine = engine
         self._last_wire_id = 0
         self._used: set[Connection] = set()
+        self._alarms: Alarms | None = None
         if context.client.alpn != b"h2":
             self.connections[context.client] = ListenerHttp1(context.fork(), engine.limits)
 
@@ -58,9 +60,13 @@ class ShimHttpLayer(HttpLayer):
             if isinstance(event, events.Start):
                 self._engine.see_closed(self.context.client, self.context.client)
                 self._engine.read_widely(self.context.client)
+                self._alarms = self._engine.alarms_of(self.context.client)
             for command in self._commands(event):
                 if type(command) is commands.SendData:
                     yield from writes.add(command)
+                    continue
+                if self._alarms and isinstance(command, commands.RequestWakeup):
+                    self._alarms.set(command)
                     continue
                 yield from writes.take()
                 yield _without_quotes(command)
@@ -114,6 +120,8 @@ class ShimHttpLayer(HttpLayer):
         """Let go of the stream that asked: mitmproxy would keep it, bodies and all, until the time is up."""
         if wakeup:
             self.command_sources.pop(wakeup, None)
+            if self._alarms:
+                self._alarms.cancel(wakeup)
 
     def _end_turns(self, fault: Fault) -> CommandGenerator[None]:
         begun = [
