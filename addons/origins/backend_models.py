@@ -7,6 +7,7 @@ the login's values go to the origin of the base URL alone, and whatever cannot b
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,12 @@ _REFUSALS = {
 
 class DiscoveryError(Exception):
     """A source gave nothing. Its text is for the user and holds nothing that the other side sent."""
+
+
+def leave_out_command_line() -> None:
+    """Load no command line with httpx, which would bring rich and pygments: 3 MiB in a process that runs all day."""
+    # httpx does without what cannot be imported
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class ModelsRequest:
         # Imported here: `codex-shim list` loads this module, and never asks.
         import asyncio  # noqa: PLC0415
 
+        leave_out_command_line()
         import httpx  # noqa: PLC0415
 
         _hush_client_logs()

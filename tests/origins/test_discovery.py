@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -161,6 +163,19 @@ async def test_the_answer_is_there_again_after_a_restart(
 
     assert list(later.entries) == MODELS
     assert (later.status, later.etag, later.age_seconds) == ("cached", '"one"', 60.0)
+
+
+def test_asking_loads_no_command_line() -> None:
+    code = (
+        "import asyncio, sys; from addons.core.login import Login\n"
+        "from addons.origins.backend_models import DiscoveryError, ModelsRequest\n"
+        "try: asyncio.run(ModelsRequest('http://127.0.0.1:1', '1.0.0', Login(None, None)).send())\n"
+        "except DiscoveryError: print([m for m in ('httpx', 'rich', 'pygments') if m in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (ran.stdout, ran.stderr) == ("['httpx']\n", "")
 
 
 async def test_an_unchanged_list_is_only_confirmed(env: dict[str, str], backend: Backend) -> None:
