@@ -21,7 +21,7 @@ test *args:
     uv run pytest {{ args }}
 
 # Twenty times as many examples of what clients and upstreams may send, and never the same.
-fuzz *args:
+examples *args:
     uv run pytest --hypothesis-profile deep tests/core/translate tests/core/wire tests/core/cursor {{ args }}
 
 # The real Codex CLI, installed from npm, against fakes on 127.0.0.1.
