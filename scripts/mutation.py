@@ -27,7 +27,10 @@ from scripts.children import BROKEN, in_children
 from scripts.mutants import Mutant, mutants_of
 from scripts.mutation_tests import CORE, ROOT, Batch, module_name, noticed, warm, watched
 
-TESTS = ("tests/core", "tests/quirks", "tests/strict", "tests/test_conformance.py")
+TESTS = (
+    "tests/core", "tests/quirks", "tests/strict", "tests/views", "tests/test_conformance.py", "tests/test_models_doc.py",
+    "tests/test_observing.py", "tests/origins/test_byok_routes.py", "tests/origins/test_fitting.py", "tests/origins/test_sources.py",
+)  # fmt: skip
 """Those that work in one process and open no socket: they say the same on a busy machine."""
 LEAST_KILLED = 85
 
