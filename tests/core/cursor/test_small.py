@@ -52,6 +52,23 @@ def test_nothing_set_is_the_careful_default() -> None:
         ("CODEX_SHIM_CURSOR_MAX_CONCURRENT", "2", "max_concurrent", 2),
         ("CODEX_SHIM_CURSOR_IDLE_SECONDS", "0.5", "idle_seconds", 0.5),
         ("CODEX_SHIM_CURSOR_MODEL", "auto", "model", "auto"),
+        ("CODEX_SHIM_CURSOR_FAST_MODEL", " fast ", "fast_model", "fast"),
+        ("CURSOR_AGENT_BIN", "/bin/x", "binary", "/bin/x"),
+        ("CODEX_SHIM_CURSOR_WORKSPACE", "/w", "workspace", "/w"),
+        ("CODEX_SHIM_CURSOR_MODE", "AGENT", "mode", "agent"),
+        ("CODEX_SHIM_CURSOR_MODE", "ask", "mode", "ask"),
+        ("CODEX_SHIM_CURSOR_TOOLS", " Cursor ", "tools", "cursor"),
+        *(
+            ("CODEX_SHIM_CURSOR_FORCE", off, "force", False)
+            for off in ("", "0", "False", "no", " off ")
+        ),
+        ("CODEX_SHIM_CURSOR_ENV", "A_KEY, B_KEY  C", "environment", {"A_KEY", "B_KEY", "C"}),
+        ("CODEX_SHIM_CURSOR_MAX_CONCURRENT", "1", "max_concurrent", 1),
+        ("CODEX_SHIM_CURSOR_PROMPT_BYTES", "20000", "prompt_bytes", 20_000),
+        ("CODEX_SHIM_CURSOR_START_SECONDS", "7", "start_seconds", 7.0),
+        ("CODEX_SHIM_CURSOR_TOTAL_SECONDS", "7", "total_seconds", 7.0),
+        ("CODEX_SHIM_CURSOR_EXIT_SECONDS", "7", "exit_seconds", 7.0),
+        ("CODEX_SHIM_CURSOR_STATUS_SECONDS", " 7 ", "status_seconds", 7.0),
     ],
 )
 def test_a_variable_sets_its_field(name: str, value: str, field: str, expected: object) -> None:
@@ -67,7 +84,12 @@ def test_a_variable_sets_its_field(name: str, value: str, field: str, expected: 
         ("CODEX_SHIM_CURSOR_TOOLS", "both", "tools", "codex"),
         ("CODEX_SHIM_CURSOR_MAX_CONCURRENT", "0", "max_concurrent", 4),
         ("CODEX_SHIM_CURSOR_MAX_CONCURRENT", "many", "max_concurrent", 4),
-        ("CODEX_SHIM_CURSOR_PROMPT_BYTES", "10", "prompt_bytes", 600_000),
+        ("CODEX_SHIM_CURSOR_PROMPT_BYTES", "19999", "prompt_bytes", 600_000),
+        ("CODEX_SHIM_CURSOR_EXIT_SECONDS", "0", "exit_seconds", 5.0),
+        ("CODEX_SHIM_CURSOR_IDLE_SECONDS", "-1", "idle_seconds", 300.0),
+        ("CODEX_SHIM_CURSOR_START_SECONDS", "nan", "start_seconds", 30.0),
+        ("CODEX_SHIM_CURSOR_STATUS_SECONDS", "soon", "status_seconds", 30.0),
+        ("CODEX_SHIM_CURSOR_FAST_MODEL", "a\tb", "fast_model", "composer-2.5-fast"),
         ("CODEX_SHIM_CURSOR_TOTAL_SECONDS", "inf", "total_seconds", 3600.0),
         ("CODEX_SHIM_CURSOR_MODEL", "--force", "model", "composer-2.5"),
     ],
@@ -347,6 +369,25 @@ def test_codex_takes_the_entries_and_reads_the_policy(settings: CursorSettings) 
     for rules in (CURRENT, EVERY_VERSION):
         assert problems_of(codex_shape(entries), rules) == []
     assert all(policy(settings) in str(entry["description"]) for entry in entries)
+
+
+def test_codex_is_told_what_a_model_of_cursors_takes() -> None:
+    entry, own = cursor_entry("composer-2-5", CursorSettings()), CursorSettings(tools="codex")
+    facts = {
+        "display_name": "Composer 2.5", "visibility": "list", "supported_in_api": True, "input_modalities": ["text"],
+        "tool_mode": "direct", "shell_type": "disabled", "apply_patch_tool_type": None,
+        "supports_parallel_tool_calls": False, "support_verbosity": False, "supports_search_tool": False,
+        "supports_image_detail_original": False, "supports_reasoning_summaries": True, "default_reasoning_summary": "auto",
+        "supported_reasoning_levels": [], "experimental_supported_tools": [],
+    }  # fmt: skip
+    assert {name: entry[name] for name in facts} == facts
+    assert (
+        entry["auto_compact_token_limit"] < entry["context_window"] == entry["max_context_window"]
+    )  # type: ignore[operator]
+    acting = cursor_entry("composer-2-5-fast", own)
+    assert (acting["shell_type"], acting["apply_patch_tool_type"]) == ("shell_command", "freeform")
+    assert acting["supports_parallel_tool_calls"] is True
+    assert acting["priority"] == entry["priority"] + 1  # type: ignore[operator]
 
 
 def test_listed_models_are_the_ids_alone() -> None:

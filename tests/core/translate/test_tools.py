@@ -172,6 +172,19 @@ def test_a_second_declaration_is_told() -> None:
         ({"type": "function", "name": "exec_command"}, ToolChoice("named", "exec_command")),
         ({"type": "function", "name": "add_one"}, ToolChoice("named", "mcp__srv__add_one")),
         ({"type": "custom", "name": "apply_patch"}, ToolChoice("named", "apply_patch")),
+        ("auto", ToolChoice()),
+        (
+            {"type": "function", "name": "add_one", "namespace": "mcp__srv"},
+            ToolChoice("named", "mcp__srv__add_one"),
+        ),
+        (
+            {"type": "function", "name": "exec_command", "namespace": ""},
+            ToolChoice("named", "exec_command"),
+        ),
+        (
+            {"type": "function", "function": {"name": "exec_command"}},
+            ToolChoice("named", "exec_command"),
+        ),
         ({"type": "web_search_preview"}, ToolChoice()),
         ({"type": "allowed_tools", "mode": "required", "tools": []}, ToolChoice("required")),
         ({"type": "allowed_tools", "mode": "auto", "tools": []}, ToolChoice()),
@@ -184,6 +197,23 @@ def test_tool_choice(value: object, choice: ToolChoice) -> None:
 @pytest.mark.parametrize("value", ["any", 5, {}, {"type": "function", "name": "gone"}])
 def test_a_choice_that_cannot_be_made(value: object) -> None:
     assert isinstance(read_choice(value, tools_of(*TOOLS)), Problem)
+
+
+@pytest.mark.parametrize(
+    ("entry", "names"),
+    [
+        ({"type": "function", "name": "add_one", "namespace": "mcp__srv"}, ["mcp__srv__add_one"]),
+        ({"type": "function", "function": {"name": "exec_command"}}, ["exec_command"]),
+        ({"type": "local_shell"}, ["local_shell"]),
+        ({"type": "web_search"}, []),
+        ({"type": "function", "name": "add_one"}, []),
+        ("exec_command", []),
+    ],
+)
+def test_an_allowed_tool_is_named_in_each_form(entry: object, names: list[str]) -> None:
+    tools = tools_of(*TOOLS, {"type": "local_shell"})
+    left = allowed_tools({"type": "allowed_tools", "tools": [entry]}, tools)
+    assert [tool.wire_name for tool in left] == names
 
 
 def test_allowed_tools_leave_the_others_out() -> None:
