@@ -25,7 +25,16 @@ from grimp import ImportGraph, build_graph
 
 from scripts.children import BROKEN, in_children
 from scripts.mutants import Mutant, mutants_of
-from scripts.mutation_tests import CORE, ROOT, Batch, module_name, noticed, warm, watched
+from scripts.mutation_tests import (
+    COLLECTING,
+    CORE,
+    ROOT,
+    Batch,
+    module_name,
+    noticed,
+    warm,
+    watched,
+)
 
 TESTS = (
     "tests/core", "tests/quirks", "tests/strict", "tests/views", "tests/test_conformance.py", "tests/test_models_doc.py",
@@ -54,9 +63,11 @@ class Seen:
         return [self._batch(part, tests) for part in (ordered[:1], ordered[1:]) if part]
 
     def _met_by(self, mutant: Mutant) -> set[str]:
-        if mutant.at_import:
-            return {test for file in self._importers(mutant) for test in self.seconds[file]}
-        return {test for n in mutant.lines for test in self.tests.get(f"{mutant.module}:{n}", ())}
+        met = {test for n in mutant.lines for test in self.tests.get(f"{mutant.module}:{n}", ())}
+        if mutant.at_import or COLLECTING in met:
+            # What an import makes of it may be used by whoever imports the module, itself or through others.
+            met |= {test for file in self._importers(mutant) for test in self.seconds[file]}
+        return met - {COLLECTING}
 
     def _batch(self, files: Sequence[str], tests: Collection[str]) -> Batch:
         every = {test: cost for file in files for test, cost in self.seconds[file].items()}

@@ -31,6 +31,8 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "addons" / "core"
 PASSED, NOTHING_RUN = 0, 5
 """What pytest ends with."""
+COLLECTING = ""
+"""Stands for a test where a line ran between them: when they, and what they import, were imported."""
 MEMORY = 8 << 30
 IMPORT_SECONDS = 20
 PATIENCE = 10
@@ -103,7 +105,7 @@ class _Watch:
     def __init__(self) -> None:
         self.lines: dict[str, list[str]] = defaultdict(list)
         self.seconds: dict[str, float] = {}
-        self._test = ""
+        self._test = COLLECTING
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -114,7 +116,7 @@ class _Watch:
             return (yield)
         finally:
             self.seconds[item.nodeid] = time.process_time() - began
-            self._test = ""
+            self._test = COLLECTING
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -128,7 +130,7 @@ class _Watch:
             monitoring.free_tool_id(tool)
 
     def _ran(self, code: CodeType, line: int) -> object:
-        if self._test and code.co_filename.startswith(str(CORE)):
+        if code.co_filename.startswith(str(CORE)):
             ran = self.lines[f"{code.co_filename}:{line}"]
             if not ran or ran[-1] != self._test:
                 ran.append(self._test)

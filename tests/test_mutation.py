@@ -12,7 +12,7 @@ from grimp import ImportGraph
 
 from scripts.mutants import Mutant, code_of, mutants_of
 from scripts.mutation import Seen, Tally
-from scripts.mutation_tests import CORE, ROOT
+from scripts.mutation_tests import COLLECTING, CORE, ROOT
 
 
 def mutants(folder: Path, text: str) -> list[Mutant]:
@@ -103,7 +103,10 @@ def seen() -> Seen:
         graph.add_import(importer=f"tests.core.{importer}", imported=f"addons.core.{imported}")
     graph.add_import(importer="addons.core.front", imported="addons.core.slugs")
     slugs, front, far = (f"tests/core/test_{name}.py" for name in ("slugs", "front", "far"))
-    ran = {f"{CORE / 'slugs.py'}:3": [f"{front}::a", f"{slugs}::a"]}
+    ran = {
+        f"{CORE / 'slugs.py'}:3": [f"{front}::a", f"{slugs}::a"],
+        f"{CORE / 'slugs.py'}:5": [COLLECTING, f"{front}::a"],
+    }
     return Seen(
         ran,
         {slugs: {f"{slugs}::a": 9.0, f"{slugs}::b": 1.0}, front: {f"{front}::a": 1.0}, far: {}},
@@ -123,6 +126,12 @@ def test_those_who_ran_the_line_are_asked_the_mirror_first() -> None:
 
 def test_a_line_that_nobody_ran_asks_nobody() -> None:
     assert seen().batches(in_core(4)) == []
+
+
+def test_what_runs_while_tests_are_collected_asks_all_who_import_it() -> None:
+    mirror, others = seen().batches(in_core(5))
+    assert len(mirror.tests) == 2
+    assert others.files == ["tests/core/test_front.py"]
 
 
 def test_what_an_import_meets_asks_all_who_import_it_through_others_too() -> None:
