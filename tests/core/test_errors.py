@@ -44,6 +44,7 @@ def test_the_failed_stream_is_a_200_with_one_terminal_event() -> None:
     reply = failed_stream(PROBLEM)
     assert reply.head.status == 200
     assert reply.head.header(b"content-type") == b"text/event-stream"
+    assert reply.head.header(b"cache-control") == b"no-store"
     event, data, *rest = reply.body.split(b"\n")
     assert (event, rest) == (b"event: response.failed", [b"", b""])
     told_event = orjson.loads(data.removeprefix(b"data: "))

@@ -126,6 +126,51 @@ def test_each_kind_of_item(item: object, items: tuple[object, ...]) -> None:
     assert conversation(item).items == items
 
 
+STEPS = """web_search_call file_search_call image_generation_call code_interpreter_call computer_call tool_search_call
+mcp_list_tools mcp_call mcp_approval_request shell_call apply_patch_call"""
+RESULTS = "computer_call_output mcp_approval_response shell_call_output apply_patch_call_output"
+
+
+@pytest.mark.parametrize("kind", STEPS.split())
+def test_a_step_of_a_hosted_tool_is_told_in_words(kind: str) -> None:
+    item = {"type": kind, "id": "x", "status": "completed", "a": 1, "b": None}
+    assert conversation(item).items == (Assistant(f'[{kind}: {{"a":1}}]'),)
+
+
+@pytest.mark.parametrize("kind", RESULTS.split())
+def test_what_the_client_gave_a_hosted_tool_is_told_in_words(kind: str) -> None:
+    item = {"type": kind, "call_id": "c", "output": "o"}
+    assert conversation(item).items == (User((Text(f'[{kind}: {{"call_id":"c","output":"o"}}]'),)),)
+
+
+@pytest.mark.parametrize(
+    "kind", ["input_text", "output_text", "text", "summary_text", "reasoning_text"]
+)
+def test_a_text_has_many_types(kind: str) -> None:
+    assert conversation(says("user", {"type": kind, "text": "t"})).items == (User((Text("t"),)),)
+
+
+@pytest.mark.parametrize("media", ["text/css", "application/json", "application/xml", "application/yaml", "application/x-sh"])  # fmt: skip
+def test_these_files_are_text(media: str) -> None:
+    file = {"type": "input_file", "filename": "f", "file_data": f"data:{media};base64,aGk="}
+    assert conversation(says("user", file)).items == (
+        User((Text('<file name="f">\nhi\n</file>'),)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "items"),
+    [
+        ("t", (User((Text("t"),)),)),
+        ({"type": "image_url", "image_url": {"url": PNG}}, (User((Image(PNG),)),)),
+        ({"type": "input_image", "image_url": {"url": PNG, "detail": "low"}, "detail": "high"}, (User((Image(PNG, "high"),)),)),
+        ({"type": "input_image", "image_url": PNG, "detail": 3}, (User((Image(PNG),)),)),
+    ],
+)  # fmt: skip
+def test_looser_forms_of_parts_are_read(part: object, items: tuple[object, ...]) -> None:
+    assert conversation(says("user", part)).items == items
+
+
 def test_a_picture_in_a_system_message_follows_it() -> None:
     picture = {"type": "input_image", "image_url": PNG}
     read = conversation(says("developer", {"type": "input_text", "text": "s"}, picture))
