@@ -257,6 +257,16 @@ def test_a_schema_that_the_api_refuses_is_told_in_words() -> None:
     assert '"anyOf":[{"required":["a"]}]' in body["tools"][0]["description"]
 
 
+@pytest.mark.parametrize("key", ["oneOf", "anyOf", "allOf"])
+def test_a_choice_of_schemas_is_told_behind_what_a_tool_says(key: str) -> None:
+    for said, before in (("Runs.", "Runs.\n\n"), ("", "")):
+        tool = replace(SHELL, description=said, schema={key: [{"x": 1}], "type": "string"})
+        (sent,) = written(talk(ASK, tools=(tool,)))["tools"]
+        told = sent["description"]
+        assert told == f'{before}The arguments must also match: {{"{key}":[{{"x":1}}]}}'
+        assert sent["input_schema"] == {"type": "object", "properties": {}}
+
+
 @pytest.mark.parametrize(
     ("sampling", "sent"),
     [
