@@ -225,6 +225,11 @@ def test_a_form_that_nobody_knows_is_refused(form: object) -> None:
             (Call("c", "local_shell", "{}", CallKind.LOCAL_SHELL),),
         ),
         ({"type": "local_shell_call_output", "id": "c", "output": "o"}, (Output("c", (Text("o"),)),)),
+        ({"type": "local_shell_call_output", "call_id": "c", "id": "x", "output": "o"}, (Output("c", (Text("o"),)),)),
+        (
+            {"type": "local_shell_call", "call_id": "c", "id": "x"},
+            (Call("c", "local_shell", "{}", CallKind.LOCAL_SHELL),),
+        ),
         ({"type": "function_call_output", "call_id": "c", "output": {"a": 1}}, (Output("c", (Text('{"a":1}'),)),)),
         (
             {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "t"}]},
