@@ -18,7 +18,7 @@ from addons.core.translate.events import (
     ToolCallStart,
     UsageSeen,
 )
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 from tests.conformance import check
 
 GOOD = Emitter("resp_1", 7, "stub", {}, Client.CODEX).emit(

@@ -43,7 +43,7 @@ from addons.core.translate.events import (
 )
 from addons.core.translate.grouping import Exchange, Turn, turns_of
 from addons.core.translate.reading import read_request
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 Json = dict[str, object]
 

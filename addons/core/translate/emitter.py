@@ -46,7 +46,7 @@ from addons.core.translate.items import (
     Reasoning,
 )
 from addons.core.translate.replay import REASONING_ID
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 # What a response object repeats of its request, and what it says when the request was silent.
 ECHO: dict[str, object] = {

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from addons.core.errors import Problem
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)

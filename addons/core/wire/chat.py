@@ -30,6 +30,7 @@ from addons.core.translate.events import (
 )
 from addons.core.translate.replay import seal
 from addons.core.upstream_errors import printable, upstream_problem
+from addons.core.usage import Usage
 from addons.core.wire.chat_calls import Calls
 from addons.core.wire.chat_shapes import (
     BROKEN,
@@ -45,7 +46,6 @@ from addons.core.wire.chat_shapes import (
 )
 from addons.core.wire.halves import Halves
 from addons.core.wire.known_delta import KnownDelta
-from addons.core.wire.responses import Usage
 from addons.core.wire.sse import BOM, SseEvent, SseReader, parse_block
 
 DONE = b"[DONE]"

@@ -9,6 +9,7 @@ import orjson
 
 from addons.core.credential import Origin, Secret, SecretHeader
 from addons.core.errors import Problem
+from addons.core.headers import Headers
 from addons.core.keys import KeyProblem
 from addons.core.routes import Route
 from addons.core.target import Target
@@ -23,7 +24,7 @@ from addons.core.translate.events import (
     ToolCallDelta,
     ToolCallStart,
 )
-from addons.core.turn import ClientRequest, Headers, Plan
+from addons.core.turn import ClientRequest, Plan
 
 ORIGIN = Origin("https", "api.example.com", 443)
 TARGET = Target(

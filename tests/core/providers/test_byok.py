@@ -9,6 +9,7 @@ import pytest
 
 from addons.core.credential import Origin
 from addons.core.errors import Problem
+from addons.core.headers import Headers
 from addons.core.keys import KeyProblem
 from addons.core.limits import Limits
 from addons.core.memory import Memory
@@ -22,7 +23,6 @@ from addons.core.turn import (
     Fault,
     FaultKind,
     Head,
-    Headers,
     Plan,
     Relay,
     Send,

@@ -7,6 +7,7 @@ import pytest
 import zstandard
 
 from addons.core.credential import Origin, Secret, SecretHeader
+from addons.core.headers import Headers
 from addons.core.limits import Limits
 from addons.core.login import Login, LoginKind, LoginProblem
 from addons.core.providers.chatgpt import (
@@ -26,7 +27,6 @@ from addons.core.turn import (
     Fault,
     FaultKind,
     Head,
-    Headers,
     Plan,
     Relay,
     Send,

@@ -29,7 +29,8 @@ from addons.core.translate.events import (
     ToolCallStart,
     UsageSeen,
 )
-from addons.core.wire.responses import Usage, Watcher
+from addons.core.usage import Usage
+from addons.core.wire.responses import Watcher
 from tests.conformance import check, parse
 
 USAGE = Usage(10, 4, 7, 3, 17)
