@@ -133,7 +133,8 @@ class LineReader:
             said = None
         if not isinstance(said, dict) or "error" in said:
             self._over = True
-            yield Failed(_broken(said))
+            why = said["error"] if isinstance(said, dict) else "a line that is no JSON object"
+            yield Failed(_broken(why))
             return
         yield from self._message(said.get("message"))
         if said.get("done") is True:
@@ -196,8 +197,7 @@ def _cut() -> Problem:
     return Problem(502, "stream_interrupted", "Ollama's answer was cut. Send the turn again.")
 
 
-def _broken(said: Json | None) -> Problem:
-    why = said.get("error") if said else "a line that is no JSON object"
+def _broken(why: object) -> Problem:
     return Problem(502, "upstream_protocol", f"Ollama answered: {why}. Send the turn again.")
 
 
