@@ -106,7 +106,7 @@ class TurnRecord:
     """Unix seconds."""
     attempts: list[AttemptRecord] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
-    """What of the request no upstream was told."""
+    """What of the request no upstream was told, and of the answer no client."""
     status: int = 0
     """What the client was answered; 0 when it left before that."""
     terminal: str = ""

@@ -249,6 +249,7 @@ class ByokPlan:
             settings.target.slug,
             self._payload,
             Client.CODEX if self._request.is_codex else Client.OTHER,
+            left_out=self._request.record.dropped,
         )
 
     def _remember(self, response: Json) -> None:

@@ -18,6 +18,7 @@ from addons.core.translate.dialect import EventReader
 from addons.core.translate.events import (
     Event,
     Failed,
+    LeftOut,
     Stopped,
     StopReason,
     TextDelta,
@@ -61,6 +62,7 @@ WORDS: Mapping[str, Event] = {
     "length": Stopped(StopReason.LENGTH),
     "call": ToolCallStart(0, "call_1", "shell"),
     "arguments": ToolCallDelta(0, '{"command": "rm -rf bui'),
+    "picture": LeftOut("a picture in the answer", "[A picture.]"),
     "busy": Failed(Problem(503, "rate_limit_exceeded", "busy: try again in 5s")),
 }
 

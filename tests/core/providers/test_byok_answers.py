@@ -105,3 +105,15 @@ def test_a_redirect_is_never_followed(status: int) -> None:
     assert (error["status"], error["code"]) == (502, "invalid_prompt")
     assert "base_url" in error["message"]
     assert "evil" not in error["message"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_is_left_out_of_an_answer_is_in_the_turns_record(stream: bool) -> None:
+    asked = request(SDK, stream=stream)
+    plan = started(asked)
+    step = plan.on_head(SSE)
+    if stream:
+        stream_of(step, b"hello\npicture\nstop\n")
+    else:
+        plan.on_body(SSE, b"hello\npicture\nstop\n")
+    assert asked.record.dropped == ["a picture in the answer"]

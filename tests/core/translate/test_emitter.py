@@ -12,8 +12,10 @@ from addons.core.translate import events as vocabulary
 from addons.core.translate.emitter import Emitter
 from addons.core.translate.endings import OUTCOMES, Client
 from addons.core.translate.events import (
+    Citation,
     Event,
     Failed,
+    LeftOut,
     ReasoningDelta,
     ReasoningDone,
     RefusalDelta,
@@ -161,6 +163,43 @@ def test_codex_gets_a_refusal_as_text_and_others_as_a_refusal_part() -> None:
     assert [part["type"] for part in codex] == ["output_text"]
     assert codex[0]["text"] == "Well. I cannot."
     assert other[1] == {"type": "refusal", "refusal": "I cannot."}
+
+
+def test_a_citation_stands_beside_the_text_that_is_open() -> None:
+    events: list[Event] = [TextDelta("see a"), Citation("u", "t", 4, 5), Citation("v", ""), TextDelta("!"), END]  # fmt: skip
+    first = {"type": "url_citation", "url": "u", "title": "t", "start_index": 4, "end_index": 5}
+    second = {"type": "url_citation", "url": "v", "title": "", "start_index": 0, "end_index": 5}
+    assert types(*events)[5:7] == ["output_text.annotation.added"] * 2
+    (message,) = outcome(*events)["output"]
+    (part,) = message["content"]
+    assert (part["text"], part["annotations"]) == ("see a!", [first, second])
+    later = outcome(*events[:2], TextDone(), TextDelta("b"), END)["output"]
+    assert [len(one["content"][0]["annotations"]) for one in later] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [],
+        [ReasoningDelta("hm")],
+        [TextDelta("a"), TextDone()],
+        [TextDelta("a"), RefusalDelta("no")],
+    ],
+)
+def test_a_citation_without_text_is_noted(before: list[Event]) -> None:
+    noted: list[str] = []
+    made = Emitter("resp_0a1b", 1, "stub", {}, Client.OTHER, left_out=noted)
+    assert b"url_citation" not in made.emit([*before, Citation("u", "t"), END])
+    assert noted == ["a citation in the answer, without its text"]
+
+
+def test_what_is_left_out_is_noted_and_told_in_a_message_of_its_own() -> None:
+    noted: list[str] = []
+    made = Emitter("resp_0a1b", 1, "stub", {}, Client.CODEX, left_out=noted)
+    silent, told = LeftOut("field 'x'"), LeftOut("a picture", "[A picture.]")
+    response = check(made.emit([TextDelta("a"), silent, told, TextDelta("b"), END]))["response"]
+    assert noted == ["field 'x'", "a picture"]
+    assert [item["content"][0]["text"] for item in response["output"]] == ["a", "[A picture.]", "b"]
 
 
 def test_a_failure_leaves_half_an_item_undone() -> None:

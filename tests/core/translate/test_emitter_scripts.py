@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from addons.core.translate.endings import Client
 from addons.core.translate.events import (
     CallKind,
+    Citation,
     Event,
     Failed,
+    LeftOut,
     ReasoningDelta,
     ReasoningDone,
     RefusalDelta,
@@ -34,6 +36,8 @@ STEPS: st.SearchStrategy[Event] = st.one_of(
     st.builds(TextDelta, TEXTS),
     st.just(TextDone()),
     st.builds(RefusalDelta, TEXTS),
+    st.builds(Citation, TEXTS, TEXTS, st.none() | INDEXES, st.none() | INDEXES),
+    st.builds(LeftOut, TEXTS, st.just("") | st.just("[Left out.]")),
     st.builds(ReasoningDelta, TEXTS),
     st.builds(ReasoningDone, st.none() | st.text(min_size=1, max_size=5)),
     st.builds(
