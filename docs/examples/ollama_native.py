@@ -211,7 +211,7 @@ def route(
     plans = Byok(
         target=target,
         key=key,
-        dialect=sys.modules[__name__],  # type: ignore[arg-type]  # a dialect is a module
+        dialect=sys.modules[__name__],  # a dialect is a module
         read=read_request,
         ids=ids,
         clock=clock,

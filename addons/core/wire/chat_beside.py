@@ -58,11 +58,10 @@ class Beside:
 
     def _citations(self, annotations: object) -> Iterator[Event]:
         for annotation in annotations if isinstance(annotations, list) else ():
-            if (kind := string(obj(annotation).get("type"))) != "url_citation":
-                self._misses_unknown("annotation", kind)
-                continue
-            citation = _citation(obj(annotation.get("url_citation")) or annotation)
-            if citation not in self._cited:
+            citation = _citation(obj(annotation))
+            if not citation.url:
+                self._misses_unknown("annotation", string(obj(annotation).get("type")))
+            elif citation not in self._cited:
                 self._cited.add(citation)
                 yield citation
 
@@ -98,7 +97,9 @@ class Beside:
             self._missing[words] = LeftOut(words)
 
 
-def _citation(given: Json) -> Citation:
+def _citation(annotation: Json) -> Citation:
+    """Of a page; without an address when it is none of a page."""
+    given = obj(annotation.get("url_citation")) or annotation
     places = [_place(given.get(key)) for key in ("start_index", "end_index")]
     return Citation(string(given.get("url")), string(given.get("title")), *places)
 
