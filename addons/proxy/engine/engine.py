@@ -34,8 +34,8 @@ from addons.proxy.engine.downstream import http_response
 from addons.proxy.engine.intake import NOT_ADMITTED, Admission
 from addons.proxy.engine.layer import ShimHttpLayer, take_credentials
 from addons.proxy.engine.messages import Injected, InjectedEvent
-from addons.proxy.engine.outlet import OutletStream
 from addons.proxy.engine.refusal import RefusingLayer
+from addons.proxy.engine.seams import LiveTurn, RunHook
 from addons.proxy.engine.spares import Spare, Spares, adopt
 from addons.proxy.engine.synthetic import SyntheticSource
 
@@ -47,9 +47,6 @@ _LOOK_SECONDS = 0.02
 
 ProxyFor = Callable[[Origin], Origin | None]
 
-
-RunHook = Callable[[commands.StartHook], bool]
-"""Runs a hook at once, if it can: where no addon waits and nobody holds flows. It does not raise."""
 OnTurn = Callable[[TurnRecord], None]
 """Told of each turn that has ended, on the event loop: it must not wait and not raise."""
 
@@ -90,7 +87,7 @@ class Engine:
         self.run_hook: RunHook = run_none
         self._proxy_for = proxy_for
         self._on_turn = on_turn
-        self._turns: dict[str, OutletStream] = {}
+        self._turns: dict[str, LiveTurn] = {}
         self._accepted: set[str] = set()
         self._replays: dict[str, ConnectionHandler] = {}
         self.spares = Spares(lambda: self.limits.spare_seconds)
@@ -174,12 +171,12 @@ class Engine:
         """What is noted so far of the turns that run now. A page or a health check is none."""
         return [turn.record for turn in self._turns.values() if turn.record.slug]
 
-    def register(self, turn: OutletStream) -> None:
+    def register(self, turn: LiveTurn) -> None:
         """A turn begins."""
         self._turns[turn.flow.id] = turn
         self._idle.clear()
 
-    def forget(self, turn: OutletStream) -> None:
+    def forget(self, turn: LiveTurn) -> None:
         """A turn has ended."""
         if self._turns.pop(turn.flow.id, None) and turn.record.slug:
             self._on_turn(turn.record)
@@ -251,7 +248,7 @@ class Engine:
         closing.see_closed(handler, spare.server)
         return spare
 
-    def inject(self, turn: OutletStream, message: Injected) -> None:
+    def inject(self, turn: LiveTurn, message: Injected) -> None:
         """Give a turn a message, soon. Nothing happens when its client is gone."""
         if handler := self._handler_of(turn.context.client):
             asyncio_utils.create_task(
@@ -260,7 +257,7 @@ class Engine:
                 keep_ref=True,
             )
 
-    def synthetic_source(self, turn: OutletStream) -> SyntheticSource:
+    def synthetic_source(self, turn: LiveTurn) -> SyntheticSource:
         """Make the source that feeds a turn from a coroutine."""
 
         async def deliver(message: Injected) -> None:
@@ -272,7 +269,7 @@ class Engine:
             turn.stream_id, deliver, self.limits.queue_bytes, self.internal_fault
         )
 
-    def unsent_bytes(self, turn: OutletStream) -> int:
+    def unsent_bytes(self, turn: LiveTurn) -> int:
         """How much the client has still to read."""
         handler = self._handler_of(turn.context.client)
         return _unsent(handler) if handler else 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from mitmproxy import http
 from mitmproxy.connection import Connection, ConnectionState, Server
@@ -34,16 +34,14 @@ from addons.proxy.engine.alarms import Alarms
 from addons.proxy.engine.http1 import ListenerHttp1, UpstreamHttp1, receive
 from addons.proxy.engine.joined import JoinedWrites
 from addons.proxy.engine.messages import ConnectDeadline, Injected, InjectedEvent, SafeLog, Signal
+from addons.proxy.engine.seams import EngineOfLayers
 from addons.proxy.engine.stream import TurnStream
-
-if TYPE_CHECKING:
-    from addons.proxy.engine.engine import Engine
 
 
 class ShimHttpLayer(HttpLayer):
     """mitmproxy's HTTP layer in which every stream is a turn."""
 
-    def __init__(self, context: Context, engine: Engine) -> None:
+    def __init__(self, context: Context, engine: EngineOfLayers) -> None:
         super().__init__(context, HTTPMode.transparent)
         self._engine = engine
         self._last_wire_id = 0
