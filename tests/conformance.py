@@ -72,6 +72,7 @@ def parse(stream: bytes) -> list[dict[str, Any]]:
 @dataclass
 class _Part:
     text: str = ""
+    annotations: list[dict[str, Any]] = field(default_factory=list)
     ended: bool = False
     done: dict[str, Any] | None = None
 
@@ -137,6 +138,9 @@ class Checker:
             self._done(item, event["item"])
             return
         assert event["item_id"] == item.added["id"], f"{kind} names its item"
+        if kind == "response.output_text.annotation.added":
+            self._annotation(item, event)
+            return
         stem, _, step = kind.rpartition(".")
         if stem in PARTS:
             self._part(item, stem, step, event)
@@ -172,7 +176,21 @@ class Checker:
         assert item.parts[index].ended, "the text of a part is done before the part"
         assert item.parts[index].done is None, "a part is done once"
         assert text == item.parts[index].text, "a part is what its deltas said"
+        given = part.get("annotations", [])
+        assert given == item.parts[index].annotations, "annotations are those that were added"
         item.parts[index].done = part
+
+    def _annotation(self, item: _Item, event: dict[str, Any]) -> None:
+        assert event["content_index"] == len(item.parts) - 1, "an annotation is of the open part"
+        part, annotation = item.parts[-1], event["annotation"]
+        assert not part.ended, "an annotation comes before its text is done"
+        assert event["annotation_index"] == len(part.annotations), (
+            "annotations take the next annotation_index"
+        )
+        assert annotation["type"] == "url_citation", "an annotation is a citation"
+        for key, kind in (("url", str), ("title", str), ("start_index", int), ("end_index", int)):
+            assert type(annotation[key]) is kind, f"{key} of a citation is a {kind.__name__}"
+        part.annotations.append(annotation)
 
     def _stream(self, item: _Item, stem: str, step: str, event: dict[str, Any]) -> None:
         key, index_key = STREAMS[stem]

@@ -9,6 +9,7 @@ import pytest
 from addons.core.translate.emitter import Emitter
 from addons.core.translate.endings import Client
 from addons.core.translate.events import (
+    Citation,
     ReasoningDelta,
     Stopped,
     StopReason,
@@ -18,7 +19,7 @@ from addons.core.translate.events import (
     ToolCallStart,
     UsageSeen,
 )
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 from tests.conformance import check
 
 GOOD = Emitter("resp_1", 7, "stub", {}, Client.CODEX).emit(
@@ -26,6 +27,7 @@ GOOD = Emitter("resp_1", 7, "stub", {}, Client.CODEX).emit(
         ReasoningDelta("hm"),
         TextDelta("ab"),
         TextDelta("cd"),
+        Citation("u", "t", 1, 2),
         ToolCallStart(0, "call_1", "exec"),
         ToolCallDelta(0, "{}"),
         ToolCallEnd(0),
@@ -60,6 +62,7 @@ def test_a_good_stream_passes() -> None:
         ("output_item.added", "item that was added"),
         ("content_part.added", "of the open part"),
         ("output_text.delta", "is what its deltas said"),
+        ("output_text.annotation.added", "annotations are those"),
         ("output_text.done", "text of a part is done before"),
         ("content_part.done", "content is the parts done"),
         ("output_item.done", "every item is done"),
@@ -84,6 +87,8 @@ def test_a_missing_event_is_noticed(kind: str, rule: str) -> None:
         (b'"item_id":"msg_1_1","output_index":1', b'"item_id":"msg_1_9","output_index":1', "names its item"),
         (b'"output_index":2,"item"', b'"output_index":3,"item"', "next output_index"),
         (b'"content_index":0', b'"content_index":1', "next content_index|open part"),
+        (b'"annotation_index":0', b'"annotation_index":1', "next annotation_index"),
+        (b'"start_index":1', b'"start_index":"1"', "start_index of a citation"),
         (b'"cached_tokens":0', b'"cached_tokens":0.5', "usage is integers"),
         (b'"id":"fc_1_2"', b'"id":"call_2"', "begins with fc_"),
         (b'"status":"completed","error":null', b'"status":"failed","error":null', "the event's status"),

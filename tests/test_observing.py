@@ -10,7 +10,7 @@ from mitmproxy.test import taddons
 
 from addons.core.access import access_line
 from addons.core.record_line import summary
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 from addons.origins.access_log import KEPT, ROTATE_BYTES
 from addons.proxy.kept import MOST_TURNS
 from addons.proxy.script import ScriptedShim

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from addons.core.credential import Origin
@@ -108,6 +108,7 @@ def test_no_cut_passes_for_a_whole_answer(stream: bytes, place: int) -> None:
 
 
 @given(st.lists(st.binary(max_size=30) | st.sampled_from(STREAMS), max_size=4))
+@example([b"1"])
 def test_no_bytes_make_it_raise(reads: list[bytes]) -> None:
     ends = [event for event in read(*reads) if isinstance(event, Stopped | Failed)]
     assert len(ends) == 1

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 
 from addons.core.credential import Secret
 from addons.core.errors import Problem
-from addons.core.headers import canonical
-from addons.core.turn import Headers
+from addons.core.headers import Headers, canonical
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _OWN_SITES = frozenset({b"none", b"same-origin"})

@@ -1,4 +1,4 @@
-"""What travels on from one side to the other: the deny-lists of the routes that pass headers through.
+"""Headers, and what of them travels on: the deny-lists of the routes that pass them through.
 
 Never does: add a secret, know a provider. Invariant: no header that carries a credential of the client, frames a
 message or belongs to one hop comes out of here, however its name is spelt.
@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 
-from addons.core.turn import Headers
+Headers = tuple[tuple[bytes, bytes], ...]
+"""In the sender's order and case."""
 
 CLIENT_CREDENTIALS: frozenset[bytes] = frozenset(
     {
@@ -54,6 +55,11 @@ _NOT_UPSTREAM = HOP_BY_HOP | CLIENT_CREDENTIALS | {b"accept-encoding", b"content
 _NOT_DOWNSTREAM = HOP_BY_HOP
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def header(headers: Headers, name: bytes) -> bytes | None:
+    """Give the first value of a header (`name` in lower case), or None."""
+    return next((value for key, value in headers if key.lower() == name), None)
 
 
 def canonical(name: bytes) -> bytes:

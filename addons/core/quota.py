@@ -12,10 +12,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from addons.core.turn import Headers
+from addons.core.headers import Headers
 
 _CODEX = re.compile(r"x-(?P<family>[a-z0-9-]{1,40}?)-(?P<window>primary|secondary)-(?P<field>used-percent|window-minutes|reset-at|reset-after-seconds)")  # fmt: skip
 _LIMITS = re.compile(

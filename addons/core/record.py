@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from addons.core.credential import Secret
+from addons.core.headers import Headers
 from addons.core.key_places import looks_secret
-
-if TYPE_CHECKING:
-    from addons.core.credential import Secret
-    from addons.core.turn import Headers
-    from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 HIDDEN = "<secret>"
 """Stands where a secret stood."""
@@ -109,7 +106,7 @@ class TurnRecord:
     """Unix seconds."""
     attempts: list[AttemptRecord] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
-    """What of the request no upstream was told."""
+    """What of the request no upstream was told, and of the answer no client."""
     status: int = 0
     """What the client was answered; 0 when it left before that."""
     terminal: str = ""

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from addons.core.credential import Origin, Secret
 from addons.core.endpoints import Endpoint, EndpointError, Rules, Versioning, composed, verbatim
-from addons.core.headers import HOP_BY_HOP, bad_header
+from addons.core.headers import HOP_BY_HOP, Headers, bad_header
 from addons.core.key_places import (
     AuthForm,
     CommandKey,
@@ -38,7 +38,6 @@ from addons.core.presets import (
 from addons.core.profiles import context_of, profile_of
 from addons.core.row_fields import FieldProblem, RowFields
 from addons.core.target import EffortStyle, Profile, Target
-from addons.core.turn import Headers
 
 DISABLED = 'It is switched off: "enabled" is false in its row.'
 SHIM_SETS = HOP_BY_HOP | {b"host", b"content-length", b"content-type", b"accept-encoding"}

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from addons.core.credential import Origin
+from addons.core.headers import Headers
 from addons.core.translate.conversation import Dialects
-from addons.core.turn import Headers
 
 EffortStyle = Literal[
     "none",  # the model has no such knob, or the provider refuses it

@@ -10,20 +10,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from addons.core.credential import Origin, Secret, SecretHeader
+from addons.core.headers import Headers, header
 from addons.core.record import TurnRecord
-
-if TYPE_CHECKING:
-    from addons.core.wire.responses import Usage
-
-Headers = tuple[tuple[bytes, bytes], ...]
-
-
-def header(headers: Headers, name: bytes) -> bytes | None:
-    """Give the first value of a header (`name` in lower case), or None."""
-    return next((value for key, value in headers if key.lower() == name), None)
+from addons.core.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from http import HTTPStatus
 import orjson
 
 from addons.core.errors import Problem
+from addons.core.headers import Headers, header
 from addons.core.target import Target
-from addons.core.turn import Headers, header
 from addons.core.upstream_words import CERTAIN, PATTERNS, STATUSES, WORDS, Kind
 
 QUOTED_BYTES = 2048

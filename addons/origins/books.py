@@ -53,6 +53,7 @@ class Books:
         self._bytes_noted = 0
         self._bytes_seen = 0
         self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
         self._shut_until: dict[str, float] = {}
         self.dropped = 0
         """Turns that were not written because the writer fell behind."""
@@ -62,6 +63,7 @@ class Books:
     def note(self, record: TurnRecord) -> None:
         """Write this down, soon."""
         if self._thread is None:
+            self._closing.clear()
             self._thread = threading.Thread(target=self._run, name="codex-shim books", daemon=True)
             self._thread.start()
         waiting = self._bytes_noted - self._bytes_seen
@@ -78,6 +80,7 @@ class Books:
         thread, self._thread = self._thread, None
         if thread:
             self._waiting.put(None)
+            self._closing.set()
             thread.join(seconds)
 
     def _run(self) -> None:
@@ -95,10 +98,11 @@ class Books:
 
     def _batch(self) -> list[TurnRecord | None]:
         batch = [self._waiting.get()]
-        deadline = time.monotonic() + BATCH_SECONDS
+        # asleep, not waiting for the next: each note would wake this thread, which takes the event loop's time
+        self._closing.wait(BATCH_SECONDS)
         while batch[-1] is not None and len(batch) < MOST_IN_BATCH:
             try:
-                batch.append(self._waiting.get(timeout=max(0.0, deadline - time.monotonic())))
+                batch.append(self._waiting.get_nowait())
             except Empty:
                 break
         return batch

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from addons.core.usage import Usage
 from addons.core.wire.chat_shapes import obj, string
 from addons.core.wire.peek import decode
-from addons.core.wire.responses import Usage
 from addons.views.reading import LOOKED_AT, Reads
 
 KEY = "codex_shim"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import orjson
 
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 from addons.core.wire.sse import SseReader, parse_block
 
 Json = Mapping[str, object]

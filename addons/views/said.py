@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from textwrap import fill
 from typing import Protocol
 
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 from addons.views.page import INDENT, Block, Page, one_line
 from addons.views.reading import Json, arguments_of, usage_text
 

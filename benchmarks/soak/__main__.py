@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import tests.support.client
+from benchmarks.soak import agent
 from benchmarks.soak.turns import OF_CLIENTS, WHOLE, Turn, digest_of, turn_of
 from benchmarks.soak.upstream import Upstreams
 from tests.e2e.shim import free_port, shim_command
@@ -29,7 +30,7 @@ from tests.fakes.account import Account
 from tests.faults.oracle import seen_in
 from tests.faults.routes import KEY, WITH_UPSTREAM, Family
 from tests.faults.stage import CODEX, SDK
-from tests.support.client import Client
+from tests.support.client import Client, client
 from tests.support.upstream import upstream
 from tests.support.waiting import until
 
@@ -38,7 +39,7 @@ STALL_SECONDS = 45.0
 """Long enough that a busy machine is not taken for an upstream that stalls."""
 SAMPLES = 20
 SPARE_DESCRIPTORS = 10
-"""Kept connections to upstreams, and the ledger."""
+"""Kept connections to upstreams, the ledger, and the guard of Cursor's processes."""
 WARM_SHARE = 0.3
 MOST_GROWTH_MIB = 24
 TURN_SECONDS = 240.0
@@ -74,7 +75,7 @@ def judge(turn: Turn, terminal: str, status: int, text: str) -> str:
 
 def body_of(turn: Turn) -> bytes:
     """The client's request."""
-    slug = turn.route.slug if turn.route.family is Family.ACCOUNT else turn.route.name
+    slug = turn.route.name if turn.route.row else turn.route.slug
     return json.dumps({"model": slug, "stream": True, "input": turn.mark}).encode()
 
 
@@ -153,17 +154,21 @@ def growth(memory: list[tuple[int, float]]) -> float:
     return medians[1] - medians[0]
 
 
-def environment(folder: Path, port: int, stall: float) -> dict[str, str]:
-    """The user of the soak, with a row for every route."""
+def environment(folder: Path, port: int, asked: argparse.Namespace) -> dict[str, str]:
+    """The user of the soak, with a row for every route, a login and a Cursor."""
     rows = [
         {"slug": r.name, "base_url": f"http://127.0.0.1:{port}/v1", "api_key": KEY, **r.row}
         for r in WITH_UPSTREAM
         if r.row
     ]
     settings = folder / "models.json"
-    settings.write_text(json.dumps({"limits": {**LIMITS, "stall_seconds": stall}, "models": rows}))
+    settings.write_text(
+        json.dumps({"limits": {**LIMITS, "stall_seconds": asked.stall}, "models": rows})
+    )
     settings.chmod(0o600)
     (folder / ".codex").mkdir()
+    workspace = folder / "workspace"
+    workspace.mkdir()
     Account().write(folder / ".codex")
     return {
         "HOME": str(folder),
@@ -171,6 +176,8 @@ def environment(folder: Path, port: int, stall: float) -> dict[str, str]:
         "CODEX_SHIM_STATE_DIR": str(folder / "state"),
         "CODEX_SHIM_SETTINGS": str(settings),
         "CODEX_SHIM_CHATGPT_BASE_URL": f"http://127.0.0.1:{port}/codex",
+        "CURSOR_AGENT_BIN": str(agent.install(folder, asked.seed)),
+        "CODEX_SHIM_CURSOR_WORKSPACE": str(workspace),
     }
 
 
@@ -186,13 +193,14 @@ async def settled(pid: int, most: int) -> None:
 
 
 async def is_up(port: int) -> bool:
-    """Whether the shim answers."""
+    """Whether the shim answers, and offers Cursor."""
     try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with client(port) as c:
+            await c.get("/health")
+            told = json.loads((await c.response()).body)
     except OSError:
         return False
-    writer.close()
-    return True
+    return bool(told["cursor_passthrough"])
 
 
 async def soak(asked: argparse.Namespace, folder: Path) -> int:
@@ -202,7 +210,7 @@ async def soak(asked: argparse.Namespace, folder: Path) -> int:
         with (folder / "log").open("wb") as log:
             shim = subprocess.Popen(  # noqa: ASYNC220  it returns at once
                 shim_command("serve", "--port", str(port)),
-                env=environment(folder, up.port, asked.stall),
+                env=environment(folder, up.port, asked),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -218,6 +226,7 @@ async def soak(asked: argparse.Namespace, folder: Path) -> int:
             seconds = time.monotonic() - began
             await until(lambda: fakes.running == 0, 60)
             await settled(shim.pid, run.tally.descriptors[0] + SPARE_DESCRIPTORS)
+            await until(lambda: agent.alive() == 0, 60)
             run.sample()
         finally:
             shim.send_signal(signal.SIGTERM)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
-from tests.faults.routes import WITH_UPSTREAM, RouteKind
+from addons.core.providers.demo_script import WELCOME
+from benchmarks.soak.parts import parts_of
+from tests.faults.routes import ROUTES, WITH_UPSTREAM, RouteKind
 
 FAULTS = {
     "none": 80,
@@ -28,7 +30,12 @@ FAULTS = {
 """Fault → its share in hundredths. `leave`, `early` and `slow` are the client's."""
 OF_CLIENTS = frozenset({"leave", "early"})
 WHOLE = frozenset({"none", "slow"})
-MARK = re.compile(rb"soak-([0-9]+)-([a-z0-9]+)-end")
+LOCAL_FAULTS = {name: FAULTS[name] for name in ("none", "leave", "early", "slow")}
+"""Where no upstream on the network can fail."""
+AGENT_FAULTS = {**LOCAL_FAULTS, "cut": FAULTS["cut"]}
+SHARES = {"demo": 3, "cursor": 1}
+"""Of a hundred turns, as far as not equal: a turn of Cursor is a process."""
+EQUAL_SHARE = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +49,13 @@ class Turn:
 
     @property
     def mark(self) -> str:
-        """What tells the upstream which turn it is; it stands in the prompt."""
+        """The prompt: it tells who answers which turn it is."""
         return f"soak-{self.number}-{self.fault}-end"
 
     @property
     def digest(self) -> str:
         """The hash of the whole answer."""
-        return digest_of("".join(self.parts))
+        return digest_of(WELCOME if self.route.name == "demo" else "".join(self.parts))
 
 
 def digest_of(text: str) -> str:
@@ -59,12 +66,15 @@ def digest_of(text: str) -> str:
 def turn_of(number: int, seed: int) -> Turn:
     """The turn of this number: equal for equal seeds."""
     rng = Random(f"{seed}/{number}")  # noqa: S311  a seed makes it repeatable
-    (fault,) = rng.choices(list(FAULTS), list(FAULTS.values()))
-    route = rng.choice(WITH_UPSTREAM)
+    shares = [SHARES.get(route.name, EQUAL_SHARE) for route in ROUTES]
+    (route,) = rng.choices(ROUTES, shares)
+    faults = faults_of(route)
+    (fault,) = rng.choices(list(faults), list(faults.values()))
     return Turn(number, route, fault, parts_of(number, seed))
 
 
-def parts_of(number: int, seed: int) -> tuple[str, ...]:
-    """What is answered: hex digits that no other turn has."""
-    rng = Random(f"{seed}/{number}/text")  # noqa: S311  a seed makes it repeatable
-    return tuple(rng.randbytes(24).hex() for _ in range(rng.randrange(3, 12)))
+def faults_of(route: RouteKind) -> Mapping[str, int]:
+    """What can go wrong on a route, each with its share."""
+    if route in WITH_UPSTREAM:
+        return FAULTS
+    return AGENT_FAULTS if route.agent else LOCAL_FAULTS

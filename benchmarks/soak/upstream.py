@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from benchmarks.soak.turns import MARK, Turn, turn_of
+from benchmarks.soak.parts import MARK
+from benchmarks.soak.turns import Turn, turn_of
 from tests.faults.speech import Speech
 from tests.support.upstream import Exchange
 

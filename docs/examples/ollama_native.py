@@ -43,7 +43,7 @@ from addons.core.translate.events import (
 )
 from addons.core.translate.grouping import Exchange, Turn, turns_of
 from addons.core.translate.reading import read_request
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 Json = dict[str, object]
 
@@ -133,7 +133,8 @@ class LineReader:
             said = None
         if not isinstance(said, dict) or "error" in said:
             self._over = True
-            yield Failed(_broken(said))
+            why = said["error"] if isinstance(said, dict) else "a line that is no JSON object"
+            yield Failed(_broken(why))
             return
         yield from self._message(said.get("message"))
         if said.get("done") is True:
@@ -196,8 +197,7 @@ def _cut() -> Problem:
     return Problem(502, "stream_interrupted", "Ollama's answer was cut. Send the turn again.")
 
 
-def _broken(said: Json | None) -> Problem:
-    why = said.get("error") if said else "a line that is no JSON object"
+def _broken(why: object) -> Problem:
     return Problem(502, "upstream_protocol", f"Ollama answered: {why}. Send the turn again.")
 
 
@@ -211,7 +211,7 @@ def route(
     plans = Byok(
         target=target,
         key=key,
-        dialect=sys.modules[__name__],  # type: ignore[arg-type]  a dialect is a module
+        dialect=sys.modules[__name__],  # a dialect is a module
         read=read_request,
         ids=ids,
         clock=clock,

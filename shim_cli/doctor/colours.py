@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shim_cli.doctor.finding import Finding, Level
-from shim_cli.doctor.report import total_of
+from shim_cli.doctor.summary import total_of
 
 STYLES: Mapping[Level, str] = {
     "OK": "green",

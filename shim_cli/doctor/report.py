@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import Literal
 
 import typer
 
-from shim_cli.doctor.finding import LEVELS, Finding, Subject
+from shim_cli.doctor.finding import Finding, Subject
+from shim_cli.doctor.summary import summary_of, total_of
 
 About = Literal["all", "models", "picker"]
 
@@ -37,17 +37,6 @@ def write_report(
     else:
         typer.echo("\n".join([*lines_of(findings), "Summary", f"  {total_of(summary)}"]))
     return 1 if summary["FAIL"] else 0
-
-
-def summary_of(findings: Sequence[Finding]) -> dict[str, int]:
-    """How many findings of each level."""
-    counts = Counter(finding.level for finding in findings)
-    return {level: counts[level] for level in LEVELS}
-
-
-def total_of(summary: Mapping[str, int]) -> str:
-    """The last line."""
-    return ", ".join(f"{count} {level}" for level, count in summary.items())
 
 
 def lines_of(findings: Sequence[Finding]) -> list[str]:

@@ -94,6 +94,24 @@ def test_report_of_one_turn_by_its_id(tmp_path: Path) -> None:
     assert json.loads(files_of(tmp_path / "c.zip")["turn.json"])["id"] == newest
 
 
+def test_long_ids_of_a_turn_keep_no_report_from_being_written(tmp_path: Path) -> None:
+    """Ids of the API look like keys: a whole answer holds some, and Codex sends those of earlier turns back."""
+    long = "msg_0a16618a68ff03eb0069e2e3a9be20819386fc13a2a3ad9cf0"
+    said = {"type": "message", "role": "assistant", "id": long, "content": "one"}
+    asked = {"type": "message", "role": "user", "content": "two"}
+    with served(tmp_path) as (running, upstream):
+        upstream.play(Say(text="two"))
+        body = {"model": "fast", "input": [said, asked], "stream": False}
+        response = json.loads(Posted(running.port, body).ended())
+        ran = shim(tmp_path, "report", "--port", str(running.port), "--output", "a.zip")
+
+    assert ran.returncode == 0, ran.stderr
+    turn = files_of(tmp_path / "a.zip")["turn.json"]
+    assert long.encode() not in turn
+    assert response["id"].encode() not in turn
+    assert json.loads(turn)["request"]["body"]["input"][0]["id"].startswith("<id 54 chars #")
+
+
 def test_report_shows_the_local_token_to_the_shim_and_to_nobody_else(tmp_path: Path) -> None:
     token = "the-local-token-of-this-test-0123456789"
     (tmp_path / "state").mkdir(mode=0o700)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from addons.core.record import AttemptRecord
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 from addons.origins.books import Books
 from shim_cli.quota import quota_lines, rough
 from tests.cli.run import shim

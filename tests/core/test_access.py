@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from addons.core.access import MOST_NOTES, access_line
 from addons.core.record import AttemptRecord, TurnRecord
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 WHOLE = TurnRecord(
     id="f1",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addons.core.gate import Knock, is_loopback_address, refusal
-from addons.core.turn import Headers
+from addons.core.headers import Headers
 
 HERE = "127.0.0.1:8765"
 

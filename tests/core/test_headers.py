@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 from addons.core.headers import (
     CLIENT_CREDENTIALS,
     HOP_BY_HOP,
+    Headers,
     bad_header,
     canonical,
     client_headers,
     upstream_headers,
 )
-from addons.core.turn import Headers
 
 IDENTITY = (b"accept-encoding", b"identity")
 

@@ -14,7 +14,7 @@ from addons.core.record import (
     shown_path,
 )
 from addons.core.record_line import count, marker, summary
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 
 def record(**fields: object) -> TurnRecord:

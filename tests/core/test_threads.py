@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from addons.core.headers import Headers
 from addons.core.threads import METADATA, Threads
-from addons.core.turn import ClientRequest, Headers
+from addons.core.turn import ClientRequest
 
 
 def request(kind: object = None, *extra: tuple[bytes, bytes], **metadata: object) -> ClientRequest:

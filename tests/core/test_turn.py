@@ -2,7 +2,8 @@
 
 import pytest
 
-from addons.core.turn import ClientRequest, Headers
+from addons.core.headers import Headers
+from addons.core.turn import ClientRequest
 
 
 @pytest.mark.parametrize(

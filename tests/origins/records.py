@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from addons.core.record import AttemptRecord, TurnRecord
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 
 def turn(**fields: object) -> TurnRecord:

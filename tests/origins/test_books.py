@@ -20,7 +20,7 @@ import pytest
 
 from addons.core.quota import MOST_WINDOWS
 from addons.core.record import AttemptRecord, TurnRecord
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 from addons.origins.access_log import AccessLog
 from addons.origins.books import Books
 from addons.origins.price_table import shipped_prices

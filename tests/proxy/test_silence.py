@@ -7,10 +7,18 @@ import pytest
 from mitmproxy.proxy.layer import CommandGenerator
 
 from addons.core.turn import ClientRequest, Collect, FaultKind, Head, Plan, Step
-from addons.proxy.engine.outlet import OutletStream
+from addons.proxy.engine.seams import LiveTurn
 from tests.proxy.scripts import BODY, DONE, EVENT, HEARTBEAT, begins, gated, silence, turn
 from tests.support.client import Client, client
-from tests.support.engine import QUICK, Running, ScriptedPlan, engine, to_ports, wire_to
+from tests.support.engine import (
+    QUICK,
+    Running,
+    ScriptedPlan,
+    engine,
+    only_stream,
+    to_ports,
+    wire_to,
+)
 from tests.support.upstream import Exchange, upstream
 from tests.support.waiting import until, within
 
@@ -25,7 +33,7 @@ class Collecting(ScriptedPlan):
 
 async def two_beats(proxy: Running) -> None:
     """Wait until a heartbeat was due twice, whether or not one could be given."""
-    stream = next(iter(proxy.engine._turns.values()))
+    stream = only_stream(proxy.engine)
     give, beats = stream.give_heartbeat, []
 
     def counted() -> CommandGenerator[None]:
@@ -215,10 +223,10 @@ async def test_slow_client_is_not_a_stalled_upstream() -> None:
         await c.post("/v1/responses", BODY)
         begun = await c.head()
         looks: list[int] = []
-        stream = next(iter(proxy.engine._turns.values()))
+        stream = only_stream(proxy.engine)
         unsent = proxy.engine.unsent_bytes
 
-        def counted(turn: OutletStream) -> int:
+        def counted(turn: LiveTurn) -> int:
             looks.append(unsent(turn))
             return looks[-1]
 

@@ -8,7 +8,7 @@ import pytest
 from addons.core.turn import Sink, SyntheticOrigin
 from tests.proxy.scripts import BODY, DONE, EVENT, HEARTBEAT, synthetic
 from tests.support.client import client
-from tests.support.engine import QUICK, engine
+from tests.support.engine import QUICK, engine, only_stream
 from tests.support.waiting import LONGEST, until, within
 
 
@@ -118,7 +118,7 @@ async def test_silent_origin_gets_heartbeats_at_event_borders_only() -> None:
         while (part := await c.chunk()) == HEARTBEAT:
             pass
         assert part == b"data: half"
-        stream = next(iter(proxy.engine._turns.values()))
+        stream = only_stream(proxy.engine)
         sent = stream.clock._sent
         await until(lambda: stream.clock._sent > sent)
         gates[1].set()

@@ -29,6 +29,7 @@ from addons.core.turn import (
 )
 from addons.proxy.engine.engine import Engine, ProxyFor, no_proxy
 from addons.proxy.engine.layer import ShimHttpLayer
+from addons.proxy.engine.stream import TurnStream
 from tests.support.waiting import settle, until
 
 QUICK = Limits(
@@ -269,3 +270,10 @@ async def engine(
         proxy.shutdown()  # type: ignore[no-untyped-call]
         await task
         await settle()
+
+
+def only_stream(engine: Engine) -> TurnStream:
+    """The stream of the one turn that runs."""
+    (turn,) = engine._turns.values()
+    assert isinstance(turn, TurnStream)
+    return turn

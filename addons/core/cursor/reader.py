@@ -33,7 +33,7 @@ from addons.core.translate.events import (
     ToolCallStart,
     UsageSeen,
 )
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 Json = Mapping[str, Any]
 LOGIN = "login"

@@ -14,7 +14,7 @@ from http import HTTPStatus
 import orjson
 
 from addons.core.errors import JSON_HEADERS, SSE_HEADERS, Problem
-from addons.core.headers import HOP_BY_HOP, bad_header
+from addons.core.headers import HOP_BY_HOP, Headers, bad_header
 from addons.core.keys import KeyProblem, KeySource
 from addons.core.limits import Limits
 from addons.core.memory import Memory
@@ -41,7 +41,6 @@ from addons.core.turn import (
     Collect,
     Fault,
     Head,
-    Headers,
     Plan,
     Relay,
     Reply,
@@ -250,6 +249,7 @@ class ByokPlan:
             settings.target.slug,
             self._payload,
             Client.CODEX if self._request.is_codex else Client.OTHER,
+            left_out=self._request.record.dropped,
         )
 
     def _remember(self, response: Json) -> None:

@@ -49,8 +49,9 @@ from addons.core.turn import (
     Synthesize,
     SyntheticOrigin,
 )
+from addons.core.usage import Usage
 from addons.core.wire.peek import Peek, peek_model
-from addons.core.wire.responses import Usage, Watcher
+from addons.core.wire.responses import Watcher
 
 DEMO_SLUG = "shim-demo"
 CHARACTERS_PER_TOKEN = 4

@@ -14,7 +14,14 @@ from http import HTTPStatus
 import orjson
 
 from addons.core.errors import Problem, told
-from addons.core.headers import HOP_BY_HOP, bad_header, canonical, client_headers, upstream_headers
+from addons.core.headers import (
+    HOP_BY_HOP,
+    Headers,
+    bad_header,
+    canonical,
+    client_headers,
+    upstream_headers,
+)
 from addons.core.keys import KeyProblem, KeySource
 from addons.core.limits import Limits
 from addons.core.providers.byok_problems import (
@@ -34,7 +41,6 @@ from addons.core.turn import (
     Collect,
     Fault,
     Head,
-    Headers,
     Plan,
     Relay,
     Send,

@@ -16,7 +16,7 @@ from addons.core.translate.emitter import Emitter
 from addons.core.translate.events import Event, Failed, Stopped, StopReason, TextDelta, UsageSeen
 from addons.core.translate.stream import NO_END, OF_THE_UPSTREAM, report_of
 from addons.core.turn import Fault, Report
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 Json = dict[str, object]
 OPENED = 2

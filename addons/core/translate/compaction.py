@@ -14,7 +14,7 @@ import orjson
 
 from addons.core.translate.conversation import Conversation, Json, Text, ToolChoice, User
 from addons.core.translate.replay import seal, unseal
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 LINEAGE = "compaction"
 ITEM_TYPES = frozenset({"compaction", "compaction_summary", "context_compaction"})

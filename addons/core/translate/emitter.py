@@ -21,8 +21,10 @@ from addons.core.translate.endings import (
     Outcome,
 )
 from addons.core.translate.events import (
+    Citation,
     Event,
     Failed,
+    LeftOut,
     ReasoningDelta,
     ReasoningDone,
     RefusalDelta,
@@ -46,7 +48,7 @@ from addons.core.translate.items import (
     Reasoning,
 )
 from addons.core.translate.replay import REASONING_ID
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 # What a response object repeats of its request, and what it says when the request was silent.
 ECHO: dict[str, object] = {
@@ -88,6 +90,8 @@ def echo_of(request: Mapping[str, object]) -> Json:
 class Emitter:
     """Writes one response. `response_id` also seeds the items' ids; `created_at` is in Unix seconds.
 
+    What of the answer the client is not given is noted in `left_out`.
+
     Strings of events hold no lone surrogates: JSON that orjson read has none.
     """
 
@@ -95,6 +99,7 @@ class Emitter:
         "_calls",
         "_client",
         "_done",
+        "_left_out",
         "_opened",
         "_response",
         "_seed",
@@ -111,8 +116,11 @@ class Emitter:
         model: str,
         echo: Mapping[str, object],
         client: Client,
+        *,
+        left_out: list[str] | None = None,
     ) -> None:
         self._client = client
+        self._left_out = [] if left_out is None else left_out
         self._write = EventWriter()
         self._seed = response_id.removeprefix("resp_")
         self._segment: Message | Reasoning | None = None
@@ -207,6 +215,18 @@ class Emitter:
             shape = TEXT if self._client is Client.CODEX else REFUSAL
             self._message().add(shape, event.text)
 
+    def _on_citation(self, event: Citation) -> None:
+        if not (isinstance(self._segment, Message) and self._segment.cite(event)):
+            self._left_out.append("a citation in the answer, without its text")
+
+    def _on_left_out(self, event: LeftOut) -> None:
+        self._left_out.append(event.what)
+        if event.note:
+            # a message of its own, so that the model's words stay what they are
+            self._end_segment()
+            self._message().add(TEXT, event.note)
+            self._end_segment()
+
     def _on_reasoning(self, event: ReasoningDelta) -> None:
         if event.text:
             self._reasoning().add(event.text)
@@ -286,6 +306,8 @@ class Emitter:
         TextDelta: _on_text,
         TextDone: _on_text_done,
         RefusalDelta: _on_refusal,
+        Citation: _on_citation,
+        LeftOut: _on_left_out,
         ReasoningDelta: _on_reasoning,
         ReasoningDone: _on_reasoning_done,
         ToolCallStart: _on_call,

@@ -9,6 +9,7 @@ What a reader may rely on:
   before it; `TextDone` and `ReasoningDone` end it sooner. So text after tools, or two messages, need no ceremony.
 - Tool calls are open side by side, each under the `index` that its upstream uses, and may interleave. A call that
   has not ended when the turn stops, or whose arguments are not whole, is never delivered: the turn fails.
+- A `Citation` belongs to the text that is open: after text was said, and before anything else is.
 - `UsageSeen` may come at any time before the end; the last one counts.
 - `Stopped` or `Failed` ends the turn. An upstream that ends without saying why was cut: that is `Failed`.
 """
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from addons.core.errors import Problem
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,25 @@ class RefusalDelta:
     """More of the text in which the model declines."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A page that the text of the open message names. The places are characters of that text, where they are known."""
+
+    url: str
+    title: str
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something of the answer that cannot be passed on. `note`, if any, tells the user so."""
+
+    what: str
+    """For the turn's record: no text of the answer."""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +152,8 @@ Event = (
     TextDelta
     | TextDone
     | RefusalDelta
+    | Citation
+    | LeftOut
     | ReasoningDelta
     | ReasoningDone
     | ToolCallStart

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import orjson
 
 from addons.core.errors import sse_event
-from addons.core.translate.events import CallKind, ToolCallStart
+from addons.core.translate.events import CallKind, Citation, ToolCallStart
 
 Json = dict[str, object]
 
@@ -129,10 +129,11 @@ REFUSAL = PartShape("refusal", "refusal")
 class Message(Item):
     """The assistant's message: text parts and refusal parts, one open at a time."""
 
-    __slots__ = ("_form", "_parts", "_shape")
+    __slots__ = ("_annotations", "_form", "_parts", "_shape")
 
     def __init__(self, write: EventWriter, item_id: str, output_index: int) -> None:
         super().__init__(write, item_id, output_index)
+        self._annotations: list[Json] = []
         self._parts: list[Json] = []
         self._shape: PartShape | None = None
         self._announce(self._item("in_progress"))
@@ -143,6 +144,24 @@ class Message(Item):
             self._open_part(shape)
         self._texts.append(text)
         self._write.delta(self._form, text)
+
+    def cite(self, citation: Citation) -> bool:
+        """Put a citation beside the open text; False, and nothing written, where no text is open."""
+        if self._shape is not TEXT:
+            return False
+        whole = sum(len(text) for text in self._texts)
+        annotation: Json = {
+            "type": "url_citation",
+            "url": citation.url,
+            "title": citation.title,
+            # clients want both: a page without a place is one for all of the text
+            "start_index": citation.start or 0,
+            "end_index": whole if citation.end is None else citation.end,
+        }
+        fields = {"annotation_index": len(self._annotations), "annotation": annotation}
+        self._say(f"{TEXT.stem}.annotation.added", fields, self._part_place)
+        self._annotations.append(annotation)
+        return True
 
     def close(self, status: str) -> Json:
         """End the message as `completed` or `incomplete`; give the item."""
@@ -160,6 +179,8 @@ class Message(Item):
             return
         shape, text, place = self._shape, self._text(), self._part_place
         part = shape.part(text)
+        if self._annotations:
+            part["annotations"], self._annotations = self._annotations, []
         self._say(f"{shape.stem}.done", {shape.key: text, **shape.event_rest}, place)
         self._say("response.content_part.done", {"part": part}, place)
         self._parts.append(part)

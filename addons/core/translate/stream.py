@@ -13,7 +13,8 @@ from addons.core.translate.dialect import EventReader
 from addons.core.translate.emitter import Emitter
 from addons.core.translate.events import Event, Failed, Stopped
 from addons.core.turn import Fault, FaultKind, Report
-from addons.core.wire.responses import Usage, code_of
+from addons.core.usage import Usage
+from addons.core.wire.responses import code_of
 
 Ended = Callable[[Mapping[str, object]], None]
 

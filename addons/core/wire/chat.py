@@ -18,6 +18,7 @@ from addons.core.limits import Limits
 from addons.core.target import Target
 from addons.core.translate.conversation import Conversation
 from addons.core.translate.events import (
+    Citation,
     Event,
     Failed,
     ReasoningDelta,
@@ -30,6 +31,8 @@ from addons.core.translate.events import (
 )
 from addons.core.translate.replay import seal
 from addons.core.upstream_errors import printable, upstream_problem
+from addons.core.usage import Usage
+from addons.core.wire.chat_beside import Beside
 from addons.core.wire.chat_calls import Calls
 from addons.core.wire.chat_shapes import (
     BROKEN,
@@ -45,7 +48,6 @@ from addons.core.wire.chat_shapes import (
 )
 from addons.core.wire.halves import Halves
 from addons.core.wire.known_delta import KnownDelta
-from addons.core.wire.responses import Usage
 from addons.core.wire.sse import BOM, SseEvent, SseReader, parse_block
 
 DONE = b"[DONE]"
@@ -64,6 +66,7 @@ class ChatReader:
 
     __slots__ = (
         "_answered",
+        "_beside",
         "_body",
         "_calls",
         "_details",
@@ -87,6 +90,7 @@ class ChatReader:
         self._limit = event_bytes
         self._sse = SseReader(event_bytes)
         self._calls = Calls(conversation, target.lineage)
+        self._beside = Beside()
         self._halves = Halves()
         self._known: KnownDelta | None = None
         self._head: bytes | None = b""
@@ -192,7 +196,8 @@ class ChatReader:
             return
         delta = self._said(choice)
         said = list(self._delta(delta))
-        goes_on = bool(said) or any(_is_said(call) for call in _calls(delta))
+        goes_on = any(not isinstance(event, Citation) for event in said)
+        goes_on = goes_on or any(_is_said(call) for call in _calls(delta))
         self._late = self._reason is not None and (self._late or goes_on)
         yield from said
         yield from self._reasoned(choice.get("finish_reason"))
@@ -219,6 +224,9 @@ class ChatReader:
         if refusal := text_of(delta.get("refusal")):
             yield from self._speaks()
             yield RefusalDelta(refusal)
+        for event in self._beside.feed(delta):
+            yield from self._speaks()
+            yield event
         for call in _calls(delta):
             yield from self._speaks()
             yield from self._calls.feed(call)
@@ -258,6 +266,7 @@ class ChatReader:
             yield from self._interrupted()
             return
         yield from self._speaks()
+        yield from self._beside.missing()
         yield from self._calls.end(cut=self._reason in CUT)
         if self._calls.nameless:
             yield from self._failed("sent a tool call without a name")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from addons.core.translate.events import StopReason
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 Json = Mapping[str, object]
 

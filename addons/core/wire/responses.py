@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import orjson
 
 from addons.core.errors import failed_event, problem_of
 from addons.core.record import shown
 from addons.core.turn import Fault, FaultKind, Head, Report
+from addons.core.usage import Usage
 from addons.core.wire.sse import BlockReader, parse_block
 
 CREATED = b"response.created"
@@ -26,72 +26,6 @@ WATCHED = TERMINAL | {CREATED, RATE_LIMITS}
 EVENT_LINE = b"event: "
 SEQUENCE_NUMBER = b'"sequence_number":'
 TYPE_FIRST = re.compile(rb'data: ?\{ ?"type": ?"([^"]*)"')
-
-
-MOST_TOKENS = 2**53 - 1
-"""The largest count that is written: a nonsensical one must not break the event that ends the turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one turn. Cached and cache-written ones are part of the input, reasoning ones of the output."""
-
-    input_tokens: int
-    cached_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    total_tokens: int
-    cache_written_tokens: int = 0
-    """Part of the input; only providers that charge for it tell."""
-
-    @classmethod
-    def of(cls, value: object) -> Usage | None:
-        """Read a `usage` object of the wire. None unless its three sums are integers."""
-        usage = _object(value)
-        sums = [
-            _integer(usage.get(key)) for key in ("input_tokens", "output_tokens", "total_tokens")
-        ]
-        if None in sums:
-            return None
-        inside = _object(usage.get("input_tokens_details"))
-        cached, written = inside.get("cached_tokens"), inside.get("cache_write_tokens")
-        reasoning = _object(usage.get("output_tokens_details")).get("reasoning_tokens")
-        tokens_in, tokens_out, total = (number or 0 for number in sums)
-        return cls(
-            tokens_in,
-            _integer(cached) or 0,
-            tokens_out,
-            _integer(reasoning) or 0,
-            total,
-            _integer(written) or 0,
-        )
-
-    def plain(self) -> dict[str, int]:
-        """As plain data, under short names."""
-        return {
-            "input": _written(self.input_tokens),
-            "cached": _written(self.cached_tokens),
-            "cache_written": _written(self.cache_written_tokens),
-            "output": _written(self.output_tokens),
-            "reasoning": _written(self.reasoning_tokens),
-        }
-
-    def wire(self) -> dict[str, object]:
-        """The `usage` object of a response: clients validate that both detail objects are there."""
-        return {
-            "input_tokens": _written(self.input_tokens),
-            "input_tokens_details": {
-                "cached_tokens": _written(self.cached_tokens),
-                "cache_write_tokens": _written(self.cache_written_tokens),
-            },
-            "output_tokens": _written(self.output_tokens),
-            "output_tokens_details": {"reasoning_tokens": _written(self.reasoning_tokens)},
-            "total_tokens": _written(self.total_tokens),
-        }
-
-
-def _written(count: int) -> int:
-    return min(count, MOST_TOKENS)
 
 
 def _object(value: object) -> dict[str, object]:

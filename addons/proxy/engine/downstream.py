@@ -12,7 +12,8 @@ import time
 from mitmproxy import http
 from mitmproxy.net.http import status_codes
 
-from addons.core.turn import Head, Headers, Reply
+from addons.core.headers import Headers
+from addons.core.turn import Head, Reply
 from addons.core.wire.sse import Border
 
 HEARTBEAT = b'event: response.heartbeat\ndata: {"type":"response.heartbeat"}\n\n'

@@ -19,6 +19,7 @@ from mitmproxy.net.server_spec import ServerSpec
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import commands, layer
 from mitmproxy.proxy.layers import modes, tls
+from mitmproxy.proxy.layers.http import GetHttpConnection
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
@@ -33,8 +34,9 @@ from addons.proxy.engine.downstream import http_response
 from addons.proxy.engine.intake import NOT_ADMITTED, Admission
 from addons.proxy.engine.layer import ShimHttpLayer, take_credentials
 from addons.proxy.engine.messages import Injected, InjectedEvent
-from addons.proxy.engine.outlet import OutletStream
 from addons.proxy.engine.refusal import RefusingLayer
+from addons.proxy.engine.seams import LiveTurn, RunHook
+from addons.proxy.engine.spares import Spare, Spares, adopt
 from addons.proxy.engine.synthetic import SyntheticSource
 
 log = logging.getLogger(__name__)
@@ -45,9 +47,6 @@ _LOOK_SECONDS = 0.02
 
 ProxyFor = Callable[[Origin], Origin | None]
 
-
-RunHook = Callable[[commands.StartHook], bool]
-"""Runs a hook at once, if it can: where no addon waits and nobody holds flows. It does not raise."""
 OnTurn = Callable[[TurnRecord], None]
 """Told of each turn that has ended, on the event loop: it must not wait and not raise."""
 
@@ -88,9 +87,10 @@ class Engine:
         self.run_hook: RunHook = run_none
         self._proxy_for = proxy_for
         self._on_turn = on_turn
-        self._turns: dict[str, OutletStream] = {}
+        self._turns: dict[str, LiveTurn] = {}
         self._accepted: set[str] = set()
         self._replays: dict[str, ConnectionHandler] = {}
+        self.spares = Spares(lambda: self.limits)
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -115,6 +115,10 @@ class Engine:
         """Forget a client connection."""
         self._accepted.discard(client.id)
         if handler := self._handler_of(client):
+            for each in handler.layer.context.layers:
+                if isinstance(each, ShimHttpLayer):
+                    for server, layers in each.part_with_idle():
+                        self.spares.keep(handler, server, layers)
             closing.hang_up(handler)
 
     def choose_layer(self, nextlayer: layer.NextLayer) -> None:
@@ -167,12 +171,12 @@ class Engine:
         """What is noted so far of the turns that run now. A page or a health check is none."""
         return [turn.record for turn in self._turns.values() if turn.record.slug]
 
-    def register(self, turn: OutletStream) -> None:
+    def register(self, turn: LiveTurn) -> None:
         """A turn begins."""
         self._turns[turn.flow.id] = turn
         self._idle.clear()
 
-    def forget(self, turn: OutletStream) -> None:
+    def forget(self, turn: LiveTurn) -> None:
         """A turn has ended."""
         if self._turns.pop(turn.flow.id, None) and turn.record.slug:
             self._on_turn(turn.record)
@@ -235,7 +239,16 @@ class Engine:
         if handler := self._handler_of(client):
             closing.see_closed(handler, connection)
 
-    def inject(self, turn: OutletStream, message: Injected) -> None:
+    def take_spare(self, client: Client, wanted: GetHttpConnection) -> Spare | None:
+        """Give a client an idle connection that an earlier one has left."""
+        handler = self._handler_of(client)
+        if handler is None or (spare := self.spares.take(wanted)) is None:
+            return None
+        adopt(handler, spare)
+        closing.see_closed(handler, spare.server)
+        return spare
+
+    def inject(self, turn: LiveTurn, message: Injected) -> None:
         """Give a turn a message, soon. Nothing happens when its client is gone."""
         if handler := self._handler_of(turn.context.client):
             asyncio_utils.create_task(
@@ -244,7 +257,7 @@ class Engine:
                 keep_ref=True,
             )
 
-    def synthetic_source(self, turn: OutletStream) -> SyntheticSource:
+    def synthetic_source(self, turn: LiveTurn) -> SyntheticSource:
         """Make the source that feeds a turn from a coroutine."""
 
         async def deliver(message: Injected) -> None:
@@ -256,7 +269,7 @@ class Engine:
             turn.stream_id, deliver, self.limits.queue_bytes, self.internal_fault
         )
 
-    def unsent_bytes(self, turn: OutletStream) -> int:
+    def unsent_bytes(self, turn: LiveTurn) -> int:
         """How much the client has still to read."""
         handler = self._handler_of(turn.context.client)
         return _unsent(handler) if handler else 0
@@ -280,6 +293,7 @@ class Engine:
             for turn in list(self._turns.values()):
                 turn.end_soon(fault)
             await self._became_idle(LAST_WORDS_SECONDS)
+        self.spares.close()
         await _all_sent(list(proxyserver.connections.values()))
 
     async def _became_idle(self, seconds: float) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 import weakref
-from typing import TYPE_CHECKING
 
 from mitmproxy import http
 from mitmproxy.flow import Error
@@ -38,12 +37,9 @@ from addons.proxy.engine.downstream import HEARTBEAT, Downstream, http_response
 from addons.proxy.engine.intake import IntakeStream
 from addons.proxy.engine.messages import Injected, Signal
 from addons.proxy.engine.recorder import Recorder
+from addons.proxy.engine.seams import EngineOfTurns, LayerOfTurns
 from addons.proxy.engine.synthetic import SyntheticSource
 from addons.proxy.engine.upstream import Upstream
-
-if TYPE_CHECKING:
-    from addons.proxy.engine.engine import Engine
-    from addons.proxy.engine.layer import ShimHttpLayer
 
 CLIENT_LEFT = "client_left"
 KILLED = Fault(FaultKind.KILLED, "killed in mitmproxy")
@@ -55,7 +51,7 @@ class OutletStream(IntakeStream):
     translator: Translator | None = None
 
     def __init__(
-        self, context: Context, stream_id: int, engine: Engine, layer: ShimHttpLayer
+        self, context: Context, stream_id: int, engine: EngineOfTurns, layer: LayerOfTurns
     ) -> None:
         super().__init__(context, stream_id, engine.limits)
         self._engine = engine
@@ -201,6 +197,9 @@ class OutletStream(IntakeStream):
         """End the turn without an answer. The event's own text may quote raw bytes."""
         self.ended = True
         self.record.ended = CLIENT_LEFT
+        if self.translator and self.translator.terminal:
+            # nothing but the end of its body is missing: the connection can serve the next client
+            self.upstream.ended()
         yield from self._stop_work()
         self.client_state = self.state_done
         yield from self._close_flow(self._error_hook("Client disconnected."))

@@ -13,19 +13,10 @@ from collections.abc import Callable
 from mitmproxy import http
 
 from addons.core.credential import Secret
+from addons.core.headers import header
 from addons.core.record import METADATA, AttemptRecord, TurnRecord, request_headers, shown_path
 from addons.core.record_line import marker, summary
-from addons.core.turn import (
-    Asked,
-    Fault,
-    Head,
-    Reply,
-    Report,
-    Reports,
-    Translator,
-    WireRequest,
-    header,
-)
+from addons.core.turn import Asked, Fault, Head, Reply, Report, Reports, Translator, WireRequest
 from addons.core.wire.responses import whole_report
 
 FIRST_SIGNS = (b".delta", b"output_item.done")

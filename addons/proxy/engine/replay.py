@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mitmproxy import http
 from mitmproxy.addons import clientplayback
 from mitmproxy.options import Options
 
 from addons.proxy.engine.layer import ShimHttpLayer
-
-if TYPE_CHECKING:
-    from addons.proxy.engine.engine import Engine
+from addons.proxy.engine.seams import EngineOfReplays
 
 _ReplayHandler = clientplayback.ReplayHandler
 
 
-def install(engine: Engine) -> None:
+def install(engine: EngineOfReplays) -> None:
     """Put our handler where mitmproxy looks it up at each replay. A second engine takes the first one's place."""
 
     class ShimReplayHandler(_ReplayHandler):

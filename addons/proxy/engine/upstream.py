@@ -8,7 +8,6 @@ its id out of the layer: what it still says finds nobody.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from mitmproxy.connection import Server
 from mitmproxy.proxy import commands
@@ -21,10 +20,8 @@ from mitmproxy.proxy.layers.http._events import (
 
 from addons.core.credential import Origin, SecretHeader
 from addons.core.turn import WireRequest
+from addons.proxy.engine.seams import LayerOfTurns
 from addons.proxy.engine.wire import http_request
-
-if TYPE_CHECKING:
-    from addons.proxy.engine.layer import ShimHttpLayer
 
 HIDDEN = b"[key]"
 
@@ -34,7 +31,7 @@ class Upstream:
 
     __slots__ = ("_layer", "_wire_id", "connection", "head_seen", "origin", "reused", "secrets")
 
-    def __init__(self, layer: ShimHttpLayer) -> None:
+    def __init__(self, layer: LayerOfTurns) -> None:
         self._layer = layer
         self._wire_id: int | None = None
         self.connection: Server | None = None

@@ -11,7 +11,8 @@ import time
 
 from mitmproxy import http
 
-from addons.core.turn import Headers, WireRequest
+from addons.core.headers import Headers
+from addons.core.turn import WireRequest
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _BLANK_OR_CONTROL = re.compile(rb"[\x00-\x20\x7f]")

@@ -14,7 +14,7 @@ from shim_cli.doctor.colours import write_coloured
 from shim_cli.doctor.finding import Finding, Subject
 from shim_cli.doctor.models import model_findings
 from shim_cli.doctor.picker import has_chatgpt_login, picker_findings
-from shim_cli.doctor.report import summary_of
+from shim_cli.doctor.summary import summary_of
 from tests.cli.doctor.looking import put
 from tests.cli.run import shim
 

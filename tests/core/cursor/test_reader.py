@@ -23,7 +23,7 @@ from addons.core.translate.events import (
     TextDone,
     UsageSeen,
 )
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 from tests.conformance import check
 from tests.core.cursor import streams as s
 

@@ -9,6 +9,7 @@ import orjson
 
 from addons.core.credential import Origin, Secret, SecretHeader
 from addons.core.errors import Problem
+from addons.core.headers import Headers
 from addons.core.keys import KeyProblem
 from addons.core.routes import Route
 from addons.core.target import Target
@@ -17,13 +18,14 @@ from addons.core.translate.dialect import EventReader
 from addons.core.translate.events import (
     Event,
     Failed,
+    LeftOut,
     Stopped,
     StopReason,
     TextDelta,
     ToolCallDelta,
     ToolCallStart,
 )
-from addons.core.turn import ClientRequest, Headers, Plan
+from addons.core.turn import ClientRequest, Plan
 
 ORIGIN = Origin("https", "api.example.com", 443)
 TARGET = Target(
@@ -60,6 +62,7 @@ WORDS: Mapping[str, Event] = {
     "length": Stopped(StopReason.LENGTH),
     "call": ToolCallStart(0, "call_1", "shell"),
     "arguments": ToolCallDelta(0, '{"command": "rm -rf bui'),
+    "picture": LeftOut("a picture in the answer", "[A picture.]"),
     "busy": Failed(Problem(503, "rate_limit_exceeded", "busy: try again in 5s")),
 }
 

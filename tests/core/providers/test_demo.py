@@ -9,19 +9,12 @@ import orjson
 import pytest
 
 from addons.core.catalog import CURRENT, EVERY_VERSION, Rules, problems_of
+from addons.core.headers import Headers
 from addons.core.limits import Limits
 from addons.core.providers.demo import DEMO_SLUG, DemoPlan, demo_entry
 from addons.core.providers.demo_script import CALL_PREFIX
 from addons.core.routes import Route
-from addons.core.turn import (
-    Answer,
-    ClientRequest,
-    Headers,
-    Sink,
-    Step,
-    Synthesize,
-    SyntheticOrigin,
-)
+from addons.core.turn import Answer, ClientRequest, Sink, Step, Synthesize, SyntheticOrigin
 from addons.core.wire.responses import Watcher
 from tests.conformance import check, parse
 

@@ -20,7 +20,7 @@ from addons.core.translate.events import (
     UsageSeen,
 )
 from addons.core.turn import Fault, FaultKind
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 from tests.conformance import parse
 
 STOP = Stopped(StopReason.END)

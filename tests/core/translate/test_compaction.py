@@ -11,7 +11,7 @@ from addons.core.translate.compaction import (
     read_compaction,
 )
 from addons.core.translate.conversation import Conversation, Text, User
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 
 
 def test_our_item_is_read_back_as_text() -> None:

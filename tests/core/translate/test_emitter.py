@@ -1,22 +1,21 @@
+"""The emitter: what a client is told of text, reasoning, refusals and the end."""
+
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import get_args
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from addons.core.errors import Problem
 from addons.core.translate import events as vocabulary
 from addons.core.translate.emitter import Emitter
 from addons.core.translate.endings import OUTCOMES, Client
 from addons.core.translate.events import (
-    CallKind,
+    Citation,
     Event,
     Failed,
+    LeftOut,
     ReasoningDelta,
     ReasoningDone,
     RefusalDelta,
@@ -26,43 +25,12 @@ from addons.core.translate.events import (
     TextDone,
     ToolCallDelta,
     ToolCallEnd,
-    ToolCallStart,
     UsageSeen,
 )
-from addons.core.wire.responses import Usage, Watcher
+from addons.core.usage import Usage
+from addons.core.wire.responses import Watcher
 from tests.conformance import check, parse
-
-USAGE = Usage(10, 4, 7, 3, 17)
-END = Stopped(StopReason.END)
-TOOLS = Stopped(StopReason.TOOL_CALLS)
-PROBLEM = Problem(502, "stream_interrupted", "up.example broke off.")
-
-
-def emitter(client: Client = Client.CODEX, echo: Mapping[str, object] | None = None) -> Emitter:
-    return Emitter("resp_0a1b", 1_700_000_000, "stub", echo or {}, client)
-
-
-def stream(*events: Event, client: Client = Client.CODEX) -> bytes:
-    return emitter(client).emit(events)
-
-
-def outcome(*events: Event, client: Client = Client.CODEX) -> dict[str, Any]:
-    """Run a whole turn through the checker and give the final response."""
-    response = check(stream(*events, client=client))["response"]
-    assert isinstance(response, dict)
-    return response
-
-
-def types(*events: Event, client: Client = Client.CODEX) -> list[str]:
-    return [event["type"].removeprefix("response.") for event in parse(stream(*events, client=client))]  # fmt: skip
-
-
-def call(index: int, *arguments: str, **start: Any) -> list[Event]:
-    return [
-        ToolCallStart(index, f"call_{index}", "exec", **start),
-        *(ToolCallDelta(index, text) for text in arguments),
-        ToolCallEnd(index),
-    ]
+from tests.core.translate.emitted import END, PROBLEM, USAGE, call, emitter, outcome, stream, types
 
 
 def test_text_comes_as_the_api_sends_it() -> None:
@@ -159,94 +127,6 @@ def test_two_messages_stay_two() -> None:
     assert [item["content"][0]["text"] for item in output] == ["a", "b"]
 
 
-def test_parallel_calls_may_interleave_and_keep_their_order() -> None:
-    events: list[Event] = [
-        TextDelta("let me see"),
-        ToolCallStart(0, "call_a", "exec"),
-        ToolCallStart(1, "call_b", "read", namespace="mcp__files"),
-        ToolCallDelta(1, '{"p'),
-        ToolCallDelta(0, '{"cmd":'),
-        ToolCallDelta(1, '":1}'),
-        ToolCallEnd(1),
-        ToolCallDelta(0, '"ls"}'),
-        ToolCallEnd(0),
-        TOOLS,
-    ]
-    _, first, second = outcome(*events)["output"]
-    assert first == {
-        "id": "fc_0a1b_1",
-        "type": "function_call",
-        "status": "completed",
-        "call_id": "call_a",
-        "name": "exec",
-        "arguments": '{"cmd":"ls"}',
-    }
-    assert second["namespace"] == "mcp__files"
-    assert second["arguments"] == '{"p":1}'
-
-
-def test_text_on_both_sides_of_a_call_makes_two_messages_in_that_order() -> None:
-    output = outcome(TextDelta("a"), *call(0, "{}"), TextDelta("b"), END)["output"]
-    assert [item["type"] for item in output] == ["message", "function_call", "message"]
-
-
-def test_an_index_may_be_used_again_after_its_call_has_ended() -> None:
-    assert len(outcome(*call(0, "{}"), *call(0, "{}"), TOOLS)["output"]) == 2
-
-
-def test_a_custom_call_carries_free_text() -> None:
-    (item,) = outcome(*call(0, "*** Begin", " Patch", kind=CallKind.CUSTOM), TOOLS)["output"]
-    assert item == {
-        "id": "ctc_0a1b_0",
-        "type": "custom_tool_call",
-        "status": "completed",
-        "call_id": "call_0",
-        "name": "exec",
-        "input": "*** Begin Patch",
-    }
-
-
-def test_a_local_shell_call_carries_an_action() -> None:
-    action = {"type": "exec", "command": ["ls"], "env": {}}
-    arguments = orjson.dumps(action).decode()
-    (item,) = outcome(*call(0, arguments, kind=CallKind.LOCAL_SHELL), TOOLS)["output"]
-    assert item["action"] == action
-    assert item["type"] == "local_shell_call"
-
-
-def test_a_function_called_without_arguments_gets_an_empty_object() -> None:
-    assert outcome(*call(0), TOOLS)["output"][0]["arguments"] == "{}"
-
-
-@pytest.mark.parametrize("client", Client)
-@pytest.mark.parametrize(
-    ("events", "code"),
-    [
-        ([ToolCallStart(0, "c", "rm"), ToolCallDelta(0, '{"cmd"'), TOOLS], "tool_call_incomplete"),
-        ([*call(0, '{"command": "rm -rf bui'), TOOLS], "tool_call_incomplete"),
-        ([*call(0, '{"command": "rm -rf bui'), END], "tool_call_incomplete"),
-        ([*call(0, '{"cmd": "a"}')[:-1], TOOLS], "tool_call_incomplete"),
-        ([*call(0, "*** Begin", kind=CallKind.CUSTOM)[:-1], TOOLS], "tool_call_incomplete"),
-        ([*call(0, '{"a'), *call(0, "{}"), TOOLS], "tool_call_incomplete"),
-        ([*call(0, '{"a'), Stopped(StopReason.LENGTH)], "invalid_prompt"),
-        ([ToolCallDelta(3, "{}"), TOOLS], "upstream_protocol"),
-        ([*call(0, "{}"), ToolCallDelta(0, "{}"), TOOLS], "upstream_protocol"),
-    ],
-)
-def test_half_a_call_is_never_delivered(events: list[Event], code: str, client: Client) -> None:
-    response = outcome(*events, client=client)
-    assert response["status"] == "failed"
-    assert response["error"]["code"] == code
-    assert all(item["arguments"] == "{}" for item in response["output"])
-
-
-def test_a_whole_call_beside_half_a_call_fails_the_turn_too() -> None:
-    response = outcome(*call(0, "{}"), *call(1, "{"), TOOLS)
-    assert response["status"] == "failed"
-    assert "exec" in response["error"]["message"]
-    assert [item["call_id"] for item in response["output"]] == ["call_0"]
-
-
 @pytest.mark.parametrize(
     ("client", "reason", "answer", "status", "why"),
     [
@@ -285,6 +165,43 @@ def test_codex_gets_a_refusal_as_text_and_others_as_a_refusal_part() -> None:
     assert [part["type"] for part in codex] == ["output_text"]
     assert codex[0]["text"] == "Well. I cannot."
     assert other[1] == {"type": "refusal", "refusal": "I cannot."}
+
+
+def test_a_citation_stands_beside_the_text_that_is_open() -> None:
+    events: list[Event] = [TextDelta("see a"), Citation("u", "t", 4, 5), Citation("v", ""), TextDelta("!"), END]  # fmt: skip
+    first = {"type": "url_citation", "url": "u", "title": "t", "start_index": 4, "end_index": 5}
+    second = {"type": "url_citation", "url": "v", "title": "", "start_index": 0, "end_index": 5}
+    assert types(*events)[5:7] == ["output_text.annotation.added"] * 2
+    (message,) = outcome(*events)["output"]
+    (part,) = message["content"]
+    assert (part["text"], part["annotations"]) == ("see a!", [first, second])
+    later = outcome(*events[:2], TextDone(), TextDelta("b"), END)["output"]
+    assert [len(one["content"][0]["annotations"]) for one in later] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [],
+        [ReasoningDelta("hm")],
+        [TextDelta("a"), TextDone()],
+        [TextDelta("a"), RefusalDelta("no")],
+    ],
+)
+def test_a_citation_without_text_is_noted(before: list[Event]) -> None:
+    noted: list[str] = []
+    made = Emitter("resp_0a1b", 1, "stub", {}, Client.OTHER, left_out=noted)
+    assert b"url_citation" not in made.emit([*before, Citation("u", "t"), END])
+    assert noted == ["a citation in the answer, without its text"]
+
+
+def test_what_is_left_out_is_noted_and_told_in_a_message_of_its_own() -> None:
+    noted: list[str] = []
+    made = Emitter("resp_0a1b", 1, "stub", {}, Client.CODEX, left_out=noted)
+    silent, told = LeftOut("field 'x'"), LeftOut("a picture", "[A picture.]")
+    response = check(made.emit([TextDelta("a"), silent, told, TextDelta("b"), END]))["response"]
+    assert noted == ["field 'x'", "a picture"]
+    assert [item["content"][0]["text"] for item in response["output"]] == ["a", "[A picture.]", "b"]
 
 
 def test_a_failure_leaves_half_an_item_undone() -> None:
@@ -380,49 +297,3 @@ def test_the_watcher_understands_what_the_emitter_writes() -> None:
     assert watcher.terminal
     assert watcher.response_id == "resp_0a1b"
     assert watcher.usage == USAGE
-
-
-TEXTS = st.text(max_size=5)
-INDEXES = st.integers(0, 2)
-STEPS: st.SearchStrategy[Event] = st.one_of(
-    st.builds(TextDelta, TEXTS),
-    st.just(TextDone()),
-    st.builds(RefusalDelta, TEXTS),
-    st.builds(ReasoningDelta, TEXTS),
-    st.builds(ReasoningDone, st.none() | st.text(min_size=1, max_size=5)),
-    st.builds(
-        ToolCallStart,
-        INDEXES,
-        st.just("call_x"),
-        st.just("exec"),
-        st.none() | st.just("ns"),
-        st.sampled_from([CallKind.FUNCTION, CallKind.CUSTOM]),
-    ),
-    st.builds(ToolCallDelta, INDEXES, st.sampled_from(["{}", "{", "}", ""])),
-    st.builds(ToolCallEnd, INDEXES),
-    st.just(UsageSeen(USAGE)),
-)
-ENDS: st.SearchStrategy[Event] = st.builds(Stopped, st.sampled_from(StopReason)) | st.just(Failed(PROBLEM))  # fmt: skip
-
-
-def run(steps: Sequence[Event], cuts: Sequence[int], client: Client) -> bytes:
-    made = emitter(client)
-    edges = sorted({0, len(steps), *(cut % (len(steps) + 1) for cut in cuts)})
-    return made.open() + b"".join(made.emit(steps[a:b]) for a, b in itertools.pairwise(edges))
-
-
-@given(st.lists(STEPS, max_size=20), ENDS, st.lists(st.integers(0, 30)), st.sampled_from(Client))
-def test_any_script_gives_a_stream_that_conforms(
-    steps: list[Event], end: Event, cuts: list[int], client: Client
-) -> None:
-    script = [*steps, end]
-    whole = run(script, [], client)
-    check(whole)
-    assert run(script, cuts, client) == whole
-
-
-@given(st.lists(STEPS, max_size=20), st.sampled_from(Client))
-def test_any_script_may_be_cut_anywhere(steps: list[Event], client: Client) -> None:
-    made = emitter(client)
-    sent = made.emit(steps)
-    check(sent + made.fail(PROBLEM))

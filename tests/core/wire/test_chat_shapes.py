@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from addons.core.translate.events import Failed, Stopped, StopReason
+from addons.core.usage import Usage
 from addons.core.wire.chat_shapes import details_text, error_in, parts, reasoning_of, usage_in
-from addons.core.wire.responses import Usage
 from tests.core.wire.chat_streams import read
 from tests.quirks.chat_quirks import stop, text
 

@@ -27,8 +27,8 @@ from addons.core.translate.events import (
 )
 from addons.core.translate.messages import reader
 from addons.core.translate.replay import unseal
+from addons.core.usage import Usage
 from addons.core.wire.messages import MessagesReader
-from addons.core.wire.responses import Usage
 from tests.conformance import check
 from tests.core.translate.messages_samples import TARGET, TOOLS, talk, written
 from tests.core.wire.messages_streams import (

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from addons.core.translate.events import Failed, Stopped, StopReason, UsageSeen
+from addons.core.usage import Usage
 from addons.core.wire.messages_shapes import error_in, status_of
-from addons.core.wire.responses import Usage
 from tests.core.wire.messages_streams import end, read, sse, start, stopping, text, tool
 
 FILTER = StopReason.CONTENT_FILTER

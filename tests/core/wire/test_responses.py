@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from addons.core.credential import Origin
 from addons.core.turn import Fault, FaultKind
-from addons.core.wire.responses import Usage, Watcher
+from addons.core.usage import Usage
+from addons.core.wire.responses import Watcher
 from addons.core.wire.sse import SseReader, parse_block
 
 LIMIT = 1 << 20

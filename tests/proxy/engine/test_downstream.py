@@ -3,7 +3,8 @@
 import pytest
 from mitmproxy import http
 
-from addons.core.turn import Head, Headers, Reply
+from addons.core.headers import Headers
+from addons.core.turn import Head, Reply
 from addons.proxy.engine.downstream import HEARTBEAT, Downstream, http_response
 
 SSE = (b"Content-Type", b"text/event-stream; charset=utf-8")

@@ -16,7 +16,7 @@ from addons.core.turn import ClientRequest, Fault, Head, Plan, Relay, Send, Step
 from addons.proxy.engine.outlet import KILLED
 from tests.proxy.scripts import DONE, EVENT
 from tests.support.driver import Driver
-from tests.support.engine import Plain, ScriptedPlan, wire_to
+from tests.support.engine import Plain, ScriptedPlan, only_stream, wire_to
 
 SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 BUSY = b"HTTP/1.1 503 Busy\r\ncontent-length: 100\r\n\r\n"
@@ -169,8 +169,7 @@ def test_doom_while_the_connection_is_already_gone_is_still_told() -> None:
     up = driver.open()
     driver.data(up, SSE + chunk(EVENT))
     driver.close(up)
-    turn = next(iter(driver.engine._turns.values()))
-    turn.condemn(KILLED)
+    only_stream(driver.engine).condemn(KILLED)
     driver.holds = ""
     driver.finish_hook()
     assert b"HTTP/1.1 503" in driver.answer
