@@ -7,7 +7,8 @@ import pytest
 
 from addons.core.providers.passthrough import JsonPassThrough, PassThrough, watching
 from addons.core.turn import Fault, FaultKind, Head
-from addons.core.wire.responses import Usage, Watcher
+from addons.core.usage import Usage
+from addons.core.wire.responses import Watcher
 
 USAGE = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
 BODY = orjson.dumps({"usage": USAGE})

@@ -14,7 +14,6 @@ from addons.core.translate.conversation import (
     Assistant,
     Call,
     Conversation,
-    Image,
     Item,
     Output,
     Reasoning,
@@ -28,7 +27,7 @@ from addons.core.translate.conversation import (
 from addons.core.translate.events import CallKind
 from addons.core.translate.grouping import NO_OUTPUT
 from addons.core.translate.messages import write_request
-from addons.core.translate.messages_blocks import BAD_IMAGE, GO_ON
+from addons.core.translate.messages_blocks import GO_ON
 from addons.core.translate.messages_knobs import FORMAT_TOOL
 from addons.core.translate.reading import read_request
 from addons.core.translate.replay import seal
@@ -37,8 +36,6 @@ from tests.core.translate.messages_samples import (
     BUDGET,
     HISTORIES,
     ITEMS,
-    OTHER,
-    PIXEL,
     PLAIN,
     PROFILES,
     SHELL,
@@ -132,41 +129,6 @@ def test_tool_results_come_before_the_text_of_the_same_turn() -> None:
 
 def test_an_answer_at_the_end_is_no_prefill() -> None:
     assert messages(ASK, Assistant("Hi. "))[-1] == ("user", [text(GO_ON)])
-
-
-@pytest.mark.parametrize(
-    ("url", "source"),
-    [
-        (PIXEL, {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}),
-        ("data:image/jpg;base64,_-8", {"type": "base64", "media_type": "image/jpeg", "data": "/+8="}),
-        ("data:image/png,%89P", {"type": "base64", "media_type": "image/png", "data": "iVA="}),
-        ("data:;base64,aGk=", {"type": "base64", "media_type": "image/png", "data": "aGk="}),
-        ("data:IMAGE/GIF;x=y;BASE64,a G%6b", {"type": "base64", "media_type": "image/gif", "data": "aGk="}),
-        ("https://a.test/b", {"type": "url", "url": "https://a.test/b"}),
-    ],
-)  # fmt: skip
-def test_images(url: str, source: dict[str, str]) -> None:
-    assert messages(User((Image(url),)))[0][1] == [{"type": "image", "source": source}]
-
-
-@pytest.mark.parametrize(
-    "url", ["data:image/png;base64,", "data:image/png;base64,a", "data:image/png,"]
-)
-def test_an_image_that_cannot_be_read_is_told(url: str) -> None:
-    (block,) = messages(User((Image(url),)))[0][1]
-    assert block == text(BAD_IMAGE)
-
-
-def test_images_of_a_tool_are_inside_its_result_or_after_all_results() -> None:
-    items = (ASK, LS, Output("call_1", (Text("see"), Image(PIXEL))))
-    assert [part["type"] for part in messages(*items)[2][1][0]["content"]] == ["text", "image"]
-    kinds = [block["type"] for block in messages(*items, to=target(OTHER))[2][1]]
-    assert kinds == ["tool_result", "text", "image"]
-
-
-def test_a_model_without_images_is_told_of_them() -> None:
-    (block,) = messages(User((Image(PIXEL),)), to=target(images=False))[0][1]
-    assert "image was left out" in block["text"]
 
 
 def test_redacted_thinking_goes_back_and_foreign_thinking_does_not() -> None:

@@ -20,7 +20,7 @@ from addons.core.translate.events import (
 )
 from addons.core.translate.stream import OF_THE_UPSTREAM, StreamTranslator, whole
 from addons.core.turn import Fault, FaultKind, Report
-from addons.core.wire.responses import Usage
+from addons.core.usage import Usage
 from tests.conformance import check, parse
 
 STOP = Stopped(StopReason.END)
