@@ -128,9 +128,11 @@ def test_a_child_gets_the_users_environment_without_keys_and_without_us() -> Non
         "ALL_PROXY": "http://proxy:8765", "HTTP_PROXY": "http://127.0.0.1:3128", "https_proxy": "http://[::1]:x",
         "all_proxy": "http://localhost:8765", "https_Proxy": "http://[::1]:8765", "no_proxy": "127.0.0.1:8765",
     }  # fmt: skip
-    kept = child_env(env, [8765])
+    more = {"GITHUB_TOKEN": "t", "DB_PASSWD": "p", "SSH_KEYS": "k", "PLAIN": "x", "PASSENGER": "y"}
+    kept = child_env({**env, **more}, [8765], wanted=["GITHUB_TOKEN"], hidden=["PLAIN"])
     assert set(kept) == {
         "HOME", "ALL_PROXY", "HTTP_PROXY", "https_proxy", "no_proxy", "NO_OPEN_BROWSER", "NO_COLOR",
+        "GITHUB_TOKEN", "PASSENGER",
     }  # fmt: skip
 
 
