@@ -257,7 +257,7 @@ def test_unknown_usage_is_null_and_the_last_known_counts() -> None:
 
 def test_a_silent_request_is_repeated_by_what_the_api_says_then() -> None:
     response = check(emitter().emit([END]))["response"]
-    said = {
+    said: dict[str, object] = {
         "background": False, "instructions": None, "max_output_tokens": None, "max_tool_calls": None, "metadata": {},
         "parallel_tool_calls": True, "previous_response_id": None, "prompt_cache_key": None,
         "reasoning": {"effort": None, "summary": None}, "safety_identifier": None, "service_tier": None, "store": False,
