@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+# It comes with import-linter.
 from grimp import ImportGraph, build_graph
 
 from scripts.children import BROKEN, in_children

@@ -136,6 +136,7 @@ def test_a_client_that_has_this_list_is_told_so() -> None:
     assert tag
     again = setup.ask("GET", path, b"", (b"If-None-Match", tag))
     assert (again.head.status, again.body, again.head.header(b"etag")) == (304, b"", tag)
+    assert setup.ask("GET", path).head.header(b"content-type") == b"application/json"
     setup.hidden = "expired"
     changed = setup.ask("GET", path, b"", (b"If-None-Match", tag))
     assert changed.head.status == 200

@@ -42,6 +42,7 @@ def test_turns_and_data_take_the_token_and_the_rest_does_not(
     if problem:
         assert "/state/token" in problem.message
         assert "right" not in problem.message.replace("the right one", "")
+        assert (problem.code == "local_token_unusable") is (rule is BROKEN)
 
 
 def ask(request: ClientRequest) -> Reply:
