@@ -1,230 +1,202 @@
-"""Changes `addons/core` in one place at a time and counts the changes that the tests notice.
+"""Changes `addons/core` in one place at a time and counts the changes that tests notice: a seeded sample of all mutants.
 
-`uv run python -m scripts.mutation --sample 100 --seed 1`. A seeded sample of all mutants, each in a copy of the tree:
-first the module's own tests, then all tests of the core. Not mutated: docstrings, annotations, decorators, text of more
-than a few words (messages for people) and what only types look at. Never does: touch the tree itself.
+`uv run python -m scripts.mutation --sample 400 --seed 1`. First the tests run as they are, and it is noted which of them
+runs which line. Then each mutant gets a process of its own, in which those run that can meet it: first the tests that
+mirror its module, then the rest; those of one mutant stop at the first that fails. What is no mutant: `scripts.mutants`.
+Needs `fork`. Never does: write into the tree. Invariant: without a change all of these tests pass, or nothing is counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
+import gc
+import json
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 
-ROOT = Path(__file__).parents[1]
-CORE = ROOT / "addons" / "core"
-COPIED = ("addons", "shim_cli", "tests", "benchmarks", "scripts", "docs", "pyproject.toml", "README.md", "CONTRIBUTING.md")  # fmt: skip
-WIDER = (
-    "tests/core",
-    "tests/quirks",
-    "tests/strict",
-    "tests/test_conformance.py",
-    "tests/proxy/test_byok_turns.py",
-    "tests/origins/test_sources.py",
-    "tests/origins/test_byok_routes.py",
-    "tests/proxy/test_cursor_turns.py",
+from grimp import ImportGraph, build_graph
+
+from scripts.children import BROKEN, in_children
+from scripts.mutants import Mutant, mutants_of
+from scripts.mutation_tests import (
+    COLLECTING,
+    CORE,
+    ROOT,
+    Batch,
+    module_name,
+    noticed,
+    warm,
+    watched,
 )
-FIRST_SECONDS = 1200.0
-TIMES_AS_LONG = 5
-"""A mutant that takes so many times as long as the tests do without one hangs."""
+
+TESTS = (
+    "tests/core", "tests/quirks", "tests/strict", "tests/views", "tests/test_conformance.py", "tests/test_models_doc.py",
+    "tests/test_observing.py", "tests/origins/test_byok_routes.py", "tests/origins/test_fitting.py", "tests/origins/test_sources.py",
+)  # fmt: skip
+"""Those that work in one process and open no socket: they say the same on a busy machine."""
 LEAST_KILLED = 85
-LONGEST_WORD = 24
-"""Longer text is prose."""
-
-SWAPS: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
-    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
-}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One change: the module with it, and where it is."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the tests did without any change, and who imports what."""
 
-    module: Path
-    line: int
-    what: str
-    source: str
+    tests: Mapping[str, Collection[str]]
+    """Those that ran a line, by `file:line`."""
+    seconds: Mapping[str, Mapping[str, float]]
+    """How long each test took, by test file."""
+    graph: ImportGraph
 
+    def batches(self, mutant: Mutant) -> list[Batch]:
+        """The tests that can meet a mutant, the likeliest to notice it first. None when no test can."""
+        tests = self._met_by(mutant)
+        likely = self._likely(mutant)
+        files = {_file_of(test) for test in tests}
+        ordered = sorted(files, key=lambda file: (-likely.get(file, 0), self._cost(file), file))
+        return [self._batch(part, tests) for part in (ordered[:1], ordered[1:]) if part]
 
-Change = Callable[[], None]
+    def _met_by(self, mutant: Mutant) -> set[str]:
+        met = {test for n in mutant.lines for test in self.tests.get(f"{mutant.module}:{n}", ())}
+        if mutant.at_import or COLLECTING in met:
+            # What an import makes of it may be used by whoever imports the module, itself or through others.
+            met |= {test for file in self._importers(mutant) for test in self.seconds[file]}
+        return met - {COLLECTING}
 
+    def _batch(self, files: Sequence[str], tests: Collection[str]) -> Batch:
+        every = {test: cost for file in files for test, cost in self.seconds[file].items()}
+        met = {test: cost for test, cost in every.items() if test in tests}
+        return Batch(files, met, every.keys() - met.keys())
 
-def changes_of(node: ast.AST) -> Iterator[tuple[str, Change]]:
-    """What can be changed in a node."""
-    match node:
-        case ast.Compare(ops=[op]) if type(op) in SWAPS:
-            other = SWAPS[type(op)]
-            yield (
-                f"{type(op).__name__} to {other.__name__}",
-                lambda: setattr(node, "ops", [other()]),
-            )
-        case ast.BoolOp(op=ast.And()):
-            yield "and to or", lambda: setattr(node, "op", ast.Or())
-        case ast.BoolOp(op=ast.Or()):
-            yield "or to and", lambda: setattr(node, "op", ast.And())
-        case ast.BinOp(op=ast.Add()):
-            yield "+ to -", lambda: setattr(node, "op", ast.Sub())
-        case ast.BinOp(op=ast.Sub()):
-            yield "- to +", lambda: setattr(node, "op", ast.Add())
-        case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test):
-            wrong = ast.UnaryOp(ast.Not(), test)
-            yield "condition negated", lambda: setattr(node, "test", wrong)
-        case ast.Return(value=ast.expr()):
-            yield "return None", lambda: setattr(node, "value", ast.Constant(None))
-        case ast.Constant(value=value):
-            yield from _of_constant(node, value)
+    def _cost(self, file: str) -> float:
+        return sum(self.seconds[file].values())
 
+    def _importers(self, mutant: Mutant) -> set[str]:
+        found = self.graph.find_downstream_modules(module_name(mutant.module))
+        return {_test_file(one) for one in found} & self.seconds.keys()
 
-def _of_constant(node: ast.Constant, value: object) -> Iterator[tuple[str, Change]]:
-    other: object
-    if isinstance(value, bool):
-        other = not value
-    elif isinstance(value, int):
-        other = value + 1
-    elif isinstance(value, str) and value and len(value) <= LONGEST_WORD:
-        other = f"{value}XX"
-    elif isinstance(value, bytes) and value and len(value) <= LONGEST_WORD:
-        other = value + b"XX"
-    else:
-        return
-    yield f"{value!r} to {other!r}", lambda: setattr(node, "value", other)
+    def _likely(self, mutant: Mutant) -> dict[str, int]:
+        direct = self.graph.find_modules_that_directly_import(module_name(mutant.module))
+        inside = mutant.module.relative_to(CORE).parent
+        mirror = Path("tests/core") / inside / f"test_{mutant.module.stem}.py"
+        return {**dict.fromkeys(map(_test_file, direct), 1), str(mirror): 2}
 
 
-def nodes_of(tree: ast.Module) -> Iterator[ast.AST]:
-    """Every node that runs and whose change a test could see."""
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        for name, value in ast.iter_fields(node):
-            if name in {"annotation", "returns", "decorator_list", "type_params", "bases"}:
-                continue
-            children = value if isinstance(value, list) else [value]
-            waiting += [one for one in children if isinstance(one, ast.AST) and not _is_silent(one)]
+@dataclass(slots=True)
+class Tally:
+    """What became of the mutants."""
 
+    tried: Counter[str] = field(default_factory=Counter)
+    alive: Counter[str] = field(default_factory=Counter)
 
-def _is_silent(node: ast.AST) -> bool:
-    """Docstrings, imports, f-strings (prose) and names of slots."""
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-        return True
-    if isinstance(node, ast.Assign) and "__slots__" in ast.unparse(node.targets[0]):
-        return True
-    typing_only = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-    return typing_only or isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr)
+    def add(self, mutant: Mutant, *, killed: bool) -> None:
+        """Count one; a survivor is told at once."""
+        where = str(mutant.module.relative_to(ROOT))
+        self.tried[where] += 1
+        if not killed:
+            self.alive[where] += 1
+            print(f"survives: {where}:{mutant.line}: {mutant.what}", flush=True)
 
+    @property
+    def killed(self) -> float:
+        """The share in percent."""
+        return 100 * (1 - self.alive.total() / max(1, self.tried.total()))
 
-def mutants_of(module: Path) -> Iterator[Callable[[], Mutant]]:
-    """Every mutant of a module, made when it is asked for."""
-    text = module.read_text()
-    places = [list(changes_of(node)) for node in nodes_of(ast.parse(text))]
-    for at, found in enumerate(places):
-        for number in range(len(found)):
-            yield lambda at=at, number=number: _mutant(module, text, at, number)  # type: ignore[misc]
-
-
-def _mutant(module: Path, text: str, at: int, number: int) -> Mutant:
-    tree = ast.parse(text)
-    node = list(nodes_of(tree))[at]
-    what, change = list(changes_of(node))[number]
-    change()
-    source = ast.unparse(ast.fix_missing_locations(tree))
-    return Mutant(module, getattr(node, "lineno", 0), what, source)
-
-
-def own_tests(module: Path) -> list[str]:
-    """The tests that mirror a module, and those of its folder."""
-    inside = module.relative_to(CORE).parent
-    mirror = Path("tests/core") / inside / f"test_{module.stem}.py"
-    if (ROOT / mirror).is_file():
-        return [str(mirror)]
-    folder = Path("tests/core") / inside
-    return [str(folder)] if (ROOT / folder).is_dir() else ["tests/core"]
-
-
-def passes(copy: Path, tests: list[str], seconds: float = FIRST_SECONDS) -> bool:
-    """Whether these tests pass in the copy, in time."""
-    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:randomly", "-p", "no:cacheprovider", *tests]  # fmt: skip
-    env = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(  # noqa: S603  our own words
-            command, cwd=copy, env=env, capture_output=True, timeout=seconds, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
-
-
-def survives(copy: Path, mutant: Mutant, wider: list[str], seconds: float) -> bool:
-    """Whether no test notices."""
-    place = copy / mutant.module.relative_to(ROOT)
-    before = place.read_text()
-    place.write_text(mutant.source)
-    try:
-        own = passes(copy, own_tests(mutant.module), seconds)
-        return own and (not wider or passes(copy, wider, seconds))
-    finally:
-        place.write_text(before)
-
-
-def copied(folder: Path) -> Path:
-    """A copy of the tree."""
-    copy = folder / "tree"
-    copy.mkdir()
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, copy / name)
-    return copy
+    def told(self) -> str:
+        """All of it, the module with most survivors first."""
+        modules = [
+            f"  {alive:4} of {self.tried[where]:4} survive in {where}"
+            for where, alive in self.alive.most_common()
+        ]
+        total = self.tried.total()
+        killed = f"{total} tried, {total - self.alive.total()} killed: {self.killed:.1f} %"
+        return "\n".join([*modules, killed])
 
 
 def main() -> int:
-    """Try a sample; gives 1 when too many survive."""
+    """Try a sample; gives 1 when too many survive, or when a test fails without any change."""
+    asked = _asked()
+    os.chdir(ROOT)
+    modules = [module for path in asked.paths for module in _modules(path)]
+    every = [mutant for module in modules for mutant in mutants_of(module)]
+    sample = Random(asked.seed).sample(every, min(asked.sample, len(every)))  # noqa: S311  repeatable
+    print(f"mutation: {len(sample)} of {len(every):,} mutants, seed {asked.seed}", flush=True)
+    warm()
+    # What is there now is never collected, so no child copies it.
+    gc.freeze()
+    seen = _seen(_test_files(asked.tests), asked.jobs)
+    if seen is None:
+        return 1
+    tally = _tried(sample, seen, asked.jobs)
+    print(tally.told())
+    return 0 if tally.killed >= LEAST_KILLED else 1
+
+
+def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m scripts.mutation", description=__doc__)
     parser.add_argument("--sample", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--own",
-        action="store_true",
-        help="A module's own tests alone: quicker, and fewer are killed.",
-    )
-    parser.add_argument("--minutes", type=float, default=60.0, help="Begin no mutant after that.")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--tests", nargs="+", default=TESTS, help="files or folders")
+    parser.add_argument("paths", nargs="*", type=Path, help="modules or folders of the core")
     asked = parser.parse_args()
-    every = [one for module in sorted(CORE.rglob("*.py")) for one in mutants_of(module)]
-    sample = Random(asked.seed).sample(every, min(asked.sample, len(every)))  # noqa: S311  repeatable
-    print(f"mutation: {len(sample)} of {len(every):,} mutants, seed {asked.seed}", flush=True)
-    ends, tried, alive = time.monotonic() + 60 * asked.minutes, 0, 0
+    asked.paths = [path.resolve() for path in asked.paths] or [CORE]
+    return asked
+
+
+def _modules(path: Path) -> list[Path]:
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+
+
+def _seen(files: Sequence[str], jobs: int) -> Seen | None:
+    """Run all tests as they are. None when one fails: what was printed is told then."""
+    tests, seconds = dict[str, list[str]](), dict[str, dict[str, float]]()
     with tempfile.TemporaryDirectory() as folder:
-        copy = copied(Path(folder))
-        wider = [] if asked.own else list(WIDER)
-        began = time.monotonic()
-        if not passes(copy, wider or ["tests/core"]):
-            print("mutation: the tests fail, or take too long, without any change")
-            return 1
-        seconds = TIMES_AS_LONG * (time.monotonic() - began)
-        for make in sample:
-            if time.monotonic() > ends:
-                break
-            mutant = make()
-            tried += 1
-            if survives(copy, mutant, wider, seconds):
-                alive += 1
-                where = mutant.module.relative_to(ROOT)
-                print(f"survives: {where}:{mutant.line}: {mutant.what}", flush=True)
-    killed = 100 * (tried - alive) / max(1, tried)
-    print(f"{tried} tried, {tried - alive} killed: {killed:.1f} %")
-    return 0 if killed >= LEAST_KILLED else 1
+        shares = {Path(folder) / f"{n}": files[n::jobs] for n in range(min(jobs, len(files)))}
+        work = ((report, partial(watched, share, report)) for report, share in shares.items())
+        for ended in in_children(work, jobs):
+            if ended.code:
+                print(f"{ended.printed}\nmutation: a test fails without any change")
+                return None
+            told = json.loads(ended.key.read_text())
+            for line, ran in told["lines"].items():
+                tests.setdefault(line, []).extend(ran)
+            for test, cost in told["seconds"].items():
+                seconds.setdefault(_file_of(test), {})[test] = cost
+    graph = build_graph("addons", "tests", exclude_type_checking_imports=True, cache_dir=None)
+    return Seen(tests, seconds, graph)
+
+
+def _test_files(names: Iterable[str]) -> list[str]:
+    paths = [file for name in names for file in _modules(ROOT / name)]
+    tests = [file for file in paths if file.name.startswith("test_")]
+    # By size, so that every share of them takes about as long.
+    tests.sort(key=lambda file: file.stat().st_size)
+    return [os.path.relpath(file, ROOT) for file in tests]
+
+
+def _file_of(test: str) -> str:
+    return test.partition("::")[0]
+
+
+def _test_file(module: str) -> str:
+    return f"{module.replace('.', '/')}.py"
+
+
+def _tried(sample: Sequence[Mutant], seen: Seen, jobs: int) -> Tally:
+    tally = Tally()
+    work = ((mutant, partial(noticed, mutant, seen.batches(mutant))) for mutant in sample)
+    for ended in in_children(work, jobs):
+        if ended.code == BROKEN:
+            raise RuntimeError(ended.printed)
+        tally.add(ended.key, killed=ended.code != 0)
+    return tally
 
 
 if __name__ == "__main__":

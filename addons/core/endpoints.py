@@ -22,10 +22,9 @@ SUFFIXES: Mapping[Dialects, str] = {
     Dialects.MESSAGES: "/messages",
     Dialects.RESPONSES: "/responses",
 }
+# Those of most clouds, 169.254.169.254 and the like, are link-local and refused as such.
 METADATA_HOSTS = frozenset(
     {
-        "169.254.169.254",  # AWS, Azure, Google, and most others
-        "169.254.170.2",  # AWS container credentials
         "fd00:ec2::254",  # AWS over IPv6
         "100.100.100.200",  # Alibaba
         "192.0.0.192",  # Oracle

@@ -90,13 +90,12 @@ def looks_secret(name: str) -> bool:
 
 
 _KEY = re.compile(r"[\x21-\x7e]+")
-_SECRET_NAMES = frozenset({"key", "api-key", "apikey", "x-api-key", "cookie", "set-cookie", "sig"})
+_SECRET_NAMES = frozenset({"key", "cookie", "set-cookie", "sig"})
 _SECRET_PARTS = (
     "authorization",
     "token",
     "secret",
     "password",
-    "api-key",
     "apikey",
     "signature",
     "credential",

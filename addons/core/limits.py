@@ -24,6 +24,8 @@ class Limits:
     """Silence of the upstream after which the turn fails, before or after its headers."""
     linger_seconds: float = 2.0
     """Time an upstream has to end its body once its terminal event was seen."""
+    spare_seconds: float = 60.0
+    """Time an idle upstream connection waits for the next client."""
     drain_seconds: float = 10.0
     """Time running turns have to finish at shutdown."""
     body_bytes: int = 64 * MIB

@@ -111,7 +111,7 @@ _QWEN = Profile(
 _GEMINI = Profile(
     "gemini",
     effort_style="reasoning_effort",
-    efforts=_efforts(none="none", xhigh="high", max="high", ultra="high"),
+    efforts=_efforts(xhigh="high", max="high", ultra="high"),
     schema_cleaning="gemini",
     strict_tools=False,
     parallel_tool_calls=False,

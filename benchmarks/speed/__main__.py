@@ -94,7 +94,7 @@ def _lost(rounds: list[Round], again: list[Round]) -> list[str]:
 
 def _over_tls(wanted: argparse.Namespace) -> argparse.Namespace:
     own = {"tls": True, "alone": False, "rounds": min(3, wanted.rounds)}
-    own["scenario"] = ["first-delta", "flat-out", "connections"]
+    own["scenario"] = ["first-delta", "a-connection-each", "flat-out", "connections"]
     return argparse.Namespace(**{**vars(wanted), **own})
 
 
@@ -126,12 +126,13 @@ def _systems(
 ) -> list[System]:
     confdir = folder / "mitmproxy"
     if authority:
-        # the load client speaks no TLS, so there is nothing without a proxy to compare with
-        bare = bare_mitmdump(port, confdir, "https")
         ours = shim(port, folder, "https", ca=str(authority.ca_file))
-        return [stack.enter_context(bare), stack.enter_context(ours)]
-    ways = (bare_mitmdump(port, confdir), shim(port, folder))
-    return [System(DIRECT, port, translates=False), *map(stack.enter_context, ways)]
+        ways = (bare_mitmdump(port, confdir, "https"), ours)
+        direct = System(DIRECT, port, translates=False, scheme="https")
+    else:
+        ways = (bare_mitmdump(port, confdir), shim(port, folder))
+        direct = System(DIRECT, port, translates=False)
+    return [direct, *map(stack.enter_context, ways)]
 
 
 def _round(

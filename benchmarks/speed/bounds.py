@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.speed.scenarios import Figures
+from benchmarks.speed.scenarios import CONNECTIONS_EACH, Figures
 
 DIRECT, BARE, SHIM = "no proxy", "bare mitmdump", "codex-shim"
 Round = Mapping[str, Figures]
@@ -95,6 +95,7 @@ BOUNDS: tuple[Bound, ...] = (
     Bound("10 MB chat body, added time vs bare", _added("chat 10 MB body ms"), "≤", 2.0),
     _absolute("20 slow streams beside 10 MB turns p99 ms", "20 slow beside 10 MB p99 ms", 20),
     _absolute("upstream connections per 200 turns", "upstream connections per 200 turns", 2),
+    _absolute(CONNECTIONS_EACH, CONNECTIONS_EACH, 2),
     _absolute("start to first answer s", "start to first answer s", 0.9),
     _absolute("`list` s", "`list` s", 0.15),
     _absolute("RSS idle MiB", "RSS idle MiB", 85),

@@ -1,4 +1,4 @@
-"""The load client of the benchmark: turns on connections that are kept, each answer checked delta by delta.
+"""The load client of the benchmark: turns on connections that are kept or new, each answer checked delta by delta.
 
 Run as `python -m benchmarks.speed.load`, a `Job` as JSON on stdin; writes a `Outcome` as JSON to stdout. It is a
 process of its own, so that its work is not counted as the proxy's.
@@ -7,6 +7,7 @@ process of its own, so that its work is not counted as the proxy's.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -38,6 +39,9 @@ class Job:
     """Seconds between the starts of two connections: a measure of steady streams, not of their start."""
     warm_up: int = 0
     """Turns of each connection that are not counted."""
+    fresh: bool = False
+    """A connection for each turn, as Codex does: the time to make it counts."""
+    tls: bool = False
 
 
 @dataclass(slots=True)
@@ -102,7 +106,7 @@ class Connection(asyncio.Protocol):
         if self._turn and not self._turn.done():
             self._wrong("the connection ended inside an answer")
 
-    async def turn(self, *, counted: bool) -> None:
+    async def turn(self, began: float, *, counted: bool) -> None:
         """Ask once and read the answer to its end."""
         self._head: bytes | None = b""
         self._chunks = Chunks()
@@ -110,7 +114,7 @@ class Connection(asyncio.Protocol):
         self._first = 0.0
         self._counted = counted
         self._turn = asyncio.get_running_loop().create_future()
-        self._sent = time.perf_counter()
+        self._sent = began
         self.transport.write(self._request)
         await self._turn
 
@@ -161,6 +165,39 @@ class Connection(asyncio.Protocol):
             self._turn.set_result(None)
 
 
+class Lane:
+    """One client: its turns, one after the other."""
+
+    connection: Connection
+
+    def __init__(self, job: Job, outcome: Outcome) -> None:
+        self._job = job
+        self._outcome = outcome
+        # the upstream is our own
+        self._tls = ssl._create_unverified_context() if job.tls else None  # noqa: S323, SLF001
+
+    async def open(self) -> None:
+        """Connect."""
+        job = self._job
+        _, self.connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(job, self._outcome), "127.0.0.1", job.port, ssl=self._tls
+        )
+
+    async def turns(self, turns: int, *, counted: bool, after: float = 0.0) -> None:
+        """Ask so many times."""
+        await asyncio.sleep(after)
+        for _ in range(turns):
+            began = time.perf_counter()
+            if self._job.fresh:
+                self.close()
+                await self.open()
+            await self.connection.turn(began, counted=counted)
+
+    def close(self) -> None:
+        """Hang up."""
+        self.connection.transport.close()
+
+
 def _request(job: Job) -> bytes:
     body = request_body(job.dialect, job.model, job.body_bytes)
     lines = (
@@ -177,30 +214,22 @@ def _request(job: Job) -> bytes:
 async def run(job: Job) -> Outcome:
     """Carry a job out."""
     outcome = Outcome()
-    loop = asyncio.get_running_loop()
-    connections = [
-        (await loop.create_connection(lambda: Connection(job, outcome), "127.0.0.1", job.port))[1]
-        for _ in range(job.streams)
-    ]
+    lanes = [Lane(job, outcome) for _ in range(job.streams)]
+    for lane in lanes:
+        await lane.open()
     async with asyncio.timeout(LONGEST_SECONDS):
-        await asyncio.gather(*(_turns(one, job.warm_up, counted=False) for one in connections))
+        await asyncio.gather(*(lane.turns(job.warm_up, counted=False) for lane in lanes))
         started = time.perf_counter()
         await asyncio.gather(
             *(
-                _turns(one, job.turns, counted=True, after=number * job.stagger)
-                for number, one in enumerate(connections)
+                lane.turns(job.turns, counted=True, after=number * job.stagger)
+                for number, lane in enumerate(lanes)
             )
         )
         outcome.seconds = time.perf_counter() - started
-    for connection in connections:
-        connection.transport.close()
+    for lane in lanes:
+        lane.close()
     return outcome
-
-
-async def _turns(connection: Connection, turns: int, *, counted: bool, after: float = 0.0) -> None:
-    await asyncio.sleep(after)
-    for _ in range(turns):
-        await connection.turn(counted=counted)
 
 
 if __name__ == "__main__":

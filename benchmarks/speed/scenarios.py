@@ -19,6 +19,7 @@ ROUTES: Mapping[Dialect, str] = {
 }
 Figures = dict[str, float]
 SETTLED_SECONDS = 4.0
+CONNECTIONS_EACH = "upstream connections per 200 turns, a connection each"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,16 @@ def first_delta(stage: Stage) -> Figures:
         used = stage.system.cpu_seconds - before
         figures[f"{ROUTES[dialect]} first delta ms"] = _median_ms(outcome)
         figures[f"{ROUTES[dialect]} CPU ms/turn"] = used * 1e3 / (turns + 10)
+    return figures
+
+
+def a_connection_each(stage: Stage) -> Figures:
+    """Turns as Codex makes them, each on a connection of its own: the median time from connecting to the first delta."""
+    stage.answers(5)
+    figures: Figures = {}
+    for dialect in DIALECTS:
+        job = stage.system.job(dialect, deltas=5, turns=stage.scaled(100), warm_up=10, fresh=True)
+        figures[f"{ROUTES[dialect]} first delta ms, a connection each"] = _median_ms(load(job))
     return figures
 
 
@@ -130,14 +141,18 @@ def behind_large_bodies(stage: Stage) -> Figures:
 
 
 def upstream_connections(stage: Stage) -> Figures:
-    """200 turns on one client connection: how many connections the upstream saw."""
-    stage.answers(5)
-    load(stage.system.job("chat", deltas=5, turns=200))
-    return {"upstream connections per 200 turns": stage.answers(5)["connections"]}
+    """200 turns, on one client connection and on one each: how many connections the upstream saw."""
+    figures: Figures = {}
+    for name, fresh in (("upstream connections per 200 turns", False), (CONNECTIONS_EACH, True)):
+        stage.answers(5)
+        load(stage.system.job("chat", deltas=5, turns=200, fresh=fresh))
+        figures[name] = stage.answers(5)["connections"]
+    return figures
 
 
 SCENARIOS: Mapping[str, Scenario] = {
     "first-delta": first_delta,
+    "a-connection-each": a_connection_each,
     "flat-out": flat_out,
     "cpu": cpu,
     "slow-streams": slow_streams,

@@ -45,6 +45,7 @@ class System:
     """Whether the client speaks Responses to it, whatever the upstream speaks."""
     process: subprocess.Popen[bytes] | None = None
     scheme: str = "http"
+    """What the client speaks to it."""
 
     def job(self, upstream: Dialect, **fields: object) -> Job:
         """The load for a turn that ends at an upstream of this dialect."""
@@ -53,7 +54,8 @@ class System:
             path, model = "/v1/responses", SLUGS[upstream]
         else:
             spoken, path, model = upstream, PATHS[upstream], "bench"
-        place = {"port": self.port, "path": path, "headers": CODEX_HEADERS}
+        tls = self.scheme == "https"
+        place = {"port": self.port, "path": path, "headers": CODEX_HEADERS, "tls": tls}
         return Job(dialect=spoken, model=model, **place, **fields)  # type: ignore[arg-type]
 
     @property

@@ -20,7 +20,18 @@ def test_the_last_resort_is_a_catalog_that_every_codex_takes() -> None:
     catalog = codex_shape(fallback_entries())
 
     assert problems_of(catalog, EVERY_VERSION) == []
-    assert [entry["slug"] for entry in fallback_entries()] == ["gpt-5.5"]
+    [entry] = fallback_entries()
+    facts = {
+        "slug": "gpt-5.5", "shell_type": "shell_command", "visibility": "list", "supported_in_api": True,
+        "supports_reasoning_summaries": True, "support_verbosity": True, "default_verbosity": "medium",
+        "apply_patch_tool_type": "freeform", "web_search_tool_type": "text_and_image", "supports_search_tool": True,
+        "supports_parallel_tool_calls": True, "supports_image_detail_original": True, "input_modalities": ["text", "image"],
+        "experimental_supported_tools": [],
+    }  # fmt: skip
+    assert {name: entry[name] for name in facts} == facts
+    levels = entry["supported_reasoning_levels"]
+    assert isinstance(levels, list)
+    assert [level["effort"] for level in levels] == ["low", "medium", "high", "xhigh"]
 
 
 def test_account_entries_come_through_verbatim_and_in_order() -> None:

@@ -87,6 +87,114 @@ def test_a_field_that_keeps_codex_from_starting_is_named(
     assert [str(problem) for problem in problems_of(catalog(**{field: value}))] == [said]
 
 
+# Field by field: what each takes.
+YES_OR_NO = [
+    "supported_in_api",
+    "include_skills_usage_instructions",
+    "include_plugin_usage_instructions",
+    "include_apps_usage_instructions",
+    "support_verbosity",
+    "supports_image_detail_original",
+    "supports_search_tool",
+    "supports_experimental_context",
+    "use_responses_lite",
+    "supports_reasoning_effort_updates",
+    "node_repl_auto_review_required",
+    "node_repl_disabled",
+]
+TEXT_OR_NULL = [
+    "description",
+    "default_reasoning_level",
+    "default_service_tier",
+    "tool_mode",
+    "multi_agent_version",
+    "multi_agent_reasoning_effort",
+    "auto_review_model_override",
+    "model_specialty",
+    "comp_hash",
+]
+INTEGER_OR_NULL = ["context_window", "max_context_window", "auto_compact_token_limit"]
+LISTS_OF_TEXT = ["additional_speed_tiers", "experimental_supported_tools"]
+WORDS = {
+    "shell_type": "default local shell_command unified_exec disabled",
+    "visibility": "list hide none",
+    "default_reasoning_summary": "auto concise detailed none",
+    "default_verbosity": "low medium high",
+    "apply_patch_tool_type": "freeform",
+    "web_search_tool_type": "text text_and_image",
+}
+TIER = {"id": "a", "name": "b", "description": "c"}
+UPGRADE = {"model": "a", "migration_markdown": "b"}
+EFFORT = {"effort": "low", "description": "d"}
+TAKEN: list[tuple[str, object]] = [
+    *((name, value) for name in YES_OR_NO for value in (True, False)),
+    *((name, value) for name in TEXT_OR_NULL for value in ("x", None)),
+    *((name, value) for name in INTEGER_OR_NULL for value in (0, 2**63 - 1, -(2**63), None)),
+    *((name, value) for name in LISTS_OF_TEXT for value in ([], ["x"])),
+    *((name, word) for name, words in WORDS.items() for word in words.split()),
+    *(("input_modalities", [word]) for word in ("text", "image", "audio")),
+    *(("truncation_policy", {"mode": mode, "limit": 1}) for mode in ("bytes", "tokens")),
+    ("priority", 2**31 - 1),
+    ("effective_context_window_percent", 95),
+    ("service_tiers", [TIER]),
+    ("availability_nux", {"message": "m"}),
+    ("availability_nux", None),
+    ("upgrade", UPGRADE),
+    ("upgrade", None),
+    ("model_messages", {}),
+    ("model_messages", {"instructions_template": None}),
+]
+LEFT: list[tuple[str, object]] = [
+    *((name, value) for name in YES_OR_NO for value in ("true", 0, None)),
+    *((name, value) for name in TEXT_OR_NULL for value in (1, False, ["x"])),
+    *((name, value) for name in INTEGER_OR_NULL for value in (2**63, -(2**63) - 1, "1", 1.0)),
+    *((name, value) for name in LISTS_OF_TEXT for value in ([1], "x", None)),
+    *((name, value) for name in WORDS for value in ("other", 1)),
+    *(("truncation_policy", value) for value in (None, {"mode": "bytes", "limit": "1"})),
+    *(("service_tiers", [{**TIER, name: 1}]) for name in TIER),
+    *(("service_tiers", [{n: v for n, v in TIER.items() if n != name}]) for name in TIER),
+    *(("upgrade", {**UPGRADE, name: 1}) for name in UPGRADE),
+    *(("upgrade", {n: v for n, v in UPGRADE.items() if n != name}) for name in UPGRADE),
+    *(("supported_reasoning_levels", [{**EFFORT, name: 1}]) for name in EFFORT),
+    ("supported_reasoning_levels", [{"description": "d"}]),
+    ("effective_context_window_percent", None),
+    ("availability_nux", {"message": 1}),
+    ("base_instructions", 1),
+    ("model_messages", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "value"), TAKEN)
+def test_each_field_takes_what_codex_takes(field: str, value: object) -> None:
+    assert problems_of(catalog(**{field: value})) == []
+
+
+@pytest.mark.parametrize(("field", "value"), LEFT)
+def test_each_field_takes_nothing_else(field: str, value: object) -> None:
+    [problem] = problems_of(catalog(**{field: value}))
+    assert f".{field}" in problem.path
+
+
+@pytest.mark.parametrize("word", ["none", "minimal", "low", "medium", "high", "xhigh"])
+def test_an_older_codex_takes_these_efforts(word: str) -> None:
+    levels = [{"effort": word, "description": ""}]
+    changed = catalog(default_reasoning_level=word, supported_reasoning_levels=levels)
+    assert problems_of(changed, EVERY_VERSION) == []
+
+
+@pytest.mark.parametrize(
+    "field", ["supports_reasoning_summaries", "supports_parallel_tool_calls", "base_instructions"]
+)
+def test_an_older_codex_wants_the_right_kind_too(field: str) -> None:
+    [problem] = problems_of(catalog(**{field: 3}), EVERY_VERSION)
+    assert problem.path == f'models["m"].{field}'
+
+
+@pytest.mark.parametrize("word", ["text", "image"])
+def test_an_older_codex_takes_these_inputs(word: str) -> None:
+    assert problems_of(catalog(input_modalities=[word]), EVERY_VERSION) == []
+
+
 ACCEPTED: list[tuple[str, object]] = [
     ("an_unknown_field", {"any": "thing"}),
     ("description", None),

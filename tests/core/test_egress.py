@@ -52,6 +52,10 @@ def test_the_proxy_is_the_one_that_the_environment_names(
         ("chatgpt.com.evil", False),
         ("a.example", False),
         (",,", False),
+        ("chatgpt.com.", True),
+        ("*.chatgpt.com.:443", True),
+        (".", False),
+        ("*.", False),
     ],
 )
 def test_no_proxy_names_whole_labels(no_proxy: str, direct: bool) -> None:

@@ -11,6 +11,7 @@ from addons.core.key_places import BEARER, EnvKey, InlineKey, KeySlot, is_key, l
     [
         "Authorization", "Proxy-Authorization", "x-api-key", "X_API_KEY", "api-key", "apikey", "Cookie", "x-auth-token",
         "X-Amz-Security-Token", "client-secret", "key", "access_token", "Ocp-Apim-Subscription-Key", "cf-aig-authorization",
+        "sig", "X-Amz-Signature", "X-Amz-Credential", "password", " Key ", "Set-Cookie", "my-apikey-2", "my_api_key_2", "a-key-b",
     ],
 )  # fmt: skip
 def test_a_name_that_stands_for_a_key_is_recognised(name: str) -> None:
@@ -19,7 +20,18 @@ def test_a_name_that_stands_for_a_key_is_recognised(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["HTTP-Referer", "X-Title", "anthropic-beta", "anthropic-version", "api-version", "user-agent"],
+    [
+        "HTTP-Referer",
+        "X-Title",
+        "anthropic-beta",
+        "anthropic-version",
+        "api-version",
+        "user-agent",
+        "keyboard",
+        "monkey",
+        "signal",
+        "cookies",
+    ],
 )
 def test_other_names_are_plain(name: str) -> None:
     assert not looks_secret(name)

@@ -109,6 +109,19 @@ def test_a_row_that_cannot_be_read_is_hidden_with_row_field_and_reason(
     assert "hush" not in repr(read)
 
 
+def test_a_row_that_cannot_be_read_is_shown_by_what_it_says() -> None:
+    bad = {"base_url": "nonsense"}
+    rows = parse(
+        [{**bad, "model": "m", "displayName": "M"}, {**bad, "provider": "zai", "name": "N"}, bad]
+    ).rows
+    assert [(row.slug, row.display_name, row.provider, row.model) for row in rows] == [
+        ("m", "M", "unknown", "m"),
+        ("n", "N", "zai", "n"),
+        ("row-2", "row-2", "unknown", "row-2"),
+    ]
+    assert all(row.hidden_because.endswith(". Correct the row.") for row in rows)
+
+
 def test_each_wrong_field_of_a_row_is_told() -> None:
     read = parse([{**ROW, "enabled": "perhaps", "max_output_tokens": "x"}])
     assert len(read.problems) == 2

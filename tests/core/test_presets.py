@@ -39,6 +39,63 @@ def test_a_word_of_nobody_is_a_chat_endpoint() -> None:
     assert (preset.dialect, preset.auth, preset.base_url) == (Dialects.CHAT, BEARER, "")
 
 
+def test_only_who_runs_on_this_machine_or_says_no_address_needs_no_key() -> None:
+    free = {preset.name for preset in PRESETS if not preset.needs_key}
+    assert free == {"generic-chat-completion-api", "ollama", "lmstudio", "vllm", "llamacpp"}
+
+
+@pytest.mark.parametrize(
+    ("host", "family"),
+    [
+        ("api.openai.com", "openai"),
+        ("api.anthropic.com", "anthropic"),
+        ("ollama.com", "ollama"),
+        ("openrouter.ai", "openrouter"),
+        ("api.z.ai", "zai"),
+        ("open.bigmodel.cn", "zai"),
+        ("integrate.api.nvidia.com", "nvidia-nim"),
+        ("api.moonshot.ai", "kimi"),
+        ("api.moonshot.cn", "kimi"),
+        ("api.kimi.com", "kimi-coding"),
+        ("generativelanguage.googleapis.com", "gemini"),
+        ("api.groq.com", "groq"),
+        ("api.mistral.ai", "mistral"),
+        ("dashscope.aliyuncs.com", "dashscope"),
+        ("dashscope-intl.aliyuncs.com", "dashscope"),
+        ("api.x.ai", "xai"),
+        ("api.together.xyz", "together"),
+        ("api.together.ai", "together"),
+        ("api.fireworks.ai", "fireworks"),
+        ("api.cerebras.ai", "cerebras"),
+        ("api.minimax.io", "minimax"),
+        ("api.minimaxi.com", "minimax"),
+        ("mine.services.ai.azure.com", "azure-openai"),
+        ("mine.cognitiveservices.azure.com", "azure-openai"),
+    ],
+)
+def test_a_provider_is_known_by_its_host(host: str, family: str) -> None:
+    assert family_of("my-gateway", host) == family
+
+
+@pytest.mark.parametrize(
+    ("word", "dialect"),
+    [
+        ("anthropic", Dialects.MESSAGES),
+        ("claude", Dialects.MESSAGES),
+        ("openai-responses", Dialects.RESPONSES),
+        ("responses", Dialects.RESPONSES),
+        ("openai", Dialects.CHAT),
+    ],
+)
+def test_a_word_names_the_protocol(word: str, dialect: Dialects) -> None:
+    assert preset_of(word).dialect is dialect
+
+
+@pytest.mark.parametrize("word", ["chatgpt", "cursor", "cursor-agent", "cursor-agent-cli", "cursor-cli", "cursor-acp", "cursor-agent-grpc"])  # fmt: skip
+def test_words_of_earlier_shims_are_not_ours(word: str) -> None:
+    assert word in NOT_OURS
+
+
 def test_keys_travel_as_each_protocol_wants_them() -> None:
     forms = {preset.name: preset.auth for preset in PRESETS if preset.auth is not BEARER}
     assert forms == {"anthropic": X_API_KEY, "azure-openai": API_KEY}

@@ -44,6 +44,21 @@ def test_a_row_may_say_its_price_and_a_wrong_one_is_told() -> None:
     assert wrong[0].field == "price"
 
 
+@pytest.mark.parametrize(
+    ("fields", "price"),
+    [
+        ({"input": 0, "output": 0}, Price(0.0, 0.0)),
+        ({"input": 1, "output": 2, "cached": 0.5, "cache_written": 3}, Price(1.0, 2.0, 0.5, 3.0)),
+        ({"input": 1, "output": 2, "cached": "x", "cache_written": -1}, Price(1.0, 2.0)),
+        ({"input": 1_000_000, "output": 2}, None),
+        ({"output": 2}, None),
+        ({"input": 2}, None),
+    ],
+)
+def test_a_price_has_both_ways_and_perhaps_a_cache(fields: object, price: Price | None) -> None:
+    assert price_of(fields) == price
+
+
 @pytest.mark.parametrize("value", [None, 3, [], {}, {"input": True, "output": 1}, {"input": -1, "output": 1}])  # fmt: skip
 def test_what_is_no_price_is_none(value: object) -> None:
     assert price_of(value) is None

@@ -1,9 +1,10 @@
 """Quotas out of heads and events: every spelling in use, and no crash for what is none."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.quota import Window, windows_of, windows_of_event
+from addons.core.quota import MOST_WINDOWS, Window, number, windows_of, windows_of_event
 
 NOW = 1_800_000_000.0
 
@@ -41,6 +42,86 @@ def test_the_rate_limits_of_providers() -> None:
         Window("requests", 25.0, None, NOW + 360.5),
         Window("input-tokens", 100.0, None, NOW + 10),
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "at"),
+    [
+        (b"90", NOW + 90),
+        (b"0", NOW),
+        (b"1800000600", 1_800_000_600.0),
+        (b"900000001", 900_000_001.0),
+        (b"900000000", NOW + 900_000_000),
+        (b"250ms", NOW + 0.25),
+        (b"1.5s", NOW + 1.5),
+        (b"2m", NOW + 120),
+        (b"2h", NOW + 7200),
+        (b"1d", NOW + 86_400),
+        (b"1d2h3m4s", NOW + 93_784),
+        (b"2027-01-15T08:00:10+00:00", NOW + 10),
+        (b"soon", None),
+        (b"5 apples", None),
+        (b"", None),
+    ],
+)
+def test_when_a_window_begins_anew_in_each_form(told: bytes, at: float | None) -> None:
+    head = (
+        (b"x-ratelimit-limit-tokens", b"300"),
+        (b"x-ratelimit-remaining-tokens", b"200"),
+        (b"x-ratelimit-reset-tokens", told),
+    )
+    [window] = windows_of(head, NOW)
+    assert (window.name, window.used_percent) == ("tokens", 33.3)
+    assert window.resets_at == (None if at is None else pytest.approx(at, abs=0.001))
+
+
+@pytest.mark.parametrize(
+    ("limit", "left", "used"), [(b"10", b"10", 0.0), (b"10", b"12", 0.0), (b"10", b"-5", 100.0)]
+)
+def test_what_is_used_is_a_share(limit: bytes, left: bytes, used: float) -> None:
+    names = (
+        b"anthropic-ratelimit-output-tokens-limit",
+        b"anthropic-ratelimit-output-tokens-remaining",
+    )
+    [window] = windows_of(tuple(zip(names, (limit, left), strict=True)), NOW)
+    assert window == Window("output-tokens", used)
+
+
+def test_so_many_windows_are_kept_and_no_more() -> None:
+    head = tuple((b"x-f%d-primary-used-percent" % n, b"1") for n in range(MOST_WINDOWS + 1))
+    assert len(windows_of(head, NOW)) == MOST_WINDOWS
+
+
+@pytest.mark.parametrize(
+    ("value", "figure"),
+    [
+        (3, 3.0),
+        ("4.5", 4.5),
+        (-1, -1.0),
+        (True, None),
+        ("x", None),
+        ("nan", None),
+        (1e12, None),
+        (-1e12, None),
+        (1e12 - 1, 1e12 - 1),
+        (10**400, None),
+        ([], None),
+    ],
+)
+def test_a_figure_is_read_however_it_is_written(value: object, figure: float | None) -> None:
+    assert number(value) == figure
+
+
+def test_the_first_time_that_is_told_counts() -> None:
+    told = {"used_percent": 1, "reset_at": 5, "resets_at": 6, "reset_after_seconds": 7}
+    for left, at in (({}, 5.0), ({"reset_at"}, 6.0), ({"reset_at", "resets_at"}, NOW + 7)):
+        event = {"primary": {name: value for name, value in told.items() if name not in left}}
+        assert windows_of_event(event, NOW) == [Window("primary", 1.0, None, at)]
+
+
+def test_a_window_is_plain_data() -> None:
+    plain = {"name": "primary", "used_percent": 1.0, "minutes": 300, "resets_at": 5.0}
+    assert Window("primary", 1.0, 300, 5.0).plain() == plain
 
 
 def test_the_event_of_a_stream() -> None:

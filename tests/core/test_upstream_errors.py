@@ -169,6 +169,13 @@ def test_a_refused_key_says_where_to_look() -> None:
     assert all(word in message for word in ("api_key_env", "models.json", "codex-shim doctor"))
 
 
+@pytest.mark.parametrize("key", ["message", "detail", "error_description", "title", "reason"])
+def test_the_words_of_a_refusal_are_found_under_each_name(key: str) -> None:
+    for body in ({key: "Because."}, {"error": {key: "Because."}}, {"message": "", key: "Because."}):
+        said = upstream_problem(TARGET, 400, body).message
+        assert said.endswith(" (HTTP 400) The provider says: Because.")
+
+
 def test_a_page_is_told_by_its_title() -> None:
     page = b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title><body>lots</html>"
     message = upstream_problem(TARGET, 502, page).message
@@ -241,6 +248,7 @@ NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
     [
         (b"retry-after", b"7", 7.0),
         (b"Retry-After", b"1.5", 1.5),
+        (b"retry-after", b"0", 0.0),
         (b"retry-after-ms", b"1500", 1.5),
         (b"retry-after", b"Tue, 14 Nov 2023 22:13:50 GMT", 30.0),
         (b"retry-after", b"Tue, 14 Nov 2023 22:13:50 -0000", 30.0),

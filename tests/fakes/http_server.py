@@ -102,11 +102,14 @@ class HttpServer(LoopbackServer):
         super().__init__()
         self._respond = respond
         self.requests: list[Request] = []
+        self.connections = 0
+        """How many were opened."""
         self.client_left = threading.Event()
         """Set when a client went away before its answer ended."""
 
     async def serve(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
         """Read requests and answer them, one after the other."""
+        self.connections += 1
         while request := await read_request(reader):
             self.requests.append(request)
             if not await self._answered(self._respond(request), reader, writer):

@@ -154,6 +154,11 @@ class ModelUpstream(ABC):
         return self._server.requests
 
     @property
+    def connections(self) -> int:
+        """How many were opened to it."""
+        return self._server.connections
+
+    @property
     def client_left(self) -> threading.Event:
         """Set when a client went away before its answer ended."""
         return self._server.client_left

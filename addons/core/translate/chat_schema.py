@@ -40,7 +40,7 @@ def cleaned(schema: Schema, cleaning: SchemaCleaning) -> Json:
     if cleaning == "basic":
         result = _basic(schema)
     elif cleaning == "gemini":
-        result = _gemini(_basic(schema), {}, ())
+        result = _gemini(schema, {}, ())
     if not result or ("type" not in result and "properties" in result):
         result["type"] = "object"
     if result.get("type") == "object":

@@ -14,7 +14,6 @@ from addons.core.usage import Usage
 Json = Mapping[str, object]
 
 FINISHED = {
-    "stop": StopReason.END,
     "tool_calls": StopReason.TOOL_CALLS,
     "tool_call": StopReason.TOOL_CALLS,
     "tool_use": StopReason.TOOL_CALLS,
@@ -33,7 +32,7 @@ FINISHED = {
     "prohibited_content": StopReason.CONTENT_FILTER,
     "refusal": StopReason.REFUSAL,
 }
-"""Finish reason → why the model stopped. A word that is not here (eos, end_turn, complete, …) is a plain end."""
+"""Finish reason → why the model stopped. A word that is not here (stop, eos, end_turn, …) is a plain end."""
 
 BROKEN = frozenset(
     {

@@ -14,12 +14,6 @@ from addons.core.usage import Usage
 Json = Mapping[str, object]
 
 STOPS = {
-    "end_turn": StopReason.END,
-    "stop_sequence": StopReason.END,
-    "pause_turn": StopReason.END,
-    "stop": StopReason.END,
-    "tool_use": StopReason.TOOL_CALLS,
-    "tool_calls": StopReason.TOOL_CALLS,
     "max_tokens": StopReason.LENGTH,
     "length": StopReason.LENGTH,
     "model_context_window_exceeded": StopReason.LENGTH,
@@ -29,7 +23,7 @@ STOPS = {
     "guardrail_intervened": StopReason.CONTENT_FILTER,
     "sensitive": StopReason.CONTENT_FILTER,
 }
-"""stop_reason → why the model stopped. A word that is not here is a plain end."""
+"""stop_reason → why the model was stopped. Any other word is an end: whether it called tools is seen by its calls."""
 
 BROKEN = frozenset(
     {"error", "network_error", "abort", "aborted", "cancelled", "malformed_tool_use"}

@@ -19,6 +19,7 @@ from mitmproxy.net.server_spec import ServerSpec
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import commands, layer
 from mitmproxy.proxy.layers import modes, tls
+from mitmproxy.proxy.layers.http import GetHttpConnection
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
@@ -35,6 +36,7 @@ from addons.proxy.engine.layer import ShimHttpLayer, take_credentials
 from addons.proxy.engine.messages import Injected, InjectedEvent
 from addons.proxy.engine.refusal import RefusingLayer
 from addons.proxy.engine.seams import LiveTurn, RunHook
+from addons.proxy.engine.spares import Spare, Spares, adopt
 from addons.proxy.engine.synthetic import SyntheticSource
 
 log = logging.getLogger(__name__)
@@ -88,6 +90,7 @@ class Engine:
         self._turns: dict[str, LiveTurn] = {}
         self._accepted: set[str] = set()
         self._replays: dict[str, ConnectionHandler] = {}
+        self.spares = Spares(lambda: self.limits.spare_seconds)
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -112,6 +115,10 @@ class Engine:
         """Forget a client connection."""
         self._accepted.discard(client.id)
         if handler := self._handler_of(client):
+            for each in handler.layer.context.layers:
+                if isinstance(each, ShimHttpLayer):
+                    for server, layers in each.part_with_idle():
+                        self.spares.keep(handler, server, layers)
             closing.hang_up(handler)
 
     def choose_layer(self, nextlayer: layer.NextLayer) -> None:
@@ -232,6 +239,15 @@ class Engine:
         if handler := self._handler_of(client):
             closing.see_closed(handler, connection)
 
+    def take_spare(self, client: Client, wanted: GetHttpConnection) -> Spare | None:
+        """Give a client an idle connection that an earlier one has left."""
+        handler = self._handler_of(client)
+        if handler is None or (spare := self.spares.take(wanted)) is None:
+            return None
+        adopt(handler, spare)
+        closing.see_closed(handler, spare.server)
+        return spare
+
     def inject(self, turn: LiveTurn, message: Injected) -> None:
         """Give a turn a message, soon. Nothing happens when its client is gone."""
         if handler := self._handler_of(turn.context.client):
@@ -277,6 +293,7 @@ class Engine:
             for turn in list(self._turns.values()):
                 turn.end_soon(fault)
             await self._became_idle(LAST_WORDS_SECONDS)
+        self.spares.close()
         await _all_sent(list(proxyserver.connections.values()))
 
     async def _became_idle(self, seconds: float) -> bool:

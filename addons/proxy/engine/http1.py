@@ -119,6 +119,10 @@ Relay = Callable[[int, bytes], Iterable[commands.Command]]
 """Stream id and a part of its body → what to do about it."""
 
 
+def _unheard(_stream_id: int, _data: bytes) -> Iterable[commands.Command]:
+    return ()
+
+
 def receive(stream_id: int, data: bytes) -> ReceiveHttp:
     """Hand a part of an answer to its stream."""
     return ReceiveHttp(ResponseData(stream_id, data))
@@ -258,6 +262,15 @@ class UpstreamHttp1(JoinedReads, Http1Client):
         self._head_bytes = head_bytes
         self._relay = relay
         self.state = self.read_headers
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the last answer has ended, and no other was asked for."""
+        return self.request is None and not self.buf and self.state == self.read_headers
+
+    def rest(self) -> None:
+        """Hold nothing of the client that was served."""
+        self._relay = _unheard
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Take plain chunks without the generators that a rarer event passes through."""

@@ -205,12 +205,42 @@ class ShimHttpLayer(HttpLayer):
         self, event: GetHttpConnection, *, reuse: bool = True
     ) -> CommandGenerator[None]:
         """Connect in HTTP/1.1 also for a client of HTTP/2, whose offers mitmproxy would pass on to the upstream."""
+        if reuse and self.context.client.alpn != b"h2" and not self.is_connected(event):
+            self._adopt(event)
         known = set(self.connections)
         for command in super().get_connection(event, reuse=reuse):
             for connection in self.connections.keys() - known:
                 if isinstance(connection, Server) and self.context.client.alpn_offers:
                     connection.alpn_offers = (b"http/1.1",)
             yield command
+
+    def _adopt(self, wanted: GetHttpConnection) -> None:
+        """Go on with an idle connection that an earlier client has left, if there is one."""
+        if (spare := self._engine.take_spare(self.context.client, wanted)) is None:
+            return
+        top, context = spare.layers[0], spare.layers[0].context
+        context.client = self.context.client
+        context.layers[:] = [*self.context.layers, *spare.layers]
+        self.connections[spare.server] = top
+        self.mark_used(spare.server)
+        protocol = cast("UpstreamHttp1", spare.layers[-1])
+        protocol.begin(self._engine.limits.head_bytes, self._relayed)
+
+    def part_with_idle(self) -> list[tuple[Server, list[layer.Layer]]]:
+        """Take the connections out of the books that another client can go on with, and give each with its layers."""
+        tops = list(self.connections.values())
+        found = [
+            (connection, top.context.layers[len(self.context.layers) :])
+            for connection, top in self.connections.items()
+            # what a proxy stands before is in the books twice: the way to the proxy, and beyond it
+            if isinstance(connection, Server) and connection.connected and tops.count(top) == 1
+        ]
+        idle = [(server, layers) for server, layers in found if _is_idle(layers)]
+        for server, layers in idle:
+            self._forget(server)
+            layers[0].context.layers[:] = layers
+            cast("UpstreamHttp1", layers[-1]).rest()
+        return idle
 
     def register_connection(self, command: RegisterHttpConnection) -> CommandGenerator[None]:
         """Forget a connection that failed: mitmproxy would repeat its error for ever. A good one reads our way."""
@@ -289,6 +319,11 @@ def take_credentials(request: http.Request) -> dict[bytes, Secret]:
             fields.append((name, value))
     request.headers.fields = tuple(fields)
     return taken
+
+
+def _is_idle(layers: list[layer.Layer]) -> bool:
+    protocol = layers[-1] if layers else None
+    return isinstance(protocol, UpstreamHttp1) and protocol.is_idle
 
 
 def _without_quotes(command: commands.Command) -> commands.Command:

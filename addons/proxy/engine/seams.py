@@ -26,6 +26,7 @@ from addons.core.turn import Fault, Front
 from addons.proxy.engine.alarms import Alarms
 from addons.proxy.engine.intake import Admission
 from addons.proxy.engine.messages import Injected
+from addons.proxy.engine.spares import Spare
 from addons.proxy.engine.synthetic import SyntheticSource
 
 RunHook = Callable[[commands.StartHook], bool]
@@ -90,6 +91,9 @@ class EngineOfLayers(EngineOfTurns, Protocol):
 
     def read_widely(self, client: Client) -> None:
         """Take what a client sends in large pieces."""
+
+    def take_spare(self, client: Client, wanted: GetHttpConnection) -> Spare | None:
+        """Give a client an idle connection that an earlier one has left."""
 
     def see_closed(self, client: Client, connection: Connection) -> None:
         """Make sure that a connection, once its task has ended, is closed and reported."""

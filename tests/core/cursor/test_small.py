@@ -15,7 +15,20 @@ from addons.core.cursor.command import child_env, turn_command
 from addons.core.cursor.lines import LineSplitter, control_line, event_line, read_control
 from addons.core.cursor.settings import CursorSettings, cursor_settings
 from addons.core.cursor.status import Login, listed_models, read_status
-from addons.core.cursor.words import FINAL, Kind, failure, kind_of
+from addons.core.cursor.words import (
+    FINAL,
+    Kind,
+    acted,
+    ended,
+    failure,
+    kind_of,
+    late,
+    no_answer,
+    no_start,
+    no_workspace,
+    own_key,
+    ran_by_itself,
+)
 from addons.core.cursor.workspace import declared_cwd
 from addons.core.errors import Problem
 
@@ -39,6 +52,23 @@ def test_nothing_set_is_the_careful_default() -> None:
         ("CODEX_SHIM_CURSOR_MAX_CONCURRENT", "2", "max_concurrent", 2),
         ("CODEX_SHIM_CURSOR_IDLE_SECONDS", "0.5", "idle_seconds", 0.5),
         ("CODEX_SHIM_CURSOR_MODEL", "auto", "model", "auto"),
+        ("CODEX_SHIM_CURSOR_FAST_MODEL", " fast ", "fast_model", "fast"),
+        ("CURSOR_AGENT_BIN", "/bin/x", "binary", "/bin/x"),
+        ("CODEX_SHIM_CURSOR_WORKSPACE", "/w", "workspace", "/w"),
+        ("CODEX_SHIM_CURSOR_MODE", "AGENT", "mode", "agent"),
+        ("CODEX_SHIM_CURSOR_MODE", "ask", "mode", "ask"),
+        ("CODEX_SHIM_CURSOR_TOOLS", " Cursor ", "tools", "cursor"),
+        *(
+            ("CODEX_SHIM_CURSOR_FORCE", off, "force", False)
+            for off in ("", "0", "False", "no", " off ")
+        ),
+        ("CODEX_SHIM_CURSOR_ENV", "A_KEY, B_KEY  C", "environment", {"A_KEY", "B_KEY", "C"}),
+        ("CODEX_SHIM_CURSOR_MAX_CONCURRENT", "1", "max_concurrent", 1),
+        ("CODEX_SHIM_CURSOR_PROMPT_BYTES", "20000", "prompt_bytes", 20_000),
+        ("CODEX_SHIM_CURSOR_START_SECONDS", "7", "start_seconds", 7.0),
+        ("CODEX_SHIM_CURSOR_TOTAL_SECONDS", "7", "total_seconds", 7.0),
+        ("CODEX_SHIM_CURSOR_EXIT_SECONDS", "7", "exit_seconds", 7.0),
+        ("CODEX_SHIM_CURSOR_STATUS_SECONDS", " 7 ", "status_seconds", 7.0),
     ],
 )
 def test_a_variable_sets_its_field(name: str, value: str, field: str, expected: object) -> None:
@@ -54,7 +84,12 @@ def test_a_variable_sets_its_field(name: str, value: str, field: str, expected: 
         ("CODEX_SHIM_CURSOR_TOOLS", "both", "tools", "codex"),
         ("CODEX_SHIM_CURSOR_MAX_CONCURRENT", "0", "max_concurrent", 4),
         ("CODEX_SHIM_CURSOR_MAX_CONCURRENT", "many", "max_concurrent", 4),
-        ("CODEX_SHIM_CURSOR_PROMPT_BYTES", "10", "prompt_bytes", 600_000),
+        ("CODEX_SHIM_CURSOR_PROMPT_BYTES", "19999", "prompt_bytes", 600_000),
+        ("CODEX_SHIM_CURSOR_EXIT_SECONDS", "0", "exit_seconds", 5.0),
+        ("CODEX_SHIM_CURSOR_IDLE_SECONDS", "-1", "idle_seconds", 300.0),
+        ("CODEX_SHIM_CURSOR_START_SECONDS", "nan", "start_seconds", 30.0),
+        ("CODEX_SHIM_CURSOR_STATUS_SECONDS", "soon", "status_seconds", 30.0),
+        ("CODEX_SHIM_CURSOR_FAST_MODEL", "a\tb", "fast_model", "composer-2.5-fast"),
         ("CODEX_SHIM_CURSOR_TOTAL_SECONDS", "inf", "total_seconds", 3600.0),
         ("CODEX_SHIM_CURSOR_MODEL", "--force", "model", "composer-2.5"),
     ],
@@ -242,6 +277,71 @@ def test_words_are_recognised_and_told_with_something_to_do(kind: Kind, text: st
     assert "`" in problem.message or "dashboard" in problem.message or waits
 
 
+@pytest.mark.parametrize(
+    ("text", "status", "type_"),
+    [
+        ("The API key is invalid", 500, "codex_shim_error"),
+        ("[unauthenticated] Error", 401, "authentication_error"),
+        ("Workspace Trust Required", 403, "permission_error"),
+        ("You've hit your spend limit", 429, "insufficient_quota"),
+        ("Cannot use this model: x", 404, "not_found_error"),
+        ("EPERM: rename 'a' -> 'cli-config.json'", 503, "server_error"),
+        ("[resource_exhausted]", 429, "rate_limit_error"),
+        ("Named models are unavailable", 403, "permission_error"),
+        ("error: option '--mode' argument 'x' is invalid", 502, "server_error"),
+        ("[deadline_exceeded] Error", 502, "server_error"),
+        ("Segmentation fault", 502, "server_error"),
+    ],
+)
+def test_sdks_are_told_a_status_and_a_type(text: str, status: int, type_: str) -> None:
+    problem = failure(text, "x")
+    assert (problem.status, problem.type) == (status, type_)
+
+
+@pytest.mark.parametrize(
+    ("problem", "status", "type_", "says"),
+    [
+        (own_key("apiKey"), 500, "codex_shim_error", "would have used apiKey and"),
+        (own_key(""), 500, "codex_shim_error", "would have used no known credential and"),
+        (own_key("k" * 61), 500, "codex_shim_error", f"used {'k' * 60} and"),
+        (no_answer(), 502, "server_error", "without an answer"),
+        (ran_by_itself("Running ls"), 502, "server_error", "(Running ls)"),
+        (late("it did not begin", 1.5, "SOME_SECONDS"), 504, "timeout_error", "within 1.5 s. Send the turn again, or raise SOME_SECONDS"),
+        (no_start("/bin/x", "gone"), 502, "server_error", "/bin/x could not be started: gone"),
+        (no_workspace("it is /"), 400, "invalid_request_error", "no folder to work in: it is /"),
+    ],
+)  # fmt: skip
+def test_what_we_say_ourselves_stops_codex(
+    problem: Problem, status: int, type_: str, says: str
+) -> None:
+    assert (problem.status, problem.type, problem.code) == (status, type_, FINAL)
+    assert says in problem.message
+
+
+def test_the_end_of_a_child_is_told() -> None:
+    assert "ended by signal 9" in ended(-9)
+    assert "exit code 0" in ended(0)
+    assert "exit code 3" in ended(3)
+
+
+def test_the_last_lines_of_what_nobody_knows_and_those_from_the_telling_one_are_shown() -> None:
+    unknown = failure("one\ntwo\nthree\nfour.", "it ended").message
+    assert "it ended, and said: two three four. Run" in unknown
+    known = failure("one\n[unavailable] two\nthree\nfour\nfive", "it ended").message
+    assert "reach Cursor: [unavailable] two three four. Check" in known
+
+
+@pytest.mark.parametrize(("characters", "shown"), [(300, "x" * 300), (301, "x" * 300 + "…")])
+def test_a_long_line_is_cut(characters: int, shown: str) -> None:
+    assert f"said: {shown}. Run" in failure("x" * characters, "it ended").message
+
+
+def test_a_turn_that_acted_is_not_tried_again_by_itself() -> None:
+    problem = acted(failure("[resource_exhausted]", "x"))
+    assert problem.code == FINAL
+    assert problem.message.endswith("look at what it changed before you send the turn again.")
+
+
 def test_every_kind_is_shown_by_an_example() -> None:
     assert SAID.keys() == set(Kind)
 
@@ -269,6 +369,25 @@ def test_codex_takes_the_entries_and_reads_the_policy(settings: CursorSettings) 
     for rules in (CURRENT, EVERY_VERSION):
         assert problems_of(codex_shape(entries), rules) == []
     assert all(policy(settings) in str(entry["description"]) for entry in entries)
+
+
+def test_codex_is_told_what_a_model_of_cursors_takes() -> None:
+    entry, own = cursor_entry("composer-2-5", CursorSettings()), CursorSettings(tools="codex")
+    facts = {
+        "display_name": "Composer 2.5", "visibility": "list", "supported_in_api": True, "input_modalities": ["text"],
+        "tool_mode": "direct", "shell_type": "disabled", "apply_patch_tool_type": None,
+        "supports_parallel_tool_calls": False, "support_verbosity": False, "supports_search_tool": False,
+        "supports_image_detail_original": False, "supports_reasoning_summaries": True, "default_reasoning_summary": "auto",
+        "supported_reasoning_levels": [], "experimental_supported_tools": [],
+    }  # fmt: skip
+    assert {name: entry[name] for name in facts} == facts
+    assert (
+        entry["auto_compact_token_limit"] < entry["context_window"] == entry["max_context_window"]
+    )  # type: ignore[operator]
+    acting = cursor_entry("composer-2-5-fast", own)
+    assert (acting["shell_type"], acting["apply_patch_tool_type"]) == ("shell_command", "freeform")
+    assert acting["supports_parallel_tool_calls"] is True
+    assert acting["priority"] == entry["priority"] + 1  # type: ignore[operator]
 
 
 def test_listed_models_are_the_ids_alone() -> None:

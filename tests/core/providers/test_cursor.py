@@ -92,6 +92,15 @@ def test_a_child_is_asked_for_the_turn_and_the_record_shows_it() -> None:
     assert request.record.dropped == []
 
 
+@pytest.mark.parametrize(
+    ("stream", "media"), [(True, b"text/event-stream"), (False, b"application/json")]
+)
+def test_the_head_says_what_comes(stream: bool, media: bytes) -> None:
+    step = Desk().begin(stream=stream)
+    assert step.head.status == 200
+    assert (step.head.header(b"content-type") or b"").startswith(media)
+
+
 def test_what_no_prompt_holds_is_noted() -> None:
     request = Desk().request(input="x" * 2_000_000)
     desk = Desk()

@@ -206,4 +206,10 @@ def test_an_encoded_body_is_read_up_to_the_limit() -> None:
 def test_codex_takes_its_catalog_entry(rules: Rules) -> None:
     assert problems_of({"models": [demo_entry()]}, rules) == []
     assert demo_entry()["slug"] == DEMO_SLUG
-    assert demo_entry()["tool_mode"] == "direct"
+    facts = {
+        "default_reasoning_level": "low", "shell_type": "shell_command", "visibility": "list", "supported_in_api": True,
+        "supports_reasoning_summaries": False, "default_reasoning_summary": "none", "support_verbosity": False,
+        "apply_patch_tool_type": None, "supports_parallel_tool_calls": False, "input_modalities": ["text"],
+        "supports_search_tool": False, "experimental_supported_tools": [], "tool_mode": "direct",
+    }  # fmt: skip
+    assert {name: demo_entry()[name] for name in facts} == facts

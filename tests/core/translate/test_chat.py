@@ -35,12 +35,13 @@ HELLO: tuple[Item, ...] = (System("Be brief."), User((Text("Hello"),)))
 READ = Tool("read", "read", None, CallKind.FUNCTION, "Reads.", {"type": "object", "properties": {}}, strict=False)  # fmt: skip
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
 ANSWER = TextFormat("json_schema", "answer", SCHEMA, strict=True)
-FAMILIES = (
-    "openai", "deepseek", "zai", "kimi", "qwen", "gemini", "mistral", "groq", "openrouter",
-    "ollama", "vllm", "nvidia-nim", "xai", "lmstudio",
-)  # fmt: skip
+MODELS = {
+    "openai": "gpt-4.1", "deepseek": "deepseek-chat", "zai": "glm-5", "kimi": "kimi-k2", "dashscope": "qwen3-max",
+    "gemini": "gemini-3-pro", "mistral": "codestral", "groq": "llama-3", "openrouter": "any", "ollama": "llama3",
+    "vllm": "qwen3", "nvidia-nim": "any", "xai": "grok-4.1", "lmstudio": "any",
+}  # fmt: skip
 CALL_IDS = {"any": r".+", "openai": r".{1,40}", "mistral": r"[a-zA-Z0-9]{9}"}
-PROFILES = [DEFAULT, *(profile_of(family, "m", Dialects.CHAT) for family in FAMILIES)]
+PROFILES = [DEFAULT, *(profile_of(*named, Dialects.CHAT) for named in MODELS.items())]
 
 
 def body(

@@ -63,6 +63,67 @@ def test_basic_takes_out_noise_and_unknown_formats() -> None:
     assert cleaned(schema, "basic") == shape(a=TEXT, b={"format": "uuid"})
 
 
+@pytest.mark.parametrize("noise", ["$schema", "$id", "$comment", "$anchor", "$vocabulary"])
+@pytest.mark.parametrize("cleaning", ["basic", "gemini"])
+def test_noise_is_taken_out(noise: str, cleaning: Any) -> None:
+    assert cleaned({**shape(a={**TEXT, noise: "x"}), noise: "x"}, cleaning) == shape(a=TEXT)
+
+
+@pytest.mark.parametrize("kind", ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"])  # fmt: skip
+def test_formats_that_everybody_knows_stay(kind: str) -> None:
+    schema = shape(a={"type": "string", "format": kind})
+    assert cleaned(schema, "basic") == schema
+
+
+BAD, GOOD = {"type": "string", "format": "odd"}, TEXT
+
+
+@pytest.mark.parametrize("key", ["properties", "$defs", "definitions", "patternProperties", "dependentSchemas"])  # fmt: skip
+def test_basic_looks_into_schemas_by_name(key: str) -> None:
+    base = {"type": "object", "properties": {}}
+    assert cleaned({**base, key: {"$id": BAD}}, "basic") == {**base, key: {"$id": GOOD}}
+    assert cleaned({**base, key: ["x"]}, "basic") == {**base, key: ["x"]}
+
+
+@pytest.mark.parametrize("key", ["anyOf", "oneOf", "allOf", "prefixItems"])
+def test_basic_looks_into_lists_of_schemas(key: str) -> None:
+    assert cleaned(shape(a={key: [BAD, True]}), "basic") == shape(a={key: [GOOD, True]})
+
+
+@pytest.mark.parametrize("key", ["items", "additionalProperties", "not", "contains", "propertyNames"])  # fmt: skip
+def test_basic_looks_into_single_schemas(key: str) -> None:
+    assert cleaned(shape(a={key: BAD}), "basic") == shape(a={key: GOOD})
+    assert cleaned(shape(a={key: False}), "basic") == shape(a={key: False})
+
+
+@pytest.mark.parametrize("key", ["default", "const", "enum", "examples"])
+def test_basic_leaves_values_alone(key: str) -> None:
+    assert cleaned(shape(a={key: [BAD]}), "basic") == shape(a={key: [BAD]})
+
+
+GEMINI_TAKES: dict[str, Any] = {
+    "title": "t", "description": "d", "nullable": True, "minItems": 1, "maxItems": 2, "minProperties": 1, "maxProperties": 2,
+    "minLength": 1, "maxLength": 2, "pattern": "x", "minimum": 1, "maximum": 2, "type": "string", "format": "int32",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", GEMINI_TAKES)
+def test_gemini_is_told_what_it_knows(key: str) -> None:
+    schema = shape(a={key: GEMINI_TAKES[key]})
+    assert cleaned(schema, "gemini") == schema
+
+
+@pytest.mark.parametrize("kind", ["enum", "date-time", "int32", "int64", "float", "double"])
+def test_formats_that_gemini_alone_knows_stay(kind: str) -> None:
+    schema = shape(a={"type": "integer", "format": kind})
+    assert cleaned(schema, "gemini") == schema
+
+
+def test_gemini_keeps_what_is_required_and_known() -> None:
+    schema = {**shape(a=TEXT, b=TEXT), "required": ["a", "gone", 3, "b"]}
+    assert cleaned(schema, "gemini") == {**shape(a=TEXT, b=TEXT), "required": ["a", "b"]}
+
+
 def test_a_property_is_never_taken_out_for_its_name() -> None:
     names = shape(**{"$schema": TEXT, "format": TEXT, "default": TEXT, "additionalProperties": TEXT})  # fmt: skip
     assert cleaned(names, "basic") == names
@@ -78,6 +139,31 @@ def test_a_property_is_never_taken_out_for_its_name() -> None:
         ({"oneOf": [TEXT, {"type": "integer"}]}, {"anyOf": [TEXT, {"type": "integer"}]}),
         ({"allOf": [TEXT, {"description": "d"}]}, {"type": "string", "description": "d"}),
         ({"const": "x"}, {"type": "string", "enum": ["x"]}),
+        ({"const": "x", "enum": ["y"]}, {"type": "string", "enum": ["y"]}),
+        ({"enum": ["x"], "type": "odd"}, {"type": "odd", "enum": ["x"]}),
+        ({"enum": "x"}, {}),
+        ({"enum": ["x", 1], "description": "d"}, {"description": 'd One of: "x",1.'}),
+        ({"enum": [1], "description": 3}, {"description": "One of: 1."}),
+        ({"type": ["string", "integer"]}, {"anyOf": [TEXT, {"type": "integer"}]}),
+        ({"type": ["string", "integer", "null"]}, {"nullable": True, "anyOf": [TEXT, {"type": "integer"}]}),
+        ({"type": ["null"]}, {"nullable": True}),
+        ({"anyOf": [{"type": "null"}]}, {"nullable": True}),
+        ({"anyOf": [TEXT]}, TEXT),
+        ({"anyOf": [True]}, {"anyOf": [{}]}),
+        ({"anyOf": "x"}, {"anyOf": []}),
+        ({"oneOf": [TEXT], "anyOf": [{"type": "integer"}]}, {"type": "integer"}),
+        ({"allOf": "x", "title": "t"}, {"title": "t"}),
+        ({"allOf": ["x", {"title": "p"}], "title": "t"}, {"title": "t"}),
+        ({"allOf": [{"title": "a"}, {"title": "b"}]}, {"title": "a"}),
+        ({"items": True}, {"items": {}}),
+        ({"properties": "x"}, {"properties": {}}),
+        ({"properties": {"b": True}}, {"properties": {"b": {}}}),
+        ({"required": ["b"], "properties": "x"}, {"properties": {}}),
+        ({"$ref": "#/$defs/leaf", "description": "d"}, {"type": "string", "description": "d"}),
+        ({"$ref": "#/definitions/old"}, {"type": "integer"}),
+        ({"$ref": "#/$defs/both"}, {"anyOf": [TEXT, {"type": "integer"}]}),
+        ({"$defs": {"own": TEXT}, "$ref": "#/$defs/own"}, TEXT),
+        ({"$ref": 3}, {"type": "object"}),
         ({"type": "integer", "enum": [1, 2]}, {"type": "integer", "description": "One of: 1,2."}),
         ({"type": "string", "format": "date-time"}, {"type": "string", "format": "date-time"}),
         ({"type": "string", "format": "uuid"}, TEXT),
@@ -89,7 +175,9 @@ def test_a_property_is_never_taken_out_for_its_name() -> None:
     ],
 )  # fmt: skip
 def test_gemini_is_told_in_its_own_way(given_: dict[str, Any], sent: dict[str, Any]) -> None:
-    schema = {**shape(a=given_), "$defs": {"leaf": TEXT}}
+    both = {"anyOf": [{"$ref": "#/$defs/leaf"}, {"$ref": "#/definitions/old"}]}
+    named = {"$defs": {"leaf": TEXT, "both": both}, "definitions": {"old": {"type": "integer"}}}
+    schema = {**shape(a=given_), **named}
     assert cleaned(schema, "gemini") == shape(a=sent)
 
 

@@ -137,8 +137,86 @@ def test_a_step_of_a_hosted_tool_tells_large_fields_by_their_size() -> None:
     assert item == Assistant('[image_generation_call: {"result":"(5002 characters left out)"}]')
 
 
+SCHEMA = {"type": "object"}
+FORM = {"type": "json_schema", "name": "n", "schema": SCHEMA, "strict": True, "description": "d"}
+
+
 @pytest.mark.parametrize(
-    "data", ["data:text/plain;base64,AGE=", "AGE=", "data:text/plain;base64,/w=="]
+    ("form", "read"),
+    [
+        (None, None),
+        ({}, None),
+        ({"type": "text"}, None),
+        ({"type": "json_object"}, TextFormat("json_object")),
+        (FORM, TextFormat("json_schema", "n", SCHEMA, strict=True, description="d")),
+        ({"type": "json_schema", "json_schema": FORM}, TextFormat("json_schema", "n", SCHEMA, strict=True, description="d")),
+        ({"type": "json_schema", "schema": SCHEMA, "strict": "yes"}, TextFormat("json_schema", "output", SCHEMA)),
+    ],
+)  # fmt: skip
+def test_the_form_of_the_answer_is_read(form: object, read: TextFormat | None) -> None:
+    assert conversation(says("user", "hi"), text={"format": form}).text_format == read
+
+
+@pytest.mark.parametrize("form", [{"type": "json_schema"}, {"type": "grammar", "schema": SCHEMA}])
+def test_a_form_that_nobody_knows_is_refused(form: object) -> None:
+    assert "text.format" in refused(says("user", "hi"), text={"format": form})
+
+
+@pytest.mark.parametrize(
+    ("item", "items"),
+    [
+        ({"type": "function_call", "call_id": "c", "name": "add"}, (Call("c", "add", ""),)),
+        ({"type": "function_call", "call_id": "c", "name": "add", "arguments": {"a": 1}}, (Call("c", "add", '{"a":1}'),)),
+        (
+            {"type": "custom_tool_call", "call_id": "c", "name": "apply_patch"},
+            (Call("c", "apply_patch", "", CallKind.CUSTOM),),
+        ),
+        (
+            {"type": "custom_tool_call", "call_id": "c", "name": "apply_patch", "input": ["x"]},
+            (Call("c", "apply_patch", '["x"]', CallKind.CUSTOM),),
+        ),
+        (
+            {"type": "local_shell_call", "id": "c"},
+            (Call("c", "local_shell", "{}", CallKind.LOCAL_SHELL),),
+        ),
+        ({"type": "local_shell_call_output", "id": "c", "output": "o"}, (Output("c", (Text("o"),)),)),
+        ({"type": "function_call_output", "call_id": "c", "output": {"a": 1}}, (Output("c", (Text('{"a":1}'),)),)),
+        (
+            {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "t"}]},
+            (Reasoning("t", None),),
+        ),
+    ],
+)  # fmt: skip
+def test_looser_forms_of_items_are_read(item: object, items: tuple[object, ...]) -> None:
+    assert conversation(item).items == items
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("data:text/plain;base64,aGk=", "hi"),
+        ("data:text/plain,h%20i", "h i"),
+        ("data:,hi", "hi"),
+        ("data:TEXT/markdown;charset=utf-8;base64,aGk=", "hi"),
+        ("data:application/json;base64,e30=", "{}"),
+        ("aGk=", "hi"),
+    ],
+)
+def test_text_of_a_file_is_read_in_each_form(data: str, text: str) -> None:
+    for name in ("a.txt", None):
+        file = {"type": "input_file", "filename": name, "file_data": data}
+        shown = f'<file name="{name or ""}">\n{text}\n</file>'
+        assert conversation(says("user", file)).items == (User((Text(shown),)),)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "data:image/png;base64,aGk=",
+        "data:text/plain;base64,AGE=",
+        "AGE=",
+        "data:text/plain;base64,/w==",
+    ],
 )
 def test_bytes_are_no_text(data: str) -> None:
     assert "not text" in refused(says("user", {"type": "input_file", "file_data": data}))

@@ -11,6 +11,8 @@ from addons.core.errors import Problem
 from addons.core.translate.conversation import Conversation, Tool, ToolChoice
 from addons.core.translate.events import CallKind, Event, ToolCallStart
 from addons.core.translate.tools import (
+    PATCH_HINT,
+    TEXT_HINT,
     WireNames,
     allowed_tools,
     read_choice,
@@ -144,7 +146,11 @@ def test_an_unknown_tool_is_named(bad: object) -> None:
     assert "tools[1]" in problem.message
 
 
-@pytest.mark.parametrize("kind", ["web_search_preview_2025_03_11", "mcp", "tool_search"])
+HOSTED = """web_search web_search_preview web_search_preview_2025_03_11 tool_search image_generation file_search
+code_interpreter computer computer_use computer_use_preview computer_use_2026 mcp shell apply_patch"""
+
+
+@pytest.mark.parametrize("kind", HOSTED.split())
 def test_hosted_tools_are_dropped_and_told(kind: str) -> None:
     read = read_tools([{"type": kind}])
     assert not isinstance(read, Problem)
@@ -154,6 +160,79 @@ def test_hosted_tools_are_dropped_and_told(kind: str) -> None:
 def test_local_shell_is_a_function_of_its_action() -> None:
     (tool,) = tools_of({"type": "local_shell"})
     assert (tool.kind, tool.wire_name) == (CallKind.LOCAL_SHELL, "local_shell")
+
+    assert tool.schema["required"] == ["type", "command", "env"]
+    properties = tool.schema["properties"]
+    assert isinstance(properties, dict)
+    kinds = {
+        name: (of["type"], of.get("items") or of.get("additionalProperties"))
+        for name, of in properties.items()
+    }
+    assert kinds == {
+        "type": ("string", None),
+        "command": ("array", {"type": "string"}),
+        "env": ("object", {"type": "string"}),
+        "timeout_ms": ("integer", None),
+        "user": ("string", None),
+        "working_directory": ("string", None),
+    }
+    assert properties["type"]["enum"] == ["exec"]
+
+
+GRAMMAR = {"type": "grammar", "syntax": "lark", "definition": "start: X"}
+PATCH = {"type": "grammar", "syntax": "lark", "definition": 'begin: "*** Begin Patch"'}
+
+
+@pytest.mark.parametrize(
+    ("declared", "hint", "rule"),
+    [
+        ({"name": "sql", "format": GRAMMAR}, TEXT_HINT, "must match this lark grammar:\nstart: X"),
+        ({"name": "sql", "format": {**GRAMMAR, "type": "text"}}, TEXT_HINT, ""),
+        ({"name": "sql", "format": {"type": "grammar"}}, TEXT_HINT, ""),
+        ({"name": "sql"}, TEXT_HINT, ""),
+        ({"name": "sql", "format": PATCH}, PATCH_HINT, 'grammar:\nbegin: "*** Begin Patch"'),
+        ({"name": "apply_patch", "format": GRAMMAR}, PATCH_HINT, "start: X"),
+    ],
+)
+def test_a_custom_tool_says_what_its_text_is(
+    declared: dict[str, object], hint: str, rule: str
+) -> None:
+    (tool,) = tools_of({"type": "custom", "description": "Asks.", **declared})
+    assert tool.description.startswith(f"Asks.\n\n{hint}")
+    assert tool.description.endswith(rule)
+    assert ("grammar" in tool.description) is bool(rule)
+    about = hint.partition(". ")[0] + "."
+    assert tool.schema == {
+        "type": "object",
+        "properties": {"input": {"type": "string", "description": about}},
+        "required": ["input"],
+        "additionalProperties": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("declared", "schema", "strict", "description"),
+    [
+        ({"parameters": {"type": "object", "x": 1}, "strict": True, "description": "d"}, {"type": "object", "x": 1}, True, "d"),
+        ({"parameters": {}, "strict": False}, {"type": "object", "properties": {}}, False, ""),
+        ({"parameters": None, "strict": "yes", "description": 3}, {"type": "object", "properties": {}}, None, ""),
+    ],
+)  # fmt: skip
+def test_a_function_is_read_flat_and_nested(
+    declared: dict[str, object], schema: object, strict: bool | None, description: str
+) -> None:
+    named = {"name": "f", **declared}
+    for raw in ({"type": "function", **named}, {"type": "function", "function": named}):
+        (tool,) = tools_of(raw)
+        assert (tool.schema, tool.strict, tool.description) == (schema, strict, description)
+
+
+def test_a_name_is_as_long_as_upstreams_allow() -> None:
+    assert wire_name("x" * 64) == "x" * 64
+    assert wire_name("x" * 61, "n") == f"n__{'x' * 61}"
+    cut = wire_name("x" * 65)
+    assert (len(cut), cut[:53]) == (64, "x" * 53)
+    assert cut[53] == "_"
 
 
 def test_a_second_declaration_is_told() -> None:
@@ -172,6 +251,19 @@ def test_a_second_declaration_is_told() -> None:
         ({"type": "function", "name": "exec_command"}, ToolChoice("named", "exec_command")),
         ({"type": "function", "name": "add_one"}, ToolChoice("named", "mcp__srv__add_one")),
         ({"type": "custom", "name": "apply_patch"}, ToolChoice("named", "apply_patch")),
+        ("auto", ToolChoice()),
+        (
+            {"type": "function", "name": "add_one", "namespace": "mcp__srv"},
+            ToolChoice("named", "mcp__srv__add_one"),
+        ),
+        (
+            {"type": "function", "name": "exec_command", "namespace": ""},
+            ToolChoice("named", "exec_command"),
+        ),
+        (
+            {"type": "function", "function": {"name": "exec_command"}},
+            ToolChoice("named", "exec_command"),
+        ),
         ({"type": "web_search_preview"}, ToolChoice()),
         ({"type": "allowed_tools", "mode": "required", "tools": []}, ToolChoice("required")),
         ({"type": "allowed_tools", "mode": "auto", "tools": []}, ToolChoice()),
@@ -184,6 +276,23 @@ def test_tool_choice(value: object, choice: ToolChoice) -> None:
 @pytest.mark.parametrize("value", ["any", 5, {}, {"type": "function", "name": "gone"}])
 def test_a_choice_that_cannot_be_made(value: object) -> None:
     assert isinstance(read_choice(value, tools_of(*TOOLS)), Problem)
+
+
+@pytest.mark.parametrize(
+    ("entry", "names"),
+    [
+        ({"type": "function", "name": "add_one", "namespace": "mcp__srv"}, ["mcp__srv__add_one"]),
+        ({"type": "function", "function": {"name": "exec_command"}}, ["exec_command"]),
+        ({"type": "local_shell"}, ["local_shell"]),
+        ({"type": "web_search"}, []),
+        ({"type": "function", "name": "add_one"}, []),
+        ("exec_command", []),
+    ],
+)
+def test_an_allowed_tool_is_named_in_each_form(entry: object, names: list[str]) -> None:
+    tools = tools_of(*TOOLS, {"type": "local_shell"})
+    left = allowed_tools({"type": "allowed_tools", "tools": [entry]}, tools)
+    assert [tool.wire_name for tool in left] == names
 
 
 def test_allowed_tools_leave_the_others_out() -> None:

@@ -27,7 +27,6 @@ from addons.core.translate.events import (
 from addons.core.translate.replay import unseal
 from addons.core.wire import chat_calls
 from addons.core.wire.chat import ChatReader
-from addons.core.wire.chat_shapes import BROKEN, FINISHED
 from tests.conformance import check
 from tests.core.wire.chat_streams import EMPTY, read, target
 from tests.quirks.chat_quirks import CALLED, DONE, QUIRKS, chunk, data, stop, text, tool
@@ -141,16 +140,6 @@ def test_nothing_follows_the_end() -> None:
     assert reader.feed(text("hi") + stop())
     assert reader.feed(text("more")) == []
     assert reader.finish() == []
-
-
-@pytest.mark.parametrize("word", sorted(FINISHED))
-def test_each_finish_reason_is_mapped(word: str) -> None:
-    assert read(text("hi"), stop(word.upper()))[-1] == Stopped(FINISHED[word])
-
-
-@pytest.mark.parametrize("word", sorted(BROKEN))
-def test_a_broken_answer_is_not_whole(word: str) -> None:
-    assert isinstance(read(text("hi"), stop(word))[-1], Failed)
 
 
 def test_a_later_stop_takes_no_length_stop_back() -> None:

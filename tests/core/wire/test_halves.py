@@ -43,7 +43,7 @@ def units(text: str, cuts: list[int]) -> list[str]:
     return [packed[a:b].decode("utf-16-le", "surrogatepass") for a, b in pairwise(edges)]
 
 
-TEXTS = st.text(st.sampled_from('a\u00e9\U0001f600\U0001f9d1\n"\\'), max_size=12)  # fmt: skip
+TEXTS = st.text(st.sampled_from('a\u00e9\U00010000\U0010ffff\U0001f600\n"\\'), max_size=12)  # fmt: skip
 
 
 @given(TEXTS, st.lists(st.integers(0, 24), max_size=8))
@@ -64,6 +64,28 @@ def test_arguments_too(text: str, cuts: list[int]) -> None:
     assert isinstance(events[-1], Stopped)
     given_on = "".join(one.arguments for one in events if isinstance(one, ToolCallDelta))
     assert json.loads(given_on) == {"cmd": text}
+
+
+def test_halves_meet_by_the_index_of_their_call_and_else_by_their_place() -> None:
+    halves = Halves()
+    assert halves.loads(b'[{"index": 1, "a": "\\ud83d"}, "x\\ud83d"]') == [
+        {"index": 1, "a": ""},
+        "x",
+    ]
+    assert halves.loads(b'[{"index": 0, "a": "\\ude00"}, "\\ude00"]') == [
+        {"index": 0, "a": "\ufffd"},
+        "\U0001f600",
+    ]
+    assert halves.loads(b'[0, 0, {"index": 1, "a": "\\ude00!"}]') == [
+        0,
+        0,
+        {"index": 1, "a": "\U0001f600!"},
+    ]
+
+
+def test_a_key_is_whole_too_and_what_has_no_half_is_not_read() -> None:
+    assert Halves().loads(b'{"a\\ud83d": 1}') == {"a\ufffd": 1}
+    assert Halves().loads(b'{"a": 1}') is None
 
 
 @pytest.mark.parametrize("half", ["\ud83d!", "!\ude00", "\ude00\ud83d!"])

@@ -120,6 +120,14 @@ def test_chat_streams_mean_the_same_when_read_in_full(chunks: list[bytes], repla
         assert chat_streams.read(stream, profile=profile) == quick
 
 
+@pytest.mark.parametrize("field", ["content", "reasoning_content", "reasoning"])
+def test_a_long_chat_answer_is_read_by_its_form(field: str) -> None:
+    stream = b"".join(chunk(delta={field: f"word {n} "}) for n in range(9))
+    with patch.object(KnownDelta, "again", autospec=True, side_effect=KnownDelta.again) as again:
+        chat_streams.read(stream)
+    assert again.call_count == 8
+
+
 MESSAGE_EVENTS = st.one_of(
     st.builds(lambda text: delta(0, "text_delta", text=text), PIECES),
     st.builds(lambda text: delta(0, "text_delta", text=text), PIECES),

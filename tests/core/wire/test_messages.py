@@ -183,6 +183,15 @@ def test_a_refusal_without_a_word_is_explained() -> None:
     assert events == [RefusalDelta("Not this."), Stopped(StopReason.REFUSAL)]
 
 
+def test_an_explanation_is_no_refusal_after_words_or_without_one() -> None:
+    said = {"stop_reason": "refusal", "stop_details": {"explanation": "Not this."}}
+    events = read(start(), text("I"), sse("message_delta", delta=said), STOP)
+    assert not any(isinstance(event, RefusalDelta) for event in events)
+    ended_well = {"stop_reason": "end_turn", "stop_details": {"explanation": "Not this."}}
+    events = read(start(), sse("message_delta", delta=ended_well), STOP)
+    assert events == [Stopped(StopReason.END)]
+
+
 def test_usage_adds_up_as_responses_counts_it() -> None:
     begun = start(input_tokens=10, cache_read_input_tokens=100, cache_creation_input_tokens=7)
     stream = begun + text("Hi") + end(output_tokens=20)

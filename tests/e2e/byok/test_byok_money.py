@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 DEAREST = {"chat": 1.04, "messages": 1.02}
 UNCACHED = 5
+FEW_CONNECTIONS = 3
 
 
 def lines_of_newest_thread(byok: Byok) -> list[dict[str, Any]]:
@@ -28,9 +29,13 @@ def lines_of_newest_thread(byok: Byok) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("version", [VERSION], indirect=True)
 def test_a_session_of_thirty_requests_is_cached(byok: Byok) -> None:
+    before = byok.upstream.connections
+
     bodies = session.run_session(byok)
 
     assert len(bodies) == session.REQUESTS
+    # Codex opens a connection for each request
+    assert byok.upstream.connections - before <= FEW_CONNECTIONS
     assert session.unstable(bodies) == []
     assert session_ratio(bodies) <= DEAREST[byok.dialect]
     # and nobody is warned of a thread that is as it should be

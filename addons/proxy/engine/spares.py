@@ -1,0 +1,128 @@
+"""Upstream connections that outlive their client's, for the next client to go on with.
+
+Codex opens a connection for each request, and mitmproxy ends a client's upstream connections with it: every turn would
+pay for a TCP and a TLS handshake. So one that is idle waits here for a while. The layers that speak over it move along:
+they hold the state of its TLS.
+
+Never does: keep one that is in use, has bytes to read, or stands behind a proxy. Invariant: each is in one place, with
+a client or here, and is closed when its time is up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mitmproxy.connection import ConnectionState, Server
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.layers.http import GetHttpConnection
+from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
+from mitmproxy.utils import asyncio_utils
+
+MOST_SPARES = 16
+
+
+@dataclass(slots=True, eq=False)
+class Spare:
+    """One idle connection, with the layers that speak over it: the outermost first."""
+
+    server: Server
+    layers: list[layer.Layer]
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing came since it became idle, neither its end nor what nobody asked for."""
+        return not (self.reader._buffer or self.reader.at_eof() or self.writer.is_closing())  # type: ignore[attr-defined]  # noqa: SLF001
+
+    def close(self) -> None:
+        """Hang up."""
+        self.server.state = ConnectionState.CLOSED
+        self.writer.close()
+
+
+class Spares:
+    """The idle connections of one process."""
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._seconds = seconds
+        """How long one waits for the next client."""
+        self._waiting: dict[Spare, asyncio.TimerHandle] = {}
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def keep(self, handler: ConnectionHandler, server: Server, layers: list[layer.Layer]) -> None:
+        """Take over an idle connection of a client that has left, whose handler is about to end its task."""
+        io = handler.transports[server]
+        reader, writer, reading = io.reader, io.writer, io.handler
+        if not (
+            isinstance(reader, asyncio.StreamReader)
+            and isinstance(writer, asyncio.StreamWriter)
+            and reading
+            and _waits_for_data(reader)
+        ):
+            return
+        spare = Spare(server, layers, reader, writer)
+        io.writer = _NotYours()  # type: ignore[assignment]
+        reading.add_done_callback(lambda _: self._shelve(spare))
+
+    def take(self, wanted: GetHttpConnection) -> Spare | None:
+        """Give the newest connection that will do, if any."""
+        for spare in reversed(self._waiting):
+            if wanted.connection_spec_matches(spare.server):
+                self._waiting.pop(spare).cancel()
+                if spare.usable:
+                    return spare
+                spare.close()
+                return self.take(wanted)
+        return None
+
+    def close(self) -> None:
+        """Close all that wait, and all that still come."""
+        self._closed = True
+        for spare in list(self._waiting):
+            self._drop(spare)
+
+    def _shelve(self, spare: Spare) -> None:
+        # its former task has told that it ended, as a connection does that goes down
+        spare.server.state = ConnectionState.OPEN
+        spare.server.timestamp_end = None
+        if self._closed or not spare.usable:
+            spare.close()
+            return
+        loop = asyncio.get_running_loop()
+        self._waiting[spare] = loop.call_later(self._seconds(), self._drop, spare)
+        if len(self._waiting) > MOST_SPARES:
+            self._drop(next(iter(self._waiting)))
+
+    def _drop(self, spare: Spare) -> None:
+        self._waiting.pop(spare).cancel()
+        spare.close()
+
+
+def adopt(handler: ConnectionHandler, spare: Spare) -> None:
+    """Let a client's handler carry a connection that it has not opened."""
+    io = handler.transports[spare.server] = ConnectionIO(reader=spare.reader, writer=spare.writer)
+    io.handler = asyncio_utils.create_task(
+        handler.handle_connection(spare.server), name="spare upstream connection", keep_ref=True
+    )
+
+
+class _NotYours:
+    """What a handler finds in place of the writer of a connection that was taken over."""
+
+    def close(self) -> None:
+        """Leave it open."""
+
+    async def drain(self) -> None:
+        """Wait for nothing."""
+
+
+def _waits_for_data(reader: asyncio.StreamReader) -> bool:
+    """Whether its task is between two reads, and no byte is under way to the layer."""
+    waiter = reader._waiter  # type: ignore[attr-defined]  # noqa: SLF001
+    return waiter is not None and not waiter.done()
