@@ -18,7 +18,7 @@ from tests.proxy.scripts import BODY, DONE, EVENT, answer, begins, gated, turn
 from tests.support.certificates import Authority, make_authority
 from tests.support.client import Client, client
 from tests.support.engine import QUICK, Running, ScriptedPlan, engine, to_ports, wire_to
-from tests.support.upstream import Exchange, Upstream, upstream
+from tests.support.upstream import Exchange, Script, Upstream, upstream
 from tests.support.waiting import until
 
 
@@ -159,6 +159,67 @@ async def test_a_client_that_leaves_in_the_middle_takes_its_connection_along() -
         await asyncio.wait_for(up.gone.wait(), 5)
         await until(lambda: not proxy.layers)
         assert len(proxy.engine.spares) == 0
+
+
+def whole_but_for_its_end(gate: asyncio.Event) -> Script:
+    async def script(exchange: Exchange) -> None:
+        await exchange.sse_head()
+        await exchange.chunk(EVENT + DONE)
+        await asyncio.wait_for(gate.wait(), 5)
+        await exchange.end()
+
+    return script
+
+
+async def leave_at_the_terminal_event(proxy: Running) -> None:
+    """As Codex does."""
+    async with client(proxy.port) as c:
+        await c.post("/v1/responses", BODY)
+        await c.head()
+        assert (await c.chunk()).endswith(DONE)
+        c.abort()
+    await until(lambda: not proxy.layers)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_client_that_does_not_wait_for_the_end_leaves_its_connection_too(
+    tmp_path: Path,
+    tls: bool,
+) -> None:
+    authority = make_authority(tmp_path)
+    options = {"ssl_verify_upstream_trusted_ca": str(authority.ca_file), "confdir": str(tmp_path)}
+    gate = asyncio.Event()
+    context = authority.server_context() if tls else None
+
+    async with upstream(whole_but_for_its_end(gate), turn, tls=context) as up:
+
+        def make(request: ClientRequest) -> Plan:
+            return ScriptedPlan(request, [wire_to(up.port, request, "https" if tls else "http")])
+
+        async with engine(make, replace(QUICK, linger_seconds=5.0), **options) as proxy:  # type: ignore[arg-type]
+            await leave_at_the_terminal_event(proxy)
+            assert len(proxy.engine.spares) == 0
+            gate.set()
+            await until(lambda: len(proxy.engine.spares) == 1)
+            await ask(proxy)
+    assert (up.connections, len(up.requests)) == (1, 2)
+
+
+async def test_an_upstream_that_does_not_end_is_not_heard_out_for_ever() -> None:
+    async with upstream(begins(EVENT + DONE)) as up:
+        limits = replace(QUICK, linger_seconds=0.05)
+        async with engine(to_ports(up.port), limits) as proxy:
+            await leave_at_the_terminal_event(proxy)
+            await asyncio.wait_for(up.gone.wait(), 4)
+            assert len(proxy.engine.spares) == 0
+
+
+async def test_a_shim_that_stops_hears_nobody_out() -> None:
+    async with upstream(begins(EVENT + DONE)) as up:
+        async with engine(to_ports(up.port), replace(QUICK, linger_seconds=60.0)) as proxy:
+            await leave_at_the_terminal_event(proxy)
+            assert not up.gone.is_set()
+        await asyncio.wait_for(up.gone.wait(), 4)
 
 
 async def test_one_that_its_upstream_ends_is_not_kept() -> None:

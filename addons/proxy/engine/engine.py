@@ -90,7 +90,7 @@ class Engine:
         self._turns: dict[str, LiveTurn] = {}
         self._accepted: set[str] = set()
         self._replays: dict[str, ConnectionHandler] = {}
-        self.spares = Spares(lambda: self.limits.spare_seconds)
+        self.spares = Spares(lambda: self.limits)
         self._idle = asyncio.Event()
         self._idle.set()
 

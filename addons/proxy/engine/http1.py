@@ -268,6 +268,11 @@ class UpstreamHttp1(JoinedReads, Http1Client):
         """Whether the last answer has ended, and no other was asked for."""
         return self.request is None and not self.buf and self.state == self.read_headers
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether the body of an answer is under way."""
+        return self.state == self.read_body
+
     def rest(self) -> None:
         """Hold nothing of the client that was served."""
         self._relay = _unheard

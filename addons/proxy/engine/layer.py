@@ -235,12 +235,19 @@ class ShimHttpLayer(HttpLayer):
             # what a proxy stands before is in the books twice: the way to the proxy, and beyond it
             if isinstance(connection, Server) and connection.connected and tops.count(top) == 1
         ]
-        idle = [(server, layers) for server, layers in found if _is_idle(layers)]
+        idle = [(server, layers) for server, layers in found if self._is_done_with(layers)]
         for server, layers in idle:
             self._forget(server)
             layers[0].context.layers[:] = layers
             cast("UpstreamHttp1", layers[-1]).rest()
         return idle
+
+    def _is_done_with(self, layers: list[layer.Layer]) -> bool:
+        """Whether nobody here waits for anything of a connection: what was given up is closed."""
+        protocol = layers[-1] if layers else None
+        return isinstance(protocol, UpstreamHttp1) and (
+            protocol.is_idle or (protocol.is_answering and protocol.stream_id not in self.streams)
+        )
 
     def register_connection(self, command: RegisterHttpConnection) -> CommandGenerator[None]:
         """Forget a connection that failed: mitmproxy would repeat its error for ever. A good one reads our way."""
@@ -319,11 +326,6 @@ def take_credentials(request: http.Request) -> dict[bytes, Secret]:
             fields.append((name, value))
     request.headers.fields = tuple(fields)
     return taken
-
-
-def _is_idle(layers: list[layer.Layer]) -> bool:
-    protocol = layers[-1] if layers else None
-    return isinstance(protocol, UpstreamHttp1) and protocol.is_idle
 
 
 def _without_quotes(command: commands.Command) -> commands.Command:

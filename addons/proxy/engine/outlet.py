@@ -197,6 +197,9 @@ class OutletStream(IntakeStream):
         """End the turn without an answer. The event's own text may quote raw bytes."""
         self.ended = True
         self.record.ended = CLIENT_LEFT
+        if self.translator and self.translator.terminal:
+            # nothing but the end of its body is missing: the connection can serve the next client
+            self.upstream.ended()
         yield from self._stop_work()
         self.client_state = self.state_done
         yield from self._close_flow(self._error_hook("Client disconnected."))

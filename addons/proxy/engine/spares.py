@@ -2,7 +2,8 @@
 
 Codex opens a connection for each request, and mitmproxy ends a client's upstream connections with it: every turn would
 pay for a TCP and a TLS handshake. So one that is idle waits here for a while. The layers that speak over it move along:
-they hold the state of its TLS.
+they hold the state of its TLS. Codex also leaves as soon as it has its terminal event; the upstream may take a moment
+longer to end the body, and is heard out.
 
 Never does: keep one that is in use, has bytes to read, or stands behind a proxy. Invariant: each is in one place, with
 a client or here, and is closed when its time is up.
@@ -13,14 +14,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, cast
 
 from mitmproxy.connection import ConnectionState, Server
-from mitmproxy.proxy import layer
+from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import GetHttpConnection
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 from mitmproxy.utils import asyncio_utils
 
+from addons.core.limits import Limits
+
 MOST_SPARES = 16
+READ_BYTES = 64 * 1024
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +36,20 @@ class Spare:
     layers: list[layer.Layer]
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether its last answer has ended."""
+        return cast("_Answers", self.layers[-1]).is_idle
+
+    def hear(self, data: bytes) -> bool:
+        """Let its layers read what nobody waits for. False when they have enough of it."""
+        for command in self.layers[0].handle_event(events.DataReceived(self.server, data)):
+            if isinstance(command, commands.SendData):
+                self.writer.write(command.data)
+            elif isinstance(command, commands.ConnectionCommand):
+                return False
+        return True
 
     @property
     def usable(self) -> bool:
@@ -46,10 +65,10 @@ class Spare:
 class Spares:
     """The idle connections of one process."""
 
-    def __init__(self, seconds: Callable[[], float]) -> None:
-        self._seconds = seconds
-        """How long one waits for the next client."""
+    def __init__(self, limits: Callable[[], Limits]) -> None:
+        self._limits = limits
         self._waiting: dict[Spare, asyncio.TimerHandle] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def __len__(self) -> int:
@@ -68,7 +87,7 @@ class Spares:
             return
         spare = Spare(server, layers, reader, writer)
         io.writer = _NotYours()  # type: ignore[assignment]
-        reading.add_done_callback(lambda _: self._shelve(spare))
+        reading.add_done_callback(lambda _: self._begin(spare))
 
     def take(self, wanted: GetHttpConnection) -> Spare | None:
         """Give the newest connection that will do, if any."""
@@ -84,18 +103,45 @@ class Spares:
     def close(self) -> None:
         """Close all that wait, and all that still come."""
         self._closed = True
+        for task in list(self._ending):
+            task.cancel()
         for spare in list(self._waiting):
             self._drop(spare)
 
-    def _shelve(self, spare: Spare) -> None:
+    def _begin(self, spare: Spare) -> None:
         # its former task has told that it ended, as a connection does that goes down
         spare.server.state = ConnectionState.OPEN
         spare.server.timestamp_end = None
+        if spare.is_idle:
+            self._shelve(spare)
+            return
+        task = asyncio_utils.create_task(
+            self._hear_out(spare), name="end of an answer", keep_ref=True
+        )
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _hear_out(self, spare: Spare) -> None:
+        try:
+            async with asyncio.timeout(self._limits().linger_seconds):
+                while not spare.is_idle:
+                    data = await spare.reader.read(READ_BYTES)
+                    if not data or not spare.hear(data):
+                        break
+        except (OSError, TimeoutError):
+            pass
+        finally:
+            if spare.is_idle:
+                self._shelve(spare)
+            else:
+                spare.close()
+
+    def _shelve(self, spare: Spare) -> None:
         if self._closed or not spare.usable:
             spare.close()
             return
         loop = asyncio.get_running_loop()
-        self._waiting[spare] = loop.call_later(self._seconds(), self._drop, spare)
+        self._waiting[spare] = loop.call_later(self._limits().spare_seconds, self._drop, spare)
         if len(self._waiting) > MOST_SPARES:
             self._drop(next(iter(self._waiting)))
 
@@ -110,6 +156,13 @@ def adopt(handler: ConnectionHandler, spare: Spare) -> None:
     io.handler = asyncio_utils.create_task(
         handler.handle_connection(spare.server), name="spare upstream connection", keep_ref=True
     )
+
+
+class _Answers(Protocol):
+    """What is asked of the innermost layer: `UpstreamHttp1`."""
+
+    @property
+    def is_idle(self) -> bool: ...
 
 
 class _NotYours:

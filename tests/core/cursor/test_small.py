@@ -381,9 +381,8 @@ def test_codex_is_told_what_a_model_of_cursors_takes() -> None:
         "supported_reasoning_levels": [], "experimental_supported_tools": [],
     }  # fmt: skip
     assert {name: entry[name] for name in facts} == facts
-    assert (
-        entry["auto_compact_token_limit"] < entry["context_window"] == entry["max_context_window"]
-    )  # type: ignore[operator]
+    assert entry["context_window"] == entry["max_context_window"]
+    assert entry["auto_compact_token_limit"] < entry["context_window"]  # type: ignore[operator]
     acting = cursor_entry("composer-2-5-fast", own)
     assert (acting["shell_type"], acting["apply_patch_tool_type"]) == ("shell_command", "freeform")
     assert acting["supports_parallel_tool_calls"] is True
