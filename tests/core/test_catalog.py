@@ -5,8 +5,10 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from addons.core.byok_catalog import byok_entry
 from addons.core.catalog import (
     EVERY_VERSION,
+    Entry,
     account_entries,
     codex_shape,
     etag_of,
@@ -14,6 +16,13 @@ from addons.core.catalog import (
     openai_shape,
     problems_of,
 )
+from addons.core.cursor.catalog import cursor_entry
+from addons.core.cursor.settings import CursorSettings
+from addons.core.model_row import ModelRow
+from addons.core.providers.demo import demo_entry
+from tests.core.wire.chat_streams import target
+
+TARGET = target()
 
 
 def test_the_last_resort_is_a_catalog_that_every_codex_takes() -> None:
@@ -32,6 +41,23 @@ def test_the_last_resort_is_a_catalog_that_every_codex_takes() -> None:
     levels = entry["supported_reasoning_levels"]
     assert isinstance(levels, list)
     assert [level["effort"] for level in levels] == ["low", "medium", "high", "xhigh"]
+
+
+OURS = [
+    *fallback_entries(),
+    demo_entry(),
+    cursor_entry("composer-2-5", CursorSettings()),
+    byok_entry(ModelRow("s", "S", "p", "m", TARGET), TARGET, 0),
+]
+
+
+@pytest.mark.parametrize("entry", OURS, ids=lambda entry: str(entry["slug"]))
+def test_our_own_entries_say_nothing_that_codex_does_not_know(entry: Entry) -> None:
+    assert entry.keys() - EVERY_VERSION.fields.keys() == set()
+    assert entry["effective_context_window_percent"] == 95
+    assert entry["supported_in_api"] is True
+    assert entry["availability_nux"] is None
+    assert entry["upgrade"] is None
 
 
 def test_account_entries_come_through_verbatim_and_in_order() -> None:

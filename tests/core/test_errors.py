@@ -44,14 +44,23 @@ def test_the_failed_stream_is_a_200_with_one_terminal_event() -> None:
     reply = failed_stream(PROBLEM)
     assert reply.head.status == 200
     assert reply.head.header(b"content-type") == b"text/event-stream"
+    assert reply.head.header(b"cache-control") == b"no-store"
     event, data, *rest = reply.body.split(b"\n")
     assert (event, rest) == (b"event: response.failed", [b"", b""])
     told_event = orjson.loads(data.removeprefix(b"data: "))
     assert told_event["type"] == "response.failed"
-    assert told_event["response"]["status"] == "failed"
-    assert told_event["response"]["error"] == {
-        "code": "model_not_found",
-        "message": PROBLEM.message,
+    assert told_event["sequence_number"] == 0
+    assert told_event["response"] == {
+        "id": "resp_shim_failed",
+        "object": "response",
+        "created_at": 0,
+        "model": "",
+        "output": [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "status": "failed",
+        "error": {"code": "model_not_found", "message": PROBLEM.message},
     }
 
 
@@ -67,6 +76,25 @@ def test_a_failure_carries_on_the_response_that_was_announced() -> None:
 
 def test_an_event_is_one_line_of_data_whatever_the_text() -> None:
     assert sse_event("x", {"t": "a\nb\r\n\u2028"}).count(b"\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [
+        (FaultKind.CONNECT, 502, "upstream_unreachable"),
+        (FaultKind.TLS, 502, "invalid_prompt"),
+        (FaultKind.RESET, 502, "upstream_closed"),
+        (FaultKind.PROTOCOL, 502, "upstream_protocol"),
+        (FaultKind.CUT, 502, "stream_interrupted"),
+        (FaultKind.STALL, 504, "upstream_stalled"),
+        (FaultKind.KILLED, 503, "invalid_prompt"),
+        (FaultKind.SHUTDOWN, 503, "shutting_down"),
+        (FaultKind.INTERNAL, 500, "shim_bug"),
+    ],
+)
+def test_each_fault_has_its_status_and_code(kind: FaultKind, status: int, code: str) -> None:
+    problem = problem_of(Fault(kind, "x"))
+    assert (problem.status, problem.code) == (status, code)
 
 
 @pytest.mark.parametrize("kind", list(FaultKind))

@@ -65,5 +65,8 @@ def test_a_long_value_is_cut_in_a_message() -> None:
 
 def test_the_documented_limits_are_all_there_are() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    documented = re.findall(r"^\| `(\w+_(?:seconds|bytes|connections))` \|", readme, re.MULTILINE)
-    assert documented == [field.name for field in fields(Limits)]
+    rows = re.findall(
+        r"^\| `(\w+_(?:seconds|bytes|connections))` \| (\d+) \|", readme, re.MULTILINE
+    )
+    defaults = [(field.name, str(getattr(DEFAULTS, field.name))) for field in fields(Limits)]
+    assert rows == [(name, value.removesuffix(".0")) for name, value in defaults]

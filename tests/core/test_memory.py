@@ -84,7 +84,11 @@ def test_an_item_that_merely_has_an_id_is_no_reference() -> None:
 def test_what_is_not_known_is_a_400_that_says_what_to_do(payload: dict[str, object]) -> None:
     problem = Memory().resolve(payload)
     assert isinstance(problem, Problem)
-    assert (problem.status, problem.code) == (400, "invalid_prompt")
+    assert (problem.status, problem.code, problem.type) == (
+        400,
+        "invalid_prompt",
+        "invalid_request_error",
+    )
     assert "store: false" in problem.message
 
 

@@ -15,6 +15,21 @@ def test_each_kind_of_token_has_its_price() -> None:
     assert Price(10.0, 40.0).cost(tokens) == pytest.approx(10.4)
 
 
+@pytest.mark.parametrize(
+    ("tokens", "cost"),
+    [
+        ({"input": 1_000_000}, 10.0),
+        ({"output": 1_000_000}, 40.0),
+        ({"input": 1_000_000, "cached": 1_000_000}, 1.0),
+        ({"input": 1_000_000, "cache_written": 1_000_000}, 12.5),
+        ({"input": 0, "cached": 1_000_000}, 1.0),
+        ({}, 0.0),
+    ],
+)
+def test_tokens_that_are_not_told_cost_nothing(tokens: dict[str, int], cost: float) -> None:
+    assert Price(10.0, 40.0, 1.0, 12.5).cost(tokens) == cost
+
+
 @pytest.mark.parametrize("model", ["big", "BIG", "vendor/big", "big-20260102", "big-2026-01-02", "big-latest"])  # fmt: skip
 def test_a_model_is_found_under_the_names_that_vendors_give_it(model: str) -> None:
     assert TABLE.find("slug", model) == TABLE.models["big"]

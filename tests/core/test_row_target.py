@@ -52,6 +52,7 @@ def places(fields: Mapping[str, object]) -> list[object]:
         ({"provider": "zai-coding-plan"}, "https://api.z.ai/api/coding/paas/v4/chat/completions", "chat"),
         ({"provider": "gemini"}, "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions", "chat"),
         ({"provider": "ollama"}, "http://127.0.0.1:11434/v1/chat/completions", "chat"),
+        ({"provider": "anthropic", "base_url": "http://127.0.0.1:11434"}, "http://127.0.0.1:11434/v1/messages", "messages"),
         ({"provider": "openai", "base_url": "http://127.0.0.1:11434"}, "http://127.0.0.1:11434/v1/chat/completions", "chat"),
         ({"provider": "azure", "base_url": "https://r.openai.azure.com"}, "https://r.openai.azure.com/openai/v1/chat/completions", "chat"),
         ({"provider": "azure", "baseURL": "https://r.openai.azure.com/openai/deployments/d", "apiVersion": "2024-10-21"}, "https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21", "chat"),

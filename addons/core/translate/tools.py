@@ -21,14 +21,12 @@ ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
 HOSTED = frozenset(
     {
         "web_search",
-        "web_search_preview",
         "tool_search",
         "image_generation",
         "file_search",
         "code_interpreter",
         "computer",
         "computer_use",
-        "computer_use_preview",
         "mcp",
         "shell",
         "apply_patch",

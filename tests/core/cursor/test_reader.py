@@ -75,6 +75,10 @@ TRAPS = ["1", "10", "100", "ha", "ha"]
         (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.spoken("ab") + s.final("ab"), ["ab", "ab"]),
         # nothing after the tool: the final event repeats what was said
         (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.final("ab"), ["ab"]),
+        # nothing but what was said, its segments joined by lines
+        (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.spoken("cd") + s.flush("cd", "m-1") + s.tool("2") + s.final("ab\ncd"), ["ab", "cd"]),
+        (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.spoken("cd") + s.flush("cd", "m-1") + s.tool("2") + s.final("ab\n\ncd"), ["ab", "cd"]),
+        (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.spoken("cd") + s.flush("cd", "m-1") + s.tool("2") + s.final("ab cd"), ["ab", "cd", "ab cd"]),
         # two tools of one model call: its text is flushed before each
         (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.flush("ab") + s.tool("2") + s.spoken("c"), ["ab", "c"]),
         # no flush before the tool
@@ -275,6 +279,8 @@ def test_notes_come_first_as_reasoning() -> None:
     [
         (s.USAGE, Usage(105, 30, 9, 0, 114)),
         ({"inputTokens": 1, "outputTokens": 2}, Usage(1, 0, 2, 0, 3)),
+        ({"inputTokens": 0, "outputTokens": 0}, Usage(0, 0, 0, 0, 0)),
+        ({"inputTokens": -1, "outputTokens": 2}, None),
         ({"inputTokens": 1}, None),
         ({"inputTokens": "1", "outputTokens": 2}, None),
         ({"inputTokens": True, "outputTokens": 2}, None),

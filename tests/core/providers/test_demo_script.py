@@ -113,6 +113,22 @@ def test_no_shell_that_we_know_means_no_call(payload: dict[str, object]) -> None
             },
             "Exit code: 2\nOutput:\nx",
         ),
+        (
+            {
+                "type": "function_call_output",
+                "call_id": CALL_PREFIX,
+                "output": '{"output":"x","metadata":{}}',
+            },
+            "Exit code: 0\nOutput:\nx",
+        ),
+        (
+            {"type": "function_call_output", "call_id": CALL_PREFIX, "output": '{"output":"x"}'},
+            "Exit code: 0\nOutput:\nx",
+        ),
+        (
+            {"type": "function_call_output", "call_id": CALL_PREFIX, "output": '{"output":3}'},
+            '{"output":3}',
+        ),
         ({"type": "function_call_output", "call_id": CALL_PREFIX, "output": None}, ""),
         ({"type": "function_call_output", "call_id": CALL_PREFIX, "output": "[1]"}, "[1]"),
         ({"type": "function_call_output", "call_id": "call_of_another", "output": "x"}, None),

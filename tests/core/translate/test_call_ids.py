@@ -31,10 +31,20 @@ def test_every_id_is_legal_told_from_others_and_stays_once_legal(
 
 @pytest.mark.parametrize(
     ("form", "call_id"),
-    [(openai_id, "call_1"), (openai_id, OF_KIMI), (anthropic_id, OF_RESPONSES), (mistral_id, "a1B2c3D4e")],
+    [
+        (openai_id, "call_1"), (openai_id, OF_KIMI), (openai_id, "x" * 40), (openai_id, ""),
+        (anthropic_id, OF_RESPONSES), (anthropic_id, "x" * 64), (mistral_id, "a1B2c3D4e"),
+    ],
 )  # fmt: skip
 def test_an_allowed_id_stays_as_it_is(form: Callable[[str], str], call_id: str) -> None:
     assert form(call_id) == call_id
+
+
+@pytest.mark.parametrize(("form", "longest"), [(openai_id, 40), (anthropic_id, 64)])
+def test_an_id_is_as_long_as_allowed(form: Callable[[str], str], longest: int) -> None:
+    shortened = form("x" * (longest + 1))
+    assert len(shortened) == longest
+    assert shortened.startswith("x" * (longest - 13) + "_")
 
 
 def test_a_shortened_id_can_be_recognised() -> None:

@@ -186,6 +186,17 @@ def test_effort(profile: Profile, effort: str | None, sent: dict[str, Any]) -> N
     assert {key: asked[key] for key in keys if key in asked} == sent
 
 
+@pytest.mark.parametrize(
+    ("form", "sent"),
+    [
+        (TextFormat("json_schema", "", SCHEMA), {"name": "answer", "schema": SCHEMA}),
+        (TextFormat("json_schema", "n", SCHEMA, strict=False, description="d"), {"name": "n", "description": "d", "schema": SCHEMA, "strict": False}),
+    ],
+)  # fmt: skip
+def test_a_schema_is_sent_with_what_is_said_of_it(form: TextFormat, sent: dict[str, Any]) -> None:
+    assert body(text_format=form)["response_format"]["json_schema"] == sent
+
+
 def test_a_schema_for_the_answer() -> None:
     sent = body(text_format=ANSWER)
     assert sent["response_format"] == {

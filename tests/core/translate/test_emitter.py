@@ -255,6 +255,18 @@ def test_unknown_usage_is_null_and_the_last_known_counts() -> None:
     assert outcome(UsageSeen(USAGE), Failed(PROBLEM))["usage"] == USAGE.wire()
 
 
+def test_a_silent_request_is_repeated_by_what_the_api_says_then() -> None:
+    response = check(emitter().emit([END]))["response"]
+    said: dict[str, object] = {
+        "background": False, "instructions": None, "max_output_tokens": None, "max_tool_calls": None, "metadata": {},
+        "parallel_tool_calls": True, "previous_response_id": None, "prompt_cache_key": None,
+        "reasoning": {"effort": None, "summary": None}, "safety_identifier": None, "service_tier": None, "store": False,
+        "temperature": None, "text": {"format": {"type": "text"}}, "tool_choice": "auto", "tools": [], "top_logprobs": None,
+        "top_p": None, "truncation": "disabled", "user": None,
+    }  # fmt: skip
+    assert {name: response[name] for name in said} == said
+
+
 def test_the_response_repeats_its_request() -> None:
     asked: dict[str, object] = {
         "instructions": "be kind",

@@ -14,7 +14,6 @@ from addons.core.translate.conversation import (
     Assistant,
     Call,
     Conversation,
-    Image,
     Item,
     Output,
     Reasoning,
@@ -37,8 +36,6 @@ from tests.core.translate.messages_samples import (
     BUDGET,
     HISTORIES,
     ITEMS,
-    OTHER,
-    PIXEL,
     PLAIN,
     PROFILES,
     SHELL,
@@ -134,31 +131,6 @@ def test_an_answer_at_the_end_is_no_prefill() -> None:
     assert messages(ASK, Assistant("Hi. "))[-1] == ("user", [text(GO_ON)])
 
 
-@pytest.mark.parametrize(
-    ("url", "source"),
-    [
-        (PIXEL, {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}),
-        ("data:image/jpg;base64,_-8", {"type": "base64", "media_type": "image/jpeg", "data": "/+8="}),
-        ("data:image/png,%89P", {"type": "base64", "media_type": "image/png", "data": "iVA="}),
-        ("https://a.test/b", {"type": "url", "url": "https://a.test/b"}),
-    ],
-)  # fmt: skip
-def test_images(url: str, source: dict[str, str]) -> None:
-    assert messages(User((Image(url),)))[0][1] == [{"type": "image", "source": source}]
-
-
-def test_images_of_a_tool_are_inside_its_result_or_after_all_results() -> None:
-    items = (ASK, LS, Output("call_1", (Text("see"), Image(PIXEL))))
-    assert [part["type"] for part in messages(*items)[2][1][0]["content"]] == ["text", "image"]
-    kinds = [block["type"] for block in messages(*items, to=target(OTHER))[2][1]]
-    assert kinds == ["tool_result", "text", "image"]
-
-
-def test_a_model_without_images_is_told_of_them() -> None:
-    (block,) = messages(User((Image(PIXEL),)), to=target(images=False))[0][1]
-    assert "image was left out" in block["text"]
-
-
 def test_redacted_thinking_goes_back_and_foreign_thinking_does_not() -> None:
     ours = Reasoning("", seal(TARGET.lineage, {"redacted_thinking": "ZGF0YQ"}))
     foreign = Reasoning("x", seal("messages:elsewhere", {"thinking": "x", "signature": "y"}))
@@ -245,6 +217,16 @@ def test_a_schema_that_the_api_refuses_is_told_in_words() -> None:
     body = written(talk(ASK, tools=(tool,)))
     assert validate(body) == []
     assert '"anyOf":[{"required":["a"]}]' in body["tools"][0]["description"]
+
+
+@pytest.mark.parametrize("key", ["oneOf", "anyOf", "allOf"])
+def test_a_choice_of_schemas_is_told_behind_what_a_tool_says(key: str) -> None:
+    for said, before in (("Runs.", "Runs.\n\n"), ("", "")):
+        tool = replace(SHELL, description=said, schema={key: [{"x": 1}], "type": "string"})
+        (sent,) = written(talk(ASK, tools=(tool,)))["tools"]
+        told = sent["description"]
+        assert told == f'{before}The arguments must also match: {{"{key}":[{{"x":1}}]}}'
+        assert sent["input_schema"] == {"type": "object", "properties": {}}
 
 
 @pytest.mark.parametrize(

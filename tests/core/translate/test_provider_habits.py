@@ -229,6 +229,7 @@ def test_an_effort_is_a_word_for_newer_claudes() -> None:
 )
 def test_a_claude_is_sent_what_it_takes(model: str, *, temperature: bool, native: bool) -> None:
     body = sent_messages(model)
+    assert body["stream"] is True
     assert ("temperature" in body) is temperature
     assert ("format" in body.get("output_config", {})) is native
     forms = [tool["name"] for tool in body["tools"] if tool["name"] != "read"]

@@ -126,6 +126,23 @@ def test_each_kind_of_item(item: object, items: tuple[object, ...]) -> None:
     assert conversation(item).items == items
 
 
+STEPS = """web_search_call file_search_call image_generation_call code_interpreter_call computer_call tool_search_call
+mcp_list_tools mcp_call mcp_approval_request shell_call apply_patch_call"""
+RESULTS = "computer_call_output mcp_approval_response shell_call_output apply_patch_call_output"
+
+
+@pytest.mark.parametrize("kind", STEPS.split())
+def test_a_step_of_a_hosted_tool_is_told_in_words(kind: str) -> None:
+    item = {"type": kind, "id": "x", "status": "completed", "a": 1, "b": None}
+    assert conversation(item).items == (Assistant(f'[{kind}: {{"a":1}}]'),)
+
+
+@pytest.mark.parametrize("kind", RESULTS.split())
+def test_what_the_client_gave_a_hosted_tool_is_told_in_words(kind: str) -> None:
+    item = {"type": kind, "call_id": "c", "output": "o"}
+    assert conversation(item).items == (User((Text(f'[{kind}: {{"call_id":"c","output":"o"}}]'),)),)
+
+
 def test_a_picture_in_a_system_message_follows_it() -> None:
     picture = {"type": "input_image", "image_url": PNG}
     read = conversation(says("developer", {"type": "input_text", "text": "s"}, picture))
@@ -180,6 +197,11 @@ def test_a_form_that_nobody_knows_is_refused(form: object) -> None:
             (Call("c", "local_shell", "{}", CallKind.LOCAL_SHELL),),
         ),
         ({"type": "local_shell_call_output", "id": "c", "output": "o"}, (Output("c", (Text("o"),)),)),
+        ({"type": "local_shell_call_output", "call_id": "c", "id": "x", "output": "o"}, (Output("c", (Text("o"),)),)),
+        (
+            {"type": "local_shell_call", "call_id": "c", "id": "x"},
+            (Call("c", "local_shell", "{}", CallKind.LOCAL_SHELL),),
+        ),
         ({"type": "function_call_output", "call_id": "c", "output": {"a": 1}}, (Output("c", (Text('{"a":1}'),)),)),
         (
             {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "t"}]},
@@ -189,37 +211,6 @@ def test_a_form_that_nobody_knows_is_refused(form: object) -> None:
 )  # fmt: skip
 def test_looser_forms_of_items_are_read(item: object, items: tuple[object, ...]) -> None:
     assert conversation(item).items == items
-
-
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        ("data:text/plain;base64,aGk=", "hi"),
-        ("data:text/plain,h%20i", "h i"),
-        ("data:,hi", "hi"),
-        ("data:TEXT/markdown;charset=utf-8;base64,aGk=", "hi"),
-        ("data:application/json;base64,e30=", "{}"),
-        ("aGk=", "hi"),
-    ],
-)
-def test_text_of_a_file_is_read_in_each_form(data: str, text: str) -> None:
-    for name in ("a.txt", None):
-        file = {"type": "input_file", "filename": name, "file_data": data}
-        shown = f'<file name="{name or ""}">\n{text}\n</file>'
-        assert conversation(says("user", file)).items == (User((Text(shown),)),)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        "data:image/png;base64,aGk=",
-        "data:text/plain;base64,AGE=",
-        "AGE=",
-        "data:text/plain;base64,/w==",
-    ],
-)
-def test_bytes_are_no_text(data: str) -> None:
-    assert "not text" in refused(says("user", {"type": "input_file", "file_data": data}))
 
 
 def test_json_that_is_nested_too_deep_is_refused() -> None:

@@ -17,6 +17,12 @@ def test_what_was_sealed_opens_for_its_lineage_alone(data: dict[str, object], li
     assert unseal(seal(lineage, data), "other") is None
 
 
+def test_what_an_earlier_version_sealed_still_opens() -> None:
+    kept = "codexshim1.WyJoZXJlIix7InNpZ25hdHVyZSI6InMifV0"
+    assert unseal(kept, "here") == {"signature": "s"}
+    assert seal("here", {"signature": "s"}) == kept
+
+
 @given(st.text())
 def test_nothing_makes_it_raise(text: str) -> None:
     assert unseal(text, "a") is None

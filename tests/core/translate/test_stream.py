@@ -16,9 +16,11 @@ from addons.core.translate.events import (
     TextDelta,
     ToolCallDelta,
     ToolCallStart,
+    UsageSeen,
 )
 from addons.core.translate.stream import OF_THE_UPSTREAM, StreamTranslator, whole
-from addons.core.turn import Fault, FaultKind
+from addons.core.turn import Fault, FaultKind, Report
+from addons.core.usage import Usage
 from tests.conformance import check, parse
 
 STOP = Stopped(StopReason.END)
@@ -123,6 +125,18 @@ def test_half_a_call_is_never_done() -> None:
         written = translator.feed(b"1") + end(translator)
         assert last(written) == "response.failed"
         assert "response.output_item.done" not in [event["type"] for event in parse(written)]
+
+
+def test_a_stream_reports_what_it_came_to() -> None:
+    seen = Usage(1, 0, 2, 0, 3)
+    translator, _ = stream([TextDelta("a")], [UsageSeen(seen), STOP])
+    translator.feed(b"1")
+    assert translator.report() == Report()
+    translator.feed(b"2")
+    assert translator.report() == Report("response.completed", usage=seen)
+    translator, _ = stream([BUSY])
+    translator.feed(b"1")
+    assert translator.report() == Report("response.failed", "rate_limit_exceeded")
 
 
 def test_a_whole_body_gives_the_response() -> None:

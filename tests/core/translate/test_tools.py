@@ -235,6 +235,20 @@ def test_a_name_is_as_long_as_upstreams_allow() -> None:
     assert cut[53] == "_"
 
 
+@pytest.mark.parametrize(
+    ("name", "namespace", "wire"),
+    [
+        ("a b", None, "a_b_ac76f12964"),
+        ("a b", "n", "n__a_b_fa86dfac5f"),
+        ("", None, "_d0609c4cf7"),
+    ],
+)
+def test_a_made_up_name_is_the_same_in_every_version(
+    name: str, namespace: str | None, wire: str
+) -> None:
+    assert wire_name(name, namespace) == wire
+
+
 def test_a_second_declaration_is_told() -> None:
     read = read_tools([FUNCTION, {**FUNCTION, "description": "other"}])
     assert not isinstance(read, Problem)
