@@ -34,7 +34,6 @@ TOOLS: Mapping[str, Sequence[str]] = {
 STREAMS, SLICES, DELTAS = 4, 10, 50
 ROUTES: tuple[Dialect, ...] = ("chat", "responses")
 """One that is translated, one that is passed."""
-THREAD = "thread-id: 00000000-0000-7000-8000-00000000abcd"
 
 
 def main() -> None:
@@ -65,8 +64,8 @@ def growth(system: System, turns: int, body_bytes: int) -> Iterator[float]:
     for _ in range(SLICES):
         for route in ROUTES:
             job = system.job(
-                route, deltas=DELTAS, streams=STREAMS, turns=each, body_bytes=body_bytes, headers=(THREAD,)
-            )  # fmt: skip
+                route, deltas=DELTAS, streams=STREAMS, turns=each, body_bytes=body_bytes
+            )
             load(job)
         yield system.rss_mib
 

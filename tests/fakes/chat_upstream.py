@@ -45,6 +45,8 @@ class ChatUpstream(ModelUpstream):
             yield {"reasoning_content": piece}
         for piece in pieces(said.text):
             yield {"content": piece}
+        if said.beside:
+            yield dict(said.beside)
         for index, asked in enumerate(said.calls):
             made = self.wire_call(asked, body)
             function = {"name": made.name, "arguments": ""}

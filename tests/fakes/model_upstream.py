@@ -70,6 +70,8 @@ class Say:
     usage: Usage = Usage()
     stop: str = ""
     """The dialect's own word for why it stopped, when it is not the usual one."""
+    beside: Mapping[str, object] = field(default_factory=dict)
+    """Chat alone: a delta of its own after the text."""
 
 
 def say(text: str = "", *calls: Call, thought: str = "", usage: Usage | None = None) -> Say:

@@ -199,5 +199,15 @@ USAGES = [
     Quirk("usage beside finish_reason", "Together", "mlflow/mlflow#11557", text("hi", "length", usage=usage(17, 200, 217)) + DONE, Meaning("hi", end="length", usage=(17, 0, 200, 0, 217))),
     Quirk("usage before an empty chunk", "xAI", "BerriAI/litellm#17136", text("hi") + chunk({}, "stop", usage=usage(5, 2, 7)) + data({"choices": []}) + DONE, Meaning("hi", usage=(5, 0, 2, 0, 7))),
 ]
+CITED = {"type": "url_citation", "url_citation": {"url": "https://a.test", "title": "A", "content": "…", "start_index": 0, "end_index": 2}}
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+BESIDE = [
+    Quirk("annotations after the text", "OpenRouter", "Effect-TS/effect#7128", text("hi") + chunk({"content": "", "annotations": [CITED]}) + stop(), HI),
+    Quirk("annotations behind the stop", "OpenAI", "OpenAI API reference: Chat completion object, annotations", text("hi", "stop") + chunk({"annotations": [CITED, CITED]}) + DONE, HI),
+    Quirk("annotations before any text", "relays", "OpenAI API reference: Chat completion object, annotations", chunk({"annotations": [CITED]}) + text("hi") + stop(), HI),
+    Quirk("images beside the text", "OpenRouter", "https://openrouter.ai/docs/features/multimodal/image-generation", text("hi") + chunk({"content": "", "images": [PICTURE]}) + stop(), HI),
+    Quirk("a picture and nothing else", "OpenRouter", "https://openrouter.ai/docs/features/multimodal/image-generation", data({"choices": [{"message": {"content": None, "images": [PICTURE]}, "finish_reason": "stop"}]}) + DONE, Meaning()),
+    Quirk("sound with its words", "OpenAI", "OpenAI API reference: Chat completion object, audio", chunk({"audio": {"id": "a", "transcript": "h"}}) + chunk({"audio": {"data": "AAAA"}}) + chunk({"audio": {"transcript": "i"}}) + stop(), HI),
+]
 # fmt: on
-QUIRKS = CALLS + ENDS + ERRORS + SHAPES + THOUGHTS + USAGES
+QUIRKS = CALLS + ENDS + ERRORS + SHAPES + THOUGHTS + USAGES + BESIDE

@@ -1,14 +1,15 @@
 """The ChatGPT route: a turn goes to the account's own backend as Codex wrote it, and comes back as it is.
 
 Never does: translate, follow a redirect, refresh a login, open a file. Invariant: the body that goes upstream is the
-object that came in unless an alias renamed the model; every credential is bound to the one configured origin; and
-an upstream's status is changed only where there is no answer to pass on.
+object that came in unless an alias renamed the model or it holds reasoning that is known to be another upstream's; every
+credential is bound to the one configured origin; and an upstream's status is changed only where there is no answer to
+pass on.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Literal
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ from addons.core.providers.chatgpt_problems import (
 from addons.core.providers.passthrough import watching
 from addons.core.routes import Route
 from addons.core.translate.handover import native_body
+from addons.core.translate.refused import Refused, SecondTry
 from addons.core.turn import (
     Answer,
     ClientRequest,
@@ -37,6 +39,7 @@ from addons.core.turn import (
     Head,
     Plan,
     Relay,
+    Reply,
     Send,
     Step,
     WireRequest,
@@ -110,6 +113,8 @@ class ChatGPT:
     placeholders: tuple[Secret, ...] = PLACEHOLDERS
     """Whole values of Authorization that are no credential; the local token belongs here as well."""
     limits: Limits = DEFAULT_LIMITS
+    refused: Refused = field(default_factory=Refused)
+    """Reasoning of other upstreams that the backend did not take."""
 
     def plan(self, request: ClientRequest, route: Route) -> Plan:
         """Begin the plan of one turn."""
@@ -144,7 +149,7 @@ class ChatGPT:
 
 
 class ChatGPTPlan:
-    """The decisions of one turn. A refused login and a lost connection each get one more try."""
+    """The decisions of one turn. A refused login, refused reasoning and a lost connection each get one more try."""
 
     def __init__(self, settings: ChatGPT, request: ClientRequest, model: str) -> None:
         self._settings = settings
@@ -154,6 +159,7 @@ class ChatGPTPlan:
         self._wire: WireRequest | None = None
         self._may_reread = True
         self._may_reconnect = True
+        self._second_try = SecondTry(settings.refused, request, settings.limits.body_bytes)
 
     def start(self) -> Step:
         """Send the turn, or answer why it cannot be sent."""
@@ -182,7 +188,7 @@ class ChatGPTPlan:
                 return again
         if _is_redirect(head):
             return self._tell(redirect_problem(self._request, head, self._settings.base.origin))
-        if _is_html(head):
+        if _is_html(head) or (self._wire and self._second_try.may_help(head, self._wire)):
             return Collect(self._settings.limits.error_body_bytes)
         return Relay(
             Head(head.status, client_headers(head.headers)),
@@ -190,7 +196,12 @@ class ChatGPTPlan:
         )
 
     def on_body(self, head: Head, body: bytes) -> Step:
-        """Say what the HTML page means."""
+        """Say what the HTML page means; send once more what was refused for its reasoning, else pass the refusal on."""
+        if not _is_html(head):
+            if self._wire and (again := self._second_try.after(body, self._wire)):
+                self._wire = again
+                return Send(again)
+            return Answer(Reply(Head(head.status, client_headers(head.headers)), body))
         return Answer(html_reply(self._request, head, body, self._settings.base.origin))
 
     def on_fault(self, fault: Fault) -> Step:
@@ -210,7 +221,7 @@ class ChatGPTPlan:
 
     def _body(self) -> bytes | Problem:
         request, cap = self._request, self._settings.limits.body_bytes
-        body = native_body(request, request.body, cap)
+        body = native_body(request, request.body, cap, self._settings.refused.of(request))
         # megabytes are not looked into again to learn that nothing is renamed
         if request.model == self._model or isinstance(body, Problem):
             return body

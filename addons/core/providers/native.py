@@ -1,14 +1,15 @@
 """A row of models.json whose upstream speaks Responses itself: the turn goes through as the client wrote it.
 
 Never does: translate, follow a redirect, send a credential of the client's. Invariant: the body that goes upstream is
-the object that came in unless the row renames the model or adds to it; a refused key is never told to Codex as its
+the object that came in unless the row renames the model or adds to it, or it holds reasoning that is known to be another
+upstream's; a refused key is never told to Codex as its
 own login; other clients get the upstream's answer as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import orjson
@@ -35,6 +36,7 @@ from addons.core.providers.tries import Tries
 from addons.core.routes import Route
 from addons.core.target import Target
 from addons.core.translate.handover import native_body
+from addons.core.translate.refused import Refused, SecondTry
 from addons.core.turn import (
     Answer,
     ClientRequest,
@@ -43,6 +45,7 @@ from addons.core.turn import (
     Head,
     Plan,
     Relay,
+    Reply,
     Send,
     Step,
     WireRequest,
@@ -65,6 +68,8 @@ class Native:
     clock: Callable[[], float]
     """Unix seconds."""
     limits: Limits = DEFAULT_LIMITS
+    refused: Refused = field(default_factory=Refused)
+    """Reasoning of other upstreams that this one did not take."""
 
     def plan(self, request: ClientRequest, route: Route) -> Plan:  # noqa: ARG002  the target knows its slug
         """Begin the plan of one turn."""
@@ -75,18 +80,19 @@ class NativePlan:
     """The decisions of one turn."""
 
     _tries_left: Tries
+    _wire: WireRequest
 
     def __init__(self, settings: Native, request: ClientRequest) -> None:
         self._settings = settings
         self._request = request
+        self._second_try = SecondTry(settings.refused, request, settings.limits.body_bytes)
 
     def start(self) -> Step:
         """Send the turn, or answer why it cannot be sent."""
         wire = self._written()
         if isinstance(wire, Problem):
             return self._tell(wire)
-        self._tries_left = Tries(wire)
-        return Send(wire)
+        return self._sends(wire)
 
     def on_head(self, head: Head) -> Step:
         """Relay the answer. What Codex would take wrongly is read, and told in the form that it acts on rightly."""
@@ -96,8 +102,8 @@ class NativePlan:
             return again
         if head.status == HTTPStatus.UNAUTHORIZED:
             self._settings.key.refused()
-        is_page = _media_type(head) == b"text/html"
-        if is_page or (head.status >= HTTPStatus.BAD_REQUEST and self._request.is_codex):
+        is_read = _media_type(head) == b"text/html" or self._second_try.may_help(head, self._wire)
+        if is_read or (head.status >= HTTPStatus.BAD_REQUEST and self._request.is_codex):
             return Collect(self._settings.limits.error_body_bytes)
         return Relay(
             Head(head.status, client_headers(head.headers)),
@@ -105,7 +111,11 @@ class NativePlan:
         )
 
     def on_body(self, head: Head, body: bytes) -> Step:
-        """Say what the refusal means."""
+        """Say what the refusal means; send once more what was refused for its reasoning."""
+        if again := self._second_try.after(body, self._wire):
+            return self._sends(again)
+        if not self._request.is_codex and _media_type(head) != b"text/html":
+            return Answer(Reply(Head(head.status, client_headers(head.headers)), body))
         failed = head.status >= HTTPStatus.BAD_REQUEST
         status = head.status if failed else HTTPStatus.BAD_GATEWAY
         wait = self._asked_wait(head)
@@ -115,6 +125,10 @@ class NativePlan:
         """Try once more where the upstream cannot have begun to answer, else tell."""
         again = self._tries_left.after_fault(fault)
         return again or self._tell(fault_problem(self._settings.target, fault))
+
+    def _sends(self, wire: WireRequest) -> Send:
+        self._wire, self._tries_left = wire, Tries(wire)
+        return Send(wire)
 
     def _written(self) -> WireRequest | Problem:
         target = self._settings.target
@@ -141,7 +155,8 @@ class NativePlan:
     def _body(self) -> bytes | Problem:
         target, cap = self._settings.target, self._settings.limits.body_bytes
         encoding = self._request.header(b"content-encoding")
-        body = native_body(self._request, self._request.body, cap)
+        refused = self._settings.refused.of(self._request)
+        body = native_body(self._request, self._request.body, cap, refused)
         if isinstance(body, Problem):
             return body
         if not target.extra_body:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from addons.core.record import shown
 from addons.core.translate.events import Citation, Event, LeftOut, TextDelta
-from addons.core.wire.chat_shapes import Json, obj, string
+from addons.core.wire.chat_shapes import DEEPEST, Json, obj, string
 
 PICTURE, SOUND = "a picture", "sound"
 PICTURE_PARTS = frozenset({"image", "image_url", "inline_data", "input_image", "output_image"})
@@ -44,11 +44,11 @@ class Beside:
         if delta.get("images") or delta.get("image"):
             self._misses_kind(PICTURE)
         if isinstance(content := delta.get("content"), list | dict):
-            self._parts(content)
+            self._parts(content, 0)
         if sound := obj(delta.get("audio")):
             yield from self._sound(sound)
-        for name in delta.keys() - KNOWN:
-            if delta[name]:
+        for name, value in delta.items():
+            if value and name not in KNOWN:
                 self._misses_unknown("field", name)
 
     def missing(self) -> Iterator[Event]:
@@ -65,10 +65,10 @@ class Beside:
                 self._cited.add(citation)
                 yield citation
 
-    def _parts(self, content: object) -> None:
+    def _parts(self, content: object, depth: int) -> None:
         for part in content if isinstance(content, list) else [content]:
-            if isinstance(part, list):
-                self._parts(part)
+            if isinstance(part, list) and depth < DEEPEST:
+                self._parts(part, depth + 1)
             elif isinstance(part, dict) and part and not TEXT_KEYS & part.keys():
                 self._part(string(part.get("type")))
 

@@ -13,6 +13,8 @@ from addons.core.usage import Usage
 
 Json = Mapping[str, object]
 
+DEEPEST = 32
+"""How deep content may be nested to be read: nobody means more, and Python has an end."""
 FINISHED = {
     "tool_calls": StopReason.TOOL_CALLS,
     "tool_call": StopReason.TOOL_CALLS,
@@ -59,28 +61,30 @@ def string(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def parts(value: object) -> Iterator[tuple[str, str]]:
+def parts(value: object, depth: int = 0) -> Iterator[tuple[str, str]]:
     """Content as (kind, text): a string, a part, or a list of parts, which may hold lists themselves."""
     if isinstance(value, str):
         yield "text", value
+    elif depth > DEEPEST:
+        return
     elif isinstance(value, list):
         for part in value:
-            yield from parts(part)
+            yield from parts(part, depth + 1)
     elif isinstance(value, dict):
-        yield from _part(value)
+        yield from _part(value, depth + 1)
 
 
-def _part(part: Json) -> Iterator[tuple[str, str]]:
+def _part(part: Json, depth: int) -> Iterator[tuple[str, str]]:
     for key, kind in (("thinking", "reasoning"), ("refusal", "refusal")):
         if key in part:
-            yield kind, text_of(part[key])
+            yield kind, text_of(part[key], depth)
     if "text" in part:
-        yield "text", text_of(part["text"])
+        yield "text", text_of(part["text"], depth)
 
 
-def text_of(value: object) -> str:
+def text_of(value: object, depth: int = 0) -> str:
     """All text of content in one."""
-    return "".join(text for _, text in parts(value))
+    return "".join(text for _, text in parts(value, depth))
 
 
 def details_text(details: list[object]) -> str:

@@ -239,14 +239,16 @@ class TurnStream(OutletStream):
         full = len(self._collected) >= self._collect_limit
         if not full and not isinstance(event, ResponseEndOfMessage):
             return
-        if isinstance(event, ResponseEndOfMessage):
-            self.upstream.ended()
-        else:
-            yield from self.upstream.give_up()
         body = self.upstream.without_secrets(self._collected[: self._collect_limit])
         self._collected = b""
         assert self._head is not None  # noqa: S101  collecting begins with a head
-        yield from self._follow(self.plan.on_body(self._head, body))
+        step = self.plan.on_body(self._head, body)
+        if isinstance(event, ResponseEndOfMessage) and not isinstance(step, Send):
+            self.upstream.ended()
+        else:
+            # also before another attempt: its connection is not free for one until this event is over
+            yield from self.upstream.give_up()
+        yield from self._follow(step)
 
     def _relay(self, step: Relay) -> CommandGenerator[None]:
         self.translator = step.translator

@@ -14,7 +14,6 @@ from addons.core.translate.events import (
     StopReason,
     TextDelta,
 )
-from addons.core.wire.chat_beside import MOST_FIELDS
 from tests.core.wire.chat_streams import read
 from tests.quirks.chat_quirks import chunk, data, stop, text
 
@@ -90,7 +89,9 @@ def test_sound_gives_its_words_and_is_told_to_be_missing() -> None:
     events = read(*(chunk({"audio": part}) for part in parts), stop())
     words = [event.text for event in events if isinstance(event, TextDelta)]
     assert words == ["Hel", "lo"]
-    assert [event.what for event in events if isinstance(event, LeftOut)] == ["sound in the answer"]
+    (missing,) = [event for event in events if isinstance(event, LeftOut)]
+    assert missing.what == "sound in the answer"
+    assert missing.note == "[The answer holds sound, which codex-shim cannot pass on.]"
     assert "AAAA" not in str(events)
 
 
@@ -118,11 +119,88 @@ def test_a_field_without_a_value_says_nothing(value: object) -> None:
     assert left_out(chunk({"content": "a", "odd": value, "images": value, "audio": value})) == []
 
 
-def test_what_only_describes_the_answer_is_not_missing() -> None:
-    beside = {"role": "assistant", "id": "x", "logprobs": {"content": []}, "index": 1}
-    assert left_out(chunk({"content": "a", **beside})) == []
+@pytest.mark.parametrize(
+    "name",
+    [
+        "channel", "created", "finish_reason", "id", "index", "logprobs", "model", "name", "object", "obfuscation", "padding",
+        "provider_specific_fields", "role", "sender_name", "sender_type", "stop_reason", "token_ids", "type", "usage",
+    ],
+)  # fmt: skip
+def test_what_only_describes_the_answer_is_not_missing(name: str) -> None:
+    assert left_out(chunk({"content": "a", name: "x"})) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("content", "a"),
+        ("refusal", "no"),
+        ("reasoning", "hm"),
+        ("reasoning_content", "hm"),
+        ("reasoning_details", [{"type": "reasoning.text", "text": "hm"}]),
+        ("thinking", "hm"),
+        ("tool_calls", [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]),
+        ("function_call", {"name": "f", "arguments": "{}"}),
+    ],
+)
+def test_what_is_read_is_not_missing(name: str, value: object) -> None:
+    assert left_out(chunk({name: value})) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        ("image", "a picture in the answer"),
+        ("image_url", "a picture in the answer"),
+        ("inline_data", "a picture in the answer"),
+        ("input_image", "a picture in the answer"),
+        ("output_image", "a picture in the answer"),
+        ("audio", "sound in the answer"),
+        ("audio_url", "sound in the answer"),
+        ("input_audio", "sound in the answer"),
+        ("output_audio", "sound in the answer"),
+        ("reference", "part 'reference' in the answer"),
+    ],
+)
+def test_a_part_that_is_no_text_is_told_to_be_missing(kind: str, what: str) -> None:
+    part = {"type": kind, "data": "AAAA"}
+    for content in (part, [part], [[part], {"type": "text", "text": "a"}]):
+        assert left_out(chunk({"content": content})) == [what]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "text", "text": "a"},
+        {"type": "image", "text": "a"},
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "refusal", "refusal": "no"},
+        {},
+        "a",
+    ],
+)
+def test_a_part_with_words_is_read(part: object) -> None:
+    assert left_out(chunk({"content": [part]})) == []
 
 
 def test_of_many_fields_the_first_are_noted() -> None:
-    found = left_out(*(chunk({f"field_{number}": 1}) for number in range(2 * MOST_FIELDS)))
-    assert len(found) == MOST_FIELDS
+    found = left_out(*(chunk({f"field_{number}": 1}) for number in range(20)))
+    assert found == [f"field 'field_{number}' in the answer" for number in range(8)]
+
+
+def test_of_a_long_name_the_beginning_is_noted() -> None:
+    assert left_out(chunk({"x" * 50: 1})) == [f"field '{'x' * 40}' in the answer"]
+
+
+@pytest.mark.parametrize("inner", [b'"x"', b'{"type":"image"}', b'{"text":"x"}'])
+@pytest.mark.parametrize(
+    ("around", "behind", "depth"),
+    [(b"[", b"]", 1_000), (b'{"text":', b"}", 1_000), (b'[{"text":', b"}]", 500)],
+)
+def test_content_that_is_nested_without_end_does_not_raise(
+    around: bytes, behind: bytes, depth: int, inner: bytes
+) -> None:
+    content = around * depth + inner + behind * depth
+    assert (
+        read(b'data: {"choices":[{"delta":{"content":' + content + b"}}]}\n\n", stop())[-1] == END
+    )

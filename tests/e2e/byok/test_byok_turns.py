@@ -76,6 +76,23 @@ def test_reasoning_goes_back_to_who_thought_it(byok: Byok) -> None:
     assert ("Weighing it" in byok.text(1)) == (byok.dialect == "messages")
 
 
+@pytest.mark.parametrize("dialect", ["chat"])
+def test_cited_pages_do_no_harm_and_a_picture_is_told_to_be_missing(byok: Byok) -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A"}}
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{ENCODED_PIXEL}"}}
+    beside = {"annotations": [cited], "images": [picture]}
+    byok.upstream.play(Say("Here it is.", calls=(command("true"),), beside=beside), say("done"))
+
+    run = byok.exec("draw and look")
+
+    assert run.code == 0, run.stderr
+    first, missing, last = run.messages
+    assert (first, last) == ("Here it is.", "done")
+    assert "holds a picture" in missing
+    assert ENCODED_PIXEL not in byok.text(1)
+    assert "holds a picture" in byok.text(1)
+
+
 def test_tool_writes_the_file_and_its_output_goes_back(byok: Byok) -> None:
     byok.upstream.play(say("", command("echo written > made.txt && echo seen")), say("done"))
 
