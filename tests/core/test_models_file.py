@@ -87,7 +87,10 @@ def test_an_index_orders_the_rows() -> None:
         ({**ROW, "auth_ttl_seconds": 0}, "auth_ttl_seconds", "greater than 0"),
         ({**ROW, "fallback": [7]}, "fallback.0", "valid string"),
         ({**ROW, "slug": "two words"}, "slug", "one word"),
-        ({**ROW, "extra_headers": {"Host": "evil"}}, "extra_headers.Host", "sets this header"),
+        *(
+            ({**ROW, "extra_headers": {name: "evil"}}, f"extra_headers.{name}", "sets this header")
+            for name in ("Host", "content-length", "Content-Type", "accept-encoding", "connection")
+        ),
         ({**ROW, "extra_headers": {"x": "hush\r\ny: z"}}, "extra_headers.x", "control character"),
         ({**ROW, "extra_headers": {"x y": "hush"}}, "extra_headers.x y", "odd name"),
         ({**ROW, "env_http_headers": {"x-key": "$hush"}}, "env_http_headers.x-key", "variable"),

@@ -53,10 +53,11 @@ MESSAGES: dict[Kind, tuple[str, ...]] = {
 @pytest.mark.parametrize(
     ("kind", "code"), [(kind, code) for kind, codes in CODES.items() for code in codes.split()]
 )
-def test_a_code_alone_tells_the_kind(kind: Kind, code: str) -> None:
+@pytest.mark.parametrize("status", [None, 400])
+def test_a_code_alone_tells_the_kind(kind: Kind, code: str, status: int | None) -> None:
     row = ROWS[kind]
     for error in ({"error": {"code": code}}, {"type": "error", "error": {"type": code}}):
-        problem = upstream_problem(TARGET, None, error)
+        problem = upstream_problem(TARGET, status, error)
         assert (problem.status, problem.type, problem.code) == (row.status, row.type, row.code)
 
 

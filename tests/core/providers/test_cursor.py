@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -110,6 +111,10 @@ def test_what_no_prompt_holds_is_noted() -> None:
 
 def test_a_route_that_is_hidden_says_why() -> None:
     desk = Desk(hidden="Cursor is logged out here.")
+    plain = replace(desk.request(), headers=())
+    step = desk.cursor.plan(plain, desk.route).start()
+    assert isinstance(step, Answer)
+    assert step.reply.head.status == 404
     assert "logged out" in told(desk)
     assert desk.turns == []
 

@@ -190,7 +190,9 @@ def test_a_request_that_cannot_be_read_is_told_so(body: object, part: str) -> No
     plain = step_of(body, OTHER)
     assert isinstance(plain, Answer)
     assert plain.reply.head.status == 400
-    assert part in orjson.loads(plain.reply.body)["error"]["message"]
+    error = orjson.loads(plain.reply.body)["error"]
+    assert part in error["message"]
+    assert error["code"] == "invalid_prompt"
     to_codex = step_of(body, CODEX)
     assert isinstance(to_codex, Answer)
     assert to_codex.reply.head.status == 200

@@ -55,6 +55,7 @@ def run(
     written = opening + b"".join(translator.feed(b"x") for _ in reads) + finish(translator)
     assert translator.terminal
     assert translator.finish() + translator.fail(CUT) == b""
+    assert translator.report().terminal == f"response.{ended[0]['status']}"
     (final,) = ended
     return parse(written), final
 

@@ -152,6 +152,8 @@ def test_each_client_is_told_of_a_stop_in_its_own_way(
     assert response["status"] == status
     told = orjson.dumps([response["error"], response["incomplete_details"]]).decode()
     assert (why in told) if why else told == "[null,null]"
+    if status == "failed":
+        assert response["error"]["code"] == "invalid_prompt"
     if status == "incomplete":
         assert response["incomplete_details"] == {"reason": why}
     if status == "incomplete" and answer:
