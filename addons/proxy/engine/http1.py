@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from typing import cast
 
 import h11
@@ -258,18 +257,6 @@ class UpstreamHttp1(JoinedReads, Http1Client):
         self._head_bytes = head_bytes
         self._relay = relay
         self.state = self.read_headers
-
-    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        """Take plain chunks without the generators that a rarer event passes through."""
-        if type(event) is not events.DataReceived or self.state != self.read_body:
-            return super().handle_event(event)
-        self.buf += event.data
-        parts = _plain_chunks(self)
-        found = self._part(parts[0] if len(parts) == 1 else b"".join(parts)) if parts else ()
-        if not self.buf:
-            return cast("CommandGenerator[None]", iter(found))
-        rest = super().handle_event(events.DataReceived(event.connection, b""))
-        return cast("CommandGenerator[None]", chain(found, rest))
 
     def _part(self, data: bytes) -> Iterable[commands.Command]:
         assert self.stream_id is not None  # noqa: S101  a body has a stream
