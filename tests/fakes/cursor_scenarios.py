@@ -210,6 +210,13 @@ def closes_stdout(say: Say, _prompt: bytes, _number: int) -> None:
     time.sleep(LONG)
 
 
+def hangs_logged_out(_say: Say, _prompt: bytes, _number: int) -> None:
+    """It says why it cannot begin, without a line end, and does not end."""
+    sys.stderr.write("\n" + NEEDS_LOGIN)
+    sys.stderr.flush()
+    time.sleep(LONG)
+
+
 def race(say: Say, prompt: bytes, number: int) -> None:
     """The first one meets another one at its start."""
     if number == 0:
@@ -324,6 +331,8 @@ SCENARIOS: dict[str, Scenario] = {
     "orphan": orphan,
     "orphan_without_result": orphan_without_result,
     "closes_stdout": closes_stdout,
+    "hangs_logged_out": hangs_logged_out,
+    "auth_without_line_end": fails(NEEDS_LOGIN.rstrip()),
     "race": race,
     "foreign_key": foreign_key,
     "slow": slow,

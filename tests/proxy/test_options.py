@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 import pytest
 from mitmproxy import exceptions
 
@@ -81,6 +84,31 @@ async def test_a_port_in_use_is_named_with_what_to_type(home: Home) -> None:
     with pytest.raises(StartError, match=f"127.0.0.1:{port}: the port is in use") as caught:
         await master.run()
     assert f"codex-shim serve --port {port + 1}" in str(caught.value)
+
+
+async def test_an_address_of_another_machine_is_named_with_what_to_type(home: Home) -> None:
+    master = ShimMaster(ListenOptions("192.0.2.1", 0), print, home.env)
+    with pytest.raises(StartError, match=r"cannot listen on 192\.0\.2\.1:0: .*--host and --port"):
+        await master.run()
+
+
+async def test_certificates_go_elsewhere_when_their_folder_cannot_be_written(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (home.folder / ".mitmproxy").write_text("a file in the way")
+    monkeypatch.setenv("HOME", str(home.folder))
+    master = ShimMaster(ListenOptions("127.0.0.1", 0), print, home.env)
+    assert master.options.confdir == str(home.folder / "state" / "mitmproxy")
+    assert "certificates are kept in" in caplog.text
+
+
+async def test_a_disk_without_any_room_is_told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("addons.proxy.master.usable_confdir", full)
+    with pytest.raises(StartError, match=r"No space left on device\. Make room, or set TMPDIR"):
+        ShimMaster(ListenOptions("127.0.0.1", 0), print, home.env)
 
 
 @pytest.mark.parametrize(
