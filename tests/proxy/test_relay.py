@@ -1,7 +1,10 @@
 """An answer on its way from the upstream to the client."""
 
 import pytest
+from mitmproxy.proxy import events
+from mitmproxy.proxy.layer import CommandGenerator
 
+from addons.proxy.engine.http1 import UpstreamHttp1
 from tests.proxy.scripts import asked
 from tests.support.client import client
 from tests.support.engine import BEARER, engine, to_ports
@@ -56,3 +59,19 @@ async def test_two_hundred_turns_of_one_client_use_one_upstream_connection() -> 
             assert (await c.response()).complete
     assert len(up.requests) == 200
     assert up.connections == 1
+
+
+async def test_its_parts_take_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    short: list[events.Event] = []
+    usual = UpstreamHttp1.handle_event
+
+    def handle_event(self: UpstreamHttp1, event: events.Event) -> CommandGenerator[None]:
+        short.append(event)
+        return usual(self, event)
+
+    monkeypatch.setattr(UpstreamHttp1, "handle_event", handle_event)
+    async with upstream(stream) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
+        for _ in range(2):
+            await c.post("/v1/responses", b'{"model":"m"}')
+            assert (await c.response()).body == b"".join(EVENTS)
+    assert short

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from typing import cast
 
 import h11
@@ -117,6 +116,13 @@ def _plain_chunks(connection: Http1Connection) -> list[bytes]:
 
 Relay = Callable[[int, bytes], Iterable[commands.Command]]
 """Stream id and a part of its body → what to do about it."""
+
+
+def _one_after_the_other(
+    first: Iterable[commands.Command], then: CommandGenerator[None]
+) -> CommandGenerator[None]:
+    yield from first
+    yield from then
 
 
 def _unheard(_stream_id: int, _data: bytes) -> Iterable[commands.Command]:
@@ -285,9 +291,10 @@ class UpstreamHttp1(JoinedReads, Http1Client):
         parts = _plain_chunks(self)
         found = self._part(parts[0] if len(parts) == 1 else b"".join(parts)) if parts else ()
         if not self.buf:
-            return cast("CommandGenerator[None]", iter(found))
+            # a generator: the layer around this one sends into what it is given
+            return (one for one in found)
         rest = super().handle_event(events.DataReceived(event.connection, b""))
-        return cast("CommandGenerator[None]", chain(found, rest))
+        return _one_after_the_other(found, rest)
 
     def _part(self, data: bytes) -> Iterable[commands.Command]:
         assert self.stream_id is not None  # noqa: S101  a body has a stream

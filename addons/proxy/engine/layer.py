@@ -256,13 +256,16 @@ class ShimHttpLayer(HttpLayer):
         if command.err:
             self._forget(command.connection)
         else:
-            self._read_our_way(self.connections[command.connection].context.layers[-1])
+            self._read_our_way(self.connections[command.connection].context.layers)
         yield from super().register_connection(command)
 
-    def _read_our_way(self, protocol: layer.Layer) -> None:
+    def _read_our_way(self, layers: list[layer.Layer]) -> None:
+        around, protocol = layers[-2:]
         if type(protocol) is Http1Client:
             protocol.__class__ = UpstreamHttp1
             cast("UpstreamHttp1", protocol).begin(self._engine.limits.head_bytes, self._relayed)
+            # bound while the class was still mitmproxy's
+            around.__dict__["_handle_event"] = protocol.handle_event
 
     def is_connected(self, wanted: GetHttpConnection) -> bool:
         """Whether a connection is at hand that needs no time to be made."""
