@@ -54,33 +54,38 @@ class Books:
         self._bytes_seen = 0
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
+        self._door = threading.Lock()
+        """`close` is for another thread than `note`, which must not start a writer that nobody would end."""
         self._shut_until: dict[str, float] = {}
         self.dropped = 0
-        """Turns that were not written because the writer fell behind."""
+        """Turns that were not written because the writer fell behind, or had ended."""
         self.quotas: Mapping[str, Mapping[str, Window]] = {}
         """Route → name → window, as they were last told. Replaced as a whole."""
 
     def note(self, record: TurnRecord) -> None:
-        """Write this down, soon."""
-        if self._thread is None:
-            self._closing.clear()
-            self._thread = threading.Thread(target=self._run, name="codex-shim books", daemon=True)
-            self._thread.start()
-        waiting = self._bytes_noted - self._bytes_seen
-        if len(record.wire_body) > min(LARGEST_BODY, MOST_WAITING_BYTES - waiting):
-            record.wire_body = b""
-        if self._waiting.qsize() >= MOST_WAITING:
-            self.dropped += 1
-            return
-        self._bytes_noted += len(record.wire_body)
-        self._waiting.put(record)
+        """Write this down, soon. What comes after the end is dropped."""
+        with self._door:
+            waiting = self._bytes_noted - self._bytes_seen
+            if len(record.wire_body) > min(LARGEST_BODY, MOST_WAITING_BYTES - waiting):
+                record.wire_body = b""
+            if self._closing.is_set() or self._waiting.qsize() >= MOST_WAITING:
+                self.dropped += 1
+                return
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="codex-shim books", daemon=True
+                )
+                self._thread.start()
+            self._bytes_noted += len(record.wire_body)
+            self._waiting.put(record)
 
     def close(self, seconds: float = 2.0) -> None:
-        """Write what waits, then end the thread. Waits no longer than this."""
-        thread, self._thread = self._thread, None
+        """Write what waits, then end the thread, for good. Waits no longer than this."""
+        with self._door:
+            self._closing.set()
+            thread, self._thread = self._thread, None
         if thread:
             self._waiting.put(None)
-            self._closing.set()
             thread.join(seconds)
 
     def _run(self) -> None:

@@ -22,6 +22,7 @@ from tests.faults.routes import KEY, WITH_UPSTREAM, Family
 from tests.faults.speech import TEXT
 from tests.faults.stage import CODEX, LIMITS
 from tests.support.client import Client, Response, client
+from tests.support.measured import MEASURED
 from tests.support.upstream import Exchange, Script, Upstream, upstream
 from tests.support.waiting import until
 
@@ -135,6 +136,7 @@ async def machine(folder: Path) -> AsyncIterator[Machine]:
         (folder / ".codex").mkdir()
         Account().write(folder / ".codex")
         env = {
+            **MEASURED,
             "HOME": str(folder),
             "PATH": os.environ["PATH"],
             "CODEX_SHIM_STATE_DIR": str(folder / "state"),

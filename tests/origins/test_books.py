@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -223,6 +224,20 @@ def test_a_writer_that_falls_behind_drops_and_counts(
     for _ in range(5):
         books.note(turn())
     assert books.dropped == 2
+
+
+def writers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "codex-shim books"]
+
+
+def test_a_turn_that_ends_after_the_close_is_dropped_and_opens_nothing(tmp_path: Path) -> None:
+    before = writers()
+    books = Books(tmp_path / "access.jsonl", tmp_path / "usage.sqlite")
+    written(books, turn())
+    books.note(turn(id="late"))
+    assert books.dropped == 1
+    assert writers() == before, "nobody would end it, nor close its ledger"
+    assert read_totals(tmp_path / "usage.sqlite", 0, "model", shipped_prices())[0].turns == 1
 
 
 WRITER = """

@@ -11,7 +11,9 @@ from typing import Any
 
 import orjson
 
+from addons.origins.dashboard import Event
 from addons.proxy.master import ListenOptions, ShimMaster
+from tests.origins.records import turn
 from tests.support.client import Client, client
 from tests.support.waiting import until
 
@@ -89,6 +91,27 @@ async def test_a_watcher_that_leaves_is_forgotten(tmp_path: Path) -> None:
         async with client(port) as watcher:
             await anext(events(watcher))
         await until(lambda: not master.shim.dashboard._listeners)
+
+
+async def test_without_any_turn_the_report_is_an_empty_one(tmp_path: Path) -> None:
+    async with running(tmp_path) as (_, port), client(port) as c:
+        await c.get("/api/usage?since=7d")
+        usage = orjson.loads((await c.response()).body)
+    assert (usage["all"]["turns"], usage["models"], usage["days"]) == (0, [], [])
+
+
+async def test_a_watcher_who_does_not_read_loses_the_oldest_and_is_let_go(tmp_path: Path) -> None:
+    async with running(tmp_path) as (master, _):
+        slow: asyncio.Queue[Event | None] = asyncio.Queue(2)
+        master.shim.dashboard._listeners.add(slow)
+        for number in range(3):
+            master.shim.dashboard.turn_ended(turn(slug=str(number)))
+        assert slow.qsize() == 2
+        event = slow.get_nowait()
+        assert event
+        assert event["turn"]["slug"] == "1"  # type: ignore[index]
+        master.shim.dashboard.close()
+        assert [slow.get_nowait(), slow.get_nowait()][-1] is None
 
 
 async def test_only_so_many_listeners_are_served(tmp_path: Path) -> None:

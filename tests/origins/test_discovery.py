@@ -1,108 +1,33 @@
-"""The account's models, asked from a backend on loopback and from a stand-in for the Codex binary."""
+"""The account's models, asked from a backend on loopback."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import orjson
 import pytest
 
 from addons.core.credential import Secret
 from addons.core.login import Login
 from addons.origins.backend_models import ANSWER_BYTES
 from addons.origins.discovery import AccountCatalog
-from addons.origins.paths import account_catalog_file, bundled_catalog_file, models_cache_file
-from tests.origins.fake_codex import FakeCodex
-
-TOKEN, ACCOUNT = "token-that-is-secret", "account-that-is-secret"
-LOGIN = Login(Secret(TOKEN), Secret(ACCOUNT))
-MODELS = [{"slug": "gpt-6-sol", "use_responses_lite": True}, {"slug": "gpt-5.5", "priority": 13}]
-
-
-def listing(*slugs: str) -> bytes:
-    return orjson.dumps({"models": [{"slug": slug} for slug in slugs]})
-
-
-@dataclass
-class Backend:
-    """Answers every GET with `status`, `body` and `headers`, and keeps what it was asked."""
-
-    status: int = 200
-    body: bytes = field(default_factory=lambda: orjson.dumps({"models": MODELS}))
-    headers: dict[str, str] = field(default_factory=lambda: {"etag": '"one"'})
-    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    url: str = ""
-
-
-@pytest.fixture
-def backend() -> Iterator[Backend]:
-    backend = Backend()
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            backend.asked.append((self.path, headers))
-            self.send_response(backend.status)
-            for name, value in backend.headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(backend.body)))
-            self.end_headers()
-            self.wfile.write(backend.body)
-
-        def log_message(self, *_args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    backend.url = f"http://127.0.0.1:{server.server_port}/backend-api/codex"
-    yield backend
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
-    return {
-        "HOME": str(tmp_path),
-        "CODEX_SHIM_STATE_DIR": str(tmp_path / "state"),
-        "PATH": str(tmp_path / "empty"),
-    }
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def slugs(catalog: AccountCatalog) -> list[object]:
-    return [entry["slug"] for entry in catalog.entries]
-
-
-def put(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+from addons.origins.paths import account_catalog_file
+from tests.origins.account_models import (
+    ACCOUNT,
+    LOGIN,
+    MODELS,
+    TOKEN,
+    Backend,
+    Clock,
+    listing,
+    slugs,
+    with_codex,
+)
 
 
 def everything_under(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
-
-
-def with_codex(env: dict[str, str], folder: Path, **kinds: str) -> FakeCodex:
-    folder.mkdir(exist_ok=True)
-    fake = FakeCodex(folder, **kinds)
-    env |= {"CODEX_BIN": str(fake.binary), "PATH": os.defpath}
-    return fake
 
 
 def test_before_anything_is_known_there_is_one_model(env: dict[str, str]) -> None:
@@ -298,135 +223,6 @@ async def test_the_cache_is_private(env: dict[str, str], backend: Backend) -> No
     await AccountCatalog(env, backend.url, Clock()).refresh(LOGIN)
 
     assert account_catalog_file(env).stat().st_mode & 0o077 == 0
-
-
-def test_without_our_copy_the_cache_of_codex_is_read(env: dict[str, str]) -> None:
-    put(
-        models_cache_file(env),
-        b'{"etag":"theirs","client_version":"0.169.0","models":[{"slug":"c"}]}',
-    )
-    catalog = AccountCatalog(env, "http://127.0.0.1:9", Clock())
-    catalog.load()
-
-    assert slugs(catalog) == ["c"]
-    assert (catalog.status, catalog.etag, catalog.age_seconds) == ("models_cache", "", None)
-
-
-@pytest.mark.parametrize("broken", [b"", b"{", b"[]", b'{"models":[]}', b"\xff"])
-def test_a_broken_copy_is_named_and_the_next_source_taken(
-    env: dict[str, str], broken: bytes
-) -> None:
-    put(account_catalog_file(env), broken)
-    put(models_cache_file(env), listing("c"))
-    catalog = AccountCatalog(env, "http://127.0.0.1:9", Clock())
-    catalog.load()
-
-    assert slugs(catalog) == ["c"]
-    assert str(account_catalog_file(env)) in catalog.error
-
-
-def test_a_copy_with_odd_fields_beside_its_models_is_still_read(env: dict[str, str]) -> None:
-    put(account_catalog_file(env), b'{"models":[{"slug":"a"}],"fetched_at":"x","etag":7}')
-    catalog = AccountCatalog(env, "http://127.0.0.1:9", Clock())
-    catalog.load()
-
-    assert (slugs(catalog), catalog.status, catalog.age_seconds) == (["a"], "cached", None)
-
-
-async def test_without_a_login_the_installed_codex_is_looked_into(
-    env: dict[str, str], tmp_path: Path
-) -> None:
-    fake = with_codex(env, tmp_path / "bin")
-    catalog = AccountCatalog(env, "http://127.0.0.1:9", Clock())
-    catalog.load()
-
-    assert await catalog.refresh(None) is True
-    assert (slugs(catalog), catalog.status, catalog.error) == (
-        ["bundled-0.169.0"],
-        "bundled",
-        "",
-    )
-
-    later = AccountCatalog(env, "http://127.0.0.1:9", Clock())
-    later.load()
-    assert later.status == "bundled"
-    assert await later.refresh(None) is False
-    assert [arguments for arguments, _ in fake.calls].count(["debug", "models", "--bundled"]) == 1
-
-
-async def test_another_codex_version_is_looked_into_anew(
-    env: dict[str, str], tmp_path: Path
-) -> None:
-    with_codex(env, tmp_path / "bin")
-    catalog = AccountCatalog(env, "http://127.0.0.1:9", Clock())
-    await catalog.refresh(None)
-    with_codex(env, tmp_path / "bin", version="0.170.0")
-
-    assert await catalog.refresh(None) is True
-    assert slugs(catalog) == ["bundled-0.170.0"]
-    assert b'"0.170.0"' in bundled_catalog_file(env).read_bytes()
-
-
-async def test_a_better_list_is_not_replaced_by_the_bundled_one(
-    env: dict[str, str], tmp_path: Path
-) -> None:
-    fake = with_codex(env, tmp_path / "bin")
-    put(models_cache_file(env), listing("c"))
-    catalog = AccountCatalog(env, "http://127.0.0.1:9", Clock())
-    catalog.load()
-
-    assert await catalog.refresh(None) is False
-    assert slugs(catalog) == ["c"]
-    assert [arguments for arguments, _ in fake.calls] == [["--version"]]
-
-
-async def test_when_the_backend_fails_the_installed_codex_still_helps(
-    env: dict[str, str], backend: Backend, tmp_path: Path
-) -> None:
-    with_codex(env, tmp_path / "bin")
-    backend.status = 403
-    catalog = AccountCatalog(env, backend.url, Clock())
-
-    assert await catalog.refresh(LOGIN) is True
-    assert catalog.status == "bundled"
-    assert "refused the request (403)" in catalog.error
-
-
-async def test_of_two_reasons_the_better_sources_is_told(
-    env: dict[str, str], backend: Backend, tmp_path: Path
-) -> None:
-    with_codex(env, tmp_path / "bin", behaviour="no catalog")
-    catalog = AccountCatalog(env, backend.url, Clock())
-    await catalog.refresh(None)
-    assert "debug models --bundled` failed" in catalog.error
-    backend.status = 403
-
-    await catalog.refresh(LOGIN)
-
-    assert "refused the request (403)" in catalog.error
-    assert catalog.status == "fallback"
-
-
-async def test_a_codex_that_cannot_be_run_does_not_keep_the_account_from_being_asked(
-    env: dict[str, str], backend: Backend
-) -> None:
-    env["CODEX_BIN"] = "/nowhere/codex"
-    catalog = AccountCatalog(env, backend.url, Clock())
-
-    assert await catalog.refresh(LOGIN) is True
-    assert catalog.status == "account"
-    assert "/nowhere/codex could not be started" in catalog.error
-
-
-async def test_a_state_folder_that_cannot_be_written_costs_only_the_copy(
-    env: dict[str, str], backend: Backend, tmp_path: Path
-) -> None:
-    (tmp_path / "state").write_text("a file in the way")
-    catalog = AccountCatalog(env, backend.url, Clock())
-
-    assert await catalog.refresh(LOGIN) is True
-    assert catalog.status == "account"
-    assert str(account_catalog_file(env)) in catalog.error
 
 
 async def test_the_question_takes_the_way_of_turns(env: dict[str, str], backend: Backend) -> None:

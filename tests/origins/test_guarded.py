@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +89,48 @@ async def test_a_program_that_cannot_run_says_so(tmp_path: Path) -> None:
 async def test_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         await Child.start(Command([sys.executable], str(tmp_path / "gone"), {}))
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_pipes_that_cannot_be_opened_leave_no_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaves: bool
+) -> None:
+    opening = asyncio.Event()
+
+    async def fail(*_: object) -> asyncio.StreamReader:
+        opening.set()
+        await asyncio.sleep(0)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    guards: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
+
+    def noted(*given: Any, **more: Any) -> subprocess.Popen[bytes]:
+        guards.append(popen(*given, **more))
+        return guards[-1]
+
+    monkeypatch.setattr(Child, "_reader_of", fail)
+    monkeypatch.setattr(subprocess, "Popen", noted)
+    starting = asyncio.ensure_future(Child.start(python(SPREADS, str(tmp_path / "f"), "goes")))
+    await opening.wait()
+    if leaves:
+        starting.cancel()
+    with pytest.raises(asyncio.CancelledError if leaves else OSError):
+        await starting
+    [guard] = guards
+    assert guard.returncode is not None
+    for pipe in (guard.stdin, guard.stdout, guard.stderr):
+        assert pipe
+        pipe.close()
+
+
+async def test_an_output_that_a_grandchild_keeps_open_is_not_waited_for(tmp_path: Path) -> None:
+    child = await Child.start(python(SPREADS, str(tmp_path / "family"), "goes"))
+    assert await child.read() == b""
+    assert not child.gone.done(), "what it has left behind does not listen, and is still there"
+    assert await child.exit_code(0) == 0
+    await child.end_and_wait()
+    await all_gone(await family_of(tmp_path / "family"))
 
 
 @pytest.mark.parametrize("stays", ["stays", "goes"])

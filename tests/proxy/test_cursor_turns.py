@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import json
 import logging
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 from mitmproxy.http import HTTPFlow
 
+from addons.origins.cursor_runner import WORDS_BYTES, Words
+from addons.origins.guarded import Child, Command
 from addons.views.kept import KeptTurn
 from tests.conformance import check, parse
 from tests.proxy.cursor_shim import CursorHome, cursor_shim
@@ -72,6 +75,8 @@ ENDS = {
     "mirrored_failure": "boom: it broke",
     "auth": "cursor-agent login",
     "auth_on_stdout": "cursor-agent login",
+    "auth_without_line_end": "cursor-agent login",
+    "hangs_logged_out": "cursor-agent login",
     "quota": "12/1/2026",
     "capacity": "try again in 20s",
     "model": "cursor-agent models",
@@ -111,6 +116,42 @@ async def test_each_way_to_end_gives_one_terminal_event_and_leaves_nothing(
     assert terminal["type"] == kind, terminal
     if expected:
         assert expected in terminal["response"]["error"]["message"]
+
+
+async def test_a_program_that_goes_away_between_two_turns_is_told(home: CursorHome) -> None:
+    home.more = {"CODEX_SHIM_CURSOR_STATUS_SECONDS": "60"}
+    async with cursor_shim(home) as shim:
+        await shim.is_live()
+        (home.fake.bin / "cursor-agent").unlink()
+        terminal = check((await shim.turn()).body)
+    assert terminal["type"] == "response.failed"
+    assert "cannot be run: No such file or directory" in terminal["response"]["error"]["message"]
+    assert not home.fake.turns
+
+
+async def test_a_machine_without_room_for_a_child_is_told(
+    home: CursorHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(_: Command) -> Child:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    async with cursor_shim(home) as shim:
+        await shim.is_live()
+        with monkeypatch.context() as patch:
+            patch.setattr(Child, "start", full)
+            failed = check((await shim.turn()).body)
+        assert check((await shim.turn()).body)["type"] == "response.completed"
+    assert "Resource temporarily unavailable" in failed["response"]["error"]["message"]
+
+
+def test_the_last_words_of_a_child_are_kept_and_no_more() -> None:
+    words = Words()
+    for number in range(200):
+        words.take(b"%d " % number + b"x" * 1000)
+    kept = str(words)
+    assert kept.splitlines()[-1].startswith("199 ")
+    assert not kept.startswith("0 ")
+    assert WORDS_BYTES - 2000 < len(kept) <= WORDS_BYTES + 200
 
 
 async def test_what_repeats_is_told_once(home: CursorHome) -> None:

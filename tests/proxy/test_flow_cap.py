@@ -17,6 +17,7 @@ from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.model_upstream import Held, ModelUpstream, say
 from tests.fakes.wire import Gate
 from tests.support.codex_client import Posted, request
+from tests.support.measured import MEASURED
 from tests.support.mitmweb import Mitmweb
 from tests.views.samples import attempt, metadata
 
@@ -78,7 +79,7 @@ def test_mitmweb_keeps_what_it_is_told_to_and_the_turn_that_runs(tmp_path: Path)
         upstreams: dict[str, ModelUpstream] = {"chat": chat}
         settings = tmp_path / "models.json"
         write_settings(settings, upstreams)
-        env = environment(tmp_path, {"CODEX_SHIM_SETTINGS": str(settings)})
+        env = environment(tmp_path, {**MEASURED, "CODEX_SHIM_SETTINGS": str(settings)})
         chat.play(
             Held(say("apricot apricot apricot"), b"apricot", gate),
             *(say(f"number {n}") for n in range(6)),

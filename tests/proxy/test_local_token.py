@@ -10,11 +10,9 @@ from mitmproxy import http
 
 from addons.origins.codex_config import CodexConfig
 from addons.origins.local_token import ensure_token
+from tests.proxy.surfaces import DEMO, TURN, Home, Running, code_of, running
 from tests.proxy.test_secrets import everything_of
-from tests.proxy.test_surfaces import DEMO, TURN, Home, Running, code_of, home, running
 from tests.support.client import Response, client
-
-__all__ = ["home"]
 
 
 def token_line(token: str) -> bytes:

@@ -15,8 +15,8 @@ from addons.core.credential import Origin
 from addons.core.record import HIDDEN, METADATA, TurnRecord
 from addons.core.turn import Asked, ClientRequest, Head, Plan, Sink, Synthesize, WireRequest
 from addons.proxy.engine.recorder import MOST_READS, Recorder
+from tests.proxy.byok_line import CODEX, KEY, SPEECH, body, plans, says
 from tests.proxy.scripts import BODY, DONE, EVENT, SSE_HEAD, OneStep, answer, begins, raw, turn
-from tests.proxy.test_byok_turns import CODEX, KEY, SPEECH, body, plans, says
 from tests.support.client import client
 from tests.support.engine import BEARER, QUICK, MakePlan, Plain, engine, to_ports
 from tests.support.upstream import upstream

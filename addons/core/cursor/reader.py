@@ -56,8 +56,6 @@ class CursorReader:
         """The first event has said that the login pays."""
         self.acted = False
         """Whether Cursor has begun to do what may change something."""
-        self.skipped = 0
-        """How many lines and events were of no kind that is known."""
 
     def feed(self, data: bytes) -> list[Event]:
         """What one read means."""
@@ -82,7 +80,6 @@ class CursorReader:
         kind = str(event.get("type")) if event else ""
         step = self._KINDS.get(kind)
         if event is None or step is None:
-            self.skipped += 1
             return []
         if kind in BILLED and not self._is_login:
             return list(self._fail(own_key("")))

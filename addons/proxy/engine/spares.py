@@ -42,8 +42,15 @@ class Spare:
         """Whether its last answer has ended."""
         return cast("_Answers", self.layers[-1]).is_idle
 
-    def hear(self, data: bytes) -> bool:
-        """Let its layers read what nobody waits for. False when they have enough of it."""
+    async def ends(self) -> bool:
+        """Wait for the end of its answer. False when the connection is of no use after that."""
+        while not self.is_idle:
+            data = await self.reader.read(READ_BYTES)
+            if not data or not self._hear(data):
+                return False
+        return True
+
+    def _hear(self, data: bytes) -> bool:
         for command in self.layers[0].handle_event(events.DataReceived(self.server, data)):
             if isinstance(command, commands.SendData):
                 self.writer.write(command.data)
@@ -122,16 +129,14 @@ class Spares:
         task.add_done_callback(self._ending.discard)
 
     async def _hear_out(self, spare: Spare) -> None:
+        ended = False
         try:
             async with asyncio.timeout(self._limits().linger_seconds):
-                while not spare.is_idle:
-                    data = await spare.reader.read(READ_BYTES)
-                    if not data or not spare.hear(data):
-                        break
+                ended = await spare.ends()
         except (OSError, TimeoutError):
             pass
         finally:
-            if spare.is_idle:
+            if ended:
                 self._shelve(spare)
             else:
                 spare.close()
