@@ -16,7 +16,8 @@ from addons.core.translate.events import (
     ToolCallEnd,
     ToolCallStart,
 )
-from tests.core.translate.emitted import END, TOOLS, call, outcome
+from tests.conformance import parse
+from tests.core.translate.emitted import END, TOOLS, call, outcome, stream
 
 
 def test_parallel_calls_may_interleave_and_keep_their_order() -> None:
@@ -52,6 +53,17 @@ def test_text_on_both_sides_of_a_call_makes_two_messages_in_that_order() -> None
 
 def test_an_index_may_be_used_again_after_its_call_has_ended() -> None:
     assert len(outcome(*call(0, "{}"), *call(0, "{}"), TOOLS)["output"]) == 2
+
+
+@pytest.mark.parametrize(("kind", "named"), [(CallKind.FUNCTION, True), (CallKind.CUSTOM, False)])
+def test_the_end_of_the_arguments_names_a_function_alone(kind: CallKind, *, named: bool) -> None:
+    [done] = [
+        one
+        for one in parse(stream(*call(0, "{}", kind=kind), TOOLS))
+        if "_call_" in one["type"] and one["type"].endswith(".done")
+    ]
+    assert (done.get("name") == "exec") is named
+    assert ("name" in done) is named
 
 
 def test_a_custom_call_carries_free_text() -> None:

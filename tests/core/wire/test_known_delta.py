@@ -128,6 +128,14 @@ def test_a_long_chat_answer_is_read_by_its_form(field: str) -> None:
     assert again.call_count == 8
 
 
+def test_a_long_answer_of_the_messages_protocol_is_read_by_its_form() -> None:
+    pieces = (delta(0, "text_delta", text=f"word {n} ") for n in range(9))
+    stream = b"".join((start(), opened(0, "text", text=""), *pieces))
+    with patch.object(KnownDelta, "again", autospec=True, side_effect=KnownDelta.again) as again:
+        MessagesReader(ASKED, TARGET).feed(stream)
+    assert again.call_count == 8
+
+
 MESSAGE_EVENTS = st.one_of(
     st.builds(lambda text: delta(0, "text_delta", text=text), PIECES),
     st.builds(lambda text: delta(0, "text_delta", text=text), PIECES),
