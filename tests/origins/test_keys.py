@@ -309,6 +309,17 @@ def test_a_refused_answer_is_got_anew_at_once() -> None:
     assert answer.current() is new
 
 
+def test_a_command_is_run_again_when_the_upstream_refused_its_key(tmp_path: Path) -> None:
+    code = (
+        "import pathlib; p = pathlib.Path('runs'); n = int(p.read_text()) + 1 if p.exists() else 1"
+    )
+    code += "; p.write_text(str(n)); print(f'key-{n}')"
+    row_key = key(ring(tmp_path), slot(CommandKey((sys.executable, "-c", code))))
+    assert plain(row_key.current()) == plain(row_key.current()) == [b"authorization: Bearer key-1"]
+    row_key.refused()
+    assert plain(row_key.current()) == [b"authorization: Bearer key-2"]
+
+
 def test_commands_are_run_ahead_and_forgotten_with_their_rows(tmp_path: Path) -> None:
     started: list[Callable[[], None]] = []
     keys = KeyRing({}, tmp_path, start=started.append)

@@ -34,6 +34,12 @@ def test_it_is_made_once_private_and_random(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["token"]
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file in the way")
+    with pytest.raises(FileAccessError, match="token"):
+        ensure_token(env_of(tmp_path))
+
+
 def test_of_many_who_make_it_at_once_all_have_the_same(tmp_path: Path) -> None:
     barrier = threading.Barrier(8)
 

@@ -152,3 +152,27 @@ def test_a_model_that_the_installed_codex_does_not_take_is_not_made_active(
     point_codex(place.env, both, "good", 8765)
     catalog = orjson.loads((place.state / "custom_model_catalog.json").read_bytes())
     assert [entry["slug"] for entry in catalog["models"]] == ["good"]
+
+
+def test_a_state_folder_that_cannot_be_used_is_told_with_what_to_set(place: Place) -> None:
+    place.state.write_text("a file in the way")
+    with pytest.raises(WiringError) as caught:
+        point_codex(place.env, table(), "good", 8765)
+    assert "CODEX_SHIM_STATE_DIR" in caught.value.advice
+    assert place.is_untouched
+
+
+def test_a_catalog_that_cannot_be_read_is_told(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point_codex(place.env, table(), "good", 8765)
+    before = (place.codex / "config.toml").read_bytes()
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuse)
+        with pytest.raises(WiringError, match="Permission denied"):
+            point_codex(place.env, table(), "good", 8765)
+    assert (place.codex / "config.toml").read_bytes() == before
