@@ -39,7 +39,7 @@ from scripts.mutation_tests import (
 
 TESTS = (
     "tests/core", "tests/quirks", "tests/strict", "tests/views", "tests/test_conformance.py", "tests/test_models_doc.py",
-    "tests/test_observing.py", "tests/origins/test_byok_routes.py", "tests/origins/test_fitting.py", "tests/origins/test_sources.py",
+    "tests/test_observing.py", "tests/origins/test_byok_routes.py", "tests/origins/test_fitting.py", "tests/origins/test_sources.py", "tests/origins/test_source_rows.py",
 )  # fmt: skip
 """Those that work in one process and open no socket: they say the same on a busy machine."""
 LEAST_KILLED = 85
