@@ -108,6 +108,9 @@ class CodexShim:
             self._use_settings(getattr(ctx.options, SETTINGS))
         if CAPTURE in updated:
             self.engine.capture_bytes = max(0, getattr(ctx.options, CAPTURE))
+        if engine := getattr(self, "engine", None):
+            # made under options that may say now whom not to trust
+            engine.spares.clear()
 
     def _use_settings(self, settings: str) -> None:
         try:

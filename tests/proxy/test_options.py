@@ -13,6 +13,7 @@ from addons.proxy.master import ListenOptions, ShimMaster, StartError
 from addons.proxy.script import ScriptedShim
 from tests.proxy.surfaces import Home, running
 from tests.support.client import client
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,16 @@ async def test_what_would_weaken_the_promises_is_refused_while_it_runs(
         assert {name: getattr(proxy.master.options, name) for name in option} == before
         assert (await proxy.get("/health")).status == 200
         assert proxy.port == port
+
+
+async def test_connections_made_under_other_options_are_let_go(home: Home) -> None:
+    home.log_in()
+    async with running(home) as proxy:
+        spares = proxy.shim.engine.spares
+        assert (await proxy.post(b'{"model":"gpt-5.5"}')).status == 200
+        await until(lambda: len(spares) == 1)
+        proxy.master.options.update(ssl_verify_upstream_trusted_ca=str(home.auth))
+        assert len(spares) == 0
 
 
 async def test_a_client_that_connects_dials_nobody(home: Home) -> None:

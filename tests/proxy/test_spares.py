@@ -19,7 +19,7 @@ from tests.support.certificates import Authority, make_authority
 from tests.support.client import Client, client
 from tests.support.engine import QUICK, Running, ScriptedPlan, engine, to_ports, wire_to
 from tests.support.upstream import Exchange, Script, Upstream, upstream
-from tests.support.waiting import until
+from tests.support.waiting import settle, until
 
 
 async def ask(proxy: Running) -> Client:
@@ -115,6 +115,38 @@ async def test_one_that_speaks_unasked_is_not_used(ends: bool) -> None:
         await ask(proxy)
         assert up.connections == 2
         assert spare.writer.is_closing()
+
+
+async def test_what_it_says_while_its_client_is_being_let_go_is_noticed() -> None:
+    leaves, may_leave = asyncio.Event(), asyncio.Event()
+    speak, spoke = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        async def client_disconnected(self, _: object) -> None:
+            leaves.set()
+            await may_leave.wait()
+
+    async def more(exchange: Exchange) -> None:
+        await turn(exchange)
+        await asyncio.wait_for(speak.wait(), 5)
+        await exchange.send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        spoke.set()
+
+    async with upstream(more, turn) as up, engine(to_ports(up.port)) as proxy:
+        proxy.master.addons.add(Slow())
+        async with client(proxy.port) as c:
+            await c.post("/v1/responses", BODY)
+            await c.response()
+        await asyncio.wait_for(leaves.wait(), 5)
+        speak.set()
+        await asyncio.wait_for(spoke.wait(), 5)
+        await settle()
+        may_leave.set()
+        await until(lambda: not proxy.layers)
+        async with client(proxy.port) as c:
+            await c.post("/v1/responses", BODY)
+            assert (await c.response()).body.endswith(DONE)
+        assert up.connections == 2
 
 
 async def test_a_stale_one_is_tried_once_more_on_a_new_connection() -> None:

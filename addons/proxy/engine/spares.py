@@ -82,7 +82,7 @@ class Spares:
         return len(self._waiting)
 
     def keep(self, handler: ConnectionHandler, server: Server, layers: list[layer.Layer]) -> None:
-        """Take over an idle connection of a client that has left, whose handler is about to end its task."""
+        """Take over an idle connection of a client that has left, and end the task that read it."""
         io = handler.transports[server]
         reader, writer, reading = io.reader, io.writer, io.handler
         if not (
@@ -95,6 +95,8 @@ class Spares:
         spare = Spare(server, layers, reader, writer)
         io.writer = _NotYours()  # type: ignore[assignment]
         reading.add_done_callback(lambda _: self._begin(spare))
+        # now, while it waits: what it still read would be missing here, and never be noticed
+        reading.cancel("kept for the next client")
 
     def take(self, wanted: GetHttpConnection) -> Spare | None:
         """Give the newest connection that will do, if any."""
@@ -107,13 +109,17 @@ class Spares:
                 return self.take(wanted)
         return None
 
+    def clear(self) -> None:
+        """Close all that wait."""
+        for spare in list(self._waiting):
+            self._drop(spare)
+
     def close(self) -> None:
         """Close all that wait, and all that still come."""
         self._closed = True
         for task in list(self._ending):
             task.cancel()
-        for spare in list(self._waiting):
-            self._drop(spare)
+        self.clear()
 
     def _begin(self, spare: Spare) -> None:
         # its former task has told that it ended, as a connection does that goes down
