@@ -7,6 +7,7 @@ some cases; a 200 stream that ends in `response.failed` with the right code does
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -54,7 +55,7 @@ def sse_event(name: str, data: dict[str, object]) -> bytes:
 
 
 def failed_event(
-    problem: Problem, *, response: dict[str, object] | None = None, sequence_number: int = 0
+    problem: Problem, *, response: Mapping[str, object] | None = None, sequence_number: int = 0
 ) -> bytes:
     """Write the terminal `response.failed` event. `response` is what `response.created` announced, if known."""
     body: dict[str, object] = {

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from addons.core.values import integer, obj
+
 MOST_TOKENS = 2**53 - 1
 """The largest count that is written: a nonsensical one must not break the event that ends the turn."""
 
@@ -27,23 +29,23 @@ class Usage:
     @classmethod
     def of(cls, value: object) -> Usage | None:
         """Read a `usage` object of the wire. None unless its three sums are integers."""
-        usage = _object(value)
+        usage = obj(value)
         sums = [
-            _integer(usage.get(key)) for key in ("input_tokens", "output_tokens", "total_tokens")
+            integer(usage.get(key)) for key in ("input_tokens", "output_tokens", "total_tokens")
         ]
         if None in sums:
             return None
-        inside = _object(usage.get("input_tokens_details"))
+        inside = obj(usage.get("input_tokens_details"))
         cached, written = inside.get("cached_tokens"), inside.get("cache_write_tokens")
-        reasoning = _object(usage.get("output_tokens_details")).get("reasoning_tokens")
+        reasoning = obj(usage.get("output_tokens_details")).get("reasoning_tokens")
         tokens_in, tokens_out, total = (number or 0 for number in sums)
         return cls(
             tokens_in,
-            _integer(cached) or 0,
+            integer(cached) or 0,
             tokens_out,
-            _integer(reasoning) or 0,
+            integer(reasoning) or 0,
             total,
-            _integer(written) or 0,
+            integer(written) or 0,
         )
 
     def plain(self) -> dict[str, int]:
@@ -72,11 +74,3 @@ class Usage:
 
 def _written(count: int) -> int:
     return min(count, MOST_TOKENS)
-
-
-def _object(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _integer(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from addons.core.wire.chat_shapes import (
-    error_in,
-    obj,
-    parts,
-    reasoning_of,
-    string,
-    text_of,
-    usage_in,
-)
+from addons.core.values import obj, string
+from addons.core.wire.chat_shapes import error_in, parts, reasoning_of, text_of, usage_in
 from addons.views.page import Block
 from addons.views.reading import Json
 from addons.views.said import Said

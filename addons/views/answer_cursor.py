@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from addons.core.usage import Usage
-from addons.core.wire.chat_shapes import obj, string
+from addons.core.values import obj, string
 from addons.views.items import content_text
 from addons.views.page import Block, compact
 from addons.views.reading import Json

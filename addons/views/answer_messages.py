@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import orjson
 
-from addons.core.wire.messages_shapes import counts_of, error_in, obj, string, usage_of
+from addons.core.values import obj, string
+from addons.core.wire.messages_shapes import counts_of, error_in, usage_of
 from addons.views.items import content_text
 from addons.views.page import Block
 from addons.views.reading import Json

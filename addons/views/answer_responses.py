@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from addons.core.usage import Usage
-from addons.core.wire.chat_shapes import obj, string
+from addons.core.values import obj, string
 from addons.views.items import block_of
 from addons.views.page import Block
 from addons.views.quota import event_lines

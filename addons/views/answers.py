@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from addons.core.wire.chat_shapes import obj, string
+from addons.core.values import obj, string
 from addons.views.answer_chat import ChatReader
 from addons.views.answer_cursor import TYPES, CursorReader
 from addons.views.answer_messages import MessagesReader

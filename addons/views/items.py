@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from addons.core.wire.chat_shapes import obj, string
+from addons.core.values import obj, string
 from addons.views.page import Block
 from addons.views.reading import Json, arguments_of
 

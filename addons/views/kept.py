@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from addons.core.usage import Usage
-from addons.core.wire.chat_shapes import obj, string
+from addons.core.values import obj, string
 from addons.core.wire.peek import decode
 from addons.views.reading import LOOKED_AT, Reads
 

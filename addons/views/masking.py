@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from addons.core.wire.chat_shapes import obj, string
+from addons.core.values import obj, string
 from addons.views import words
 from addons.views.kept import Headers
 from addons.views.reading import decoded, json_lines, json_of, sse_events

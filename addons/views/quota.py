@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from addons.core.wire.chat_shapes import obj
+from addons.core.values import obj
 from addons.views.page import Page, one_line
 from addons.views.reading import Json
 

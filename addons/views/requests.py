@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from addons.core.wire.chat_shapes import obj, string
+from addons.core.values import obj, string
 from addons.views.items import FOLDED_ROLES, block_of, content_text, other_part
 from addons.views.page import Block, Page, compact
 from addons.views.reading import Json, arguments_of, decoded, json_of

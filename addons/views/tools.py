@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from addons.core.wire.chat_shapes import obj, string
+from addons.core.values import obj, string
 from addons.views.page import Page, one_line
 from addons.views.reading import Json
 

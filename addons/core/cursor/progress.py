@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from addons.core.upstream_errors import printable
+from addons.core.values import obj
 
 Json = Mapping[str, object]
 
@@ -58,14 +59,14 @@ class Step(NamedTuple):
 
 def step_of(event: Json) -> Step:
     """Read a `tool_call` event."""
-    tool, body = _tool(_object(event.get("tool_call")))
+    tool, body = _tool(obj(event.get("tool_call")))
     doing, key = TOOLS.get(tool, (f"Using {tool}", ""))
-    arguments = _object(body.get("args"))
+    arguments = obj(body.get("args"))
     target = arguments.get(key) if key else None
     words = f"{doing} {_shown(target)}" if isinstance(target, str) and target else doing
     if event.get("subtype") != "completed":
         return Step(tool, words)
-    result = _object(body.get("result"))
+    result = obj(body.get("result"))
     return Step(tool, words, _outcome(tool, result), KEPT_FROM_RUNNING.isdisjoint(result))
 
 
@@ -78,19 +79,19 @@ def _tool(call: Json) -> tuple[str, Json]:
             **named,
             "result": call.get("result"),
         }
-    older = _object(call.get("tool"))
+    older = obj(call.get("tool"))
     case = older.get("case")
     if isinstance(case, str):
-        return _shown(case.removesuffix(SUFFIX)), _object(older.get("value"))
+        return _shown(case.removesuffix(SUFFIX)), obj(older.get("value"))
     return "a tool", {}
 
 
 def _outcome(tool: str, result: Json) -> str:
     if "success" in result:
         done = DONE.get(tool)
-        return (done(_object(result["success"])) if done else "") or "done"
+        return (done(obj(result["success"])) if done else "") or "done"
     if "rejected" in result:
-        reason = _shown(str(_object(result["rejected"]).get("reason") or ""))
+        reason = _shown(str(obj(result["rejected"]).get("reason") or ""))
         return f"refused by Cursor's policy{f': {reason}' if reason else ''}"
     if "error" in result:
         error = result["error"]
@@ -126,10 +127,6 @@ DONE: Mapping[str, Callable[[Json], str]] = {
     "edit": _changed,
     "shell": _exited,
 }
-
-
-def _object(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
 
 
 def _shown(text: object) -> str:

@@ -29,6 +29,7 @@ from addons.core.translate.tools import (
     read_choice,
     read_tools,
 )
+from addons.core.values import obj
 
 SERVER_STATE = ("previous_response_id", "conversation", "prompt")
 """Fields that name what only OpenAI's servers hold."""
@@ -54,13 +55,13 @@ def _read(payload: Json, lineage: str) -> Conversation | Problem:
     if isinstance(choice, Problem):
         return choice
     items, dropped = _items(payload, raw_items, ItemReader(lineage, WireNames(declared.tools)))
-    text = _object(payload.get("text"))
+    text = obj(payload.get("text"))
     conversation = Conversation(
         items=items,
         tools=allowed_tools(payload.get("tool_choice"), declared.tools),
         choice=choice,
         parallel_tool_calls=_boolean(payload.get("parallel_tool_calls")),
-        effort=_string(_object(payload.get("reasoning")).get("effort")),
+        effort=_string(obj(payload.get("reasoning")).get("effort")),
         text_format=_text_format(text.get("format")),
         verbosity=_string(text.get("verbosity")),
         sampling=_sampling(payload),
@@ -118,14 +119,14 @@ def _wants_compaction(raw_items: list[object]) -> bool:
 
 
 def _text_format(value: object) -> TextFormat | None:
-    form = _object(value)
+    form = obj(value)
     kind = form.get("type", "text")
     if kind == "text":
         return None
     if kind == "json_object":
         return TextFormat("json_object")
     # Some clients nest the schema as chat completions do.
-    body = _object(form.get("json_schema")) or form
+    body = obj(form.get("json_schema")) or form
     if kind != "json_schema" or not isinstance(body.get("schema"), dict):
         raise Unreadable(
             where="text.format", why="is neither text, json_object nor a json_schema with a schema."
@@ -133,7 +134,7 @@ def _text_format(value: object) -> TextFormat | None:
     return TextFormat(
         "json_schema",
         _string(body.get("name")) or "output",
-        _object(body.get("schema")),
+        obj(body.get("schema")),
         _boolean(body.get("strict")),
         _string(body.get("description")) or "",
     )
@@ -151,10 +152,6 @@ def _sampling(payload: Json) -> Sampling:
 def _number(payload: Json, key: Literal["temperature", "top_p"]) -> float | None:
     value = payload.get(key)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _object(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
 
 
 def _string(value: object) -> str | None:

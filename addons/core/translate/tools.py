@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from addons.core.errors import Problem
 from addons.core.translate.conversation import Json, Tool, ToolChoice
 from addons.core.translate.events import CallKind
+from addons.core.values import string
 
 LONGEST_NAME = 64
 ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
@@ -221,7 +222,7 @@ def _function(name: str, namespace: str | None, body: Json) -> Tool:
         name,
         namespace,
         CallKind.FUNCTION,
-        _text(body.get("description")),
+        string(body.get("description")),
         schema if isinstance(schema, dict) and schema else NO_ARGUMENTS,
         strict if isinstance(strict, bool) else None,
     )
@@ -230,11 +231,11 @@ def _function(name: str, namespace: str | None, body: Json) -> Tool:
 def _custom(name: str, namespace: str | None, body: Json) -> Tool:
     form = body.get("format")
     grammar = form if isinstance(form, dict) and form.get("type") == "grammar" else {}
-    syntax, definition = _text(grammar.get("syntax")), _text(grammar.get("definition"))
+    syntax, definition = string(grammar.get("syntax")), string(grammar.get("definition"))
     is_patch = PATCH_START in definition or name == "apply_patch"
     hint = PATCH_HINT if is_patch else TEXT_HINT
     rule = f"`input` must match this {syntax} grammar:\n{definition}" if definition else ""
-    description = "\n\n".join(filter(None, (_text(body.get("description")), hint, rule)))
+    description = "\n\n".join(filter(None, (string(body.get("description")), hint, rule)))
     about_input = {"type": "string", "description": hint.partition(". ")[0] + "."}
     schema = {
         "type": "object",
@@ -258,10 +259,6 @@ def _hashed(name: str, namespace: str | None) -> str:
     exact = f"{len(namespace or '')}:{namespace or ''}:{name}".encode("utf-8", "surrogatepass")
     mark = hashlib.sha256(exact).hexdigest()[:10]
     return f"{joined[: LONGEST_NAME - 11]}_{mark}"
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _bad(what: str) -> Problem:

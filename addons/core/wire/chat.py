@@ -32,6 +32,7 @@ from addons.core.translate.events import (
 from addons.core.translate.replay import seal
 from addons.core.upstream_errors import printable, upstream_problem
 from addons.core.usage import Usage
+from addons.core.values import obj, string
 from addons.core.wire.chat_beside import Beside
 from addons.core.wire.chat_calls import Calls
 from addons.core.wire.chat_shapes import (
@@ -39,10 +40,8 @@ from addons.core.wire.chat_shapes import (
     FINISHED,
     Json,
     error_in,
-    obj,
     parts,
     reasoning_of,
-    string,
     text_of,
     usage_in,
 )

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from addons.core.record import shown
 from addons.core.translate.events import Citation, Event, LeftOut, TextDelta
-from addons.core.wire.chat_shapes import DEEPEST, Json, obj, string
+from addons.core.values import integer, obj, string
+from addons.core.wire.chat_shapes import DEEPEST, Json
 
 PICTURE, SOUND = "a picture", "sound"
 PICTURE_PARTS = frozenset({"image", "image_url", "inline_data", "input_image", "output_image"})
@@ -100,9 +101,5 @@ class Beside:
 def _citation(annotation: Json) -> Citation:
     """Of a page; without an address when it is none of a page."""
     given = obj(annotation.get("url_citation")) or annotation
-    places = [_place(given.get(key)) for key in ("start_index", "end_index")]
+    places = [integer(given.get(key)) for key in ("start_index", "end_index")]
     return Citation(string(given.get("url")), string(given.get("title")), *places)
-
-
-def _place(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -24,7 +24,8 @@ from addons.core.translate.events import (
     ToolCallStart,
 )
 from addons.core.translate.replay import seal
-from addons.core.wire.chat_shapes import Json, obj, string
+from addons.core.values import obj, string
+from addons.core.wire.chat_shapes import Json
 
 ARGUMENT_BYTES = 8 * MIB
 CALLS = 10_000

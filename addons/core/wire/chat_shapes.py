@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from addons.core.translate.events import StopReason
 from addons.core.usage import Usage
+from addons.core.values import obj, string
 
 Json = Mapping[str, object]
 
@@ -49,16 +50,6 @@ BROKEN = frozenset(
     }
 )
 """Finish reasons that say that the answer is not whole."""
-
-
-def obj(value: object) -> Json:
-    """The value when it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def string(value: object) -> str:
-    """The value when it is a string, else an empty one."""
-    return value if isinstance(value, str) else ""
 
 
 def parts(value: object, depth: int = 0) -> Iterator[tuple[str, str]]:

@@ -25,6 +25,7 @@ from addons.core.translate.events import (
     UsageSeen,
 )
 from addons.core.upstream_errors import printable, upstream_problem
+from addons.core.values import obj, string
 from addons.core.wire.halves import Halves
 from addons.core.wire.known_delta import KnownDelta
 from addons.core.wire.messages_blocks import Blocks
@@ -36,9 +37,7 @@ from addons.core.wire.messages_shapes import (
     counts_of,
     error_in,
     metrics_of,
-    obj,
     status_of,
-    string,
     usage_of,
 )
 from addons.core.wire.sse import BOM, SseEvent, SseReader, parse_block

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from addons.core.translate.events import StopReason
 from addons.core.usage import Usage
+from addons.core.values import obj
 
 Json = Mapping[str, object]
 
@@ -45,16 +46,6 @@ METRICS = {
     "outputTokenCount": "output_tokens",
 }
 """The names of Bedrock's own counts, in `amazon-bedrock-invocationMetrics` of the last event."""
-
-
-def obj(value: object) -> Json:
-    """The value when it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def string(value: object) -> str:
-    """The value when it is a string, else an empty one."""
-    return value if isinstance(value, str) else ""
 
 
 def number(value: object) -> int:

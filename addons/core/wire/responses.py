@@ -15,6 +15,7 @@ from addons.core.errors import failed_event, problem_of
 from addons.core.record import shown
 from addons.core.turn import Fault, FaultKind, Head, Report
 from addons.core.usage import Usage
+from addons.core.values import integer, obj
 from addons.core.wire.sse import BlockReader, parse_block
 
 CREATED = b"response.created"
@@ -28,18 +29,10 @@ SEQUENCE_NUMBER = b'"sequence_number":'
 TYPE_FIRST = re.compile(rb'data: ?\{ ?"type": ?"([^"]*)"')
 
 
-def _object(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _integer(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _parsed(block: bytes) -> dict[str, object]:
+def _parsed(block: bytes) -> Mapping[str, object]:
     event = parse_block(block)
     try:
-        return _object(orjson.loads(event.data)) if event else {}
+        return obj(orjson.loads(event.data)) if event else {}
     except orjson.JSONDecodeError:
         return {}
 
@@ -143,9 +136,9 @@ class Watcher:
         return self._terminal_type.decode("utf-8", "replace")
 
     @property
-    def response(self) -> dict[str, object]:
+    def response(self) -> Mapping[str, object]:
         """The response object that `response.created` announced; empty before it."""
-        return _object(_parsed(self._created).get("response"))
+        return obj(_parsed(self._created).get("response"))
 
     @property
     def response_id(self) -> str | None:
@@ -156,13 +149,13 @@ class Watcher:
     @property
     def sequence_number(self) -> int:
         """The number of the last event seen before a terminal one; -1 if it had none."""
-        number = _integer(_parsed(self._last).get("sequence_number"))
+        number = integer(_parsed(self._last).get("sequence_number"))
         return -1 if number is None else number
 
     @property
     def usage(self) -> Usage | None:
         """What the terminal event says the turn used."""
-        return Usage.of(_object(_parsed(self._terminal).get("response")).get("usage"))
+        return Usage.of(obj(_parsed(self._terminal).get("response")).get("usage"))
 
     @property
     def rate_limits(self) -> Mapping[str, object] | None:
@@ -172,8 +165,8 @@ class Watcher:
     def report(self) -> Report:
         """What the stream came to."""
         last = _parsed(self._terminal)
-        response = _object(last.get("response"))
-        error = _object(response.get("error")) or _object(last.get("error")) or last
+        response = obj(last.get("response"))
+        error = obj(response.get("error")) or obj(last.get("error")) or last
         return Report(
             self.terminal_type,
             code_of(error),
@@ -195,7 +188,7 @@ def whole_report(head: Head, body: bytes) -> Report:
         watcher.feed(body)
         return watcher.report()
     try:
-        answer = _object(orjson.loads(body))
+        answer = obj(orjson.loads(body))
     except orjson.JSONDecodeError:
         return Report()
     error = answer.get("error")
