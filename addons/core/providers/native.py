@@ -2,8 +2,7 @@
 
 Never does: translate, follow a redirect, send a credential of the client's. Invariant: the body that goes upstream is
 the object that came in unless the row renames the model or adds to it, or it holds reasoning that is known to be another
-upstream's; a refused key is never told to Codex as its
-own login; other clients get the upstream's answer as it is.
+upstream's; a refused key is never told to Codex as its own login; other clients get the upstream's answer as it is.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from addons.core.record import shown
 from addons.core.translate.events import Citation, Event, LeftOut, TextDelta
 from addons.core.values import integer, obj, string
 from addons.core.wire.chat_shapes import DEEPEST, Json
+from addons.core.wire.left_out import Unknown
 
 PICTURE, SOUND = "a picture", "sound"
 PICTURE_PARTS = frozenset({"image", "image_url", "inline_data", "input_image", "output_image"})
@@ -24,9 +24,6 @@ READ = frozenset({"annotations", "audio", "content", "function_call", "image", "
 DESCRIBES = frozenset({"channel", "created", "finish_reason", "id", "index", "logprobs", "model", "name", "object", "obfuscation", "padding", "provider_specific_fields", "role", "sender_name", "sender_type", "stop_reason", "token_ids", "type", "usage"})  # fmt: skip
 """Fields that say something about the answer and are no part of it."""
 KNOWN = READ | DESCRIBES
-MOST_FIELDS = 8
-"""How many things that nobody knows are told of one answer."""
-LONGEST_NAME = 40
 
 
 class Beside:
@@ -37,7 +34,7 @@ class Beside:
     def __init__(self) -> None:
         self._cited: set[Citation] = set()
         self._missing: dict[str, LeftOut] = {}
-        self._unknown = 0
+        self._unknown = Unknown()
 
     def feed(self, delta: Json) -> Iterator[Event]:
         """What of a delta is given on; what is not is kept for `missing`."""
@@ -92,10 +89,7 @@ class Beside:
         self._missing[kind] = LeftOut(f"{kind} in the answer", note)
 
     def _misses_unknown(self, what: str, name: str) -> None:
-        words = f"{what} '{shown(name[:LONGEST_NAME])}' in the answer"
-        if words not in self._missing and self._unknown < MOST_FIELDS:
-            self._unknown += 1
-            self._missing[words] = LeftOut(words)
+        self._missing |= {one.what: one for one in self._unknown.of(what, name)}
 
 
 def _citation(annotation: Json) -> Citation:

@@ -13,14 +13,12 @@ from dataclasses import dataclass, field
 import orjson
 
 from addons.core.limits import MIB
-from addons.core.record import shown
 from addons.core.translate.conversation import Call, Conversation
 from addons.core.translate.custom_input import CustomInput
 from addons.core.translate.events import (
     CallKind,
     Citation,
     Event,
-    LeftOut,
     ReasoningDelta,
     ReasoningDone,
     TextDelta,
@@ -30,13 +28,11 @@ from addons.core.translate.events import (
 )
 from addons.core.translate.replay import seal
 from addons.core.values import obj, string
+from addons.core.wire.left_out import Unknown
 from addons.core.wire.messages_shapes import Json
 
 ARGUMENT_BYTES = 8 * MIB
 CALLS = 10_000
-MOST_LEFT_OUT = 8
-"""How many kinds of things that cannot be passed on are told of one answer."""
-LONGEST_KIND = 40
 TOO_MUCH = "sent more tool calls, or longer ones, than can be meant"
 NAMELESS = "sent a tool call without a name"
 
@@ -71,10 +67,10 @@ class Blocks:
         "_by_index",
         "_conversation",
         "_form",
-        "_left_out",
         "_lineage",
         "_open",
         "_taken",
+        "_unknown",
         "calls",
         "fault",
         "said",
@@ -86,7 +82,7 @@ class Blocks:
         self._form = form
         self._taken = {item.call_id for item in conversation.items if isinstance(item, Call)}
         self._by_index: dict[object, _Block] = {}
-        self._left_out: set[str] = set()
+        self._unknown = Unknown()
         self._open: list[_Block] = []
         self.calls = 0
         self.said = False
@@ -112,20 +108,14 @@ class Blocks:
         elif kind == "text":
             yield from self._speaks(string(content.get("text")))
         elif kind:
-            yield from self._leaves_out("block", kind)
-
-    def _leaves_out(self, what: str, kind: str) -> Iterator[Event]:
-        """What an upstream did with tools of its own is no call of Codex's."""
-        words = f"{what} '{shown(kind[:LONGEST_KIND])}' in the answer"
-        if words not in self._left_out and len(self._left_out) < MOST_LEFT_OUT:
-            self._left_out.add(words)
-            yield LeftOut(words)
+            # what an upstream did with tools of its own is no call of Codex's
+            yield from self._unknown.of("block", kind)
 
     def _cites(self, cited: Json) -> Iterator[Event]:
         if url := string(cited.get("url")):
             yield Citation(url, string(cited.get("title")))
         else:
-            yield from self._leaves_out("citation", string(cited.get("type")))
+            yield from self._unknown.of("citation", string(cited.get("type")))
 
     def delta(self, index: object, delta: Json) -> Iterator[Event]:
         """More of a block. A delta of a block that was not begun begins it: some upstreams leave that out."""

@@ -115,11 +115,14 @@ class Engine:
         """Forget a client connection."""
         self._accepted.discard(client.id)
         if handler := self._handler_of(client):
-            for each in handler.layer.context.layers:
-                if isinstance(each, ShimHttpLayer):
-                    for server, layers in each.part_with_idle():
-                        self.spares.keep(handler, server, layers)
             closing.hang_up(handler)
+            self._keep_idle(handler)
+
+    def _keep_idle(self, handler: ConnectionHandler) -> None:
+        for each in handler.layer.context.layers:
+            if isinstance(each, ShimHttpLayer):
+                for server, layers in each.part_with_idle():
+                    self.spares.keep(handler, server, layers)
 
     def choose_layer(self, nextlayer: layer.NextLayer) -> None:
         """Answer the next_layer hook for reverse mode; any failure in here refuses the connection."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from addons.core.translate.events import Citation, Event, LeftOut, Stopped, StopReason, TextDelta
-from addons.core.wire.messages_blocks import MOST_LEFT_OUT
+from addons.core.wire.left_out import MOST_LEFT_OUT
 from tests.core.wire.messages_streams import closed, delta, end, opened, read, start, text
 
 
