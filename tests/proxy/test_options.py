@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import sys
 from pathlib import Path
 
 import pytest
 from mitmproxy import exceptions
 
 from addons.proxy.addon import CodexShim
-from addons.proxy.master import ListenOptions, ShimMaster, StartError
+from addons.proxy.master import ListenOptions, ShimMaster, StartError, run_master
 from addons.proxy.script import ScriptedShim
 from tests.proxy.surfaces import Home, running
 from tests.support.client import client
@@ -140,3 +141,21 @@ async def test_the_address_shown_is_one_that_the_gate_admits(
 
     await ShimMaster(ListenOptions(host, 0), ready, home.env).run()
     assert seen[0].startswith(shown)
+
+
+def test_no_thread_may_hold_the_event_loop_up_for_long(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intervals: list[float] = []
+    monkeypatch.setattr(sys, "setswitchinterval", intervals.append)
+    for lever in ("skip_type_checks", "keep_freed_memory"):
+        monkeypatch.setattr(f"addons.proxy.master.{lever}", lambda: None)
+    # without handlers of signals, which would stay behind
+    monkeypatch.setattr(ShimMaster, "run_until_signal", ShimMaster.run)
+    monkeypatch.setenv("HOME", str(home.folder))
+    monkeypatch.setenv("CODEX_SHIM_STATE_DIR", str(home.folder / "state"))
+
+    run_master(ListenOptions("127.0.0.1", 0), lambda master: master.shutdown())  # type: ignore[no-untyped-call]
+
+    assert intervals
+    assert intervals[0] <= 0.001 < sys.getswitchinterval()
