@@ -1,6 +1,7 @@
 """TLS and proxies on the way to an upstream: certificates are verified, and limits hold through a tunnel."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -116,7 +117,7 @@ async def tunnel(answer: bytes = Tunnel.answer) -> AsyncIterator[Tunnel]:
         await settle()
 
 
-async def test_turns_pass_through_an_outbound_proxy() -> None:
+async def test_turns_pass_through_an_outbound_proxy(caplog: pytest.LogCaptureFixture) -> None:
     async with tunnel() as between, upstream(turn) as up:
         via = Origin("http", "127.0.0.1", between.port)
         async with engine(to_ports(up.port), proxy_for=lambda _: via) as proxy:
@@ -125,6 +126,9 @@ async def test_turns_pass_through_an_outbound_proxy() -> None:
                     await c.post("/v1/responses", BODY)
                     assert (await c.response()).body == EVENT + DONE
             await within(between.closed)
+            await until(lambda: not proxy.layers)
+            assert len(proxy.engine.spares) == 0
+    assert [one for one in caplog.records if one.levelno >= logging.ERROR] == []
     assert [head.split(b"\r\n")[0] for head in between.heads] == [
         b"CONNECT 127.0.0.1:%d HTTP/1.1" % up.port
     ]
