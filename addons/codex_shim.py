@@ -1,17 +1,20 @@
-"""What `mitmdump -s` and `mitmweb -s` load. Classes live in the package: a script is no importable module.
+"""The script that `mitmdump -s` and `mitmweb -s` load. The classes are in the package: a script cannot be imported.
 
-Looks at mitmproxy's version before it loads what is built on its insides.
+Checks mitmproxy before it imports code that depends on mitmproxy's internals.
 """
 
-import sys
-
-from addons.proxy.engine.compat import IncompatibleMitmproxyError, require_known_mitmproxy
+from addons.proxy.engine.compat import (
+    IncompatibleMitmproxyError,
+    end_process,
+    explain_start_failure,
+    require_tested_mitmproxy,
+)
 
 try:
-    require_known_mitmproxy()
+    require_tested_mitmproxy()
+    with explain_start_failure():
+        from addons.proxy.script import ScriptedShim
 except IncompatibleMitmproxyError as error:
-    sys.exit(str(error))
-
-from addons.proxy.script import ScriptedShim
+    end_process(str(error))
 
 addons = [ScriptedShim()]

@@ -1,18 +1,25 @@
-"""Headers, and what of them travels on: the deny-lists of the routes that pass them through.
+"""Header lists: lookup, and what the routes that pass requests and answers through send on.
 
-Never does: add a secret, know a provider. Invariant: no header that carries a credential of the client, frames a
-message or belongs to one hop comes out of here, however its name is spelt.
+Never does: add a secret, know a provider. Invariant: `upstream_headers` returns only headers that Codex and the SDKs of
+OpenAI and Anthropic are known to send, and none that carries a credential of the client, frames a message or belongs to
+one hop, however its name is spelt.
 
-A deny-list and not an allow-list, because Codex sends more than one would list, and newer models break when one of
-its headers is missing.
+Newer models fail when a header of Codex is missing, and Codex adds new ones, so its families are allowed as a whole.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+
+from addons.core.secrets import is_credential_name
 
 Headers = tuple[tuple[bytes, bytes], ...]
 """In the sender's order and case."""
+
+TOKEN_HEADER = "x-codex-shim-token"  # noqa: S105  a header's name
+"""Carries the local token. A header of its own: Codex drops the user's login when Authorization is set."""
+TOKEN_HEADER_BYTES = TOKEN_HEADER.encode()
 
 CLIENT_CREDENTIALS: frozenset[bytes] = frozenset(
     {
@@ -23,17 +30,20 @@ CLIENT_CREDENTIALS: frozenset[bytes] = frozenset(
         b"proxy-authorization",
         b"sec-websocket-protocol",
         b"x-api-key",
-        b"x-codex-shim-token",
+        TOKEN_HEADER_BYTES,
         b"x-goog-api-key",
     }
 )
-"""The request headers that are taken off the client's request before a flow exists. Canonical names.
+"""Request headers that are removed from the client's request before its flow exists. Canonical names.
 
-Sec-WebSocket-Protocol is one: browsers put `openai-insecure-api-key.…` into it.
+Sec-WebSocket-Protocol is one of them: browsers send `openai-insecure-api-key.…` in it.
 """
 
-LABEL = b"<kept by codex-shim>"
-"""What stands in a flow where a credential stood. A client that sends it has it taken off like any other value."""
+REDACTION_LABEL = b"<kept by codex-shim>"
+"""Stands in a flow in place of a credential. A client that sends it itself gains nothing: it is removed like any value."""
+
+TARGET_LABEL = "kept-by-codex-shim"
+"""The label in a request target, where blanks and angle brackets are not allowed."""
 
 HOP_BY_HOP: frozenset[bytes] = frozenset(
     {
@@ -49,41 +59,107 @@ HOP_BY_HOP: frozenset[bytes] = frozenset(
         b"upgrade",
     }
 )
-"""RFC 9110, 7.6.1, and what older proxies send."""
+"""RFC 9110, 7.6.1, and the headers that older proxies send."""
 
-_NOT_UPSTREAM = HOP_BY_HOP | CLIENT_CREDENTIALS | {b"accept-encoding", b"content-length", b"host"}
+KNOWN_HEADERS: frozenset[bytes] = frozenset(
+    [b"accept", b"accept-language", b"anthropic-beta", b"anthropic-dangerous-direct-browser-access", b"anthropic-version", b"content-encoding", b"content-language", b"content-type", b"conversation-id", b"idempotency-key", b"originator", b"session-id", b"thread-id", b"traceparent", b"tracestate", b"user-agent", b"version", b"x-app", b"x-client-request-id", b"x-responses-lite"]
+)  # fmt: skip
+"""Request headers of Codex 0.133 to 0.171 and of the OpenAI and Anthropic SDKs, apart from their families. Canonical."""
+HEADER_FAMILIES = (
+    b"x-codex-",
+    b"x-openai-",
+    b"openai-",
+    b"x-oai-",
+    b"oai-",
+    b"x-stainless-",
+    b"x-responsesapi-",
+)
+"""Beginnings of the names that Codex and the SDKs add to."""
+NOT_CREDENTIALS = KNOWN_HEADERS | {
+    b"if-match", b"if-none-match", b"sec-websocket-extensions", b"sec-websocket-key", b"sec-websocket-version",
+}  # fmt: skip
+"""Headers whose values may be long and random without being credentials."""
+KNOWN_PARAMETERS = frozenset(
+    {"api-version", "beta", "client_version", "include", "include[]", "stream"}
+)
+"""Query parameters of Codex, Azure and the SDKs that a route which passes requests through sends on."""
+_PARAMETER_VALUE = re.compile(r"[\w.,:%-]{0,64}")
+
+_NOT_UPSTREAM = (
+    HOP_BY_HOP
+    | CLIENT_CREDENTIALS
+    | (NOT_CREDENTIALS - KNOWN_HEADERS)
+    | {b"accept-encoding", b"content-length", b"host", b"x-codex-shim-token"}
+)
 _NOT_DOWNSTREAM = HOP_BY_HOP
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def header(headers: Headers, name: bytes) -> bytes | None:
-    """Give the first value of a header (`name` in lower case), or None."""
-    return next((value for key, value in headers if key.lower() == name), None)
+    """Return the first value of a header (`name` in lower case), or None."""
+    for key, value in headers:
+        if key.lower() == name:
+            return value
+    return None
 
 
+def media_type(headers: Headers) -> bytes:
+    """Return the media type of a message: lower case, without parameters, empty when there is none."""
+    return (header(headers, b"content-type") or b"").partition(b";")[0].strip().lower()
+
+
+def is_html(headers: Headers) -> bool:
+    """Whether a message is an HTML page. APIs send none, so a gateway or a challenge page answered instead."""
+    return media_type(headers) == b"text/html"
+
+
+@lru_cache(256)
 def canonical(name: bytes) -> bytes:
-    """The form in which names are compared. Some servers take `_` for `-`, so we do too."""
+    """Return a header name in the form that is compared. Some servers treat `_` as `-`, so this does too."""
     return name.strip().lower().replace(b"_", b"-")
 
 
-def upstream_headers(headers: Headers) -> Headers:
-    """Give what a native upstream gets of the client's request headers, in order and case.
+@lru_cache(256)
+def is_known(name: bytes) -> bool:
+    """Whether Codex or an SDK is known to send a header of this canonical name, without a credential in it."""
+    if name in NOT_CREDENTIALS:
+        return True
+    return name.startswith(HEADER_FAMILIES) and not is_credential_name(name.decode("latin-1"))
 
-    `accept-encoding` becomes `identity`: closing events of ours cannot be put into a compressed stream.
+
+def upstream_headers(headers: Headers) -> Headers:
+    """Return the client's request headers that a native upstream receives, in order and case.
+
+    `accept-encoding` becomes `identity`: a closing event cannot be appended to a compressed stream.
     """
-    return (*_without(headers, _NOT_UPSTREAM), (b"accept-encoding", b"identity"))
+    passed = (
+        (name, value)
+        for name, value in _without(headers, _NOT_UPSTREAM)
+        if is_known(canonical(name)) and value != REDACTION_LABEL
+    )
+    return (*passed, (b"accept-encoding", b"identity"))
+
+
+def upstream_query(query: str) -> str:
+    """Return the part of a client's query that a native upstream receives: known parameters with plain values."""
+    pairs = (one.partition("=") for one in query.split("&"))
+    return "&".join(
+        f"{name}{equals}{value}"
+        for name, equals, value in pairs
+        if name in KNOWN_PARAMETERS and value != TARGET_LABEL and _PARAMETER_VALUE.fullmatch(value)
+    )
 
 
 def client_headers(headers: Headers) -> Headers:
-    """Give what the client gets of an upstream's response headers, in order and case."""
+    """Return the upstream's response headers that the client receives, in order and case."""
     return _without(headers, _NOT_DOWNSTREAM)
 
 
 def bad_header(headers: Headers) -> str | None:
-    """Name the first header that must not be written to a wire: an odd name, or a control character inside.
+    """Return the name of the first header that must not be sent, in printable form, or None.
 
-    The name comes back in printable form. A tab inside a value is allowed.
+    That is a header whose name is not a token, or whose value holds a control character other than a tab.
     """
     for name, value in headers:
         if not _NAME.fullmatch(name) or _CONTROL.search(value):

@@ -1,60 +1,105 @@
-"""The one table: slug → route. Built once from its sources, frozen, replaced as a whole when a source changes.
+"""The table of routes: slug → route. Built from its sources, frozen, and replaced as a whole when a source changes.
 
-Invariant: a request is resolved to a route exactly once, here; nothing downstream looks at the slug again.
+Invariant: a request is resolved to a route once, in this table. Nothing downstream looks at the slug again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from addons.core.turn import ClientRequest, Plan
 
 PlanMaker = Callable[[ClientRequest, "Route"], Plan]
+MakeEntry = Callable[[str], Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One slug and where its turns go."""
+    """One slug, and the provider and model that answer its turns."""
 
     slug: str
     display_name: str
     provider: str
-    """Who answers: `chatgpt`, `demo`, …; also the `owned_by` of GET /v1/models."""
+    """`chatgpt`, `demo`, …; also the `owned_by` of GET /v1/models."""
     model: str
-    """What the upstream is asked for."""
+    """The model that the upstream is asked for."""
     entry: Mapping[str, object]
-    """The catalog entry that Codex reads: for an account's slug the account's own, verbatim."""
+    """The catalog entry for the newest Codex. For a model of the account it is the account's own entry, unchanged."""
     make_plan: PlanMaker
-    hidden_because: str = ""
+    unavailable_reason: str = ""
     """Why the route is not offered, with the command to type; empty when it is live."""
+    make_entry: MakeEntry | None = None
+    """Makes the entry for a version of Codex; None if the entry is the same for all of them."""
+
+    def entry_for(self, client_version: str) -> Mapping[str, object]:
+        """Return the catalog entry for this version of Codex; an empty version is an unknown one."""
+        return self.make_entry(client_version) if self.make_entry else self.entry
 
     @property
     def live(self) -> bool:
-        """Whether a turn of this route can go anywhere."""
-        return not self.hidden_because
+        """Whether turns can use this route now."""
+        return not self.unavailable_reason
+
+    @property
+    def hidden(self) -> bool:
+        """Whether Codex does not offer the model to the user."""
+        return self.entry.get("visibility") in ("hide", "none")
 
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """Every route by slug, in catalog order, and the aliases that lead to them."""
+    """Every route by slug, in catalog order, and the aliases of slugs."""
 
     routes: Mapping[str, Route] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    own_aliases: Mapping[str, str] = field(default_factory=dict)
+    """Aliases that the user wrote. One with a live model wins over a route that is hidden or not live."""
+    helpers: str = ""
+    """The slug or alias of the model for Codex's helper calls; empty for none in particular."""
 
     @classmethod
-    def of(cls, routes: Iterable[Route], aliases: Mapping[str, str] | None = None) -> RouteTable:
+    def of(
+        cls,
+        routes: Iterable[Route],
+        aliases: Mapping[str, str] | None = None,
+        own_aliases: Mapping[str, str] | None = None,
+        helpers: str = "",
+    ) -> RouteTable:
         """Build the table. The first route of a slug wins."""
         table: dict[str, Route] = {}
         for route in routes:
             table.setdefault(route.slug, route)
-        return cls(table, dict(aliases or {}))
+        own = dict(own_aliases or {})
+        return cls(table, {**(aliases or {}), **own}, own, helpers)
 
     def resolve(self, slug: str) -> Route | None:
-        """Find the route of a slug or alias, live or not."""
-        return self.routes.get(slug) or self.routes.get(self.aliases.get(slug, ""))
+        """Return the route of a slug or alias, live or not."""
+        route = self.routes.get(slug)
+        if route is None:
+            return self.routes.get(self.aliases.get(slug, ""))
+        if slug in self.own_aliases and (route.hidden or not route.live):
+            named = self.routes.get(self.own_aliases[slug])
+            return named if named and named.live else route
+        return route
+
+    @property
+    def first_live(self) -> Route | None:
+        """The first route that is offered and not hidden; else the first that is offered."""
+        live = self.live
+        return next((route for route in live if not route.hidden), live[0] if live else None)
 
     @property
     def live(self) -> tuple[Route, ...]:
         """The routes that are offered, in catalog order."""
         return tuple(route for route in self.routes.values() if route.live)
+
+    def for_client(self, client_version: str) -> RouteTable:
+        """Return the table with the catalog entries for this version of Codex."""
+        routes = {
+            slug: replace(route, entry=route.entry_for(client_version), make_entry=None)
+            if route.make_entry
+            else route
+            for slug, route in self.routes.items()
+        }
+        return RouteTable(routes, self.aliases)

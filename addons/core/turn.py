@@ -1,60 +1,134 @@
-"""The small typed protocol between the engine, which moves bytes, and the providers, which decide.
+"""The contract between the engine, which moves bytes, and the plans, which decide.
 
-A turn is one client request. The engine asks the turn's `Plan` for a `Step`, carries it out, reports what happened
-and asks again, until the client has its answer. A plan holds the state of one turn and is pure but for the
-credential source handed to it; the engine knows no provider by name.
+A *turn* is one client request and its answer. The engine asks a `TurnRouter` for the turn's `Plan` and then runs a
+loop: it asks the plan for a `Step`, carries the step out, reports the result to the plan, and asks for the next one.
+
+    Step           the engine ...                                     then calls
+    Send           sends an upstream request                          on_head, or on_fault
+    Collect        reads the upstream's whole body                    on_body, or on_fault
+    Relay          streams the upstream's body to the client          nothing: the turn ends with the stream
+    StreamLocal    streams what a coroutine of this process writes    nothing: the turn ends with the stream
+    Answer         sends a complete answer                            nothing: the turn ends
+
+`Plan.start` gives the first step: Send, StreamLocal or Answer. Each `Send` is an *attempt*: it ends the attempt before
+it, and an event of an ended attempt never reaches the plan. `Relay` and `Collect` refer to the attempt whose head has
+just been reported, so they are legal only in the answer to `on_head`. The last three steps begin the client's answer;
+after that the plan is not called again, and a failure goes to the step's `Translator`, which writes the closing event
+of the stream.
+
+Nothing in here does I/O or reads a clock. A plan holds the state of one turn and is pure, apart from the credential
+source it was given. Invariant: the engine knows no provider, and a plan knows neither mitmproxy nor the client's
+connection.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import NoReturn, Protocol, runtime_checkable
 
-from addons.core.credential import Origin, Secret, SecretHeader
-from addons.core.headers import Headers, header
-from addons.core.record import TurnRecord
+from addons.core.headers import TOKEN_HEADER_BYTES, Headers, header
+from addons.core.secrets import Origin, Secret, SecretHeader
 from addons.core.usage import Usage
+
+MAX_NAME_LENGTH = 100
+"""Characters of a client's own text that a note keeps."""
+
+
+# The request --------------------------------------------------------------------------------------------------
+
+
+def printable(text: str) -> str:
+    """Return a client's own text in a form that a log line can hold: printable characters, bounded length."""
+    cut = text[:MAX_NAME_LENGTH]
+    return cut if cut.isprintable() else "".join(c if c.isprintable() else "?" for c in cut)
+
+
+def shim_path(target: str) -> str:
+    """Return the path of a request target without query and without the `/v1` that a base URL may hold."""
+    path = target.partition("?")[0]
+    return path.removeprefix("/v1") if path.startswith("/v1/") else path
+
+
+@dataclass(slots=True)
+class TurnNotes:
+    """Facts about a turn for its record. The router and the plan write them; no decision reads them."""
+
+    slug: str = ""
+    """The model that the client asked for."""
+    agent: str = ""
+    """Who made the call: `user`, `sub-agent`, or the kind of a helper call of Codex."""
+    row: str = ""
+    """The slug of the route that took the turn. It differs from `slug` for an alias; empty when no route took it."""
+    route: str = ""
+    """The name of the provider that answers; empty when none does."""
+    model: str = ""
+    """The model that the upstream is asked for."""
+    thread: str = ""
+    dropped: list[str] = field(default_factory=list)
+    """Parts of the request that were not sent upstream, and parts of the answer that were not sent to the client."""
+    repairs: list[str] = field(default_factory=list)
+    """Changes of the request after the upstream refused it, in the order of the attempts."""
+
+    def note_slug(self, slug: str, thread: bytes | None) -> None:
+        """Note the model and the thread that the client named, in printable form."""
+        self.slug = printable(slug)
+        self.thread = printable((thread or b"").decode("latin-1"))
+
+    def note_route(self, route: str, model: str) -> None:
+        """Note the provider and model of the turn. Called again when a fallback takes over."""
+        self.route, self.model = printable(route), printable(model)
 
 
 @dataclass(frozen=True, slots=True)
 class ClientRequest:
-    """What the flow holds once every hook has returned, and the client's credentials, which it does not hold."""
+    """The client's request as the flow holds it after the last hook, and its credentials, which no flow holds."""
 
     method: str
     path: str
     """Origin-form target, query included."""
     headers: Headers
-    """In the client's order and case; a label stands where a credential stood."""
+    """In the client's order and case; a redaction label stands in place of each credential."""
     body: bytes
     """As received: `content-encoding` still applies."""
     credentials: Mapping[bytes, Secret] = field(default_factory=dict)
     """Lower-case header name → the value that the client sent."""
     model: str = ""
-    """The model that the body names, once the front has read it: a slug or an alias."""
-    record: TurnRecord = field(default_factory=TurnRecord, compare=False, repr=False)
-    """What is noted of the turn. Whoever decides about it may write; nobody decides by what is written."""
+    """The slug or alias that the body names, once the router has read it."""
+    notes: TurnNotes = field(default_factory=TurnNotes, compare=False, repr=False)
 
     def header(self, name: bytes) -> bytes | None:
-        """Give the first value of a header (`name` in lower case), or None."""
+        """Return the first value of a header (`name` in lower case), or None."""
         return header(self.headers, name)
 
     @property
     def is_codex(self) -> bool:
-        """Whether a Codex client sent this: it names its originator or sends x-codex headers.
+        """Whether a Codex client sent the request: it has an `originator` or an `x-codex-…` header.
 
-        Our own token is no sign: an SDK that is allowed in sends it as well.
+        The local token's header does not count, because SDK clients send it too.
         """
-        names = {key.lower() for key, _ in self.headers} - {b"x-codex-shim-token"}
+        names = {key.lower() for key, _ in self.headers} - {TOKEN_HEADER_BYTES}
         return any(name == b"originator" or name.startswith(b"x-codex-") for name in names)
+
+    @property
+    def expects_stream(self) -> bool:
+        """Whether an error must be a failed stream: it is a turn of Codex, which retries on an HTTP status.
+
+        The other endpoints that Codex calls answer JSON, and their errors have a status.
+        """
+        return self.is_codex and shim_path(self.path).startswith("/responses")
+
+
+# Requests to upstreams, and what comes back ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class WireRequest:
-    """What one attempt sends. It is part of no flow; its secrets are revealed in the engine's last step.
+class UpstreamRequest:
+    """The request that one attempt sends. It is never part of a flow.
 
-    `headers` hold neither host, content-length nor any secret: the engine adds these.
+    `headers` hold no host, no content-length and no secret: the engine adds them when it writes the request.
     """
 
     origin: Origin
@@ -63,40 +137,46 @@ class WireRequest:
     headers: Headers
     body: bytes
     secrets: tuple[SecretHeader, ...] = ()
+    body_secrets: tuple[Secret, ...] = ()
+    """Credentials in the body, which a row adds. They are sent as they are, and masked where the request is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Status line and headers of a response. Framing headers are the engine's affair."""
+    """Status and headers of a response. The engine adds and removes framing headers."""
 
     status: int
     headers: Headers = ()
+    seconds: float = field(default=0.0, compare=False)
+    """The time from sending the request to receiving the head. 0 for a head that no upstream sent."""
 
     def header(self, name: bytes) -> bytes | None:
-        """Give the first value of a header (`name` in lower case), or None."""
+        """Return the first value of a header (`name` in lower case), or None."""
         return header(self.headers, name)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole local answer."""
+    """A complete response made in this process."""
 
     head: Head
     body: bytes
 
 
 class FaultKind(StrEnum):
-    """What can go wrong on the way to, or at, an upstream; and what can end a turn on our side."""
+    """A failure on the way to an upstream or at it, or an event of this process that ends a turn."""
 
     CONNECT = "connect"
     TLS = "tls"
     RESET = "reset"
     """The connection ended before the response head."""
     PROTOCOL = "protocol"
-    """The upstream's bytes are not the HTTP that they should be."""
+    """The upstream did not send valid HTTP."""
     CUT = "cut"
     """The connection ended inside the response body."""
     STALL = "stall"
+    UNREAD = "unread"
+    """The client did not read its answer."""
     KILLED = "killed"
     SHUTDOWN = "shutdown"
     INTERNAL = "internal"
@@ -104,67 +184,98 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that went wrong. `detail` is our own safe text: never raw bytes of a head, never a secret."""
+    """One failure. `detail` is safe to show: written by this program, never bytes of a head, never a secret."""
 
     kind: FaultKind
     detail: str
     origin: Origin | None = None
-    reused: bool = False
-    """The connection had served an earlier turn: the upstream may just have closed it while it was idle."""
+
+
+# Streams --------------------------------------------------------------------------------------------------------
 
 
 class Translator(Protocol):
-    """Upstream bytes in, client bytes out, for one stream. Total: no input makes it raise."""
+    """Translates one stream: upstream bytes in, client bytes out. Total: no input makes it raise."""
 
     @property
     def terminal(self) -> bool:
-        """Whether the client has been given its terminal event."""
+        """Whether the client's terminal event has been written."""
 
     def feed(self, data: bytes) -> bytes:
-        """Translate what one network read brought. May be empty."""
+        """Translate the bytes of one network read. The result may be empty."""
 
     def finish(self) -> bytes:
-        """The upstream ended its body cleanly: give what is missing, a failure if no terminal event came."""
+        """End the stream after a complete body. Without a terminal event so far, the result is a failure event."""
 
     def fail(self, fault: Fault) -> bytes:
-        """The stream ends here: give the closing event, or nothing when the terminal event was given."""
+        """End the stream after a fault: return the closing event, or nothing after a terminal event."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a stream, or a whole answer, came to."""
+class StreamSummary:
+    """The facts about a finished stream or a complete answer that the record keeps."""
 
     terminal: str = ""
-    """The type of the terminal event; empty when none came."""
+    """The type of the terminal event; empty when there was none."""
     error: str = ""
-    """The code of the error that the client was told."""
+    """The error code that the client received."""
     usage: Usage | None = None
     rate_limits: Mapping[str, object] | None = None
 
 
 @runtime_checkable
-class Reports(Protocol):
-    """A translator that knows what its stream came to. Asked once, when the turn has ended."""
+class Summarizes(Protocol):
+    """A translator that can summarize its stream."""
 
-    def report(self) -> Report:
-        """Sum up what was seen so far."""
+    def summarize(self) -> StreamSummary:
+        """Summarize the stream so far. Called once, at the end of the turn."""
+
+
+@runtime_checkable
+class QuotesUpstream(Protocol):
+    """A translator that knows which text of its output comes from the upstream. All else is the product's own."""
+
+    def take_quotes(self) -> str:
+        """Return what was quoted since the last call."""
+
+
+@runtime_checkable
+class AwaitsEnd(Protocol):
+    """A translator that knows when its upstream's answer is complete although its stream goes on."""
+
+    @property
+    def awaits_end(self) -> bool:
+        """Whether the answer is complete, and only usage and the end of the body may follow."""
 
 
 class Sink(Protocol):
-    """Where a synthetic origin writes. The bytes pass the turn's translator like those of an upstream."""
+    """Takes the bytes of a local source. They pass through the turn's translator like those of an upstream."""
 
     async def write(self, data: bytes) -> None:
-        """Queue bytes for the client; waits while the client is slow. Raises CancelledError when it left."""
+        """Queue bytes for the client; wait while the client is slow. Raise CancelledError once it has left."""
 
 
-SyntheticOrigin = Callable[[Sink], Awaitable[None]]
+LocalSource = Callable[[Sink], Awaitable[None]]
+"""Writes the body of a stream that has no upstream. The engine cancels it when the client leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedInput:
+    """The input of a local program, recorded and shown like an upstream request."""
+
+    program: str
+    """The command line, for the views and the access log."""
+    body: bytes
+
+
+# Steps ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Try this upstream, after `delay` seconds. Ends the attempt before it, whose late bytes find nobody."""
+    """Send this request after `delay` seconds. Ends the attempt before it."""
 
-    wire: WireRequest
+    request: UpstreamRequest
     delay: float = 0.0
 
 
@@ -175,63 +286,93 @@ class Relay:
     head: Head
     translator: Translator
     opening: bytes = b""
-    """What the client is given at once, before the upstream's first byte."""
+    """Sent to the client at once, before the upstream's first byte."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collect:
-    """Read the upstream's whole body, at most `limit` bytes of it, then ask `Plan.on_body`."""
+    """Read the upstream's body, at most `limit` bytes of it, then call `Plan.on_body`."""
 
     limit: int
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Give the client this whole answer."""
+    """Send the client this complete answer."""
 
     reply: Reply
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a program of this machine is asked: kept of it is what is kept of a wire request, and shown in its place."""
-
-    program: str
-    """Its name, in words. The access log shows it."""
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Synthesize:
-    """Begin the client's answer with this head and stream what the origin writes through the translator."""
+class StreamLocal:
+    """Begin the client's answer with this head and stream what the source writes through the translator."""
 
     head: Head
-    origin: SyntheticOrigin
+    source: LocalSource
     translator: Translator
-    asked: Asked | None = None
+    captured_input: CapturedInput | None = None
 
 
-Step = Send | Relay | Collect | Answer | Synthesize
+Step = Send | Relay | Collect | Answer | StreamLocal
+
+
+# Plans ----------------------------------------------------------------------------------------------------------
 
 
 class Plan(Protocol):
-    """The decisions of one turn. `Relay`, `Collect` may only be given while an upstream's head is at hand."""
+    """The decisions of one turn. Every method is total: a problem becomes an Answer, never an exception."""
 
     def start(self) -> Step:
-        """Give the first step: Send, Answer or Synthesize."""
+        """Return the first step: Send, StreamLocal or Answer."""
 
     def on_head(self, head: Head) -> Step:
-        """The upstream answered: any step but Synthesize."""
+        """Decide about the upstream's response head: any step."""
 
     def on_body(self, head: Head, body: bytes) -> Step:
-        """The collected body is here (cut at the limit): Send or Answer."""
+        """Decide about the collected body, which is cut at the limit: Send or Answer.
+
+        Before the body has ended, also Relay: all of the body goes through the translator, from its first byte on.
+        """
 
     def on_fault(self, fault: Fault) -> Step:
-        """An attempt failed before the client was given anything: Send, or Answer when nothing is left to try."""
+        """Decide after an attempt that failed before the client's answer began: Send, StreamLocal or Answer."""
 
 
-class Front(Protocol):
-    """What stands behind the engine: it makes a plan of each admitted request."""
+class LocalPlan(ABC):
+    """Base of the plans that ask no upstream: `start` gives the only step, a StreamLocal or an Answer."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def start(self) -> StreamLocal | Answer:
+        """Return the only step."""
+
+    def on_head(self, head: Head) -> NoReturn:
+        """Raise AssertionError: no upstream was asked."""
+        raise AssertionError(head)
+
+    def on_body(self, head: Head, body: bytes) -> NoReturn:
+        """Raise AssertionError: no upstream was asked."""
+        raise AssertionError(head, body)
+
+    def on_fault(self, fault: Fault) -> NoReturn:
+        """Raise AssertionError: no upstream was asked."""
+        raise AssertionError(fault)
+
+
+@dataclass(frozen=True, slots=True)
+class OneStepPlan(LocalPlan):
+    """A local plan whose step is known when the plan is made."""
+
+    step: StreamLocal | Answer
+
+    def start(self) -> StreamLocal | Answer:
+        """Return the step."""
+        return self.step
+
+
+class TurnRouter(Protocol):
+    """Makes the plan of each admitted request. The engine has one; `addons.core.server.router` implements it."""
 
     def plan(self, request: ClientRequest) -> Plan:
-        """Decide what becomes of a request. Total: a bad request gets a plan that answers so."""
+        """Make the plan of a request. Total: the plan of a bad request answers with an error."""

@@ -1,22 +1,22 @@
-"""What a turn used: tokens, in the form of the Responses API.
+"""The token usage of a turn, in the terms of the Responses API. The counts of every protocol become one `Usage`.
 
-Every protocol's own counts become one of these. Never does: guess a count that nobody told. Invariant: what is written
-is an integer that JSON's readers take, and both detail objects are there.
+Never does: estimate a missing count. Invariant: written counts are integers that every JSON reader can hold, and both
+detail objects are present.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from addons.core.values import integer, obj
+from addons.core.json_values import as_int, as_object
 
-MOST_TOKENS = 2**53 - 1
-"""The largest count that is written: a nonsensical one must not break the event that ends the turn."""
+MAX_TOKENS = 2**53 - 1
+"""The largest count that is written. An absurd count must not break the event that ends the turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one turn. Cached and cache-written ones are part of the input, reasoning ones of the output."""
+    """Tokens of one turn. Cached and cache-written tokens are part of the input, reasoning tokens of the output."""
 
     input_tokens: int
     cached_tokens: int
@@ -24,32 +24,30 @@ class Usage:
     reasoning_tokens: int
     total_tokens: int
     cache_written_tokens: int = 0
-    """Part of the input; only providers that charge for it tell."""
+    """Part of the input. Reported only by providers that charge for it."""
 
     @classmethod
     def of(cls, value: object) -> Usage | None:
-        """Read a `usage` object of the wire. None unless its three sums are integers."""
-        usage = obj(value)
-        sums = [
-            integer(usage.get(key)) for key in ("input_tokens", "output_tokens", "total_tokens")
-        ]
+        """Read the `usage` object of a response. None unless its three sums are integers."""
+        usage = as_object(value)
+        sums = [as_int(usage.get(key)) for key in ("input_tokens", "output_tokens", "total_tokens")]
         if None in sums:
             return None
-        inside = obj(usage.get("input_tokens_details"))
+        inside = as_object(usage.get("input_tokens_details"))
         cached, written = inside.get("cached_tokens"), inside.get("cache_write_tokens")
-        reasoning = obj(usage.get("output_tokens_details")).get("reasoning_tokens")
+        reasoning = as_object(usage.get("output_tokens_details")).get("reasoning_tokens")
         tokens_in, tokens_out, total = (number or 0 for number in sums)
         return cls(
             tokens_in,
-            integer(cached) or 0,
+            as_int(cached) or 0,
             tokens_out,
-            integer(reasoning) or 0,
+            as_int(reasoning) or 0,
             total,
-            integer(written) or 0,
+            as_int(written) or 0,
         )
 
     def plain(self) -> dict[str, int]:
-        """As plain data, under short names."""
+        """Return the counts as plain data, under short names."""
         return {
             "input": _written(self.input_tokens),
             "cached": _written(self.cached_tokens),
@@ -58,8 +56,8 @@ class Usage:
             "reasoning": _written(self.reasoning_tokens),
         }
 
-    def wire(self) -> dict[str, object]:
-        """The `usage` object of a response: clients validate that both detail objects are there."""
+    def to_response(self) -> dict[str, object]:
+        """Return the `usage` object of a response. Clients require both detail objects."""
         return {
             "input_tokens": _written(self.input_tokens),
             "input_tokens_details": {
@@ -73,4 +71,4 @@ class Usage:
 
 
 def _written(count: int) -> int:
-    return min(count, MOST_TOKENS)
+    return min(count, MAX_TOKENS)

@@ -1,1 +1,1 @@
-"""Cursor's models through the `cursor-agent` CLI: everything about it that is pure."""
+"""Cursor's models through the `cursor-agent` CLI: the pure part, without processes and files."""

@@ -1,11 +1,11 @@
-"""The catalog entries of Cursor's models, and the policy in words: what Cursor may do on this machine.
+"""The catalog entries of Cursor's models, and a sentence that describes what Cursor may do on this machine.
 
-Invariant: what is said here is what `command.turn_command` asks for.
+Invariant: the sentence matches the flags that `command.turn_command` passes.
 """
 
 from __future__ import annotations
 
-from addons.core.catalog import Entry
+from addons.core.codex.catalog import Entry
 from addons.core.cursor.settings import CursorSettings
 
 SLUG, FAST_SLUG = "composer-2-5", "composer-2-5-fast"
@@ -14,30 +14,30 @@ ALIASES = {"composer-2.5": SLUG, "composer-2.5-fast": FAST_SLUG}
 CONTEXT_TOKENS = 200_000
 COMPACT_TOKENS = 160_000
 PRIORITY = 15
-"""Behind the account's own models, before the rows of models.json."""
+"""After the account's own models and before the rows of models.json."""
 
 
-def policy(settings: CursorSettings) -> str:
-    """What a turn may do, in one sentence."""
+def describe_policy(settings: CursorSettings) -> str:
+    """Return one sentence that says what a turn may do."""
     if settings.tools == "codex":
-        return "Codex's tools act, under Codex's sandbox and approvals; Cursor only reads and speaks (ask mode)."
+        return "Codex's tools act, under Codex's sandbox and approvals; Cursor only reads and answers (ask mode)."
     if settings.mode != "agent":
-        return f"Cursor only reads and speaks ({settings.mode} mode)."
+        return f"Cursor only reads and answers ({settings.mode} mode)."
     shell = (
-        "runs every command that it is not denied"
+        "runs every shell command that Cursor does not deny"
         if settings.force
-        else "is refused shell commands that you have not allowed in Cursor"
+        else "runs only the shell commands that you have allowed in Cursor"
     )
-    return f"Cursor's own tools act, outside of Codex's sandbox and approvals: it reads and edits files, and {shell}."
+    return f"Cursor's own tools act, outside Codex's sandbox and approvals: Cursor reads and edits files, and {shell}."
 
 
 def cursor_entry(slug: str, settings: CursorSettings) -> Entry:
-    """The entry of one model."""
+    """Return the catalog entry of one model."""
     uses_codex_tools = settings.tools == "codex"
     return {
         "slug": slug,
         "display_name": NAMES[slug],
-        "description": f"Cursor's model through your own cursor-agent login. {policy(settings)}",
+        "description": f"Cursor's model through your own cursor-agent login. {describe_policy(settings)}",
         "default_reasoning_level": None,
         "supported_reasoning_levels": [],
         "shell_type": "shell_command" if uses_codex_tools else "disabled",

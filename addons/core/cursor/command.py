@@ -1,7 +1,7 @@
-"""How cursor-agent is started: its arguments, and the environment that it is given.
+"""The command line and the environment of a cursor-agent child.
 
 Source: cursor-agent of August 2026. Never does: put a prompt or a key on a command line. Invariant: no variable that
-holds a key of Cursor's reaches a child, so a turn is the login's or it fails.
+holds a Cursor key reaches a child, so a turn is billed to the login or it fails.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from addons.core.cursor.settings import CursorSettings
-from addons.core.key_places import looks_secret
+from addons.core.secrets import looks_secret
 
-KEYS = frozenset({"CURSOR_API_KEY", "CURSOR_AUTH_TOKEN"})
-OUR_PREFIX = "CODEX_SHIM_"
-PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
-_PASS = re.compile(r"PASS(?:WD|PHRASE)?$|_KEYS$", re.IGNORECASE)
-CALM = {"NO_OPEN_BROWSER": "1", "NO_COLOR": "1"}
-"""A turn must neither open a browser to log in, nor colour what it says."""
-STATUS: tuple[tuple[str, ...], ...] = (("status", "--format", "json"), ("status",))
-"""How the login is asked for. Older versions know the second form only."""
+KEY_VARIABLES = frozenset({"CURSOR_API_KEY", "CURSOR_AUTH_TOKEN"})
+SHIM_PREFIX = "CODEX_SHIM_"
+PROXY_VARIABLES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
+_PASSWORD_NAME = re.compile(r"PASS(?:WD|PHRASE)?$|_KEYS$", re.IGNORECASE)
+OVERRIDES = {"NO_OPEN_BROWSER": "1", "NO_COLOR": "1"}
+"""A turn must not open a browser to log in, and must not colour its output."""
+STATUS_COMMANDS: tuple[tuple[str, ...], ...] = (("status", "--format", "json"), ("status",))
+"""The commands that print the login status. Older versions know only the second form."""
 
 
 def turn_command(binary: str, model: str, workspace: str, settings: CursorSettings) -> list[str]:
-    """The command of one turn. The prompt goes to its stdin, where no list of processes shows it."""
+    """Return the command of one turn. The prompt goes to its stdin, where `ps` does not show it."""
     command = [
         binary,
         "--print",
@@ -48,32 +48,32 @@ def turn_command(binary: str, model: str, workspace: str, settings: CursorSettin
 def child_env(
     env: Mapping[str, str],
     own_ports: Iterable[int],
-    wanted: Collection[str] = (),
+    allowed: Collection[str] = (),
     hidden: Collection[str] = (),
 ) -> dict[str, str]:
-    """The user's environment without keys of anybody, our own variables, and a proxy that is us.
+    """Return the user's environment without secrets, CODEX_SHIM_ variables, and proxies that point at the shim.
 
-    What a child may run can read all of it. `wanted` are variables that the user lets it have although they look like
-    keys, `hidden` are those that hold keys of ours and do not look so.
+    Every command that a child runs can read this environment. `allowed` names variables that look like keys and are
+    passed because the user lists them. `hidden` names variables that hold keys but do not look like it.
     """
     ports = frozenset(own_ports)
-    kept = {
+    passed = {
         name: value
         for name, value in env.items()
-        if not _holds_key(name, wanted, hidden)
-        and not name.startswith(OUR_PREFIX)
-        and not (name.lower() in PROXIES and _is_ours(value, ports))
+        if not _holds_key(name, allowed, hidden)
+        and not name.startswith(SHIM_PREFIX)
+        and not (name.lower() in PROXY_VARIABLES and _is_own_proxy(value, ports))
     }
-    return {**kept, **CALM}
+    return {**passed, **OVERRIDES}
 
 
-def _holds_key(name: str, wanted: Collection[str], hidden: Collection[str]) -> bool:
-    if name in KEYS or name in hidden:
+def _holds_key(name: str, allowed: Collection[str], hidden: Collection[str]) -> bool:
+    if name in KEY_VARIABLES or name in hidden:
         return True
-    return name not in wanted and (looks_secret(name) or _PASS.search(name) is not None)
+    return name not in allowed and (looks_secret(name) or _PASSWORD_NAME.search(name) is not None)
 
 
-def _is_ours(proxy: str, ports: frozenset[int]) -> bool:
+def _is_own_proxy(proxy: str, ports: frozenset[int]) -> bool:
     address = urlsplit(proxy if "://" in proxy else f"//{proxy}")
     try:
         port = address.port

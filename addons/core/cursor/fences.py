@@ -1,9 +1,8 @@
-"""Fences between the parts of a prompt, and the clipping of what is too long.
+"""Fences between the parts of a prompt, and the clipping of text that is too long.
 
-Invariant: no text inside a part, whoever wrote it, can look like a fence of the same request: fences carry a mark that
-nobody outside can know, and a text loses every copy of it. The mark of a conversation is that of its extension, for
-what Cursor has cached of a prompt is found again only by the same bytes. A clipped text is never longer than its limit
-and says what is missing.
+Invariant: text inside a part cannot imitate a fence of the same request. Each fence carries a secret mark, and every
+copy of the mark is removed from the text. A conversation and its extensions share one mark, because Cursor's prompt
+cache matches only identical bytes. A clipped text is never longer than its limit and says how much is missing.
 """
 
 from __future__ import annotations
@@ -12,53 +11,53 @@ import hashlib
 import re
 from collections.abc import Callable
 
-_ODD = re.compile(r"[^\w.:-]+")
-LONGEST_LABEL = 60
+_UNSAFE = re.compile(r"[^\w.:-]+")
+MAX_LABEL_LENGTH = 60
 HEAD_SHARE = 0.6
-"""How much of what is kept of a long text is its beginning."""
+"""The share of a clipped text that comes from its beginning."""
 
 
 class Fences:
-    """Writes the parts of one prompt. `mark` is one that `Marks` has made."""
+    """Writes the parts of one prompt. `mark` comes from `Marks`."""
 
     def __init__(self, mark: str) -> None:
         self.mark = mark
 
     def part(self, role: str, text: str, *labels: str) -> str:
-        """One part between its fences. Labels are the client's: they stay on their line."""
+        """Return one part between its fences. Labels come from the client and cannot leave their line."""
         head = " ".join((role, *(plain_label(label) for label in labels)))
-        return f"<<<{self.mark} {head}>>>\n{self.inside(text)}\n<<<{self.mark} end>>>\n"
+        return f"<<<{self.mark} {head}>>>\n{self.without_mark(text)}\n<<<{self.mark} end>>>\n"
 
-    def inside(self, text: str) -> str:
-        """The text without the mark."""
+    def without_mark(self, text: str) -> str:
+        """Return the text without any copy of the mark."""
         while self.mark in text:
             text = text.replace(self.mark, "")
         return text
 
 
 class Marks:
-    """Makes the marks of conversations, out of a secret of this process and the words that a conversation begins with."""
+    """Derives the mark of a conversation from a per-process secret and the conversation's first text."""
 
     __slots__ = ("_secret",)
 
     def __init__(self) -> None:
         self._secret = ""
 
-    def of(self, beginning: str, random: Callable[[], str]) -> str:
-        """The mark of a conversation that begins like this. `random` is asked once."""
+    def mark_for(self, prefix: str, random: Callable[[], str]) -> str:
+        """Return the mark of a conversation that begins with `prefix`. `random` is called once per process."""
         self._secret = self._secret or random()
         secret = hashlib.sha256(self._secret.encode()).digest()
-        words = beginning.encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(words, digest_size=10, key=secret).hexdigest()
+        data = prefix.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(data, digest_size=10, key=secret).hexdigest()
 
 
 def plain_label(label: str) -> str:
-    """A name or an id as one word: call ids with line feeds in them exist."""
-    return _ODD.sub("_", label)[:LONGEST_LABEL]
+    """Return a name or an id as one word. Call ids with line feeds exist."""
+    return _UNSAFE.sub("_", label)[:MAX_LABEL_LENGTH]
 
 
 def clip(text: str, limit: int) -> str:
-    """Leave out the middle of a text of more than `limit` bytes, and say so there."""
+    """Return a text of at most `limit` bytes, with a note in place of the omitted middle."""
     raw = text.encode("utf-8", "replace")
     if len(raw) <= limit:
         return text

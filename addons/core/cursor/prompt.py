@@ -1,8 +1,8 @@
-"""One prompt out of a whole conversation: cursor-agent takes text, starts a new chat each turn, and knows no roles.
+"""Renders a whole conversation as one prompt: cursor-agent takes text, starts a new chat each turn, and knows no roles.
 
-Never does: pass on reasoning, encrypted content or a picture. Invariant: parts stand in the order of the conversation
-between fences that no text can forge, the newest last; the prompt never passes its cap, and says what it left out. While
-nothing is left out, all that stands before the closing words is a prefix of the prompt of the conversation's extension.
+Never does: forward reasoning, encrypted content or an image. Invariant: parts keep the order of the conversation, newest
+last, between fences that no text can forge; the prompt never exceeds its limit, and says what it omits. While nothing is
+omitted, everything before the closing is a prefix of the prompt of the conversation's extension.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import orjson
 from addons.core.cursor import tool_prompt
 from addons.core.cursor.fences import Fences, clip
 from addons.core.cursor.settings import CursorSettings
-from addons.core.cursor.tool_form import by_wire_name, shown_call
-from addons.core.translate.conversation import (
+from addons.core.cursor.tool_form import render_call, tools_by_name
+from addons.core.protocols.canonical.conversation import (
     Assistant,
     Call,
     Conversation,
@@ -34,9 +34,9 @@ from addons.core.translate.conversation import (
 OUTPUT_BYTES = 40_000
 ARGUMENT_BYTES = 16_000
 SYSTEM_SHARE = 3
-"""One part in so many of the cap is what instructions may take."""
+"""Instructions may take at most the limit divided by this."""
 TOOL_SHARE = 2
-"""One part in so many of it is what the description of Codex's tools may take."""
+"""The description of Codex's tools may take at most the limit divided by this."""
 FORMAT_SHARE = 8
 ROOM_FOR_NOTES = 600
 SHOWN_URL = 100
@@ -57,7 +57,7 @@ READS = (
     "You may look at the folder {workspace} with your own read-only tools, and change nothing. Tools that the "
     "conversation names, such as exec_command or apply_patch, belong to Codex: you cannot call them."
 )
-SPEAKS = "The folder of the conversation is {workspace}."
+TEXT_ONLY = "The folder of the conversation is {workspace}."
 FORM = "Answer with {form}, and nothing else: no fence, no words around it.\n"
 FINAL_FORM = (
     "When you call no tool, answer with {form}, and nothing else: no fence, no words around it.\n"
@@ -66,10 +66,10 @@ FINAL_FORM = (
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What goes to a child's stdin. `cut` says what was left out, in words for the user; empty for nothing."""
+    """The text for a child's stdin. `omitted` says what was left out, for the user; empty for nothing."""
 
     data: bytes
-    cut: str = ""
+    omitted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +85,27 @@ class _Written:
 def write_prompt(
     conversation: Conversation, settings: CursorSettings, workspace: str, mark: str, key: str = ""
 ) -> Prompt:
-    """Write it. `mark` fences the parts; `key`, which is new in each request, opens the calls of Codex's tools."""
-    writer = _Writer(Fences(mark), settings, by_wire_name(conversation.tools))
-    opening, left_out = writer.opening(conversation, workspace)
+    """Return the prompt. `mark` fences the parts; `key`, new in each request, opens the calls of Codex's tools."""
+    writer = _Writer(Fences(mark), settings, tools_by_name(conversation.tools))
+    opening, omitted_tools = writer.opening(conversation, workspace)
     closing = writer.closing(conversation, key)
     room = settings.prompt_bytes - _size(opening) - _size(closing) - ROOM_FOR_NOTES
     parts = [part for item in conversation.items for part in writer.parts(item)]
-    kept, cut = _fitted(parts, max(room, ROOM_FOR_NOTES), writer.fences)
+    kept, omitted = _fitted(parts, max(room, ROOM_FOR_NOTES), writer.fences)
     text = "".join((opening, *kept, closing))
-    return Prompt(text.encode("utf-8", "replace"), "; ".join(filter(None, (left_out, cut))))
+    return Prompt(
+        text.encode("utf-8", "replace"), "; ".join(filter(None, (omitted_tools, omitted)))
+    )
 
 
-def beginning_of(conversation: Conversation) -> str:
-    """The words that a conversation has in common with its extensions and with few others, for its mark."""
-    words: list[str] = []
+def conversation_prefix(conversation: Conversation) -> str:
+    """Return the text that a conversation shares with its extensions and with few others, for its mark."""
+    texts: list[str] = []
     for item in conversation.items:
         if isinstance(item, User):
-            return "\n".join((*words, words_of(item.parts)))
-        words += [item.text] if isinstance(item, System | Assistant) else []
-    return "\n".join(words[:1])
+            return "\n".join((*texts, render_parts(item.parts)))
+        texts += [item.text] if isinstance(item, System | Assistant) else []
+    return "\n".join(texts[:1])
 
 
 @dataclass(slots=True)
@@ -113,57 +115,58 @@ class _Writer:
     tools: Mapping[str, Tool]
 
     @property
-    def speaks(self) -> bool:
-        """Whether Codex's tools act, so that Cursor only speaks."""
+    def is_text_only(self) -> bool:
+        """Whether only Codex's tools act, so that Cursor contributes text alone."""
         return self.settings.tools == "codex"
 
     def opening(self, conversation: Conversation, workspace: str) -> tuple[str, str]:
-        """What comes before the items, and what had to be left out of it."""
-        act = ACTS if self.settings.mode == "agent" else READS
-        role = (SPEAKS if self.speaks else act).format(workspace=workspace)
-        told = PREAMBLE.format(mark=self.fences.mark, role=role) + "\n"
-        if not self.speaks or not conversation.tools:
-            return told, ""
-        offer = tool_prompt.offer(conversation.tools, self.settings.prompt_bytes // TOOL_SHARE)
-        left_out = f"left out {len(offer.left_out)} tools, for which there was no room"
-        part = self.fences.part("tools", offer.text)
-        return f"{told}{tool_prompt.RULES}\n{part}", left_out if offer.left_out else ""
+        """Return the text before the items, and a note on the tools that it omits."""
+        own_role = ACTS if self.settings.mode == "agent" else READS
+        role = (TEXT_ONLY if self.is_text_only else own_role).format(workspace=workspace)
+        preamble = PREAMBLE.format(mark=self.fences.mark, role=role) + "\n"
+        if not self.is_text_only or not conversation.tools:
+            return preamble, ""
+        limit = self.settings.prompt_bytes // TOOL_SHARE
+        described = tool_prompt.describe_tools(conversation.tools, limit)
+        note = f"left out {len(described.omitted)} tools, for which there was no room"
+        part = self.fences.part("tools", described.text)
+        return f"{preamble}{tool_prompt.RULES}\n{part}", note if described.omitted else ""
 
     def closing(self, conversation: Conversation, key: str) -> str:
-        """What comes behind the items: all that may be another thing in each request."""
-        calls = tool_prompt.closing(conversation, key) if self.speaks else ""
+        """Return the text after the items: everything that may differ between two requests of a conversation."""
+        calls = tool_prompt.closing(conversation, key) if self.is_text_only else ""
         may_call = bool(calls) and conversation.choice.mode != "none"
-        words = FINAL_FORM if may_call else FORM
+        sentence = FINAL_FORM if may_call else FORM
         form = _form(conversation.text_format, self.settings.prompt_bytes // FORMAT_SHARE)
-        return calls + (words.format(form=form) if form else "")
+        return calls + (sentence.format(form=form) if form else "")
 
     def parts(self, item: Item) -> Iterator[_Written]:
-        """What one item becomes; nothing for reasoning."""
+        """Yield the parts of one item; none for reasoning."""
         part = self.fences.part
         match item:
             case System(text):
                 yield _Written(part("system", text), is_system=True)
             case User(shown):
-                yield _Written(part("user", words_of(shown)), is_system=False)
+                yield _Written(part("user", render_parts(shown)), is_system=False)
             case Assistant(text):
                 yield _Written(part("assistant", text), is_system=False)
-                if self.speaks and (line := tool_prompt.correction(text, self.tools)):
+                if self.is_text_only and (line := tool_prompt.correction(text, self.tools)):
                     yield _Written(part("bridge", line), is_system=False)
             case Call(call_id, name, arguments):
                 body = clip(arguments, ARGUMENT_BYTES)
-                body = shown_call(item, body) if self.speaks else body
+                body = render_call(item, body) if self.is_text_only else body
                 yield _Written(part("tool call", body, name, call_id), is_system=False)
             case Output(call_id, shown):
-                output = clip(words_of(shown), OUTPUT_BYTES)
+                output = clip(render_parts(shown), OUTPUT_BYTES)
                 yield _Written(part("tool output", output, call_id), is_system=False)
 
 
-def words_of(parts: Sequence[Part]) -> str:
-    """Text as it is, pictures by name."""
-    return "\n".join(_words(part) for part in parts)
+def render_parts(parts: Sequence[Part]) -> str:
+    """Return text unchanged and images by name."""
+    return "\n".join(_render(part) for part in parts)
 
 
-def _words(part: Part) -> str:
+def _render(part: Part) -> str:
     match part:
         case Text(text):
             return text
@@ -187,7 +190,7 @@ def _form(form: TextFormat | None, limit: int) -> str:
 
 
 def _fitted(parts: list[_Written], room: int, fences: Fences) -> tuple[list[str], str]:
-    """The parts that fit: instructions, and of the rest the newest. The oldest are left out first."""
+    """Return the parts that fit, and a note on the others. Instructions stay; of the rest the oldest go first."""
     if sum(part.size for part in parts) <= room:
         return [part.text for part in parts], ""
     first = next((at for at, part in enumerate(parts) if not part.is_system), len(parts))
@@ -202,13 +205,15 @@ def _fitted(parts: list[_Written], room: int, fences: Fences) -> tuple[list[str]
         is_clipped = is_clipped or text != last
         tail.insert(0, text)
         left -= _size(text)
-    cut = f"{len(rest)} older parts of the conversation ({sum(part.size for part in rest)} bytes)"
-    notes = [cut] if rest else []
+    omitted = (
+        f"{len(rest)} older parts of the conversation ({sum(part.size for part in rest)} bytes)"
+    )
+    notes = [omitted] if rest else []
     notes += ["the middle of parts that alone are too long"] if is_clipped else []
-    told = (
+    note = (
         f"left out {' and '.join(notes)}: the whole is longer than CODEX_SHIM_CURSOR_PROMPT_BYTES"
     )
-    return [*lead, fences.part("bridge", f"codex-shim {told}."), *tail], told
+    return [*lead, fences.part("bridge", f"codex-shim {note}."), *tail], note
 
 
 def _size(text: str) -> int:

@@ -1,27 +1,39 @@
-"""Reads what a cursor-agent child writes: lines of stream-json → canonical events.
+"""Reads the output of a cursor-agent child: lines of stream-json → canonical events.
 
-Source: cursor-agent of August 2026, print mode with partial output. Never makes a Codex tool call of a call that
-Cursor ran itself: it would run twice. Never gives an error as text. Never lets both act in one turn: where Codex's tools
-act, a tool of Cursor's that acts fails the turn, and the first tool of Cursor's after a call of Codex's ends it. Invariant:
-any bytes, cut into any reads, give the same events and no exception; a turn ends once, by its result, by one of these
-two, or by the control line of the origin.
+Source: cursor-agent of August 2026, print mode with partial output. Never turns a call that Cursor ran itself into a
+Codex tool call, which would run it twice. Never emits an error as text. Never lets Cursor and Codex act in one turn:
+where Codex's tools act, a Cursor tool that acts fails the turn, and the first Cursor tool after a Codex call ends it.
+Invariant: any bytes in any split give the same events and no exception. A turn ends once: by its result, by one of
+these two rules, or by the control line of the runner.
+
+The child repeats its text. An `assistant` event with `timestamp_ms` and without `model_call_id` is a delta; any other
+repeats the segment before a tool call, the last segment, or the whole answer. Deltas are never compared with anything:
+`1, 10, 100, ha, ha` are five deltas. Each delta is emitted exactly once; a segment without deltas is emitted once from
+its repetition.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import orjson
 
+from addons.core.cursor.error_patterns import (
+    after_action,
+    failure,
+    foreign_credential,
+    is_error_as_answer,
+    no_answer,
+    unexpected_action,
+)
 from addons.core.cursor.lines import LineSplitter, event_line, read_control
-from addons.core.cursor.progress import Step, step_of
-from addons.core.cursor.speech import Speech, whole
+from addons.core.cursor.progress import Step, read_step
 from addons.core.cursor.tool_reader import CallReader
-from addons.core.cursor.words import acted, failure, no_answer, own_key, ran_by_itself
 from addons.core.errors import Problem
-from addons.core.translate.events import (
+from addons.core.json_values import JsonObject
+from addons.core.protocols.canonical.events import (
     Event,
     Failed,
     ReasoningDelta,
@@ -35,37 +47,95 @@ from addons.core.translate.events import (
 )
 from addons.core.usage import Usage
 
-Json = Mapping[str, Any]
 LOGIN = "login"
 BILLED = frozenset({"assistant", "thinking", "tool_call"})
-"""Events that cost something: before the first event has named the login there must be none."""
+"""Events that cost something. None may come before the `init` event has named the login."""
+
+
+class AssistantText:
+    """The text of one answer by segments, without the repetitions."""
+
+    def __init__(self) -> None:
+        self._current: list[str] = []
+        self._segments: list[str] = []
+        self._flushed: set[str] = set()
+        self._streams = False
+        """Whether any delta came. After one, a text without deltas may be a repetition."""
+        self._high_surrogate = ""
+
+    @property
+    def is_present(self) -> bool:
+        """Whether any text has come."""
+        return bool(self._current or self._segments)
+
+    def take_new(self, event: JsonObject) -> str:
+        """Return the new text of one `assistant` event."""
+        text, call = message_text(event), event.get("model_call_id")
+        if call is None and event.get("timestamp_ms") is not None:
+            self._streams = True
+            return self._add(self._join_deltas(text))
+        if isinstance(call, str):
+            if call in self._flushed:
+                return ""
+            self._flushed.add(call)
+        new = "" if self._current or (self._streams and self._is_repeat(text)) else self._add(text)
+        if isinstance(call, str):
+            self.end_segment()
+        return new
+
+    def end_segment(self) -> None:
+        """End the current segment, because a tool call begins."""
+        segment, self._current, self._high_surrogate = "".join(self._current), [], ""
+        if segment:
+            self._segments.append(segment)
+
+    def _add(self, text: str) -> str:
+        if text:
+            self._current.append(text)
+        return text
+
+    def _is_repeat(self, text: str) -> bool:
+        """Return whether `text` repeats earlier segments. Only called while the current segment is empty."""
+        segments = self._segments
+        joined = {glue.join(segments) for glue in ("", "\n", "\n\n")}
+        return bool(segments) and text in {segments[-1], *joined}
+
+    def _join_deltas(self, text: str) -> str:
+        """Join a character that was split into two deltas: each half is a lone surrogate."""
+        text, self._high_surrogate = self._high_surrogate + text, ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._high_surrogate = text[:-1], text[-1]
+        return join_surrogates(text)
 
 
 class CursorReader:
-    """Reads one turn. `calls` is there when Codex's tools act; `notes` are told first, as reasoning."""
+    """Reads one turn. `calls` is set when Codex's tools act; `notes` are emitted first, as reasoning."""
+
+    awaits_end = False
+    """cursor-agent ends its output itself."""
 
     def __init__(self, calls: CallReader | None = None, notes: Iterable[str] = ()) -> None:
         self._lines = LineSplitter()
         self._notes = list(notes)
-        self._speech = Speech()
+        self._text_so_far = AssistantText()
         self._calls = calls
         self._steps: dict[str, Step] = {}
         self._latest = ""
         self._ended = False
         self._is_login = False
-        """The first event has said that the login pays."""
+        """Whether the `init` event has named the login as the credential."""
         self.acted = False
-        """Whether Cursor has begun to do what may change something."""
+        """Whether Cursor has begun a call that may change something."""
 
     def feed(self, data: bytes) -> list[Event]:
-        """What one read means."""
+        """Return the events of one read."""
         events: list[Event] = []
         for line in self._lines.feed(data):
             events += self._line(line)
         return events
 
     def finish(self) -> list[Event]:
-        """Nothing more comes. The origin ends each turn by a line of its own, so this is a bug, told as a cut."""
+        """Return the events at the end of the stream. A stream without an end of its own is reported as a cut."""
         events = [event for line in self._lines.finish() for event in self._line(line)]
         return [*events, *self._cut()]
 
@@ -75,15 +145,15 @@ class CursorReader:
         if problem := read_control(line):
             return list(self._fail(problem))
         if not line.strip():
-            return list(self._told())
+            return list(self._pending_notes())
         event = parse_event(line)
         kind = str(event.get("type")) if event else ""
         step = self._KINDS.get(kind)
         if event is None or step is None:
             return []
         if kind in BILLED and not self._is_login:
-            return list(self._fail(own_key("")))
-        return [*self._told(), *self._until_the_end(step(self, event))]
+            return list(self._fail(foreign_credential("")))
+        return [*self._pending_notes(), *self._until_the_end(step(self, event))]
 
     def _until_the_end(self, events: Iterator[Event]) -> Iterator[Event]:
         for event in events:
@@ -91,32 +161,32 @@ class CursorReader:
             if self._ended:
                 return
 
-    def _told(self) -> Iterator[Event]:
+    def _pending_notes(self) -> Iterator[Event]:
         while self._notes:
             yield ReasoningDelta(f"codex-shim: {self._notes.pop(0)}")
             yield ReasoningDone()
 
-    def _system(self, event: Json) -> Iterator[Event]:
+    def _system(self, event: JsonObject) -> Iterator[Event]:
         if event.get("subtype") != "init":
             return
         self._is_login = event.get("apiKeySource") == LOGIN
         if not self._is_login:
-            yield from self._fail(own_key(str(event.get("apiKeySource") or "")))
+            yield from self._fail(foreign_credential(str(event.get("apiKeySource") or "")))
 
-    def _user(self, event: Json) -> Iterator[Event]:  # noqa: ARG002
-        """The prompt once more: dropped."""
+    def _user(self, event: JsonObject) -> Iterator[Event]:  # noqa: ARG002
+        """Drop the event: it repeats the prompt."""
         yield from ()
 
-    def _thinking(self, event: Json) -> Iterator[Event]:
+    def _thinking(self, event: JsonObject) -> Iterator[Event]:
         text = event.get("text")
         if event.get("subtype") == "completed":
             yield ReasoningDone()
         elif isinstance(text, str) and text:
-            yield ReasoningDelta(whole(text))
+            yield ReasoningDelta(join_surrogates(text))
 
-    def _assistant(self, event: Json) -> Iterator[Event]:
+    def _assistant(self, event: JsonObject) -> Iterator[Event]:
         is_delta = event.get("timestamp_ms") is not None and event.get("model_call_id") is None
-        yield from self._text(self._speech.take(event))
+        yield from self._text(self._text_so_far.take_new(event))
         if not is_delta:
             yield from self._segment_ends()
 
@@ -124,73 +194,72 @@ class CursorReader:
         if not text:
             return
         if self._calls:
-            yield from self._alone(self._calls.feed(text))
+            yield from self._exclusive(self._calls.feed(text))
         else:
             yield TextDelta(text)
 
     def _segment_ends(self) -> Iterator[Event]:
         if self._calls:
-            yield from self._alone(self._calls.finish())
+            yield from self._exclusive(self._calls.finish())
         yield TextDone()
 
-    def _alone(self, events: Iterator[Event]) -> Iterator[Event]:
-        """No call is given while a tool of Cursor's may be acting."""
+    def _exclusive(self, events: Iterator[Event]) -> Iterator[Event]:
+        """Fail the turn instead of emitting a call while a Cursor tool may be acting."""
         for event in events:
-            running = self._acting if isinstance(event, ToolCallStart) else None
-            yield from self._fail(ran_by_itself(running.words)) if running else (event,)
+            running = self._running_action if isinstance(event, ToolCallStart) else None
+            yield from self._fail(unexpected_action(running.summary)) if running else (event,)
 
     @property
-    def _acting(self) -> Step | None:
+    def _running_action(self) -> Step | None:
         return next((step for step in self._steps.values() if step.acts), None)
 
-    def _tool_call(self, event: Json) -> Iterator[Event]:
-        call_id, step = str(event.get("call_id")), step_of(event)
+    def _tool_call(self, event: JsonObject) -> Iterator[Event]:
+        call_id, step = str(event.get("call_id")), read_step(event)
         if not step.outcome:
-            self._speech.border()
+            self._text_so_far.end_segment()
             yield from self._segment_ends()
             if self._calls and self._calls.calls:
                 yield from self._stop(StopReason.TOOL_CALLS)
             yield ReasoningDone()
-            yield ReasoningDelta(f"**{step.words}**")
+            yield ReasoningDelta(f"**{step.summary}**")
             self._steps[call_id], self._latest = step, call_id
             self.acted = self.acted or (step.acts and not self._calls)
             return
-        begun = self._steps.pop(call_id, None)
-        if self._calls and step.acts and step.happened:
-            yield from self._fail(ran_by_itself(step.words))
+        started = self._steps.pop(call_id, None)
+        if self._calls and step.acts and step.ran:
+            yield from self._fail(unexpected_action(step.summary))
             return
-        self.acted = self.acted or (step.acts and step.happened)
-        words = begun.words if begun else step.words
-        if begun is None or self._latest != call_id:
+        self.acted = self.acted or (step.acts and step.ran)
+        summary = started.summary if started else step.summary
+        if started is None or self._latest != call_id:
             yield ReasoningDone()
-            yield ReasoningDelta(f"**{words}**")
+            yield ReasoningDelta(f"**{summary}**")
         yield ReasoningDelta(f" → {step.outcome}")
         yield ReasoningDone()
         self._latest = ""
 
-    def _result(self, event: Json) -> Iterator[Event]:
+    def _result(self, event: JsonObject) -> Iterator[Event]:
         if usage := usage_of(event.get("usage")):
             yield UsageSeen(usage)
-        told = event.get("result")
-        text = told if isinstance(told, str) else ""
-        if event.get("is_error") is not False or event.get("subtype", "success") != "success":
+        result = event.get("result")
+        text = result if isinstance(result, str) else ""
+        succeeded = event.get("is_error") is False and event.get("subtype", "success") == "success"
+        if not succeeded or is_error_as_answer(text):
             error = event.get("error")
-            words = text or (
-                error if isinstance(error, str) else json.dumps(error) if error else ""
-            )
-            yield from self._fail(failure(words, "Cursor could not finish this turn"))
+            detail = error if isinstance(error, str) else json.dumps(error) if error else ""
+            yield from self._fail(failure(text or detail, "Cursor could not finish this turn"))
             return
         if not self._is_login:
-            yield from self._fail(own_key(""))
+            yield from self._fail(foreign_credential(""))
             return
-        if not self._speech.said:
-            yield from self._text(whole(text))
+        if not self._text_so_far.is_present:
+            yield from self._text(join_surrogates(text))
         yield from self._segment_ends()
-        if not (self._speech.said or text or self._steps or self.acted):
+        if not (self._text_so_far.is_present or text or self._steps or self.acted):
             yield from self._fail(no_answer())
             return
-        if self._calls and (running := self._acting):
-            yield from self._fail(ran_by_itself(running.words))
+        if self._calls and (running := self._running_action):
+            yield from self._fail(unexpected_action(running.summary))
             return
         called = self._calls is not None and self._calls.calls
         yield from self._stop(StopReason.TOOL_CALLS if called else StopReason.END)
@@ -205,9 +274,9 @@ class CursorReader:
 
     def _fail(self, problem: Problem) -> Iterator[Event]:
         self._ended = True
-        yield Failed(acted(problem) if self.acted else problem)
+        yield Failed(after_action(problem) if self.acted else problem)
 
-    _KINDS: ClassVar[Mapping[str, Callable[[CursorReader, Json], Iterator[Event]]]] = {
+    _KINDS: ClassVar[Mapping[str, Callable[[CursorReader, JsonObject], Iterator[Event]]]] = {
         "system": _system,
         "user": _user,
         "thinking": _thinking,
@@ -217,8 +286,26 @@ class CursorReader:
     }
 
 
-def parse_event(line: bytes) -> Json | None:
-    """The object of a line. What is not quite JSON (bad UTF-8, half a surrogate) is read as well as can be."""
+def message_text(event: JsonObject) -> str:
+    """Return the text of an event's message."""
+    message = event.get("message")
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    texts = (part.get("text") for part in parts if isinstance(part, dict))
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def join_surrogates(text: str) -> str:
+    """Return the text with surrogate pairs joined and lone surrogates replaced."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def parse_event(line: bytes) -> JsonObject | None:
+    """Return the object of a line. Invalid UTF-8 and lone surrogates are replaced rather than rejected."""
     plain = event_line(line)
     if plain is None:
         return None
@@ -233,15 +320,15 @@ def parse_event(line: bytes) -> Json | None:
 
 
 def usage_of(value: object) -> Usage | None:
-    """Tokens as Responses counts them: Cursor's input leaves out what was cached."""
+    """Return the usage as Responses counts it: Cursor's input tokens do not include cached ones."""
     if not isinstance(value, dict):
         return None
     counts = [_count(value.get(key)) for key in ("inputTokens", "outputTokens")]
     if None in counts:
         return None
-    given, output = (count or 0 for count in counts)
+    uncached, output = (count or 0 for count in counts)
     cached = _count(value.get("cacheReadTokens")) or 0
-    tokens_in = given + cached + (_count(value.get("cacheWriteTokens")) or 0)
+    tokens_in = uncached + cached + (_count(value.get("cacheWriteTokens")) or 0)
     return Usage(tokens_in, cached, output, 0, tokens_in + output)
 
 

@@ -1,6 +1,7 @@
-"""What a user sets about Cursor, all of it by environment: switches, policy, model names, limits.
+"""The settings of the Cursor routes, all of them environment variables: switches, policy, model names, limits.
 
-Never does: touch a file, start anything. Invariant: total. A wrong value leaves the default in force and is named.
+Never does: touch a file, start a process. Invariant: total; a wrong value is reported and never grants more than its
+default, and a wrong policy falls back to the most restrictive one.
 """
 
 from __future__ import annotations
@@ -28,58 +29,58 @@ TOTAL_SECONDS = "CODEX_SHIM_CURSOR_TOTAL_SECONDS"
 EXIT_SECONDS = "CODEX_SHIM_CURSOR_EXIT_SECONDS"
 STATUS_SECONDS = "CODEX_SHIM_CURSOR_STATUS_SECONDS"
 
-OFF = frozenset({"", "0", "false", "no", "off"})
-LEAST_PROMPT_BYTES = 20_000
+FALSE_VALUES = frozenset({"", "0", "false", "no", "off"})
+MIN_PROMPT_BYTES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class CursorSettings:
-    """One consistent state of them. Seconds and bytes."""
+    """One consistent set of settings, in seconds and bytes."""
 
     disabled: bool = False
     binary: str = ""
-    """What CURSOR_AGENT_BIN names; empty: look on PATH."""
+    """The program that CURSOR_AGENT_BIN names; empty means the first on PATH."""
     model: str = "composer-2.5"
     fast_model: str = "composer-2.5-fast"
     workspace: str = ""
-    """When set, the only folder that a turn may work in."""
+    """The only folder that a turn may work in; empty means that the client or the shim decides."""
     mode: Mode = "agent"
     tools: Tools = "cursor"
-    """Whose tools act: Cursor's own, or those of Codex, for which Cursor only speaks."""
+    """Which tools act: Cursor's own, or those of Codex; then Cursor contributes text only."""
     force: bool = False
     environment: frozenset[str] = frozenset()
-    """Variables that a child gets although they look like keys."""
+    """Variables that are passed to a child although they look like keys."""
     max_concurrent: int = 4
     prompt_bytes: int = 600_000
     start_seconds: float = 30.0
-    """From the start of a child to its first event."""
+    """The limit from the start of a child to its first event."""
     idle_seconds: float = 300.0
-    """Silence of a child that has begun."""
+    """The limit on silence after the first event."""
     total_seconds: float = 3600.0
     exit_seconds: float = 5.0
-    """What a child has to end by itself once it has given its result."""
+    """The time that a child has to exit by itself after its result."""
     status_seconds: float = 30.0
-    """How often Cursor's login is asked for."""
+    """How long a login status counts as fresh."""
     problems: tuple[str, ...] = ()
 
     @property
     def child_mode(self) -> Mode:
-        """The mode that a child runs in. While Codex's tools act, Cursor's must not."""
+        """The mode of the child. While Codex's tools act, Cursor's own must not."""
         return "ask" if self.tools == "codex" else self.mode
 
     @property
     def child_force(self) -> bool:
-        """Whether a child may run every command."""
+        """Whether the child may run every command."""
         return self.force and self.tools == "cursor" and self.mode == "agent"
 
 
 def is_on(value: str) -> bool:
-    """Whether a switch of the environment is on."""
-    return value.strip().lower() not in OFF
+    """Return whether the value of a switch means on."""
+    return value.strip().lower() not in FALSE_VALUES
 
 
 def cursor_settings(env: Mapping[str, str]) -> CursorSettings:
-    """Read them."""
+    """Read the settings from the environment."""
     reader = _Reader(env)
     default = CursorSettings()
     return CursorSettings(
@@ -93,7 +94,7 @@ def cursor_settings(env: Mapping[str, str]) -> CursorSettings:
         force=is_on(env.get(FORCE, "")),
         environment=frozenset(env.get(ENVIRONMENT, "").replace(",", " ").split()),
         max_concurrent=int(reader.number(MAX_CONCURRENT, default.max_concurrent, 1)),
-        prompt_bytes=int(reader.number(PROMPT_BYTES, default.prompt_bytes, LEAST_PROMPT_BYTES)),
+        prompt_bytes=int(reader.number(PROMPT_BYTES, default.prompt_bytes, MIN_PROMPT_BYTES)),
         start_seconds=reader.number(START_SECONDS, default.start_seconds),
         idle_seconds=reader.number(IDLE_SECONDS, default.idle_seconds),
         total_seconds=reader.number(TOTAL_SECONDS, default.total_seconds),
@@ -109,7 +110,7 @@ class _Reader:
     problems: list[str] = field(default_factory=list)
 
     def name(self, variable: str, default: str) -> str:
-        """A model's name: it becomes an argument, so it must not look like a flag."""
+        """Return a model name. It becomes an argument, so it must not look like a flag."""
         value = self.env.get(variable, "").strip()
         if value.startswith("-") or not value.isprintable():
             self._wrong(variable, value, "not the name of a model")
@@ -117,7 +118,7 @@ class _Reader:
         return value or default
 
     def mode(self) -> Mode:
-        """The mode, agent by default."""
+        """Return the mode, `agent` by default."""
         match self.env.get(MODE, "").strip().lower():
             case "" | "agent":
                 return "agent"
@@ -126,11 +127,11 @@ class _Reader:
             case "plan":
                 return "plan"
         self._wrong(MODE, self.env[MODE], f"none of {', '.join(get_args(Mode))}")
-        # Not the default: who wanted less than agent must not get it by a slip of the pen.
+        # Not the default: a typo must not grant more than the user meant to allow.
         return "ask"
 
     def tools(self) -> Tools:
-        """Whose tools act."""
+        """Return whose tools act, `cursor` by default."""
         match self.env.get(TOOLS, "").strip().lower():
             case "" | "cursor":
                 return "cursor"
@@ -139,8 +140,8 @@ class _Reader:
         self._wrong(TOOLS, self.env[TOOLS], f"none of {', '.join(get_args(Tools))}")
         return "codex"
 
-    def number(self, variable: str, default: float, least: float = 0.0) -> float:
-        """A number above 0 and not below `least`."""
+    def number(self, variable: str, default: float, minimum: float = 0.0) -> float:
+        """Return a number above 0 and not below `minimum`."""
         text = self.env.get(variable, "").strip()
         if not text:
             return default
@@ -148,12 +149,12 @@ class _Reader:
             value = float(text)
         except ValueError:
             value = -1.0
-        if least <= value < float("inf") and value > 0:
+        if minimum <= value < float("inf") and value > 0:
             return value
         self._wrong(
             variable,
             text,
-            f"not a number of at least {least:g}" if least else "not a number above 0",
+            f"not a number of at least {minimum:g}" if minimum else "not a number above 0",
         )
         return default
 

@@ -1,7 +1,7 @@
-"""Codex's tools told in words: the tools and their form before the conversation, the key of a call after it.
+"""Describes Codex's tools in a prompt: tools and call form before the conversation, the key of a call after it.
 
-Never does: write the key, or anything else that is new in each request, before the conversation. Invariant: equal tools
-give equal words, which stay below their limit; a tool whose words do not fit is told in fewer, and named when in none.
+Never does: write the key, or anything else that changes with each request, before the conversation. Invariant: equal
+tools give equal text within the limit. Descriptions shrink until they fit, and tools that still do not fit are named.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 import orjson
 
 from addons.core.cursor.fences import clip
-from addons.core.cursor.tool_form import CLOSE, fence_of, why_no_call
-from addons.core.translate.conversation import Conversation, Tool
+from addons.core.cursor.tool_form import CLOSE, opening_fence, rejection_reason
+from addons.core.protocols.canonical.conversation import Conversation, Tool
 
 DESCRIPTION_BYTES = 12_000
 SHORT_BYTES = 300
-KEY_PLACE = "KEY"
+KEY_PLACEHOLDER = "KEY"
 
 
 def _form(key: str) -> str:
-    return f'{fence_of(key)}\n{{"name": "NAME", "arguments": {{…}}}}\n{CLOSE}\n'
+    return f'{opening_fence(key)}\n{{"name": "NAME", "arguments": {{…}}}}\n{CLOSE}\n'
 
 
 RULES = f"""\
@@ -30,8 +30,8 @@ your own tools, not about those of Codex: use your own for reading at most, neve
 to reach a network. To have Codex run one of its tools, which stand in the next part, write a block of exactly this \
 form, each fence on a line of its own:
 
-{_form(KEY_PLACE)}
-{KEY_PLACE} stands for the key of this answer, which is told at the very end; with any other key a block is shown and \
+{_form(KEY_PLACEHOLDER)}
+{KEY_PLACEHOLDER} stands for the key of this answer, which is told at the very end; with any other key a block is shown and \
 not run. A block holds one JSON object and nothing else; `arguments` follow the tool's schema; a line break inside a \
 string is written as \\n. Parts named "tool call" show earlier calls, and "tool output" what came of them. After your \
 last block stop: Codex runs the calls and comes back with their outputs. Never write an output yourself. An answer \
@@ -45,25 +45,26 @@ CORRECTION = (
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """The tools in words. `left_out` names those for which there was no room."""
+class ToolDescription:
+    """The tools as prompt text. `omitted` names those for which there was no room."""
 
     text: str
-    left_out: tuple[str, ...] = ()
+    omitted: tuple[str, ...] = ()
 
 
-def offer(tools: Sequence[Tool], limit: int) -> Offer:
-    """Describe the tools within so many bytes: in full, shortly, or by their names and arguments."""
-    for told in (_in_full, _shortly, _barely):
-        text = _joined(tools, told)
+def describe_tools(tools: Sequence[Tool], limit: int) -> ToolDescription:
+    """Describe the tools within `limit` bytes: in full, in short, or by names and arguments only."""
+    for render in (_in_full, _in_short, _signature):
+        text = _joined(tools, render)
         if len(text.encode("utf-8", "replace")) <= limit:
-            return Offer(text)
-    kept = _fitting(tools, limit)
-    return Offer(_joined(tools[:kept], _barely), tuple(tool.wire_name for tool in tools[kept:]))
+            return ToolDescription(text)
+    count = _fitting(tools, limit)
+    omitted = tuple(tool.upstream_name for tool in tools[count:])
+    return ToolDescription(_joined(tools[:count], _signature), omitted)
 
 
 def closing(conversation: Conversation, key: str) -> str:
-    """What is said of calls behind the conversation: how one begins in this answer."""
+    """Return the instructions after the conversation: how a call begins in this answer, and which calls are required."""
     choice = conversation.choice
     if not conversation.tools:
         return ""
@@ -73,7 +74,7 @@ def closing(conversation: Conversation, key: str) -> str:
 
 
 def _closing(conversation: Conversation, key: str) -> Iterator[str]:
-    # Closed, for a fence left open here would look as if the answer had begun inside of it.
+    # The block is closed, because an open fence would look as if the answer began inside it.
     yield f"In this answer each call looks like this:\n\n{_form(key)}\n"
     if conversation.parallel_tool_calls is False:
         yield "Write one call at most.\n"
@@ -81,33 +82,33 @@ def _closing(conversation: Conversation, key: str) -> Iterator[str]:
         case "required":
             yield "In this answer you must call a tool.\n"
         case "named":
-            yield f"In this answer you must call {conversation.choice.wire_name}.\n"
+            yield f"In this answer you must call {conversation.choice.upstream_name}.\n"
 
 
 def correction(text: str, tools: Mapping[str, Tool]) -> str:
-    """The line that follows an earlier answer whose call went wrong; empty when none did."""
-    reason = why_no_call(text, tools)
+    """Return the note that follows an earlier answer with an invalid call; empty without one."""
+    reason = rejection_reason(text, tools)
     return CORRECTION.format(reason=reason) if reason else ""
 
 
-def _joined(tools: Sequence[Tool], told: Callable[[Tool], str]) -> str:
-    return "\n".join(map(told, tools))
+def _joined(tools: Sequence[Tool], render: Callable[[Tool], str]) -> str:
+    return "\n".join(map(render, tools))
 
 
 def _in_full(tool: Tool) -> str:
     about = clip(tool.description.strip(), DESCRIPTION_BYTES)
-    return f"## {tool.wire_name}\n{about}\nArguments, as JSON schema: {_schema(tool)}\n"
+    return f"## {tool.upstream_name}\n{about}\nArguments, as JSON schema: {_schema(tool)}\n"
 
 
-def _shortly(tool: Tool) -> str:
+def _in_short(tool: Tool) -> str:
     about = clip(tool.description.strip(), SHORT_BYTES)
-    return f"## {tool.wire_name}\n{about}\nArguments, as JSON schema: {_schema(tool)}\n"
+    return f"## {tool.upstream_name}\n{about}\nArguments, as JSON schema: {_schema(tool)}\n"
 
 
-def _barely(tool: Tool) -> str:
+def _signature(tool: Tool) -> str:
     properties = tool.schema.get("properties")
     names = ", ".join(properties if isinstance(properties, dict) else ())
-    return f"## {tool.wire_name}\nArguments: {clip(names, SHORT_BYTES) or 'none'}\n"
+    return f"## {tool.upstream_name}\nArguments: {clip(names, SHORT_BYTES) or 'none'}\n"
 
 
 def _schema(tool: Tool) -> str:
@@ -117,7 +118,7 @@ def _schema(tool: Tool) -> str:
 def _fitting(tools: Sequence[Tool], limit: int) -> int:
     size = 0
     for count, tool in enumerate(tools):
-        size += len(_barely(tool).encode("utf-8", "replace")) + 1
+        size += len(_signature(tool).encode("utf-8", "replace")) + 1
         if size > limit:
             return count
     return len(tools)

@@ -1,8 +1,8 @@
-"""The folder that Codex says it works in, for Cursor to work in the same.
+"""Reads the working folder that Codex declares, so that Cursor works in the same one.
 
-Source: the `<environment_context>` that Codex 0.133 to 0.169 writes before the user's first words. Never looks at a
-disk: whether the folder may be trusted is decided where that can be seen. Invariant: only the first such text counts,
-and only where it stands before anything that a person wrote, for what follows may be anybody's.
+Source: the `<environment_context>` that Codex 0.133 to 0.169 writes before the user's first message. Never looks at the
+disk: `addons.adapters.cursor.workspace` decides whether the folder can be trusted. Invariant: only the first such text
+counts, and only before anything that a person wrote, because later text may come from anywhere.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 
 TAG = "<environment_context>"
 CONTEXTS = ("# AGENTS.md instructions", "<user_instructions>", "<INSTRUCTIONS>", "<permissions")
-"""How the other texts begin that Codex itself puts before the user's."""
+"""The beginnings of the other texts that Codex puts before the user's message."""
 _CWD = re.compile(r"<cwd>([^<\r\n]*)</cwd>")
 
 
 def declared_cwd(payload: Mapping[str, object]) -> str | None:
-    """Find the folder in a request body; None when it names none."""
+    """Return the folder that a request body declares; None without one."""
     for text in _user_texts(payload.get("input")):
         plain = text.strip()
         if plain.startswith(TAG):
@@ -37,5 +37,5 @@ def _user_texts(items: object) -> Iterator[str]:
             yield content
         for part in content if isinstance(content, list) else ():
             text = part.get("text") if isinstance(part, dict) else None
-            # An image or a file is the user's own, as much as words are.
+            # An image or a file comes from the user, so nothing after it is trusted.
             yield text if isinstance(text, str) else "?"

@@ -1,7 +1,7 @@
-"""What a user is told when the ChatGPT route has no answer of the backend to pass on: words only.
+"""Error messages of the ChatGPT route, for turns without an answer of the backend.
 
-Never does: decide what is sent, quote an upstream's text. Invariant: nothing of an upstream's head or page reaches a
-message but a cf-ray and a host name, both checked; no text holds a secret.
+Never decides what is sent or quotes an upstream's text. Invariant: a message holds nothing of an upstream's head or
+page but a cf-ray and a host name, both checked; no message holds a secret.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ import re
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from addons.core.credential import Origin
-from addons.core.errors import JSON_HEADERS, Problem, told
+from addons.core.codex.login import LoginProblem
+from addons.core.errors import INVALID_PROMPT, JSON_HEADERS, Problem, error_reply
 from addons.core.headers import bad_header
-from addons.core.login import LoginProblem
+from addons.core.secrets import Origin
 from addons.core.turn import ClientRequest, Head, Reply
 
-STOP = "invalid_prompt"
-"""The code that makes Codex stop and show the message."""
 KEPT_HEADERS = frozenset({b"retry-after", b"cf-ray"})
 
 _CHALLENGE_MARKS = (b"cloudflare", b"just a moment")
@@ -26,12 +24,12 @@ _HOST = re.compile(r"[0-9A-Za-z.:-]{1,255}")
 
 
 def login_problem(request: ClientRequest, problem: LoginProblem) -> Problem:
-    """No usable login."""
+    """Return the problem for a missing login."""
     return Problem(401, _final(request, f"login_{problem.kind}"), problem.message)
 
 
 def unknown_path_problem(request: ClientRequest) -> Problem:
-    """A path that the backend does not have under this route."""
+    """Return the problem for a path that this route does not forward."""
     return Problem(
         404,
         _final(request, "unknown_path"),
@@ -41,17 +39,17 @@ def unknown_path_problem(request: ClientRequest) -> Problem:
 
 
 def bad_header_problem(name: str) -> Problem:
-    """A request header that must not be written to a wire."""
+    """Return the problem for a request header that cannot be sent."""
     return Problem(
         400,
-        STOP,
-        f"codex-shim did not send this request on: its header {name} has an odd name or holds a control character. "
+        INVALID_PROMPT,
+        f"codex-shim did not send this request on: its header {name} has an invalid name or holds a control character. "
         "Remove it in the client's settings (http_headers), then try again.",
     )
 
 
 def redirect_problem(request: ClientRequest, head: Head, origin: Origin) -> Problem:
-    """A redirect: following it would carry the login to another place."""
+    """Return the problem for a redirect. Following it would send the login to another server."""
     return Problem(
         502,
         _final(request, "upstream_redirect"),
@@ -61,9 +59,9 @@ def redirect_problem(request: ClientRequest, head: Head, origin: Origin) -> Prob
 
 
 def html_reply(request: ClientRequest, head: Head, body: bytes, origin: Origin) -> Reply:
-    """An HTML page where an API answer belongs. An error keeps its status, retry-after and cf-ray.
+    """Return the reply for an HTML page in place of an API answer. An error keeps its status, retry-after and cf-ray.
 
-    A 200 has no status to keep: it becomes a 502, or a failed stream for Codex, which tries a 502 thirty times.
+    A 200 becomes a 502, or a failed stream for Codex, which would retry a 502 thirty times.
     """
     if _is_challenge(head, body):
         code, page = "cloudflare_challenge", "a Cloudflare page"
@@ -74,16 +72,16 @@ def html_reply(request: ClientRequest, head: Head, body: bytes, origin: Origin) 
         head.status if failed else HTTPStatus.BAD_GATEWAY,
         code,
         f"{origin} answered HTTP {head.status} with {page} instead of an API answer (cf-ray {_cf_ray(head)}). Open "
-        f"{origin} in a browser on this machine, then try again; if it stays, use another network or VPN exit.",
+        f"{origin} in a browser on this machine, then try again; if the problem persists, use another network or VPN exit.",
     )
     if not failed:
-        return told(problem, to_codex=request.is_codex)
+        return error_reply(problem, to_codex=request.expects_stream)
     return Reply(Head(head.status, (*JSON_HEADERS, *_kept(head))), problem.body())
 
 
 def _final(request: ClientRequest, code: str) -> str:
-    """The code for clients that read codes; Codex is told to stop."""
-    return STOP if request.is_codex else code
+    """Return the code for the client. A turn of Codex gets the code at which it stops."""
+    return INVALID_PROMPT if request.expects_stream else code
 
 
 def _kept(head: Head) -> tuple[tuple[bytes, bytes], ...]:

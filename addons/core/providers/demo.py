@@ -1,35 +1,21 @@
-"""The built-in model `shim-demo`: it shows on an empty machine that turns, streams and tools work.
+"""The built-in model `shim-demo`: it shows without any setup that turns, streams and tools work.
 
-It answers by a script: one tool call that lists the folder, then text about what came back; plain text where the
-client has no shell. Never asks an upstream, reads no clock and makes no id. Invariant: it calls a tool at most once
-per prompt, so that it never loops.
+It follows a script: one tool call that lists the folder, then a text about its output; only text where the client has
+no shell tool. Never calls an upstream, reads a clock or makes an id. Invariant: it calls a tool at most once per
+prompt, so it never loops.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 import orjson
 
-from addons.core.errors import JSON_HEADERS, SSE_HEADERS, Problem, told
+from addons.core.errors import INVALID_PROMPT, JSON_HEADERS, SSE_HEADERS, Problem, error_reply
+from addons.core.json_values import JsonDict
 from addons.core.limits import Limits
-from addons.core.providers.demo_script import (
-    BEFORE_CALL,
-    CALL_PREFIX,
-    WELCOME,
-    Json,
-    ShellCall,
-    about,
-    own_output,
-    shell_call,
-    words,
-)
-from addons.core.routes import Route
-from addons.core.translate.emitter import Emitter
-from addons.core.translate.endings import Client
-from addons.core.translate.events import (
+from addons.core.protocols.canonical.events import (
     Event,
     Stopped,
     StopReason,
@@ -39,91 +25,91 @@ from addons.core.translate.events import (
     ToolCallStart,
     UsageSeen,
 )
+from addons.core.protocols.request_body import ParsedBody, parse_body
+from addons.core.protocols.responses.emitter import Emitter
+from addons.core.protocols.responses.observer import StreamObserver
+from addons.core.protocols.responses.stop_mapping import Client
+from addons.core.providers.demo_script import (
+    BEFORE_CALL,
+    CALL_PREFIX,
+    WELCOME,
+    ShellCall,
+    demo_call_output,
+    describe_output,
+    find_shell_call,
+    split_words,
+)
+from addons.core.routes import Route
 from addons.core.turn import (
     Answer,
     ClientRequest,
-    Fault,
     Head,
+    LocalPlan,
+    LocalSource,
     Reply,
-    Step,
-    Synthesize,
-    SyntheticOrigin,
+    StreamLocal,
 )
 from addons.core.usage import Usage
-from addons.core.wire.peek import Peek, peek_model
-from addons.core.wire.responses import Watcher
 
 DEMO_SLUG = "shim-demo"
 CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
-class DemoPlan:
+class DemoPlan(LocalPlan):
     """One turn of the demo. `seed` makes its ids, `created_at` is in Unix seconds."""
 
     request: ClientRequest
     route: Route
-    make_origin: Callable[[Sequence[bytes]], SyntheticOrigin]
-    """Makes the origin that writes these chunks, one after another."""
+    make_source: Callable[[Sequence[bytes]], LocalSource]
+    """Makes the local source that writes these chunks one after another."""
     seed: str
     created_at: int
     limits: Limits
 
-    def start(self) -> Step:
-        """Stream the script, or give it whole when the client does not stream."""
-        peek = self._read()
-        if isinstance(peek, Problem):
-            return Answer(told(peek, to_codex=self.request.is_codex))
+    def start(self) -> StreamLocal | Answer:
+        """Stream the script, or answer with the whole response when the client does not stream."""
+        parsed = self._read()
+        if isinstance(parsed, Problem):
+            return Answer(error_reply(parsed, to_codex=self.request.is_codex))
         emitter = Emitter(
-            f"resp_{self.seed}", self.created_at, self.route.slug, peek.payload, self._client
+            f"resp_{self.seed}", self.created_at, self.route.slug, parsed.payload, self._client
         )
-        script = list(self._script(peek))
-        if not peek.stream:
+        script = list(self._script(parsed))
+        if not parsed.stream:
             emitter.emit(script)
             return Answer(Reply(Head(200, JSON_HEADERS), orjson.dumps(emitter.response)))
         written = (emitter.open(), *(emitter.emit((event,)) for event in script))
-        origin = self.make_origin([chunk for chunk in written if chunk])
-        return Synthesize(Head(200, SSE_HEADERS), origin, Watcher(self.limits.event_bytes))
-
-    def on_head(self, head: Head) -> NoReturn:
-        """No upstream was asked."""
-        raise AssertionError(head)
-
-    def on_body(self, head: Head, body: bytes) -> NoReturn:
-        """No upstream was asked."""
-        raise AssertionError(head, body)
-
-    def on_fault(self, fault: Fault) -> NoReturn:
-        """No upstream was asked."""
-        raise AssertionError(fault)
+        source = self.make_source([chunk for chunk in written if chunk])
+        return StreamLocal(Head(200, SSE_HEADERS), source, StreamObserver(self.limits.event_bytes))
 
     @property
     def _client(self) -> Client:
         return Client.CODEX if self.request.is_codex else Client.OTHER
 
-    def _read(self) -> Peek | Problem:
+    def _read(self) -> ParsedBody | Problem:
         encoding = self.request.header(b"content-encoding")
-        peek = peek_model(self.request.body, encoding, self.limits.body_bytes)
-        return peek if isinstance(peek, Problem) else _shape_problem(peek.payload) or peek
+        parsed = parse_body(self.request.body, encoding, self.limits.body_bytes)
+        return parsed if isinstance(parsed, Problem) else _shape_problem(parsed.payload) or parsed
 
-    def _script(self, peek: Peek) -> Iterator[Event]:
-        output, shell = own_output(peek.payload), shell_call(peek.payload)
+    def _script(self, parsed: ParsedBody) -> Iterator[Event]:
+        output, shell = demo_call_output(parsed.payload), find_shell_call(parsed.payload)
         text = WELCOME
         if output is not None:
-            text = about(output)
+            text = describe_output(output)
         elif shell:
             text = BEFORE_CALL
-        yield from (TextDelta(word) for word in words(text))
+        yield from (TextDelta(word) for word in split_words(text))
         called = shell if shell and output is None else None
         if called:
             yield from self._call(called)
             text += called.arguments
-        yield UsageSeen(_usage(len(peek.decoded), len(text)))
+        yield UsageSeen(_usage(len(parsed.decoded), len(text)))
         yield Stopped(StopReason.TOOL_CALLS if called else StopReason.END)
 
     def _call(self, shell: ShellCall) -> Iterator[Event]:
         yield ToolCallStart(0, f"{CALL_PREFIX}{self.seed}", shell.name, kind=shell.kind)
-        yield from (ToolCallDelta(0, word) for word in words(shell.arguments))
+        yield from (ToolCallDelta(0, word) for word in split_words(shell.arguments))
         yield ToolCallEnd(0)
 
 
@@ -134,8 +120,8 @@ def _usage(bytes_in: int, characters_out: int) -> Usage:
 
 
 def _shape_problem(payload: Mapping[str, object]) -> Problem | None:
-    asked, tools, stream = payload.get("input"), payload.get("tools"), payload.get("stream")
-    if not isinstance(asked, str) and not _is_list_of_objects(asked):
+    client_input, tools, stream = payload.get("input"), payload.get("tools"), payload.get("stream")
+    if not isinstance(client_input, str) and not _is_list_of_objects(client_input):
         return _refusal("`input` must be text or a list of items")
     if tools is not None and not _is_list_of_objects(tools):
         return _refusal("`tools` must be a list of tools")
@@ -150,11 +136,11 @@ def _is_list_of_objects(value: object) -> bool:
 
 def _refusal(what: str) -> Problem:
     message = f"{DEMO_SLUG} cannot read this request: {what}. Correct it and send it again."
-    return Problem(400, "invalid_prompt", message, "invalid_request_error")
+    return Problem(400, INVALID_PROMPT, message, "invalid_request_error")
 
 
-def demo_entry() -> Json:
-    """The catalog entry of the demo, with every field that Codex 0.133 and 0.169 demand."""
+def demo_entry() -> JsonDict:
+    """Return the catalog entry of the demo, with every field that Codex 0.133 and 0.169 require."""
     return {
         "slug": DEMO_SLUG,
         "display_name": "codex-shim demo",

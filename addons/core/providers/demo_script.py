@@ -1,7 +1,7 @@
-"""What the built-in model says: its words, the tool call it makes, and what it reads out of the output.
+"""The script of the built-in model: its texts, its tool call, and its reading of the call's output.
 
-Pure text and values. Never raises on anything a client may send. Invariant: it calls only a tool that the client
-offers, with the arguments that the tool's schema asks for.
+Pure text and values. Never raises, whatever a client sends. Invariant: it calls only a tool that the client declares,
+with the arguments that the tool's schema requires.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from addons.core.translate.events import CallKind
+from addons.core.json_values import JsonDict
+from addons.core.protocols.canonical.events import CallKind
 
 CALL_PREFIX = "call_shim_demo_"
 SHELL_NAMES = ("exec_command", "shell_command", "shell")
@@ -28,16 +29,16 @@ NEXT = (
     "`codex-shim list` shows what is served, and `codex-shim doctor` what is missing."
 )
 WELCOME = (
-    "Hello! I am shim-demo, the built-in model of codex-shim. I run on this machine, need no login and know only "
-    "this much. codex-shim stands between your client and the models: it looks at the model that you picked and "
-    "sends each turn to its provider, streaming as it goes. That you read this word by word shows that it works.\n\n"
+    "Hello! I am shim-demo, the built-in model of codex-shim. I run on this machine and need no login. "
+    "codex-shim is a local proxy between your client and the models: it sends each turn to the provider of the model "
+    "that you picked, and streams the answer back. This text arrives word by word, so streaming works.\n\n"
 ) + NEXT
 BEFORE_CALL = (
     "Hello! I am shim-demo, the built-in model of codex-shim. "
-    "To show that tools work as well, I will list this folder."
+    "To show that tools work too, I will list this folder."
 )
 AFTER_CALL = (
-    "So a whole turn went through codex-shim: your prompt, a tool call that your client ran, its output, "
+    "A complete turn went through codex-shim: your prompt, a tool call that your client ran, its output, "
     "and this answer.\n\n"
 ) + NEXT
 
@@ -48,27 +49,25 @@ LISTED = re.compile(
 EXIT_CODE = re.compile(r"(?:[Ee]xited with code|[Ee]xit code:) (?P<code>-?\d+)")
 WORD = re.compile(r"\S*\s+|\S+")
 
-Json = dict[str, object]
-
 
 @dataclass(frozen=True, slots=True)
 class ShellCall:
-    """A tool of the client's that runs commands, and the arguments with which it lists the folder."""
+    """A tool of the client that runs commands, and the arguments that list the folder."""
 
     name: str
     kind: CallKind
     arguments: str
 
 
-def words(text: str) -> list[str]:
-    """Cut text after each word. Joined again, the pieces are the text."""
+def split_words(text: str) -> list[str]:
+    """Return the text cut after each word. The joined pieces are the text."""
     return WORD.findall(text)
 
 
-def own_output(payload: Mapping[str, object]) -> str | None:
-    """Give the output of the demo's own call when that is the last item of the input."""
-    asked = payload.get("input")
-    last = asked[-1] if isinstance(asked, list) and asked else {}
+def demo_call_output(payload: Mapping[str, object]) -> str | None:
+    """Return the output of the demo's own call, if it is the last item of the input."""
+    client_input = payload.get("input")
+    last = client_input[-1] if isinstance(client_input, list) and client_input else {}
     call_id = last.get("call_id") or last.get("id")
     if last.get("type") not in OUTPUT_TYPES or not str(call_id).startswith(CALL_PREFIX):
         return None
@@ -83,7 +82,7 @@ def _output_text(output: object) -> str:
 
 
 def _command_output(text: str) -> str:
-    """Older shell tools wrap what the command wrote in JSON: `{"output": …, "metadata": {"exit_code": …}}`."""
+    """Return a command's output, unwrapped from the JSON of older shell tools: `{"output": …, "metadata": {"exit_code": …}}`."""
     try:
         wrapped = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -95,21 +94,21 @@ def _command_output(text: str) -> str:
     return f"Exit code: {code}\nOutput:\n{wrapped['output']}"
 
 
-def about(output: str) -> str:
-    """Say what came back from the listing: how many entries, and the first of them."""
+def describe_output(output: str) -> str:
+    """Return a text about the listing: the number of entries and the first of them."""
     head, _, body = output.rpartition("Output:\n")
     code = EXIT_CODE.search(head)
     if code and code["code"] != "0":
-        return f"The command ended with code {code['code']}. It said: {_first_lines(body)}\n\n{AFTER_CALL}"
+        return f"The command ended with code {code['code']}. It printed: {_first_lines(body)}\n\n{AFTER_CALL}"
     found = (LISTED.match(line) for line in body.splitlines())
     names = [match["name"] for match in found if match and match["name"] not in {".", ".."}]
     if names:
-        said = f"{len(names)} {'entry' if len(names) == 1 else 'entries'} here: {_quoted(names)}"
+        text = f"{len(names)} {'entry' if len(names) == 1 else 'entries'} here: {_quoted(names)}"
     elif LISTED.search(body):
-        said = "This folder is empty."
+        text = "This folder is empty."
     else:
-        said = f"What came back does not look like a listing: {_first_lines(body)}"
-    return f"{said}\n\n{AFTER_CALL}"
+        text = f"The output does not look like a listing: {_first_lines(body)}"
+    return f"{text}\n\n{AFTER_CALL}"
 
 
 def _first_lines(text: str) -> str:
@@ -124,19 +123,19 @@ def _quoted(lines: Sequence[str]) -> str:
 
 
 def _printable(line: str) -> str:
-    """A file's name may hold terminal codes: none of them reaches the screen through us."""
+    """Return a line without control characters, because a file name may hold terminal codes."""
     return "".join(char if char.isprintable() else "?" for char in line[:QUOTED_CHARACTERS])
 
 
-def shell_call(payload: Mapping[str, object]) -> ShellCall | None:
-    """Find a tool at the top level of `tools` that runs commands; None when the client wants no call."""
+def find_shell_call(payload: Mapping[str, object]) -> ShellCall | None:
+    """Return a call to a top-level tool that runs commands; None when there is none or the client forbids calls."""
     tools = payload.get("tools")
     if payload.get("tool_choice") == "none" or not isinstance(tools, list):
         return None
     return next((call for tool in tools if (call := _listing_by(tool))), None)
 
 
-def _listing_by(tool: Json) -> ShellCall | None:
+def _listing_by(tool: JsonDict) -> ShellCall | None:
     if tool.get("type") == "local_shell":
         action = {"type": "exec", "command": list(COMMAND), "env": {}}
         return ShellCall("local_shell", CallKind.LOCAL_SHELL, orjson.dumps(action).decode())
@@ -149,12 +148,12 @@ def _listing_by(tool: Json) -> ShellCall | None:
     return ShellCall(str(name), CallKind.FUNCTION, orjson.dumps(arguments).decode())
 
 
-def _arguments(schema: Json) -> Json | None:
+def _arguments(schema: JsonDict) -> JsonDict | None:
     properties, required = schema.get("properties"), schema.get("required") or []
     if not isinstance(properties, dict) or not isinstance(required, list):
         return None
     key = next((key for key in COMMAND_KEYS if isinstance(properties.get(key), dict)), "")
-    # A tool that demands more than a command is one that we do not know.
+    # A tool that requires more than a command is unknown.
     if not key or any(name != key for name in required):
         return None
     kinds = properties[key].get("type")

@@ -1,7 +1,7 @@
-"""The fallback of a row: when its own upstream cannot answer now, the next named route tries, announced.
+"""The fallback of a row: when its own upstream cannot answer now, the next named route is tried and announced.
 
-Works for any plan, because it only looks at steps. Never does: change targets once the client was given a byte, or
-follow the fallbacks of a fallback. Invariant: a plan's own second tries come first, and each route is asked once.
+Works with any plan, because it only inspects steps. Never changes the route once the client got a byte, and never
+follows the fallbacks of a fallback. Invariant: a plan's own retries come first, and each route is tried once.
 """
 
 from __future__ import annotations
@@ -10,15 +10,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from addons.core.routes import PlanMaker, Route
-from addons.core.turn import ClientRequest, Fault, Head, Plan, Relay, Send, Step, Synthesize
+from addons.core.turn import (
+    ClientRequest,
+    Collect,
+    Fault,
+    Head,
+    Plan,
+    Relay,
+    Send,
+    Step,
+    StreamLocal,
+)
 
-ELSEWHERE = frozenset({402, 408, 409, 429, 500, 502, 503, 504, 529})
-"""Statuses that another upstream may not give: its limits, its balance and its troubles are its own."""
-ANNOUNCED = b"x-codex-shim-fallback"
+FALLBACK_STATUSES = frozenset({402, 408, 409, 429, 500, 502, 503, 504, 529})
+"""Statuses that are specific to one upstream: its limits, its balance and its failures."""
+READ_FIRST = frozenset({500})
+"""Statuses whose body a plan reads first: it may say how to repair the request."""
+FALLBACK_HEADER = b"x-codex-shim-fallback"
 
 
 def with_fallbacks(make_plan: PlanMaker, others: Callable[[], Sequence[Route]]) -> PlanMaker:
-    """Give the maker of plans that go on to these routes, in order. `others` is asked per turn."""
+    """Return a maker of plans that fall back to these routes, in order. `others` is called once per turn."""
 
     def make(request: ClientRequest, route: Route) -> Plan:
         return FallbackPlan(request, route, make_plan(request, route), others())
@@ -27,7 +39,7 @@ def with_fallbacks(make_plan: PlanMaker, others: Callable[[], Sequence[Route]]) 
 
 
 class FallbackPlan:
-    """One turn that may be answered by another route."""
+    """One turn that another route may answer."""
 
     def __init__(
         self, request: ClientRequest, route: Route, first: Plan, others: Sequence[Route]
@@ -40,22 +52,26 @@ class FallbackPlan:
         self._answering = route
 
     def start(self) -> Step:
-        """Begin with the route's own plan."""
+        """Start the route's own plan."""
         return self._plan.start()
 
     def on_head(self, head: Head) -> Step:
-        """Go on elsewhere when this upstream cannot answer and its plan has no second try left."""
+        """Fall back when this upstream cannot answer and its plan has no retry left."""
         step = self._plan.on_head(head)
-        if head.status in ELSEWHERE and not isinstance(step, Send):
+        reads = head.status in READ_FIRST and isinstance(step, Collect)
+        if head.status in FALLBACK_STATUSES and not isinstance(step, Send) and not reads:
             return self._next() or step
         return self._announced(step)
 
     def on_body(self, head: Head, body: bytes) -> Step:
-        """A refusal that another upstream would give as well."""
-        return self._announced(self._plan.on_body(head, body))
+        """Pass on a refusal that any other upstream would repeat; fall back after one that it may not."""
+        step = self._plan.on_body(head, body)
+        if head.status in READ_FIRST and not isinstance(step, Send):
+            return self._next() or step
+        return self._announced(step)
 
     def on_fault(self, fault: Fault) -> Step:
-        """Go on elsewhere when this upstream cannot be reached and its plan has no second try left."""
+        """Fall back when this upstream cannot be reached and its plan has no retry left."""
         step = self._plan.on_fault(fault)
         return step if isinstance(step, Send) else self._next() or step
 
@@ -65,16 +81,16 @@ class FallbackPlan:
             plan = route.make_plan(self._request, route)
             plan = plan.first if isinstance(plan, FallbackPlan) else plan
             step = plan.start()
-            # One that answers at once has nothing to offer: its key is missing, or it cannot read the request.
-            if isinstance(step, Send | Synthesize):
+            # A plan that answers at once cannot help: its key is missing, or it cannot read the request.
+            if isinstance(step, Send | StreamLocal):
                 self._plan, self._answering = plan, route
-                self._request.record.routed(route.provider, route.model)
+                self._request.notes.note_route(route.provider, route.model)
                 return self._announced(step)
         return None
 
     def _announced(self, step: Step) -> Step:
-        if self._answering is self._route or not isinstance(step, Relay | Synthesize):
+        if self._answering is self._route or not isinstance(step, Relay | StreamLocal):
             return step
-        words = ascii(f"{self._route.slug} -> {self._answering.slug}")[1:-1]
-        field = (ANNOUNCED, words.encode())
+        value = ascii(f"{self._route.slug} -> {self._answering.slug}")[1:-1]
+        field = (FALLBACK_HEADER, value.encode())
         return replace(step, head=replace(step.head, headers=(*step.head.headers, field)))

@@ -1,0 +1,70 @@
+"""Which of Codex's own features work with a provider block, and why the others do not. Pure.
+
+Invariant: the features come from the block that Codex reads, not from the login that exists now. `login_change` compares
+the two.
+
+Source: the tools that Codex 0.133, 0.169 and 0.171 offer with each block, and openai/codex#44024 for Desktop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from addons.core.codex.provider_config import (
+    NEEDS_LOGIN,
+    SEARCHES_WEB,
+    USES_WEBSOCKET,
+    Values,
+)
+
+ENABLE = "codex-shim enable"
+_NO_LOGIN = f"this needs a ChatGPT login: type `codex login`, then `{ENABLE}`"
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One feature, or several with the same state. `reason` says why it is off; empty if it is on."""
+
+    name: str
+    reason: str = ""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether Codex offers the feature."""
+        return not self.reason
+
+
+def features(provider: Values) -> tuple[Feature, ...]:
+    """Return the features that a provider block turns on or off."""
+    search, login = provider.get(SEARCHES_WEB) is True, provider.get(NEEDS_LOGIN) is True
+    own_search = (
+        "type `codex features enable standalone_web_search` (experimental, Codex 0.169 or later)"
+    )
+    socket = provider.get(USES_WEBSOCKET) is True
+    return (
+        Feature("shell, patches, MCP servers, sub-agents, compaction"),
+        Feature("web search", "" if search else _NO_LOGIN),
+        Feature("image generation", "" if login else _NO_LOGIN),
+        Feature("model picker of Codex Desktop", "" if login else _NO_LOGIN),
+        Feature("web search on models of your own", own_search if search else _NO_LOGIN),
+        Feature("WebSocket", "" if socket else "codex-shim serves every model by HTTP"),
+        Feature("remote compaction", "Codex reserves it for OpenAI's own provider"),
+    )
+
+
+def grouped(found: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """Return one feature per state and reason, with the names joined."""
+    names: dict[str, list[str]] = {}
+    for each in found:
+        names.setdefault(each.reason, []).append(each.name)
+    return tuple(Feature(", ".join(joined), reason) for reason, joined in names.items())
+
+
+def login_change(provider: Values, *, chatgpt_login: bool) -> str:
+    """Return how the login differs from the one that the block was written for; empty if it does not."""
+    needs_login = provider.get(NEEDS_LOGIN) is True
+    if needs_login and not chatgpt_login:
+        return "it requires a ChatGPT login, and there is none: Codex asks for one when it starts"
+    if chatgpt_login and not (needs_login and provider.get(SEARCHES_WEB) is True):
+        return "it was written without a ChatGPT login: web search and image generation are off"
+    return ""

@@ -1,0 +1,190 @@
+"""Credentials of a client, recognised by their shape: the name of a field, or the form of its value.
+
+A list of names cannot be complete: each gateway has a header or a query parameter of its own. So a field is a
+credential when its name says so, or when its value has the form of a key. Names that Codex and the SDKs are known to
+send are the exceptions, because some of their values are long and random.
+
+Never does: decide what travels upstream (`headers` does). Invariant: a value that has the prefix of a known kind of key
+is a credential under any name; the plain value of a credential is in no returned target or header.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+from addons.core.headers import (
+    CLIENT_CREDENTIALS,
+    KNOWN_PARAMETERS,
+    REDACTION_LABEL,
+    TARGET_LABEL,
+    Headers,
+    canonical,
+    is_known,
+)
+from addons.core.secrets import Secret, is_credential_name
+
+_KINDS = r"(?:sk|pk|rk|gsk|xai|nvapi|fw|pplx|r8|hf|csk|tvly|gh[oprsu]|github_pat|glpat|xox[a-z]|npm|pypi)"
+_PREFIXED = re.compile(
+    r"(?:[a-z]{0,12}[-_])?" + _KINDS + r"[-_][\w.-]{8,}"
+    r"|AIza[\w-]{20,}|(?:AKIA|ASIA)[A-Z0-9]{12,}|eyJ[\w-]{6,}\.[\w.-]+",
+)
+_SCHEME = re.compile(
+    r"(?:bearer|basic|digest|negotiate|token|apikey|api-key|key)[ \t]+\S{4,}"
+    r"|aws4-hmac-sha256[ \t].+|-----begin .+|[a-z][a-z0-9+.-]*://[^/@\s:]*:[^/@\s]+@.*",
+    re.IGNORECASE | re.DOTALL,
+)
+_INSIDE = re.compile(
+    r"(?<![\w-])(?:" + _PREFIXED.pattern + r")|\bbearer[ \t]+\S{8,}|\b(?:token|secret|password|api[_-]?key)[=:][^\s&;,]{8,}",
+    re.IGNORECASE,
+)  # fmt: skip
+_GLUED = re.compile(
+    _KINDS + r"[-_][\w.-]*?(?=[a-z]*[0-9])(?=[0-9]*[a-z])[a-z0-9]{12,}|AIza[\w-]{20,}",
+    re.IGNORECASE,
+)
+"""A key in the middle of a word. Without a part that is long and random it is an ordinary one, such as `task-list`."""
+_HEADER_WORDS = frozenset({"login", "pin", "pw", "session"})
+_PARAMETER_WORDS = _HEADER_WORDS | {"access", "code", "k", "p", "s", "t"}
+"""Words of the names of a client's fields whose short values give access. In other places they say nothing."""
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_RANDOM = re.compile(
+    r"(?=[A-Za-z0-9+/_=.~-]*[0-9])(?=[A-Za-z0-9+/_=.~-]*[A-Za-z])[A-Za-z0-9+/_=.~-]*[A-Za-z0-9+/_]{20,}[A-Za-z0-9+/_=.~-]*"
+)
+_MIN_RANDOM = 24
+
+
+def has_key_prefix(value: str) -> bool:
+    """Return whether a value is a key of a known kind, or a scheme with a credential."""
+    text = value.strip()
+    return _PREFIXED.fullmatch(text) is not None or _SCHEME.fullmatch(text) is not None
+
+
+def holds_key(value: str) -> bool:
+    """Return whether a key of a known kind, or a scheme with a credential, is the value or a part of it."""
+    return has_key_prefix(value) or _INSIDE.search(value) is not None
+
+
+def is_credential_value(value: str) -> bool:
+    """Return whether a value looks like a key: it has the form of one, holds one, or is long and random."""
+    text = value.strip()
+    if holds_key(text):
+        return True
+    is_long = len(text) >= _MIN_RANDOM and _UUID.fullmatch(text) is None
+    return is_long and _RANDOM.fullmatch(text) is not None
+
+
+def is_credential(name: bytes, value: bytes) -> bool:
+    """Return whether a request header carries a credential. `name` is canonical."""
+    if name in CLIENT_CREDENTIALS:
+        return True
+    if (name, value) in _HARMLESS:
+        return False
+    text = value.decode("latin-1")
+    if is_known(name):
+        found = holds_key(text)
+    else:
+        found = _names_credential(name.decode("latin-1"), _HEADER_WORDS)
+        found = found or is_credential_value(text) or _names_key(name)
+    if not found and len(value) <= MAX_REMEMBERED:
+        if len(_HARMLESS) >= MAX_HARMLESS:
+            _HARMLESS.clear()
+        _HARMLESS.add((name, value))
+    return found
+
+
+_HARMLESS: set[tuple[bytes, bytes]] = set()
+"""Headers without a credential that were checked before: a client sends nearly the same ones with each turn."""
+MAX_HARMLESS, MAX_REMEMBERED = 256, 512
+
+
+@lru_cache(256)
+def _names_key(name: bytes) -> bool:
+    """Return whether a key stands in the place of a header's name."""
+    return holds_key(name.decode("latin-1"))
+
+
+def _names_credential(name: str, words: frozenset[str]) -> bool:
+    return is_credential_name(name) or not words.isdisjoint(_WORD.findall(name.lower()))
+
+
+_WORD = re.compile("[a-z]+")
+
+
+@dataclass(slots=True)
+class Taken:
+    """A request head without its credentials, and the credentials by name."""
+
+    headers: Headers
+    target: str
+    """The request target, with a label in place of each credential."""
+    credentials: dict[bytes, Secret] = field(default_factory=dict)
+    """Canonical header name, or `?` and the parameter's name → its value. Of a repeated header the last one counts."""
+
+    def keep(self, name: bytes, value: bytes) -> None:
+        """Keep a credential. An earlier value of the same name stays under another name, so that it is masked."""
+        if (earlier := self.credentials.get(name)) is not None:
+            self.credentials[b"%s#%d" % (name, len(self.credentials))] = earlier
+        self.credentials[name] = Secret(value)
+
+
+def take_credentials(headers: Headers, target: str) -> Taken:
+    """Return the head of a client's request with a label in place of each credential."""
+    taken = Taken((), target)
+    fields: list[tuple[bytes, bytes]] = []
+    for name, value in headers:
+        plain = canonical(name)
+        if is_credential(plain, value):
+            taken.keep(plain, value)
+            if _names_key(name):
+                taken.keep(b"name", name)
+                name = TARGET_LABEL.encode()  # noqa: PLW2901  the key stood in the place of the name
+            fields.append((name, REDACTION_LABEL))
+        else:
+            fields.append((name, value))
+    taken.headers = tuple(fields)
+    path, mark, query = target.partition("?")
+    segments = (_segment(one, taken) for one in path.split("/"))
+    parameters = (_parameter(one, taken) for one in query.split("&")) if query else ()
+    taken.target = f"{'/'.join(segments)}{mark}{'&'.join(parameters)}"
+    return taken
+
+
+def _segment(segment: str, taken: Taken) -> str:
+    if len(segment) < _MIN_RANDOM // 2:
+        return segment
+    plain = _plain(segment)
+    glued = _GLUED.search(plain)
+    if not glued and not holds_key(plain):
+        return segment
+    taken.keep(b"/", (glued[0] if glued else plain).encode("latin-1"))
+    return TARGET_LABEL
+
+
+def _parameter(parameter: str, taken: Taken) -> str:
+    name, equals, value = parameter.partition("=")
+    plain = _plain(value)
+    if is_credential_value(_plain(name)):
+        taken.keep(b"?", _plain(name).encode("latin-1"))
+        name = TARGET_LABEL
+    named = name not in KNOWN_PARAMETERS and _names_credential(_plain(name), _PARAMETER_WORDS)
+    if plain and (named or is_credential_value(plain)):
+        taken.keep(b"?" + name.encode("utf-8", "replace"), plain.encode("latin-1"))
+        return f"{name}{equals}{TARGET_LABEL}"
+    return f"{name}{equals}{value}"
+
+
+def _plain(text: str) -> str:
+    """Return text without percent-encoding, one character a byte."""
+    return unquote_to_bytes(text.replace("+", " ")).decode("latin-1")
+
+
+def body_secrets(value: object, name: str = "") -> list[Secret]:
+    """Return the credentials in a value that a row adds to its request bodies."""
+    if isinstance(value, dict):
+        return [each for key, inner in value.items() for each in body_secrets(inner, str(key))]
+    if isinstance(value, list):
+        return [each for inner in value for each in body_secrets(inner, name)]
+    is_secret = isinstance(value, str) and (is_credential_name(name) or is_credential_value(value))
+    return [Secret(str(value))] if is_secret else []

@@ -1,0 +1,155 @@
+"""The forms in which a text may quote a secret: encodings of the value, reduced to what every spelling has in common.
+
+An upstream that quotes a key may change its case, escape it for JSON, a URL or HTML, wrap it, spread it over spaces, or
+encode it. So a text and each encoding of a secret are *folded*: escapes are resolved, letters become lower-case, and all
+that is neither a letter nor a digit is left out. Then an echo is a common substring of two folded texts, whatever the
+spelling was.
+
+Never does: keep a value that is too short or too common to be searched for. Invariant: `Echoes` shows nothing of the
+secret when it is printed.
+"""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote_to_bytes
+
+GRAM = 8
+"""Length of the pieces that are looked up."""
+MIN_MATCH = 16
+"""A shorter common substring of folded texts is no echo, unless it is a whole form."""
+MIN_EXPANDED_MATCH = 32
+"""The same for encodings that need two characters or more for one of the secret: half of them say as much."""
+EXPANSION = 1.7
+"""Characters of an encoding for one of the secret from which on a longer match is needed. Base64 has 1.33."""
+MIN_LENGTH = 8
+"""Shorter secrets would match in any text."""
+MAX_WORD_LENGTH = 12
+"""Longer values without a digit are no words of a language."""
+MAX_EXPENSIVE = 200
+"""How much of a long secret is searched for in the rare encodings."""
+
+_DELETED = bytes(each for each in range(256) if not chr(each).isascii() or not chr(each).isalnum())
+_LOWER = bytes(range(256)).lower()
+_SCHEME = re.compile(rb"(?i)(?:bearer|basic|digest|token|apikey|api-key|negotiate|key)[ \t]+(?=\S)")
+_SEPARATORS = re.compile(rb"[\s,;&\"']+")
+_PLACEHOLDERS = frozenset(
+    [b"codexshim", b"keptbycodexshim", b"placeholder", b"applicationjson", b"texteventstream", b"localhost", b"undefined", b"anything", b"ollama", b"lmstudio", b"notneeded", b"skdummy", b"secret", b"sinsecure"]
+)  # fmt: skip
+"""Folded values that users set where a client insists on a key, and our own labels."""
+
+
+def fold(data: bytes) -> bytes:
+    """Return the letters and digits of a text, in lower case."""
+    return data.translate(_LOWER, _DELETED)
+
+
+class Echoes:
+    """The folded forms of one secret."""
+
+    __slots__ = ("dense", "grams", "prefixes", "short")
+
+    def __init__(self, dense: frozenset[bytes], expanded: frozenset[bytes] = frozenset()) -> None:
+        forms = dense | expanded
+        self.dense = _grams(dense)
+        """Every piece of the forms that need less than two characters for one of the secret."""
+        self.grams = self.dense | _grams(expanded)
+        """Every piece of the long forms."""
+        self.short = frozenset(form for form in dense if len(form) < MIN_MATCH) | frozenset(
+            form for form in expanded if len(form) < MIN_EXPANDED_MATCH
+        )
+        """Forms that are searched for as a whole."""
+        self.prefixes = frozenset(form[:MIN_MATCH] for form in forms)
+
+    def __repr__(self) -> str:
+        return "<echoes>"
+
+    @classmethod
+    def of(cls, value: bytes) -> Echoes:
+        """Return the echoes of a header's or parameter's value."""
+        dense: set[bytes] = set()
+        expanded: set[bytes] = set()
+        for part in dict.fromkeys(_parts(value)):
+            for encoded in dict.fromkeys(_encodings(part)):
+                if len(form := fold(encoded)) >= (MIN_LENGTH if encoded is part else GRAM):
+                    (dense if len(encoded) < EXPANSION * len(part) else expanded).add(form)
+        return cls(frozenset(dense), frozenset(expanded))
+
+
+def _grams(forms: frozenset[bytes]) -> frozenset[bytes]:
+    return frozenset(
+        form[at : at + GRAM]
+        for form in forms
+        if len(form) >= MIN_MATCH
+        for at in range(len(form) - GRAM + 1)
+    )
+
+
+def _parts(value: bytes) -> Iterator[bytes]:
+    """Yield what is secret in a value: without its scheme, and each value of a cookie or of a list."""
+    value = value.strip()
+    bare = _SCHEME.sub(b"", value, count=1)
+    yield from filter(_is_searchable, (value if bare is value else bare,))
+    pieces = _SEPARATORS.split(value)
+    for piece in pieces:
+        name, equals, rest = piece.partition(b"=")
+        plain = rest if equals and rest.strip(b"=") else name
+        yield from filter(_is_searchable, (plain, unquote_to_bytes(plain)))
+    if bare is not value and (login := _basic_login(bare)):
+        yield from filter(_is_searchable, (login, login.partition(b":")[2]))
+
+
+def _basic_login(value: bytes) -> bytes:
+    try:
+        login = base64.b64decode(value, validate=True)
+    except ValueError:
+        return b""
+    return login if b":" in login else b""
+
+
+def _is_searchable(part: bytes) -> bool:
+    folded = fold(part)
+    has_digit = any(digit in folded for digit in b"0123456789")
+    is_rare = len(folded) >= MIN_LENGTH and (has_digit or len(folded) > MAX_WORD_LENGTH)
+    return is_rare and folded not in _PLACEHOLDERS
+
+
+def _encodings(value: bytes) -> Iterator[bytes]:
+    """Yield the encodings of a value. A block encoding depends on what precedes the value, so there are several."""
+    coded = [value.hex().encode(), *_blocks(value, base64.b64encode, 3, (0, 2, 3))]
+    yield from (value, value[::-1], *coded)
+    # of a long token the end is enough: its signature
+    value = value[-MAX_EXPENSIVE:]
+    coded = [value.hex().encode(), *_blocks(value, base64.b64encode, 3, (0, 2, 3))]
+    rotated = codecs.encode(value.decode("latin-1"), "rot13").encode("latin-1")
+    yield from (rotated, rotated[::-1])
+    yield from _blocks(value.decode("latin-1").encode("utf-16-le"), base64.b64encode, 3, (0, 2, 3))
+    yield from (each[::-1] for each in coded)
+    # the value in reverse before it was encoded
+    yield value[::-1].hex().encode()
+    yield from _blocks(value[::-1], base64.b64encode, 3, (0, 2, 3))
+    yield from _blocks(value, base64.b32encode, 5, (0, 2, 4, 5, 7))
+    yield from _blocks(value, base64.b85encode, 4, (0, 2, 3, 4))
+    yield from _blocks(value, base64.a85encode, 4, (0, 2, 3, 4))
+    for changed in (value.upper(), value.lower(), value.swapcase()):
+        yield from _blocks(changed, base64.b64encode, 3, (0, 2, 3))
+        yield changed.hex().encode()
+    for each in coded:
+        yield from _blocks(each, base64.b64encode, 3, (0, 2, 3))
+        yield each.hex().encode()
+    for form in ("%d", "%03d", "%o", "%03o", "{:08b}"):
+        texts = (form.format(each) if "{" in form else form % each for each in value)
+        yield "".join(texts).encode()
+
+
+def _blocks(value: bytes, encode: object, size: int, skipped: tuple[int, ...]) -> Iterator[bytes]:
+    """Yield what a block encoding makes of a value at each position within a block, without the blocks it shares."""
+    assert callable(encode)  # noqa: S101  a codec of the standard library
+    for shift in range(size):
+        coded: bytes = encode(b"\0" * shift + value)
+        padding = -(shift + len(value)) % size
+        end = len(coded.rstrip(b"=")) - (1 if padding else 0)
+        yield coded[skipped[shift] : end]

@@ -1,0 +1,342 @@
+"""Replaces what an upstream echoes of the secrets of a turn, in any text that is kept, logged, listed or exported.
+
+A text is searched once, whatever the number of secrets and forms: of its folded bytes every eighth piece is looked up in
+one set. Texts without an echo, which is nearly all of them, are returned unchanged.
+
+Never does: look at bytes that a route passes through to its own client. Invariant: a text without an echo is returned as
+the same object; what is replaced never includes a quote, bracket or line end, so that JSON and events stay intact.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from itertools import compress
+
+from addons.core.headers import Headers, header
+from addons.core.masking.echoes import GRAM, MIN_EXPANDED_MATCH, MIN_MATCH, Echoes, fold
+from addons.core.secrets import Secret
+
+LABEL = b"<secret>"
+DEFLATED = frozenset({b"gzip", b"x-gzip", b"deflate"})
+ANY_ZLIB_FORMAT = 47
+MAX_INFLATED = 1 << 20
+WITHHELD = b"<withheld by codex-shim: the body is compressed>"
+STRIDE = MIN_MATCH - GRAM + 1
+LARGE = 1 << 14
+MIN_CUT = 4
+"""Folded characters of a secret at the end of a cut text that are taken for its beginning."""
+
+_ESCAPE = re.compile(
+    rb"(?:\\+u00|\\+u\{0*|\\+x|%u00|(?:%(?:25)*)|&#[xX]0*|0[xX](?=[0-9a-fA-F]{2}(?![0-9a-zA-Z])))([0-9a-fA-F]{2})"
+    rb"|\\+([01][0-7]{2})|&#0*([0-9]{2,3})|\\+u[0-9a-fA-F]{4}|\\+[nrtbf]|&(?:amp|quot|apos|lt|gt);"
+)
+"""One escaped character of JSON, a URL, HTML, C or Python, however often it was escaped."""
+_ESCAPE_SIGNS = re.compile(rb"\\[ux0-9]|%[0-9a-fA-Fu]|&[#a-z]|0[xX]")
+_BLANKS = (b"\\n", b"\\r", b"\\t")
+_TEXT_FIELD = re.compile(
+    rb'"(delta|text|content|partial_json|arguments|thinking|reasoning_content|reasoning|refusal|input)" ?: ?"((?:[^"\\]|\\.)*)"'
+)
+"""A field of a protocol whose text is spread over events."""
+_UNTOUCHED = re.compile(rb"(\\*[\"'\r\n{}\[\]]+)")
+
+_IS_KEPT = bytes(bool(fold(bytes((each,)))) for each in range(256))
+
+Span = tuple[int, int]
+
+
+def no_secrets() -> Iterable[Secret]:
+    """Return nothing: a process without secrets of its own."""
+    return ()
+
+
+class EchoMask:
+    """Finds and replaces the echoes of a set of secrets."""
+
+    __slots__ = ("_dense", "_grams", "_min_length", "_prefixes", "_short", "_words")
+
+    def __init__(self, echoes: Iterable[Echoes]) -> None:
+        known = tuple(echoes)
+        self._dense = frozenset().union(*(each.dense for each in known))
+        self._grams = frozenset().union(*(each.grams for each in known))
+        self._words = frozenset(int.from_bytes(gram, sys.byteorder) for gram in self._grams)
+        self._short = tuple(frozenset().union(*(each.short for each in known)))
+        self._prefixes = frozenset().union(*(each.prefixes for each in known))
+        self._min_length = min((MIN_MATCH, *map(len, self._short)))
+        """Characters of the shortest text with an echo: escapes and signs only make it longer."""
+
+    def finds_any(self, *texts: str) -> bool:
+        """Return whether there is an echo in the texts, which are searched as one."""
+        text = texts[0] if len(texts) == 1 else "\n".join(texts)
+        if len(text) < self._min_length:
+            return False
+        return self._has_echo(_unescaped(text.encode("utf-8", "surrogatepass")))
+
+    def data(self, data: bytes) -> bytes:
+        """Return a text without the echoes in it."""
+        if not self._has_echo(_unescaped(data)):
+            return data
+        if len(data) > LARGE and b"\n\n" in data:
+            # of a long stream only the events with an echo are worth a closer look
+            data = b"\n\n".join(self.data(event) for event in data.split(b"\n\n"))
+            if not self._has_echo(_unescaped(data)):
+                return data
+        return self._replaced(data, [(0, len(data))])
+
+    def text(self, text: str) -> str:
+        """Return a text without the echoes in it."""
+        raw = text.encode("utf-8", "surrogatepass")
+        masked = self.data(raw)
+        return text if masked is raw else masked.decode("utf-8", "surrogatepass")
+
+    def stream(self, data: bytes) -> bytes:
+        """Return a body without the echoes in it, those that are spread over several events included."""
+        masked = self.data(data)
+        texts: dict[bytes, list[bytes]] = {}
+        for name, text in _TEXT_FIELD.findall(masked):
+            texts.setdefault(name, []).append(text)
+        for name, parts in texts.items():
+            if len(parts) > 1 and self._has_echo(_unescaped(b"".join(parts))):
+                spans = [each.span(2) for each in _TEXT_FIELD.finditer(masked) if each[1] == name]
+                masked = self._replaced(masked, spans)
+        return masked
+
+    def cut(self, data: bytes) -> bytes:
+        """Return a cut text without the beginning of a secret at its end."""
+        tail = _Folded.of(data[-1024:], [(0, min(len(data), 1024))])
+        for size in range(min(MIN_MATCH - 1, len(tail.text)), MIN_CUT - 1, -1):
+            end = tail.text[-size:]
+            if any(prefix.startswith(end) for prefix in self._prefixes):
+                return data[: len(data) - min(len(data), 1024) + tail.starts[-size]]
+        return data
+
+    def headers(self, headers: Headers) -> Headers:
+        """Return headers without the echoes in their names and values."""
+        if self.data(whole := b"\n".join(part for pair in headers for part in pair)) is whole:
+            return headers
+        return tuple((_name(self.data(name)), self.data(value)) for name, value in headers)
+
+    def message(self, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
+        """Return a message without the echoes in it, and with its body as plain text if it was compressed."""
+        encoding = (header(headers, b"content-encoding") or b"identity").strip().lower()
+        if encoding != b"identity" and body:
+            body = _inflated(body) if encoding in DEFLATED else WITHHELD
+            headers = tuple(each for each in headers if each[0].lower() != b"content-encoding")
+        return self.headers(headers), self.stream(body)
+
+    def _has_echo(self, text: bytes) -> bool:
+        folded = fold(text)
+        # as integers of eight bytes: the text is cut and looked up without a Python object for each piece
+        pieces = memoryview(folded)[: len(folded) & -GRAM].cast("Q")
+        if not self._words.isdisjoint(pieces) and any(True for _ in self._long_spans(folded)):
+            return True
+        for form in self._short:  # noqa: SIM110  without a generator: this runs for every read
+            if form in folded:
+                return True
+        return False
+
+    def _long_spans(self, folded: bytes) -> Iterator[Span]:
+        """Yield each part of a folded text that is made of consecutive pieces of secrets."""
+        grams, done = self._grams, 0
+        for at in range(0, len(folded) - GRAM + 1, STRIDE):
+            if at < done or folded[at : at + GRAM] not in grams:
+                continue
+            first = last = at
+            while first > done and folded[first - 1 : first - 1 + GRAM] in grams:
+                first -= 1
+            while folded[last + 1 : last + 1 + GRAM] in grams:
+                last += 1
+            done = last + 1
+            length = last + GRAM - first
+            if length >= MIN_EXPANDED_MATCH or (
+                length >= MIN_MATCH and self._has_dense(folded[first : last + GRAM])
+            ):
+                yield first, last + GRAM
+
+    def _has_dense(self, part: bytes) -> bool:
+        """Return whether a short match is long enough in a form that says much with few characters."""
+        run = 0
+        for at in range(len(part) - GRAM + 1):
+            run = run + 1 if part[at : at + GRAM] in self._dense else 0
+            if run + GRAM - 1 >= MIN_MATCH:
+                return True
+        return False
+
+    def _replaced(self, data: bytes, parts: list[Span]) -> bytes:
+        """Return the data with a label in place of the echoes in these parts of it, read as one text."""
+        folded = _Folded.of(data, parts)
+        spans = list(self._long_spans(folded.text))
+        spans += [
+            (found.start(), found.end())
+            for form in self._short
+            for found in re.finditer(re.escape(form), folded.text)
+        ]
+        pieces: list[bytes] = []
+        written = 0
+        for start, end in _merged(folded.originals(span, parts) for span in spans):
+            pieces += (data[written:start], _labelled(data[start:end]))
+            written = end
+        return b"".join((*pieces, data[written:]))
+
+
+class _Folded:
+    """A folded text that knows where each of its characters came from."""
+
+    __slots__ = ("ends", "starts", "text")
+
+    def __init__(self, text: bytes, starts: list[int], ends: list[int]) -> None:
+        self.text = text
+        self.starts = starts
+        self.ends = ends
+
+    @classmethod
+    def of(cls, data: bytes, parts: Iterable[Span]) -> _Folded:
+        """Fold these parts of the data as one text."""
+        folded = cls(b"", [], [])
+        texts: list[bytes] = []
+        for start, end in parts:
+            at = start
+            for escape in _ESCAPE.finditer(data, start, end):
+                texts.append(folded._plain(data, at, escape.start()))
+                if character := fold(_character(escape)):
+                    texts.append(character)
+                    folded.starts.append(escape.start())
+                    folded.ends.append(escape.end())
+                at = escape.end()
+            texts.append(folded._plain(data, at, end))
+        folded.text = b"".join(texts)
+        return folded
+
+    def _plain(self, data: bytes, start: int, end: int) -> bytes:
+        """Note where the characters of a part without escapes stand. Return the folded part."""
+        plain = data[start:end]
+        kept = plain.translate(_IS_KEPT)
+        self.starts.extend(compress(range(start, end), kept))
+        self.ends.extend(compress(range(start + 1, end + 1), kept))
+        return fold(plain)
+
+    def originals(self, span: Span, parts: list[Span]) -> list[Span]:
+        """Return where the characters of a span stood, part by part."""
+        start, end = self.starts[span[0]], self.ends[span[1] - 1]
+        return [
+            (max(start, first), min(end, last))
+            for first, last in parts
+            if first < end and last > start
+        ]
+
+
+def _character(found: re.Match[bytes]) -> bytes:
+    if found[1]:
+        return bytes((int(found[1], 16),))
+    if found[2]:
+        return bytes((int(found[2], 8),))
+    return bytes((int(found[3]) & 0xFF,)) if found[3] else b""
+
+
+def _unescaped(data: bytes) -> bytes:
+    # an integer is looked for ten times as fast as bytes, and this runs for every read
+    if ord("\\") in data:
+        for blank in _BLANKS:
+            data = data.replace(blank, b"")
+    elif ord("%") not in data and ord("&") not in data and not _may_hold_hex(data):
+        return data
+    return _ESCAPE.sub(_character, data) if _ESCAPE_SIGNS.search(data) else data
+
+
+def _may_hold_hex(data: bytes) -> bool:
+    """Return whether there may be a number such as 0x41."""
+    has_signs = ord("0") in data and (ord("x") in data or ord("X") in data)
+    return has_signs and (data.find(b"0x") >= 0 or data.find(b"0X") >= 0)
+
+
+def _merged(found: Iterable[list[Span]]) -> Iterator[Span]:
+    """Yield spans in order, overlapping ones as one."""
+    last: Span | None = None
+    for start, end in sorted(span for spans in found for span in spans):
+        if last and start <= last[1]:
+            last = (last[0], max(last[1], end))
+            continue
+        if last:
+            yield last
+        last = (start, end)
+    if last:
+        yield last
+
+
+def _labelled(data: bytes) -> bytes:
+    """Return the label in place of a part, without its quotes, brackets and line ends."""
+    return b"".join(
+        part if at % 2 or not part else LABEL for at, part in enumerate(_UNTOUCHED.split(data))
+    )
+
+
+def _name(name: bytes) -> bytes:
+    """Return a header name in which the label is a valid part."""
+    return name.replace(LABEL, b"secret")
+
+
+class TurnMask:
+    """The mask of one turn. Built when the first text has to be masked, and again when the turn uses another secret."""
+
+    __slots__ = ("_mask", "_of_process", "_secrets")
+
+    def __init__(self, of_process: Callable[[], Iterable[Secret]] = no_secrets) -> None:
+        self._of_process = of_process
+        self._secrets: list[Secret] = []
+        self._mask: EchoMask | None = None
+
+    def add(self, secrets: Iterable[Secret]) -> None:
+        """Mask these secrets as well."""
+        known = len(self._secrets)
+        self._secrets += secrets
+        if len(self._secrets) > known:
+            self._mask = None
+
+    @property
+    def current(self) -> EchoMask:
+        """The mask of all secrets so far."""
+        if self._mask is None:
+            self._mask = _MASKS.mask((*self._secrets, *self._of_process()))
+        return self._mask
+
+
+class _Masks:
+    """The last masks that were built: most turns use the secrets of the turn before."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[bytes, ...], EchoMask] = {}
+        self._echoes: dict[bytes, Echoes] = {}
+
+    def mask(self, secrets: Iterable[Secret]) -> EchoMask:
+        by_digest = {secret.digest: secret for secret in secrets}
+        key = tuple(sorted(by_digest))
+        if (mask := self._known.pop(key, None)) is None:
+            mask = EchoMask(self._echoes_of(digest, secret) for digest, secret in by_digest.items())
+        _remember(self._known, key, mask, MAX_MASKS)
+        return mask
+
+    def _echoes_of(self, digest: bytes, secret: Secret) -> Echoes:
+        echoes = self._echoes.pop(digest, None) or secret.derive(Echoes.of)
+        _remember(self._echoes, digest, echoes, MAX_SECRETS)
+        return echoes
+
+
+def _inflated(body: bytes) -> bytes:
+    """Return the beginning of a compressed body as plain text."""
+    try:
+        return zlib.decompressobj(ANY_ZLIB_FORMAT).decompress(body, MAX_INFLATED) or WITHHELD
+    except zlib.error:
+        return WITHHELD
+
+
+def _remember[K, V](known: dict[K, V], key: K, value: V, most: int) -> None:
+    """Put an entry behind the others, and forget the first ones."""
+    known[key] = value
+    while len(known) > most:
+        del known[next(iter(known))]
+
+
+MAX_MASKS, MAX_SECRETS = 16, 64
+_MASKS = _Masks()

@@ -1,0 +1,3 @@
+"""The formats that clients and upstreams use, one package per protocol."""
+
+__all__ = ["sse", "translator"]

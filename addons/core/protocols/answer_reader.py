@@ -1,0 +1,278 @@
+"""What the readers of the chat and messages protocols share: limits, JSON repair, and a fast path for text deltas.
+
+Source: RFC 8259, section 8.2 (unpaired surrogates). Never looks at a provider's name, never writes `response.*` events,
+never raises on any input. Invariant: any bytes, split into any reads, give the same events, and an answer without a stop
+reason fails, so that a truncated answer never passes for a complete one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Self
+
+import orjson
+
+from addons.core.errors import Problem
+from addons.core.protocols.canonical.events import (
+    Event,
+    Failed,
+    ReasoningDelta,
+    Stopped,
+    StopReason,
+    TextDelta,
+    UsageSeen,
+)
+from addons.core.protocols.sse import BOM, SseReader
+from addons.core.upstream.error_mapping import printable
+from addons.core.upstream.target import Target
+from addons.core.usage import Usage
+
+DOCUMENT_STARTS = (b"{", b"[", b"<")
+"""First bytes of a JSON or HTML body. No line of an event stream starts with them."""
+MAX_EXCERPT_BYTES = 200
+PROBE = "\x00codex-shim\x00"
+DATA_FIELD = b"data:"
+ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+JsonPath = tuple[object, ...]
+
+
+class AnswerReader(ABC):
+    """Reads one answer, streamed or sent as one JSON document. Each protocol adds the meaning of its events."""
+
+    __slots__ = (
+        "_document",
+        "_ended",
+        "_head",
+        "_late",
+        "_max_event_bytes",
+        "_reason",
+        "_sse",
+        "_surrogates",
+        "_target",
+        "_template",
+    )
+
+    def __init__(self, target: Target, max_event_bytes: int) -> None:
+        self._target = target
+        self._max_event_bytes = max_event_bytes
+        self._sse = SseReader(max_event_bytes)
+        self._surrogates = SurrogateJoiner()
+        self._template: DeltaTemplate | None = None
+        self._head: bytes | None = b""
+        """The first bytes of the body, until they show its format."""
+        self._document: bytearray | None = None
+        """The body so far, if it is one document."""
+        self._reason: StopReason | None = None
+        """The stop reason of the answer, once it was read."""
+        self._late = False
+        """Whether the answer continued after its stop reason."""
+        self._ended = False
+
+    @abstractmethod
+    def _read_stream(self, data: bytes) -> list[Event]:
+        """Return the events of one read of an event stream."""
+
+    @abstractmethod
+    def _read_blocks(self, blocks: Iterable[bytes]) -> list[Event]:
+        """Return the events of these SSE blocks."""
+
+    @abstractmethod
+    def _read_document(self, body: bytes) -> Iterator[Event]:
+        """Return the events of an answer that is one document, from an upstream that does not stream."""
+
+    @abstractmethod
+    def _stop(self) -> Iterator[Event]:
+        """Return the events that end the answer with the stop reason that was read."""
+
+    @abstractmethod
+    def _final_usage(self) -> Usage | None:
+        """Return the usage that was read."""
+
+    @property
+    def awaits_end(self) -> bool:
+        """Whether the answer is complete, and only usage and the end of the body may follow."""
+        return self._reason is not None and not self._late
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events of one network read."""
+        if self._ended or not data:
+            return []
+        if self._head is not None:
+            data = self._detect_format(self._head + data)
+        if self._document is not None:
+            self._document += data
+            return self._too_large() if len(self._document) > self._max_event_bytes else []
+        return self._read_stream(data)
+
+    def finish(self) -> list[Event]:
+        """Return the last events, after the upstream ended its body."""
+        if self._ended:
+            return []
+        if self._document is not None:
+            return list(self._close(self._read_document(bytes(self._document))))
+        events = self._read_blocks((*self._sse.feed(self._head or b""), *self._sse.finish()))
+        if self._ended:
+            return events
+        return [*events, *self._close(self._interrupted() if self._late else self._stop())]
+
+    def _detect_format(self, head: bytes) -> bytes:
+        """Return the bytes to read, once the first one that is not blank has arrived."""
+        first = head.removeprefix(BOM).lstrip()
+        if BOM.startswith(first):
+            self._head = head
+            return b""
+        self._head = None
+        if first.startswith(DOCUMENT_STARTS):
+            self._document = bytearray()
+            return first
+        return head
+
+    def _close(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Return the last events of the turn, with the usage before the one that ends it."""
+        self._ended = True
+        for event in events:
+            if isinstance(event, Failed | Stopped):
+                if usage := self._final_usage():
+                    yield UsageSeen(usage)
+                yield event
+                return
+            yield event
+
+    def _too_large(self) -> list[Event]:
+        return list(self._close(self._failed("sent a single event that is too large to be read")))
+
+    def _not_json(self, body: bytes) -> Iterator[Event]:
+        what = "a web page" if body.startswith(b"<") else "a body that is not JSON"
+        return self._failed(f"answered with {what}: {excerpt(body)}")
+
+    def _interrupted(self) -> Iterator[Event]:
+        text = f"{self._upstream} ended its answer without a stop reason, so the answer is incomplete. Send the turn again."
+        yield Failed(Problem(502, "stream_interrupted", text))
+
+    def _failed(self, what: str) -> Iterator[Event]:
+        text = f"{self._upstream} {what}. Check base_url and provider of {self._target.slug} in models.json, or send the turn again."
+        yield Failed(Problem(502, "upstream_protocol", text))
+
+    @property
+    def _upstream(self) -> str:
+        return f"{self._target.provider} ({self._target.model} at {self._target.origin})"
+
+
+class DeltaTemplate:
+    """The constant bytes of consecutive delta events, so that only the text between them is parsed.
+
+    Most events of a stream differ from the preceding one only in their text. A template is learned from an event that
+    was parsed completely, is verified with a probe text, and applies only to the events that directly follow. Invariant:
+    a match gives the event that parsing the block would have given.
+    """
+
+    __slots__ = ("_after", "_before", "_kind", "_min_length")
+
+    def __init__(self, before: bytes, after: bytes, kind: type[TextDelta | ReasoningDelta]) -> None:
+        self._before = before
+        self._after = after
+        self._kind = kind
+        self._min_length = len(before) + len(after)
+
+    @classmethod
+    def learn(
+        cls, block: bytes, events: Sequence[Event], text_of: Callable[[object], object]
+    ) -> Self | None:
+        """Return the template of a block that was parsed into `events`; None if the next block must be parsed.
+
+        `text_of` returns the text in the parsed data, from the field that the reader takes it from.
+        """
+        if len(events) != 1 or not isinstance(delta := events[0], TextDelta | ReasoningDelta):
+            return None
+        literal = orjson.dumps(delta.text)
+        start = block.find(literal) + 1
+        if not start or block.find(literal, start) >= 0:
+            return None
+        template = cls(block[:start], block[start + len(literal) - 2 :], type(delta))
+        return template if template._is_verified(text_of) else None
+
+    def _is_verified(self, text_of: Callable[[object], object]) -> bool:
+        block = self._before + orjson.dumps(PROBE)[1:-1] + self._after
+        lines = [line for line in block.split(b"\n") if line.startswith(DATA_FIELD)]
+        if len(lines) != 1:
+            return False
+        try:
+            return text_of(orjson.loads(lines[0].removeprefix(DATA_FIELD))) == PROBE
+        except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
+            return False
+
+    def match(self, block: bytes) -> TextDelta | ReasoningDelta | None:
+        """Return the delta of a block of this form; None for any other block, and for one without text."""
+        if (
+            len(block) <= self._min_length
+            or not block.startswith(self._before)
+            or not block.endswith(self._after)
+        ):
+            return None
+        try:
+            text = orjson.loads(b'"%b"' % block[len(self._before) : len(block) - len(self._after)])
+        except orjson.JSONDecodeError:
+            return None
+        return self._kind(text) if isinstance(text, str) else None
+
+
+class SurrogateJoiner:
+    """Parses JSON that a strict parser refuses because a surrogate pair is split between two events.
+
+    Servers that count in UTF-16 split a character in two; each surrogate is then escaped alone. Invariant: two
+    surrogates at the same path of consecutive events become the character; any other becomes U+FFFD or is left out.
+    """
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held: dict[JsonPath, str] = {}
+        """Path of a text that ended in a high surrogate → that surrogate."""
+
+    def loads(self, data: bytes) -> object:
+        """Return the value; None if the data is invalid for any other reason."""
+        if not ESCAPED_SURROGATE.search(data):
+            return None
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError):
+            return None
+        return self._join(value, ())
+
+    def _join(self, value: object, path: JsonPath) -> object:
+        if isinstance(value, str):
+            return self._join_text(value, path)
+        if isinstance(value, dict):
+            return {
+                LONE_SURROGATE.sub("\ufffd", key): self._join(child, (*path, key))
+                for key, child in value.items()
+            }
+        if isinstance(value, list):
+            return [
+                self._join(child, (*path, _list_key(child, index)))
+                for index, child in enumerate(value)
+            ]
+        return value
+
+    def _join_text(self, text: str, path: JsonPath) -> str:
+        text = self._held.pop(path, "") + text
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            self._held[path] = text[-1]
+            text = text[:-1]
+        joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return LONE_SURROGATE.sub("\ufffd", joined)
+
+
+def _list_key(value: object, index: int) -> object:
+    """Return what identifies a list element across events: its own `index` field, else its position."""
+    return value.get("index", index) if isinstance(value, dict) else index
+
+
+def excerpt(data: bytes) -> str:
+    """Return the beginning of the data, printable in an error message."""
+    return printable(data[:MAX_EXCERPT_BYTES].decode("utf-8", "replace"))

@@ -1,0 +1,363 @@
+"""What a chat completions answer accumulates over its chunks: tool calls, and fields besides text and reasoning.
+
+Source: OpenAI API reference, "Chat Completions: streaming" (`tool_calls`, `annotations`, `audio`), OpenRouter's "Image
+Generation" (`images`); the deviations of other upstreams are rows of `tests/quirks`. Never looks at a provider's name,
+never repairs arguments, never passes on image or audio bytes. Invariant: total; a call starts once, under its complete
+name and an id that no other call of the thread has, and ends only when the turn does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from addons.core.json_values import JsonObject, as_int, as_object, as_str
+from addons.core.limits import MIB
+from addons.core.protocols.canonical.argument_repair import ArgumentStream
+from addons.core.protocols.canonical.conversation import Call, Conversation
+from addons.core.protocols.canonical.custom_tool_input import CustomInputDecoder
+from addons.core.protocols.canonical.events import (
+    CallKind,
+    Citation,
+    Event,
+    Omitted,
+    ReasoningDone,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    UnknownFields,
+)
+from addons.core.protocols.canonical.leaked_calls import LeakedCall, declared_tool
+from addons.core.protocols.canonical.opaque_reasoning import wrap
+from addons.core.protocols.schemas.key_names import argument_stream
+
+MAX_ARGUMENT_BYTES = 8 * MIB
+MAX_CALLS = 10_000
+MAX_DEPTH = 32
+"""Nesting of content beyond this is not read: no upstream needs it, and recursion is bounded in Python."""
+PLACEHOLDER = "{}"
+"""What some upstreams send as arguments before the real ones."""
+
+PICTURE, SOUND = "a picture", "sound"
+PICTURE_PARTS = frozenset({"image", "image_url", "inline_data", "input_image", "output_image"})
+SOUND_PARTS = frozenset({"audio", "audio_url", "input_audio", "output_audio"})
+TEXT_KEYS = frozenset({"refusal", "text", "thinking"})
+"""A part with one of these keys is text, which the reader passes on."""
+CONTENT_FIELDS = frozenset({"annotations", "audio", "content", "function_call", "image", "images", "reasoning", "reasoning_content", "reasoning_details", "reasoning_text", "refusal", "thinking", "tool_calls"})  # fmt: skip
+"""The fields of a delta that are read, here or by the reader."""
+METADATA_FIELDS = frozenset({"channel", "created", "finish_reason", "id", "index", "logprobs", "model", "name", "object", "obfuscation", "padding", "provider_specific_fields", "role", "sender_name", "sender_type", "stop_reason", "token_ids", "type", "usage"})  # fmt: skip
+"""Fields that describe the answer and are not part of it."""
+KNOWN_FIELDS = CONTENT_FIELDS | METADATA_FIELDS
+
+
+@dataclass(slots=True)
+class _OpenCall:
+    """A call that has not ended."""
+
+    index: int
+    call_id: str = ""
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+    size: int = 0
+    emitted: int = 0
+    """How many of the pieces were passed on."""
+    started: bool = False
+    stream: ArgumentStream | None = None
+    """Passes on the arguments of a function."""
+    custom: CustomInputDecoder | None = None
+    schema: JsonObject | None = None
+    extra: object = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the arguments are a JSON object that can be the final one."""
+        if not self.pieces or self.only_placeholder or not self.pieces[-1].rstrip().endswith("}"):
+            return False
+        try:
+            return isinstance(orjson.loads("".join(self.pieces)), dict)
+        except orjson.JSONDecodeError:
+            return False
+
+    @property
+    def only_placeholder(self) -> bool:
+        """Whether the arguments so far may be a placeholder."""
+        return self.pieces == [PLACEHOLDER]
+
+    def add_name(self, name: str) -> None:
+        """Add to the name, which may arrive complete, split, growing, or repeated in every chunk."""
+        if not name or self.started or (self.name and self.pieces):
+            return
+        self.name = name if name.startswith(self.name) else self.name + name
+
+    def add_arguments(self, piece: str) -> None:
+        """Add to the arguments, unless the upstream repeats all of them."""
+        if not piece:
+            return
+        if self.only_placeholder and not self.started:
+            self.pieces.clear()
+            self.size = 0
+        elif self.size == len(piece) and "".join(self.pieces) == piece and self.complete:
+            return
+        self.pieces.append(piece)
+        self.size += len(piece)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fragment:
+    """The part of one call in one chunk."""
+
+    index: int | None
+    call_id: str
+    name: str
+    arguments: str
+    extra: object
+
+    @classmethod
+    def of(cls, value: JsonObject) -> _Fragment:
+        function = as_object(value.get("function") or value.get("custom")) or value
+        index = value.get("index")
+        return cls(
+            index if isinstance(index, int) and not isinstance(index, bool) else None,
+            as_str(value.get("id")),
+            as_str(function.get("name")),
+            _arguments_text(function.get("arguments", function.get("input"))),
+            value.get("extra_content"),
+        )
+
+    def starts_after(self, call: _OpenCall) -> bool:
+        """Return whether this starts a new call, although its index or id refers to `call`."""
+        if self.call_id and self.call_id == call.call_id:
+            return False
+        if self.call_id and call.call_id:
+            # Some upstreams make a new id for each chunk; others give every call the index 0.
+            if self.name and call.name and self.name != call.name:
+                return True
+            return call.complete and bool(self.name or self.index is None)
+        repeated = call.complete and bool(self.name and self.arguments)
+        return repeated and self.arguments != "".join(call.pieces)
+
+
+def _arguments_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else orjson.dumps(value).decode()
+
+
+class ToolCalls:
+    """The tool calls of one answer, assembled from fragments."""
+
+    __slots__ = ("_by_id", "_by_index", "_calls", "_conversation", "_reasoning_scope", "_used_ids")
+
+    def __init__(self, conversation: Conversation, reasoning_scope: str) -> None:
+        self._conversation = conversation
+        self._reasoning_scope = reasoning_scope
+        self._calls: list[_OpenCall] = []
+        self._by_index: dict[int, _OpenCall] = {}
+        self._by_id: dict[str, _OpenCall] = {}
+        self._used_ids = {item.call_id for item in conversation.items if isinstance(item, Call)}
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    @property
+    def too_many(self) -> bool:
+        """Whether there are too many calls, or the arguments of the last one are too long."""
+        return len(self._calls) > MAX_CALLS or any(
+            call.size > MAX_ARGUMENT_BYTES for call in self._calls[-1:]
+        )
+
+    @property
+    def nameless(self) -> bool:
+        """Whether a call has arguments but no name."""
+        return any(call.pieces and not call.name.strip() for call in self._calls)
+
+    def feed(self, value: JsonObject) -> Iterator[Event]:
+        """Add one fragment; return the events that it completes."""
+        fragment = _Fragment.of(value)
+        call = self._find(fragment)
+        if call is None or fragment.starts_after(call):
+            yield from self._start_waiting(self._calls[-1:])
+            call = _OpenCall(len(self._calls))
+            self._calls.append(call)
+        if fragment.index is not None:
+            self._by_index[fragment.index] = call
+        if fragment.call_id:
+            self._by_id[fragment.call_id] = call
+            call.call_id = call.call_id or fragment.call_id
+        call.add_name(fragment.name)
+        call.add_arguments(fragment.arguments)
+        call.extra = fragment.extra or call.extra
+        if call.started or (
+            call.call_id and call.name and call.pieces and not call.only_placeholder
+        ):
+            yield from self._emit(call)
+
+    def finish(self, *, truncated: bool) -> Iterator[Event]:
+        """End the calls of the turn. If it was truncated, the last call has no end."""
+        calls = [call for call in self._calls if call.name.strip()]
+        yield from self._start_waiting(calls)
+        for call in calls[: -1 if truncated else None]:
+            yield from self._end(call, truncated=truncated)
+
+    def add_leaked(self, leaked: LeakedCall) -> Iterator[Event]:
+        """Add a call that the upstream left in its text."""
+        call = _OpenCall(len(self._calls), "", leaked.name, [leaked.arguments])
+        self._calls.append(call)
+        yield from self._emit(call)
+
+    def _find(self, fragment: _Fragment) -> _OpenCall | None:
+        if fragment.index is not None:
+            return self._by_index.get(fragment.index)
+        if fragment.call_id in self._by_id:
+            return self._by_id[fragment.call_id]
+        last = self._calls[-1] if self._calls else None
+        if last and fragment.call_id and last.call_id and fragment.name:
+            return None
+        return last
+
+    def _start_waiting(self, calls: Sequence[_OpenCall]) -> Iterator[Event]:
+        """Start calls that still waited for an id or for arguments: neither will arrive."""
+        for call in calls:
+            if call.name.strip():
+                yield from self._emit(call)
+
+    def _emit(self, call: _OpenCall) -> Iterator[Event]:
+        if not call.started:
+            yield from self._start(call)
+        decoder = call.custom or call.stream
+        for piece in call.pieces[call.emitted :]:
+            text = decoder.feed(piece) if decoder else piece
+            if text:
+                yield ToolCallDelta(call.index, text)
+        call.emitted = len(call.pieces)
+
+    def _start(self, call: _OpenCall) -> Iterator[Event]:
+        call.started = True
+        call.call_id = self._unique(call.call_id)
+        yield from self._emit_extra(call)
+        name = call.name.strip()
+        tool = declared_tool(self._conversation, name)
+        if tool is None:
+            call.stream = ArgumentStream()
+            yield ToolCallStart(call.index, call.call_id, name)
+            return
+        call.schema = tool.schema
+        if tool.kind is CallKind.CUSTOM:
+            call.custom = CustomInputDecoder()
+        else:
+            call.stream = argument_stream(tool)
+        yield ToolCallStart(call.index, call.call_id, tool.name, tool.namespace, tool.kind)
+
+    def _unique(self, call_id: str) -> str:
+        number = len(self._used_ids)
+        while not call_id or call_id in self._used_ids:
+            call_id = f"call_{number}"
+            number += 1
+        self._used_ids.add(call_id)
+        return call_id
+
+    def _emit_extra(self, call: _OpenCall) -> Iterator[Event]:
+        """Wrap what the upstream attached to a call and expects back with it (Gemini: a thought signature)."""
+        if call.extra:
+            kept = {"calls": {call.call_id: call.extra}}
+            yield ReasoningDone(wrap(self._reasoning_scope, kept))
+            call.extra = None
+
+    def _end(self, call: _OpenCall, *, truncated: bool) -> Iterator[Event]:
+        """End a call, unless a limit may have truncated its arguments.
+
+        A custom tool call with truncated arguments gets no end: half its text must not be passed on as all of it.
+        """
+        yield from self._emit_extra(call)
+        arguments, rest, is_whole = "".join(call.pieces), "", True
+        if call.custom:
+            whole = call.custom.finish(call.schema)
+            if whole is None:
+                return
+            rest = whole
+        elif call.stream and call.pieces:
+            rest, is_whole = call.stream.finish(arguments, None if truncated else call.schema)
+        if truncated and not is_whole:
+            return
+        if rest:
+            yield ToolCallDelta(call.index, rest)
+        yield ToolCallEnd(call.index, malformed=not is_whole)
+
+
+class ExtraFields:
+    """Citations, images, audio and unknown fields of one answer.
+
+    Citations are passed on, and audio as its transcript. Everything else is reported once, as `Omitted`.
+    """
+
+    __slots__ = ("_cited", "_omitted", "_unknown")
+
+    def __init__(self) -> None:
+        self._cited: set[Citation] = set()
+        self._omitted: dict[str, Omitted] = {}
+        self._unknown = UnknownFields()
+
+    def feed(self, delta: JsonObject) -> Iterator[Event]:
+        """Return the events of a delta; keep what cannot be passed on for `finish`."""
+        yield from self._citations(delta.get("annotations"))
+        if delta.get("images") or delta.get("image"):
+            self._omit_media(PICTURE)
+        if isinstance(content := delta.get("content"), list | dict):
+            self._scan_parts(content, 0)
+        if audio := as_object(delta.get("audio")):
+            yield from self._audio(audio)
+        for name, value in delta.items():
+            if value and name not in KNOWN_FIELDS:
+                self._omit_unknown("field", name)
+
+    def finish(self) -> Iterator[Event]:
+        """Return what was not passed on."""
+        yield from self._omitted.values()
+        self._omitted.clear()
+
+    def _citations(self, annotations: object) -> Iterator[Event]:
+        for annotation in annotations if isinstance(annotations, list) else ():
+            citation = _citation(as_object(annotation))
+            if not citation.url:
+                self._omit_unknown("annotation", as_str(as_object(annotation).get("type")))
+            elif citation not in self._cited:
+                self._cited.add(citation)
+                yield citation
+
+    def _scan_parts(self, content: object, depth: int) -> None:
+        for part in content if isinstance(content, list) else [content]:
+            if isinstance(part, list) and depth < MAX_DEPTH:
+                self._scan_parts(part, depth + 1)
+            elif isinstance(part, dict) and part and not TEXT_KEYS & part.keys():
+                self._omit_part(as_str(part.get("type")))
+
+    def _omit_part(self, kind: str) -> None:
+        if kind in PICTURE_PARTS:
+            self._omit_media(PICTURE)
+        elif kind in SOUND_PARTS:
+            self._omit_media(SOUND)
+        else:
+            self._omit_unknown("part", kind)
+
+    def _audio(self, audio: JsonObject) -> Iterator[Event]:
+        if transcript := as_str(audio.get("transcript")):
+            yield TextDelta(transcript)
+        if audio.get("data"):
+            self._omit_media(SOUND)
+
+    def _omit_media(self, kind: str) -> None:
+        note = f"[The answer contains {kind}, which codex-shim cannot pass on.]"
+        self._omitted[kind] = Omitted(f"{kind} in the answer", note)
+
+    def _omit_unknown(self, what: str, name: str) -> None:
+        self._omitted |= {omitted.what: omitted for omitted in self._unknown.report(what, name)}
+
+
+def _citation(annotation: JsonObject) -> Citation:
+    """Return the citation of an annotation; its `url` is empty if it does not cite a page."""
+    value = as_object(annotation.get("url_citation")) or annotation
+    offsets = [as_int(value.get(key)) for key in ("start_index", "end_index")]
+    return Citation(as_str(value.get("url")), as_str(value.get("title")), *offsets)

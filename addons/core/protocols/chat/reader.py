@@ -1,0 +1,400 @@
+"""Reads the answer of a chat completions upstream: its bytes → canonical events.
+
+Source: OpenAI API reference, "Chat Completions: streaming"; the deviations of other upstreams are rows of
+`tests/quirks`. Never looks at a provider's name, never writes `response.*` events. Invariant: total; any bytes, split
+into any reads, give the same events, and an answer without a stop reason fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from addons.core.json_values import JsonObject, as_object, as_str
+from addons.core.limits import Limits
+from addons.core.protocols.answer_reader import AnswerReader, DeltaTemplate, excerpt
+from addons.core.protocols.canonical.answer_text import AnswerText, Part
+from addons.core.protocols.canonical.conversation import Conversation
+from addons.core.protocols.canonical.events import (
+    Citation,
+    Event,
+    Failed,
+    ReasoningDelta,
+    ReasoningDone,
+    RefusalDelta,
+    Stopped,
+    StopReason,
+)
+from addons.core.protocols.canonical.leaked_calls import LeakedCall
+from addons.core.protocols.canonical.opaque_reasoning import wrap
+from addons.core.protocols.chat.accumulators import MAX_DEPTH, ExtraFields, ToolCalls
+from addons.core.protocols.chat.reasoning_details import merged_details, visible_details
+from addons.core.protocols.chat.usage import count, find_usage
+from addons.core.protocols.sse import BOM, SseEvent, parse_block
+from addons.core.upstream.error_mapping import upstream_problem
+from addons.core.upstream.target import Target
+from addons.core.usage import Usage
+
+DONE = b"[DONE]"
+ERROR_FIELD = b"error:"
+"""Starts the line in which llama.cpp of 2025 reports an error; it is not a field of an event stream."""
+FINISH_REASONS = {
+    "tool_calls": StopReason.TOOL_CALLS,
+    "tool_call": StopReason.TOOL_CALLS,
+    "tool_use": StopReason.TOOL_CALLS,
+    "function_call": StopReason.TOOL_CALLS,
+    "length": StopReason.LENGTH,
+    "max_tokens": StopReason.LENGTH,
+    "max_output_tokens": StopReason.LENGTH,
+    "model_length": StopReason.LENGTH,
+    "model_context_window_exceeded": StopReason.LENGTH,
+    "content_filter": StopReason.CONTENT_FILTER,
+    "content_filtered": StopReason.CONTENT_FILTER,
+    "sensitive": StopReason.CONTENT_FILTER,
+    "safety": StopReason.CONTENT_FILTER,
+    "recitation": StopReason.CONTENT_FILTER,
+    "blocklist": StopReason.CONTENT_FILTER,
+    "prohibited_content": StopReason.CONTENT_FILTER,
+    "refusal": StopReason.REFUSAL,
+}
+"""Any other finish reason (stop, eos, end_turn, …) is `StopReason.END`."""
+FAILURES = frozenset(
+    {
+        "error",
+        "abort",
+        "aborted",
+        "cancelled",
+        "network_error",
+        "insufficient_system_resource",
+        "malformed_function_call",
+        "repetition_truncation",
+    }
+)
+"""Finish reasons of an incomplete answer."""
+DETAILS = "reasoning_details"
+REQUIRED_FIELD = "reasoning_content"
+"""A profile names this field where the upstream refuses a call without it."""
+NATURAL_STOPS = frozenset({None, StopReason.END, StopReason.TOOL_CALLS})
+TRUNCATED = frozenset({StopReason.LENGTH, StopReason.CONTENT_FILTER, StopReason.REFUSAL})
+"""Stop reasons after which the open tool call is incomplete."""
+
+
+class ChatReader(AnswerReader):
+    """Reads one answer, streamed or sent as one JSON document."""
+
+    __slots__ = (
+        "_answered",
+        "_calls",
+        "_details",
+        "_extra_fields",
+        "_is_done",
+        "_reasoning_field",
+        "_text",
+        "_thought",
+        "_usage",
+    )
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        target: Target,
+        max_event_bytes: int = Limits().event_bytes,
+    ) -> None:
+        super().__init__(target, max_event_bytes)
+        self._calls = ToolCalls(conversation, target.reasoning_scope)
+        self._extra_fields = ExtraFields()
+        self._text = AnswerText(conversation)
+        self._usage: Usage | None = None
+        self._is_done = False
+        """Whether the upstream marked the end of its stream; only usage is read after it."""
+        self._reasoning_field = ""
+        """The field in which this upstream sends its reasoning."""
+        self._thought: list[str] = []
+        self._details: list[object] = []
+        self._answered = False
+
+    def _detect_format(self, head: bytes) -> bytes:
+        first = head.removeprefix(BOM).lstrip()
+        if first and len(first) < len(ERROR_FIELD) and ERROR_FIELD.startswith(first):
+            self._head = head
+            return b""
+        if first.startswith(ERROR_FIELD):
+            self._head = None
+            return b"data:" + first.removeprefix(ERROR_FIELD)
+        return super()._detect_format(head)
+
+    def _read_stream(self, data: bytes) -> list[Event]:
+        blocks = self._sse.feed(data)
+        # The SSE reader dropped the event: the events after it must not pass for the complete answer.
+        return self._too_large() if self._sse.too_large else self._read_blocks(blocks)
+
+    def _read_blocks(self, blocks: Iterable[bytes]) -> list[Event]:
+        out: list[Event] = []
+        for block in blocks:
+            if self._template and (delta := self._template.match(block)):
+                if isinstance(delta, ReasoningDelta):
+                    self._thought.append(delta.text)
+                    out.append(delta)
+                    continue
+                if self._text.passes(delta.text):
+                    out.append(delta)
+                    continue
+            event = parse_block(block)
+            events = self._read_event(event) if event else []
+            if any(isinstance(one, Failed | Stopped) for one in events):
+                return [*out, *self._close(events)]
+            is_plain = self._text.plain
+            self._template = (
+                DeltaTemplate.learn(block, events, _template_text) if is_plain else None
+            )
+            out += events
+        return out
+
+    def _read_event(self, event: SseEvent) -> list[Event]:
+        data = event.data.strip()
+        if not data:
+            return []
+        if data == DONE:
+            self._is_done = True
+            # Some upstreams send the usage behind the end; the engine waits for it for a short time.
+            return [] if self.awaits_end and self._usage is None else list(self._stop())
+        if self._is_done:
+            return self._read_late_usage(data)
+        try:
+            chunk = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            chunk = self._surrogates.loads(data)
+            if chunk is None:
+                return list(self._failed(f"sent an event that is not JSON: {excerpt(data)}"))
+        return list(self._read_chunk(chunk, event.name)) if isinstance(chunk, dict) else []
+
+    def _read_late_usage(self, data: bytes) -> list[Event]:
+        """Read a chunk behind the end of the stream, which may hold the usage."""
+        try:
+            chunk = as_object(orjson.loads(data))
+        except orjson.JSONDecodeError:
+            return []
+        self._usage = find_usage(chunk, _first_choice(chunk.get("choices")))
+        return list(self._stop()) if self._usage else []
+
+    def _read_document(self, body: bytes) -> Iterator[Event]:
+        try:
+            # Some gateways append the end of a stream.
+            answer = orjson.loads(body.rstrip().removesuffix(b"data: [DONE]"))
+        except orjson.JSONDecodeError:
+            yield from self._not_json(body)
+            return
+        for chunk in answer if isinstance(answer, list) else [answer]:
+            yield from self._read_chunk(as_object(chunk), "")
+        yield from self._stop()
+
+    def _read_chunk(self, chunk: JsonObject, name: str) -> Iterator[Event]:
+        choice = _first_choice(chunk.get("choices"))
+        self._usage = find_usage(chunk, choice) or self._usage
+        if (error := find_error(chunk, name) or choice.get("error")) is not None:
+            yield Failed(upstream_problem(self._target, None, error))
+            return
+        delta = self._delta_of(choice)
+        events = list(self._read_delta(delta))
+        continues = any(not isinstance(event, Citation) for event in events)
+        continues = continues or any(_extends_call(call) for call in _call_fragments(delta))
+        self._late = self._reason is not None and (self._late or continues)
+        yield from events
+        yield from self._read_finish_reason(choice.get("finish_reason"))
+        if self._calls.too_many:
+            yield from self._failed("sent more or longer tool calls than codex-shim accepts")
+
+    def _delta_of(self, choice: JsonObject) -> JsonObject:
+        if (delta := as_object(choice.get("delta"))) or self._answered:
+            # MiniMax repeats the whole message at the end.
+            return delta
+        return as_object(choice.get("message"))
+
+    def _read_delta(self, delta: JsonObject) -> Iterator[Event]:
+        details = delta.get("reasoning_details")
+        if isinstance(details, list):
+            self._details += details
+        wanted = self._target.profile.replay_field
+        self._reasoning_field = self._reasoning_field or reasoning_field(delta, wanted)
+        yield from self._add_reasoning(reasoning_text(delta))
+        for kind, text in content_parts(delta.get("content")):
+            if kind == "reasoning":
+                yield from self._add_reasoning(text)
+            elif kind == "refusal" and text:
+                yield from self._end_text()
+                yield RefusalDelta(text)
+            elif text:
+                self._answered = True
+                yield from self._add_parts(self._text.feed(text))
+        if refusal := content_text(delta.get("refusal")):
+            yield from self._end_text()
+            yield RefusalDelta(refusal)
+        for event in self._extra_fields.feed(delta):
+            yield from self._end_text()
+            yield event
+        for call in _call_fragments(delta):
+            yield from self._end_text()
+            yield from self._calls.feed(call)
+
+    def _add_parts(self, parts: Iterable[Part]) -> Iterator[Event]:
+        for part in parts:
+            if isinstance(part, ReasoningDelta):
+                yield from self._add_reasoning(part.text)
+                continue
+            yield from self._end_reasoning()
+            if isinstance(part, LeakedCall):
+                yield from self._calls.add_leaked(part)
+            else:
+                yield part
+
+    def _end_text(self) -> Iterator[Event]:
+        """Pass on the text that is held back, and end the reasoning, before any other content."""
+        if not self._text.plain:
+            yield from self._add_parts(self._text.finish())
+        yield from self._end_reasoning()
+
+    def _add_reasoning(self, text: str) -> Iterator[Event]:
+        if text:
+            self._answered = True
+            self._text.note_reasoning()
+            self._thought.append(text)
+            yield ReasoningDelta(text)
+
+    def _end_reasoning(self) -> Iterator[Event]:
+        """End the block of reasoning, before any other content, with what the upstream expects back."""
+        self._answered = True
+        if not (self._thought or self._details):
+            return
+        thought, details = "".join(self._thought), merged_details(self._details)
+        self._thought, self._details = [], []
+        field = self._replay_field(details)
+        kept = details if field == DETAILS else thought
+        if field and kept:
+            data: JsonObject = {"reasoning": kept}
+            if field != self._target.profile.replay_field:
+                # What the upstream sent may be wanted back, in the same field.
+                data = {**data, "field": field}
+            yield ReasoningDone(wrap(self._target.reasoning_scope, data))
+
+    def _replay_field(self, details: list[object]) -> str:
+        """Return the field that the upstream used, except where another one is known to be required."""
+        wanted, sent = self._target.profile.replay_field, self._reasoning_field
+        if wanted and wanted in {sent, REQUIRED_FIELD}:
+            return wanted
+        return (DETAILS if details else "") or sent or wanted
+
+    def _read_finish_reason(self, value: object) -> Iterator[Event]:
+        reason = as_str(value).lower()
+        if reason in {"", "null"}:
+            return
+        if reason in FAILURES:
+            error = {"error": {"message": f"finish_reason: {reason}", "code": reason}}
+            yield Failed(upstream_problem(self._target, 503, error))
+            return
+        self._late = False
+        if self._reason in NATURAL_STOPS:
+            # A later reason does not replace a length or filter stop.
+            self._reason = FINISH_REASONS.get(reason, StopReason.END)
+
+    def _stop(self) -> Iterator[Event]:
+        if self._reason is None:
+            yield from self._interrupted()
+            return
+        truncated = self._reason in TRUNCATED
+        yield from self._add_parts(self._text.finish(takes_calls=not truncated))
+        yield from self._end_reasoning()
+        yield from self._extra_fields.finish()
+        yield from self._calls.finish(truncated=truncated)
+        if self._calls.nameless:
+            yield from self._failed("sent a tool call without a name")
+        # Many upstreams send "stop" although they call tools.
+        calls = bool(self._calls) and self._reason is StopReason.END
+        yield Stopped(StopReason.TOOL_CALLS if calls else self._reason)
+
+    def _final_usage(self) -> Usage | None:
+        return self._usage
+
+
+def _first_choice(choices: object) -> JsonObject:
+    """Return the first choice: the request asks for only one."""
+    if not isinstance(choices, list):
+        return {}
+    found = (as_object(choice) for choice in choices)
+    return next((choice for choice in found if choice.get("index") in (0, None)), {})
+
+
+def _template_text(chunk: Any) -> object:
+    """Return the text of a chunk from the fields that nearly all upstreams use."""
+    delta = chunk["choices"][0]["delta"]
+    return delta.get("content") or delta.get("reasoning_content") or delta.get("reasoning")
+
+
+def _call_fragments(delta: JsonObject) -> Iterator[JsonObject]:
+    calls = delta.get("tool_calls")
+    for call in calls if isinstance(calls, list) else [calls]:
+        if isinstance(call, dict):
+            yield call
+    if legacy := as_object(delta.get("function_call")):
+        yield {"index": 0, "function": legacy}
+
+
+def _extends_call(call: JsonObject) -> bool:
+    """Return whether a fragment adds to its call, even if no event is written for it yet."""
+    function = as_object(call.get("function"))
+    return any(as_str(function.get(key)) for key in ("name", "arguments"))
+
+
+def content_parts(content: object, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Return (kind, text) of content: a string, a part, or a list of parts, which may be nested."""
+    if isinstance(content, str):
+        yield "text", content
+    elif depth > MAX_DEPTH:
+        return
+    elif isinstance(content, list):
+        for part in content:
+            yield from content_parts(part, depth + 1)
+    elif isinstance(content, dict):
+        for key, kind in (("thinking", "reasoning"), ("refusal", "refusal"), ("text", "text")):
+            if key in content:
+                yield kind, content_text(content[key], depth + 1)
+
+
+def content_text(content: object, depth: int = 0) -> str:
+    """Return all text of content."""
+    return "".join(text for _, text in content_parts(content, depth))
+
+
+def reasoning_text(delta: JsonObject) -> str:
+    """Return the reasoning of a delta from the first field that has any: upstreams repeat it in several."""
+    for key in ("reasoning_content", "reasoning", "reasoning_text", "thinking"):
+        if (content := delta.get(key)) and (text := content_text(content)):
+            return text
+    details = delta.get("reasoning_details")
+    return visible_details(details) if isinstance(details, list) else ""
+
+
+def reasoning_field(delta: JsonObject, wanted: str) -> str:
+    """Return the field of a delta's reasoning that upstreams take back; empty if it has none. `wanted` is preferred."""
+    fields = (wanted, "reasoning_content", "reasoning")
+    return next((key for key in fields if key and key != DETAILS and delta.get(key)), "")
+
+
+def find_error(chunk: JsonObject, name: str) -> object | None:
+    """Return the error in a chunk of a 200 stream, or None.
+
+    Known forms: the object of OpenAI and OpenRouter, that of older vLLM, the `detail` of FastAPI, the bare `code` and
+    `message` of DashScope, the `base_resp` of MiniMax, and the `error_message` of DeepInfra.
+    """
+    if chunk.get("error") or chunk.get("error_message"):
+        return chunk
+    status = as_object(chunk.get("base_resp"))
+    if count(status, "status_code"):
+        return {"code": status["status_code"], "message": status.get("status_msg")}
+    if name == "error" or chunk.get("object") == "error" or chunk.get("type") == "error":
+        return chunk
+    # Named events are not errors: gateways report progress and prices in them.
+    bare = not name and "choices" not in chunk
+    coded = "code" in chunk and "message" in chunk
+    return chunk if bare and (coded or chunk.get("detail")) else None

@@ -1,0 +1,1 @@
+"""The Anthropic messages API as an upstream protocol."""

@@ -1,0 +1,256 @@
+"""Writes turns as the messages of the Anthropic API: content blocks, and where they are marked for prompt caching.
+
+Source: Anthropic API reference, "Messages", "Tool use", "Extended thinking", "Prompt caching": at most four cache
+breakpoints; a prefix is cached at a breakpoint, and is found at one or at most twenty blocks before one. The requests
+that the API refuses are in `tests/strict/messages.py`. Never marks a thinking block (refused) or a provisional block
+(replaced by the next request). Invariant: the blocks of a history are a prefix of the blocks of its extension, except
+for the last `provisional` ones and for pictures beyond the limits (`messages.pictures`); marking adds only the key `cache_control`, to copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from addons.core.protocols.canonical.conversation import (
+    Assistant,
+    Call,
+    Image,
+    Output,
+    Part,
+    Reasoning,
+    System,
+    Text,
+)
+from addons.core.protocols.canonical.events import CallKind
+from addons.core.protocols.canonical.opaque_reasoning import unwrap
+from addons.core.protocols.canonical.turns import Exchange, Turn, anthropic_call_id
+from addons.core.protocols.messages.pictures import limit_pictures, picture_block
+from addons.core.upstream.target import Target
+
+Block = dict[str, Any]
+Message = dict[str, Any]
+
+BlockPosition = tuple[int, int]
+"""(index of the message, index of the block in it)."""
+
+RAW_ARGUMENTS = "_raw"
+"""The key of the input that holds the arguments of an earlier call which are not a JSON object."""
+OPENING = "[the conversation begins with an answer]"
+CONTINUE = "[continue]"
+NO_OUTPUT = "[no output]"
+NO_IMAGES = "[an image was left out: this model takes none]"
+IMAGE_OF = "[images that tool call {id} gave]"
+LATER_SYSTEM = "<system>\n{text}\n</system>"
+
+THINKING_TYPES = frozenset({"thinking", "redacted_thinking"})
+CACHE_CONTROL = {"type": "ephemeral"}
+MAX_BREAKPOINTS = 4
+LOOK_BACK = 20
+"""How many blocks before a breakpoint the API searches for a cached prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenMessages:
+    """The messages of a request."""
+
+    messages: list[Message]
+    provisional: int
+    """How many blocks at the end are placeholders that the next request may replace."""
+
+
+def write_messages(turns: Iterable[Turn], target: Target) -> WrittenMessages:
+    """Write the turns. The first and the last message are the user's: newer models refuse a prefilled answer."""
+    writer = _MessageWriter(target)
+    for turn in turns:
+        writer.add(turn)
+    return writer.finish()
+
+
+def text_blocks(text: str) -> Iterator[Block]:
+    """Return a text block; nothing for blank text, which the API refuses."""
+    if text.strip():
+        yield {"type": "text", "text": text}
+
+
+@dataclass(slots=True)
+class _MessageWriter:
+    """Collects the messages."""
+
+    target: Target
+    messages: list[Message] = field(default_factory=list)
+    provisional: int = 0
+
+    def add(self, turn: Turn) -> None:
+        if isinstance(turn, Exchange):
+            self._exchange(turn)
+            return
+        self.provisional = 0
+        if isinstance(turn, System):
+            text = LATER_SYSTEM.format(text=turn.text) if turn.text.strip() else ""
+            self._append("user", text_blocks(text))
+        else:
+            self._append("user", self._parts(turn.parts))
+
+    def finish(self) -> WrittenMessages:
+        if not self.messages or self.messages[-1]["role"] == "assistant":
+            self._append("user", text_blocks(CONTINUE))
+            self.provisional = 1
+        limit_pictures(self.messages)
+        return WrittenMessages(self.messages, self.provisional)
+
+    def _exchange(self, exchange: Exchange) -> None:
+        answer = [block for item in exchange.blocks for block in self._answer_blocks(item)]
+        while answer and answer[-1]["type"] in THINKING_TYPES:
+            # The answer was interrupted while thinking: the API refuses thinking that nothing follows.
+            answer.pop()
+        if answer and not self.messages:
+            self._append("user", text_blocks(OPENING))
+        self._append("assistant", answer)
+        results = [self._result(output) for output in exchange.answers]
+        after = [block for output in exchange.answers for block in self._images_after(output)]
+        self._append("user", (*results, *after))
+        self.provisional = len(exchange.missing) if not after else 0
+
+    def _append(self, role: str, blocks: Iterable[Block]) -> None:
+        content = list(blocks)
+        if not content:
+            return
+        if self.messages and self.messages[-1]["role"] == role:
+            self.messages[-1]["content"] += content
+        else:
+            self.messages.append({"role": role, "content": content})
+
+    def _answer_blocks(self, item: Reasoning | Assistant | Call) -> Iterator[Block]:
+        if isinstance(item, Assistant):
+            yield from text_blocks(item.text)
+        elif isinstance(item, Call):
+            yield {
+                "type": "tool_use",
+                "id": self._call_id(item.call_id),
+                "name": item.upstream_name,
+                "input": _input(item),
+            }
+        else:
+            yield from self._thinking(item)
+
+    def _call_id(self, call_id: str) -> str:
+        verbatim = self.target.profile.call_ids == "verbatim"
+        return call_id if verbatim else anthropic_call_id(call_id)
+
+    def _thinking(self, item: Reasoning) -> Iterator[Block]:
+        match unwrap(item.opaque, self.target.reasoning_scope) if item.opaque else None:
+            case {"thinking": str(thinking), **rest}:
+                signature = rest.get("signature")
+                yield {
+                    "type": "thinking",
+                    "thinking": thinking,
+                    "signature": signature if isinstance(signature, str) else "",
+                }
+            case {"redacted_thinking": str(data)}:
+                yield {"type": "redacted_thinking", "data": data}
+
+    def _result(self, output: Output) -> Block:
+        inside = self.target.profile.tool_images
+        parts = (part for part in output.parts if inside or isinstance(part, Text))
+        content = list(self._parts(parts)) or list(text_blocks(NO_OUTPUT))
+        return {
+            "type": "tool_result",
+            "tool_use_id": self._call_id(output.call_id),
+            "content": content,
+        }
+
+    def _images_after(self, output: Output) -> Iterator[Block]:
+        """Return the images of a result, if the upstream does not accept them inside it."""
+        images = [part for part in output.parts if isinstance(part, Image)]
+        if images and not self.target.profile.tool_images:
+            yield from text_blocks(IMAGE_OF.format(id=self._call_id(output.call_id)))
+            yield from self._parts(images)
+
+    def _parts(self, parts: Iterable[Part]) -> Iterator[Block]:
+        for part in parts:
+            if isinstance(part, Text):
+                yield from text_blocks(part.text)
+            elif self.target.images:
+                yield picture_block(part.url)
+            else:
+                yield from text_blocks(NO_IMAGES)
+
+
+def _input(call: Call) -> object:
+    if call.kind is CallKind.CUSTOM:
+        return {"input": call.arguments}
+    if not call.arguments.strip():
+        return {}
+    try:
+        value = orjson.loads(call.arguments)
+    except orjson.JSONDecodeError:
+        return {RAW_ARGUMENTS: call.arguments}
+    return value if isinstance(value, dict) else {RAW_ARGUMENTS: call.arguments}
+
+
+def mark_for_caching(
+    tools: list[Block], system: list[Block], messages: list[Message], provisional: int
+) -> tuple[list[Block], list[Block], list[Message]]:
+    """Return copies with cache breakpoints at the prefixes that the next request will contain.
+
+    The last `provisional` blocks of the messages may be missing from the next request.
+    """
+    positions = _breakpoints(messages, provisional)
+    remaining = MAX_BREAKPOINTS - len(positions)
+    if system and remaining:
+        system = _with_breakpoint(system, len(system) - 1)
+        remaining -= 1
+    if tools and remaining:
+        tools = _with_breakpoint(tools, len(tools) - 1)
+    return tools, system, _with_breakpoints(messages, positions)
+
+
+def _breakpoints(messages: Sequence[Message], provisional: int) -> list[BlockPosition]:
+    """Return the last blocks of the last two user turns, and one in between if they are far apart."""
+    positions = [
+        (message, block)
+        for message, content in enumerate(one["content"] for one in messages)
+        for block in range(len(content))
+    ]
+    positions = positions[: len(positions) - provisional]
+    ends: dict[int, int] = {}
+    for order, (message, _) in enumerate(positions):
+        if messages[message]["role"] == "user":
+            ends[message] = order
+    last = list(ends.values())[-2:]
+    if not last:
+        return []
+    start = last[0] if len(last) > 1 else -1
+    between = _breakpoint_between(messages, positions, start, last[-1])
+    return [positions[order] for order in (*last, *between)]
+
+
+def _breakpoint_between(
+    messages: Sequence[Message], positions: Sequence[BlockPosition], start: int, end: int
+) -> Sequence[int]:
+    if end - start <= LOOK_BACK:
+        return ()
+    for order in range(start + LOOK_BACK, start, -1):
+        message, block = positions[order]
+        if messages[message]["content"][block]["type"] not in THINKING_TYPES:
+            return (order,)
+    return ()
+
+
+def _with_breakpoint(blocks: list[Block], index: int) -> list[Block]:
+    return [
+        {**block, "cache_control": CACHE_CONTROL} if number == index else block
+        for number, block in enumerate(blocks)
+    ]
+
+
+def _with_breakpoints(messages: list[Message], positions: Sequence[BlockPosition]) -> list[Message]:
+    marked = list(messages)
+    for message, block in positions:
+        content = _with_breakpoint(marked[message]["content"], block)
+        marked[message] = {**marked[message], "content": content}
+    return marked

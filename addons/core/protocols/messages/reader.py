@@ -1,0 +1,275 @@
+"""Reads the answer of an Anthropic messages upstream: its bytes → canonical events.
+
+Source: Anthropic API reference, "Streaming messages", "Handling stop reasons"; the deviations of other upstreams are rows
+of `tests/quirks`. Never looks at a provider's name, never writes `response.*` events. Invariant: total; any bytes, split
+into any reads, give the same events, and an answer without a stop reason fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from addons.core.json_values import JsonObject, as_object, as_str
+from addons.core.limits import Limits
+from addons.core.protocols.answer_reader import AnswerReader, DeltaTemplate, excerpt
+from addons.core.protocols.canonical.conversation import Conversation
+from addons.core.protocols.canonical.events import (
+    Event,
+    Failed,
+    RefusalDelta,
+    Stopped,
+    StopReason,
+)
+from addons.core.protocols.messages.reader_blocks import ContentBlocks
+from addons.core.protocols.sse import SseEvent, parse_block
+from addons.core.upstream.error_mapping import upstream_problem
+from addons.core.upstream.target import Target
+from addons.core.usage import Usage
+
+DONE = b"[DONE]"
+STOP_REASONS = {
+    "max_tokens": StopReason.LENGTH,
+    "length": StopReason.LENGTH,
+    "model_context_window_exceeded": StopReason.LENGTH,
+    "refusal": StopReason.REFUSAL,
+    "content_filter": StopReason.CONTENT_FILTER,
+    "content_filtered": StopReason.CONTENT_FILTER,
+    "guardrail_intervened": StopReason.CONTENT_FILTER,
+    "sensitive": StopReason.CONTENT_FILTER,
+}
+"""Any other stop reason is an end; whether the turn called tools is read from its calls."""
+FAILURES = frozenset(
+    {"error", "network_error", "abort", "aborted", "cancelled", "malformed_tool_use"}
+)
+"""Stop reasons of an incomplete answer."""
+TRUNCATED = frozenset({StopReason.LENGTH, StopReason.CONTENT_FILTER, StopReason.REFUSAL})
+"""Stop reasons after which the open tool call may be incomplete."""
+
+BAD_REQUEST = 400
+
+CACHE_WRITE = "cache_creation_input_tokens"
+CACHE_READ = "cache_read_input_tokens"
+COUNTS = ("input_tokens", CACHE_WRITE, CACHE_READ, "output_tokens")
+BEDROCK_COUNTS = {
+    "inputTokenCount": "input_tokens",
+    "cacheWriteInputTokenCount": CACHE_WRITE,
+    "cacheReadInputTokenCount": CACHE_READ,
+    "outputTokenCount": "output_tokens",
+}
+"""Bedrock's names of the counts, in `amazon-bedrock-invocationMetrics` of the last event."""
+
+
+class MessagesReader(AnswerReader):
+    """Reads one answer. The input of the tool `answer_tool` is the text of a structured answer."""
+
+    __slots__ = ("_blocks", "_counts")
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        target: Target,
+        answer_tool: str = "",
+        max_event_bytes: int = Limits().event_bytes,
+    ) -> None:
+        super().__init__(target, max_event_bytes)
+        self._blocks = ContentBlocks(conversation, target.reasoning_scope, answer_tool)
+        self._counts: dict[str, int] = {}
+
+    def _read_stream(self, data: bytes) -> list[Event]:
+        events = self._read_blocks(self._sse.feed(data))
+        if not self._ended and self._sse.too_large:
+            events += self._too_large()
+        return events
+
+    def _read_blocks(self, blocks: Iterable[bytes]) -> list[Event]:
+        out: list[Event] = []
+        for block in blocks:
+            delta = self._template.match(block) if self._template else None
+            if delta and self._blocks.passes(delta.text):
+                out.append(delta)
+                continue
+            event = parse_block(block)
+            events = list(self._read_event(event)) if event else []
+            if any(isinstance(one, Failed | Stopped) for one in events):
+                return [*out, *self._close(events)]
+            is_plain = self._blocks.is_plain
+            self._template = (
+                DeltaTemplate.learn(block, events, _template_text) if is_plain else None
+            )
+            out += events
+        return out
+
+    def _read_event(self, event: SseEvent) -> Iterator[Event]:
+        data = event.data.strip()
+        if not data or data == DONE:
+            return
+        try:
+            value = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            value = self._surrogates.loads(data)
+            if value is None:
+                yield from self._read_invalid(data)
+                return
+        yield from self._read_value(as_object(value), event.name)
+
+    def _read_invalid(self, data: bytes) -> Iterator[Event]:
+        if self._reason is None or self._late:
+            yield from self._failed(f"sent an event that is not JSON: {excerpt(data)}")
+        else:
+            # The answer is complete: only the end of its last event is missing.
+            yield from self._stop()
+
+    def _read_document(self, body: bytes) -> Iterator[Event]:
+        try:
+            answer = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            yield from self._not_json(body)
+            return
+        message = as_object(answer)
+        if (error := find_error(message, as_str(message.get("type")))) is not None:
+            yield Failed(upstream_problem(self._target, implied_status(error), error))
+        elif not isinstance(message.get("content"), list):
+            yield from self._failed(f"answered in another protocol: {excerpt(body)}")
+        else:
+            for kind in ("message_start", "message_delta"):
+                yield from self._read_value(
+                    {"type": kind, "message": message, "delta": message}, ""
+                )
+            yield from self._stop()
+
+    def _read_value(self, event: JsonObject, name: str) -> Iterator[Event]:
+        kind = as_str(event.get("type")) or name
+        if (error := find_error(event, kind)) is not None:
+            yield Failed(upstream_problem(self._target, implied_status(error), error))
+        elif kind == "message_start":
+            yield from self._start_message(as_object(event.get("message")))
+        elif kind == "content_block_start":
+            self._late = self._reason is not None
+            yield from self._blocks.start(
+                _block_index(event), as_object(event.get("content_block"))
+            )
+        elif kind == "content_block_delta":
+            self._late = self._reason is not None
+            yield from self._blocks.delta(_block_index(event), as_object(event.get("delta")))
+        elif kind == "content_block_stop":
+            yield from self._blocks.stop(_block_index(event))
+        elif kind == "message_delta":
+            yield from self._end_message(
+                as_object(event.get("delta")), as_object(event.get("usage"))
+            )
+        elif kind == "message_stop":
+            self._add_counts(read_counts(as_object(event.get("usage"))))
+            self._add_counts(read_bedrock_counts(event))
+            yield from self._stop()
+        if self._blocks.fault:
+            yield from self._failed(self._blocks.fault)
+
+    def _start_message(self, message: JsonObject) -> Iterator[Event]:
+        self._add_counts(read_counts(as_object(message.get("usage"))))
+        content = message.get("content")
+        for number, block in enumerate(content if isinstance(content, list) else []):
+            key = ("document", number)
+            yield from self._blocks.start(key, as_object(block))
+            yield from self._blocks.stop(key)
+
+    def _end_message(self, delta: JsonObject, usage: JsonObject) -> Iterator[Event]:
+        self._add_counts(read_counts(usage))
+        reason = as_str(delta.get("stop_reason")).lower()
+        if reason in FAILURES:
+            error = {"error": {"message": f"stop_reason: {reason}", "code": reason}}
+            yield Failed(upstream_problem(self._target, 503, error))
+        elif reason:
+            self._reason = STOP_REASONS.get(reason, StopReason.END)
+            self._late = False
+        explanation = as_str(as_object(delta.get("stop_details")).get("explanation"))
+        if explanation and self._reason is StopReason.REFUSAL and not self._blocks.answered:
+            yield RefusalDelta(explanation)
+
+    def _add_counts(self, counts: Mapping[str, int]) -> None:
+        """Keep the largest counts: they are cumulative, and some upstreams send zeros in one of the events."""
+        for key, count in counts.items():
+            self._counts[key] = max(count, self._counts.get(key, 0))
+
+    def _stop(self) -> Iterator[Event]:
+        if self._reason is None:
+            yield from self._interrupted()
+            return
+        yield from self._blocks.finish(truncated=self._reason in TRUNCATED)
+        reason = self._reason
+        if reason not in TRUNCATED:
+            # Some upstreams send end_turn although they call tools.
+            reason = StopReason.TOOL_CALLS if self._blocks.calls else StopReason.END
+        yield Stopped(reason)
+
+    def _final_usage(self) -> Usage | None:
+        return usage_from_counts(self._counts)
+
+
+def _template_text(event: Any) -> object:
+    """Return the text of a text delta. Thinking also changes the state of its block, so it gets no template."""
+    return event["delta"]["text"]
+
+
+def _block_index(event: JsonObject) -> int | None:
+    """Return the index of the event's block; None, the key of a block without one, if it is not an integer."""
+    index = event.get("index")
+    return index if isinstance(index, int) else None
+
+
+def find_error(event: JsonObject, kind: str) -> object | None:
+    """Return the error of an event, in any of its known forms, or None."""
+    error = event.get("error")
+    if error:
+        return error
+    return event if kind == "error" else None
+
+
+def implied_status(error: object) -> int | None:
+    """Return 400 for an invalid request; None for other types, which upstreams use loosely."""
+    return BAD_REQUEST if as_object(error).get("type") == "invalid_request_error" else None
+
+
+def read_counts(usage: JsonObject) -> dict[str, int]:
+    """Return the counts of one `usage` object, none of an empty one."""
+    if not usage:
+        return {}
+    counts = {key: _count(usage.get(key)) for key in COUNTS}
+    if not counts[CACHE_WRITE]:
+        counts[CACHE_WRITE] = sum(
+            _count(value) for value in as_object(usage.get("cache_creation")).values()
+        )
+    details = as_object(usage.get("output_tokens_details"))
+    thought = _count(details.get("thinking_tokens")) or _count(details.get("reasoning_tokens"))
+    return {**counts, "thought": thought}
+
+
+def read_bedrock_counts(event: JsonObject) -> dict[str, int]:
+    """Return the counts of Bedrock's metrics, which may be the only ones."""
+    metrics = as_object(event.get("amazon-bedrock-invocationMetrics"))
+    if not metrics:
+        return {}
+    return {key: _count(metrics.get(name)) for name, key in BEDROCK_COUNTS.items()}
+
+
+def usage_from_counts(counts: Mapping[str, int]) -> Usage | None:
+    """Return the usage as Responses counts it, with cached tokens as part of the input; None if it is all zero."""
+    tokens_in = sum(counts.get(key, 0) for key in ("input_tokens", CACHE_WRITE, CACHE_READ))
+    tokens_out = counts.get("output_tokens", 0)
+    if not tokens_in + tokens_out:
+        return None
+    return Usage(
+        tokens_in,
+        counts.get(CACHE_READ, 0),
+        tokens_out,
+        counts.get("thought", 0),
+        tokens_in + tokens_out,
+        counts.get(CACHE_WRITE, 0),
+    )
+
+
+def _count(value: object) -> int:
+    """Return a positive integer, else 0."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

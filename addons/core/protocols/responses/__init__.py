@@ -1,0 +1,1 @@
+"""The OpenAI Responses API: requests in, events out."""

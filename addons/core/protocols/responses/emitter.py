@@ -1,0 +1,400 @@
+"""The only writer of `response.*` events, and the translator that joins it with the reader of an upstream protocol.
+
+Source: OpenAI API reference, "Responses: streaming events"; what Codex 0.169 and eight SDK clients accept. The emitter
+never reads a clock, makes an id or sees upstream bytes; the translator knows no protocol. Invariant: total; sequence
+numbers rise by one from 0, each item is added, filled and done in order, and exactly one terminal event is written, as
+the last one. An incomplete item is never done: the turn fails. One network read is answered with one buffer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from addons.core.errors import Problem, failed_event, problem_of
+from addons.core.json_values import JsonDict
+from addons.core.protocols.canonical.events import (
+    Citation,
+    Event,
+    Failed,
+    Omitted,
+    ReasoningDelta,
+    ReasoningDone,
+    RefusalDelta,
+    Stopped,
+    StopReason,
+    TextDelta,
+    TextDone,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    UsageSeen,
+)
+from addons.core.protocols.canonical.opaque_reasoning import REASONING_ID_PREFIX
+from addons.core.protocols.responses.observer import error_code
+from addons.core.protocols.responses.output_items import (
+    CALL_SHAPES,
+    REFUSAL,
+    TEXT,
+    Call,
+    EventWriter,
+    Message,
+    Reasoning,
+    is_answer,
+)
+from addons.core.protocols.responses.quotes import Quotes
+from addons.core.protocols.responses.stop_mapping import (
+    INCOMPLETE_CALL,
+    STOP_MAPPINGS,
+    TRUNCATED_CALL,
+    UNKNOWN_CALL,
+    Client,
+    Failure,
+    StopMapping,
+)
+from addons.core.protocols.translator import EventReader
+from addons.core.turn import Fault, FaultKind, StreamSummary
+from addons.core.usage import Usage
+
+OnEnd = Callable[[Mapping[str, object]], None]
+
+UPSTREAM_FAULTS = frozenset({FaultKind.CUT, FaultKind.RESET, FaultKind.PROTOCOL, FaultKind.STALL})
+"""Faults that can occur after the upstream sent its stop reason."""
+NO_END = Problem(
+    502,
+    "stream_interrupted",
+    "The upstream ended its answer without a stop reason, so the answer is incomplete. Send the turn again.",
+)
+# The fields of its request that a response object repeats, with their defaults.
+ECHO: dict[str, object] = {
+    "background": False, "instructions": None, "max_output_tokens": None, "max_tool_calls": None, "metadata": {},
+    "parallel_tool_calls": True, "previous_response_id": None, "prompt_cache_key": None,
+    "reasoning": {"effort": None, "summary": None}, "safety_identifier": None, "service_tier": None, "store": False,
+    "temperature": None, "text": {"format": {"type": "text"}}, "tool_choice": "auto", "tools": [], "top_logprobs": None,
+    "top_p": None, "truncation": "disabled", "user": None,
+}  # fmt: skip
+
+
+def echo_fields(request: Mapping[str, object]) -> JsonDict:
+    """Return the fields of a request body that its response object repeats, completed with their defaults."""
+    echo: JsonDict = {}
+    for key, default in ECHO.items():
+        value = request.get(key)
+        if isinstance(default, dict) and isinstance(value, dict):
+            echo[key] = {**default, **value}
+        else:
+            echo[key] = default if value is None else value
+    return echo
+
+
+class Emitter:
+    """Writes one response. `response_id` also seeds the items' ids; `created_at` is in Unix seconds.
+
+    `omitted` receives a description of each part of the answer that is not passed on. The strings of events must not
+    contain lone surrogates.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_client",
+        "_done",
+        "_omitted",
+        "_opened",
+        "_response",
+        "_seed",
+        "_segment",
+        "_used_indexes",
+        "_write",
+        "usage",
+    )
+
+    def __init__(
+        self,
+        response_id: str,
+        created_at: int,
+        model: str,
+        echo: Mapping[str, object],
+        client: Client,
+        *,
+        omitted: list[str] | None = None,
+    ) -> None:
+        self._client = client
+        self._omitted = [] if omitted is None else omitted
+        self._write = EventWriter()
+        self._seed = response_id.removeprefix("resp_")
+        self._segment: Message | Reasoning | None = None
+        """The open message or reasoning item."""
+        self._calls: dict[int, Call] = {}
+        self._done: dict[int, JsonDict] = {}
+        self._used_indexes = 0
+        self._opened = False
+        self.usage: Usage | None = None
+        """The last usage that the upstream reported."""
+        self._response: JsonDict = {
+            "id": response_id,
+            "object": "response",
+            "created_at": created_at,
+            "status": "in_progress",
+            "error": None,
+            "incomplete_details": None,
+            "model": model,
+            "output": [],
+            **echo_fields(echo),
+            "usage": None,
+        }
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the terminal event was written."""
+        return self._response["status"] != "in_progress"
+
+    @property
+    def response(self) -> JsonDict:
+        """The current response object; after the terminal event, the answer to `stream: false`."""
+        return self._response
+
+    @property
+    def done_items(self) -> Collection[JsonDict]:
+        """The complete output items, in the order in which they were completed."""
+        return self._done.values()
+
+    def open(self) -> bytes:
+        """Return the opening events. The first call of `open`, `emit` or `fail` writes them."""
+        self._open()
+        return self._write.take()
+
+    def emit(self, events: Iterable[Event]) -> bytes:
+        """Return the bytes of these events, as one buffer. Events after the end of the turn are ignored."""
+        self._open()
+        for event in events:
+            if self.terminal:
+                break
+            self._STEPS[type(event)](self, event)
+        return self._write.take()
+
+    def fail(self, problem: Problem) -> bytes:
+        """End the turn with `response.failed`, unless it has ended."""
+        return self.emit((Failed(problem),))
+
+    def _open(self) -> None:
+        if self._opened:
+            return
+        self._opened = True
+        for name in ("response.created", "response.in_progress"):
+            self._write.event(name, {"response": self._response})
+
+    def _next_item(self, prefix: str) -> tuple[EventWriter, str, int]:
+        index = self._used_indexes
+        self._used_indexes += 1
+        return self._write, f"{prefix}_{self._seed}_{index}", index
+
+    def _message(self) -> Message:
+        if not isinstance(self._segment, Message):
+            self._end_segment()
+            self._segment = Message(*self._next_item("msg"))
+        return self._segment
+
+    def _reasoning(self) -> Reasoning:
+        if not isinstance(self._segment, Reasoning):
+            self._end_segment()
+            self._segment = Reasoning(*self._next_item(REASONING_ID_PREFIX))
+        return self._segment
+
+    def _end_segment(self, status: str = "completed", opaque: str | None = None) -> None:
+        segment, self._segment = self._segment, None
+        if isinstance(segment, Message):
+            self._done[segment.output_index] = segment.close(status)
+        elif segment:
+            self._done[segment.output_index] = segment.close(opaque)
+
+    def _on_text(self, event: TextDelta) -> None:
+        if event.text:
+            self._message().add(TEXT, event.text)
+
+    def _on_text_done(self, _event: TextDone) -> None:
+        if isinstance(self._segment, Message):
+            self._end_segment()
+
+    def _on_refusal(self, event: RefusalDelta) -> None:
+        if event.text:
+            self._message().add(TEXT if self._client is Client.CODEX else REFUSAL, event.text)
+
+    def _on_citation(self, event: Citation) -> None:
+        if not (isinstance(self._segment, Message) and self._segment.cite(event)):
+            self._omitted.append("a citation in the answer, without its text")
+
+    def _on_omitted(self, event: Omitted) -> None:
+        self._omitted.append(event.what)
+        if event.note:
+            # A separate message, so that the model's text stays unchanged.
+            self._end_segment()
+            self._message().add(TEXT, event.note)
+            self._end_segment()
+
+    def _on_reasoning(self, event: ReasoningDelta) -> None:
+        if event.text:
+            self._reasoning().add(event.text)
+
+    def _on_reasoning_done(self, event: ReasoningDone) -> None:
+        if event.opaque is not None:
+            self._reasoning()
+        if isinstance(self._segment, Reasoning):
+            self._end_segment(opaque=event.opaque)
+
+    def _on_call(self, event: ToolCallStart) -> None:
+        if event.index in self._calls:
+            self._fail_turn(INCOMPLETE_CALL, self._calls[event.index].name)
+            return
+        self._end_segment()
+        prefix = CALL_SHAPES[event.kind].id_prefix
+        self._calls[event.index] = Call(*self._next_item(prefix), event)
+
+    def _on_call_delta(self, event: ToolCallDelta) -> None:
+        if not event.arguments:
+            return
+        if call := self._calls.get(event.index):
+            call.add(event.arguments)
+        else:
+            self._fail_turn(UNKNOWN_CALL)
+
+    def _on_call_end(self, event: ToolCallEnd) -> None:
+        call = self._calls.get(event.index)
+        # A call with incomplete arguments stays open: the stop reason decides which failure is reported.
+        if call and (item := call.close(malformed=event.malformed)):
+            self._done[call.output_index] = item
+            del self._calls[event.index]
+
+    def _on_usage(self, event: UsageSeen) -> None:
+        self.usage = event.usage
+
+    def _on_stopped(self, event: Stopped) -> None:
+        mapping = STOP_MAPPINGS[self._client, event.reason]
+        if self._calls:
+            call = next(iter(self._calls.values()))
+            truncated = event.reason is StopReason.LENGTH
+            self._fail_turn(TRUNCATED_CALL if truncated else INCOMPLETE_CALL, call.name)
+        elif mapping.without_answer and not self._answered:
+            self._fail_turn(mapping.without_answer)
+        else:
+            self._end(mapping)
+
+    def _end(self, mapping: StopMapping) -> None:
+        self._end_segment(mapping.status)
+        details = {"reason": mapping.reason} if mapping.reason else None
+        self._set_final(mapping.status, "incomplete_details", details)
+        self._write.event(f"response.{mapping.status}", {"response": self._response})
+
+    def _fail_turn(self, failure: Failure, tool: str = "") -> None:
+        message = f"{self._response['model']} {failure.text.format(tool=tool)}"
+        self._on_failed(Failed(Problem(502, failure.code, message)))
+
+    def _on_failed(self, event: Failed) -> None:
+        problem = event.problem
+        self._set_final("failed", "error", {"code": problem.code, "message": problem.message})
+        self._write.numbered(
+            failed_event(problem, response=self._response, sequence_number=self._write.number)
+        )
+
+    @property
+    def _answered(self) -> bool:
+        is_open = isinstance(self._segment, Message) and not self._segment.is_blank
+        return is_open or any(is_answer(item) for item in self._done.values())
+
+    def _set_final(self, status: str, key: str, value: object) -> None:
+        output = [self._done[index] for index in sorted(self._done)]
+        usage = self.usage.to_response() if self.usage else None
+        self._response |= {"status": status, "output": output, "usage": usage, key: value}
+
+    # One row per event of the canonical vocabulary; a test compares the two.
+    _STEPS: ClassVar[dict[type, Callable[[Emitter, Any], None]]] = {
+        TextDelta: _on_text,
+        TextDone: _on_text_done,
+        RefusalDelta: _on_refusal,
+        Citation: _on_citation,
+        Omitted: _on_omitted,
+        ReasoningDelta: _on_reasoning,
+        ReasoningDone: _on_reasoning_done,
+        ToolCallStart: _on_call,
+        ToolCallDelta: _on_call_delta,
+        ToolCallEnd: _on_call_end,
+        UsageSeen: _on_usage,
+        Stopped: _on_stopped,
+        Failed: _on_failed,
+    }
+
+
+class StreamTranslator:
+    """Translates upstream bytes into the client's stream. Calls `on_end` with the final response object."""
+
+    __slots__ = ("_emitter", "_on_end", "_quotes", "_reader")
+
+    def __init__(self, reader: EventReader, emitter: Emitter, on_end: OnEnd) -> None:
+        self._reader = reader
+        self._emitter = emitter
+        self._on_end = on_end
+        self._quotes = Quotes()
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the client was sent its terminal event."""
+        return self._emitter.terminal
+
+    @property
+    def awaits_end(self) -> bool:
+        """Whether the upstream's answer is complete, and only usage and the end of the body may follow."""
+        return self._reader.awaits_end
+
+    def feed(self, data: bytes) -> bytes:
+        """Translate one network read."""
+        return b"" if self.terminal else self._emit(self._reader.feed(data))
+
+    def finish(self) -> bytes:
+        """Translate the end of the upstream's body: a failure if nothing ended the turn."""
+        if self.terminal:
+            return b""
+        return self._emit((*self._reader.finish(), Failed(NO_END)))
+
+    def fail(self, fault: Fault) -> bytes:
+        """End the stream with a failure, unless the upstream had already sent its stop reason."""
+        if self.terminal:
+            return b""
+        if fault.kind in UPSTREAM_FAULTS:
+            events = self._reader.finish()
+            if any(isinstance(event, Stopped) for event in events):
+                return self._emit(events)
+        return self._emit((Failed(problem_of(fault)),))
+
+    def summarize(self) -> StreamSummary:
+        """Return the result of the stream."""
+        return stream_summary(self._emitter.response, self._emitter.usage)
+
+    def take_quotes(self) -> str:
+        """Return the texts of the upstream in what was written since the last call."""
+        return self._quotes.take(self._emitter.done_items)
+
+    def _emit(self, events: Sequence[Event]) -> bytes:
+        written = self._emitter.emit(events)
+        self._quotes.add(events)
+        if self._emitter.terminal:
+            self._on_end(self._emitter.response)
+        return written
+
+
+def stream_summary(response: Mapping[str, object], usage: Usage | None) -> StreamSummary:
+    """Return the summary of a response object."""
+    status, error = response["status"], response["error"]
+    terminal = "" if status == "in_progress" else f"response.{status}"
+    return StreamSummary(terminal, error_code(error) if isinstance(error, dict) else "", usage)
+
+
+def emit_document(reader: EventReader, emitter: Emitter, body: bytes) -> Problem | None:
+    """Emit an answer that is one document. Returns the problem if it failed, else see `Emitter.response`."""
+    events = (*reader.feed(body), *reader.finish(), Failed(NO_END))
+    emitter.emit(events)
+    error = emitter.response["error"]
+    if not isinstance(error, dict):
+        return None
+    problems = (event.problem for event in events if isinstance(event, Failed))
+    # A failure of the emitter itself, such as an incomplete call, is not among the reader's events.
+    own = Problem(502, error["code"], error["message"], "server_error")
+    return next((problem for problem in problems if problem.message == own.message), own)

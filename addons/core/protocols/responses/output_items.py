@@ -1,0 +1,355 @@
+"""Writes the output items of an answer as `response.*` events: message, reasoning, tool call.
+
+Source: OpenAI API reference, "Responses: streaming events". Only the emitter uses this module. Never decides when an
+item begins or ends. Invariant: only `close` writes `output_item.done`, and the item there equals its joined deltas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import orjson
+
+from addons.core.errors import sse_event
+from addons.core.json_values import JsonDict
+from addons.core.protocols.canonical.call_markers import says
+from addons.core.protocols.canonical.events import CallKind, Citation, ToolCallStart
+
+
+class DeltaFrame(NamedTuple):
+    """The constant bytes of an item's delta events: before the sequence number, and before and after the text."""
+
+    before_number: bytes
+    before_text: bytes
+    after_text: bytes
+
+    @classmethod
+    def of(cls, name: str, position: Mapping[str, object], after: bytes = b"") -> DeltaFrame:
+        """Build the frame of the event `name`. `position` holds the fields that identify the part."""
+        head = b'event: %b\ndata: {"type":"%b","sequence_number":' % (name.encode(), name.encode())
+        return cls(head, b',%b,"delta":' % orjson.dumps(position)[1:-1], after + b"}\n\n")
+
+
+class EventWriter:
+    """Numbers events and collects their bytes until they are taken."""
+
+    __slots__ = ("_out", "number")
+
+    def __init__(self) -> None:
+        self._out: list[bytes] = []
+        self.number = 0
+        """The sequence number of the next event."""
+
+    def event(self, name: str, fields: Mapping[str, object]) -> None:
+        """Write one event."""
+        self.numbered(sse_event(name, {"type": name, "sequence_number": self.number, **fields}))
+
+    def delta(self, frame: DeltaFrame, text: str) -> None:
+        """Write one delta event."""
+        before_number, before_text, after_text = frame
+        self.numbered(
+            b"%b%d%b%b%b"
+            % (before_number, self.number, before_text, orjson.dumps(text), after_text)
+        )
+
+    def numbered(self, event: bytes) -> None:
+        """Write an event that already contains `number`."""
+        self._out.append(event)
+        self.number += 1
+
+    def take(self) -> bytes:
+        """Return the bytes that were written since the last call, as one buffer."""
+        taken = b"".join(self._out)
+        self._out.clear()
+        return taken
+
+
+class Item:
+    """The common part of the three kinds of items: position, and the events that add and complete the item."""
+
+    __slots__ = ("_id", "_texts", "_write", "output_index")
+
+    def __init__(self, write: EventWriter, item_id: str, output_index: int) -> None:
+        self._write = write
+        self._id = item_id
+        self._texts: list[str] = []
+        self.output_index = output_index
+
+    def _added(self, item: JsonDict) -> None:
+        self._event(
+            "response.output_item.added", {"item": item}, {"output_index": self.output_index}
+        )
+
+    def _done(self, item: JsonDict) -> JsonDict:
+        self._event(
+            "response.output_item.done", {"item": item}, {"output_index": self.output_index}
+        )
+        return item
+
+    @property
+    def _position(self) -> JsonDict:
+        return {"item_id": self._id, "output_index": self.output_index}
+
+    def _event(self, name: str, fields: Mapping[str, object], position: JsonDict) -> None:
+        self._write.event(name, {**position, **fields})
+
+    def _take_text(self) -> str:
+        text = "".join(self._texts)
+        self._texts.clear()
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class PartShape:
+    """One kind of content part."""
+
+    type: str
+    key: str
+    """The field that holds the text."""
+    part_fields: Mapping[str, object] = field(default_factory=dict)
+    event_fields: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def stem(self) -> str:
+        """The name of its events, without `.delta` and `.done`."""
+        return f"response.{self.type}"
+
+    def part(self, text: str) -> JsonDict:
+        """Return the part object."""
+        return {"type": self.type, self.key: text, **self.part_fields}
+
+    def frame(self, position: Mapping[str, object]) -> DeltaFrame:
+        """Return the frame of its delta events."""
+        fields = orjson.dumps(dict(self.event_fields))[1:-1]
+        return DeltaFrame.of(f"{self.stem}.delta", position, b"," + fields if fields else b"")
+
+
+TEXT = PartShape("output_text", "text", {"annotations": [], "logprobs": []}, {"logprobs": []})
+REFUSAL = PartShape("refusal", "refusal")
+
+
+class Message(Item):
+    """The assistant's message: text parts and refusal parts, one open at a time."""
+
+    __slots__ = ("_annotations", "_frame", "_parts", "_shape")
+
+    def __init__(self, write: EventWriter, item_id: str, output_index: int) -> None:
+        super().__init__(write, item_id, output_index)
+        self._annotations: list[JsonDict] = []
+        self._parts: list[JsonDict] = []
+        self._shape: PartShape | None = None
+        self._added(self._item("in_progress"))
+
+    def add(self, shape: PartShape, text: str) -> None:
+        """Add text to the open part of this shape, or to a new one."""
+        if self._shape is not shape:
+            self._open_part(shape)
+        self._texts.append(text)
+        self._write.delta(self._frame, text)
+
+    def cite(self, citation: Citation) -> bool:
+        """Annotate the open text; return False, and write nothing, if no text is open."""
+        if self._shape is not TEXT:
+            return False
+        length = sum(len(text) for text in self._texts)
+        annotation: JsonDict = {
+            "type": "url_citation",
+            "url": citation.url,
+            "title": citation.title,
+            # Clients require both offsets: a citation without them applies to all of the text.
+            "start_index": citation.start or 0,
+            "end_index": length if citation.end is None else citation.end,
+        }
+        fields = {"annotation_index": len(self._annotations), "annotation": annotation}
+        self._event(f"{TEXT.stem}.annotation.added", fields, self._part_position)
+        self._annotations.append(annotation)
+        return True
+
+    def close(self, status: str) -> JsonDict:
+        """End the message as `completed` or `incomplete`; return the item."""
+        self._close_part()
+        return self._done(self._item(status))
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it says nothing so far."""
+        return not self._parts and not any(map(says, self._texts))
+
+    def _open_part(self, shape: PartShape) -> None:
+        self._close_part()
+        self._shape = shape
+        self._frame = shape.frame(self._part_position)
+        self._event("response.content_part.added", {"part": shape.part("")}, self._part_position)
+
+    def _close_part(self) -> None:
+        if not self._shape:
+            return
+        shape, text, position = self._shape, self._take_text(), self._part_position
+        part = shape.part(text)
+        if self._annotations:
+            part["annotations"], self._annotations = self._annotations, []
+        self._event(f"{shape.stem}.done", {shape.key: text, **shape.event_fields}, position)
+        self._event("response.content_part.done", {"part": part}, position)
+        self._parts.append(part)
+        self._shape = None
+
+    @property
+    def _part_position(self) -> JsonDict:
+        return {**self._position, "content_index": len(self._parts)}
+
+    def _item(self, status: str) -> JsonDict:
+        return {
+            "id": self._id,
+            "type": "message",
+            "status": status,
+            "role": "assistant",
+            "content": self._parts,
+        }
+
+
+def is_answer(item: JsonDict) -> bool:
+    """Return whether an item answers: a call, or a message with visible text."""
+    if item["type"] != "message":
+        return item["type"] != "reasoning"
+    parts = item["content"]
+    texts = (
+        (part.get("text", part.get("refusal")) for part in parts) if isinstance(parts, list) else ()
+    )
+    return any(map(says, texts))
+
+
+class Reasoning(Item):
+    """A block of reasoning: at most one summary part, and the data that the upstream expects back."""
+
+    __slots__ = ("_frame",)
+
+    def __init__(self, write: EventWriter, item_id: str, output_index: int) -> None:
+        super().__init__(write, item_id, output_index)
+        self._frame = DeltaFrame.of("response.reasoning_summary_text.delta", self._part_position)
+        self._added(self._item([], None))
+
+    def add(self, text: str) -> None:
+        """Add visible reasoning."""
+        if not self._texts:
+            part = {"part": self._part("")}
+            self._event("response.reasoning_summary_part.added", part, self._part_position)
+        self._texts.append(text)
+        self._write.delta(self._frame, text)
+
+    def close(self, opaque: str | None) -> JsonDict:
+        """End the block; return the item."""
+        summary = [self._close_part()] if self._texts else []
+        return self._done(self._item(summary, opaque))
+
+    def _close_part(self) -> JsonDict:
+        text = self._take_text()
+        part = self._part(text)
+        self._event("response.reasoning_summary_text.done", {"text": text}, self._part_position)
+        self._event("response.reasoning_summary_part.done", {"part": part}, self._part_position)
+        return part
+
+    @property
+    def _part_position(self) -> JsonDict:
+        return {**self._position, "summary_index": 0}
+
+    @staticmethod
+    def _part(text: str) -> JsonDict:
+        return {"type": "summary_text", "text": text}
+
+    def _item(self, summary: list[JsonDict], opaque: str | None) -> JsonDict:
+        return {
+            "id": self._id,
+            "type": "reasoning",
+            "summary": summary,
+            "encrypted_content": opaque,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CallShape:
+    """The output item of one kind of call."""
+
+    type: str
+    id_prefix: str
+    key: str
+    """The field that holds the arguments."""
+    stem: str = ""
+    """The name of its argument events, without `.delta` and `.done`; empty if the API has none."""
+
+
+CALL_SHAPES = {
+    CallKind.FUNCTION: CallShape(
+        "function_call", "fc", "arguments", "response.function_call_arguments"
+    ),
+    CallKind.CUSTOM: CallShape(
+        "custom_tool_call", "ctc", "input", "response.custom_tool_call_input"
+    ),
+    CallKind.LOCAL_SHELL: CallShape("local_shell_call", "lsh", "action"),
+}
+
+
+class Call(Item):
+    """One tool call, from its start to its end."""
+
+    __slots__ = ("_frame", "_shape", "_start")
+
+    def __init__(
+        self, write: EventWriter, item_id: str, output_index: int, start: ToolCallStart
+    ) -> None:
+        super().__init__(write, item_id, output_index)
+        self._start = start
+        self._shape = CALL_SHAPES[start.kind]
+        if self._shape.stem:
+            self._frame = DeltaFrame.of(f"{self._shape.stem}.delta", self._position)
+        self._added(self._item("in_progress", "" if self._shape.stem else {}))
+
+    @property
+    def name(self) -> str:
+        """The name of the tool."""
+        return self._start.name
+
+    def add(self, arguments: str) -> None:
+        """Add to the arguments."""
+        self._texts.append(arguments)
+        if self._shape.stem:
+            self._write.delta(self._frame, arguments)
+
+    def close(self, *, malformed: bool = False) -> JsonDict | None:
+        """End the call and return the item; return None, and write nothing, if its arguments are incomplete.
+
+        `malformed` arguments are complete although they are not JSON.
+        """
+        kind = self._start.kind
+        if kind is CallKind.FUNCTION and not self._texts:
+            # Several upstreams send no arguments for a call without any; clients parse an object.
+            self.add("{}")
+        arguments = "".join(self._texts)
+        if kind is CallKind.CUSTOM or (malformed and kind is CallKind.FUNCTION):
+            return self._close(arguments, arguments)
+        try:
+            value = orjson.loads(arguments)
+        except orjson.JSONDecodeError:
+            return None
+        return self._close(arguments, arguments if self._shape.stem else value)
+
+    def _close(self, arguments: str, value: object) -> JsonDict:
+        if self._shape.stem:
+            name = {"name": self.name} if self._start.kind is CallKind.FUNCTION else {}
+            fields = {**name, self._shape.key: arguments}
+            self._event(f"{self._shape.stem}.done", fields, self._position)
+        return self._done(self._item("completed", value))
+
+    def _item(self, status: str, value: object) -> JsonDict:
+        named = {} if self._start.kind is CallKind.LOCAL_SHELL else {"name": self.name}
+        spaced = {"namespace": self._start.namespace} if self._start.namespace else {}
+        return {
+            "id": self._id,
+            "type": self._shape.type,
+            "status": status,
+            "call_id": self._start.call_id,
+            **named,
+            **spaced,
+            self._shape.key: value,
+        }

@@ -1,0 +1,113 @@
+"""The schemas that a server gets: of a tool, and of a structured answer. Equal schemas are cleaned once.
+
+Invariant: pure; callers do not change a result, because the next turn gets it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import orjson
+
+from addons.core.json_values import JsonDict
+from addons.core.protocols.schemas.cleaning import Cleaner
+from addons.core.protocols.schemas.key_names import MAX_CACHED_BYTES, NO_NAMES, key_names
+from addons.core.protocols.schemas.levels import LEVELS, STRICT, SUBSET, WORDS, Level
+from addons.core.upstream.profile import SchemaCleaning
+
+Schema = Mapping[str, object]
+
+MAX_BYTES = 100_000
+"""Moonshot refuses a schema of more than 120,000 bytes. A longer one is cleaned at the next level."""
+ROOT_REFUSED = frozenset({"oneOf", "anyOf", "allOf", "enum", "not", "const", "$ref"})
+
+
+def clean_schema(schema: Schema, cleaning: SchemaCleaning) -> JsonDict:
+    """Return the schema of a tool. Its properties have the names of `key_names`."""
+    if cleaning == "none" and _is_plain_object(schema):
+        return {**schema, "type": "object", "properties": schema.get("properties", {})}
+    return _result(schema, cleaning, "tool") or {"type": "object", "properties": {}}
+
+
+def _is_plain_object(schema: Schema) -> bool:
+    is_object = schema.get("type", "object") == "object"
+    return (
+        is_object
+        and not ROOT_REFUSED & schema.keys()
+        and isinstance(schema.get("properties", {}), dict)
+    )
+
+
+def clean_answer(schema: Schema, cleaning: SchemaCleaning) -> JsonDict:
+    """Return the schema of a structured answer. Its properties keep their names."""
+    return dict(schema) if cleaning == "none" else _result(schema, cleaning, "answer") or {}
+
+
+def strict_schema(schema: Schema, *, all_required: bool = True) -> JsonDict | None:
+    """Return the schema of a tool or an answer for grammar-based decoding; None if a grammar cannot express it.
+
+    With `all_required`, as OpenAI demands, an object with an optional property is one of those.
+    """
+    return _result(schema, "strict", "all required" if all_required else "strict")
+
+
+def _result(schema: Schema, level: str, use: str) -> JsonDict | None:
+    try:
+        data = orjson.dumps(schema, default=dict)
+    except (TypeError, ValueError):
+        return _cleaned(schema, level, use)
+    if len(data) > MAX_CACHED_BYTES:
+        return _cleaned(schema, level, use)
+    return _cached(data, level, use)
+
+
+@lru_cache(maxsize=4096)
+def _cached(data: bytes, level: str, use: str) -> JsonDict | None:
+    return _cleaned(orjson.loads(data), level, use)
+
+
+def _cleaned(schema: Schema, level: str, use: str) -> JsonDict | None:
+    if level == "strict":
+        return _strict(schema, all_required=use == "all required")
+    result: JsonDict = {}
+    for one in _ladder(level):
+        cleaner = Cleaner(schema, one, key_names(schema) if use == "tool" else NO_NAMES)
+        result = cleaner.tool() if use == "tool" else cleaner.answer()
+        if _size(result) <= MAX_BYTES:
+            break
+    return result
+
+
+def _ladder(level: str) -> tuple[Level, ...]:
+    return (LEVELS.get(level, LEVELS["basic"]), SUBSET, WORDS)
+
+
+def _size(schema: JsonDict) -> int:
+    try:
+        return len(orjson.dumps(schema))
+    except (TypeError, ValueError):
+        return MAX_BYTES + 1
+
+
+def _strict(schema: Schema, *, all_required: bool) -> JsonDict | None:
+    cleaner = Cleaner(schema, STRICT)
+    result = cleaner.answer()
+    if cleaner.is_lossy or key_names(schema) or _size(result) > MAX_BYTES:
+        return None
+    if all_required and not (result.get("type") == "object" and _requires_all(result)):
+        return None
+    return result
+
+
+def _requires_all(schema: object) -> bool:
+    if isinstance(schema, list):
+        return all(_requires_all(one) for one in schema)
+    if not isinstance(schema, Mapping):
+        return True
+    properties = schema.get("properties")
+    names = properties if isinstance(properties, Mapping) else {}
+    required = schema.get("required", [])
+    if not isinstance(required, list) or set(names) - set(required):
+        return False
+    return all(map(_requires_all, (*names.values(), schema.get("items"), schema.get("anyOf"))))

@@ -1,0 +1,354 @@
+"""The plan of a translated turn: a row of models.json whose upstream uses another protocol than Responses.
+
+Never reads a file or a clock, sends a header of the client, or reports a provider's refused key to Codex as its own
+login. Invariant: the client gets nothing before the upstream's head is accepted; a key is bound to the row's origin; a
+redirect is never followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+
+import orjson
+
+from addons.core.errors import JSON_HEADERS, SSE_HEADERS, Problem
+from addons.core.headers import HOP_BY_HOP, Headers, bad_header, is_html
+from addons.core.json_values import JsonObject
+from addons.core.limits import Limits
+from addons.core.masking.credentials import body_secrets
+from addons.core.protocols.canonical.conversation import Conversation
+from addons.core.protocols.canonical.refused_items import accepted_conversation
+from addons.core.protocols.request_body import parse_body
+from addons.core.protocols.responses.compaction import (
+    compact_body,
+    compaction_item,
+    request_summary,
+)
+from addons.core.protocols.responses.compaction_answer import CompactionTranslator, read_summary
+from addons.core.protocols.responses.emitter import Emitter, StreamTranslator, emit_document
+from addons.core.protocols.responses.response_store import ResponseStore
+from addons.core.protocols.responses.stop_mapping import Client
+from addons.core.protocols.translator import EventReader, ProtocolTranslator
+from addons.core.providers.observed import observed_traits
+from addons.core.providers.repairing import (
+    TurnRepairs,
+    TwoProtocolPlan,
+    key_in_header,
+    observe,
+)
+from addons.core.providers.retry import RetryBudget
+from addons.core.providers.row_problems import (
+    bad_header_problem,
+    encoded_problem,
+    fault_problem,
+    key_problem,
+    redirect_problem,
+    row_field_problem,
+)
+from addons.core.routes import PlanMaker, Route
+from addons.core.turn import (
+    Answer,
+    ClientRequest,
+    Collect,
+    Fault,
+    Head,
+    Plan,
+    Relay,
+    Reply,
+    Send,
+    Step,
+    Translator,
+    UpstreamRequest,
+)
+from addons.core.upstream.api_keys import KeyProblem, KeySource
+from addons.core.upstream.durations import retry_after_seconds
+from addons.core.upstream.error_codes import TRANSIENT
+from addons.core.upstream.error_mapping import refusal_kind, upstream_problem
+from addons.core.upstream.target import Target
+from addons.core.upstream.traits import LearningTarget, MemoryTraits, Traits, TraitsStore
+from addons.core.version import VERSION
+
+DEFAULT_LIMITS = Limits()
+ReadRequest = Callable[[JsonObject, str], Conversation | Problem]
+
+OWN_HEADERS: Headers = (
+    (b"content-type", b"application/json"),
+    (b"accept", b"text/event-stream"),
+    (b"user-agent", b"codex-shim/%s" % VERSION.encode()),
+)
+REQUEST_IDS = (b"x-request-id", b"request-id")
+ROUTE_HEADER = b"x-codex-shim-route"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslatedProvider:
+    """One row: its target and the dependencies of its turns. `plan` is the `PlanMaker` of its route."""
+
+    target: Target
+    key: KeySource
+    translator: ProtocolTranslator
+    read: ReadRequest
+    """`addons.core.protocols.responses.request.read_request`."""
+    ids: Callable[[], str]
+    """Makes the random part of a response id."""
+    clock: Callable[[], float]
+    """Unix seconds."""
+    memory: ResponseStore = field(default_factory=ResponseStore)
+    limits: Limits = DEFAULT_LIMITS
+    store: TraitsStore = field(default_factory=MemoryTraits)
+    """Traits of the target beyond its profile."""
+    other: PlanMaker | None = None
+    """Plans of the same row in the Responses protocol, for a model that wants it."""
+    learning: LearningTarget = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Join the target and what is known of it."""
+        object.__setattr__(self, "learning", LearningTarget(self.target, self.store))
+
+    def plan(self, request: ClientRequest, route: Route) -> Plan:
+        """Begin the plan of one turn."""
+        plan = TranslatedPlan(self, request, route)
+        return TwoProtocolPlan(plan, self.limits.error_body_bytes) if self.other else plan
+
+    def request_headers(self) -> Headers:
+        """Return all headers but the key. The row's headers replace ours, except framing and hop-by-hop headers."""
+        own = {
+            name.lower(): (name, value)
+            for name, value in self.target.headers
+            if name.lower() not in HOP_BY_HOP | {b"host", b"content-length"}
+        }
+        defaults = (*OWN_HEADERS, *self.target.protocol.spec.headers)
+        kept = (header for header in defaults if header[0] not in own)
+        # A closing event cannot be added to a compressed stream, and no reader decompresses one.
+        own.pop(b"accept-encoding", None)
+        return (*kept, *own.values(), (b"accept-encoding", b"identity"))
+
+
+class TranslatedPlan:
+    """The decisions of one turn."""
+
+    _conversation: Conversation
+    _written: Conversation
+    """The conversation without what the upstream refused: what was sent and what the answer refers to."""
+    _streams: bool
+    _budget: RetryBudget
+    _sent: UpstreamRequest
+    _refusal: tuple[Head, bytes]
+    """The refusal that the other protocol is tried for."""
+
+    def __init__(self, provider: TranslatedProvider, request: ClientRequest, route: Route) -> None:
+        self._provider = provider
+        self._request = request
+        self._payload: JsonObject = {}
+        """The request body, which the response repeats and the memory stores."""
+        other = provider.other
+        make_other = (lambda: other(request, route)) if other else None
+        self.repairs = TurnRepairs(provider.learning, request.notes, make_other)
+
+    def start(self) -> Step:
+        """Translate and send the turn, or answer with the reason why that is impossible."""
+        conversation = self._read()
+        if isinstance(conversation, Problem):
+            return self._answer_problem(conversation)
+        self._conversation = conversation
+        upstream_request = self._write(self.repairs.traits, self.repairs.target)
+        if isinstance(upstream_request, Problem):
+            return self._answer_problem(upstream_request)
+        self._sent, self._budget = upstream_request, RetryBudget(upstream_request)
+        return Send(upstream_request)
+
+    def on_head(self, head: Head) -> Step:
+        """Begin the answer, retry where that may help, or read the body of a refusal."""
+        if HTTPStatus.OK <= head.status < HTTPStatus.MULTIPLE_CHOICES:
+            self.repairs.accepted()
+            return self._begin(head)
+        if HTTPStatus.MULTIPLE_CHOICES <= head.status < HTTPStatus.BAD_REQUEST:
+            return self._answer_problem(redirect_problem(self._provider.target, head))
+        # The body of an internal error may say that the same request fails again.
+        if head.status != HTTPStatus.INTERNAL_SERVER_ERROR and (again := self._retry(head)):
+            return again
+        if head.status == HTTPStatus.UNAUTHORIZED:
+            self._provider.key.refused()
+        return Collect(self._provider.limits.error_body_bytes)
+
+    def on_body(self, head: Head, body: bytes) -> Step:
+        """Answer with the whole response, or repair what was refused, or answer with the meaning of the refusal."""
+        if head.status < HTTPStatus.MULTIPLE_CHOICES and not is_html(head.headers):
+            return self._whole(head, body)
+        if repaired := self.repairs.request_after(head, body, self._sent, self._write):
+            self._refusal = head, body
+            return self._resent(repaired)
+        if head.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            final = refusal_kind(head.status, body) not in TRANSIENT
+            if not final and (again := self._retry(head)):
+                return again
+        return self._refused(head, body)
+
+    def on_fault(self, fault: Fault) -> Step:
+        """Retry where the upstream cannot have begun to answer, else answer with the fault."""
+        again = self._budget.after_fault(fault)
+        return again or self._answer_problem(fault_problem(self._provider.target, fault))
+
+    def after_other(self) -> Step:
+        """Repair the turn in another way, or answer with its refusal: the other protocol was refused too."""
+        again = self.repairs.without_other(self._write)
+        return self._resent(again) if again else self._refused(*self._refusal)
+
+    def _retry(self, head: Head) -> Send | None:
+        return self._budget.after_status(head, self._requested_wait(head))
+
+    def _resent(self, step: Step) -> Step:
+        if isinstance(step, Send) and not self.repairs.other_plan:
+            self._sent = step.request
+            self._budget.repaired(step.request)
+        return step
+
+    def _refused(self, head: Head, body: bytes) -> Step:
+        target, wait = self._provider.target, self._requested_wait(head)
+        status = head.status if head.status >= HTTPStatus.BAD_REQUEST else HTTPStatus.BAD_GATEWAY
+        problem = upstream_problem(target, status, body, wait, self._provider.clock())
+        if self.repairs.advice:
+            problem = row_field_problem(problem, target, self.repairs.advice)
+        return self._answer_problem(problem, (*_wait_header(wait), *_request_id(head)))
+
+    @property
+    def _is_unary_compaction(self) -> bool:
+        """Whether this is `/responses/compact`, whose client reads one JSON object and never a stream."""
+        return self._request.path.partition("?")[0].endswith("/compact")
+
+    def _read(self) -> Conversation | Problem:
+        provider, request = self._provider, self._request
+        encoding = request.header(b"content-encoding")
+        parsed = parse_body(request.body, encoding, provider.limits.body_bytes)
+        if isinstance(parsed, Problem):
+            return parsed
+        self._payload = parsed.payload
+        self._streams = parsed.stream and not self._is_unary_compaction
+        payload = provider.memory.resolve(parsed.payload)
+        if isinstance(payload, Problem):
+            return payload
+        conversation = provider.read(payload, provider.target.reasoning_scope)
+        if isinstance(conversation, Conversation):
+            request.notes.dropped = list(conversation.dropped)
+        if self._is_unary_compaction and isinstance(conversation, Conversation):
+            return request_summary(conversation)
+        return conversation
+
+    def _write(self, traits: Traits, target: Target) -> UpstreamRequest | Problem:
+        provider = self._provider
+        key = provider.key.current()
+        if isinstance(key, KeyProblem):
+            return key_problem(key)
+        headers = provider.request_headers()
+        if (bad := bad_header(headers)) is not None:
+            return bad_header_problem(target, bad)
+        refused = traits.refused_items
+        self._written = accepted_conversation(self._conversation, target, refused)
+        body = provider.translator.write_request(self._written, target)
+        if isinstance(body, Problem):
+            return body
+        hidden = tuple(body_secrets(target.extra_body))
+        request = UpstreamRequest(target.origin, "POST", target.path, headers, body, key, hidden)
+        return key_in_header(request, traits)
+
+    def _begin(self, head: Head) -> Step:
+        limits = self._provider.limits
+        if (head.header(b"content-encoding") or b"identity").strip().lower() != b"identity":
+            return self._answer_problem(encoded_problem(self._provider.target))
+        if is_html(head.headers):
+            return Collect(limits.error_body_bytes)
+        if not self._streams:
+            return Collect(limits.event_bytes)
+        emitter = self._emitter()
+        translator = self._translator(emitter)
+        headers = (*SSE_HEADERS, *self._route(), *_request_id(head))
+        return Relay(Head(HTTPStatus.OK, headers), translator, emitter.open())
+
+    def _translator(self, emitter: Emitter) -> Translator:
+        if self._conversation.wants_compaction:
+            seed = self._provider.ids()
+            return CompactionTranslator(self._reader(), emitter, seed, self._remember)
+        return StreamTranslator(self._reader(), emitter, self._remember)
+
+    def _compacted(self, head: Head, body: bytes) -> Step:
+        provider = self._provider
+        summary, usage = read_summary(self._reader(), provider.target.slug, body)
+        if isinstance(summary, Problem):
+            return self._answer_problem(summary, _request_id(head))
+        item = compaction_item(summary, f"cmp_{provider.ids()}")
+        if self._is_unary_compaction:
+            created_at = int(provider.clock())
+            return self._json(head, compact_body(f"resp_{provider.ids()}", created_at, item, usage))
+        response = {**self._emitter().response, "status": "completed", "output": [item]}
+        response["usage"] = usage.to_response() if usage else None
+        self._remember(response)
+        return self._json(head, orjson.dumps(response))
+
+    def _whole(self, head: Head, body: bytes) -> Step:
+        if self._conversation.wants_compaction:
+            return self._compacted(head, body)
+        emitter = self._emitter()
+        problem = emit_document(self._reader(), emitter, body)
+        if problem:
+            return self._answer_problem(problem, _request_id(head))
+        self._remember(emitter.response)
+        return self._json(head, orjson.dumps(emitter.response))
+
+    def _json(self, head: Head, body: bytes) -> Answer:
+        headers = (*JSON_HEADERS, *self._route(), *_request_id(head))
+        return Answer(Reply(Head(HTTPStatus.OK, headers), body))
+
+    def _reader(self) -> EventReader:
+        return self._provider.translator.reader(self._written, self.repairs.target)
+
+    def _emitter(self) -> Emitter:
+        provider = self._provider
+        return Emitter(
+            f"resp_{provider.ids()}",
+            int(provider.clock()),
+            provider.target.slug,
+            self._payload,
+            Client.CODEX if self._request.is_codex else Client.OTHER,
+            omitted=self._request.notes.dropped,
+        )
+
+    def _remember(self, response: JsonObject) -> None:
+        if response.get("status") == "failed":
+            return
+        self._provider.memory.keep(self._payload, response)
+        if found := observed_traits(response, self.repairs.target):
+            observe(self._provider.learning, self.repairs.traits, found)
+
+    def _route(self) -> Headers:
+        target = self._provider.target
+        value = ascii(f"{target.slug} -> {target.provider}/{target.model}")[1:-1]
+        return ((ROUTE_HEADER, value.encode()),)
+
+    def _requested_wait(self, head: Head) -> float | None:
+        return retry_after_seconds(head.headers, self._provider.clock())
+
+    def _answer_problem(self, problem: Problem, headers: Headers = ()) -> Answer:
+        if self._is_unary_compaction and self._request.is_codex:
+            # Codex takes a 401 as a problem of its own login and retries most others; at a 400 it stops and shows the message.
+            problem = replace(problem, status=HTTPStatus.BAD_REQUEST)
+        if self._is_unary_compaction or not self._request.is_codex:
+            reply = problem.reply()
+            head = Head(reply.head.status, (*reply.head.headers, *self._route(), *headers))
+            return Answer(Reply(head, reply.body))
+        emitter = self._emitter()
+        stream = emitter.open() + emitter.fail(problem)
+        return Answer(Reply(Head(HTTPStatus.OK, (*SSE_HEADERS, *self._route())), stream))
+
+
+def _request_id(head: Head) -> Headers:
+    for name in REQUEST_IDS:
+        value = head.header(name)
+        if value and bad_header(((name, value),)) is None:
+            return ((b"x-request-id", value),)
+    return ()
+
+
+def _wait_header(seconds: float | None) -> Headers:
+    return () if seconds is None else ((b"retry-after", b"%d" % -(-seconds // 1)),)

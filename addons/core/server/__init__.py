@@ -1,0 +1,1 @@
+"""What this port serves itself: admission, routing of requests, and the local endpoints."""

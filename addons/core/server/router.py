@@ -1,0 +1,172 @@
+"""The plan of each admitted request: that of an endpoint of this port or, for a turn, that of its route.
+
+This is the engine's `TurnRouter`. Invariant: total. A bad request gets a plan that answers with the error; nothing
+here raises or guesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from addons.core.codex.threads import SUB_AGENT, USER, Threads, agent_of, thread_id_for
+from addons.core.errors import INVALID_PROMPT, Problem, error_reply
+from addons.core.headers import REDACTION_LABEL, TARGET_LABEL, TOKEN_HEADER_BYTES, media_type
+from addons.core.masking.credentials import has_key_prefix
+from addons.core.protocols.request_body import find_model
+from addons.core.providers.chatgpt_endpoints import FORWARDED
+from addons.core.routes import Route, RouteTable
+from addons.core.server.admission import NO_TOKEN, TokenRule, token_refusal
+from addons.core.server.endpoints import TURN_PATHS, DataSources, Endpoint, endpoint_table
+from addons.core.server.replies import answer, not_json, quote, refuse
+from addons.core.telemetry.record import redacted_path
+from addons.core.turn import ClientRequest, Plan, Reply, shim_path
+
+V1_PATHS = frozenset({"/models", *TURN_PATHS})
+"""Paths that clients know with a `/v1` before them."""
+
+
+class Router:
+    """One per state of the settings. Reads its sources per request, so a changed table affects new turns only."""
+
+    def __init__(
+        self,
+        data: DataSources,
+        max_body_bytes: Callable[[], int],
+        token: Callable[[], TokenRule] = lambda: NO_TOKEN,
+        note_unknown: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._table = data.table
+        self._active_model = data.active_model
+        self._max_body_bytes = max_body_bytes
+        """Largest request body once decoded."""
+        self._token = token
+        self._note_unknown = note_unknown
+        """Takes method and path of each request of Codex that no endpoint serves."""
+        self._threads = Threads()
+        self._endpoints = endpoint_table(data, self._plan_turn, self._is_owner)
+
+    def plan(self, request: ClientRequest) -> Plan:
+        """Make the plan by local token, path and method."""
+        path = shim_path(request.path)
+        if refused := self._token_refusal(request, path):
+            return answer(refused)
+        endpoint = self._endpoints.get(path)
+        if endpoint is None:
+            if request.is_codex:
+                self._note_unknown(f"{request.method} {redacted_path(path)}")
+            return refuse(_no_such_path(path, self._endpoints))
+        if path == "/responses" and _is_websocket(request):
+            return refuse(_websocket_refused())
+        if request.method not in endpoint.methods:
+            return answer(_wrong_method(request.method, path, endpoint.methods))
+        return endpoint.plan(request)
+
+    def _is_owner(self, request: ClientRequest) -> bool:
+        """Return whether the request shows the local token."""
+        presented, expected = request.credentials.get(TOKEN_HEADER_BYTES), self._token().expected
+        return bool(presented and expected and expected.matches(presented))
+
+    def _token_refusal(self, request: ClientRequest, path: str) -> Reply | None:
+        presented = request.credentials.get(TOKEN_HEADER_BYTES)
+        if presented is None and request.header(TOKEN_HEADER_BYTES) == REDACTION_LABEL:
+            # A replayed flow. It was admitted with its token before, and only its owner can replay it.
+            return None
+        problem = token_refusal(self._token(), request.method, path, presented)
+        if problem and request.expects_stream:
+            # Codex retries on every other code, and on a status.
+            return error_reply(replace(problem, code=INVALID_PROMPT), to_codex=True)
+        return problem.reply() if problem else None
+
+    def _plan_turn(self, request: ClientRequest) -> Plan:
+        if media_type(request.headers) != b"application/json":
+            return refuse(not_json())
+        slug = find_model(request.body, request.header(b"content-encoding"), self._max_body_bytes())
+        if isinstance(slug, Problem):
+            return refuse(slug)
+        table = self._table()
+        if has_key_prefix(slug) and table.resolve(slug) is None:
+            request.notes.note_slug(TARGET_LABEL, thread_id_for(request))
+            return refuse(_KEY_AS_MODEL)
+        request.notes.note_slug(slug, thread_id_for(request))
+        route = self._route_for(request, slug, table)
+        if route is None:
+            return refuse(_unknown_slug(slug, table))
+        request.notes.row = route.slug
+        request.notes.note_route(route.provider, route.model)
+        return route.make_plan(replace(request, model=slug), route)
+
+    def _route_for(self, request: ClientRequest, slug: str, table: RouteTable) -> Route | None:
+        agent = agent_of(request, slug)
+        request.notes.agent = agent
+        route = table.resolve(slug) if agent == USER else self._stand_in(request, slug, table)
+        if route and route.live:
+            self._threads.note(request, route.slug, agent)
+        return route
+
+    def _stand_in(self, request: ClientRequest, slug: str, table: RouteTable) -> Route | None:
+        """Return a live route for a helper call or a sub-agent, which may name a model that this user does not have."""
+        is_helper = request.notes.agent != SUB_AGENT
+        choices: tuple[Callable[[], str | None], ...] = (
+            lambda: table.helpers if is_helper else None,
+            lambda: slug,
+            lambda: self._threads.slug_for(request),
+            lambda: self._threads.last_slug,
+            self._active_model,
+        )
+        for choice in choices:
+            route = table.resolve(choice() or "")
+            if route and route.live:
+                return route
+        return table.first_live or table.resolve(slug)
+
+
+def _is_websocket(request: ClientRequest) -> bool:
+    return (request.header(b"upgrade") or b"").lower() == b"websocket"
+
+
+def _websocket_refused() -> Problem:
+    """426 sends Codex to plain HTTP at once; any other status costs it seven tries (Codex 0.169)."""
+    return Problem(
+        426,
+        "websocket_not_spoken",
+        "codex-shim does not accept WebSocket here. Use POST /v1/responses; "
+        "in Codex set supports_websockets = false for this provider.",
+    )
+
+
+def _no_such_path(path: str, endpoints: Mapping[str, Endpoint]) -> Problem:
+    own = (known for known in endpoints if known not in FORWARDED)
+    served = ", ".join(f"/v1{known}" if known in V1_PATHS else known for known in own)
+    message = (
+        f"codex-shim has no {quote(path)}. It serves {served}, and forwards the other endpoints of ChatGPT that it "
+        "knows. If Codex called it, update codex-shim."
+    )
+    return Problem(404, "not_found", message)
+
+
+def _wrong_method(method: str, path: str, methods: tuple[str, ...]) -> Reply:
+    allowed = ", ".join(methods)
+    message = f"{path} takes {allowed}, not {quote(method)}."
+    reply = Problem(405, "method_not_allowed", message).reply()
+    head = replace(reply.head, headers=(*reply.head.headers, (b"allow", allowed.encode())))
+    return replace(reply, head=head)
+
+
+_KEY_AS_MODEL = Problem(
+    404,
+    "model_not_found",
+    "The model of this request has the form of a key. It was sent nowhere, and is not shown. "
+    "Put the name of a model there; `codex-shim list` shows the available names.",
+)
+
+
+def _unknown_slug(slug: str, table: RouteTable) -> Problem:
+    served = ", ".join(route.slug for route in table.live) or "none"
+    return Problem(
+        404,
+        "model_not_found",
+        f"codex-shim has no model {quote(slug)}. It serves: {served}. "
+        "`codex-shim list --all` shows why other models are not offered; "
+        "`aliases` in models.json gives a model another name.",
+    )

@@ -1,0 +1,1 @@
+"""models.json: its schema, and the targets and keys of its rows."""

@@ -1,0 +1,166 @@
+"""The settings of models.json other than its model rows, checked.
+
+Never reads a file. Invariant: total. A broken value leaves the previous one in force and is reported as
+`file: field: reason (line N)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import orjson
+
+from addons.core.limits import Limits, limits_from, shown
+
+CredentialChoice = Literal["auth_json", "client"]
+ALLOWED_HOSTS = "CODEX_SHIM_ALLOWED_HOSTS"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One consistent state of the settings."""
+
+    limits: Limits = field(default_factory=Limits)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Slug alias → slug."""
+    chatgpt_credential: CredentialChoice = "auth_json"
+    """The credential that the ChatGPT route prefers when the client sends its own."""
+    chatgpt_fallback: tuple[str, ...] = ()
+    """Slugs to try, in order, when the ChatGPT backend cannot answer."""
+    helpers: str = ""
+    """The slug or alias of the model for Codex's helper calls; empty for none in particular."""
+    allowed_hosts: frozenset[str] = frozenset()
+    """Host names that are accepted in addition to the loopback ones."""
+    problems: tuple[str, ...] = ()
+    """The problems, each with its location."""
+
+
+def parse_settings(
+    data: bytes | None, source: str, env: Mapping[str, str], before: Settings | None = None
+) -> Settings:
+    """Return the settings of models.json (None: there is no file) and of the environment.
+
+    `source` is the file's name in messages; `before` is the state that was in force until now.
+    """
+    if before is None:
+        before = Settings() if data is None else parse_settings(None, source, env)
+    reader = _Reader(data or b"", source, before)
+    root = {} if data is None else reader.root()
+    if root is None:
+        return replace(before, problems=tuple(reader.problems))
+    return Settings(
+        limits=reader.limits(root, env),
+        aliases=reader.aliases(root),
+        chatgpt_credential=reader.credential(root),
+        chatgpt_fallback=reader.fallback(root),
+        helpers=reader.helpers(root),
+        allowed_hosts=frozenset(env.get(ALLOWED_HOSTS, "").lower().replace(",", " ").split()),
+        problems=tuple(reader.problems),
+    )
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads the settings of one file and collects their problems."""
+
+    data: bytes
+    source: str
+    before: Settings
+    problems: list[str] = field(default_factory=list)
+
+    def root(self) -> Mapping[str, object] | None:
+        """Return the file's object, which is empty for a list of rows. None when the file is broken."""
+        try:
+            root = orjson.loads(self.data)
+        except orjson.JSONDecodeError as error:
+            where = f"line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}"
+            reason = where if self.data.strip() else "the file is empty"
+            self.problems.append(f"{self.source}: {reason}")
+            return None
+        if isinstance(root, dict):
+            return root
+        if not isinstance(root, list):
+            self.problems.append(f"{self.source}: line 1: neither an object nor a list")
+            return None
+        return {}
+
+    def limits(self, root: Mapping[str, object], env: Mapping[str, str]) -> Limits:
+        """Return the limits of the file and of the environment."""
+        values = self._object(root, "limits")
+        if values is None:
+            return self.before.limits
+        limits, wrong = limits_from(values, env, self.before.limits)
+        for one in wrong:
+            if one.variable:
+                self.problems.append(f"{one.variable}: {one.reason}")
+            else:
+                self._wrong(("limits", one.field), one.reason)
+        return limits
+
+    def aliases(self, root: Mapping[str, object]) -> Mapping[str, str]:
+        """Return the valid aliases."""
+        values = self._object(root, "aliases")
+        if values is None:
+            return self.before.aliases
+        usable: dict[str, str] = {}
+        for name, slug in values.items():
+            if isinstance(slug, str) and slug:
+                usable[name] = slug
+            else:
+                self._wrong(("aliases", name), f"{shown(slug)} is not the name of a model")
+        return usable
+
+    def credential(self, root: Mapping[str, object]) -> CredentialChoice:
+        """Return the credential that the ChatGPT route prefers."""
+        values = self._object(root, "chatgpt")
+        match values.get("credential", "auth_json") if values is not None else None:
+            case "client":
+                return "client"
+            case "auth_json":
+                return "auth_json"
+            case other if values is not None:
+                reason = f"{shown(other)} is neither auth_json nor client"
+                self._wrong(("chatgpt", "credential"), reason)
+        return self.before.chatgpt_credential
+
+    def fallback(self, root: Mapping[str, object]) -> tuple[str, ...]:
+        """Return the slugs to try when the ChatGPT backend cannot answer."""
+        section = root.get("chatgpt")
+        slugs = section.get("fallback", []) if isinstance(section, dict) else []
+        slugs = [slugs] if isinstance(slugs, str) else slugs
+        if isinstance(slugs, list) and all(isinstance(slug, str) and slug for slug in slugs):
+            return tuple(slugs)
+        self._wrong(("chatgpt", "fallback"), "not a list of names of models")
+        return self.before.chatgpt_fallback
+
+    def helpers(self, root: Mapping[str, object]) -> str:
+        """Return the model for Codex's helper calls."""
+        slug = root.get("helpers", "")
+        if isinstance(slug, str):
+            return slug
+        self._wrong(("helpers",), f"{shown(slug)} is not the name of a model")
+        return self.before.helpers
+
+    def _object(self, root: Mapping[str, object], name: str) -> Mapping[str, object] | None:
+        value = root.get(name, {})
+        if isinstance(value, dict):
+            return value
+        self._wrong((name,), "not an object")
+        return None
+
+    def _wrong(self, path: tuple[str, ...], reason: str) -> None:
+        line = line_of(self.data, path)
+        self.problems.append(f"{self.source}: {'.'.join(path)}: {reason} (line {line})")
+
+
+def line_of(data: bytes, path: tuple[str, ...]) -> int:
+    """Return the line of a JSON text, counted from 1, that holds the innermost key of a path.
+
+    Searches each key after the one before it, so an escaped or repeated key may give a line near by.
+    """
+    position = 0
+    for key in path:
+        position = max(position, data.find(orjson.dumps(key), position))
+    return data.count(b"\n", 0, position) + 1

@@ -1,0 +1,1 @@
+"""What is recorded about turns: the record, rate limits and prices. Pure."""

@@ -1,0 +1,340 @@
+"""The record of one turn: request, attempts, end and usage; its one-line forms; the last status of each model.
+
+The engine, the router and the plan fill a record while the turn runs. Views, access log and ledger read it after the
+turn has ended. Never does: hold a secret, make a decision. The one-line forms never hold content or a header.
+Invariant: `plain` returns plain data, so that a flow that carries it can be copied, saved and replayed; every value of
+an access line is a number, a short printable name or a list of such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from addons.core.headers import Headers, canonical
+from addons.core.json_values import as_object
+from addons.core.masking.credentials import has_key_prefix
+from addons.core.masking.mask import EchoMask
+from addons.core.secrets import is_credential_name, looks_secret
+from addons.core.turn import TurnNotes, printable
+from addons.core.usage import Usage
+
+REDACTED = "<secret>"
+"""Stands in place of a secret."""
+METADATA_KEY = "codex_shim"
+"""The key in `flow.metadata` under which `TurnRecord.plain` is found."""
+FAILED_MARKER, RETRIED_MARKER = ":red_circle:", ":yellow_circle:"
+"""Values of `flow.marked`."""
+MAX_NOTES = 20
+"""Entries of `dropped` in an access line."""
+_SECRET_RESPONSE_HEADERS = frozenset({b"set-cookie", b"set-cookie2", b"authentication-info"})
+"""Response headers whose values are credentials. Whole names: a rate limit's name may contain `token`."""
+_THOUSAND, _MILLION = 1000, 1_000_000
+
+
+@dataclass(slots=True)
+class AttemptRecord:
+    """One attempt at one upstream."""
+
+    url: str
+    reason: str
+    """Why it was made: empty for the first attempt, else how the previous one ended."""
+    method: str
+    started: float
+    """Unix seconds."""
+    request_headers: list[list[str]] = field(default_factory=list)
+    request_body: bytes = b""
+    request_cut: bool = True
+    """Whether `request_body` is less than what was sent."""
+    status: int | None = None
+    """None until a response head arrives."""
+    answer_headers: Headers = ()
+    answer_body: bytearray = field(default_factory=bytearray)
+    answer_cut: bool = False
+    reads: list[list[float]] = field(default_factory=list)
+    """When `answer_body` arrived: pairs of seconds since the start and bytes received by then."""
+    first_byte: float | None = None
+    """Seconds from the start to the response head."""
+    seconds: float = 0.0
+    outcome: str = ""
+    """The status, or the fault that ended the attempt; empty while it runs."""
+
+    def redact(self, mask: EchoMask) -> None:
+        """Replace secrets wherever the request holds them and the upstream quoted them in its answer."""
+        is_empty = not self.request_body and not self.answer_body
+        fields = (part.decode("latin-1") for pair in self.answer_headers for part in pair)
+        if is_empty and not mask.finds_any(self.url, *fields):
+            return
+        self.url = mask.text(self.url)
+        self.request_body = mask.data(self.request_body)
+        self.answer_headers, body = mask.message(self.answer_headers, bytes(self.answer_body))
+        self.answer_body = bytearray(mask.cut(body) if self.answer_cut else body)
+
+    def plain(self) -> dict[str, object]:
+        """Return the attempt as plain data."""
+        return {
+            "url": self.url,
+            "reason": self.reason,
+            "request": {
+                "method": self.method,
+                "headers": self.request_headers,
+                "body": self.request_body,
+                "cut": self.request_cut,
+            },
+            "answer": None
+            if self.status is None
+            else {
+                "status": self.status,
+                "headers": redacted_response_headers(self.answer_headers),
+                "body": bytes(self.answer_body),
+                "cut": self.answer_cut,
+                "reads": [list(read) for read in self.reads],
+            },
+            "started": self.started,
+            "first_byte": self.first_byte,
+            "seconds": self.seconds,
+            "outcome": self.outcome,
+        }
+
+
+@dataclass(slots=True)
+class TurnRecord(TurnNotes):
+    """One turn. A record without a slug is not a turn: a page, a health check or a rejected request."""
+
+    id: str = ""
+    started: float = 0.0
+    """Unix seconds."""
+    attempts: list[AttemptRecord] = field(default_factory=list)
+    status: int = 0
+    """The status that the client received; 0 when it disconnected before."""
+    terminal: str = ""
+    """The type of the stream's terminal event."""
+    error: str = ""
+    """The code of the error that the client received, if any."""
+    ended: str = ""
+    """The fault that ended the turn, or `client_left`; empty when the turn ended by itself."""
+    usage: Usage | None = None
+    rate_limits: Mapping[str, object] | None = None
+    """The last `codex.rate_limits` event."""
+    ttft: float | None = None
+    """Seconds to the first delta that was sent to the client."""
+    seconds: float = 0.0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    replay: bool = False
+    upstream_body: bytes = b""
+    """The request body of the last attempt, for the comparison with the thread's previous turn."""
+    upstream_encoding: bytes | None = None
+
+    def redact(self, mask: EchoMask) -> None:
+        """Replace secrets in the texts that come from the client, or from an upstream by way of a note."""
+        names = (self.slug, self.model, self.thread, self.agent, self.route)
+        texts = (*names, *self.dropped, *self.repairs)
+        if not mask.finds_any(*texts):
+            return
+        self.slug, self.model = mask.text(self.slug), mask.text(self.model)
+        self.thread, self.route = mask.text(self.thread), mask.text(self.route)
+        self.agent = mask.text(self.agent)
+        self.dropped = [mask.text(note) for note in self.dropped]
+        self.repairs = [mask.text(note) for note in self.repairs]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the client received a whole answer."""
+        if self.ended or not 0 < self.status < 400:  # noqa: PLR2004  where HTTP's errors begin
+            return False
+        return self.terminal in {"", "response.completed"}
+
+    def plain(self) -> dict[str, object]:
+        """Return the turn as plain data, for `flow.metadata`."""
+        return {
+            "slug": self.slug,
+            "route": self.route,
+            "model": self.model,
+            "thread": self.thread,
+            "dropped": list(self.dropped),
+            "repairs": list(self.repairs),
+            "attempts": [attempt.plain() for attempt in self.attempts],
+            "terminal": self.terminal,
+            "error": self.error,
+            "ended": self.ended,
+            "usage": self.usage and self.usage.plain(),
+            "ttft": self.ttft,
+            "seconds": self.seconds,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+        }
+
+
+def body_bytes(plain: object) -> int:
+    """Return how many bytes of bodies the plain data of a turn holds. Total: the data may come from a file."""
+    attempts = as_object(plain).get("attempts")
+    return sum(
+        len(body)
+        for attempt in (attempts if isinstance(attempts, list | tuple) else ())
+        for side in ("request", "answer")
+        if isinstance(body := as_object(as_object(attempt).get(side)).get("body"), bytes)
+    )
+
+
+# Redaction ------------------------------------------------------------------------------------------------
+
+
+def redacted_request_headers(headers: Headers, secret_names: Iterable[bytes]) -> list[list[str]]:
+    """Return the headers of an upstream request; values that are secret by type or by name are redacted."""
+    pairs = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in headers]
+    public = [
+        [name, REDACTED if looks_secret(name) or has_key_prefix(value) else value]
+        for name, value in pairs
+    ]
+    return [*public, *([name.decode("latin-1"), REDACTED] for name in secret_names)]
+
+
+def redacted_response_headers(headers: Headers) -> list[list[str]]:
+    """Return the headers of an upstream's response; cookies are redacted."""
+    return [
+        [name.decode("latin-1"), value.decode("latin-1")]
+        for name, value in without_cookies(headers)
+    ]
+
+
+def without_cookies(headers: Headers) -> Headers:
+    """Return the headers of a response with a label in place of the credentials that they set."""
+    if _SECRET_RESPONSE_HEADERS.isdisjoint([canonical(name) for name, _ in headers]):
+        return headers
+    return tuple(
+        (name, REDACTED.encode() if canonical(name) in _SECRET_RESPONSE_HEADERS else value)
+        for name, value in headers
+    )
+
+
+def redacted_path(path: str) -> str:
+    """Return a request target; values of query parameters whose name looks secret are redacted."""
+    bare, mark, query = path.partition("?")
+    segments = (REDACTED if has_key_prefix(one) else one for one in bare.split("/"))
+    parameters = (_redacted_parameter(one) for one in query.split("&"))
+    return f"{'/'.join(segments)}{mark}{'&'.join(parameters)}"
+
+
+def _redacted_parameter(parameter: str) -> str:
+    name, equals, value = parameter.partition("=")
+    is_secret = is_credential_name(name) or has_key_prefix(value)
+    return f"{name}{equals}{REDACTED if value and is_secret else value}"
+
+
+# One-line forms -------------------------------------------------------------------------------------------
+
+
+def summary(record: TurnRecord) -> str:
+    """Return `slug → model · 200 · TTFT 0.8 s · 312 tok/s · in 18.2k (cached 17k) out 640`."""
+    route = f"{record.slug} → {record.model}" if record.model else record.slug
+    parts = [route, str(record.status or "no answer"), *_failures(record)]
+    if record.ttft is not None:
+        digits = ".2g" if record.ttft < 1 else ".1f"
+        parts.append(f"TTFT {record.ttft:{digits}} s")
+    if (speed := tokens_per_second(record)) is not None:
+        parts.append(f"{speed:.0f} tok/s")
+    if usage := record.usage:
+        cached = f" (cached {short_count(usage.cached_tokens)})" if usage.cached_tokens else ""
+        tokens_in, tokens_out = short_count(usage.input_tokens), short_count(usage.output_tokens)
+        parts.append(f"in {tokens_in}{cached} out {tokens_out}")
+    return " · ".join(parts)
+
+
+def _failures(record: TurnRecord) -> list[str]:
+    terminal = [] if record.terminal in {"", "response.completed"} else [record.terminal]
+    reasons = [reason for reason in (record.error, record.ended) if reason]
+    attempts = [f"{len(record.attempts)} attempts"] if len(record.attempts) > 1 else []
+    return [*terminal, *reasons, *attempts]
+
+
+def marker(record: TurnRecord) -> str:
+    """Return mitmproxy's mark of a flow: red for a failed turn, yellow for more than one attempt, else empty."""
+    if not record.ok:
+        return FAILED_MARKER
+    return RETRIED_MARKER if len(record.attempts) > 1 else ""
+
+
+def tokens_per_second(record: TurnRecord) -> float | None:
+    """Return the output rate after the first delta, None when it is unknown."""
+    duration = record.seconds - (record.ttft or 0.0)
+    usage = record.usage
+    if usage is None or record.ttft is None or duration <= 0 or not usage.output_tokens:
+        return None
+    return usage.output_tokens / duration
+
+
+def short_count(tokens: int) -> str:
+    """Return a token count in short form: 640, 18.2k, 1.3M."""
+    if tokens < _THOUSAND:
+        return str(tokens)
+    is_million = tokens >= _MILLION - _THOUSAND // 20  # rounds up to 1M
+    unit, name = (_MILLION, "M") if is_million else (_THOUSAND, "k")
+    return f"{tokens / unit:.1f}".removesuffix(".0") + name
+
+
+def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
+    """Return the fields of a line of the access log. `broke_at` is where the thread's cached prefix broke, if it did."""
+    return {
+        "time": datetime.fromtimestamp(record.started, UTC).isoformat(timespec="milliseconds"),
+        "id": record.id,
+        "thread": record.thread,
+        "agent": record.agent,
+        "slug": record.slug,
+        "route": record.route,
+        "model": record.model,
+        "attempts": [_access_attempt(attempt) for attempt in record.attempts],
+        "status": record.status,
+        "terminal": record.terminal,
+        "error": record.error,
+        "ended": record.ended,
+        "ttft": None if record.ttft is None else round(record.ttft, 4),
+        "seconds": round(record.seconds, 4),
+        "usage": record.usage.plain() if record.usage else None,
+        "bytes_in": record.bytes_in,
+        "bytes_out": record.bytes_out,
+        "dropped": [printable(note) for note in record.dropped[:MAX_NOTES]],
+        **({"repairs": [printable(note) for note in record.repairs]} if record.repairs else {}),
+        "replay": record.replay,
+        **({"prefix_broke_at": broke_at} if broke_at else {}),
+    }
+
+
+def _access_attempt(attempt: AttemptRecord) -> dict[str, object]:
+    return {
+        "url": attempt.url,
+        "reason": attempt.reason,
+        "outcome": attempt.outcome,
+        "seconds": round(attempt.seconds, 4),
+    }
+
+
+# The last turn of each model ------------------------------------------------------------------------------
+
+TurnStatus = Mapping[str, object]
+"""Whether a turn succeeded, when it ended, and why it failed; the value of `last` in the models API."""
+
+
+class LastTurnStatus:
+    """The status of the last turn of each model since the start of the process.
+
+    Invariant: at most one status for each route. A turn without a route is not recorded.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, TurnStatus] = {}
+
+    def note(self, record: TurnRecord) -> None:
+        """Record the end of a turn under the slug of its route."""
+        if record.row:
+            reason = "" if record.ok else record.error or record.ended or record.terminal
+            self._last[record.row] = {
+                "ok": record.ok,
+                "ended_at": round(record.started + record.seconds, 1),
+                "reason": reason or ("" if record.ok else f"status {record.status}"),
+            }
+
+    def get(self, slug: str) -> TurnStatus | None:
+        """Return the status of the last turn of a model, None before its first one."""
+        return self._last.get(slug)

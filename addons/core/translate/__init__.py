@@ -1,1 +1,0 @@
-"""Between protocols: one vocabulary of events, and the only writer of `response.*` events."""

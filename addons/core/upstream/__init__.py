@@ -1,0 +1,3 @@
+"""Upstreams: targets, keys, outbound proxies, and the mapping of their errors."""
+
+__all__ = ["api_keys", "profile", "protocol", "target"]

@@ -1,1 +1,0 @@
-"""Each protocol's own shapes and incremental readers."""
