@@ -1,1 +1,3 @@
-"""What a person reads of a turn: pure renderers, bytes and plain data in, text out."""
+"""Pure renderers of a turn: bytes and plain data in, readable text out."""
+
+__all__ = ["turn", "turn_data"]

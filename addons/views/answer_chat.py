@@ -1,61 +1,65 @@
-"""A chat completions stream, or a whole completion, as what was said. Total."""
+"""Read a chat completions stream, or a whole completion, for a view. Total."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from addons.core.values import obj, string
-from addons.core.wire.chat_shapes import error_in, parts, reasoning_of, text_of, usage_in
+from addons.core.json_values import JsonObject, as_object, as_str
+from addons.core.protocols.chat.reader import (
+    content_parts,
+    content_text,
+    find_error,
+    reasoning_text,
+)
+from addons.core.protocols.chat.usage import find_usage
+from addons.views.answer import AnswerContent
 from addons.views.page import Block
-from addons.views.reading import Json
-from addons.views.said import Said
 
 TITLES = {"text": "TEXT", "reasoning": "REASONING", "refusal": "REFUSAL"}
 
 
 class ChatReader:
-    """Reads `chat.completion.chunk` objects."""
+    """Reads `chat.completion.chunk` objects and whole completions."""
 
     def __init__(self) -> None:
-        self.said = Said()
+        self.content = AnswerContent()
 
-    def event(self, event: Json, name: str) -> None:
-        """Take note of one chunk."""
-        self.said.events["chunk"] += 1
+    def event(self, event: JsonObject, name: str) -> None:
+        """Read one chunk."""
+        self.content.events["chunk"] += 1
         for key in ("id", "model", "provider"):
-            if value := string(event.get(key)):
-                self.said.facts[key] = value
-        if (error := error_in(event, name)) is not None:
-            self.said.error = error
+            if value := as_str(event.get(key)):
+                self.content.facts[key] = value
+        if (error := find_error(event, name)) is not None:
+            self.content.error = error
         choices = event.get("choices")
-        shown = choices if isinstance(choices, list) and choices else [{}]
-        for choice in map(obj, shown):
-            self.said.usage = usage_in(event, choice) or self.said.usage
+        for choice in map(as_object, choices if isinstance(choices, list) and choices else [{}]):
+            self.content.usage = find_usage(event, choice) or self.content.usage
             self._choice(choice)
 
-    def _choice(self, choice: Json) -> None:
+    def _choice(self, choice: JsonObject) -> None:
         self._delta(
-            obj(choice.get("delta")) or obj(choice.get("message")),
-            string(str(choice.get("index", 0))),
+            as_object(choice.get("delta")) or as_object(choice.get("message")),
+            as_str(str(choice.get("index", 0))),
         )
-        if reason := string(choice.get("finish_reason")):
-            self.said.ended = f"finish_reason {reason}"
+        if reason := as_str(choice.get("finish_reason")):
+            self.content.ended = f"finish_reason {reason}"
 
-    def _delta(self, delta: Json, choice: str) -> None:
-        self.said.more("REASONING", reasoning_of(delta))
-        for kind, text in parts(delta.get("content")):
-            self.said.more(TITLES[kind], text)
-        self.said.more("REFUSAL", text_of(delta.get("refusal")))
+    def _delta(self, delta: JsonObject, choice: str) -> None:
+        self.content.add_text("REASONING", reasoning_text(delta))
+        for kind, text in content_parts(delta.get("content")):
+            self.content.add_text(TITLES[kind], text)
+        self.content.add_text("REFUSAL", content_text(delta.get("refusal")))
         calls = delta.get("tool_calls")
-        for place, call in enumerate(map(obj, calls if isinstance(calls, list) else [])):
-            function = obj(call.get("function"))
-            name, call_id = string(function.get("name")), string(call.get("id"))
+        for position, call in enumerate(map(as_object, calls if isinstance(calls, list) else [])):
+            function = as_object(call.get("function"))
+            name, call_id = as_str(function.get("name")), as_str(call.get("id"))
             title = f"CALL {name} · {call_id}" if name or call_id else "CALL"
             arguments = function.get("arguments")
             index = call.get("index")
-            key = (choice, index if isinstance(index, int) else call_id or place)
-            self.said.call(key, title, arguments if isinstance(arguments, str) else "")
+            key = (choice, index if isinstance(index, int) else call_id or position)
+            self.content.add_call(key, title, arguments if isinstance(arguments, str) else "")
 
     def blocks(self) -> Iterator[Block]:
-        """What was said."""
-        return self.said.blocks()
+        """Yield the blocks of the answer."""
+        return self.content.blocks()

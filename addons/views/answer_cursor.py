@@ -1,38 +1,37 @@
-"""The NDJSON of `cursor-agent --output-format stream-json` as what was said, with the time of each block. Total."""
+"""Read the NDJSON of `cursor-agent --output-format stream-json` for a view. Each title has its time. Total."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.usage import Usage
-from addons.core.values import obj, string
+from addons.views.answer import AnswerContent
 from addons.views.items import content_text
 from addons.views.page import Block, compact
-from addons.views.reading import Json
-from addons.views.said import Said
 
-TYPES = frozenset(
+EVENT_TYPES = frozenset(
     {"system", "user", "assistant", "thinking", "tool_call", "result", "interaction_query"}
 )
 MILLISECONDS = 1000
 
 
 class CursorReader:
-    """Reads one object a line."""
+    """Reads the objects of the lines."""
 
     def __init__(self) -> None:
-        self.said = Said()
-        self._began: float | None = None
+        self.content = AnswerContent()
+        self._started: float | None = None
 
-    def event(self, event: Json, name: str) -> None:
-        """Take note of one line."""
-        kind = string(event.get("type")) or name
-        self.said.events[kind] += 1
+    def event(self, event: JsonObject, name: str) -> None:
+        """Read one line."""
+        kind = as_str(event.get("type")) or name
+        self.content.events[kind] += 1
         at = self._at(event)
         if kind == "system":
-            self.said.facts["model"] = string(event.get("model"))
+            self.content.facts["model"] = as_str(event.get("model"))
         elif kind == "thinking":
-            self._more("REASONING", at, string(event.get("text")))
+            self._add("REASONING", at, as_str(event.get("text")))
         elif kind == "assistant":
             self._assistant(event, at)
         elif kind == "tool_call":
@@ -40,59 +39,60 @@ class CursorReader:
         elif kind == "result":
             self._result(event)
 
-    def _at(self, event: Json) -> str:
+    def _at(self, event: JsonObject) -> str:
         stamp = event.get("timestamp_ms")
         if not isinstance(stamp, int | float):
             return ""
-        self._began = stamp if self._began is None else self._began
-        return f" · at {(stamp - self._began) / MILLISECONDS:.1f} s"
+        self._started = stamp if self._started is None else self._started
+        return f" · at {(stamp - self._started) / MILLISECONDS:.1f} s"
 
-    def _more(self, kind: str, at: str, text: str) -> None:
-        """A passage bears the time at which it began."""
-        last = self.said.passages[-1].title if self.said.passages else ""
-        goes_on = last == kind or last.startswith(f"{kind} · ")
-        self.said.more(last if goes_on else kind + at, text)
+    def _add(self, kind: str, at: str, text: str) -> None:
+        """Extend the last block if it has this kind. A new block has its start time in its title."""
+        blocks = self.content.open_blocks
+        last = blocks[-1].title if blocks else ""
+        continues = last == kind or last.startswith(f"{kind} · ")
+        self.content.add_text(last if continues else kind + at, text)
 
-    def _assistant(self, event: Json, at: str) -> None:
-        text = content_text(obj(event.get("message")).get("content"))
-        # Whole segments repeat what the deltas said: a delta has a time and no id of a model call.
+    def _assistant(self, event: JsonObject, at: str) -> None:
+        text = content_text(as_object(event.get("message")).get("content"))
+        # A whole segment repeats its deltas. Only a delta has a timestamp and no model call id.
         is_delta = "timestamp_ms" in event and "model_call_id" not in event
-        if is_delta or not self.said.events["delta"]:
-            self.said.events["delta"] += int(is_delta)
-            self._more("TEXT", at, text)
+        if is_delta or not self.content.events["delta"]:
+            self.content.events["delta"] += int(is_delta)
+            self._add("TEXT", at, text)
 
-    def _tool(self, event: Json, at: str) -> None:
-        state = string(event.get("subtype"))
-        name, call = _named(obj(event.get("tool_call")))
-        told = call.get("result") if state == "completed" else call.get("args")
-        title = f"{'RESULT' if state == 'completed' else 'CURSOR RAN'} {name}{at}"
-        self.said.more(title, compact(told, 2_000))
+    def _tool(self, event: JsonObject, at: str) -> None:
+        state = as_str(event.get("subtype"))
+        name, call = _named(as_object(event.get("tool_call")))
+        is_result = state == "completed"
+        title = f"{'RESULT' if is_result else 'CURSOR RAN'} {name}{at}"
+        self.content.add_text(title, compact(call.get("result" if is_result else "args"), 2_000))
 
-    def _result(self, event: Json) -> None:
-        self.said.ended = f"result {string(event.get('subtype'))}"
-        self.said.usage = _usage(obj(event.get("usage"))) or self.said.usage
+    def _result(self, event: JsonObject) -> None:
+        self.content.ended = f"result {as_str(event.get('subtype'))}"
+        self.content.usage = _usage(as_object(event.get("usage"))) or self.content.usage
         if event.get("is_error"):
-            self.said.error = event.get("result") or dict(event)
+            self.content.error = event.get("result") or dict(event)
 
     def blocks(self) -> Iterator[Block]:
-        """What was said."""
-        return self.said.blocks()
+        """Yield the blocks of the answer."""
+        return self.content.blocks()
 
 
-def _named(call: Json) -> tuple[str, Json]:
-    """The tool's name, and what holds its arguments and result."""
+def _named(call: JsonObject) -> tuple[str, JsonObject]:
+    """Return the tool's name, and the object with its arguments and result."""
     for key, value in call.items():
         if key.endswith("ToolCall"):
-            return key.removesuffix("ToolCall"), obj(value)
-    inner = obj(call.get("function")) or obj(call.get("tool"))
-    return string(inner.get("name")) or string(inner.get("case")) or "tool", inner
+            return key.removesuffix("ToolCall"), as_object(value)
+    inner = as_object(call.get("function")) or as_object(call.get("tool"))
+    return as_str(inner.get("name")) or as_str(inner.get("case")) or "tool", inner
 
 
-def _usage(usage: Json) -> Usage | None:
+def _usage(usage: JsonObject) -> Usage | None:
     def count(key: str) -> int:
         value = usage.get(key)
         return value if isinstance(value, int) else 0
 
-    read, said = count("cacheReadTokens"), count("outputTokens")
-    asked = count("inputTokens") + read + count("cacheWriteTokens")
-    return Usage(asked, read, said, 0, asked + said) if usage else None
+    cached, tokens_out = count("cacheReadTokens"), count("outputTokens")
+    tokens_in = count("inputTokens") + cached + count("cacheWriteTokens")
+    return Usage(tokens_in, cached, tokens_out, 0, tokens_in + tokens_out) if usage else None

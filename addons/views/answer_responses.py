@@ -1,18 +1,19 @@
-"""A Responses stream, or a whole response object, as what was said. Total."""
+"""Read a Responses stream, or a whole response object, for a view. Total."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.usage import Usage
-from addons.core.values import obj, string
+from addons.views.answer import AnswerContent, OpenBlock
 from addons.views.items import block_of
 from addons.views.page import Block
 from addons.views.quota import event_lines
-from addons.views.reading import Json
-from addons.views.said import Passage, Said
 
-ENDS = frozenset({"response.completed", "response.failed", "response.incomplete", "error"})
+TERMINAL_TYPES = frozenset(
+    {"response.completed", "response.failed", "response.incomplete", "error"}
+)
 DELTA, DONE = ".delta", "response.output_item.done"
 FACTS = ("id", "model", "service_tier")
 
@@ -21,48 +22,45 @@ class ResponsesReader:
     """Reads events whose type begins with `response.` or `codex.`."""
 
     def __init__(self) -> None:
-        self.said = Said()
+        self.content = AnswerContent()
         self._items: dict[object, object] = {}
-        """Output index → the item as it was last told of."""
-        self._parts: dict[object, list[str]] = {}
+        """Output index → the last version of the item."""
+        self._deltas: dict[object, list[str]] = {}
         self._done: set[object] = set()
         self._output: object = None
 
-    def event(self, event: Json, name: str) -> None:
-        """Take note of one event."""
-        kind = string(event.get("type")) or name
-        self.said.events[kind] += 1
+    def event(self, event: JsonObject, name: str) -> None:
+        """Read one event."""
+        kind = as_str(event.get("type")) or name
+        self.content.events[kind] += 1
         index = _key(event)
         if kind.startswith("response.output_item."):
             self._items[index] = event.get("item")
             if kind == DONE:
                 self._done.add(index)
         elif kind.endswith(DELTA):
-            self._parts.setdefault(index, []).append(string(event.get("delta")))
+            self._deltas.setdefault(index, []).append(as_str(event.get("delta")))
         elif kind == "codex.rate_limits":
-            self.said.quota += event_lines(event)
-        self.response(obj(event.get("response")))
-        if kind in ENDS:
-            self.said.ended = kind
-            self._failed(event, kind)
+            self.content.quota += event_lines(event)
+        self.response(as_object(event.get("response")))
+        if kind in TERMINAL_TYPES:
+            self.content.ended = kind
+        if kind == "error":
+            self.content.error = event.get("error") or dict(event)
 
-    def response(self, response: Json) -> None:
-        """Take note of a response object."""
+    def response(self, response: JsonObject) -> None:
+        """Read a response object."""
         for key in FACTS:
-            if value := string(response.get(key)):
-                self.said.facts[key] = value
-        self.said.usage = Usage.of(response.get("usage")) or self.said.usage
+            if value := as_str(response.get(key)):
+                self.content.facts[key] = value
+        self.content.usage = Usage.of(response.get("usage")) or self.content.usage
         self._output = response.get("output") or self._output
         if error := response.get("error") or response.get("incomplete_details"):
-            self.said.error = error
-
-    def _failed(self, event: Json, kind: str) -> None:
-        if kind == "error":
-            self.said.error = event.get("error") or dict(event)
+            self.content.error = error
 
     def blocks(self) -> Iterator[Block]:
-        """The items, in the order in which they began."""
-        keys = list(dict.fromkeys([*self._items, *self._parts]))
+        """Yield the items in the order in which they began."""
+        keys = list(dict.fromkeys([*self._items, *self._deltas]))
         if not keys and isinstance(self._output, list):
             yield from map(block_of, self._output)
         for key in keys:
@@ -72,13 +70,12 @@ class ResponsesReader:
             else:
                 yield self._unfinished(block_of(item or {}), key)
 
-    def _unfinished(self, begun: Block, key: object) -> Block:
-        said = Passage(
-            f"{begun.title} (not finished)", self._parts.get(key, []), is_call=True
-        ).block()
-        return said if said.text else Block(said.title, begun.text, begun.value)
+    def _unfinished(self, added: Block, key: object) -> Block:
+        title = f"{added.title} (not finished)"
+        streamed = OpenBlock(title, self._deltas.get(key, []), is_call=True).block()
+        return streamed if streamed.text else Block(title, added.text, added.value)
 
 
-def _key(event: Json) -> object:
+def _key(event: JsonObject) -> object:
     index = event.get("output_index")
-    return index if isinstance(index, int | str) else string(event.get("item_id"))
+    return index if isinstance(index, int | str) else as_str(event.get("item_id"))

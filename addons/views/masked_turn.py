@@ -1,91 +1,92 @@
-"""A turn with everything that is kept of it, as it may be passed on: masked, or with its text but scrubbed."""
+"""A turn for a bug report: masked, or with its text and without recognizable secrets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from addons.views.kept import Headers, KeptAttempt, KeptTurn, Part
-from addons.views.masking import Json, Masker
-from addons.views.reading import decoded
+from addons.core.json_values import JsonDict
+from addons.views.json_input import decoded
+from addons.views.masking import Masker
 from addons.views.scrub import scrubbed, scrubbed_value
 from addons.views.turn import Turn, request_view, turn_view, wire_view
+from addons.views.turn_data import AttemptData, MessageData, TurnData
 
-LONGEST_REMARK = 200
+MAX_NOTE_LENGTH = 200
 
 
-def masked_turn(turn: Turn, masker: Masker) -> Json:
-    """The structure of a turn."""
-    kept = turn.kept
+def masked_turn(turn: Turn, masker: Masker) -> JsonDict:
+    """Return the structure of a turn without its content."""
     return {
         "status": turn.status,
         "request": {"size": len(turn.request), "body": masker.body(turn.request)},
         "answer": {
-            "headers": masker.headers(turn.told_headers),
-            "size": len(turn.told or b""),
-            "body": masker.body(turn.told),
+            "headers": masker.headers(turn.answer_headers),
+            "size": len(turn.answer or b""),
+            "body": masker.body(turn.answer),
         },
-        "kept": _kept(kept, masker) if kept else None,
+        "kept": _data(turn.data, masker) if turn.data else None,
     }
 
 
-def _kept(kept: KeptTurn, masker: Masker) -> Json:
-    usage = kept.usage
+def _data(data: TurnData, masker: Masker) -> JsonDict:
+    usage = data.usage
     return {
-        "slug": masker.value(kept.slug, "slug"),
-        "route": masker.value(kept.route, "route"),
-        "model": masker.value(kept.model, "model"),
-        "thread": masker.value(kept.thread, "thread"),
-        "dropped": [_remark(each) for each in kept.dropped],
-        "attempts": [_attempt(each, masker) for each in kept.attempts],
-        "terminal": masker.value(kept.terminal, "terminal"),
-        "error": masker.value(kept.error, "code"),
-        "ended": masker.value(kept.ended, "ended"),
-        "usage": usage and usage.wire(),
-        "ttft": kept.ttft,
-        "seconds": kept.seconds,
+        "slug": masker.value(data.slug, "slug"),
+        "route": masker.value(data.route, "route"),
+        "model": masker.value(data.model, "model"),
+        "thread": masker.value(data.thread, "thread"),
+        "dropped": [_note(each) for each in data.dropped],
+        "repairs": [_note(each) for each in data.repairs],
+        "attempts": [_attempt(each, masker) for each in data.attempts],
+        "terminal": masker.value(data.terminal, "terminal"),
+        "error": masker.value(data.error, "code"),
+        "ended": masker.value(data.ended, "ended"),
+        "usage": usage and usage.to_response(),
+        "ttft": data.ttft,
+        "seconds": data.seconds,
     }
 
 
-def _attempt(attempt: KeptAttempt, masker: Masker) -> Json:
+def _attempt(attempt: AttemptData, masker: Masker) -> JsonDict:
     return {
         "url": masker.url(attempt.url),
-        "reason": _remark(attempt.reason),
-        "request": _part(attempt.request, masker),
-        "answer": _part(attempt.answer, masker) if attempt.answer else None,
+        "reason": _note(attempt.reason),
+        "request": _message(attempt.request, masker),
+        "answer": _message(attempt.answer, masker) if attempt.answer else None,
         "started": attempt.started,
         "first_byte": attempt.first_byte,
         "seconds": attempt.seconds,
-        "outcome": _remark(attempt.outcome),
+        "outcome": _note(attempt.outcome),
     }
 
 
-def _part(part: Part, masker: Masker) -> Json:
+def _message(message: MessageData, masker: Masker) -> JsonDict:
     return {
-        "method": masker.value(part.method.lower(), "method"),
-        "status": masker.value(part.status, "status"),
-        "headers": masker.headers(part.headers),
-        "size": None if part.body is None else len(part.body),
-        "cut": part.cut,
-        "reads": [list(read) for read in part.reads],
-        "body": masker.body(None if part.body is None else part.decoded),
+        "method": masker.value(message.method.lower(), "method"),
+        "status": masker.value(message.status, "status"),
+        "headers": masker.headers(message.headers),
+        "size": None if message.body is None else len(message.body),
+        "cut": message.cut,
+        "reads": [list(read) for read in message.reads],
+        "body": masker.body(None if message.body is None else message.decoded),
     }
 
 
-def _remark(text: str) -> str:
-    """The shim's own words about a turn."""
-    return scrubbed(text[:LONGEST_REMARK])
+def _note(text: str) -> str:
+    """Return a note that the shim made about a turn, scrubbed and clipped."""
+    return scrubbed(text[:MAX_NOTE_LENGTH])
 
 
 def readable_turn(turn: Turn, secrets: Iterable[str]) -> dict[str, bytes]:
-    """The turn with its text, as pages and as bytes: what looks like a secret is replaced, nothing else is."""
+    """Return file name → content: the views and bodies of a turn. Only values that look like secrets are replaced."""
     known = list(secrets)
     pages = {
         "request.txt": request_view(turn),
         "turn.txt": turn_view(turn),
         "wire.txt": wire_view(turn),
         "request.body": decoded(turn.request),
-        "answer.body": decoded(turn.told or b""),
+        "answer.body": decoded(turn.answer or b""),
     }
-    headers: Headers = turn.told_headers
-    pages["answer.headers"] = str(scrubbed_value([list(pair) for pair in headers], known))
+    headers = [list(pair) for pair in turn.answer_headers]
+    pages["answer.headers"] = str(scrubbed_value(headers, known))
     return {name: scrubbed(text, known).encode() for name, text in pages.items()}

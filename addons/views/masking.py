@@ -1,8 +1,8 @@
-"""A turn's structure without its content: types, known names, ids and lengths stay, everything else becomes a tag.
+"""Mask a turn: types, known names, ids and lengths stay, everything else becomes a tag.
 
-Masked by construction: what is kept is what `words` names, all else is `<text 120 chars #a1b2c3d4>`. Equal texts have
-equal tags within one report, so that a broken prefix shows; the salt is the report's own, so that a tag tells nobody
-what the text was. Never does: keep a number, a name or a text of a tool's arguments or results. Total.
+An allow-list: only what `vocabulary` names stays, the rest is `<text 120 chars #a1b2c3d4>`. Equal texts have equal tags
+within one report, so that a broken prompt prefix is visible. The salt is random for each report, so that a tag cannot
+be compared with a guessed text. Never does: keep a number, a name or a text of a tool's arguments or results. Total.
 """
 
 from __future__ import annotations
@@ -13,22 +13,21 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from addons.core.values import obj, string
-from addons.views import words
-from addons.views.kept import Headers
-from addons.views.reading import decoded, json_lines, json_of, sse_events
+from addons.core.json_values import JsonDict, as_object, as_str
+from addons.views import vocabulary
+from addons.views.json_input import decoded, json_lines, json_of, sse_events
 from addons.views.scrub import found
+from addons.views.turn_data import Headers
 
-DEEPEST = 40
-MOST_EVENTS = 5_000
-LARGEST = 2**53
-LONGEST_NAME, LONGEST_VALUE = 30, 200
-"""Of a header that may be kept as it is."""
-Json = dict[str, object]
+MAX_DEPTH = 40
+MAX_EVENTS = 5_000
+MAX_INTEGER = 2**53
+MAX_NAME_LENGTH, MAX_VALUE_LENGTH = 30, 200
+"""Of a header that stays."""
 
 
 class Masker:
-    """Masks for one report."""
+    """Masks values for one report."""
 
     def __init__(self, salt: bytes) -> None:
         self._salt = salt
@@ -36,27 +35,29 @@ class Masker:
     # Texts ------------------------------------------------------------------------------------------------
 
     def tag(self, text: str) -> str:
-        """What stands for a text: equal for equal ones."""
+        """Return the tag of a text. Equal texts have equal tags."""
         data = text.encode("utf-8", "surrogatepass")
         return hashlib.blake2s(data, key=self._salt[:32], digest_size=4).hexdigest()
 
     def text(self, text: str, kind: str = "text") -> str:
-        """The size of a text, and its tag."""
+        """Return the size and the tag of a text."""
         lines = text.count("\n")
         more = f", {lines + 1} lines" if lines else ""
         return f"<{kind} {len(text)} chars{more} #{self.tag(text)}>"
 
     def _string(self, text: str, key: str) -> object:
-        if key in words.WORD_KEYS and words.is_word(text):
+        if key in vocabulary.TERM_KEYS and vocabulary.is_term(text):
             return text
-        if key in words.ID_KEYS:
-            # a long one looks like a key: the last look at a report would refuse it
-            return text if words.ID.fullmatch(text) and not found(text) else self.text(text, "id")
-        if key in words.MODEL_KEYS and words.MODEL.fullmatch(text) and not found(text):
+        if key in vocabulary.ID_KEYS:
+            # A long id looks like a key, and the final check of a report would reject it.
+            return (
+                text if vocabulary.ID.fullmatch(text) and not found(text) else self.text(text, "id")
+            )
+        if key in vocabulary.MODEL_KEYS and vocabulary.MODEL.fullmatch(text) and not found(text):
             return text
-        if key in words.NAME_KEYS:
-            return text if text in words.TOOLS else self.text(text, "name")
-        if key in words.URL_KEYS:
+        if key in vocabulary.NAME_KEYS:
+            return text if text in vocabulary.TOOLS else self.text(text, "name")
+        if key in vocabulary.URL_KEYS:
             return self.url(text)
         return self._free(text)
 
@@ -69,7 +70,7 @@ class Masker:
         return {f"<json {len(text)} chars #{self.tag(text)}>": self.private(inner)}
 
     def url(self, text: str) -> str:
-        """Scheme, host and the parts of the path that every such URL has."""
+        """Return a URL with its scheme, host and well-known path segments; the rest is masked."""
         try:
             parts = urlsplit(text)
             host, port = parts.hostname, parts.port
@@ -77,18 +78,18 @@ class Masker:
             return self.text(text, "url")
         if parts.scheme not in {"http", "https"} or not host or found(host):
             return self.text(text, "url")
-        kept = (
-            each if not each or each in words.SEGMENTS else self.text(each, "part")
+        segments = (
+            each if not each or each in vocabulary.SEGMENTS else self.text(each, "part")
             for each in parts.path.split("/")
         )
         query = f"?{self.text(parts.query, 'query')}" if parts.query else ""
-        return f"{parts.scheme}://{host}{f':{port}' if port else ''}{'/'.join(kept)}{query}"
+        return f"{parts.scheme}://{host}{f':{port}' if port else ''}{'/'.join(segments)}{query}"
 
     # Values -----------------------------------------------------------------------------------------------
 
     def value(self, value: object, key: str = "", depth: int = 0) -> object:
-        """A value of a protocol. `key` is the member that holds it."""
-        if depth > DEEPEST:
+        """Mask a value of a protocol. `key` is the name of its member."""
+        if depth > MAX_DEPTH:
             return "<nested too deeply>"
         if isinstance(value, str):
             return self._string(value, key)
@@ -100,7 +101,7 @@ class Masker:
             return [self.value(each, key, depth + 1) for each in value]
         if value is None or isinstance(value, bool):
             return value
-        return value if key in words.KEYS and is_wire_number(value) else "<number>"
+        return value if key in vocabulary.KEYS and is_portable_number(value) else "<number>"
 
     def _member(self, key: object, value: object, depth: int) -> object:
         if key in {"arguments", "input", "args", "result", "action"} and isinstance(value, dict):
@@ -108,8 +109,8 @@ class Masker:
         return self.value(value, str(key), depth + 1)
 
     def private(self, value: object, depth: int = 0) -> object:
-        """A value that a user's tools gave or took: its shape alone."""
-        if depth > DEEPEST:
+        """Mask an argument or a result of a tool. Only its structure stays."""
+        if depth > MAX_DEPTH:
             return "<nested too deeply>"
         if isinstance(value, dict):
             return {self.key(key): self.private(inner, depth + 1) for key, inner in value.items()}
@@ -120,35 +121,37 @@ class Masker:
         return value if value is None or isinstance(value, bool) else "<number>"
 
     def key(self, key: object) -> str:
-        """The name of a member."""
+        """Mask the name of a member."""
         text = str(key)
-        return text if text in words.KEYS else self.text(text, "key")
+        return text if text in vocabulary.KEYS else self.text(text, "key")
 
     # Messages ---------------------------------------------------------------------------------------------
 
     def headers(self, headers: Headers) -> list[list[str]]:
-        """Headers: the values of those that say nothing about a user."""
+        """Mask headers. The values of headers that do not describe the user stay."""
         return [self._header(name, value) for name, value in headers]
 
     def _header(self, name: str, value: str) -> list[str]:
         plain = name.strip().lower()
-        is_kept = plain in words.HEADERS or words.HEADER_FAMILIES.fullmatch(plain)
-        shown_name = plain if is_kept or plain.startswith(("x-codex-", "x-stainless-")) else ""
-        if not is_kept or len(value) > LONGEST_VALUE or found(value):
+        is_known = plain in vocabulary.HEADERS or vocabulary.HEADER_FAMILIES.fullmatch(plain)
+        shown_name = plain if is_known or plain.startswith(("x-codex-", "x-stainless-")) else ""
+        if not is_known or len(value) > MAX_VALUE_LENGTH or found(value):
             value = self.text(value, "value")
         return [shown_name or self._header_name(plain), value]
 
     def _header_name(self, name: str) -> str:
         return (
             name
-            if words.HEADER_NAME.fullmatch(name) and not found(name) and len(name) <= LONGEST_NAME
+            if vocabulary.HEADER_NAME.fullmatch(name)
+            and not found(name)
+            and len(name) <= MAX_NAME_LENGTH
             else self.text(name, "header")
         )
 
     def body(self, body: bytes | None) -> object:
-        """A body of any kind."""
+        """Mask a body: JSON, events, JSON lines or text."""
         if body is None:
-            return "<not kept>"
+            return "<not recorded>"
         whole = json_of(body) if body.lstrip()[:1] in (b"{", b"[") else None
         if whole is not None:
             return self.value(whole)
@@ -156,39 +159,39 @@ class Masker:
         lines = [("", value) for value in json_lines(body)] if not events else []
         for found_events in (events, lines):
             if any(isinstance(value, dict) for _, value in found_events):
-                return list(self._events(found_events[:MOST_EVENTS]))
+                return list(self._events(found_events[:MAX_EVENTS]))
         return self.text(decoded(body))
 
-    def _events(self, events: list[tuple[str, object]]) -> Iterator[Json]:
-        """The events; deltas in a row are counted."""
-        run: Json = {}
+    def _events(self, events: list[tuple[str, object]]) -> Iterator[JsonDict]:
+        """Mask events. Consecutive deltas of one type become a count."""
+        run: JsonDict = {}
         for name, value in events:
-            event = obj(value)
-            kind = string(event.get("type")) or name
+            event = as_object(value)
+            kind = as_str(event.get("type")) or name
             if isinstance(delta := event.get("delta"), str):
                 if run.get("event") == self._string(kind, "event"):
                     run["count"] = int(str(run["count"])) + 1
                     run["text"] = int(str(run["text"])) + len(delta)
                     continue
-                yield from _given(run)
+                yield from _nonempty(run)
                 run = {"event": self._string(kind, "event"), "count": 1, "text": len(delta)}
                 continue
-            yield from _given(run)
+            yield from _nonempty(run)
             run = {}
             yield {"event": self._string(kind, "event"), "data": self.value(value)}
-        yield from _given(run)
+        yield from _nonempty(run)
 
 
-def is_wire_number(value: object) -> bool:
-    """Whether JSON libraries agree on it."""
-    return isinstance(value, float) or (isinstance(value, int) and abs(value) < LARGEST)
+def is_portable_number(value: object) -> bool:
+    """Return whether every JSON library reads the number alike."""
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < MAX_INTEGER)
 
 
-def _given(run: Json) -> Iterator[Json]:
+def _nonempty(run: JsonDict) -> Iterator[JsonDict]:
     if run:
         yield run
 
 
 def masked_json(value: object) -> bytes:
-    """A masked value as a file."""
+    """Return a masked value as indented JSON."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2)

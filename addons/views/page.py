@@ -1,7 +1,6 @@
-"""A page of text for a person: titles, indented blocks, values as outlines; bounded, without control characters.
+"""A page of text: titles, indented blocks, and JSON values as outlines. Bounded, without control characters.
 
-Never does: parse a protocol. Invariant: total, and no page is longer than `PAGE_CHARACTERS` and one note, whatever is
-put on it.
+Never does: parse a protocol. Invariant: total; no page is longer than `PAGE_CHARACTERS` and one note.
 """
 
 from __future__ import annotations
@@ -16,21 +15,21 @@ import orjson
 PAGE_CHARACTERS = 400_000
 BLOCK_CHARACTERS = 20_000
 FOLDED_CHARACTERS = 600
-"""What is shown of a text that is the same in every turn."""
+"""The limit for a text that is the same in every turn."""
 SHOWN_MEMBERS = 200
-"""Members of one array or object that an outline shows."""
+"""Members of one array or object in an outline."""
 SHOWN_DEPTH = 12
 INDENT = "  "
 
-# Escape sequences could paint over other lines, bidi controls could turn what is read around.
-_HIDDEN = re.compile(
+# Escape sequences could overwrite other lines; bidi controls could reverse the visible order.
+_CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One thing that was said: a title, and a text or a value. A folded one is shown in part."""
+    """A title, and a text or a value. A folded block is clipped early."""
 
     title: str
     text: str = ""
@@ -39,7 +38,7 @@ class Block:
 
 
 class Page:
-    """Lines, until it is full."""
+    """Lines, until the page is full."""
 
     __slots__ = ("_left", "_lines")
 
@@ -49,19 +48,21 @@ class Page:
 
     @property
     def full(self) -> bool:
-        """Whether no more lines are taken."""
+        """Whether further lines are ignored."""
         return self._left <= 0
 
     def line(self, text: str = "", depth: int = 0) -> None:
-        """Add lines; a text of several is indented as a whole."""
+        """Add a text. Each of its lines is indented."""
         for one in visible(text[: self._left + 1]).split("\n"):
             if self.full:
                 return
-            written = (INDENT * depth + one).rstrip()
-            self._left -= len(written) + 1
+            indented = (INDENT * depth + one).rstrip()
+            self._left -= len(indented) + 1
             if self.full:
-                written = written[: max(0, self._left)] + "… the rest is left out: see the raw view"
-            self._lines.append(written)
+                indented = (
+                    indented[: max(0, self._left)] + "… the rest is omitted: see the raw view"
+                )
+            self._lines.append(indented)
 
     def title(self, text: str) -> None:
         """Begin a section."""
@@ -70,14 +71,14 @@ class Page:
         self.line(one_line(text))
 
     def outline(self, value: object, depth: int = 0) -> None:
-        """Add a JSON value, one member a line, strings as they read."""
+        """Add a JSON value, one member a line, strings without quotes."""
         for line in outlined(value):
             if self.full:
                 return
             self.line(line, depth)
 
     def block(self, block: Block, limit: int = BLOCK_CHARACTERS) -> None:
-        """Add one thing that was said."""
+        """Add a block."""
         self.title(block.title)
         if block.value is not None:
             part = Page(limit)
@@ -87,40 +88,42 @@ class Page:
             self.line(clipped(block.text, FOLDED_CHARACTERS if block.folded else limit), 1)
 
     def text(self) -> str:
-        """All of it."""
+        """Return the page."""
         return "\n".join(self._lines)
 
 
 def visible(text: str) -> str:
-    """The text without what a terminal or a page would act on; line ends become LF."""
-    return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """Return the text with control characters replaced and line ends as LF."""
+    return _CONTROLS.sub(
+        "\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n").replace("\r", "\n")
+    )
 
 
 def one_line(text: str, limit: int = 200) -> str:
-    """The text as one short line."""
+    """Return the text as one short line."""
     flat = " ".join(text[: limit * 4].split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
 def clipped(text: str, limit: int) -> str:
-    """The beginning and the end of a long text, and how much lies between."""
+    """Return the beginning and the end of a long text, with a note between them."""
     if len(text) <= limit:
         return text
     head = limit * 2 // 3
-    left_out = f"… {len(text) - limit:,} characters left out: see the raw view …"
-    return f"{text[:head]}\n{left_out}\n{text[head - limit :]}"
+    note = f"… {len(text) - limit:,} characters omitted: see the raw view …"
+    return f"{text[:head]}\n{note}\n{text[head - limit :]}"
 
 
 def compact(value: object, limit: int = 200) -> str:
-    """A JSON value on one line."""
+    """Return a JSON value on one line."""
     try:
         return one_line(orjson.dumps(value).decode(), limit)
-    except TypeError:  # nested too deeply, or no JSON at all
+    except TypeError:  # nested too deeply, or not JSON
         return "…"
 
 
 def outlined(value: object, depth: int = 0) -> Iterator[str]:
-    """The lines of a JSON value: `key: value`, `- item`, texts of several lines as blocks."""
+    """Yield the lines of a JSON value: `key: value`, `- item`, and multi-line strings as blocks."""
     if depth > SHOWN_DEPTH:
         yield "…"
     elif isinstance(value, dict):
@@ -152,7 +155,7 @@ def _members(members: Iterator[tuple[str, object]], count: int, depth: int) -> I
 
 
 def scalar(value: object) -> str:
-    """A value without members; a string as it is."""
+    """Return a value without members as text; a string without quotes."""
     if isinstance(value, str):
         return clipped(value, BLOCK_CHARACTERS)
     return compact(value)

@@ -1,13 +1,12 @@
-"""What an answer's head, or a `codex.rate_limits` event, says of the quota that is left. Total."""
+"""Render the rate-limit windows of response headers and `codex.rate_limits` events. Total."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 
-from addons.core.values import obj
+from addons.core.json_values import JsonObject, as_object
 from addons.views.page import Page, one_line
-from addons.views.reading import Json
 
 Headers = Iterable[tuple[str, str]]
 
@@ -16,10 +15,11 @@ _OTHER = re.compile(
     r"x-codex-(credits-.*|active-limit|limit-name)|(x-|anthropic-)?ratelimit-.*|retry-after(-ms)?"
 )
 HOUR, DAY = 60, 24 * 60
+"""In minutes."""
 
 
 def write_quota(page: Page, headers: Headers) -> None:
-    """Put the quota on the page; nothing when the head tells of none."""
+    """Write the windows to the page. Nothing is written when the headers contain none."""
     lines = list(quota_lines(headers))
     if lines:
         page.title("QUOTA")
@@ -28,7 +28,7 @@ def write_quota(page: Page, headers: Headers) -> None:
 
 
 def quota_lines(headers: Headers) -> Iterator[str]:
-    """One line a window, then whatever else is told of limits."""
+    """Yield one line for each window, then the other rate-limit headers."""
     windows: dict[str, dict[str, str]] = {}
     others: list[str] = []
     for name, value in headers:
@@ -42,8 +42,8 @@ def quota_lines(headers: Headers) -> Iterator[str]:
     yield from others
 
 
-def window_line(name: str, fields: Json) -> str:
-    """`codex primary: 42 % used of 5 h, resets at 1795500000`."""
+def window_line(name: str, fields: JsonObject) -> str:
+    """Return `codex primary: 42 % used of 5 h, resets at 1795500000`."""
     used = fields.get("used-percent", fields.get("used_percent", "?"))
     minutes = fields.get("window-minutes", fields.get("window_minutes"))
     line = f"{name}: {one_line(str(used), 20)} % used"
@@ -58,16 +58,16 @@ def window_line(name: str, fields: Json) -> str:
     return line
 
 
-def event_lines(event: Json) -> Iterator[str]:
-    """The windows of a `codex.rate_limits` event."""
-    limits = obj(event.get("rate_limits")) or event
+def event_lines(event: JsonObject) -> Iterator[str]:
+    """Yield one line for each window of a `codex.rate_limits` event."""
+    limits = as_object(event.get("rate_limits")) or event
     for name in ("primary", "secondary"):
-        if window := obj(limits.get(name)):
+        if window := as_object(limits.get(name)):
             yield window_line(name, window)
 
 
 def duration(minutes: object) -> str:
-    """A window's length in words."""
+    """Return the length of a window with its unit."""
     text = one_line(str(minutes), 20)
     if not text.isascii() or not text.isdecimal():
         return f"{text} min"

@@ -1,4 +1,4 @@
-"""When the events of a stream came: one line for each run of events of one kind. Total."""
+"""Render the arrival times of the events of a stream, one line for each run of equal types. Total."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SHOWN_RUNS = 60
 
 
 def write_timeline(page: Page, events: Iterable[tuple[str, float | None]]) -> None:
-    """Put the times of these kinds of events on the page; nothing when none is known."""
+    """Write the times of these event types to the page. Nothing is written when no time is known."""
     runs = list(islice(_runs(events), SHOWN_RUNS + 1))
     if not runs:
         return

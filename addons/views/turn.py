@@ -1,6 +1,6 @@
-"""The views of a turn: what Codex asked, what each upstream was sent, what it answered, what Codex was told.
+"""The views of a turn: Codex's request, the request and response of each attempt, and the response to Codex.
 
-Invariant: total. Any bytes and any metadata give some text, of bounded length.
+Never does: read a flow or a file. Invariant: total; any bytes and any metadata give a text of bounded length.
 """
 
 from __future__ import annotations
@@ -9,63 +9,64 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from addons.views.answers import write_answer
-from addons.views.kept import Headers, KeptAttempt, KeptTurn, Part
+from addons.views.json_input import usage_text
 from addons.views.page import Page, clipped, one_line
 from addons.views.quota import write_quota
-from addons.views.reading import usage_text
 from addons.views.requests import write_digest, write_request
+from addons.views.turn_data import AttemptData, Headers, MessageData, TurnData
 
 RULE = "═" * 20
 SHOWN_HEADERS = 60
-NOT_KEPT = "(no body was kept: the option codex_shim_capture was off)"
+NO_BODY = "(no body was recorded: the option codex_shim_capture was off)"
+NO_RECORD = "(this flow has no record of a turn)"
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """All that is known of one turn. `told` is None while the client has no answer."""
+    """One turn. `answer` is the body of the client's response, None before there is one."""
 
     request: bytes
-    told: bytes | None = None
-    told_headers: Headers = ()
+    answer: bytes | None = None
+    answer_headers: Headers = ()
     status: int = 0
-    kept: KeptTurn | None = None
+    data: TurnData | None = None
 
 
 def request_view(turn: Turn) -> str:
-    """The client's request at length, and what became of it on the way to the upstream."""
-    return _written(_write_request_view, turn)
+    """Return the client's request in full, and the changes made to it."""
+    return _render(_write_request_view, turn)
 
 
 def turn_view(turn: Turn) -> str:
-    """All four stages of the turn."""
-    return _written(_write_turn_view, turn)
+    """Return all stages of the turn in short form."""
+    return _render(_write_turn_view, turn)
 
 
 def wire_view(turn: Turn) -> str:
-    """What each upstream was sent and what it answered, at length."""
-    return _written(_write_wire_view, turn)
+    """Return the requests and responses of all attempts in full."""
+    return _render(_write_wire_view, turn)
 
 
 def summary(turn: Turn) -> str:
-    """`slug → route model · 200 · response.completed · TTFT 0.8 s · 3.2 s · in 18,200 · out 640`."""
-    kept = turn.kept
+    """Return `slug → route model · 200 · response.completed · TTFT 0.8 s · 3.2 s · in 18,200 · out 640`."""
+    data = turn.data
     parts = [str(turn.status) if turn.status else ""]
-    if kept:
-        goes_to = " ".join(filter(None, (kept.route, kept.model)))
+    if data:
+        route = " ".join(filter(None, (data.route, data.model)))
         parts = [
-            " → ".join(filter(None, (kept.slug, goes_to))),
+            " → ".join(filter(None, (data.slug, route))),
             *parts,
-            kept.terminal,
-            kept.error,
-            kept.ended,
-            f"TTFT {kept.ttft:.1f} s" if kept.ttft is not None else "",
-            f"{kept.seconds:.1f} s" if kept.seconds is not None else "",
-            usage_text(kept.usage) if kept.usage else "",
+            data.terminal,
+            data.error,
+            data.ended,
+            f"TTFT {data.ttft:.1f} s" if data.ttft is not None else "",
+            f"{data.seconds:.1f} s" if data.seconds is not None else "",
+            usage_text(data.usage) if data.usage else "",
         ]
     return one_line(" · ".join(filter(None, parts)), 400)
 
 
-def _written(write: Callable[[Page, Turn], None], turn: Turn) -> str:
+def _render(write: Callable[[Page, Turn], None], turn: Turn) -> str:
     page = Page()
     try:
         write(page, turn)
@@ -75,84 +76,81 @@ def _written(write: Callable[[Page, Turn], None], turn: Turn) -> str:
 
 
 def _write_request_view(page: Page, turn: Turn) -> None:
-    if turn.kept:
+    if turn.data:
         page.line(summary(turn))
-        _write_changes(page, turn.kept)
+        _write_changes(page, turn.data)
         page.line()
     write_request(page, turn.request)
 
 
 def _write_turn_view(page: Page, turn: Turn) -> None:
-    page.line(summary(turn) or "no turn was kept with this flow")
-    page.title(f"{RULE} 1 · CODEX ASKED {RULE}")
+    page.line(summary(turn) or NO_RECORD)
+    page.title(f"{RULE} 1 · REQUEST FROM CODEX {RULE}")
     write_digest(page, turn.request)
-    kept = turn.kept
-    attempts = kept.attempts if kept else ()
+    attempts = turn.data.attempts if turn.data else ()
     for number, attempt in enumerate(attempts, 1):
         _write_attempt(page, turn, attempt, number, write_digest)
-    if kept:
-        _write_changes(page, kept)
-    page.title(f"{RULE} 4 · CODEX WAS TOLD {RULE}")
-    if turn.told is None:
-        page.line(
-            "(nothing yet, or its body was not kept: the option store_streamed_bodies was off)"
-        )
+    if turn.data:
+        _write_changes(page, turn.data)
+    page.title(f"{RULE} 4 · RESPONSE TO CODEX {RULE}")
+    if turn.answer is None:
+        page.line("(no body yet, or it was not stored: the option store_streamed_bodies was off)")
     else:
-        write_answer(page, turn.told)
+        write_answer(page, turn.answer)
     if not attempts:
-        write_quota(page, turn.told_headers)
+        write_quota(page, turn.answer_headers)
 
 
 def _write_wire_view(page: Page, turn: Turn) -> None:
-    page.line(summary(turn) or "no turn was kept with this flow")
-    for number, attempt in enumerate(turn.kept.attempts if turn.kept else (), 1):
+    page.line(summary(turn) or NO_RECORD)
+    for number, attempt in enumerate(turn.data.attempts if turn.data else (), 1):
         _write_attempt(page, turn, attempt, number, write_request)
 
 
 def _write_attempt(
-    page: Page, turn: Turn, attempt: KeptAttempt, number: int, write: Callable[[Page, bytes], None]
+    page: Page, turn: Turn, attempt: AttemptData, number: int, write: Callable[[Page, bytes], None]
 ) -> None:
     reason = f", {attempt.reason}" if attempt.reason else ""
-    page.title(f"{RULE} 2 · ATTEMPT {number}{reason}: SENT {RULE}")
+    page.title(f"{RULE} 2 · ATTEMPT {number}{reason}: REQUEST {RULE}")
     page.line(f"{attempt.request.method} {one_line(attempt.url, 400)}")
     _write_headers(page, attempt.request.headers)
     if attempt.request.body == turn.request:
-        page.line("(the body is what Codex sent, byte for byte)")
+        page.line("(the body is the request from Codex, byte for byte)")
     else:
         _write_body(page, attempt.request, write)
-    page.title(f"{RULE} 3 · ATTEMPT {number}: ANSWERED {RULE}")
+    page.title(f"{RULE} 3 · ATTEMPT {number}: RESPONSE {RULE}")
     page.line(" · ".join(_times(attempt)))
     if answer := attempt.answer:
         _write_headers(page, answer.headers)
         write_quota(page, answer.headers)
-        if answer.body is not None and answer.body == turn.told:
-            page.line("(the body is what Codex was told, byte for byte: see below)")
+        if answer.body is not None and answer.body == turn.answer:
+            page.line("(the body is the response to Codex, byte for byte: see below)")
         else:
             _write_body(page, answer, _timed_answer(answer))
 
 
-def _times(attempt: KeptAttempt) -> list[str]:
+def _times(attempt: AttemptData) -> list[str]:
     status = attempt.answer.status if attempt.answer else 0
     times = [str(status) if status else "no answer"]
     if attempt.first_byte is not None:
         times.append(f"first byte after {attempt.first_byte:.2f} s")
     if attempt.seconds is not None:
-        times.append(f"{attempt.seconds:.2f} s in all")
+        times.append(f"{attempt.seconds:.2f} s in total")
     return [*times, attempt.outcome] if attempt.outcome else times
 
 
-def _write_body(page: Page, part: Part, write: Callable[[Page, bytes], None]) -> None:
-    if part.body is None:
-        page.line(NOT_KEPT)
+def _write_body(page: Page, message: MessageData, write: Callable[[Page, bytes], None]) -> None:
+    if message.body is None:
+        page.line(NO_BODY)
         return
     page.line()
-    write(page, part.decoded)
-    if part.cut:
-        page.line("(cut here: only the beginning of the body was kept)")
+    write(page, message.decoded)
+    if message.cut:
+        page.line("(cut here: only the beginning of the body was recorded)")
 
 
-def _timed_answer(answer: Part) -> Callable[[Page, bytes], None]:
-    # of bytes that were encoded nobody knows which came when
+def _timed_answer(answer: MessageData) -> Callable[[Page, bytes], None]:
+    # The arrival times count encoded bytes.
     reads = answer.reads if answer.decoded == answer.body else ()
     return lambda page, body: write_answer(page, body, reads)
 
@@ -162,12 +160,13 @@ def _write_headers(page: Page, headers: Headers) -> None:
         page.line(f"{one_line(name, 80)}: {clipped(one_line(value, 300), 300)}", 1)
 
 
-def _write_changes(page: Page, kept: KeptTurn) -> None:
+def _write_changes(page: Page, data: TurnData) -> None:
     changes = []
-    if kept.model and kept.slug and kept.model != kept.slug:
-        changes.append(f"model: {kept.slug} → {kept.model}")
-    changes += [f"dropped: {one_line(each)}" for each in kept.dropped]
+    if data.model and data.slug and data.model != data.slug:
+        changes.append(f"model: {data.slug} → {data.model}")
+    changes += [f"dropped: {one_line(note)}" for note in data.dropped]
+    changes += [f"repaired after a refusal: {one_line(note)}" for note in data.repairs]
     if changes:
-        page.title("CHANGED ON THE WAY")
+        page.title("CHANGES TO THE REQUEST")
         for change in changes:
             page.line(change, 1)

@@ -1,0 +1,1 @@
+"""Adapters: files, sockets and processes behind the pure core."""

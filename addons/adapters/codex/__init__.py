@@ -1,0 +1,1 @@
+"""The installed Codex, its folder and the account's models."""

@@ -1,0 +1,150 @@
+"""Fetches the model list of one account from the ChatGPT backend.
+
+Never does: follow a redirect, choose a proxy of its own, quote the response in an error. Invariant: the login's values
+go only to the origin of the base URL, and every unusable response is a DiscoveryError.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from addons.core.codex.login import Login
+from addons.core.secrets import Origin, Secret, SecretHeader
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+
+LIMIT_SECONDS = 15.0
+ANSWER_BYTES = 16 * 1024 * 1024
+_OK = 200
+_NOT_MODIFIED = 304
+
+_REFUSALS = {
+    401: "rejected the login (401). Run `codex login` to renew it",
+    403: "rejected the request (403). Run `codex login`, then `codex-shim doctor`",
+    429: "received too many requests (429). codex-shim tries again later",
+}
+
+
+class DiscoveryError(Exception):
+    """A source gave no list. The message is for the user and holds nothing that the other side sent."""
+
+
+def skip_httpx_cli() -> None:
+    """Keep httpx from loading its command line, which imports rich and pygments: 3 MiB in a long-lived process."""
+    # httpx works without the module when it cannot be imported.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendAnswer:
+    """The backend's response. `body` is None when the list still matches the ETag that was sent."""
+
+    body: bytes | None
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsRequest:
+    """`GET {base_url}/models?client_version=X.Y.Z` with one login, as Codex 0.169 sends it.
+
+    Every method raises ValueError when `base_url` is not an http(s) URL.
+    """
+
+    base_url: str
+    client_version: str
+    login: Login
+    proxy: Origin | None = None
+    """The outbound proxy that turns use."""
+    ca_file: str = ""
+    """The CA file that turns use; empty means the default certificates."""
+
+    @property
+    def account(self) -> str:
+        """A short hash of the account id. An ETag is only valid for the account that received it."""
+        plain = self._headers().get(b"chatgpt-account-id", b"")
+        return hashlib.sha256(plain).hexdigest()[:12] if plain else ""
+
+    async def send(self, etag: str = "") -> BackendAnswer:
+        """Send the request with the ETag of the known list. Raises DiscoveryError."""
+        # Imported here: `codex-shim list` loads this module but never sends a request.
+        import asyncio  # noqa: PLC0415
+
+        skip_httpx_cli()
+        import httpx  # noqa: PLC0415
+
+        _quiet_client_logs()
+        conditional = {b"if-none-match": etag.encode()} if etag else {}
+        try:
+            async with (
+                asyncio.timeout(LIMIT_SECONDS),
+                httpx.AsyncClient(
+                    follow_redirects=False,
+                    trust_env=False,
+                    proxy=str(self.proxy) if self.proxy else None,
+                    verify=self._verification(),
+                ) as client,
+                client.stream(
+                    "GET",
+                    self.base_url.rstrip("/") + "/models",
+                    params={"client_version": self.client_version},
+                    headers=[*self._headers().items(), *conditional.items()],
+                ) as response,
+            ):
+                return await self._answer(response, etag)
+        except (httpx.HTTPError, OSError) as error:
+            what = f"could not be reached for its models ({type(error).__name__})"
+            raise self._error(what) from None
+
+    def _verification(self) -> ssl.SSLContext | bool:
+        """Return the TLS verification for httpx. Raises OSError when the CA file is not usable."""
+        import ssl  # noqa: PLC0415 - see `send`
+
+        return ssl.create_default_context(cafile=self.ca_file) if self.ca_file else True
+
+    def _headers(self) -> dict[bytes, bytes]:
+        origin = Origin.of(self.base_url)
+        secrets: list[tuple[bytes, Secret | None, bytes]] = [
+            (b"authorization", self.login.access_token, b"Bearer "),
+            (b"chatgpt-account-id", self.login.account_id, b""),
+        ]
+        plain = {
+            b"accept": b"application/json",
+            b"accept-encoding": b"identity",
+            b"user-agent": b"codex-shim",
+        }
+        return plain | {
+            name: SecretHeader(name, secret, origin, prefix).value_for(origin)
+            for name, secret, prefix in secrets
+            if secret
+        }
+
+    async def _answer(self, response: httpx.Response, etag: str) -> BackendAnswer:
+        if response.status_code == _NOT_MODIFIED and etag:
+            return BackendAnswer(None, etag)
+        if response.status_code != _OK:
+            other = f"answered with status {response.status_code}. codex-shim tries again later"
+            raise self._error(_REFUSALS.get(response.status_code, other))
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > ANSWER_BYTES:
+                what = f"sent more than {ANSWER_BYTES} bytes"
+                raise self._error(what)
+        return BackendAnswer(bytes(body), response.headers.get("etag", ""))
+
+    def _error(self, what: str) -> DiscoveryError:
+        return DiscoveryError(f"{Origin.of(self.base_url)} {what}")
+
+
+def _quiet_client_logs() -> None:
+    """Keep httpx's own lines out of mitmproxy's log: at debug level they quote headers."""
+    import logging  # noqa: PLC0415 - see `send`
+
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,139 @@
+"""Codex's auth.json as a source of logins: cached, checked for expiry at every call, tolerant of partial writes.
+
+Never does: write the file, refresh a token, store one on disk. Invariant: a partially written file is read again before
+it is reported, and a login is only accepted when two consecutive reads gave the same bytes.
+
+Codex truncates the file and rewrites it, so a reader can see an empty file, a part, or the start of one version with the
+end of the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from addons.adapters.system.files import CachedFile, FileAccessError
+from addons.adapters.system.paths import codex_home
+from addons.core.codex.login import (
+    Login,
+    LoginKind,
+    LoginProblem,
+    check_expiry,
+    is_chatgpt_login,
+    is_login_disabled,
+    login_disabled_problem,
+    read_login,
+    unreadable_problem,
+)
+
+LAST_GOOD_SECONDS = 30.0
+"""How long the last good login stays valid while the file is broken."""
+PAUSES = (0.0, 0.001, 0.002)
+"""Seconds before the second, third and fourth read. They block the event loop, so they are tiny."""
+
+_BROKEN = frozenset({LoginKind.GARBLED, LoginKind.UNREADABLE})
+
+
+def login_path(env: Mapping[str, str]) -> Path:
+    """Return the path of Codex's login: $CODEX_HOME/auth.json, else ~/.codex/auth.json."""
+    return codex_home(env) / "auth.json"
+
+
+def has_chatgpt_login(env: Mapping[str, str]) -> bool:
+    """Return whether Codex has a ChatGPT login in auth.json; an expired one counts, because Codex refreshes it."""
+    file = CachedFile(login_path(env))
+    try:
+        for pause in (0.0, *PAUSES):
+            # Codex may be rewriting the file.
+            time.sleep(pause)
+            data = file.read()
+            if data is None or is_chatgpt_login(data):
+                return data is not None
+            file.forget()
+    except FileAccessError:
+        return False
+    return False
+
+
+class LoginFile:
+    """The `LoginSource` that reads auth.json. `clock` returns unix seconds."""
+
+    def __init__(self, env: Mapping[str, str], clock: Callable[[], float] = time.time) -> None:
+        self._env = env
+        self._clock = clock
+        self._file = CachedFile(login_path(env))
+        self._name = str(self._file.path)
+        self._data: bytes | None = None
+        self._found: Login | LoginProblem | None = None
+        self._good: Login | None = None
+        self._broken_since: float | None = None
+
+    @property
+    def known(self) -> Login | None:
+        """The login that was read last, if it was one, also after its expiry. Costs nothing."""
+        return self._found if isinstance(self._found, Login) else self._good
+
+    def current(self) -> Login | LoginProblem:
+        """Return the login in the file. Costs one stat while the file does not change."""
+        if is_login_disabled(self._env):
+            return login_disabled_problem()
+        now = self._clock()
+        found = self._or_last_good(self._read(), now)
+        return check_expiry(found, self._name, now) if isinstance(found, Login) else found
+
+    def reread(self) -> Login | LoginProblem:
+        """Return the login without the cache, for use after an upstream has rejected the token."""
+        self._file.forget()
+        return self.current()
+
+    def _read(self) -> Login | LoginProblem:
+        try:
+            data = self._file.read()
+            if self._found is None or not self._is_current(data, self._found):
+                self._data, self._found = self._read_settled(data)
+        except FileAccessError as error:
+            self._found = None
+            return unreadable_problem(self._name, error.reason)
+        return self._found
+
+    def _is_current(self, data: bytes | None, found: Login | LoginProblem) -> bool:
+        """Return whether `found` was parsed from this content.
+
+        Two truncated states look alike, so a broken result is only reused once the file is settled.
+        """
+        return data == self._data and (self._file.is_settled or not _is_broken(found))
+
+    def _read_settled(self, data: bytes | None) -> tuple[bytes | None, Login | LoginProblem]:
+        """Read again until two reads agree on a valid login; otherwise the file counts as broken."""
+        found = read_login(data, self._name)
+        for pause in PAUSES:
+            if data is None:
+                break
+            time.sleep(pause)
+            again = self._file.read()
+            if again == data and not _is_broken(found):
+                return again, found
+            data, found = again, read_login(again, self._name)
+        return data, found if _is_broken(found) or data is None else _changing_problem(self._name)
+
+    def _or_last_good(self, found: Login | LoginProblem, now: float) -> Login | LoginProblem:
+        """Return the last good login in place of a broken file, for a limited time."""
+        if not _is_broken(found):
+            self._good = found if isinstance(found, Login) else None
+            self._broken_since = None
+            return found
+        if self._broken_since is None:
+            self._broken_since = now
+        recent = 0 <= now - self._broken_since < LAST_GOOD_SECONDS
+        return self._good if recent and self._good is not None else found
+
+
+def _changing_problem(path: str) -> LoginProblem:
+    return LoginProblem(
+        LoginKind.GARBLED, f"{path} kept changing while it was read. Send the request again."
+    )
+
+
+def _is_broken(found: Login | LoginProblem) -> bool:
+    return isinstance(found, LoginProblem) and found.kind in _BROKEN

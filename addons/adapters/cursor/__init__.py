@@ -1,0 +1,1 @@
+"""The installed cursor-agent and its child processes."""

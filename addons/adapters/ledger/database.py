@@ -1,0 +1,173 @@
+"""The usage ledger: an SQLite file with the tokens of every turn and the last value of every rate-limit window.
+
+One thread writes; each reader opens a connection of its own. In WAL mode a committed turn survives a killed process.
+Never does: store content or a secret, compute a cost. Invariant: only the user can read the file; a damaged file is
+renamed, never deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from addons.adapters.system.files import make_private_folder
+from addons.core.telemetry.rate_limits import MAX_WINDOWS, Window
+from addons.core.telemetry.record import TurnRecord
+
+VERSION = 2
+BUSY_SECONDS = 5.0
+RETENTION_SECONDS = 400 * 86400.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS turns (
+    id INTEGER PRIMARY KEY, at REAL NOT NULL, flow TEXT NOT NULL, thread TEXT NOT NULL, slug TEXT NOT NULL,
+    route TEXT NOT NULL, model TEXT NOT NULL, status INTEGER NOT NULL, ok INTEGER NOT NULL, terminal TEXT NOT NULL,
+    error TEXT NOT NULL, ended TEXT NOT NULL, attempts INTEGER NOT NULL, ttft REAL, seconds REAL NOT NULL,
+    input INTEGER, cached INTEGER, cache_written INTEGER, output INTEGER, reasoning INTEGER,
+    bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, broke_at TEXT NOT NULL,
+    agent TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS turns_by_time ON turns (at);
+CREATE TABLE IF NOT EXISTS quota (
+    route TEXT NOT NULL, name TEXT NOT NULL, used_percent REAL NOT NULL, minutes INTEGER, resets_at REAL,
+    seen REAL NOT NULL, PRIMARY KEY (route, name)
+);
+"""
+_INSERT = f"INSERT INTO turns VALUES (NULL, {', '.join('?' * 23)})"  # noqa: S608  question marks
+_QUOTA = "INSERT OR REPLACE INTO quota VALUES (?, ?, ?, ?, ?, ?)"
+_OLD_QUOTA = (
+    "DELETE FROM quota WHERE route = ?1 AND rowid NOT IN "
+    "(SELECT rowid FROM quota WHERE route = ?1 ORDER BY rowid DESC LIMIT ?2)"
+)
+"""A replaced row gets a new rowid: the highest ones are the newest."""
+
+
+class NewerLedgerError(Exception):
+    """A newer version of codex-shim wrote this ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One turn, where its cached prefix broke, and the rate-limit windows that its upstreams reported."""
+
+    record: TurnRecord
+    broke_at: str
+    windows: Sequence[Window]
+
+
+class Ledger:
+    """The writer's connection. Every method raises sqlite3.Error, the constructor also OSError and NewerLedgerError."""
+
+    def __init__(self, path: Path, now: float) -> None:
+        make_private_folder(path.parent)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        try:
+            self._db = _connect(path, now)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            path.replace(path.with_name(f"{path.name}.broken-{int(now)}"))
+            self._db = _connect(path, now)
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        """Write these turns in one transaction."""
+        entries = tuple(entries)
+        with self._db:
+            # in one call: each one gives up the interpreter lock
+            self._db.executemany(_INSERT, [_row(entry) for entry in entries])
+            for entry in entries:
+                if entry.windows:
+                    self._db.executemany(_QUOTA, _quota_rows(entry))
+                    self._db.execute(_OLD_QUOTA, (entry.record.route, MAX_WINDOWS))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+
+def _connect(path: Path, now: float) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+    try:
+        _require_known(db)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.executescript(_SCHEMA)
+        _add_agent(db)
+        with db:
+            db.execute(f"PRAGMA user_version = {VERSION}")
+            db.execute("DELETE FROM turns WHERE at < ?", (now - RETENTION_SECONDS,))
+    except (sqlite3.Error, NewerLedgerError):
+        db.close()
+        raise
+    return db
+
+
+def _add_agent(db: sqlite3.Connection) -> None:
+    """Add the column that version 1 does not have."""
+    if not has_agent(db):
+        db.execute("ALTER TABLE turns ADD COLUMN agent TEXT NOT NULL DEFAULT ''")
+
+
+def has_agent(db: sqlite3.Connection) -> bool:
+    """Return whether the ledger records who made each call."""
+    return any(name == "agent" for _, name, *_ in db.execute("PRAGMA table_info(turns)"))
+
+
+def _require_known(db: sqlite3.Connection) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise NewerLedgerError
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    record, usage = entry.record, entry.record.usage
+    tokens: tuple[int | None, ...] = (None,) * 5
+    if usage:
+        tokens = (
+            usage.input_tokens,
+            usage.cached_tokens,
+            usage.cache_written_tokens,
+            usage.output_tokens,
+            usage.reasoning_tokens,
+        )
+    # An upstream may report any count; an SQLite integer has 64 bits.
+    tokens = tuple(None if n is None else max(0, min(n, 2**53)) for n in tokens)
+    return (
+        record.started,
+        record.id,
+        record.thread,
+        record.slug,
+        record.route,
+        record.model,
+        record.status,
+        record.ok,
+        record.terminal,
+        record.error,
+        record.ended,
+        len(record.attempts),
+        record.ttft,
+        record.seconds,
+        *tokens,
+        record.bytes_in,
+        record.bytes_out,
+        entry.broke_at,
+        record.agent,
+    )
+
+
+def _quota_rows(entry: Entry) -> list[tuple[object, ...]]:
+    record = entry.record
+    seen = record.started + record.seconds
+    return [
+        (record.route, window.name, window.used_percent, window.minutes, window.resets_at, seen)
+        for window in entry.windows
+    ]
+
+
+def open_reader(path: Path) -> closing[sqlite3.Connection]:
+    """Open a read-only connection. Raises sqlite3.Error, also when there is no ledger."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    return closing(sqlite3.connect(uri, timeout=BUSY_SECONDS, uri=True))

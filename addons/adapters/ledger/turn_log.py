@@ -1,0 +1,258 @@
+"""The log of finished turns: access log and ledger, written by one thread next to the event loop.
+
+The access log is one JSON line a turn in the state folder, rotated by size; `addons.core.telemetry.record` builds the
+lines. Never does: block the event loop, follow a symlink, let a full or broken disk affect a turn. Invariant:
+`TurnLogWriter.note` returns at once; turns are written in the order in which they ended; when the writer is too slow,
+turns are dropped and counted, so memory is bounded. One call of `AccessLog.write` is one write to the file: lines of
+two processes never mix, and a line that a killed process left unfinished damages no other line.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import orjson
+
+from addons.adapters.ledger.database import Entry, Ledger, NewerLedgerError
+from addons.adapters.system.files import make_private_folder
+from addons.core.limits import MIB
+from addons.core.protocols.prompt_prefix import MAX_BODY_BYTES, PromptHistory, digest_prompt
+from addons.core.telemetry.rate_limits import (
+    MAX_WINDOWS,
+    Window,
+    windows_in_event,
+    windows_in_headers,
+)
+from addons.core.telemetry.record import TurnRecord, access_line, summary
+
+ROTATE_BYTES = 10 * MIB
+ROTATED_FILES = 5
+_OPEN_FLAGS = (
+    os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+)
+MAX_WAITING = 10_000
+"""Turns that wait to be written."""
+MAX_WAITING_BYTES = 128 * MIB
+"""Request bodies that wait for the comparison with the previous turn of their thread."""
+BATCH_SECONDS = 0.1
+"""Turns that end within this time are written in one transaction."""
+MAX_BATCH = 500
+RETRY_SECONDS = 60.0
+"""How long a file is skipped after it could not be written."""
+
+log = logging.getLogger(__name__)
+access = logging.getLogger("addons.access")
+
+
+class AccessLog:
+    """Appends lines to one file and rotates it. `write` raises OSError."""
+
+    def __init__(
+        self, path: Path, rotate_bytes: int = ROTATE_BYTES, rotated_files: int = ROTATED_FILES
+    ) -> None:
+        self._path = path
+        self._rotate_bytes = rotate_bytes
+        self._rotated_files = rotated_files
+
+    def write(self, lines: Iterable[Mapping[str, object]]) -> None:
+        """Append these lines."""
+        data = b"".join(orjson.dumps(line) + b"\n" for line in lines)
+        if not data:
+            return
+        make_private_folder(self._path.parent)
+        self._rotate(len(data))
+        # Opened for every write: another process or the user may have moved the file.
+        descriptor = os.open(self._path, _OPEN_FLAGS, 0o600)
+        try:
+            os.write(descriptor, b"\n" + data if _ends_inside_a_line(descriptor) else data)
+        finally:
+            os.close(descriptor)
+
+    def _rotate(self, added_bytes: int) -> None:
+        try:
+            size = self._path.stat().st_size
+        except FileNotFoundError:
+            return
+        if size == 0 or size + added_bytes <= self._rotate_bytes:
+            return
+        for number in range(self._rotated_files, 0, -1):
+            older = self._numbered(number - 1)
+            if older.exists():
+                older.replace(self._numbered(number))
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+
+
+def _ends_inside_a_line(descriptor: int) -> bool:
+    """Return whether a killed process or a full disk left the last line unfinished."""
+    if not os.fstat(descriptor).st_size:
+        return False
+    os.lseek(descriptor, -1, os.SEEK_END)
+    return os.read(descriptor, 1) != b"\n"
+
+
+class TurnLogWriter:
+    """Writes finished turns. The event loop calls `note`; everything else happens in the writer's thread."""
+
+    def __init__(
+        self, access_log: Path, ledger: Path, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._access_log = AccessLog(access_log)
+        self._ledger_path = ledger
+        self._clock = clock
+        self._ledger: Ledger | None = None
+        self._prompts = PromptHistory()
+        self._waiting: SimpleQueue[TurnRecord | None] = SimpleQueue()
+        # Two counters, each written by one thread only: a shared one would need a lock.
+        self._bytes_noted = 0
+        self._bytes_taken = 0
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        """Keeps `note` from starting a thread while another thread is in `close`."""
+        self._skipped_until: dict[str, float] = {}
+        self.dropped = 0
+        """Turns that were not written because the writer was too slow or closed."""
+        self.quotas: Mapping[str, Mapping[str, Window]] = {}
+        """Route → name → the last known window. Replaced as a whole, so that any thread may read it."""
+
+    def note(self, record: TurnRecord) -> None:
+        """Queue a turn for writing. After `close` it is dropped."""
+        with self._lock:
+            waiting = self._bytes_noted - self._bytes_taken
+            if len(record.upstream_body) > min(MAX_BODY_BYTES, MAX_WAITING_BYTES - waiting):
+                record.upstream_body = b""
+            if self._closing.is_set() or self._waiting.qsize() >= MAX_WAITING:
+                self.dropped += 1
+                return
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="codex-shim turn log", daemon=True
+                )
+                self._thread.start()
+            self._bytes_noted += len(record.upstream_body)
+            self._waiting.put(record)
+
+    def close(self, seconds: float = 2.0) -> None:
+        """Write what is queued and end the thread. Wait for it no longer than this."""
+        with self._lock:
+            self._closing.set()
+            thread, self._thread = self._thread, None
+        if thread:
+            self._waiting.put(None)
+            thread.join(seconds)
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            batch = self._batch()
+            ended = batch[-1] is None
+            try:
+                self._write([record for record in batch if record])
+            except Exception as error:  # noqa: BLE001  error boundary: a record that cannot be written must not end the thread
+                log.warning("Turns could not be logged: %s", type(error).__name__)
+        if self._ledger:
+            self._ledger.close()
+            self._ledger = None
+
+    def _batch(self) -> list[TurnRecord | None]:
+        batch = [self._waiting.get()]
+        # Sleep instead of waiting on the queue: waking for each turn would take the GIL from the event loop.
+        self._closing.wait(BATCH_SECONDS)
+        while batch[-1] is not None and len(batch) < MAX_BATCH:
+            try:
+                batch.append(self._waiting.get_nowait())
+            except Empty:
+                break
+        return batch
+
+    def _write(self, records: list[TurnRecord]) -> None:
+        entries = [self._entry(record) for record in records]
+        for entry in entries:
+            _log_entry(entry)
+        lines = [access_line(entry.record, entry.broke_at) for entry in entries]
+        self._attempt("access log", lambda: self._access_log.write(lines))
+        self._attempt("ledger", lambda: self._write_ledger(entries))
+
+    def _entry(self, record: TurnRecord) -> Entry:
+        body, record.upstream_body = record.upstream_body, b""
+        self._bytes_taken += len(body)
+        broke_at = ""
+        # a record without a route is no turn: its body may hold the thread's input, but no prompt
+        if (
+            record.row
+            and record.thread
+            and body
+            and (digest := digest_prompt(body, record.upstream_encoding))
+        ):
+            broke_at = self._prompts.difference(record.thread, record.model, digest)
+        windows = _windows(record, self._clock())
+        if windows:
+            self._remember(record.route, windows)
+        return Entry(record, broke_at, windows)
+
+    def _remember(self, route: str, windows: Iterable[Window]) -> None:
+        """Put these windows into `quotas`. The oldest ones go when a route has too many."""
+        newest = {window.name: window for window in windows}
+        known = self.quotas.get(route, {})
+        older = [window for window in known.values() if window.name not in newest]
+        kept = older[max(0, len(older) + len(newest) - MAX_WINDOWS) :]
+        self.quotas = {**self.quotas, route: {window.name: window for window in kept} | newest}
+
+    def _write_ledger(self, entries: list[Entry]) -> None:
+        if self._ledger is None:
+            self._ledger = Ledger(self._ledger_path, self._clock())
+        self._ledger.write(entries)
+
+    def _attempt(self, name: str, write: Callable[[], None]) -> None:
+        """Call `write`. When it fails, log it once and skip this file for `RETRY_SECONDS`."""
+        if time.monotonic() < self._skipped_until.get(name, 0.0):
+            return
+        try:
+            write()
+        except (OSError, sqlite3.Error, NewerLedgerError) as error:
+            self._skipped_until[name] = time.monotonic() + RETRY_SECONDS
+            log.warning(
+                "The %s cannot be written: %s. Turns continue without it; the next attempt is in %g s.",
+                name,
+                _reason(error),
+                RETRY_SECONDS,
+            )
+
+
+def _log_entry(entry: Entry) -> None:
+    if access.isEnabledFor(logging.DEBUG):
+        access.debug("%s", summary(entry.record))
+    usage = entry.record.usage
+    if entry.broke_at and usage and usage.cached_tokens * 2 < usage.input_tokens:
+        access.warning(
+            "thread %s: the prompt changed at %s, so the provider's cache does not cover what follows",
+            entry.record.thread,
+            entry.broke_at,
+        )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, NewerLedgerError):
+        return "a newer version of codex-shim wrote it"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _windows(record: TurnRecord, now: float) -> list[Window]:
+    """Return the windows that the upstreams of a turn reported, the last one of each name."""
+    windows = [
+        window
+        for attempt in record.attempts
+        for window in windows_in_headers(attempt.answer_headers, now)
+    ]
+    if record.rate_limits:
+        windows += windows_in_event(record.rate_limits, now)
+    return list({window.name: window for window in windows}.values())

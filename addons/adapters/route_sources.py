@@ -1,0 +1,369 @@
+"""Builds the route table from the settings, the logins, the account's models, the Cursor routes and the demo.
+
+The running proxy and the CLI use it alike. A call costs a few `stat`s. Never does: send a request; the account's models
+and Cursor's login are refreshed in the background. Invariant: the table is rebuilt only when a source has changed, and
+replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from threading import Thread
+
+from addons.adapters.codex.account_catalog import AccountCatalog
+from addons.adapters.codex.login_file import LoginFile, login_path
+from addons.adapters.cursor.routes import PROVIDER as CURSOR
+from addons.adapters.cursor.routes import CursorRoutes
+from addons.adapters.demo import plan_demo
+from addons.adapters.row_routes import RowRoutes
+from addons.adapters.system.files import CachedFile, FileAccessError
+from addons.adapters.system.paths import settings_file
+from addons.core.codex.login import Login, LoginKind, LoginProblem, LoginSource, UnavailableLogin
+from addons.core.codex.reasoning_levels import accepted_entry
+from addons.core.cursor.catalog import ALIASES as CURSOR_ALIASES
+from addons.core.providers.chatgpt import (
+    BASE_URL_VARIABLE,
+    DEFAULT_BASE_URL,
+    ChatGPTProvider,
+    parse_base_url,
+)
+from addons.core.providers.chatgpt_endpoints import plan_endpoint
+from addons.core.providers.demo import DEMO_SLUG, demo_entry
+from addons.core.routes import Route, RouteTable
+from addons.core.secrets import Origin
+from addons.core.settings.models_file import NO_ROWS, ModelRows, parse_models
+from addons.core.settings.root import Settings, parse_settings
+from addons.core.settings.upstream_url import EndpointRules
+from addons.core.turn import ClientRequest, Plan
+from addons.core.upstream.outbound_proxy import outbound_problem
+
+BUILT_IN_ALIASES = {"openai-gpt-5-5": "gpt-5.5"}
+"""Slugs that earlier shims wrote into the configs of users."""
+PORT_VARIABLE, DEFAULT_PORT = "CODEX_SHIM_PORT", 8765
+DEMO_UNAVAILABLE = "The demo is offered only while no other model is available."
+
+
+INLINE_BYTES = 32 * 1024
+"""A larger file is parsed by a thread while streams run."""
+
+Prepare = Callable[[Settings, ModelRows], Callable[[], None]]
+"""Makes, in any thread, what depends on new settings. What it returns is called when they come into force."""
+
+
+def _nothing() -> None:
+    """Install nothing."""
+
+
+def _prepare_nothing(_settings: Settings, _rows: ModelRows) -> Callable[[], None]:
+    return _nothing
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """One state of models.json."""
+
+    seen: bytes | str | None
+    """The bytes of the file, or the reason why it cannot be read."""
+    settings: Settings
+    rows: ModelRows
+    install: Callable[[], None]
+
+
+def in_thread[Result](work: Callable[[], Result]) -> Future[Result]:
+    """Do work in a daemon thread: the end of the process does not wait for it."""
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001  raised again by `Future.result`
+            future.set_exception(error)
+
+    Thread(target=run, name="settings", daemon=True).start()
+    return future
+
+
+RECENT_NS = 1_000_000
+"""The file is not looked at again so soon: admission, limits and routes of one request all ask for the settings."""
+
+
+class SettingsSource:
+    """models.json. It is read again when it changes; an unusable file leaves the last good state in force."""
+
+    def __init__(self, env: Mapping[str, str], explicit: Path | None) -> None:
+        self._env = env
+        self._file = CachedFile(settings_file(env, explicit))
+        self._seen: bytes | str | None = None
+        """The bytes of the file, or the reason why it cannot be read."""
+        self._checked_ns = 0
+        """Monotonic time of the last look at the file, if its content was old enough to be cached."""
+        self._settings = parse_settings(None, str(self._file.path), env)
+        self._parsing: Future[_Parsed] | None = None
+        self._prepare: Prepare | None = None
+        self._rules = EndpointRules(own_ports=own_ports(env))
+        self.rows: ModelRows = NO_ROWS
+        """The model rows from the same state of the file as the last result of `current`."""
+
+    @property
+    def path(self) -> Path:
+        """The path of the file, which may not exist."""
+        return self._file.path
+
+    def current(self) -> Settings:
+        """Return the settings of the file as it is now; the same object while nothing changed.
+
+        While a thread parses a large file, they are the settings of the file before.
+        """
+        if self._parsing:
+            if not self._parsing.done():
+                return self._settings
+            parsed, self._parsing = self._parsing.result(), None
+            self._use(parsed)
+        now = time.monotonic_ns()
+        if now - self._checked_ns < RECENT_NS:
+            return self._settings
+        seen: bytes | str | None
+        try:
+            seen = self._file.read()
+        except FileAccessError as error:
+            seen = str(error)
+        if seen != self._seen:
+            self._change(seen)
+        self._checked_ns = now if self._file.is_settled else 0
+        return self._settings
+
+    def parse_in_thread(self, prepare: Prepare) -> None:
+        """Let a thread parse each large file from now on, and prepare what is made of it, as streams must not wait."""
+        self._prepare = prepare
+
+    def _change(self, seen: bytes | str | None) -> None:
+        if self._prepare and seen and len(seen) > INLINE_BYTES:
+            self._parsing = in_thread(partial(self._parse, seen, self._prepare))
+        else:
+            self._use(self._parse(seen, _prepare_nothing))
+
+    def _use(self, parsed: _Parsed) -> None:
+        self._seen, self._settings, self.rows = parsed.seen, parsed.settings, parsed.rows
+        parsed.install()
+
+    def _parse(self, seen: bytes | str | None, prepare: Prepare) -> _Parsed:
+        before, rows = self._settings, self.rows
+        if isinstance(seen, str):
+            return _Parsed(seen, replace(before, problems=(seen,)), rows, _nothing)
+        name = str(self._file.path)
+        settings = parse_settings(seen, name, self._env, before)
+        rows = parse_models(seen, name, self._rules, rows)
+        settings = replace(settings, problems=(*settings.problems, *rows.problems))
+        return _Parsed(seen, settings, rows, prepare(settings, rows))
+
+
+def own_ports(env: Mapping[str, str]) -> frozenset[int]:
+    """Return the port of the shim by the environment. A row must not name it as its upstream."""
+    port = env.get(PORT_VARIABLE, "")
+    return frozenset({int(port) if port.isdecimal() else DEFAULT_PORT})
+
+
+def account_logins(
+    env: Mapping[str, str], origin: Origin, clock: Callable[[], float] = time.time
+) -> LoginSource:
+    """Return the logins of the ChatGPT route: none while the outbound proxy to `origin` cannot be used."""
+    if problem := outbound_problem(origin, env):
+        return UnavailableLogin(LoginProblem(LoginKind.PROXY_UNUSABLE, problem))
+    return LoginFile(env, clock)
+
+
+class RouteSources:
+    """Everything that the route table is built from.
+
+    Raises ValueError, with a text for the user, when CODEX_SHIM_CHATGPT_BASE_URL is not usable.
+    """
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        settings: Path | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        base_url = env.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
+        self._env = env
+        self._base = parse_base_url(base_url)
+        self.settings_source = SettingsSource(env, settings)
+        self.logins = account_logins(env, self._base.origin, clock)
+        self.catalog = AccountCatalog(env, base_url, clock)
+        self.catalog.load()
+        self.row_routes = RowRoutes(env, self.settings_source.path.parent, self._find)
+        self.cursor = CursorRoutes(env, own_ports(env), clock, self._key_variables)
+        self._built_from: tuple[object, ...] = ()
+        self._table = RouteTable()
+
+    def parse_in_thread(self) -> None:
+        """Let a thread parse each large models.json and make its routes from now on."""
+
+        def prepare(settings: Settings, rows: ModelRows) -> Callable[[], None]:
+            made = self.row_routes.make(rows, settings.limits, self.row_routes.known)
+
+            def install() -> None:
+                self.row_routes.known = made
+
+            return install
+
+        self.table()
+        self.settings_source.parse_in_thread(prepare)
+
+    @property
+    def chatgpt_origin(self) -> Origin:
+        """The origin of the ChatGPT route."""
+        return self._base.origin
+
+    def models_etag(self) -> str | None:
+        """Return the ETag of the account's own catalog while the offered models are exactly that catalog."""
+        offers_only_these = all(route.provider == "chatgpt" for route in self.table().live)
+        return (self.catalog.etag or None) if offers_only_these else None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that the table depends on. While none of them changes, the table stays the same."""
+        self.table()
+        own = (self.settings_source.path, login_path(self._env), self.row_routes.traits.path)
+        return (*own, self.cursor.file, *self.catalog.files, *self.row_routes.ring.files)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they are now."""
+        return self.settings_source.current()
+
+    @property
+    def login_problem(self) -> LoginProblem | None:
+        """Why the ChatGPT route is not live; None when it is."""
+        found = self.logins.current()
+        return found if isinstance(found, LoginProblem) else None
+
+    @property
+    def rows(self) -> ModelRows:
+        """The model rows as they are now."""
+        self.settings_source.current()
+        return self.settings_source.rows
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The problems of the settings, of the Cursor settings, of fallbacks and of key commands."""
+        settings, table = self.settings, self.table()
+        named = [
+            *settings.chatgpt_fallback,
+            *(slug for row in self.rows.rows for slug in row.fallback),
+        ]
+        unknown = dict.fromkeys(slug for slug in named if not table.resolve(slug))
+        strays = (
+            f"{self.settings_source.path}: fallback: {slug!r} is no model" for slug in unknown
+        )
+        return (
+            *settings.problems,
+            *self.cursor.settings.problems,
+            *strays,
+            *self._helpers_problem(settings.helpers, table),
+            *self.row_routes.command_problems(self.rows),
+        )
+
+    def _helpers_problem(self, slug: str, table: RouteTable) -> Iterator[str]:
+        if not slug or table.resolve(slug):
+            return
+        from difflib import get_close_matches  # noqa: PLC0415  needed for a problem only
+
+        near = get_close_matches(slug, [*table.routes, *table.aliases], 1)
+        advice = f" Did you mean {near[0]!r}?" if near else " `codex-shim list` shows the models."
+        yield f"{self.settings_source.path}: helpers: {slug!r} is no model.{advice}"
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Provider (`chatgpt`, `cursor`) or slug of a row → why it is not offered."""
+        problem, cursor = self.login_problem, self.cursor.reason
+        rows = {row.slug for row in self.rows.rows}
+        unavailable = (route for route in self.table().routes.values() if not route.live)
+        return {
+            **({"chatgpt": problem.message} if problem else {}),
+            **({CURSOR: cursor} if cursor else {}),
+            **{route.slug: route.unavailable_reason for route in unavailable if route.slug in rows},
+        }
+
+    def table(self) -> RouteTable:
+        """Return the table of the sources as they are now; the same object while nothing changed."""
+        settings, problem = self.settings, self.login_problem
+        rows = self.settings_source.rows
+        missing, cursor = self.row_routes.missing_keys(rows), self.cursor.agent.available
+        self.row_routes.traits.refresh()
+        known = self.row_routes.traits.scopes
+        built_from = (settings, problem, self.catalog.entries, cursor, rows, missing, known)
+        if built_from != self._built_from:
+            self._table = self._build(settings, problem)
+            self._built_from = built_from
+        return self._table
+
+    def _build(self, settings: Settings, problem: LoginProblem | None) -> RouteTable:
+        rows = self.settings_source.rows
+        row_routes = self.row_routes.routes(rows, settings.limits)
+        row_slugs = {route.slug for route in row_routes if route.live}
+        logins = (
+            *self._chatgpt_routes(settings, problem),
+            *self.cursor.routes(settings.limits),
+        )
+        routes = [*(route for route in logins if route.slug not in row_slugs), *row_routes]
+        demo = self._demo_route(
+            settings, DEMO_UNAVAILABLE if any(route.live for route in routes) else ""
+        )
+        aliases = {**BUILT_IN_ALIASES, **CURSOR_ALIASES, **rows.by_model}
+        return RouteTable.of([*routes, demo], aliases, settings.aliases, settings.helpers)
+
+    def _key_variables(self) -> frozenset[str]:
+        return frozenset(name for row in self.rows.rows for name in row.variables)
+
+    def _find(self, slug: str) -> Route | None:
+        return self.table().resolve(slug)
+
+    def plan_endpoint(self, request: ClientRequest) -> Plan:
+        """Make the plan of a request to the ChatGPT backend that is no turn."""
+        return plan_endpoint(self._chatgpt(self.settings), request)
+
+    def _chatgpt(self, settings: Settings) -> ChatGPTProvider:
+        return ChatGPTProvider(
+            self.logins, self._base, settings.chatgpt_credential, limits=settings.limits
+        )
+
+    def _chatgpt_routes(self, settings: Settings, problem: LoginProblem | None) -> list[Route]:
+        chatgpt = self._chatgpt(settings)
+        make_plan = self.row_routes.with_fallbacks(chatgpt.plan, settings.chatgpt_fallback)
+        return [
+            Route(
+                slug=str(entry["slug"]),
+                display_name=str(entry.get("display_name") or entry["slug"]),
+                provider="chatgpt",
+                model=str(entry["slug"]),
+                entry=entry,
+                make_entry=partial(accepted_entry, entry),
+                make_plan=make_plan,
+                unavailable_reason=problem.message if problem else "",
+            )
+            for entry in self.catalog.entries
+        ]
+
+    def _demo_route(self, settings: Settings, unavailable_reason: str) -> Route:
+        entry = demo_entry()
+        return Route(
+            slug=DEMO_SLUG,
+            display_name=str(entry["display_name"]),
+            provider="demo",
+            model=DEMO_SLUG,
+            entry=entry,
+            make_plan=partial(plan_demo, limits=settings.limits),
+            unavailable_reason=unavailable_reason,
+        )
+
+    async def refresh(self) -> bool:
+        """Ask for the account's models, in the background. Return whether they changed. Never raises."""
+        self.row_routes.ring.prepare(self.rows.rows)
+        found = self.logins.current()
+        return await self.catalog.refresh(found if isinstance(found, Login) else None)

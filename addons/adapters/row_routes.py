@@ -1,0 +1,235 @@
+"""The routes of models.json's rows: each row with its key, its plan and its catalog entry.
+
+Never resolves a key for the table or loads a translator before a turn needs it. Invariant: every row becomes a route,
+either offered or hidden with a reason.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import NamedTuple
+
+from addons.adapters.api_keys import KeyRing, RowKey
+from addons.adapters.traits_store import FileTraits, traits_file
+from addons.core.codex.row_catalog import row_entry
+from addons.core.errors import INVALID_PROMPT, Problem, error_reply
+from addons.core.limits import Limits
+from addons.core.protocols.responses.response_store import ResponseStore
+from addons.core.protocols.translator import load_translator
+from addons.core.providers.fallback import with_fallbacks
+from addons.core.routes import PlanMaker, Route
+from addons.core.settings.models_file import ModelRows
+from addons.core.settings.presets import family_for
+from addons.core.settings.profiles import profile_for
+from addons.core.settings.row import ModelRow
+from addons.core.turn import Answer, ClientRequest, OneStepPlan, Plan
+from addons.core.upstream.protocol import Protocol
+from addons.core.upstream.target import Target
+from addons.core.upstream.traits import NO_TRAITS, Traits, adapted
+
+AZURE_DEPLOYMENT = re.compile(r"/openai/deployments/[^/]+\Z")
+
+FindRoute = Callable[[str], Route | None]
+
+
+class RouteParts(NamedTuple):
+    """The parts of a row's route."""
+
+    row: ModelRow
+    key: RowKey | None
+    position: int
+    limits: Limits
+    traits: Traits
+    missing: str
+    """Why the key is missing now; empty if it is not."""
+
+
+class KnownRoute(NamedTuple):
+    """A route, and what it was made of."""
+
+    parts: RouteParts
+    route: Route
+
+
+KnownRoutes = Mapping[str, KnownRoute]
+"""By slug, in the order of the rows."""
+
+
+class RowRoutes:
+    """Makes routes of rows. It lives as long as the process: its keys and stored responses outlive a route table."""
+
+    def __init__(self, env: Mapping[str, str], folder: Path, find: FindRoute) -> None:
+        self.ring = KeyRing(env, folder)
+        self.traits = FileTraits(traits_file(env))
+        self._memory = ResponseStore()
+        self._find = find
+        self.known: KnownRoutes = {}
+        """The routes of the last call. A row of which nothing changed keeps its route and its key."""
+
+    def routes(self, rows: ModelRows, limits: Limits) -> list[Route]:
+        """Return a route for every row, in the order of the rows."""
+        self.known = self.make(rows, limits, self.known)
+        return [each.route for each in self.known.values()]
+
+    def make(self, rows: ModelRows, limits: Limits, known: KnownRoutes) -> KnownRoutes:
+        """Return a route for every row. Changes nothing here, so that a thread may call it for thousands of rows."""
+        made: dict[str, KnownRoute] = {}
+        for at, row in enumerate(rows.rows):
+            found = known.get(row.slug)
+            parts = self._parts(row, at, limits, found)
+            kept = found and found.parts == parts
+            made[row.slug] = found if found and kept else KnownRoute(parts, self._route(parts))
+        return made
+
+    def missing_keys(self, rows: ModelRows) -> tuple[str, ...]:
+        """Return, for each row with a target, why its key is missing now. A change means that the table is stale."""
+        return tuple(key.missing_reason() for key in self._keys(rows))
+
+    def command_problems(self, rows: ModelRows) -> tuple[str, ...]:
+        """Return the problems of commands that should print keys."""
+        return tuple(filter(None, (key.command_problem() for key in self._keys(rows))))
+
+    def with_fallbacks(self, make_plan: PlanMaker, slugs: Sequence[str]) -> PlanMaker:
+        """Return a maker of plans that fall back to these routes. They are looked up when a turn begins."""
+        if not slugs:
+            return make_plan
+
+        def others() -> Sequence[Route]:
+            return [route for route in map(self._find, slugs) if route]
+
+        return with_fallbacks(make_plan, others)
+
+    def _keys(self, rows: ModelRows) -> list[RowKey]:
+        keys = (self._key(row, self.known.get(row.slug)) for row in rows.rows)
+        return [key for key in keys if key]
+
+    def _key(self, row: ModelRow, known: KnownRoute | None) -> RowKey | None:
+        if known and known.parts.row is row:
+            return known.parts.key
+        return self.ring.key_for(row, row.target) if row.target else None
+
+    def _parts(
+        self, row: ModelRow, position: int, limits: Limits, known: KnownRoute | None
+    ) -> RouteParts:
+        key = self._key(row, known)
+        if key is None or row.target is None:
+            return RouteParts(row, None, position, limits, NO_TRAITS, "")
+        traits = self.traits.current(row.target.traits_scope)
+        return RouteParts(row, key, position, limits, traits, key.missing_reason())
+
+    def _route(self, made_of: RouteParts) -> Route:
+        row, key, position, limits, traits, missing = made_of
+        target = row.target
+        if target is None or key is None:
+            return _hidden_route(row)
+        parts = _RowParts(key, limits, self._memory, self.traits)
+        make_plan: PlanMaker = _LazyPlanMaker(target, parts).plan
+        if row.unavailable_reason:
+            make_plan = _hidden_route(row).make_plan
+        make_entry = partial(row_entry, row, adapted(target, traits), position)
+        return Route(
+            slug=row.slug,
+            display_name=row.display_name,
+            provider=row.provider,
+            model=row.model,
+            entry=make_entry(),
+            make_entry=make_entry,
+            make_plan=self.with_fallbacks(make_plan, row.fallback),
+            unavailable_reason=row.unavailable_reason or missing,
+        )
+
+
+def _hidden_route(row: ModelRow) -> Route:
+    problem = Problem(404, INVALID_PROMPT, f"{row.slug}: {row.unavailable_reason}")
+
+    def refuse(request: ClientRequest, _route: Route) -> Plan:
+        return OneStepPlan(Answer(error_reply(problem, to_codex=request.is_codex)))
+
+    return Route(
+        row.slug, row.display_name, row.provider, row.model, {}, refuse, row.unavailable_reason
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _RowParts:
+    """The dependencies of a row's plans besides its target."""
+
+    key: RowKey
+    limits: Limits
+    memory: ResponseStore
+    traits: FileTraits
+
+
+class _LazyPlanMaker:
+    """Makes the plans of one target. It imports the provider and the translator at the first turn."""
+
+    def __init__(self, target: Target, parts: _RowParts, *, is_first: bool = True) -> None:
+        self._target = target
+        self._parts = parts
+        self._is_first = is_first
+
+    def plan(self, request: ClientRequest, route: Route) -> Plan:
+        """Begin the plan of one turn."""
+        return self._make_plan(request, route)
+
+    @cached_property
+    def _make_plan(self) -> PlanMaker:
+        if self._target.protocol.spec.translator:
+            return self._translated()
+        return self._unchanged()
+
+    def _unchanged(self) -> PlanMaker:
+        from addons.core.providers.responses import ResponsesProvider  # noqa: PLC0415
+
+        other = in_other_protocol(self._target) if self._is_first else None
+        return ResponsesProvider(
+            target=self._target,
+            key=self._parts.key,
+            clock=time.time,
+            limits=self._parts.limits,
+            store=self._parts.traits,
+            other=_LazyPlanMaker(other, self._parts, is_first=False).plan if other else None,
+        ).plan
+
+    def _translated(self) -> PlanMaker:
+        from addons.core.protocols.responses.request import read_request  # noqa: PLC0415
+        from addons.core.providers.translated import TranslatedProvider  # noqa: PLC0415
+
+        other = in_other_protocol(self._target) if self._is_first else None
+        provider = TranslatedProvider(
+            target=self._target,
+            key=self._parts.key,
+            translator=load_translator(self._target.protocol.spec),
+            read=read_request,
+            ids=lambda: os.urandom(16).hex(),
+            clock=time.time,
+            memory=self._parts.memory,
+            limits=self._parts.limits,
+            store=self._parts.traits,
+            other=_LazyPlanMaker(other, self._parts, is_first=False).plan if other else None,
+        )
+        return provider.plan
+
+
+OTHER = {Protocol.CHAT: Protocol.RESPONSES, Protocol.RESPONSES: Protocol.CHAT}
+"""Protocols that servers speak side by side."""
+
+
+def in_other_protocol(target: Target) -> Target | None:
+    """Return the same model in the Responses or the chat protocol, whichever its row does not use; None without one."""
+    other = OTHER.get(target.protocol)
+    path, mark, query = target.path.partition("?")
+    suffix = target.protocol.spec.path_suffix
+    if other is None or not path.endswith(suffix):
+        return None
+    # Azure names the deployment in the path of chat completions, and in the body of the Responses API.
+    path = AZURE_DEPLOYMENT.sub("/openai", path.removesuffix(suffix)) + other.spec.path_suffix
+    family = family_for(target.provider, target.origin.host)
+    profile = profile_for(family, target.model, other)
+    return replace(target, protocol=other, path=f"{path}{mark}{query}", profile=profile)

@@ -1,0 +1,1 @@
+"""Files, locks, paths and child processes."""

@@ -1,0 +1,122 @@
+"""The paths of Codex's home, the settings and the state, from the environment alone.
+
+Never does: access the disk, create a folder. Invariant: an empty environment variable counts as unset, no path of the
+shim is inside an installed package, and only the catalog that the block in config.toml names is under Codex's home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+Env = Mapping[str, str]
+CODEX_CATALOG = "codex-shim-catalog.json"
+"""The catalog's name beside config.toml. Codex does not start without its catalog, so both are in one folder."""
+
+
+def codex_home(env: Env) -> Path:
+    """Return Codex's own folder: $CODEX_HOME, else ~/.codex."""
+    return _path_in(env, "CODEX_HOME") or home(env) / ".codex"
+
+
+def settings_file(env: Env, explicit: Path | None = None) -> Path:
+    """Return the path of models.json: the flag, else $CODEX_SHIM_SETTINGS, else ~/.codex-shim/models.json."""
+    return (
+        explicit
+        or _path_in(env, "CODEX_SHIM_SETTINGS")
+        or home(env) / ".codex-shim" / "models.json"
+    )
+
+
+def state_dir(env: Env) -> Path:
+    """Return the state folder: $CODEX_SHIM_STATE_DIR, else the platform's user state folder.
+
+    The platform's folder depends on the process, not on `env`, so tests set the variable.
+    """
+    named = _path_in(env, "CODEX_SHIM_STATE_DIR")
+    if named:
+        return named
+    # Imported here: it costs 40 ms, and a command with the variable set does not need it.
+    from platformdirs import user_state_path  # noqa: PLC0415
+
+    return user_state_path("codex-shim", appauthor=False)
+
+
+def account_catalog_file(env: Env) -> Path:
+    """Return the path of the stored model list of the account."""
+    return state_dir(env) / "account_models.json"
+
+
+def bundled_catalog_file(env: Env) -> Path:
+    """Return the path of the stored copy of the installed Codex's own catalog."""
+    return state_dir(env) / "bundled_models.json"
+
+
+def models_cache_file(env: Env) -> Path:
+    """Return the path of Codex's own cache of the account's models. Read, never written."""
+    return codex_home(env) / "models_cache.json"
+
+
+def catalog_file(env: Env) -> Path:
+    """Return the path of the last catalog. `enable` copies it to `codex_catalog_file`."""
+    return state_dir(env) / "custom_model_catalog.json"
+
+
+def access_log_file(env: Env) -> Path:
+    """Return the path of the access log: one line per turn."""
+    return state_dir(env) / "access.jsonl"
+
+
+def ledger_file(env: Env) -> Path:
+    """Return the path of the usage ledger."""
+    return state_dir(env) / "usage.sqlite"
+
+
+def standalone_config_file(env: Env) -> Path:
+    """Return the path of the generated config.toml, for inspection and copying."""
+    return state_dir(env) / "config.toml"
+
+
+def codex_config_file(env: Env) -> Path:
+    """Return the path of Codex's own config.toml, which may be a symlink."""
+    return codex_home(env) / "config.toml"
+
+
+def codex_catalog_file(env: Env) -> Path:
+    """Return the path of the catalog beside Codex's config.toml, which exists while the shim is enabled."""
+    return codex_home(env) / CODEX_CATALOG
+
+
+def token_file(env: Env) -> Path:
+    """Return the path of the local token, which authorises clients."""
+    return state_dir(env) / "token"
+
+
+def journal_file(env: Env) -> Path:
+    """Return the path of the journal of lines displaced in Codex's config."""
+    return state_dir(env) / "wiring.json"
+
+
+def backups_dir(env: Env) -> Path:
+    """Return the folder with copies of Codex's config from before each change."""
+    return state_dir(env) / "config-backups"
+
+
+def listing_file(env: Env) -> Path:
+    """Return the path of the cached result of `codex-shim list`."""
+    return state_dir(env) / "listing.json"
+
+
+def cursor_file(env: Env) -> Path:
+    """Return the path of the last known login state of Cursor."""
+    return state_dir(env) / "cursor.json"
+
+
+def home(env: Env) -> Path:
+    """Return the user's home folder."""
+    return _path_in(env, "HOME") or _path_in(env, "USERPROFILE") or Path.home()
+
+
+def _path_in(env: Env, variable: str) -> Path | None:
+    value = env.get(variable, "")
+    return Path(value).absolute() if value else None

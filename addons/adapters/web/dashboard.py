@@ -1,0 +1,160 @@
+"""The data of the dashboard: the stream of live turns, and the totals of the ledger.
+
+Never does: read the ledger on the event loop, delay a turn for a slow browser. Invariant: it sends numbers and names
+only, as the access log does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import orjson
+
+from addons.adapters.ledger.usage_report import plain, read_recent, read_totals, sum_totals
+from addons.core.telemetry.prices import PriceTable
+from addons.core.telemetry.record import TurnRecord
+from addons.core.turn import LocalSource, Sink
+
+MAX_LISTENERS = 8
+MAX_QUEUED_EVENTS = 100
+"""Events that a browser may be behind; then the oldest one is dropped."""
+RECENT_TURNS = 80
+POLL_SECONDS = 1.0
+KEEPALIVE_SECONDS = 10.0
+"""Longest time between two events of a stream."""
+
+Event = dict[str, object]
+Quota = Mapping[str, list[dict[str, object]]]
+
+
+class Dashboard:
+    """One per process. Lives on the event loop; only the ledger is read on a thread."""
+
+    def __init__(
+        self,
+        ledger: Path,
+        running: Callable[[], list[TurnRecord]],
+        quota: Callable[[], Quota],
+        prices: Callable[[], PriceTable],
+    ) -> None:
+        self._ledger = ledger
+        self._running = running
+        self._quota = quota
+        self._prices = prices
+        self.listeners: set[asyncio.Queue[Event | None]] = set()
+        """One queue for each open stream."""
+
+    def live_events(self) -> LocalSource | None:
+        """Return the source of one event stream; None when there are too many listeners."""
+        return None if len(self.listeners) >= MAX_LISTENERS else self._stream
+
+    def usage_report(self, seconds: float) -> LocalSource:
+        """Return the source that writes the totals of the last `seconds` as JSON."""
+        since = time.time() - seconds
+        prices = self._prices()
+
+        async def write(sink: Sink) -> None:
+            await sink.write(await asyncio.to_thread(self._report, since, prices))
+
+        return write
+
+    def turn_ended(self, record: TurnRecord) -> None:
+        """Send the ended turn to every listener."""
+        self._publish({"kind": "turn", "turn": point(record)})
+
+    def close(self) -> None:
+        """End every stream, so that an open dashboard does not delay a shutdown."""
+        self._publish(None)
+
+    def _publish(self, event: Event | None) -> None:
+        for listener in self.listeners:
+            if listener.full():
+                listener.get_nowait()
+            listener.put_nowait(event)
+
+    async def _stream(self, sink: Sink) -> None:
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(MAX_QUEUED_EVENTS)
+        self.listeners.add(queue)
+        try:
+            turns = await asyncio.to_thread(self._recent)
+            await _write(sink, {"kind": "hello", "turns": turns, **self._now()})
+            last, written_at = self._now(), time.monotonic()
+            while True:
+                event = await _next(queue)
+                if event is None:
+                    return
+                now = self._now()
+                if event or now != last or time.monotonic() - written_at > KEEPALIVE_SECONDS:
+                    await _write(sink, {**(event or {"kind": "running"}), **now})
+                    last, written_at = now, time.monotonic()
+        finally:
+            self.listeners.discard(queue)
+
+    def _now(self) -> Event:
+        now = time.time()
+        running = [
+            {
+                "slug": record.slug,
+                "seconds": round(now - record.started),
+                "bytes_out": record.bytes_out,
+            }
+            for record in self._running()
+        ]
+        return {"running": running, "quota": self._quota()}
+
+    def _recent(self) -> list[dict[str, object]]:
+        try:
+            return read_recent(self._ledger, RECENT_TURNS)
+        except sqlite3.Error:
+            # The ledger is made with the first turn.
+            return []
+
+    def _report(self, since: float, prices: PriceTable) -> bytes:
+        try:
+            models = read_totals(self._ledger, since, "model", prices)
+            days = read_totals(self._ledger, since, "day", prices)
+        except sqlite3.Error:
+            models, days = [], []
+        report = {
+            "all": plain(sum_totals(models)),
+            "models": [plain(one) for one in models],
+            "days": [plain(one) for one in days],
+            "prices_of": prices.date,
+        }
+        return orjson.dumps(report)
+
+
+def point(record: TurnRecord) -> Event:
+    """Return one ended turn in the fields of `read_recent`."""
+    usage = record.usage
+    return {
+        "at": record.started,
+        "slug": record.slug,
+        "route": record.route,
+        "model": record.model,
+        "ok": record.ok,
+        "terminal": record.terminal,
+        "error": record.error,
+        "ended": record.ended,
+        "ttft": record.ttft,
+        "seconds": record.seconds,
+        "input": usage and usage.input_tokens,
+        "cached": usage and usage.cached_tokens,
+        "output": usage and usage.output_tokens,
+    }
+
+
+async def _next(queue: asyncio.Queue[Event | None]) -> Event | None:
+    """Return the next event; an empty one when none came within a poll; None at the end."""
+    try:
+        return await asyncio.wait_for(queue.get(), POLL_SECONDS)
+    except TimeoutError:
+        return {}
+
+
+async def _write(sink: Sink, event: Event) -> None:
+    await sink.write(b"data: %s\n\n" % orjson.dumps(event))
