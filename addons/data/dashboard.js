@@ -93,7 +93,7 @@ function drawQuota() {
       box.append(bar);
       made.push(box);
     }
-  at("quota").replaceChildren(...(made.length ? made : [element("span", "no upstream has told any", "quiet")]));
+  at("quota").replaceChildren(...(made.length ? made : [element("span", "no upstream has reported a quota", "quiet")]));
 }
 function cost(total) {
   if (total.cost === null) return total.unpriced ? "unknown" : "plan";

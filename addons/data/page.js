@@ -1,5 +1,5 @@
 "use strict";
-// What the pages share: the local token, requests with it, words. Everything from outside is put on a page as text,
+// Shared by the pages: the local token, requests that carry it, texts. Everything from outside is put on a page as text,
 // never as markup.
 const KEY = "codex-shim-token";
 export const at = (id) => document.getElementById(id);
@@ -35,13 +35,13 @@ export function span(value) {
   return Math.max(0, Math.round(value)) + " s";
 }
 
-// Gives null, and asks for the token, when the shim wants one that it was not given.
+// Returns null and requests the token if it is missing or wrong.
 export async function ask(path, options = {}) {
   const token = sessionStorage.getItem(KEY);
   const headers = { ...options.headers, ...(token ? { "x-codex-shim-token": token } : {}) };
   const answer = await fetch(path, { ...options, headers });
   const refused = answer.status === 401 || answer.status === 403;
-  if (refused) say(token ? "this token is not the right one" : "the local token is wanted", true);
+  if (refused) say(token ? "this token is wrong" : "the local token is required", true);
   at("unlock").hidden = !refused;
   return refused ? null : answer;
 }

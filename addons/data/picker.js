@@ -2,7 +2,7 @@
 // The models, and which of them Codex uses. One click, or Enter, makes another one the active one.
 import { ask, at, element, onToken, say, short, span } from "/page.js";
 const EVERY = 5000;
-let models = [], switching = "", told = "", toldOf, broken = false;
+let models = [], switching = "", status = "", statusModel, broken = false;
 const active = () => models.find((model) => model.active)?.slug ?? "";
 
 function health(model) {
@@ -63,41 +63,41 @@ function draw() {
   at("hidden").replaceChildren(...rest.map(hidden));
   at("rest").hidden = rest.length === 0;
   at("count").textContent = `Not available (${rest.length})`;
-  if (!told) say(active() ? `Codex uses ${active()}` : "Codex does not use the shim yet: choose a model", false);
+  if (!status) say(active() ? `Codex uses ${active()}` : "Codex does not use the shim yet: choose a model", false);
 }
 async function refresh() {
   const answer = await ask("/api/models");
   if (!answer) return;
   if (!answer.ok) throw new Error(String(answer.status));
   models = (await answer.json()).models;
-  // what was said of a switch holds until somebody else switches
-  if (broken || (toldOf !== undefined && toldOf !== active())) told = "";
+  // the message of a switch stays until another client switches
+  if (broken || (statusModel !== undefined && statusModel !== active())) status = "";
   broken = false;
   draw();
 }
 function lost() {
   broken = true;
-  told = "no connection to the shim";
-  say(told, true);
+  status = "no connection to the shim";
+  say(status, true);
 }
 async function choose(slug) {
   if (switching) return;
   switching = slug;
-  told = `switching to ${slug}…`;
-  toldOf = undefined;
-  say(told, false);
+  status = `switching to ${slug}…`;
+  statusModel = undefined;
+  say(status, false);
   draw();
   try {
     const headers = { "content-type": "application/json" };
     const answer = await ask("/api/switch", { method: "POST", headers, body: JSON.stringify({ slug }) });
     if (answer) {
-      const said = await answer.json();
-      told = said.message || said.error?.message || `status ${answer.status}`;
-      say(told, !answer.ok || said.ok === false);
+      const reply = await answer.json();
+      status = reply.message || reply.error?.message || `status ${answer.status}`;
+      say(status, !answer.ok || reply.ok === false);
     }
     switching = "";
     await refresh();
-    toldOf = active();
+    statusModel = active();
   } catch {
     lost();
   } finally {

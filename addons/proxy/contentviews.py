@@ -1,7 +1,7 @@
-"""The turn in mitmproxy's views: mitmweb, the console and `mitmdump --flow-detail 3`.
+"""Content views of a turn for mitmweb, the console and `mitmdump --flow-detail 3`.
 
-Never does: read a protocol; `addons.views` does. Invariant: it looks at what is kept with the flow and at nothing else,
-and that holds no secret.
+Never does: parse a protocol; `addons.views` does. Invariant: a view shows only the flow's messages and its record, which
+hold no secret.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import replace
 
 from mitmproxy import contentviews, http
 
-from addons.proxy.kept import Kept, is_turn
+from addons.proxy.recent_turns import FinishedTurn, is_shown
 from addons.views.turn import Turn, request_view, turn_view, wire_view
 
-CHOSEN, OFFERED = 2.0, -1.0
-"""mitmproxy's own JSON view has the priority 1."""
+AUTOMATIC, ON_REQUEST = 2.0, -1.0
+"""Priorities. mitmproxy's own JSON view has 1; a negative one is never chosen automatically."""
 
 BLANK = "\N{NO-BREAK SPACE}"
 
@@ -23,7 +23,7 @@ Render = Callable[[Turn], str]
 
 
 class TurnContentview(contentviews.Contentview):
-    """One of our views. `side` is the message for which it is chosen by itself."""
+    """One view. `side` is the message of a turn for which mitmproxy chooses it automatically."""
 
     def __init__(self, name: str, render: Render, side: str = "") -> None:
         self._name = name
@@ -32,21 +32,21 @@ class TurnContentview(contentviews.Contentview):
 
     @property
     def name(self) -> str:
-        """What the choice of views calls it."""
+        """The name of the view in mitmproxy's list."""
         return self._name
 
     def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
-        """The page. Blank lines get a character: mitmweb would give them no height."""
+        """Return the text of the view. Blank lines get a character, because mitmweb gives empty ones no height."""
         lines = self._render(turn_of(data, metadata)).split("\n")
         return "\n".join(line or BLANK for line in lines)
 
     def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:  # noqa: ARG002  mitmproxy's signature
-        """Chosen for the turns of Codex, else only when asked for."""
+        """Return the higher priority for its message of a turn, else the lower one."""
         flow, message = metadata.flow, metadata.http_message
         if not self._side or not isinstance(flow, http.HTTPFlow) or message is None:
-            return OFFERED
-        is_mine = message is getattr(flow, self._side)
-        return CHOSEN if is_mine and is_turn(flow) else OFFERED
+            return ON_REQUEST
+        is_its_message = message is getattr(flow, self._side)
+        return AUTOMATIC if is_its_message and is_shown(flow) else ON_REQUEST
 
 
 VIEWS = (
@@ -57,17 +57,17 @@ VIEWS = (
 
 
 def install() -> None:
-    """Offer our views beside mitmproxy's own. A second time replaces them."""
+    """Register the views with mitmproxy. Registering again replaces them."""
     for view in VIEWS:
         contentviews.add(view)
 
 
 def turn_of(data: bytes, metadata: contentviews.Metadata) -> Turn:
-    """All that is kept with a flow. `data` is the decoded body of the message that is looked at."""
+    """Return the turn of a flow. `data` is the decoded body of the message that is shown."""
     flow, message = metadata.flow, metadata.http_message
     if not isinstance(flow, http.HTTPFlow):
         return Turn(data)
-    turn = Kept.of(flow).turn()
+    turn = FinishedTurn.of(flow).turn()
     if message is flow.request:
         return replace(turn, request=data)
-    return replace(turn, told=data) if message is flow.response else turn
+    return replace(turn, answer=data) if message is flow.response else turn

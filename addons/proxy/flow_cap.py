@@ -1,7 +1,7 @@
-"""Bounds what mitmweb and the console keep of flows that have ended: the oldest make room for the newest.
+"""Bounds the finished flows that mitmweb and the console keep: the oldest are removed for the newest.
 
-Never does: touch a flow that runs or is held, or the newest one. Invariant: after each flow that ends, what is kept is
-within both caps, or is that flow and those that still run.
+Never does: remove a flow that runs or is intercepted, or the newest one. Invariant: after each flow that ends, the
+kept flows are within both caps, or are that flow and those that still run.
 """
 
 from __future__ import annotations
@@ -12,37 +12,37 @@ from typing import Protocol
 from mitmproxy import flow, http
 
 from addons.core.limits import MIB
-from addons.proxy.kept import Kept
+from addons.proxy.recent_turns import FinishedTurn
 
-MOST_FLOWS = 1000
-MOST_BYTES = 256 * MIB
+MAX_FLOWS = 1000
+MAX_BYTES = 256 * MIB
 OVERHEAD = 8 * 1024
-"""What a flow takes beside its bodies: heads, connections, the page's own copy."""
+"""Memory of a flow apart from its bodies: heads, connections, the copy of the web page."""
 
 
 class Store(Protocol):
-    """mitmproxy's `view`: every flow that is kept, oldest first."""
+    """mitmproxy's `view` addon: every kept flow, oldest first."""
 
     @property
     def resolve(self) -> Callable[[str], Sequence[flow.Flow]]:
-        """The flows that a specification names."""
+        """Return the flows that a flow specification selects."""
 
     @property
     def remove(self) -> Callable[[Sequence[flow.Flow]], None]:
-        """Forget these flows, and end those that run."""
+        """Remove these flows; kill those that run."""
 
 
 class FlowCap:
-    """Makes room in one store."""
+    """Removes old flows from one store."""
 
-    def __init__(self, flows: int = MOST_FLOWS, size: int = MOST_BYTES) -> None:
+    def __init__(self, flows: int = MAX_FLOWS, size: int = MAX_BYTES) -> None:
         self.flows = flows
         self.size = size
         self._sizes: dict[str, int] = {}
         """Flow id → size, of flows that have ended and are not held."""
 
     def make_room(self, store: Store, newest: flow.Flow) -> None:
-        """`newest` has ended: forget the oldest ended flows until both caps are kept."""
+        """Remove the oldest finished flows until both caps hold. `newest` has just ended."""
         kept = store.resolve("@all")
         known = self._sizes
         self._sizes = {
@@ -55,11 +55,11 @@ class FlowCap:
             if count <= self.flows and size <= self.size:
                 return
             if one is not newest and one.id in self._sizes:
-                # one by one: mitmproxy would tell of several in its log, each time
+                # One at a time: mitmproxy logs a line when several are removed together.
                 store.remove([one])
                 count, size = count - 1, size - self._sizes.pop(one.id)
 
 
 def size_of(one: flow.Flow) -> int:
-    """About how much memory a flow takes, in bytes."""
-    return OVERHEAD + (Kept.of(one).size if isinstance(one, http.HTTPFlow) else 0)
+    """Return about how much memory a flow takes, in bytes."""
+    return OVERHEAD + (FinishedTurn.of(one).size if isinstance(one, http.HTTPFlow) else 0)

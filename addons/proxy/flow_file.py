@@ -1,6 +1,6 @@
-"""Turns out of a file that mitmproxy wrote (`-w`, or *Save* in mitmweb).
+"""Reads turns from a file of flows that mitmproxy wrote (`-w`, or *Save* in mitmweb).
 
-Never does: start a proxy. Invariant: a file that is none is a `FlowFileError` in words for the user.
+Never does: start a proxy. Invariant: any other file raises a `FlowFileError` with a text for the user.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mitmproxy import exceptions, http, io
 
-from addons.proxy.kept import Kept, is_turn
+from addons.proxy.recent_turns import FinishedTurn, is_turn
 from addons.views.turn import Turn
 
 
@@ -19,9 +19,9 @@ class FlowFileError(Exception):
 
 
 def turn_in(path: Path, flow_id: str = "") -> tuple[str, Turn]:
-    """The last turn in the file, or the last whose id begins so: its id, and itself."""
+    """Return the id and the turn of the last turn in the file, or of the last whose id begins with `flow_id`."""
     try:
-        turns = [kept for kept in _turns(path) if kept.id.startswith(flow_id)]
+        turns = [turn for turn in _turns(path) if turn.id.startswith(flow_id)]
     except OSError as error:
         msg = f"{path}: {error.strerror or error}"
         raise FlowFileError(msg) from None
@@ -35,8 +35,8 @@ def turn_in(path: Path, flow_id: str = "") -> tuple[str, Turn]:
     return turns[-1].id, turns[-1].turn()
 
 
-def _turns(path: Path) -> Iterator[Kept]:
+def _turns(path: Path) -> Iterator[FinishedTurn]:
     with path.open("rb") as file:
         for flow in io.FlowReader(file).stream():
             if isinstance(flow, http.HTTPFlow) and is_turn(flow):
-                yield Kept.of(flow)
+                yield FinishedTurn.of(flow)

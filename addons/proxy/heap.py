@@ -1,8 +1,8 @@
-"""Lets turns of megabytes reuse their memory, and gives it back when they stop.
+"""Keeps freed memory while turns of megabytes come, and returns it to the system afterwards.
 
-A parsed body of 10 MB is thousands of blocks. glibc returns each to the system as soon as it is free, and the next turn
-pays for every page again: half of the time that parsing takes. So freed memory is kept while such turns come, and
-handed back once none has come for a moment. Does nothing where the C library is another one.
+A parsed body of 10 MB is thousands of blocks. glibc returns each block to the system as soon as it is free, and the
+next turn pays for every page again, which is half of the time that parsing takes. Does nothing where the C library is
+not glibc.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ import sys
 from collections.abc import Callable
 
 LARGE_BODY = 512 * 1024
+"""Bytes of a request body from which on a turn counts as large."""
 QUIET_SECONDS = 2.0
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 _KEPT_BYTES = 256 * 1024 * 1024
 _MAPPED_BYTES = 32 * 1024 * 1024
-"""The most that glibc takes. Larger blocks still go back at once."""
+"""The largest value that glibc takes. Larger blocks still go back at once."""
 
 
 def keep_freed_memory() -> None:
-    """Let freed memory stay with the process."""
+    """Make glibc keep freed memory in the process."""
     if libc := _glibc():
         libc.mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
         libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
-def give_back() -> None:
-    """Hand what is free to the system."""
+def trim_heap() -> None:
+    """Return all free memory to the system."""
     if libc := _glibc():
         libc.malloc_trim(0)
 
@@ -40,25 +41,21 @@ def _glibc() -> ctypes.CDLL | None:
     return libc if hasattr(libc, "malloc_trim") and hasattr(libc, "mallopt") else None
 
 
-class HeapKeeper:
-    """Watches turns end. `turn_ended` is for the event loop."""
+class HeapTrimmer:
+    """Returns freed memory some time after the last large turn. Lives on the event loop."""
 
-    def __init__(self, give_back: Callable[[], None] = give_back) -> None:
-        self._give_back = give_back
+    def __init__(self, trim: Callable[[], None] = trim_heap) -> None:
+        self._trim = trim
         self._due: asyncio.TimerHandle | None = None
 
-    def turn_ended(self, body_bytes: int) -> None:
-        """Put off giving back, once more if this turn was a large one."""
-        if body_bytes < LARGE_BODY:
-            return
+    def large_turn_ended(self) -> None:
+        """Start the wait anew. Called for each turn with a body of `LARGE_BODY` or more."""
         self.close()
         loop = asyncio.get_running_loop()
-        # beside the loop: it walks the whole heap
-        self._due = loop.call_later(
-            QUIET_SECONDS, lambda: loop.run_in_executor(None, self._give_back)
-        )
+        # On a thread: trimming walks the whole heap.
+        self._due = loop.call_later(QUIET_SECONDS, lambda: loop.run_in_executor(None, self._trim))
 
     def close(self) -> None:
-        """Give nothing back any more."""
+        """Cancel the wait."""
         if self._due:
             self._due.cancel()

@@ -1,12 +1,13 @@
-"""The small Master behind `codex-shim serve`: only the addons that carrying turns takes.
+"""The small Master behind `codex-shim serve`: it has only the addons that a turn needs.
 
-Stock mitmdump visits some thirty addons for each hook; they are more than a third of a small request's CPU time.
+Stock mitmdump calls about thirty addons for each hook, which is more than a third of a small request's CPU time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
@@ -16,31 +17,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from mitmproxy import exceptions, http, master
+from mitmproxy import exceptions, master
 from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver, tlsconfig
 from mitmproxy.options import Options
 
-from addons.origins.confdir import usable_confdir
+from addons.adapters.system.mitmproxy_confdir import usable_confdir
 from addons.proxy.addon import ALLOW_REMOTE, CAPTURE, SETTINGS, CodexShim
-from addons.proxy.engine.hooks import HooksAtOnce
+from addons.proxy.engine.mitmproxy_patches.hook_runner import SyncHookRunner
+from addons.proxy.engine.mitmproxy_patches.messages import shorten_headers, skip_type_checks
 from addons.proxy.heap import keep_freed_memory
 
 log = logging.getLogger(__name__)
 
 SINK = "http://127.0.0.1:9"
-"""The reverse target. Dead on purpose: what slips past the engine ends here."""
-TURN_OF_A_THREAD_SECONDS = 0.0005
+"""The reverse target. Nothing listens there, so a request that bypasses the engine is sent to no server."""
+SWITCH_INTERVAL_SECONDS = 0.0005
 LOCAL_NAMES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared, not bound
-"""A listener on every interface is reached by the loopback address, which the gate knows."""
+"""Listen address → the loopback address that reaches it. Admission accepts loopback names."""
 
 
 class StartError(Exception):
-    """The shim cannot start: an option, the environment or the port. The text is for the user."""
+    """The shim cannot start, because of an option, the environment or the port. The text is for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListenOptions:
-    """Where to listen and whom to serve. Port 0 takes a free one."""
+    """Where to listen and which clients to serve. Port 0 takes a free port."""
 
     host: str
     port: int
@@ -49,7 +51,7 @@ class ListenOptions:
 
 
 class ShimMaster(master.Master):
-    """mitmproxy with our addon and little else. Raises StartError when the environment is not usable."""
+    """mitmproxy with `CodexShim` and the addons that it needs. Raises StartError when the environment is not usable."""
 
     def __init__(
         self,
@@ -65,14 +67,14 @@ class ShimMaster(master.Master):
         self._proxyserver = proxyserver.Proxyserver()
         self.addons.add(
             core.Core(),
-            # before the one that listens: an option that the shim refuses must not take effect for a moment
+            # Before the listener: an option that the shim refuses must not take effect, not even for a moment.
             self.shim,
             disable_h2c.DisableH2C(),
             self._proxyserver,
             next_layer.NextLayer(),
             tlsconfig.TlsConfig(),
         )
-        # nobody looks at the flows of this master
+        # This master has no views, so bodies need not be kept.
         own = {
             SETTINGS: str(listen.settings or ""),
             ALLOW_REMOTE: listen.allow_remote,
@@ -85,24 +87,26 @@ class ShimMaster(master.Master):
 
     @property
     def address(self) -> str:
-        """Host and port under which a program of this machine reaches the listener."""
+        """Host and port at which a program of this machine reaches the listener."""
         host, port = self._proxyserver.listen_addrs()[0][:2]
         host = LOCAL_NAMES.get(host, host)
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     async def running(self) -> None:
-        """The listener is up, or could not be opened."""
+        """Report that the listener is open. Raise StartError when it could not be opened."""
         for server in self._proxyserver.servers:
             if server.last_exception:
-                raise StartError(_why_not(server.last_exception, self._listen))
-        self.shim.engine.run_hook = HooksAtOnce(self.addons).run
+                raise StartError(_listen_error(server.last_exception, self._listen))
+        # Before the hooks: mitmproxy only logs what a hook raises.
+        log.debug("listening at %s", self.address)
+        self.shim.engine.run_hook = SyncHookRunner(self.addons).run
         await super().running()
         self._on_ready(self)
 
     async def run_until_signal(self) -> None:
-        """Serve until SIGINT or SIGTERM, then drain. Raises StartError."""
+        """Serve until SIGINT or SIGTERM, then drain. Raise StartError."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            # not the loop's own handlers: Windows has none
+            # Not the handlers of the event loop: Windows has none.
             signal.signal(number, self._stop)
         await self.run()
 
@@ -116,57 +120,49 @@ def _options(listen: ListenOptions, env: Mapping[str, str]) -> Options:
     try:
         confdir = usable_confdir(usual, env)
     except OSError as error:
-        msg = f"{usual} cannot be written, nor any other folder: {error.strerror}. Make room, or set TMPDIR."
+        msg = f"cannot write to {usual} or to any other folder: {error.strerror}. Free some disk space, or set TMPDIR."
         raise StartError(msg) from None
     if confdir != usual:
-        log.warning("%s cannot be written: certificates are kept in %s", usual, confdir)
+        log.warning("cannot write to %s: certificates are kept in %s", usual, confdir)
         options.update(confdir=str(confdir))
     return options
 
 
-def _why_not(error: BaseException, listen: ListenOptions) -> str:
+def _listen_error(error: BaseException, listen: ListenOptions) -> str:
     where = f"{listen.host}:{listen.port}"
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return (
             f"cannot listen on {where}: the port is in use. "
-            f"See whether it is a codex-shim with `codex-shim status --port {listen.port}`, "
-            f"or take another port: `codex-shim serve --port {listen.port + 1}`."
+            f"Check for a running codex-shim with `codex-shim status --port {listen.port}`, "
+            f"or use another port: `codex-shim serve --port {listen.port + 1}`."
         )
     reason = error.__cause__ or error
     return f"cannot listen on {where}: {reason}. Choose another address with --host and --port."
 
 
 def run_master(listen: ListenOptions, on_ready: Callable[[ShimMaster], None]) -> None:
-    """Run the Master to its end. Raises StartError."""
+    """Run the Master to its end. Raise StartError."""
     skip_type_checks()
+    shorten_headers()
     keep_freed_memory()
-    # the books' thread must not hold up a delta for the 5 ms that Python lets a thread run
-    sys.setswitchinterval(TURN_OF_A_THREAD_SECONDS)
+    # By default a thread may run for 5 ms, and the turn log's thread would delay a delta for so long.
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+
+    def ready(master: ShimMaster) -> None:
+        # what the start made lives as long as the process: a collection need not visit it
+        gc.freeze()
+        on_ready(master)
 
     async def main() -> None:
-        await ShimMaster(listen, on_ready).run_until_signal()
+        await ShimMaster(listen, ready).run_until_signal()
 
-    asyncio.run(main(), loop_factory=_loop_factory())
-
-
-def skip_type_checks() -> None:
-    """Make messages without looking at the type of each of their fields: a tenth of a small turn's CPU time.
-
-    They also try and catch, and each exception keeps the frames that it passed, a turn's stream among them, until a
-    collection. `python -O` would leave these checks out as well, and with them every assertion.
-    """
-
-    def unchecked(_: http.MessageData) -> None:
-        """Take the fields as they are."""
-
-    if hasattr(http.MessageData, "__post_init__"):
-        setattr(http.MessageData, "__post_init__", unchecked)  # noqa: B010  mypy knows of no assignable method
+    asyncio.run(main(), loop_factory=loop_factory())
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop, where there is one: less CPU a delta and a shorter tail than asyncio's own loop."""
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's factory where uvloop exists: it takes less CPU for each delta and has a shorter latency tail."""
     try:
-        from addons.proxy.loop import EagerLoop  # noqa: PLC0415  there is no uvloop for Windows
+        from addons.proxy.engine.mitmproxy_patches.event_loop import EagerLoop  # noqa: PLC0415  there is no uvloop for Windows
     except ImportError:
         return None
     return EagerLoop

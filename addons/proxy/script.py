@@ -1,22 +1,40 @@
-"""The addon as a script of a mitmproxy that the user started: what cannot start ends the process in plain words.
+"""The addon as a script of mitmdump or mitmweb: if the shim cannot start, the process ends at once, with a sentence.
 
-mitmproxy would log a traceback and, with bad luck, go on without the shim. Invariant: once it serves, a refused option
-is an OptionsError and the process lives.
+mitmproxy alone would log a traceback and go on without the shim: its listener is open already, and a client's login
+would be in its flows. Invariant: no client is served after a refused start; once the shim serves, a refused option is an
+OptionsError and the process goes on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 
-from addons.origins.umask import write_for_owner_only
+from addons.adapters.system.umask import set_private_umask
 from addons.proxy import contentviews
-from addons.proxy.addon import CodexShim
-from addons.proxy.flow_cap import MOST_BYTES, MOST_FLOWS, FlowCap
-from addons.proxy.guard import fail_closed
+from addons.proxy.addon import CodexShim, fail_closed
+from addons.proxy.engine.compat import (
+    IncompatibleMitmproxyError,
+    end_process,
+    explain_start_failure,
+)
+from addons.proxy.flow_cap import MAX_BYTES, MAX_FLOWS, FlowCap
 
 KEEP_FLOWS = "codex_shim_keep_flows"
 KEEP_BYTES = "codex_shim_keep_bytes"
+
+
+@contextmanager
+def _ends_process() -> Iterator[None]:
+    """End the process with a sentence if the code inside raises. mitmproxy would log a traceback and go on."""
+    try:
+        with explain_start_failure():
+            yield
+    except (IncompatibleMitmproxyError, OSError) as error:
+        end_process(str(error))
 
 
 class ScriptedShim(CodexShim):
@@ -26,44 +44,58 @@ class ScriptedShim(CodexShim):
     _cap = FlowCap()
 
     def load(self, loader: Loader) -> None:
-        """Offer our views; keep what mitmproxy writes, such as -w files, to this user: it holds whole conversations."""
-        write_for_owner_only()
-        contentviews.install()
-        loader.add_option(KEEP_FLOWS, int, MOST_FLOWS, "Most flows that are kept to be looked at.")
-        loader.add_option(
-            KEEP_BYTES, int, MOST_BYTES, "Most bytes of flows that are kept to be looked at."
-        )
-        super().load(loader)
+        """Register the views and the caps. Files of mitmproxy, such as -w files, become private: they hold conversations."""
+        set_private_umask()
+        with _ends_process():
+            contentviews.install()
+            loader.add_option(
+                KEEP_FLOWS, int, MAX_FLOWS, "How many finished flows are kept for the views."
+            )
+            loader.add_option(
+                KEEP_BYTES,
+                int,
+                MAX_BYTES,
+                "How many bytes of finished flows are kept for the views.",
+            )
+            super().load(loader)
 
     def configure(self, updated: set[str]) -> None:
-        """Refuse what CodexShim refuses; during start-up by ending the process with exit code 1."""
+        """Apply changed options. During start-up a refused option ends the process with exit code 1."""
         if updated & {KEEP_FLOWS, KEEP_BYTES}:
             self._cap = FlowCap(getattr(ctx.options, KEEP_FLOWS), getattr(ctx.options, KEEP_BYTES))
-        try:
+        if self._serves:
             super().configure(updated)
-        except exceptions.OptionsError as error:
-            if self._serves:
-                raise
-            raise SystemExit(str(error)) from None
+        elif refusal := self._refusal_at_start(updated):
+            end_process(refusal)
+
+    def _refusal_at_start(self, updated: set[str]) -> str:
+        """Apply the options. Return why the shim cannot start with them, or nothing."""
+        with _ends_process():
+            try:
+                super().configure(updated)
+            except exceptions.OptionsError as error:
+                return str(error)
+        return ""
 
     def running(self) -> None:
-        """The start is over."""
+        """Note the end of the start-up, and start the background tasks."""
         self._serves = True
-        super().running()
+        with _ends_process():
+            super().running()
 
     @fail_closed
     def response(self, flow: http.HTTPFlow) -> None:
-        """The turn has ended, and takes its place among those that are kept."""
+        """Remember the turn that has ended, and remove old flows from the view."""
         super().response(flow)
         self._make_room(flow)
 
     @fail_closed
     def error(self, flow: http.HTTPFlow) -> None:
-        """The same, without a whole answer."""
+        """Remember the turn that has ended without a complete answer, and remove old flows from the view."""
         super().error(flow)
         self._make_room(flow)
 
     def _make_room(self, flow: http.HTTPFlow) -> None:
-        # mitmdump keeps no flow
+        # mitmdump has no view.
         if view := ctx.master.addons.get("view"):
             self._cap.make_room(view, flow)

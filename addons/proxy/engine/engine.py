@@ -1,7 +1,9 @@
-"""The engine of one mitmproxy process: what the addon talks to, and what every stream shares.
+"""The engine of one mitmproxy process: the interface of the addon, and what every stream shares.
 
-It knows no provider by name: a `Front` makes the plans. It holds the live turns by flow id, beside the flows, because
-a flow is copied, saved and replayed, and must carry nothing but plain data.
+It knows no provider by name: a `TurnRouter` makes the plans. It holds the live turns by flow id and not in the flows,
+because a flow is copied, saved and replayed, and must carry nothing but plain data.
+
+Never does: parse HTTP. Invariant: a turn is in the list of live turns from its first hook until its end.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import logging
 import secrets
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from mitmproxy import ctx, http
 from mitmproxy.connection import Client, Connection
@@ -19,89 +21,92 @@ from mitmproxy.net.server_spec import ServerSpec
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import commands, layer
 from mitmproxy.proxy.layers import modes, tls
-from mitmproxy.proxy.layers.http import GetHttpConnection
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
-from addons.core.credential import Origin
 from addons.core.errors import Problem, problem_of
 from addons.core.limits import Limits
-from addons.core.record import TurnRecord
-from addons.core.turn import Fault, FaultKind, Front
-from addons.proxy.engine import closing, listening, reads, replay
-from addons.proxy.engine.alarms import Alarms
-from addons.proxy.engine.downstream import http_response
-from addons.proxy.engine.intake import NOT_ADMITTED, Admission
-from addons.proxy.engine.layer import ShimHttpLayer, take_credentials
-from addons.proxy.engine.messages import Injected, InjectedEvent
+from addons.core.masking.mask import no_secrets
+from addons.core.secrets import Origin, Secret
+from addons.core.telemetry.record import TurnRecord
+from addons.core.turn import Fault, FaultKind, TurnRouter
+from addons.proxy.engine.client_framing import http_response
+from addons.proxy.engine.injected import Injected, InjectedEvent
+from addons.proxy.engine.interfaces import LiveTurn, RunHook
+from addons.proxy.engine.layer import ShimHttpLayer
+from addons.proxy.engine.local_source import SourcePump
+from addons.proxy.engine.mitmproxy_patches import connections, replay
+from addons.proxy.engine.pool import ConnectionKey, IdleConnection, UpstreamPool, attach
 from addons.proxy.engine.refusal import RefusingLayer
-from addons.proxy.engine.seams import LiveTurn, RunHook
-from addons.proxy.engine.spares import Spare, Spares, adopt
-from addons.proxy.engine.synthetic import SyntheticSource
+from addons.proxy.engine.request_side import NOT_ADMITTED, Admission, take_credentials
+from addons.proxy.engine.timers import WakeupTimers
+from addons.proxy.engine.upstream import sockets
+from addons.proxy.engine.upstream.trust import TrustOptions
 
 log = logging.getLogger(__name__)
 
-LAST_WORDS_SECONDS = 1.0
-"""What clients are given at shutdown to take their closing events."""
-_LOOK_SECONDS = 0.02
+FLUSH_SECONDS = 1.0
+"""Time that clients have at shutdown to read their closing events."""
+_POLL_SECONDS = 0.02
 
 ProxyFor = Callable[[Origin], Origin | None]
 
 OnTurn = Callable[[TurnRecord], None]
-"""Told of each turn that has ended, on the event loop: it must not wait and not raise."""
+"""Called for each turn that has ended, on the event loop. It must not wait and should not raise."""
 
 
-def nobody_listens(_: TurnRecord) -> None:
-    """What ended turns came to is kept nowhere."""
+def discard_record(_: TurnRecord) -> None:
+    """Keep nothing of an ended turn."""
 
 
 def run_none(_: commands.StartHook) -> bool:
-    """Every hook is left to mitmproxy, which gives it a task of its own."""
+    """Leave every hook to mitmproxy, which gives it a task."""
     return False
 
 
 def no_proxy(_: Origin) -> None:
-    """Every upstream is reached directly."""
+    """Reach every upstream directly."""
 
 
 class Engine:
     """One per process. The addon forwards its hooks here.
 
-    `front` and `limits` may be replaced at any time: a turn keeps the plan and the limits that it began with.
+    `router` and `limits` may be replaced at any time: a turn keeps the plan and the limits that it began with.
     """
 
     def __init__(
         self,
-        front: Front,
+        router: TurnRouter,
         limits: Limits,
         *,
         proxy_for: ProxyFor = no_proxy,
         now: Callable[[], float] = time.monotonic,
-        on_turn: OnTurn = nobody_listens,
+        on_turn: OnTurn = discard_record,
     ) -> None:
-        self.front = front
+        self.router = router
         self.limits = limits
         self.now = now
         self.capture_bytes = 0
-        """How much of each body on the wire is kept beside its flow. 0 keeps none."""
+        """How many bytes of each upstream request and response are kept with the flow. 0 keeps none."""
+        self.process_secrets: Callable[[], Iterable[Secret]] = no_secrets
         self.run_hook: RunHook = run_none
         self._proxy_for = proxy_for
         self._on_turn = on_turn
         self._turns: dict[str, LiveTurn] = {}
         self._accepted: set[str] = set()
         self._replays: dict[str, ConnectionHandler] = {}
-        self.spares = Spares(lambda: self.limits)
+        self.pool = UpstreamPool(lambda: self.limits, TrustOptions())
         self._idle = asyncio.Event()
         self._idle.set()
 
     # Hooks ------------------------------------------------------------------------------------------------
 
     def accept(self, client: Client) -> None:
-        """Let a client connection speak. Without this it gets no layer."""
+        """Accept a client connection. Without this it gets no layer but `RefusingLayer`."""
         self._accepted.add(client.id)
 
     def make_room(self, most: int) -> None:
-        """When more clients than this are connected, hang up on the one that has been idle longest."""
+        """Close the connection that has been idle longest if more clients than this are connected."""
         handlers = ctx.master.addons.get("proxyserver").connections.values()
         if len(handlers) <= most:
             return
@@ -115,23 +120,22 @@ class Engine:
         """Forget a client connection."""
         self._accepted.discard(client.id)
         if handler := self._handler_of(client):
-            closing.hang_up(handler)
+            connections.hang_up(handler)
             self._keep_idle(handler)
 
     def _keep_idle(self, handler: ConnectionHandler) -> None:
         for each in handler.layer.context.layers:
             if isinstance(each, ShimHttpLayer):
-                for server, layers in each.part_with_idle():
-                    self.spares.keep(handler, server, layers)
+                for server, layers, key in each.release_idle():
+                    self.pool.keep(handler, server, layers, key)
 
     def choose_layer(self, nextlayer: layer.NextLayer) -> None:
-        """Answer the next_layer hook for reverse mode; any failure in here refuses the connection."""
-        if nextlayer.layer is not None or not isinstance(
-            nextlayer.context.layers[0], modes.ReverseProxy
-        ):
+        """Answer the next_layer hook. A failure in here and any mode but reverse mode refuse the connection."""
+        if nextlayer.layer is not None:
             return
+        is_reverse = isinstance(nextlayer.context.layers[0], modes.ReverseProxy)
         nextlayer.layer = refusing = RefusingLayer(nextlayer.context)
-        if nextlayer.context.client.id in self._accepted:
+        if is_reverse and nextlayer.context.client.id in self._accepted:
             nextlayer.context.layers.remove(refusing)
             nextlayer.layer = self._stack(nextlayer)
 
@@ -144,23 +148,23 @@ class Engine:
         return client_tls
 
     def authority_of(self, flow: http.HTTPFlow) -> str:
-        """The Host or :authority that the client itself sent, which mitmproxy may have rewritten in the flow."""
+        """Return the Host or :authority that the client sent. mitmproxy may have rewritten it in the flow."""
         turn = self._turns.get(flow.id)
-        return turn.client_authority if turn else ""
+        return turn.request_side.client_authority if turn else ""
 
     def admit_head(self, flow: http.HTTPFlow, refusal: Problem | None) -> None:
         """The requestheaders hook came to its end: the request may go on, or is refused."""
         if turn := self._turns.get(flow.id):
-            turn.refusal = refusal
-            turn.admission = Admission.HEAD
-        else:
+            turn.request_side.refusal = refusal
+            turn.request_side.admission = Admission.HEAD
+        elif flow.live:
             _stop_foreign(flow)
 
     def admit_whole(self, flow: http.HTTPFlow) -> None:
         """The request hook came to its end."""
         turn = self._turns.get(flow.id)
-        if turn and turn.admission is Admission.HEAD:
-            turn.admission = Admission.WHOLE
+        if turn and turn.request_side.admission is Admission.HEAD:
+            turn.request_side.admission = Admission.WHOLE
 
     # Streams ----------------------------------------------------------------------------------------------
 
@@ -171,31 +175,32 @@ class Engine:
 
     @property
     def running(self) -> list[TurnRecord]:
-        """What is noted so far of the turns that run now. A page or a health check is none."""
+        """The records so far of the turns that run now. A page or a health check has none."""
         return [turn.record for turn in self._turns.values() if turn.record.slug]
 
     def register(self, turn: LiveTurn) -> None:
-        """A turn begins."""
+        """Add a turn to the live ones."""
         self._turns[turn.flow.id] = turn
         self._idle.clear()
 
     def forget(self, turn: LiveTurn) -> None:
-        """A turn has ended."""
-        if self._turns.pop(turn.flow.id, None) and turn.record.slug:
-            self._on_turn(turn.record)
+        """Remove a turn from the live ones and report its record, once."""
+        was_live = self._turns.pop(turn.flow.id, None)
         if not self._turns:
             self._idle.set()
+        if was_live and turn.record.slug:
+            self._on_turn(turn.record)
 
     def upstream_proxy(self, origin: Origin) -> ServerSpec | None:
-        """The outbound proxy of an attempt, in mitmproxy's form."""
+        """Return the outbound proxy of an attempt, in mitmproxy's form."""
         if (proxy := self._proxy_for(origin)) is None:
             return None
         return (proxy.scheme, (proxy.host, proxy.port))
 
     def internal_fault(self, error: BaseException) -> Fault:
-        """Log a failure of ours under an id, and make the fault that names it.
+        """Log an internal error under an id, and return the fault that names the id.
 
-        The exception's own text is left out of both: it may quote what must not be shown.
+        The exception's text is left out of both: it may quote what must not be shown.
         """
         error_id = secrets.token_hex(4)
         where = [
@@ -212,12 +217,12 @@ class Engine:
 
     # Injection --------------------------------------------------------------------------------------------
 
-    def add_replay(self, handler: ConnectionHandler) -> None:
-        """A replayed flow is in no listener's books: remember who carries it."""
+    def _add_replay(self, handler: ConnectionHandler) -> None:
+        """Register the handler of a replayed flow. No listener knows it."""
         self._replays[handler.client.id] = handler
 
-    def remove_replay(self, handler: ConnectionHandler) -> None:
-        """The replay is over."""
+    def _remove_replay(self, handler: ConnectionHandler) -> None:
+        """Unregister it: the replay is over."""
         self._replays.pop(handler.client.id, None)
 
     def _handler_of(self, client: Client) -> ConnectionHandler | None:
@@ -227,32 +232,68 @@ class Engine:
         found: ConnectionHandler | None = proxyserver.connections.get(client.id)
         return found
 
-    def alarms_of(self, client: Client) -> Alarms | None:
-        """What wakes the layer of this client; None where it has no connection of ours."""
+    def wakeup_timers_for(self, client: Client) -> WakeupTimers | None:
+        """Return the timers for the layer of this client, or None if no handler is known."""
         handler = self._handler_of(client)
-        return Alarms(handler) if handler else None
+        return WakeupTimers(handler) if handler else None
 
-    def read_widely(self, client: Client) -> None:
-        """Take what a client sends in large pieces."""
+    def prepare_client(self, top: connections.RelayingLayer) -> None:
+        """Prepare the connection of a layer's client: large reads, short ways, as many connections as it has turns."""
+        client = top.context.client
         if handler := self._handler_of(client):
-            reads.read_widely(handler, client)
+            connections.handle_directly(handler, top)
+            connections.enlarge_read_buffer(handler, client)
+            connections.lift_connection_limit(handler)
+            if client.alpn == b"h2" and isinstance(top, ShimHttpLayer):
+                connections.add_backpressure(handler, top.upstream_drained)
 
-    def see_closed(self, client: Client, connection: Connection) -> None:
-        """Make sure that a connection, once its task has ended, is closed and reported."""
+    def ensure_closed(self, client: Client, connection: Connection) -> None:
+        """Make sure that a connection whose task has ended is closed and reported."""
         if handler := self._handler_of(client):
-            closing.see_closed(handler, connection)
+            connections.ensure_closed(handler, connection)
 
-    def take_spare(self, client: Client, wanted: GetHttpConnection) -> Spare | None:
-        """Give a client an idle connection that an earlier one has left."""
+    def watch_half_closed(self, client: Client) -> None:
+        """Report the loss of a connection that its client has half-closed."""
+        if handler := self._handler_of(client):
+            connections.watch_half_closed(handler, client)
+
+    def watch_idle(self, client: Client, connection: Connection) -> None:
+        """Let the system notice the loss of a connection that is idle."""
+        if writer := self._writer_of(client, connection):
+            sockets.watch_idle(writer)
+
+    def has_input(self, client: Client, connection: Connection) -> bool:
+        """Return whether bytes or the end of an upstream connection wait to be read."""
+        writer = self._writer_of(client, connection)
+        return writer is not None and (writer.is_closing() or sockets.has_input(writer))
+
+    def reuse(self, client: Client, connection: Connection) -> bool:
+        """Let an idle connection of a client serve again. Return False if bytes or its end have come meanwhile.
+
+        A connection through a proxy has no socket of its own: it is used as it is.
+        """
+        if self.has_input(client, connection):
+            return False
+        if writer := self._writer_of(client, connection):
+            sockets.watch_reused(writer)
+        return True
+
+    def _writer_of(self, client: Client, connection: Connection) -> asyncio.StreamWriter | None:
         handler = self._handler_of(client)
-        if handler is None or (spare := self.spares.take(wanted)) is None:
+        io = handler.transports.get(connection) if handler else None
+        return io.writer if io and isinstance(io.writer, asyncio.StreamWriter) else None
+
+    def checkout(self, client: Client, key: ConnectionKey) -> IdleConnection | None:
+        """Give a client an idle connection of the pool, if one matches."""
+        handler = self._handler_of(client)
+        if handler is None or (idle := self.pool.checkout(key)) is None:
             return None
-        adopt(handler, spare)
-        closing.see_closed(handler, spare.server)
-        return spare
+        attach(handler, idle)
+        connections.ensure_closed(handler, idle.server)
+        return idle
 
     def inject(self, turn: LiveTurn, message: Injected) -> None:
-        """Give a turn a message, soon. Nothing happens when its client is gone."""
+        """Deliver a message to a turn, soon. Nothing happens if its client is gone."""
         if handler := self._handler_of(turn.context.client):
             asyncio_utils.create_task(
                 handler.server_event(InjectedEvent(turn.flow, message)),
@@ -260,32 +301,39 @@ class Engine:
                 keep_ref=True,
             )
 
-    def synthetic_source(self, turn: LiveTurn) -> SyntheticSource:
-        """Make the source that feeds a turn from a coroutine."""
+    def local_source(self, turn: LiveTurn) -> SourcePump:
+        """Return a pump that feeds a turn from a local source."""
 
         async def deliver(message: Injected) -> None:
             if handler := self._handler_of(turn.context.client):
                 await handler.server_event(InjectedEvent(turn.flow, message))
                 await _drained(handler)
+                await turn.drained()
 
-        return SyntheticSource(
-            turn.stream_id, deliver, self.limits.queue_bytes, self.internal_fault
-        )
+        return SourcePump(turn.stream_id, deliver, self.limits.queue_bytes, self.internal_fault)
 
     def unsent_bytes(self, turn: LiveTurn) -> int:
-        """How much the client has still to read."""
+        """Return how much waits for the connection of the client."""
         handler = self._handler_of(turn.context.client)
         return _unsent(handler) if handler else 0
+
+    def accepted_bytes(self, turn: LiveTurn) -> int | None:
+        """Return how many bytes the client has read in all, or None if the system does not tell."""
+        client = turn.context.client
+        writer = self._writer_of(client, client)
+        return sockets.accepted_bytes(writer) if writer else None
 
     # Life -------------------------------------------------------------------------------------------------
 
     def install(self) -> None:
         """Let replays pass through the engine as well."""
-        replay.install(self)
+        replay.install(
+            lambda context: ShimHttpLayer(context, self), self._add_replay, self._remove_replay
+        )
 
-    def listen_to_many(self) -> None:
-        """Once it listens: let clients wait that come all at once."""
-        listening.widen(ctx.master.addons.get("proxyserver").servers)
+    def raise_listen_backlog(self) -> None:
+        """Let clients wait that come all at once. Call it once the listener is up."""
+        connections.raise_listen_backlog(ctx.master.addons.get("proxyserver").servers)
 
     async def shutdown(self) -> None:
         """Stop listening, let turns finish up to the limit, then end each with a typed failure."""
@@ -295,8 +343,8 @@ class Engine:
             fault = Fault(FaultKind.SHUTDOWN, "the shim is shutting down")
             for turn in list(self._turns.values()):
                 turn.end_soon(fault)
-            await self._became_idle(LAST_WORDS_SECONDS)
-        self.spares.close()
+            await self._became_idle(FLUSH_SECONDS)
+        self.pool.close()
         await _all_sent(list(proxyserver.connections.values()))
 
     async def _became_idle(self, seconds: float) -> bool:
@@ -308,7 +356,7 @@ class Engine:
 
 
 def _stop_foreign(flow: http.HTTPFlow) -> None:
-    """Answer a flow that mitmproxy's own layer made, after a next_layer hook that failed, before it goes anywhere."""
+    """Answer a flow of mitmproxy's own layer, which a failed next_layer hook lets in, before it is sent anywhere."""
     take_credentials(flow.request)
     flow.response = http_response(problem_of(NOT_ADMITTED).reply())
 
@@ -328,13 +376,13 @@ async def _drained(handler: ConnectionHandler) -> None:
         try:
             await writer.drain()
         except OSError:
-            # the client is gone; its own event ends the turn
+            # the client is gone; its event ends the turn
             return
 
 
 async def _all_sent(handlers: list[ConnectionHandler]) -> None:
-    """Wait until the sockets have taken what was written: the loop ends after us, its buffers with it."""
-    for _ in range(round(LAST_WORDS_SECONDS / _LOOK_SECONDS)):
+    """Wait until the sockets have taken what was written. The loop ends next, and its buffers with it."""
+    for _ in range(round(FLUSH_SECONDS / _POLL_SECONDS)):
         if not any(_unsent(handler) for handler in handlers):
             return
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)

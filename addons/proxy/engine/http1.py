@@ -1,22 +1,27 @@
-"""Both HTTP/1 sides: mitmproxy's own, with joined body reads and our own words for what is malformed.
+"""Both HTTP/1 connections: mitmproxy's own, with joined body reads and JSON answers to malformed requests.
 
 mitmproxy turns each HTTP/1 chunk into an event of its own, answers a bad head with an HTML page that echoes it, and
 buffers an endless head. Here one network read gives one body event, the answer is JSON without any byte of the head,
-and a head has limits of size and time. Validation stays with h11 and mitmproxy.
+and a head has limits of size and time.
+
+Never does: accept framing that h11 or mitmproxy refuses. Invariant: a request has exactly one meaning under RFC 9112,
+which is checked before mitmproxy and h11, who are lenient, read it; only plain chunks that are complete in one read are
+cut here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
-import h11
 from h11._readers import ChunkedReader, ContentLengthReader
 from h11._receivebuffer import ReceiveBuffer
+from mitmproxy import http
 from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.net.http import http1
-from mitmproxy.proxy import commands, events
+from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
@@ -27,12 +32,16 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseHeaders,
     ResponseProtocolError,
 )
-from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
+from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
 
 from addons.core.errors import Problem
 from addons.core.limits import Limits
-from addons.proxy.engine.downstream import http_response
-from addons.proxy.engine.faults import BROKEN_BODY, HEAD_WITHOUT_END
+from addons.core.server.request_framing import is_valid_head
+from addons.proxy.engine.client_framing import http_response
+from addons.proxy.engine.faults import HEAD_CUT, HEAD_WITHOUT_END, NOTHING_RECEIVED
+from addons.proxy.engine.injected import ConnectionIdle, SpokeUnasked
+from addons.proxy.engine.mitmproxy_patches.coalesced_reads import CoalescedReads, plain_chunks
+from addons.proxy.engine.mitmproxy_patches.strict_chunks import StrictChunkedReader
 
 BAD_HEAD = Problem(
     400,
@@ -47,148 +56,110 @@ LARGE_HEAD = Problem(
     "Nothing was sent on.",
 )
 
+MAX_AHEAD = 128
+"""Requests that a client may send ahead. They are answered without a pause in which other clients could be."""
 SLOW_HEAD = Problem(
     408,
     "request_timeout",
     "codex-shim refuses this request: its head was begun and not finished within `head_seconds`. "
     "Check the program that sent it; nothing was sent on.",
 )
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,7})\r\n")
-"""The head of a chunk without extensions."""
-_CRLF = b"\r\n"
 _HEAD_END = re.compile(rb"\n\r?\n")
+_STRICT_END = b"\n\r\n"
+_BLANK_LINE = b"\r\n\r\n"
+_LAST_CHUNK = b"0\r\n\r\n"
+_BLANK_LINES = re.compile(rb"(?:\r\n)+")
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9]\b")
 """The start of a head that another one follows (RFC 9110, 15.2). After a 101 no HTTP would follow."""
+_IDLE_TIMEOUT = re.compile(rb"HTTP/1\.[01] 408\b")
+"""What a server may send on an idle connection before it closes it (RFC 9110, 15.5.9)."""
 
 
-def joined_events(connection: Http1Connection, *, at_eof: bool) -> Iterator[h11.Event]:
-    """Give what one read brought: at most one Data, then the end of the message if it came.
+def is_last_request(request: http.Request) -> bool:
+    """Return whether a client has announced that it sends no other request over its connection."""
+    options = request.headers.get("connection", "").lower()
+    return says_close(request) or (request.is_http10 and "keep-alive" not in options)
 
-    Raises h11.ProtocolError for broken framing, after the whole part was given.
+
+def ends_with_last_request(data: bytes) -> bool:
+    """Return whether these bytes are whole requests, of which the last announces that no other follows.
+
+    Of more than `MAX_AHEAD` requests only the first ones are looked at.
     """
-    reader = connection.body_reader
-    parts = _plain_chunks(connection)
-    end: h11.EndOfMessage | None = None
-    fault: h11.ProtocolError | None = None
-    try:
-        while event := reader.read_eof() if at_eof else reader(connection.buf):
-            if isinstance(event, h11.EndOfMessage):
-                end = event
-                break
-            parts.append(bytes(event.data))
-            parts += _plain_chunks(connection)
-    except h11.ProtocolError as error:
-        fault = error
-    if body := parts[0] if len(parts) == 1 else b"".join(parts):
-        yield h11.Data(data=body)
-    if end:
-        yield end
-    if fault:
-        raise fault
+    at = 0
+    for _ in range(MAX_AHEAD):
+        if blank := _BLANK_LINES.match(data, at):
+            at = blank.end()
+        end = _HEAD_END.search(data, at)
+        if not end or end[0] != _STRICT_END or not is_valid_head(data[at : end.start() + 1]):
+            return False
+        try:
+            request = http1.read_request_head(data[at : end.start()].split(b"\r\n"))
+            size = http1.expected_http_body_size(request)
+        except ValueError:
+            return False
+        at = end.end()
+        if size is None:
+            # its chunks are not read before its turn
+            return is_last_request(request) and data.endswith(_LAST_CHUNK, at)
+        if is_last_request(request):
+            return len(data) - at >= size
+        at += size
+    return False
 
 
-def _plain_chunks(connection: Http1Connection) -> list[bytes]:
-    """Cut the plain chunks that are whole in one pass. All else is left to h11, which validates it.
-
-    Begins and ends where h11's reader stands: before a chunk, or before the line end that it has still to discard. So
-    the reader need not know that more passed between.
-    """
-    reader = connection.body_reader
-    if not isinstance(reader, ChunkedReader) or reader._bytes_in_chunk or reader._reading_trailer:  # noqa: SLF001
-        return []
-    owed = reader._bytes_to_discard  # noqa: SLF001
-    if owed not in (b"", _CRLF):
-        return []
-    parts: list[bytes] = []
-    data, at = bytes(connection.buf), 0
-    while data.startswith(owed, at) and (head := _SIZE_LINE.match(data, at + len(owed))):
-        start = head.end()
-        end = start + int(head[1], 16)
-        # Without a line end owed, the chunk's own has to be here too
-        after = end if owed else end + len(_CRLF)
-        if end == start or after > len(data) or not data.startswith(_CRLF[: after - end], end):
-            break
-        parts.append(data[start:end])
-        at = after
-    connection.buf.maybe_extract_at_most(at)
-    return parts
+Relay = Callable[[int, bytes], Sequence[commands.Command]]
+"""Attempt id and a part of the body → the commands that it leads to."""
 
 
-Relay = Callable[[int, bytes], Iterable[commands.Command]]
-"""Stream id and a part of its body → what to do about it."""
-
-
-def _one_after_the_other(
+def _in_turn(
     first: Iterable[commands.Command], then: CommandGenerator[None]
 ) -> CommandGenerator[None]:
     yield from first
     yield from then
 
 
-def _unheard(_stream_id: int, _data: bytes) -> Iterable[commands.Command]:
+def _raising(error: Exception) -> CommandGenerator[None]:
+    yield from ()
+    raise error
+
+
+def _discard(_stream_id: int, _data: bytes) -> Sequence[commands.Command]:
     return ()
 
 
+def says_close(message: http.Message) -> bool:
+    """Return whether a message ends its connection. mitmproxy compares the option `close` in lower case only."""
+    options = message.headers.get("connection", "").lower().split(",")
+    return "close" in [option.strip() for option in options]
+
+
 def receive(stream_id: int, data: bytes) -> ReceiveHttp:
-    """Hand a part of an answer to its stream."""
+    """Return the command that hands a part of a response to its stream."""
     return ReceiveHttp(ResponseData(stream_id, data))
 
 
-class JoinedReads(Http1Connection):
-    """The body half of both sides."""
-
-    def read_body(self, event: events.Event) -> CommandGenerator[None]:
-        """Pass on what one read brought. Trailers are dropped: no client or upstream of ours uses them."""
-        assert self.stream_id is not None  # noqa: S101  what mitmproxy itself assumes here
-        try:
-            for part in joined_events(self, at_eof=isinstance(event, events.ConnectionClosed)):
-                if isinstance(part, h11.Data):
-                    yield from self._part(bytes(part.data))
-                else:
-                    yield ReceiveHttp(self.ReceiveEndOfMessage(self.stream_id))
-                    yield from self._body_done()
-        except h11.ProtocolError:
-            yield from self._before_broken_end()
-            yield commands.CloseConnection(self.conn)
-            yield ReceiveHttp(
-                self.ReceiveProtocolError(
-                    self.stream_id, BROKEN_BODY, code=self.ReceiveProtocolError.code
-                )
-            )
-
-    def _part(self, data: bytes) -> Iterable[commands.Command]:
-        """What becomes of a part of the body."""
-        assert self.stream_id is not None  # noqa: S101  a body has a stream
-        return (ReceiveHttp(self.ReceiveData(self.stream_id, data)),)
-
-    def _before_broken_end(self) -> CommandGenerator[None]:
-        """What the other side is told of its broken framing."""
-        yield from ()
-
-    def _body_done(self) -> CommandGenerator[None]:
-        is_request = isinstance(self, Http1Server)
-        yield from self.mark_done(request=is_request, response=not is_request)
-
-
-class ListenerHttp1(JoinedReads, Http1Server):
-    """What Codex talks to."""
+class ListenerHttp1(CoalescedReads, Http1Server):
+    """The HTTP/1 side that clients connect to."""
 
     def __init__(self, context: Context, limits: Limits) -> None:
         super().__init__(context)
         self._limits = limits
         self._deadline: commands.RequestWakeup | None = None
         """Set while a head is under way: idle connections may stay."""
+        self._ahead = 0
+        """Blank lines that came while a turn was under way: the ends of heads, and seldom parts of bodies."""
         self.chunks = False
         """Whether the answer under way is chunked."""
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        """Pass a part of a long body on as it came: h11 would copy it three times."""
+        """Pass a part of a long body on as it came. h11 would copy it three times."""
         if type(event) is events.DataReceived and not self.buf and self.state == self.read_body:
             reader = self.body_reader
-            # the last part, and what may follow it, is h11's to see
+            # the last part, and what may follow it, is left to h11
             if isinstance(reader, ContentLengthReader) and len(event.data) < reader._remaining:  # noqa: SLF001
                 reader._remaining -= len(event.data)  # noqa: SLF001
-                return cast("CommandGenerator[None]", iter(self._part(event.data)))
+                return cast("CommandGenerator[None]", iter(self.part(event.data)))
         return super().handle_event(event)
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
@@ -198,7 +169,7 @@ class ListenerHttp1(JoinedReads, Http1Server):
             yield from self._refuse(SLOW_HEAD)
 
     def send(self, event: HttpEvent) -> CommandGenerator[None]:
-        """Frame an answer's data without looking its head up again for each part of it."""
+        """Frame the data of an answer without reading its head again for each part."""
         if isinstance(event, ResponseData) and event.data and self.chunks:
             yield self.chunk(event.data)
             return
@@ -212,12 +183,20 @@ class ListenerHttp1(JoinedReads, Http1Server):
         return commands.SendData(self.conn, b"%x\r\n%b\r\n" % (len(data), data))
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
-        """Refuse a bad, endless or slow head in JSON, without a flow and without an echo of it."""
-        if _head_is_over(bytes(self.buf), self._limits.head_bytes):
+        """Refuse a bad, endless or slow head in JSON, without a flow and without an echo."""
+        self._skip_blank_lines()
+        # not all of it: of many requests that were sent ahead each would be copied as often
+        data = bytes(self.buf._data[: self._limits.head_bytes + 1])  # noqa: SLF001
+        end = _HEAD_END.search(data, 0, self._limits.head_bytes)
+        if end is None and len(data) > self._limits.head_bytes:
             yield from self._refuse(LARGE_HEAD)
             return
+        is_valid = end is None or (end[0] == _STRICT_END and is_valid_head(data[: end.start() + 1]))
+        if not is_valid or data.startswith(b"\n"):
+            yield from self._refuse(BAD_HEAD)
+            return
         for command in super().read_headers(event):
-            if isinstance(command, commands.SendData):
+            if isinstance(command, commands.SendData) and self.state == self.read_headers:
                 # mitmproxy only writes here to refuse; a flow that it would still make is not wanted
                 yield from self._refuse(BAD_HEAD)
                 return
@@ -228,10 +207,38 @@ class ListenerHttp1(JoinedReads, Http1Server):
             self._deadline = commands.RequestWakeup(self._limits.head_seconds)
             yield self._deadline
 
+    def _skip_blank_lines(self) -> None:
+        """Drop blank lines before a request (RFC 9112, 2.2). mitmproxy would wait for more after each."""
+        if blank := _BLANK_LINES.match(self.buf._data):  # noqa: SLF001
+            self.buf.maybe_extract_at_most(blank.end())
+
+    def read_body(self, event: events.Event) -> CommandGenerator[None]:
+        """Read the body of a request, chunks by the strict grammar."""
+        if type(self.body_reader) is ChunkedReader:
+            self.body_reader = StrictChunkedReader(self._limits.head_bytes)
+        return super().read_body(event)
+
+    def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
+        """Close the connection if the request says so in any case."""
+        is_done = (request or self.request_done) and (response or self.response_done)
+        if is_done and self.request and says_close(self.request):
+            self.state = self.done
+            yield commands.CloseConnection(self.conn)
+            return
+        yield from super().mark_done(request=request, response=response)
+
     def wait(self, event: events.Event) -> CommandGenerator[None]:
-        """Cut a client off that sends more than one more request while it is answered."""
+        """Close the connection of a client that sends more than one request ahead.
+
+        A client that sent its last request may close its side of the connection and wait for the answers.
+        """
+        if self.conn.state is ConnectionState.CAN_WRITE and self._has_last_request():
+            return
+        if isinstance(event, events.DataReceived):
+            self._ahead = event.data.count(_BLANK_LINE) + (self._ahead if self.buf else 0)
         yield from super().wait(event)
-        if len(self.buf) > self._limits.head_bytes + self._limits.body_bytes:
+        is_large = len(self.buf) > self._limits.head_bytes + self._limits.body_bytes
+        if is_large or self._ahead > MAX_AHEAD:
             self.buf = ReceiveBuffer()
             self.state = self.done
             yield commands.CloseConnection(self.conn)
@@ -240,6 +247,11 @@ class ListenerHttp1(JoinedReads, Http1Server):
                     self.stream_id, "too much was sent ahead", ErrorCode.CLIENT_DISCONNECTED
                 )
             )
+
+    def _has_last_request(self) -> bool:
+        """Return whether the request under way, or one that was sent ahead, is the client's last one, and whole."""
+        is_last = self.request is not None and is_last_request(self.request)
+        return is_last or ends_with_last_request(bytes(self.buf))
 
     def _before_broken_end(self) -> CommandGenerator[None]:
         if not self.response and self.conn.state & ConnectionState.CAN_WRITE:
@@ -257,53 +269,97 @@ def _whole(client: Connection, problem: Problem) -> commands.SendData:
     return commands.SendData(client, http1.assemble_response(response))
 
 
-class UpstreamHttp1(JoinedReads, Http1Client):
-    """What we talk to upstreams with. A connection becomes one once it is established."""
+class UpstreamHttp1(CoalescedReads, Http1Client):
+    """The HTTP/1 side of an upstream connection, from the moment the connection is established."""
 
     _head_bytes: int
     _relay: Relay
+    _acknowledged = False
+    """Whether an interim response to the request under way was received."""
+    _begun: Iterable[commands.Command] | None = None
+    """What a read leads to, when `relay` has taken its chunks and its event is still to come."""
+    idle_since = 0.0
+    """Wall clock, as in the pool."""
 
     def begin(self, head_bytes: int, relay: Relay) -> None:
-        """Read heads our way, the first one too: its state was bound while the class was still mitmproxy's."""
+        """Read heads with this class. The state was bound while the class was still mitmproxy's."""
         self._head_bytes = head_bytes
         self._relay = relay
+        self.idle_since = time.time()
         self.state = self.read_headers
 
     @property
     def is_idle(self) -> bool:
-        """Whether the last answer has ended, and no other was asked for."""
+        """Whether the last response has ended and no other request was sent."""
         return self.request is None and not self.buf and self.state == self.read_headers
 
     @property
     def is_answering(self) -> bool:
-        """Whether the body of an answer is under way."""
+        """Whether the body of a response is under way."""
         return self.state == self.read_body
 
-    def rest(self) -> None:
-        """Hold nothing of the client that was served."""
-        self._relay = _unheard
+    def detach(self) -> None:
+        """Release every reference to the client that was served."""
+        self._relay = _discard
+
+    def relay(self, data: bytes) -> Sequence[commands.SendData] | None:
+        """Return the writes to the client that a read of plain chunks leads to. None: it has to come as an event."""
+        if self.state != self.read_body or self._begun is not None:
+            return None
+        try:
+            found = self._take_chunks(data)
+        except Exception as error:  # noqa: BLE001  raised again inside the boundary, by the event that follows
+            self._begun = _raising(error)
+            return None
+        writes = [command for command in found if type(command) is commands.SendData]
+        if not self.buf and len(writes) == len(found):
+            return writes
+        self._begun = found
+        return None
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        """Take plain chunks without the generators that a rarer event passes through."""
-        if type(event) is not events.DataReceived or self.state != self.read_body:
-            return super().handle_event(event)
-        self.buf += event.data
-        parts = _plain_chunks(self)
-        found = self._part(parts[0] if len(parts) == 1 else b"".join(parts)) if parts else ()
+        """Handle plain chunks without the generators that a rarer event passes through."""
+        found, self._begun = self._begun, None
+        if found is None:
+            if type(event) is not events.DataReceived or self.state != self.read_body:
+                return super().handle_event(event)
+            found = self._take_chunks(event.data)
         if not self.buf:
-            # a generator: the layer around this one sends into what it is given
-            return (one for one in found)
-        rest = super().handle_event(events.DataReceived(event.connection, b""))
-        return _one_after_the_other(found, rest)
+            return (one for one in found)  # the layer around this one calls send() on it
+        return _in_turn(found, super().handle_event(events.DataReceived(self.conn, b"")))
 
-    def _part(self, data: bytes) -> Iterable[commands.Command]:
+    def _take_chunks(self, data: bytes) -> Sequence[commands.Command]:
+        self.buf += data
+        parts = plain_chunks(self)
+        return self.part(parts[0] if len(parts) == 1 else b"".join(parts)) if parts else ()
+
+    def part(self, data: bytes) -> Sequence[commands.Command]:
+        """Return what the layer makes of a part of the body."""
         assert self.stream_id is not None  # noqa: S101  a body has a stream
         return self._relay(self.stream_id, data)
 
+    def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
+        """Close the connection if the response says so in any case; else report that it is idle."""
+        is_done = (request or self.request_done) and (response or self.response_done)
+        if is_done and self.response and says_close(self.response):
+            self.state = self.done
+            yield commands.CloseConnection(self.conn)
+            return
+        yield from super().mark_done(request=request, response=response)
+        if is_done and self.is_idle:
+            self._acknowledged = False
+            self.idle_since = time.time()
+            yield ConnectionIdle(self.conn)
+
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
-        """Skip heads that only announce the real one; end the attempt when a head has no end."""
+        """Skip interim heads. End the attempt when a head exceeds its limit or does not come."""
+        if not isinstance(event, events.DataReceived):
+            yield from self._end_before_head()
+            return
+        if self.request is None and not _IDLE_TIMEOUT.match(bytes(self.buf)):
+            yield SpokeUnasked(self.conn)
         self._skip_interim_heads()
-        if self.stream_id is not None and _head_is_over(bytes(self.buf), self._head_bytes):
+        if self.stream_id is not None and _head_exceeds(bytes(self.buf), self._head_bytes):
             yield commands.CloseConnection(self.conn)
             yield ReceiveHttp(
                 ResponseProtocolError(
@@ -314,11 +370,31 @@ class UpstreamHttp1(JoinedReads, Http1Client):
             return
         yield from super().read_headers(event)
 
+    def _end_before_head(self) -> CommandGenerator[None]:
+        if self.conn.state & ConnectionState.CAN_WRITE:
+            yield commands.CloseConnection(self.conn)
+        if self.stream_id is not None:
+            text = HEAD_CUT if self.buf or self._acknowledged else NOTHING_RECEIVED
+            yield ReceiveHttp(
+                ResponseProtocolError(self.stream_id, text, ErrorCode.GENERIC_SERVER_ERROR)
+            )
+
     def _skip_interim_heads(self) -> None:
         while self.request and _INTERIM.match(bytes(self.buf)):
+            self._acknowledged = True
             if self.buf.maybe_extract_lines() is None:
                 return
 
 
-def _head_is_over(data: bytes, limit: int) -> bool:
+def _head_exceeds(data: bytes, limit: int) -> bool:
     return len(data) > limit and not _HEAD_END.search(data, 0, limit)
+
+
+def install_upstream_parser(layers: list[layer.Layer], head_bytes: int, relay: Relay) -> None:
+    """Make the HTTP/1 layer of a new upstream connection an `UpstreamHttp1`."""
+    around, protocol = layers[-2:]
+    if type(protocol) is Http1Client:
+        protocol.__class__ = UpstreamHttp1
+        cast("UpstreamHttp1", protocol).begin(head_bytes, relay)
+        # bound while the class was still mitmproxy's
+        around.__dict__["_handle_event"] = protocol.handle_event

@@ -1,4 +1,7 @@
-"""What a connection gets that no hook has let in: one JSON answer to whatever it sends, then the end."""
+"""The layer of a connection that was not accepted: one JSON answer to its first bytes, then the end.
+
+Never does: parse what the client sent. Invariant: at most one answer.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events, layer
 
 from addons.core.errors import Problem
-from addons.proxy.engine.downstream import http_response
+from addons.proxy.engine.client_framing import http_response
 
 NOT_ADMITTED = Problem(
     403,
@@ -17,7 +20,7 @@ NOT_ADMITTED = Problem(
 
 
 class RefusingLayer(layer.Layer):
-    """Answers the first bytes and closes. Reads nothing of them."""
+    """Answers the first bytes and closes the connection."""
 
     _answered = False
 

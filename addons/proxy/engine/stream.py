@@ -1,18 +1,22 @@
 """One turn inside mitmproxy: asks the turn's plan for steps and carries them out until the client has its answer.
 
-Invariants: an event counts only while the attempt that it belongs to is under way; an exception anywhere in here
-becomes a typed answer with an id (the first of the two borders).
+`TurnStream` holds what it works on: the `RequestSide`, the `ResponseSide`, the `Attempt` under way, and the `TurnState`
+that says what is legal (`states.py`). How a turn ends, after an exception as well, is in `ending.py`.
+
+Never does: keep the state of a turn outside of these four. Invariant: a step is checked before it is carried out, and
+an event counts only while the attempt that it belongs to is under way.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from http import HTTPStatus
 from typing import cast
 
 from mitmproxy import http
 from mitmproxy.connection import Server
-from mitmproxy.proxy import commands, events
+from mitmproxy.proxy import events
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import GetHttpConnection
 from mitmproxy.proxy.layers.http._events import (
     RequestData,
     RequestEndOfMessage,
@@ -26,7 +30,6 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseTrailers,
 )
 
-from addons.core.credential import Origin
 from addons.core.turn import (
     Answer,
     Collect,
@@ -38,50 +41,44 @@ from addons.core.turn import (
     Reply,
     Send,
     Step,
-    Synthesize,
+    StreamLocal,
+    UpstreamRequest,
 )
-from addons.proxy.engine.clock import Due
-from addons.proxy.engine.faults import connect_fault, response_fault
-from addons.proxy.engine.intake import has_valid_headers
-from addons.proxy.engine.messages import ConnectDeadline, Injected, InjectedEvent, Signal
-from addons.proxy.engine.outlet import OutletStream
+from addons.proxy.engine.ending import EndingStream
+from addons.proxy.engine.faults import NOTHING_RECEIVED, connect_fault, response_fault
+from addons.proxy.engine.http1 import says_close
+from addons.proxy.engine.injected import ConnectDeadline, Injected, InjectedEvent, Signal
+from addons.proxy.engine.pool import GetPooledConnection
+from addons.proxy.engine.request_side import has_valid_headers
+from addons.proxy.engine.states import (
+    PlanEvent,
+    UpstreamEvent,
+    UpstreamState,
+)
+from addons.proxy.engine.timers import Count, Due
+from addons.proxy.engine.upstream.egress import credential_digest
 
 _CLIENT_EVENTS = (RequestHeaders, RequestData, RequestTrailers, RequestEndOfMessage)
 _UPSTREAM_EVENTS = (ResponseHeaders, ResponseData, ResponseTrailers, ResponseEndOfMessage)
 _FIRST_FINAL_STATUS = 200
 
 
-class PlanError(Exception):
-    """A plan gave a step that cannot be carried out now. Always a bug of ours."""
-
-
-class TurnStream(OutletStream):
+class TurnStream(EndingStream):
     """The stream of one turn."""
 
     plan: Plan
-    connect_timed_out = False
-    _delayed: Send | None = None
-    _head: Head | None = None
-    _collected = b""
-    _collect_limit = 0
-    _lingers = False
-    _broken: Exception | None = None
 
     # Events -----------------------------------------------------------------------------------------------
 
-    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        try:
-            yield from self._on_event(event)
-        except Exception as error:  # noqa: BLE001  border one: whatever fails in a turn is told to its client
-            yield from self.fail(self._engine.internal_fault(error))
-
     def _on_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, _UPSTREAM_EVENTS):
-            if self.upstream.hears(event.stream_id):
-                yield from self.server_state(event)
+            if self.attempt.is_current(event.stream_id):
+                yield from self._on_response(event)
         elif isinstance(event, events.Start):
             self.client_state = self.state_wait_for_request_headers
-        elif self.ended:
+        elif isinstance(event, InjectedEvent):
+            yield from self._on_injected(event.message)
+        elif self.state.is_ending:
             yield from self.drop_late(event)
         elif isinstance(event, _CLIENT_EVENTS):
             yield from self.client_state(event)
@@ -90,262 +87,311 @@ class TurnStream(OutletStream):
 
     def _on_rare_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, events.Wakeup):
-            yield from self._on_wakeup(event)
-        elif isinstance(event, InjectedEvent):
-            yield from self._on_injected(event.message)
+            if self.is_body_deadline(event.command):
+                yield from self.body_overdue()
+            else:
+                yield from self._on_wakeup(event)
         elif isinstance(event, ResponseProtocolError):
-            if self.upstream.hears(event.stream_id):
+            if self.attempt.is_current(event.stream_id):
                 yield from self._on_upstream_error(event)
         elif isinstance(event, RequestProtocolError):
-            yield from self.client_gone(event)
+            yield from self.client_gone()
 
     def _on_injected(self, message: Injected) -> CommandGenerator[None]:
-        match message.signal:
-            case Signal.DATA:
-                self.recorder.heard(message.data)
-                yield from self._translate(message.data)
-                if self.translator and self.translator.terminal and not self.ended:
-                    # Nothing follows it, as an upstream's last bytes may: what runs for the turn ends with it.
-                    yield from self.finish()
-            case Signal.END:
+        if message.signal is Signal.FAULT:
+            fault = message.fault or Fault(FaultKind.INTERNAL, "a fault without a name")
+            yield from self._terminate(fault)
+        elif self.state.upstream is not UpstreamState.LOCAL:
+            return
+        elif message.signal is Signal.END:
+            yield from self.finish()
+        else:
+            yield from self._translate(message.data)
+            if self.is_terminal_sent:
+                # unlike an upstream, a local source sends nothing after it
                 yield from self.finish()
-            case Signal.FAULT:
-                fault = message.fault or Fault(FaultKind.INTERNAL, "a fault without a name")
-                yield from self.fail(fault)
-
-    def leave(self) -> None:
-        """Get out of every book, and let go of what the turn was made of: it may be megabytes."""
-        super().leave()
-        self.__dict__.pop("plan", None)
-
-    @property
-    def waits_for(self) -> commands.Command | None:
-        """The blocking command that this stream waits for, if any."""
-        return self._paused.command if self._paused else None
 
     # Steps ------------------------------------------------------------------------------------------------
 
     def follow_plan(self) -> CommandGenerator[None]:
-        """The request is whole: ask for a plan, unless a hook has answered already."""
-        if self.flow.response:
-            yield from self._answer_of_a_hook(self.flow.response)
+        """Ask for a plan, unless a hook has answered already."""
+        if response := self.flow.response:
+            head = Head(response.status_code, tuple(response.headers.fields))
+            yield from self.answer(Reply(head, response.raw_content or b""))
             return
-        self.recorder.turn_begins(self.flow)
-        self.plan = self._engine.front.plan(self.client_request())
-        yield from self._follow(self.plan.start())
+        self.response_side.recorder.turn_begins(self.flow)
+        request = self.request_side.client_request(self.flow.request, self.record)
+        self.plan = self._engine.router.plan(request)
+        self.request_side.hide_key(self.flow.request, self.record)
+        yield from self._follow(PlanEvent.START, self.plan.start())
 
-    def _follow(self, step: Step) -> CommandGenerator[None]:
-        if isinstance(step, Relay | Collect) and not self.upstream.busy:
-            msg = f"{type(step).__name__} without an answer at hand"
-            raise PlanError(msg)
+    def _follow(self, event: PlanEvent, step: Step) -> CommandGenerator[None]:
+        self.state.require(event, step)
+        yield from self._carry_out(step)
+
+    def _carry_out(self, step: Step) -> CommandGenerator[None]:
         match step:
             case Send():
                 yield from self._send(step)
             case Relay():
                 yield from self._relay(step)
             case Collect():
-                self._collected, self._collect_limit = b"", step.limit
-                self.server_state = self.state_collect
+                self.attempt.collect(step.limit)
             case Answer():
                 yield from self.answer(step.reply)
-            case Synthesize():
-                yield from self._synthesize(step)
-
-    def _answer_of_a_hook(self, response: http.Response) -> CommandGenerator[None]:
-        head = Head(response.status_code, tuple(response.headers.fields))
-        yield from self.answer(Reply(head, response.raw_content or b""))
-
-    # Attempts ---------------------------------------------------------------------------------------------
+            case StreamLocal():
+                yield from self._stream_local(step)
 
     def _send(self, step: Send) -> CommandGenerator[None]:
-        yield from self.upstream.give_up()
+        yield from self.attempt.release()
         if step.delay:
-            self._delayed = step
-            yield from self.wake_after(step.delay)
-            return
-        origin = step.wire.origin
-        self.recorder.attempt_begins(step.wire, self.flow)
-        connection, error = yield from self._connect(origin)
+            self.attempt.delay(step)
+            yield from self.response_side.wake_after(step.delay)
+        else:
+            yield from self._begin_attempt(step)
+
+    def _send_anew(self, request: UpstreamRequest, fault: Fault) -> CommandGenerator[None]:
+        """Send a request again that its upstream cannot have seen: its idle connection had ended before."""
+        self.response_side.recorder.attempt_ended(fault)
+        yield from self.attempt.release()
+        yield from self._begin_attempt(Send(request), fresh=True)
+
+    def _begin_attempt(self, step: Send, *, fresh: bool = False) -> CommandGenerator[None]:
+        origin = step.request.origin
+        self.attempt.connect(origin)
+        self.response_side.recorder.attempt_begins(step.request, self.flow)
+        connection, error = yield from self._connect(step.request, fresh=fresh)
         if (yield from self.check_killed(True)):  # noqa: FBT003
             return
         if connection is None:
-            fault = connect_fault(
-                error or "", origin, timed_out=self.connect_timed_out, limits=self.limits
-            )
-            self.recorder.attempt_ended(fault)
-            yield from self._follow(self.plan.on_fault(fault))
+            timed_out, limits = self.attempt.connect_timed_out, self.request_side.limits
+            fault = connect_fault(error or "", origin, timed_out=timed_out, limits=limits)
+            self.attempt.end()
+            yield from self._attempt_failed(fault)
             return
         self.context.server = self.flow.server_conn = connection
-        yield from self.upstream.send(step.wire, connection, self)
-        self.server_state = self.state_wait_for_response_headers
-        self.clock.heard()
-        yield from self.wake_when_due()
+        yield from self.attempt.send(step.request, connection, self)
+        self.response_side.clock.answered()
+        yield from self.response_side.wake_when_due()
 
-    def _connect(self, origin: Origin) -> CommandGenerator[tuple[Server | None, str | None]]:
-        self.connect_timed_out = False
-        wanted = GetHttpConnection(
-            (origin.host, origin.port),
-            origin.scheme == "https",
-            self._engine.upstream_proxy(origin),
-            "tcp",
+    def _connect(
+        self, request: UpstreamRequest, *, fresh: bool
+    ) -> CommandGenerator[tuple[Server | None, str | None]]:
+        origin = request.origin
+        address, tls = (origin.host, origin.port), origin.scheme == "https"
+        via = self._engine.upstream_proxy(origin)
+        key = self._engine.pool.key(
+            address, tls=tls, via=via, credential=credential_digest(request)
         )
-        deadline = None
-        if not self._layer.is_connected(wanted):
-            deadline = ConnectDeadline(self.limits.connect_seconds)
-            yield deadline
+        wanted = GetPooledConnection(address, tls, via, key=key, fresh=fresh)
+        deadline = ConnectDeadline(self.request_side.limits.connect_seconds)
+        yield deadline
         reply = yield wanted
         self._layer.forget_wakeup(deadline)
         return cast("tuple[Server | None, str | None]", reply)
 
-    def _on_upstream_error(self, event: ResponseProtocolError) -> CommandGenerator[None]:
-        fault = response_fault(event.message, self.upstream)
-        self.upstream.ended()
-        yield from self._attempt_failed(fault)
+    def _relay(self, step: Relay) -> CommandGenerator[None]:
+        self.response_side.translator = step.translator
+        self.response_side.passes_through = getattr(step.translator, "keeps_bytes", False)
+        if (yield from self._open_answer(step.head)):
+            self.state.on_upstream(UpstreamEvent.RELAY)
+            yield from self.response_side.send_opening(step.opening)
 
-    def _attempt_failed(self, fault: Fault) -> CommandGenerator[None]:
-        """Try what the plan has left, unless the client was given a part of this answer."""
-        self.recorder.attempt_ended(fault)
-        if self.downstream.started:
-            yield from self.fail(fault)
-        else:
-            yield from self._follow(self.plan.on_fault(fault))
+    def _stream_local(self, step: StreamLocal) -> CommandGenerator[None]:
+        yield from self.attempt.release()
+        self.response_side.translator = step.translator
+        if not (yield from self._open_answer(step.head)):
+            return
+        self.state.on_upstream(UpstreamEvent.START_LOCAL)
+        if step.captured_input:
+            self.response_side.recorder.program_asked(step.captured_input, self.flow)
+        yield from self.response_side.wake_when_due()
+        self.response_side.source = self._engine.local_source(self)
+        self.response_side.source.start(step.source)
 
-    # Answers of upstreams ---------------------------------------------------------------------------------
+    def _open_answer(self, head: Head) -> CommandGenerator[bool]:
+        """Write the head of a streamed answer. Return False if the turn ended in the hook."""
+        yield from self.response_side.announce(head)
+        if (yield from self.check_killed(True)):  # noqa: FBT003
+            return False
+        yield from self.response_side.open()
+        return True
 
-    def state_wait_for_response_headers(self, event: ResponseHeaders) -> CommandGenerator[None]:
-        """The head is here: the plan decides."""
-        self.clock.heard()
-        self.upstream.head_seen = True
-        response = event.response
+    # Responses of upstreams -------------------------------------------------------------------------------
+
+    def _on_response(self, event: events.Event) -> CommandGenerator[None]:
+        match self.state.upstream:
+            case UpstreamState.RELAYING:
+                yield from self._on_relayed(event)
+            case UpstreamState.COLLECTING:
+                yield from self._on_collected(event)
+            case UpstreamState.AWAITING_HEAD if isinstance(event, ResponseHeaders):
+                yield from self._on_head(event.response)
+
+    def _on_head(self, response: http.Response) -> CommandGenerator[None]:
+        self.response_side.clock.upstream_active()
         if response.status_code < _FIRST_FINAL_STATUS or not has_valid_headers(response):
             detail = "its response head is not usable"
-            fault = Fault(FaultKind.PROTOCOL, detail, self.upstream.origin)
-            self.recorder.attempt_ended(fault)
-            yield from self.upstream.give_up()
-            yield from self._follow(self.plan.on_fault(fault))
+            fault = Fault(FaultKind.PROTOCOL, detail, self.attempt.origin)
+            yield from self.attempt.release()
+            yield from self._attempt_failed(fault)
             return
-        self._head = Head(response.status_code, tuple(response.headers.fields))
-        self.recorder.head(self._head, self.flow)
-        yield from self._follow(self.plan.on_head(self._head))
+        fields = tuple(response.headers.fields)
+        head = Head(response.status_code, fields, self.attempt.seconds)
+        self.response_side.recorder.head(head, self.flow)
+        if head.status == HTTPStatus.REQUEST_TIMEOUT and self._is_for_idle_connection(response):
+            yield from self._on_stale_connection("a 408 for the idle connection came")
+            return
+        self.attempt.receive_head(head)
+        yield from self._follow(PlanEvent.ON_HEAD, self.plan.on_head(head))
 
-    def state_collect(self, event: events.Event) -> CommandGenerator[None]:
-        """Keep the body of an answer that has to be explained; cut it at the limit.
+    def _on_collected(self, event: events.Event) -> CommandGenerator[None]:
+        """Keep the body of a response that has to be explained; cut it at the limit.
 
         Its bytes are no sign of life: the stall limit, counted from the head, is what it has in all.
         """
         if isinstance(event, ResponseData):
-            self._collected += event.data
-            self.recorder.heard(event.data)
-        full = len(self._collected) >= self._collect_limit
-        if not full and not isinstance(event, ResponseEndOfMessage):
+            self.attempt.keep(event.data)
+            self.response_side.recorder.upstream_active(event.data)
+        is_complete = isinstance(event, ResponseEndOfMessage)
+        if not (is_complete or self.attempt.is_full):
             return
-        body = self.upstream.without_secrets(self._collected[: self._collect_limit])
-        self._collected = b""
-        assert self._head is not None  # noqa: S101  collecting begins with a head
-        step = self.plan.on_body(self._head, body)
-        if isinstance(event, ResponseEndOfMessage) and not isinstance(step, Send):
-            self.upstream.ended()
-        else:
-            # also before another attempt: its connection is not free for one until this event is over
-            yield from self.upstream.give_up()
-        yield from self._follow(step)
+        assert self.attempt.head is not None  # noqa: S101  collecting begins with a head
+        mask = self.response_side.mask.current
+        head = self.attempt.head
+        collected = self.attempt.take_body()
+        headers, body = mask.message(head.headers, collected[: self.attempt.body_limit])
+        step = self.plan.on_body(replace(head, headers=headers), body)
+        self.state.require(PlanEvent.ON_BODY, step)
+        if isinstance(step, Relay):
+            step = replace(step, opening=step.opening + step.translator.feed(collected))
+        if is_complete and not isinstance(step, Send):
+            # its connection can serve the next turn; for an attempt it is not free until this event is over
+            self.attempt.end()
+        yield from self._carry_out(step)
 
-    def _relay(self, step: Relay) -> CommandGenerator[None]:
-        self.translator = step.translator
-        if (yield from self.open_answer(step.head)):
-            self.server_state = self.state_relay
-            if step.opening:
-                yield from self.give(step.opening)
-
-    def relayed_at_once(self, wire_id: int, data: bytes) -> bytes | None:
-        """What the client is given of one read, for who writes it at once; None: it has to come as an event."""
-        if (
-            self.server_state != self.state_relay
-            or self._paused
-            or self.ended
-            or not self.upstream.hears(wire_id)
+    def relay_at_once(self, attempt_id: int, data: bytes) -> bytes | None:
+        """Return what the client gets for one read. None: the read has to come as an event."""
+        if self.state.upstream is not UpstreamState.RELAYING or not self.attempt.is_current(
+            attempt_id
         ):
             return None
-        self.recorder.heard(data)
-        self.clock.heard()
         try:
-            written = self.translator.feed(data) if self.translator else data
-        except Exception as error:  # noqa: BLE001  raised again inside the border, with the event that follows
-            self._broken = error
+            return self.response_side.feed(data)
+        except Exception as error:  # noqa: BLE001  raised again inside the boundary, by the event that follows
+            self.response_side.relay_error = error
             return b""
-        if written:
-            self.gives(written)
-        return written
 
     @property
-    def has_more_to_do(self) -> bool:
+    def needs_event(self) -> bool:
         """Whether what was relayed at once leads to more than bytes."""
-        if self._broken:
+        side = self.response_side
+        if side.relay_error or side.clock.is_earlier:
             return True
-        return bool(self.translator and self.translator.terminal and not self._lingers)
+        return self.is_terminal_sent and not side.clock.lingers
 
-    def state_relay(self, event: events.Event) -> CommandGenerator[None]:
-        """Stream what the upstream says through the translator."""
+    def _on_relayed(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, ResponseData):
-            if self._broken:
-                raise self._broken
-            self.recorder.heard(event.data)
+            if error := self.response_side.relay_error:
+                raise error
             yield from self._translate(event.data)
         elif isinstance(event, ResponseEndOfMessage):
-            self.upstream.ended()
+            self.attempt.end()
             yield from self.finish()
 
     def _translate(self, data: bytes) -> CommandGenerator[None]:
-        assert self.translator  # noqa: S101  the answer was opened with one
-        yield from self.give(self.translator.feed(data))
-        if self.translator.terminal and not self._lingers:
-            self._lingers = True
-            self.clock.terminal_seen()
-            yield from self.wake_when_due()
+        yield from self.response_side.send_body(self.response_side.feed(data))
+        if self.is_terminal_sent and not self.response_side.clock.lingers:
+            self.response_side.clock.terminal_seen()
+            yield from self.response_side.wake_when_due()
+        elif self.response_side.clock.is_earlier:
+            yield from self.response_side.wake_when_due()
 
-    # Synthetic origins ------------------------------------------------------------------------------------
-
-    def _synthesize(self, step: Synthesize) -> CommandGenerator[None]:
-        self.translator = step.translator
-        if not (yield from self.open_answer(step.head)):
+    def _on_upstream_error(self, event: ResponseProtocolError) -> CommandGenerator[None]:
+        if event.message == NOTHING_RECEIVED and self.attempt.is_within_round_trip:
+            yield from self._on_stale_connection("its idle connection had ended")
             return
-        if step.asked:
-            self.recorder.program_asked(step.asked, self.flow)
-        yield from self.wake_when_due()
-        self.source = self._engine.synthetic_source(self)
-        self.source.start(step.origin)
+        fault = response_fault(event.message, self.attempt)
+        if self.attempt.reused and fault.kind is FaultKind.RESET:
+            self._drop_idle()
+        self.attempt.end()
+        yield from self._attempt_failed(fault)
+
+    def _is_for_idle_connection(self, response: http.Response) -> bool:
+        """Return whether a 408 was sent before the request arrived. Its connection ends (RFC 9110, 15.5.9)."""
+        connection = self.attempt.connection
+        if not (self.attempt.is_within_round_trip and connection):
+            return False
+        framed = "content-length" in response.headers or "transfer-encoding" in response.headers
+        has_more = self._engine.has_input(self.context.client, connection)
+        return says_close(response) or not framed or has_more
+
+    def _on_stale_connection(self, detail: str) -> CommandGenerator[None]:
+        self._drop_idle()
+        request, fault = self.attempt.request, Fault(FaultKind.RESET, detail, self.attempt.origin)
+        assert request is not None  # noqa: S101  no response head was taken
+        yield from self._send_anew(request, fault)
+
+    def _drop_idle(self) -> None:
+        """Drop the idle connections of this attempt's origin: they were left alone for as long, and may be dead too."""
+        if origin := self.attempt.origin:
+            self._engine.pool.drop_origin((origin.host, origin.port))
+
+    def _attempt_failed(self, fault: Fault) -> CommandGenerator[None]:
+        """Try what the plan has left, unless the client was given a part of this answer."""
+        self.response_side.recorder.attempt_ended(fault)
+        if self.response_side.is_begun:
+            yield from self.fail(fault)
+        else:
+            yield from self._follow(PlanEvent.ON_FAULT, self.plan.on_fault(fault))
 
     # Time -------------------------------------------------------------------------------------------------
 
     def _on_wakeup(self, event: events.Wakeup) -> CommandGenerator[None]:
-        if event.command is not self._wakeup:
+        if not self.response_side.is_wakeup(event.command):
             return
-        if delayed := self._delayed:
-            self._delayed = None
-            yield from self._send(Send(delayed.wire))
+        if delayed := self.attempt.delayed:
+            yield from self._begin_attempt(delayed)
             return
-        if self._engine.unsent_bytes(self):
-            # the client is slow: the upstream only looks silent because we do not read it
-            self.clock.heard()
-            self.clock.served()
-        yield from self._do_what_is_due()
-
-    def _do_what_is_due(self) -> CommandGenerator[None]:
-        match self.clock.due():
+        self._note_unsent()
+        match self.response_side.clock.due():
             case Due.STALL:
-                yield from self._stalled()
+                limit = self.request_side.limits.stall_seconds
+                yield from self._stalled(f"no byte for {limit:g} s")
+                return
+            case Due.NO_ANSWER:
+                limit = self.request_side.limits.answer_seconds
+                detail = f"no event of its answer for {limit:g} s (`answer_seconds`)"
+                yield from self._stalled(detail)
+                return
+            case Due.UNREAD:
+                limit = self.request_side.limits.unread_seconds
+                yield from self.fail(Fault(FaultKind.UNREAD, f"nothing for {limit:g} s"))
                 return
             case Due.LINGER:
                 yield from self.finish()
                 return
             case Due.HEARTBEAT:
-                yield from self.give_heartbeat()
+                yield from self.response_side.send_heartbeat()
             case Due.NOTHING:
                 pass
-        yield from self.wake_when_due()
+        yield from self.response_side.wake_when_due()
 
-    def _stalled(self) -> CommandGenerator[None]:
-        detail = f"no byte for {self.limits.stall_seconds:g} s"
-        fault = Fault(FaultKind.STALL, detail, self.upstream.origin)
-        yield from self.upstream.give_up()
+    def _note_unsent(self) -> None:
+        """Note whether the client is slow: the upstream then only looks silent, because it is not read."""
+        clock, unsent = self.response_side.clock, self._engine.unsent_bytes(self)
+        windows = self._layer.windows
+        if windows and (held_back := windows.held_back(self.stream_id)):
+            clock.client_waits(self.record.bytes_out - held_back, Count.WINDOW)
+        elif not unsent:
+            clock.client_reads()
+        elif (accepted := self._engine.accepted_bytes(self)) is not None:
+            clock.client_waits(accepted, Count.SOCKET)
+        else:
+            written = windows.written if windows else self.record.bytes_out
+            clock.client_waits(written - unsent, Count.BUFFER)
+
+    def _stalled(self, detail: str) -> CommandGenerator[None]:
+        fault = Fault(FaultKind.STALL, detail, self.attempt.origin)
+        yield from self.attempt.release()
         yield from self._attempt_failed(fault)

@@ -1,4 +1,7 @@
-"""uvloop under mitmproxy, which sets asyncio's eager task factory: uvloop 0.22 passes it an argument that it lacks."""
+"""uvloop under mitmproxy, which sets asyncio's eager task factory. uvloop 0.22 passes it an argument that it does not accept.
+
+Never does: change when a task runs. Invariant: `get_task_factory` returns what was set.
+"""
 
 from __future__ import annotations
 
@@ -29,5 +32,5 @@ def eager_task(
     eager_start: bool | None = None,  # noqa: ARG001  what uvloop adds and Python 3.13 does not know
     **options: Any,
 ) -> asyncio.Task[Any]:
-    """Make a task that runs at once up to its first wait."""
+    """Return a task that has run up to its first wait."""
     return asyncio.eager_task_factory(loop, cast("Coroutine[Any, Any, Any]", coro), **options)

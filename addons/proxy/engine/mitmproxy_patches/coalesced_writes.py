@@ -1,7 +1,8 @@
-"""One write instead of several: what one event sends over a connection leaves together.
+"""One write instead of several: joins what one event sends over a connection.
 
-A head and the small body after it would be two packets, two system calls here and two wake-ups over there. Never does:
-change the order of anything, copy a large body.
+A head and the small body after it would be two packets, two system calls here and two wake-ups at the peer.
+
+Never does: copy a large body. Invariant: the order of bytes and commands stays.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from collections.abc import Iterable
 
 from mitmproxy.proxy import commands
 
-MOST_JOINED = 64 * 1024
+MAX_JOINED_BYTES = 64 * 1024
 """Beyond this, copying costs more than a write."""
 
 
-class JoinedWrites:
-    """Holds the last write back until it is known what follows it."""
+class CoalescedWrites:
+    """Holds the last write back until the next command is known."""
 
     __slots__ = ("_held",)
 
@@ -23,19 +24,19 @@ class JoinedWrites:
         self._held: commands.SendData | None = None
 
     def add(self, write: commands.SendData) -> Iterable[commands.SendData]:
-        """Take a write; give what has to go before it."""
+        """Hold a write back. Return the one that has to go before it."""
         held = self._held
         if held is None:
             self._held = write
             return ()
         size = len(held.data) + len(write.data)
-        if held.connection is write.connection and size <= MOST_JOINED:
+        if held.connection is write.connection and size <= MAX_JOINED_BYTES:
             self._held = commands.SendData(held.connection, held.data + write.data)
             return ()
         self._held = write
         return (held,)
 
     def take(self) -> Iterable[commands.SendData]:
-        """Give what is held back."""
+        """Return what is held back."""
         held, self._held = self._held, None
         return (held,) if held else ()

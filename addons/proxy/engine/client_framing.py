@@ -1,8 +1,8 @@
-"""The client's side of one stream: framing, and bytes of our own only where they are safe.
+"""The framing of one answer to a client, and where the engine may add bytes of its own.
 
-Invariant: the engine writes bytes of its own only into a 200 `text/event-stream` answer without content-encoding and
-only between two events; such an answer has no `content-length`. An empty chunk is never written: HTTP/1 would take
-it for the end of the body.
+Never does: write. Invariant: the engine writes bytes of its own only into a 200 `text/event-stream` answer without content-encoding and
+only between two events; such an answer has no `content-length`. An empty chunk is never written: in HTTP/1 it ends the
+body.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import time
 from mitmproxy import http
 from mitmproxy.net.http import status_codes
 
-from addons.core.headers import Headers
+from addons.core.headers import Headers, media_type
+from addons.core.protocols.sse import Border
 from addons.core.turn import Head, Reply
-from addons.core.wire.sse import Border
 
 HEARTBEAT = b'event: response.heartbeat\ndata: {"type":"response.heartbeat"}\n\n'
 FRAMING = frozenset(
@@ -24,7 +24,7 @@ BODILESS = frozenset({204, 304})
 
 
 def http_response(reply: Reply, *, close: bool = False) -> http.Response:
-    """Make the mitmproxy response of a whole local answer. Framing headers among the reply's own give way."""
+    """Return the mitmproxy response of a whole local answer. Framing headers of the reply are replaced."""
     headers = _without(FRAMING | {b"content-length"}, reply.head.headers)
     if reply.head.status not in BODILESS:
         headers += ((b"content-length", b"%d" % len(reply.body)),)
@@ -51,17 +51,13 @@ def _response(status: int, headers: Headers, content: bytes | None) -> http.Resp
 
 
 def is_event_stream(head: Head) -> bool:
-    """Whether whole events of ours may be put between the events of this answer."""
-    media_type = (head.header(b"content-type") or b"").partition(b";")[0].strip().lower()
-    return (
-        head.status == status_codes.OK
-        and media_type == b"text/event-stream"
-        and not is_encoded(head)
-    )
+    """Return whether the engine may put events of its own between the events of this answer."""
+    kind = media_type(head.headers)
+    return head.status == status_codes.OK and kind == b"text/event-stream" and not is_encoded(head)
 
 
 def is_encoded(head: Head) -> bool:
-    """Whether plain bytes put into this body would break it."""
+    """Return whether plain bytes in this body would break it."""
     return (head.header(b"content-encoding") or b"identity").lower() != b"identity"
 
 
@@ -74,17 +70,16 @@ def _unknown_length(request: http.Request) -> Headers:
 
 
 def _data_line(data: bytes, line_begins: bool) -> int:  # noqa: FBT001  a fact about the bytes before
-    """Where the first data line begins, or -1."""
+    """Return where the first data line begins, or -1."""
     return 0 if line_begins and data.startswith(b"data:") else data.find(b"\ndata:")
 
 
-class Downstream:
-    """What the client was given so far."""
+class ClientFraming:
+    """The framing of one streamed answer, and what was sent of it so far."""
 
-    __slots__ = ("_has_data", "_line_begins", "border", "is_sse", "started", "takes_closing")
+    __slots__ = ("_has_data", "_line_begins", "border", "is_sse", "takes_closing")
 
     def __init__(self) -> None:
-        self.started = False
         self.is_sse = False
         self.takes_closing = False
         """Whether what the translator adds at a clean end may be written."""
@@ -94,7 +89,7 @@ class Downstream:
         """Whether a data line of the event under way was sent."""
 
     def open(self, head: Head, request: http.Request) -> http.Response:
-        """Make the head of a streamed answer, framed for this client."""
+        """Return the head of a streamed answer, framed for this client."""
         bodiless = head.status in BODILESS or request.method == "HEAD"
         self.is_sse = is_event_stream(head) and not bodiless
         dropped = FRAMING | {b"content-length"} if self.is_sse else FRAMING
@@ -107,15 +102,19 @@ class Downstream:
         return response
 
     def completes_data_event(self, data: bytes) -> bool:
-        """Note what goes to the client; tell whether it ends an event with a data line (only these are dispatched).
+        """Note bytes for the client. Return whether they end an event with a data line: clients dispatch only these.
 
-        May say no where it cannot see (a field name cut in two, lone CR): one more heartbeat does no harm. It never
-        says yes for comments or event, id and retry lines alone: a missing heartbeat would.
+        May return False wrongly (a field name cut in two, a lone CR): one more heartbeat does no harm. Never returns
+        True for comments or for event, id and retry lines alone: a missing heartbeat would do harm.
         """
         if not self.is_sse:
             return False
         at = 0 if self._has_data else _data_line(data, self._line_begins)
         self.border.feed(data)
+        if at >= 0 and data.endswith(b"\n\n"):
+            # nearly every write: whole events
+            self._line_begins, self._has_data = True, False
+            return True
         self._line_begins = data.endswith((b"\n", b"\r"))
         if at < 0:
             return False
@@ -126,10 +125,10 @@ class Downstream:
         return ended
 
     @property
-    def takes_heartbeat(self) -> bool:
-        """Whether an event of ours may be written now."""
-        return self.started and self.is_sse and self.border.clean
+    def accepts_heartbeat(self) -> bool:
+        """Whether the engine may write an event of its own now."""
+        return self.is_sse and self.border.clean
 
     def separator(self) -> bytes:
-        """What has to stand before a closing event: a blank line when the stream broke off inside an event."""
+        """Return what precedes a closing event: a blank line if the stream broke off inside an event."""
         return b"" if self.border.clean else b"\n\n"

@@ -1,8 +1,10 @@
-"""Runs the hooks of a flow at once instead of each in a task of its own.
+"""Runs the hooks of a flow at once instead of giving each a task.
 
 mitmproxy gives each hook a task, two rounds of the addon chain and a round of the event loop: a third of a small turn's
-CPU time, and most of what a turn waits for before its first delta. Where all addons are known, none of them waits and
-nobody holds flows, a call does the same. Invariant: what an addon raises is logged and passes nothing on, as ever.
+CPU time, and most of what a turn waits for before its first delta. Where all addons are known, none of them is a
+coroutine and no addon intercepts flows, a call does the same.
+
+Never does: run a hook that an addon may wait in. Invariant: an addon's exception is logged and stops there.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ FLOW_HOOKS = (
 )
 
 
-class HooksAtOnce:
-    """The flow hooks of a master's addons. Where one of them waits, or wants to be told of updates, runs none."""
+class SyncHookRunner:
+    """The flow hooks of a master's addons. Runs none if one of them is a coroutine or an addon has an `update` hook."""
 
     def __init__(self, addons: AddonManager) -> None:
         self._addons = addons
@@ -40,7 +42,7 @@ class HooksAtOnce:
         self._found: dict[type[commands.StartHook], list[FlowHook]] = {}
 
     def run(self, command: commands.StartHook) -> bool:
-        """Run a hook, if it is a flow's and can be; say whether it was."""
+        """Run a hook if it is a flow hook and can be run at once. Return whether it was run."""
         if self._known != self._addons.chain:
             self._look()
         methods = self._found.get(type(command))

@@ -1,7 +1,9 @@
-"""A synthetic origin feeds its stream by injected events, no faster than the client reads.
+"""Feeds a stream from a local source by injected events, no faster than the client reads.
 
-Injection does not wait, so the origin writes into a queue bounded in bytes. A pump takes all of it, injects one joined
-buffer, waits until the client's socket has room, and takes the next. A full queue pauses the origin.
+Injection does not wait, so the source writes into a queue bounded in bytes. The pump takes all of it, injects one joined
+buffer, waits until the client's socket has room, and takes the next. A full queue pauses the source.
+
+Never does: outlive its turn. Invariant: each source gives its stream exactly one last message, END or FAULT.
 """
 
 from __future__ import annotations
@@ -11,15 +13,15 @@ from collections.abc import Awaitable, Callable
 
 from mitmproxy.utils import asyncio_utils
 
-from addons.core.turn import Fault, SyntheticOrigin
-from addons.proxy.engine.messages import Injected, Signal
+from addons.core.turn import Fault, LocalSource
+from addons.proxy.engine.injected import Injected, Signal
 
 Deliver = Callable[[Injected], Awaitable[None]]
-"""Gives a message to the stream; returns once the stream has handled it and the client's socket has room."""
+"""Delivers a message to the stream. Returns once the stream has handled it and the client's socket has room."""
 
 
-class SyntheticSource:
-    """Runs one origin and its pump; `cancel` ends both."""
+class SourcePump:
+    """Runs one local source and its pump. `cancel` ends both."""
 
     def __init__(
         self,
@@ -40,15 +42,15 @@ class SyntheticSource:
         self._last: Injected | None = None
         self._stopped = False
 
-    def start(self, origin: SyntheticOrigin) -> None:
-        """Begin. The origin's end, or its exception, becomes the last message of the stream."""
+    def start(self, source: LocalSource) -> None:
+        """Start the source. Its end, or its exception, becomes the last message of the stream."""
         self._tasks = (
-            asyncio_utils.create_task(self._run(origin), name="synthetic origin", keep_ref=True),
-            asyncio_utils.create_task(self._pump(), name="synthetic pump", keep_ref=True),
+            asyncio_utils.create_task(self._run(source), name="local source", keep_ref=True),
+            asyncio_utils.create_task(self._pump(), name="local source pump", keep_ref=True),
         )
 
     def cancel(self) -> None:
-        """Stop the origin and drop what it wrote. Safe to call twice and from the origin's own delivery."""
+        """Stop the source and drop what it wrote. Safe to call twice and from its own delivery."""
         self._stopped = True
         for task in self._tasks:
             task.cancel("the turn has ended")
@@ -63,15 +65,15 @@ class SyntheticSource:
         self._size += len(data)
         self._readable.set()
 
-    async def _run(self, origin: SyntheticOrigin) -> None:
+    async def _run(self, source: LocalSource) -> None:
         try:
-            await origin(self)
+            await source(self)
         except asyncio.CancelledError as error:
             if self._stopped:
                 raise
-            # not we have cancelled it: something that it waited for was, and the client must not wait on
+            # not cancelled by `cancel`: something that it waited for was, and the client must not wait on
             self._end_with(error)
-        except Exception as error:  # noqa: BLE001  the origin's border: its failure is told to the client
+        except Exception as error:  # noqa: BLE001  the source's boundary: its failure ends the turn
             self._end_with(error)
         else:
             self._last = Injected(self._stream_id, Signal.END)

@@ -1,0 +1,151 @@
+"""Builds what the hooks need and connects the parts: route sources, router, engine, turn log, dashboard.
+
+Never does: look at a flow or a connection; the hooks and the engine do. Invariant: there is one engine, one turn log and
+one dashboard per process. Changed settings replace the sources and the router, and running turns go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Mapping
+
+from mitmproxy import ctx
+
+from addons.adapters.codex.activate import switch_source
+from addons.adapters.codex.config_file import CodexConfig
+from addons.adapters.ledger.turn_log import TurnLogWriter
+from addons.adapters.ledger.usage_report import shipped_prices
+from addons.adapters.route_sources import RouteSources
+from addons.adapters.system.local_token import LocalToken
+from addons.adapters.system.paths import access_log_file, ledger_file
+from addons.adapters.system.process_secrets import secrets_in
+from addons.adapters.web.dashboard import Dashboard
+from addons.adapters.web.pages import page_file
+from addons.core.secrets import Origin, Secret
+from addons.core.server.endpoints import DataSources
+from addons.core.server.health import Status
+from addons.core.server.router import Router
+from addons.core.server.unknown_paths import UnknownPaths
+from addons.core.telemetry.record import LastTurnStatus, TurnRecord
+from addons.core.upstream.outbound_proxy import proxy_for
+from addons.core.version import VERSION
+from addons.proxy.engine.engine import Engine
+from addons.proxy.heap import LARGE_BODY, HeapTrimmer
+from addons.proxy.recent_turns import RecentTurns
+
+log = logging.getLogger(__name__)
+
+
+class Composition:
+    """The parts of one process."""
+
+    def __init__(self, env: Mapping[str, str], sources: RouteSources) -> None:
+        self._env = env
+        self._started_at = time.monotonic()
+        self._heap = HeapTrimmer()
+        self._local_token = LocalToken(env)
+        self._env_secrets = secrets_in(env)
+        self._last_status = LastTurnStatus()
+        self.sources = sources
+        self.recent_turns = RecentTurns()
+        self.unknown_paths = UnknownPaths()
+        ledger = ledger_file(env)
+        self.turn_log = TurnLogWriter(access_log_file(env), ledger)
+        self.dashboard = Dashboard(
+            ledger,
+            running=lambda: self.engine.running,
+            quota=self._quota,
+            prices=lambda: shipped_prices(self.sources.rows.rows),
+        )
+        self.engine = Engine(
+            self._router(),
+            sources.settings.limits,
+            proxy_for=self._proxy_for,
+            on_turn=self._turn_ended,
+        )
+        self.engine.process_secrets = self._secrets
+        self.engine.install()
+
+    def use_sources(self, sources: RouteSources) -> None:
+        """Replace the sources and the router. The engine stays, because it knows the running turns."""
+        # The children of the Cursor routes go on, and only these routes count them.
+        sources.cursor = self.sources.cursor
+        self.sources = sources
+        self.engine.router, self.engine.limits = self._router(), sources.settings.limits
+
+    @property
+    def port(self) -> int:
+        """The port of the listener; 0 before it listens."""
+        addresses = ctx.master.addons.get("proxyserver").listen_addrs()
+        return addresses[0][1] if addresses else 0
+
+    def close_streams(self) -> None:
+        """End what would delay a shutdown without being a turn."""
+        self.dashboard.close()
+        self._heap.close()
+
+    def _router(self) -> Router:
+        sources = self.sources
+        data = DataSources(
+            table=sources.table,
+            status=self._status,
+            etag=sources.models_etag,
+            active_model=CodexConfig(self._env).find_active_model,
+            switch_model=switch_source(self._env, sources.table, lambda: self.port),
+            last_turn=self._last_status.get,
+            page_file=page_file,
+            live_events=self.dashboard.live_events,
+            usage_report=self.dashboard.usage_report,
+            forward=sources.plan_endpoint,
+            recent_turn=self.recent_turns.find,
+            recent_ids=lambda: self.recent_turns.ids,
+        )
+        return Router(data, self._max_body_bytes, self._local_token.rule, self._note_unknown)
+
+    def _secrets(self) -> Iterable[Secret]:
+        """Return the secrets that this process has read, whatever the turn uses of them."""
+        yield from self._env_secrets
+        if token := self._local_token.known:
+            yield token
+        if login := self.sources.logins.known:
+            yield login.access_token
+            if login.account_id:
+                yield login.account_id
+            yield from login.unused
+
+    def _note_unknown(self, request_line: str) -> None:
+        if warning := self.unknown_paths.add(request_line):
+            log.warning("%s", warning)
+
+    def _turn_ended(self, record: TurnRecord) -> None:
+        self.turn_log.note(record)
+        self._last_status.note(record)
+        if self.dashboard.listeners:
+            self.dashboard.turn_ended(record)
+        if record.bytes_in >= LARGE_BODY:
+            self._heap.large_turn_ended()
+
+    def _proxy_for(self, origin: Origin) -> Origin | None:
+        return proxy_for(origin, self._env, self.port)
+
+    def _max_body_bytes(self) -> int:
+        return self.sources.settings.limits.body_bytes
+
+    def _quota(self) -> Mapping[str, list[dict[str, object]]]:
+        return {
+            provider: [window.plain() for window in windows.values()]
+            for provider, windows in self.turn_log.quotas.items()
+        }
+
+    def _status(self) -> Status:
+        return Status(
+            version=VERSION,
+            pid=os.getpid(),
+            uptime_seconds=time.monotonic() - self._started_at,
+            live_turns=len(self.engine.running),
+            reasons=self.sources.reasons,
+            problems=(*self.sources.problems, *self.unknown_paths.problems),
+            quota=self._quota(),
+        )

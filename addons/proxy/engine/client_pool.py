@@ -1,0 +1,130 @@
+"""The upstream connections of one client: the key of each, and which are idle while the client stays.
+
+A client that sends several requests on its connection uses its own idle connections first. They are kept under the same
+keys and limits as those of the process-wide pool (`pool.py`), which gets them when the client leaves.
+
+Never does: close a connection; it names those to be closed. Invariant: a connection through this class serves one turn at
+a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Container, Mapping
+
+from mitmproxy.connection import Client, Connection, Server
+from mitmproxy.proxy import commands, layer
+
+from addons.proxy.engine.http1 import UpstreamHttp1
+from addons.proxy.engine.injected import SpokeUnasked, UpstreamNotice
+from addons.proxy.engine.interfaces import LayerEngine
+from addons.proxy.engine.pool import MAX_IDLE_CONNECTIONS, ConnectionKey, GetPooledConnection
+from addons.proxy.engine.timers import WakeupTimers
+
+
+class ClientPool:
+    """The keys of one client's upstream connections, and the idle ones among them."""
+
+    __slots__ = ("_check", "_client", "_connections", "_engine", "keys", "timers")
+
+    def __init__(
+        self,
+        engine: LayerEngine,
+        client: Client,
+        connections: Mapping[Connection, layer.Layer],
+    ) -> None:
+        self._engine = engine
+        self._client = client
+        self._connections = connections
+        self._check: commands.RequestWakeup | None = None
+        self.keys: dict[Connection, ConnectionKey] = {}
+        """In the order in which the connections were made."""
+        self.timers: WakeupTimers | None = None
+
+    def prepare(self, connection: Server, wanted: GetPooledConnection) -> None:
+        """Note a new connection. It speaks HTTP/1.1 and names its own host, whatever the client's TLS said."""
+        if self._client.alpn_offers:
+            connection.alpn_offers = (b"http/1.1",)
+        if connection.via == wanted.via and connection not in self.keys:
+            # not the connection to a proxy, which carries the one to the upstream
+            self.keys[connection] = wanted.key
+            if wanted.tls:
+                connection.sni = wanted.address[0]
+
+    def find(self, key: ConnectionKey) -> Server | None:
+        """Return an idle connection with this key that nothing was received on, the newest first."""
+        if not self._engine.pool.may_keep(key):
+            return None
+        oldest = time.time() - self._engine.limits.pool_idle_seconds
+        for server, since in reversed(self._idle()):
+            usable = since >= oldest and self.keys[server] == key
+            if usable and self._engine.reuse(self._client, server):
+                return server
+        return None
+
+    def ends_at(self, notice: UpstreamNotice) -> bool:
+        """Return whether the connection that a notice is about has to be closed, or keep it for the next turn."""
+        connection, pool = notice.connection, self._engine.pool
+        if (key := self.keys.get(connection)) is None:
+            return False
+        if isinstance(notice, SpokeUnasked):
+            pool.distrust(key.address)
+            return True
+        if not pool.may_keep(key) or len(self._idle()) > MAX_IDLE_CONNECTIONS:
+            return True
+        self._engine.watch_idle(self._client, connection)
+        self._check_after(self._engine.limits.pool_idle_seconds)
+        return False
+
+    def unused(
+        self, depth: int, streams: Container[int]
+    ) -> list[tuple[Server, list[layer.Layer], ConnectionKey]]:
+        """Return the connections that another client can use, each with its layers below this depth, and its key.
+
+        No turn waits for them. One whose turn was abandoned is closed already.
+        """
+        tops = list(self._connections.values())
+        found = []
+        for server, key in self.keys.items():
+            if not isinstance(server, Server) or not server.connected:
+                continue
+            top = self._connections[server]
+            protocol = (layers := top.context.layers[depth:]) and layers[-1]
+            # a proxied connection is listed twice: the connection to the proxy, and the one through it
+            if tops.count(top) == 1 and isinstance(protocol, UpstreamHttp1):
+                abandoned = protocol.is_answering and protocol.stream_id not in streams
+                if protocol.is_idle or abandoned:
+                    found.append((server, layers, key))
+        return found
+
+    def is_check(self, wakeup: commands.Command) -> bool:
+        """Return whether a wake-up is the one that this class has asked for."""
+        return wakeup is self._check
+
+    def expired(self) -> list[Server]:
+        """Return what was idle for too long, and look again when the next one can be."""
+        self._check = None
+        limit, now = self._engine.limits.pool_idle_seconds, time.time()
+        ages = [(server, now - since) for server, since in self._idle()]
+        if left := [age for _, age in ages if age < limit]:
+            self._check_after(limit - max(left))
+        return [server for server, age in ages if age >= limit]
+
+    def _check_after(self, seconds: float) -> None:
+        if self._check is None and self.timers:
+            self._check = commands.RequestWakeup(seconds)
+            self.timers.set(self._check)
+
+    def _idle(self) -> list[tuple[Server, float]]:
+        """Return the connections that serve no turn, and since when."""
+        found = []
+        for connection in self.keys:
+            protocol = self._connections[connection].context.layers[-1]
+            if (
+                isinstance(connection, Server)
+                and connection.connected
+                and isinstance(protocol, UpstreamHttp1)
+                and protocol.is_idle
+            ):
+                found.append((connection, protocol.idle_since))
+        return found

@@ -1,0 +1,74 @@
+"""Messages that are injected into a running stream: by local sources, a kill, a shutdown.
+
+Never does: carry an event of mitmproxy. Invariant: a message names the stream of the client, never an attempt.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from mitmproxy.connection import Connection
+from mitmproxy.flow import Flow
+from mitmproxy.proxy import commands, events
+
+from addons.core.turn import Fault
+
+
+class Signal(Enum):
+    """The meaning of a message."""
+
+    DATA = auto()
+    """A local source wrote bytes."""
+    END = auto()
+    """A local source ended its answer."""
+    FAULT = auto()
+    """The turn ends with `Injected.fault`: a failed source, a kill, a shutdown, an internal error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """One message for a stream."""
+
+    stream_id: int
+    signal: Signal
+    data: bytes = b""
+    fault: Fault | None = None
+
+
+class InjectedEvent(events.MessageInjected[Injected]):
+    """mitmproxy's event for injected messages, with an `Injected` in it."""
+
+    def __init__(self, flow: Flow, message: Injected) -> None:
+        super().__init__(flow, message)
+
+
+class ConnectDeadline(commands.RequestWakeup):
+    """A wake-up that the layer handles: the stream that asked is paused until it is connected."""
+
+
+class SafeLog(commands.Log):
+    """A log line of this engine. Those of the protocol code may quote raw heads and are withheld."""
+
+
+def without_quotes(command: commands.Command) -> commands.Command:
+    """Withhold the log lines of the protocol code: they may quote a raw head with its credentials."""
+    if isinstance(command, commands.Log) and not isinstance(command, SafeLog):
+        return SafeLog("a protocol message was withheld: it may quote raw bytes", logging.DEBUG)
+    return command
+
+
+class UpstreamNotice(commands.Command):
+    """A report of an upstream connection's parser to the layer that holds the connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+
+class ConnectionIdle(UpstreamNotice):
+    """The response has ended, and the connection could serve another turn."""
+
+
+class SpokeUnasked(UpstreamNotice):
+    """Bytes came while no response was awaited."""

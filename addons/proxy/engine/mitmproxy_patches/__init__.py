@@ -1,0 +1,1 @@
+"""Changes to mitmproxy itself, one module per subject."""

@@ -1,0 +1,113 @@
+"""One body event instead of several: what one network read of an HTTP/1 body brought.
+
+mitmproxy turns each HTTP/1 chunk into an event. Here the plain chunks that are complete in one read are cut in one pass,
+and everything else is left to h11.
+
+Never does: accept framing that h11 refuses. Invariant: a read gives at most one part, then the end of the message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import h11
+from h11._readers import ChunkedReader
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._http1 import Http1Connection, Http1Server
+
+BROKEN_BODY = "broken body framing"
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,7})\r\n")
+"""The head of a chunk without extensions."""
+_CRLF = b"\r\n"
+
+
+def joined_events(connection: Http1Connection, *, at_eof: bool) -> Iterator[h11.Event]:
+    """Yield what one read brought: at most one Data, then the end of the message if it came.
+
+    Raises h11.ProtocolError for broken framing, after the valid part.
+    """
+    reader = connection.body_reader
+    parts = plain_chunks(connection)
+    end: h11.EndOfMessage | None = None
+    fault: h11.ProtocolError | None = None
+    try:
+        while event := reader.read_eof() if at_eof else reader(connection.buf):
+            if isinstance(event, h11.EndOfMessage):
+                end = event
+                break
+            parts.append(bytes(event.data))
+            parts += plain_chunks(connection)
+    except h11.ProtocolError as error:
+        fault = error
+    if body := parts[0] if len(parts) == 1 else b"".join(parts):
+        yield h11.Data(data=body)
+    if end:
+        yield end
+    if fault:
+        raise fault
+
+
+def plain_chunks(connection: Http1Connection) -> list[bytes]:
+    """Return the data of the plain chunks that are complete. All else is left to h11, which validates it.
+
+    Begins and ends where h11's reader stands: before a chunk, or before the line end that it has still to discard. So
+    the reader need not know about the chunks in between.
+    """
+    reader = connection.body_reader
+    if not isinstance(reader, ChunkedReader) or reader._bytes_in_chunk or reader._reading_trailer:  # noqa: SLF001
+        return []
+    owed = reader._bytes_to_discard  # noqa: SLF001
+    if owed not in (b"", _CRLF):
+        return []
+    parts: list[bytes] = []
+    data, at = bytes(connection.buf), 0
+    while data.startswith(owed, at) and (head := _SIZE_LINE.match(data, at + len(owed))):
+        start = head.end()
+        end = start + int(head[1], 16)
+        # Without a line end owed, the chunk's own has to be here too
+        after = end if owed else end + len(_CRLF)
+        if end == start or after > len(data) or not data.startswith(_CRLF[: after - end], end):
+            break
+        parts.append(data[start:end])
+        at = after
+    connection.buf.maybe_extract_at_most(at)
+    return parts
+
+
+class CoalescedReads(Http1Connection):
+    """The handling of bodies that both sides share."""
+
+    def read_body(self, event: events.Event) -> CommandGenerator[None]:
+        """Pass on what one read brought. Trailers are dropped: no supported client or upstream uses them."""
+        assert self.stream_id is not None  # noqa: S101  what mitmproxy itself assumes here
+        try:
+            for part in joined_events(self, at_eof=isinstance(event, events.ConnectionClosed)):
+                if isinstance(part, h11.Data):
+                    yield from self.part(bytes(part.data))
+                else:
+                    yield ReceiveHttp(self.ReceiveEndOfMessage(self.stream_id))
+                    yield from self._body_done()
+        except h11.ProtocolError:
+            yield from self._before_broken_end()
+            yield commands.CloseConnection(self.conn)
+            yield ReceiveHttp(
+                self.ReceiveProtocolError(
+                    self.stream_id, BROKEN_BODY, code=self.ReceiveProtocolError.code
+                )
+            )
+
+    def part(self, data: bytes) -> Sequence[commands.Command]:
+        """Return the commands that a part of the body leads to."""
+        assert self.stream_id is not None  # noqa: S101  a body has a stream
+        return (ReceiveHttp(self.ReceiveData(self.stream_id, data)),)
+
+    def _before_broken_end(self) -> CommandGenerator[None]:
+        """Answer broken framing, before the connection is closed."""
+        yield from ()
+
+    def _body_done(self) -> CommandGenerator[None]:
+        is_request = isinstance(self, Http1Server)
+        yield from self.mark_done(request=is_request, response=not is_request)

@@ -1,0 +1,1 @@
+"""What one upstream connection needs from outside of the engine: a request in bytes, its socket, the options of its trust."""

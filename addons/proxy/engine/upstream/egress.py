@@ -1,0 +1,87 @@
+"""The egress step: an `UpstreamRequest` becomes the mitmproxy request of one attempt. Only here are secrets revealed.
+
+Never does: touch a flow. Invariant: what would break the request's head (RFC 9112, sections 3 and 5), and a secret
+bound to another origin, raise before anything is sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+
+from mitmproxy import http
+
+from addons.core.headers import Headers
+from addons.core.turn import UpstreamRequest
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_BLANK_OR_CONTROL = re.compile(rb"[\x00-\x20\x7f]")
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+
+
+class UnsafeHeaderError(Exception):
+    """A part of an upstream request would break its head. Names the part, never its value."""
+
+
+def http_request(request: UpstreamRequest) -> http.Request:
+    """Return the mitmproxy request that goes to the upstream connection and into no flow.
+
+    Raises UnsafeHeaderError and ForeignOriginError.
+    """
+    origin = request.origin
+    return http.Request(
+        host=origin.host,
+        port=origin.port,
+        method=_target_part("method", request.method.encode("ascii")),
+        scheme=origin.scheme.encode(),
+        authority=b"",
+        path=_target_part("path", request.path.encode("utf-8", "surrogateescape")),
+        http_version=b"HTTP/1.1",
+        headers=http.Headers(_headers(request)),
+        content=None,
+        trailers=None,
+        timestamp_start=time.time(),
+        timestamp_end=None,
+    )
+
+
+def credential_digest(request: UpstreamRequest) -> bytes:
+    """Return a digest of the secrets of a request, which never leaves this process. Empty without a secret."""
+    if not (request.secrets or request.body_secrets):
+        return b""
+    digest = hashlib.sha256()
+    for field in request.secrets:
+        digest.update(b"%b\0%b\0" % (field.name.lower(), field.prefix))
+        digest.update(field.secret.digest)
+    for secret in request.body_secrets:
+        digest.update(b"\0" + secret.digest)
+    return digest.digest()
+
+
+def _headers(request: UpstreamRequest) -> Headers:
+    headers: Headers = (
+        (
+            b"host",
+            request.origin.authority.encode(
+                "idna" if not request.origin.host.isascii() else "ascii"
+            ),
+        ),
+        *request.headers,
+        *((field.name, field.value_for(request.origin)) for field in request.secrets),
+    )
+    if request.body or request.method in _BODY_METHODS:
+        headers += ((b"content-length", b"%d" % len(request.body)),)
+    for name, value in headers:
+        if _CONTROL.search(value) or not _NAME.fullmatch(name):
+            msg = f"header {name.decode('latin-1')!r} holds a character that no header may hold"
+            raise UnsafeHeaderError(msg)
+    return headers
+
+
+def _target_part(part: str, value: bytes) -> bytes:
+    if _BLANK_OR_CONTROL.search(value) or not value:
+        msg = f"the request's {part} is empty or holds a blank or control character"
+        raise UnsafeHeaderError(msg)
+    return value

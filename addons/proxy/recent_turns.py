@@ -1,0 +1,125 @@
+"""What is kept of a finished turn, and the last few of them in memory, for `codex-shim report`.
+
+Never does: hold a connection, write to disk, give away the text of a turn. Invariant: of the remembered turns only
+masked structure leaves, and together their bodies are at most `MAX_BYTES`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import orjson
+from mitmproxy import http
+
+from addons.core.limits import MIB
+from addons.core.providers.chatgpt_endpoints import FORWARDED
+from addons.core.server.endpoints import TURN_PATHS
+from addons.core.telemetry.record import METADATA_KEY, body_bytes
+from addons.core.turn import LocalSource, Sink, shim_path
+from addons.views.masked_turn import masked_turn
+from addons.views.masking import Masker
+from addons.views.turn import Turn
+from addons.views.turn_data import TurnData, plain_body
+
+MAX_TURNS = 8
+MAX_BYTES = 16 * MIB
+MASK_SEED_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedTurn:
+    """One turn without its connections."""
+
+    id: str
+    request: http.Request
+    response: http.Response | None
+    metadata: object
+    """The turn's record as the engine wrote it to the flow's metadata."""
+
+    @classmethod
+    def of(cls, flow: http.HTTPFlow) -> FinishedTurn:
+        """Take what is kept of a flow."""
+        return cls(flow.id, flow.request, flow.response, flow.metadata.get(METADATA_KEY))
+
+    def turn(self) -> Turn:
+        """Return the turn as the views read it."""
+        response = self.response
+        return Turn(
+            _decoded_body(self.request) or b"",
+            _decoded_body(response),
+            tuple(response.headers.items(multi=True)) if response else (),
+            response.status_code if response else 0,
+            TurnData.parse(self.metadata),
+        )
+
+    @property
+    def size(self) -> int:
+        """How many bytes of bodies it holds."""
+        messages = [message.raw_content for message in (self.request, self.response) if message]
+        return body_bytes(self.metadata) + sum(len(body) for body in messages if body)
+
+
+def is_turn(flow: http.HTTPFlow) -> bool:
+    """Whether a flow is a turn of a model."""
+    return flow.request.method == "POST" and shim_path(flow.request.path) in TURN_PATHS
+
+
+def is_shown(flow: http.HTTPFlow) -> bool:
+    """Whether the views show a flow: a turn, or a request to another endpoint of the ChatGPT backend."""
+    if is_turn(flow):
+        return True
+    return flow.request.method == "POST" and shim_path(flow.request.path) in FORWARDED
+
+
+def _decoded_body(message: http.Message | None) -> bytes | None:
+    """Return a message's body without its content-encoding. Bounded, unlike mitmproxy's own `content`."""
+    if message is None or message.raw_content is None:
+        return None
+    return plain_body(message.raw_content, message.headers.get("content-encoding", ""))
+
+
+class RecentTurns:
+    """Remembers the last finished turns."""
+
+    def __init__(self) -> None:
+        self._turns: deque[tuple[FinishedTurn, int]] = deque(maxlen=MAX_TURNS)
+
+    def keep(self, flow: http.HTTPFlow) -> None:
+        """Remember a finished turn, and forget older ones to stay within the bounds. Other flows are ignored."""
+        if not is_turn(flow):
+            return
+        finished = FinishedTurn.of(flow)
+        self._turns.append((finished, finished.size))
+        while self._turns and sum(size for _, size in self._turns) > MAX_BYTES:
+            self._turns.popleft()
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids of the remembered turns, oldest first."""
+        return [turn.id for turn, _ in self._turns]
+
+    def find(self, id_prefix: str) -> LocalSource | None:
+        """Return the source that writes the newest turn whose id begins so, masked, as JSON; None without one."""
+        found = [turn for turn, _ in self._turns if turn.id.startswith(id_prefix)]
+        if not found:
+            return None
+        newest = found[-1]
+        return written_by_thread(lambda: _masked(newest))
+
+
+def written_by_thread(make: Callable[[], bytes]) -> LocalSource:
+    """Return the source that writes what `make` returns. Masking megabytes takes a while, so it runs on a thread."""
+
+    async def write(sink: Sink) -> None:
+        await sink.write(await asyncio.to_thread(make))
+
+    return write
+
+
+def _masked(finished: FinishedTurn) -> bytes:
+    masker = Masker(secrets.token_bytes(MASK_SEED_BYTES))
+    return orjson.dumps({"id": finished.id, **masked_turn(finished.turn(), masker)})

@@ -1,0 +1,64 @@
+"""Background tasks: the account's models and Cursor's login are asked for again and again while the shim runs.
+
+Never does: raise, or let a turn wait. Invariant: the sources are looked up anew for each request, because changed
+settings replace them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from mitmproxy.utils import asyncio_utils
+
+from addons.adapters.route_sources import RouteSources
+
+log = logging.getLogger(__name__)
+
+REFRESH_SECONDS = 300.0
+"""How often the account's model list is asked for. Unchanged, it costs one 304."""
+LOGIN_POLL_SECONDS = 2.0
+"""How often the login is looked at. The models of a new login are asked for at once."""
+
+
+class BackgroundRefresh:
+    """Runs while the listener is up. Needs a running event loop."""
+
+    def __init__(self, sources: Callable[[], RouteSources]) -> None:
+        self._sources = sources
+        self._tasks = (
+            asyncio_utils.create_task(self._account(), name="account models", keep_ref=True),
+            asyncio_utils.create_task(self._cursor(), name="cursor login", keep_ref=True),
+        )
+
+    def cancel(self) -> None:
+        """Stop asking."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def wait(self) -> None:
+        """Wait for the tasks to end. A task ends what it has started itself."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _account(self) -> None:
+        while True:
+            login = self._sources().logins.current()
+            try:
+                await self._sources().refresh()
+            except (OSError, ValueError, RuntimeError, ExceptionGroup) as error:
+                # A later try may succeed, and a task that has ended tries no more.
+                log.warning(
+                    "asking for the account's models failed: %s; codex-shim tries again later",
+                    type(error).__name__,
+                )
+            due = time.monotonic() + REFRESH_SECONDS
+            while time.monotonic() < due and self._sources().logins.current() == login:  # noqa: ASYNC110  a file sends no event
+                await asyncio.sleep(LOGIN_POLL_SECONDS)
+
+    async def _cursor(self) -> None:
+        while True:
+            cursor = self._sources().cursor
+            await cursor.refresh()
+            await cursor.agent.wait_for_refresh()
