@@ -1,4 +1,4 @@
-"""`python -P -m shim_cli`: the same as `codex-shim`, for children of ours that must run this very installation."""
+"""`python -P -m shim_cli` runs `codex-shim`. Child processes use it to run the same installation."""
 
 from shim_cli.app import main
 

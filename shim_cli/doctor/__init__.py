@@ -1,1 +1,1 @@
-"""`codex-shim doctor`: one file a section, all of them read-only."""
+"""`codex-shim doctor`: one module per section, all read-only."""

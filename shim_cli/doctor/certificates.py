@@ -1,4 +1,4 @@
-"""What upstreams are verified with, and mitmproxy's own CA, which ordinary use needs not."""
+"""Section "Certificates": the CA certificates for upstreams, and mitmproxy's CA, which Codex does not need."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
-from addons.core.egress import CA_FILE
-from addons.origins.keys import readable_by_others
-from addons.origins.paths import home, state_dir
-from shim_cli.doctor.finding import Found, Subject
+from addons.adapters.api_keys import is_open_to_others
+from addons.adapters.system.paths import home, state_dir
+from addons.core.upstream.outbound_proxy import CA_FILE
+from shim_cli.doctor.finding import CheckResult, DoctorContext
 
 
-def certificates(subject: Subject) -> Iterator[Found]:
-    """Load what turns would be verified with."""
-    yield from _upstream(subject)
-    for folder in (home(subject.env) / ".mitmproxy", state_dir(subject.env) / "mitmproxy"):
+def certificates(context: DoctorContext) -> Iterator[CheckResult]:
+    """Check the CA certificates."""
+    yield from _upstream(context)
+    for folder in (home(context.env) / ".mitmproxy", state_dir(context.env) / "mitmproxy"):
         key = folder / "mitmproxy-ca.pem"
-        if key.is_file() and readable_by_others(key):
-            told = f"{key} is a private key, and other users can read it"
-            yield "WARN", told, subject.shell.make_private(str(key))
+        if key.is_file() and is_open_to_others(key):
+            problem = f"{key} is a private key, and other users can read it"
+            yield "WARN", problem, context.shell.make_private(str(key))
         elif key.is_file():
-            yield "INFO", f"mitmproxy's own CA is in {folder}; Codex needs no part of it"
+            yield "INFO", f"mitmproxy's CA is in {folder}; Codex does not need it"
 
 
-def _upstream(subject: Subject) -> Iterator[Found]:
-    named = subject.env.get(CA_FILE)
-    if not named:
+def _upstream(context: DoctorContext) -> Iterator[CheckResult]:
+    path = context.env.get(CA_FILE)
+    if not path:
         yield "OK", "upstreams are verified with the public certificates that come with mitmproxy"
         return
-    unset = subject.shell.unset(CA_FILE)
-    if not Path(named).is_file():
-        yield "FAIL", f"{CA_FILE} names {named}, which does not exist or is not a file", unset
+    unset = context.shell.unset(CA_FILE)
+    if not Path(path).is_file():
+        yield "FAIL", f"{CA_FILE} names {path}, which does not exist or is not a file", unset
         return
     try:
-        context = ssl.create_default_context(cafile=named)
+        ssl_context = ssl.create_default_context(cafile=path)
     except (OSError, ValueError):
-        yield "FAIL", f"{CA_FILE} names {named}, which holds no PEM certificate", unset
+        yield "FAIL", f"{CA_FILE} names {path}, which holds no PEM certificate", unset
         return
-    count = context.cert_store_stats()["x509_ca"]
-    yield "OK", f"upstreams are verified with {named} alone ({count} CA certificates)"
+    count = ssl_context.cert_store_stats()["x509_ca"]
+    yield "OK", f"upstreams are verified with {path} alone ({count} CA certificates)"

@@ -1,6 +1,6 @@
-"""The installed Codex: is there one, and is it a version that was tried with the shim?
+"""Section "Codex CLI": is Codex installed, and is its version tested with the shim?
 
-Every run of the binary writes into its CODEX_HOME, so each one gets a throw-away folder (`addons.origins.codex_cli`).
+Each run of the binary writes into its CODEX_HOME, so each run gets a temporary folder (`addons.adapters.codex.cli`).
 """
 
 from __future__ import annotations
@@ -8,33 +8,33 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from addons.origins.codex_cli import CodexCliError
-from shim_cli.doctor.finding import Found, Subject
+from addons.adapters.codex.cli import CodexCliError
+from shim_cli.doctor.finding import CheckResult, DoctorContext
 
-OLDEST, NEWEST = "0.133.0", "0.169.0"
+OLDEST, NEWEST = "0.133.0", "0.171.0"
 """The versions of Codex that the end-to-end tests drive."""
 INSTALL = "npm install -g @openai/codex"
 
 
-def codex(subject: Subject) -> Iterator[Found]:
-    """Look for the binary and ask for its version."""
-    if not subject.codex:
-        yield "WARN", "Codex is not on PATH, nor named by CODEX_BIN", INSTALL
+def codex(context: DoctorContext) -> Iterator[CheckResult]:
+    """Check the binary and its version."""
+    if not context.codex:
+        yield "WARN", "Codex was not found on PATH, and CODEX_BIN does not name it", INSTALL
         return
     try:
-        yield _judged(subject.codex.version(), subject.codex.binary)
+        yield _version(context.codex.version(), context.codex.binary)
     except CodexCliError as error:
         yield "WARN", str(error), INSTALL
 
 
-def _judged(version: str, binary: str) -> Found:
+def _version(version: str, binary: str) -> CheckResult:
     found = f"Codex {version} at {binary}"
-    if _numbers(version) < _numbers(OLDEST):
-        return "WARN", f"{found} is older than {OLDEST}, the oldest that was tried", INSTALL
-    if _numbers(version) > _numbers(NEWEST):
-        return "INFO", f"{found} is newer than {NEWEST}, the newest that was tried"
-    return "OK", f"{found} (tried with {OLDEST} to {NEWEST})"
+    if _parse(version) < _parse(OLDEST):
+        return "WARN", f"{found} is older than {OLDEST}, the oldest tested version", INSTALL
+    if _parse(version) > _parse(NEWEST):
+        return "INFO", f"{found} is newer than {NEWEST}, the newest tested version"
+    return "OK", f"{found} (tested with {OLDEST} to {NEWEST})"
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def _parse(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])

@@ -1,35 +1,36 @@
-"""The running shim: is there one on the port, is it this version, and is it well?"""
+"""Section "Daemon": is a shim running on the port, and is it this version?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from addons.version import VERSION
-from shim_cli.defaults import models, serve_command
-from shim_cli.doctor.finding import Found, Subject
-from shim_cli.health import Health, probe
+from addons.core.version import VERSION
+from shim_cli.console.command_line import command
+from shim_cli.console.format import model_count
+from shim_cli.doctor.finding import CheckResult, DoctorContext
+from shim_cli.state.health import Health, probe
 
 
-def daemon(subject: Subject) -> Iterator[Found]:
-    """Ask the port."""
-    health = probe(subject.port)
+def daemon(context: DoctorContext) -> Iterator[CheckResult]:
+    """Check the port."""
+    health = probe(context.port)
     if health.state == "stopped":
-        yield "WARN", f"nothing listens at {health.url}", serve_command(subject.port)
+        yield "WARN", f"nothing listens at {health.url}", command("serve", context.port)
     elif health.state == "unhealthy":
-        yield "FAIL", f"{health.url}: {health.reason}", serve_command(subject.port + 1)
+        yield "FAIL", f"{health.url}: {health.reason}", command("serve", context.port + 1)
     else:
-        yield from _running(health, subject)
+        yield from _running(health, context)
 
 
-def _running(health: Health, subject: Subject) -> Iterator[Found]:
-    yield "OK", f"running at {health.url}, {models(health.models)}"
+def _running(health: Health, context: DoctorContext) -> Iterator[CheckResult]:
+    yield "OK", f"running at {health.url}, {model_count(health.models)}"
     version = health.report.get("version")
     if version == VERSION:
         yield "OK", f"version {VERSION}, the same as this command"
     else:
-        what = f"version {version}" if isinstance(version, str) else "an older codex-shim"
-        again = f"{what} runs, and this command is {VERSION}: stop it, then start it again"
-        yield "WARN", again, serve_command(subject.port)
+        running = f"version {version}" if isinstance(version, str) else "an older codex-shim"
+        mismatch = f"{running} is running; this command is {VERSION}. Restart the shim"
+        yield "WARN", mismatch, command("restart", context.port)
     problems = health.report.get("problems")
     for problem in problems if isinstance(problems, list) else []:
-        yield "WARN", f"it says: {problem}", "codex-shim status"
+        yield "WARN", f"it reports: {problem}", "codex-shim status"

@@ -1,34 +1,38 @@
-"""What a section of the doctor looks at, and what it gives.
+"""The input and the results of the doctor's sections.
 
-Never does: write, start a model provider's work, raise for anything that it may find. Invariant: what is only a matter
-of choice is INFO, what narrows the choice of models is WARN, what keeps turns from working is FAIL; a WARN and a FAIL
-carry the command to type.
+Never does: write, run a turn, raise for a problem of the setup. Invariant: INFO is a matter of choice, WARN makes models
+unavailable, FAIL prevents turns from working; WARN and FAIL carry the command to type.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from addons.origins.codex_cli import CodexCli
-from addons.origins.fitting import fit_to
-from addons.origins.sources import Sources
-from shim_cli.codex_config import CodexConfig, read_config
-from shim_cli.shells import Shell, shell_of
-from shim_cli.table import ask_cursor
+from addons.adapters.codex.accepted_models import filter_accepted, installed_version
+from addons.adapters.codex.cli import CodexCli
+from addons.adapters.route_sources import RouteSources
+from addons.adapters.system.paths import catalog_file, codex_catalog_file
+from addons.core.codex.features import ENABLE
+from shim_cli.console.shells import Shell, shell_for
+from shim_cli.state.codex_config import CodexConfig, read_config
+from shim_cli.state.sources import refresh_cursor_login
+
+GENERATE = "codex-shim generate"
 
 Level = Literal["OK", "WARN", "FAIL", "INFO"]
 LEVELS: tuple[Level, ...] = ("OK", "WARN", "FAIL", "INFO")
-Found = tuple[Level, str] | tuple[Level, str, str]
-"""Level, message, and what to type."""
+CheckResult = tuple[Level, str] | tuple[Level, str, str]
+"""Level, message and the command to type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `advice` is what to type."""
+    """The result of one check. `advice` is the command to type."""
 
     section: str
     level: Level
@@ -37,39 +41,66 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """One machine, as the environment tells of it. What is dear to find out is found out once."""
+class DoctorContext:
+    """The inputs of the sections' checks. Expensive values are computed once."""
 
     env: Mapping[str, str]
     port: int
     settings: Path | None = None
     cwd: Path = field(default_factory=Path.cwd)
-    shell: Shell = field(default_factory=shell_of)
+    shell: Shell = field(default_factory=shell_for)
 
     @cached_property
-    def sources(self) -> Sources | str:
-        """The sources of the route table, or why there are none."""
+    def sources(self) -> RouteSources | str:
+        """The sources of the route table, or the reason why they cannot be opened."""
         try:
-            sources = Sources(self.env, self.settings)
+            sources = RouteSources(self.env, self.settings)
         except ValueError as error:
             return str(error)
-        ask_cursor(sources)
+        refresh_cursor_login(sources)
         return sources
 
     @cached_property
     def codex(self) -> CodexCli | None:
-        """The installed Codex."""
+        """The installed Codex, if any."""
         return CodexCli.find(self.env)
+
+    @cached_property
+    def codex_version(self) -> str:
+        """The version of the installed Codex; empty if it is unknown."""
+        return installed_version(self.codex)
 
     @cached_property
     def config(self) -> CodexConfig:
         """Codex's config.toml."""
         return read_config(self.env)
 
+    @property
+    def catalog(self) -> Path:
+        """The catalog that Codex reads or will read: the one beside config.toml once that file names it."""
+        beside = codex_catalog_file(self.env)
+        return beside if self.config.catalog == beside else catalog_file(self.env)
+
+    @property
+    def write_catalog(self) -> str:
+        """The command that writes that catalog."""
+        return ENABLE if self.config.catalog == codex_catalog_file(self.env) else GENERATE
+
     @cached_property
     def refused(self) -> Mapping[str, str]:
-        """The live models that the installed Codex does not take into its catalog, with why."""
+        """The live models that the installed Codex rejects, with the reason."""
         if isinstance(self.sources, str):
             return {}
-        fit = fit_to(self.codex, self.sources.table())
-        return {slug: fit.table.routes[slug].hidden_because for slug in fit.refused}
+        fit = filter_accepted(self.codex, self.sources.table(), self.codex_version)
+        return {slug: fit.table.routes[slug].unavailable_reason for slug in fit.refused}
+
+
+def count_levels(findings: Sequence[Finding]) -> dict[str, int]:
+    """Return the number of findings of each level, including levels without one."""
+    counts = Counter(finding.level for finding in findings)
+    return {level: counts[level] for level in LEVELS}
+
+
+def format_counts(summary: Mapping[str, int]) -> str:
+    """Return the counts as text: `3 OK, 1 WARN, 0 FAIL, 2 INFO`."""
+    return ", ".join(f"{count} {level}" for level, count in summary.items())

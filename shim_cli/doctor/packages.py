@@ -1,4 +1,4 @@
-"""Python and the packages that we run on."""
+"""Sections "Python" and "Dependencies"."""
 
 from __future__ import annotations
 
@@ -7,41 +7,45 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-from shim_cli.doctor.finding import Found, Subject
+from shim_cli.doctor.finding import CheckResult, DoctorContext
 
-MITMPROXY_FROM, MITMPROXY_BELOW = (12, 2), (13,)
+MITMPROXY_FROM, MITMPROXY_BELOW = (12, 2), (12, 4)
 PACKAGES = ("httpx", "orjson", "platformdirs", "pydantic", "tomlkit", "typer", "zstandard")
-INSTALL_AGAIN = "uv tool install --force codex-shim"
+REINSTALL = "uv tool install --force codex-shim"
 
 
-def python(_subject: Subject) -> Iterator[Found]:
-    """The interpreter. One that is too old does not get here: the package does not install on it."""
+def python(_subject: DoctorContext) -> Iterator[CheckResult]:
+    """Report the interpreter. The package does not install on one that is too old."""
     yield "OK", f"Python {platform.python_version()} at {sys.executable}"
 
 
-def dependencies(_subject: Subject) -> Iterator[Found]:
-    """Every package of ours, with its version."""
-    yield _mitmproxy(version_of("mitmproxy"))
+def dependencies(_subject: DoctorContext) -> Iterator[CheckResult]:
+    """Check the version of every dependency."""
+    yield _mitmproxy(installed_version("mitmproxy"))
     for package in PACKAGES:
-        installed = version_of(package)
+        installed = installed_version(package)
         if installed:
             yield "OK", f"{package} {installed}"
         else:
-            yield "FAIL", f"{package} is not installed", INSTALL_AGAIN
+            yield "FAIL", f"{package} is not installed", REINSTALL
 
 
-def version_of(package: str) -> str:
-    """The installed version; empty when there is none."""
+def installed_version(package: str) -> str:
+    """Return the installed version of a package; empty if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
         return ""
 
 
-def _mitmproxy(installed: str) -> Found:
+def _mitmproxy(installed: str) -> CheckResult:
     numbers = tuple(int(part) for part in installed.split(".") if part.isdecimal())
     if not installed:
-        return "FAIL", "mitmproxy is not installed", INSTALL_AGAIN
+        return "FAIL", "mitmproxy is not installed", REINSTALL
     if MITMPROXY_FROM <= numbers < MITMPROXY_BELOW:
         return "OK", f"mitmproxy {installed}"
-    return "FAIL", f"mitmproxy {installed} is not supported: 12.2 up to 13 is", INSTALL_AGAIN
+    return (
+        "FAIL",
+        f"mitmproxy {installed} is not supported; 12.2 and 12.3 are",
+        REINSTALL,
+    )

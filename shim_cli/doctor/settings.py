@@ -1,57 +1,57 @@
-"""models.json: is it right, and is each of its rows usable?"""
+"""Section "Settings": is models.json valid, and is each of its rows usable?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from addons.core.endpoints import Rules
-from addons.core.models_file import ModelRows, parse_models
-from addons.core.settings import parse_settings
-from addons.origins.files import CachedFile, FileAccessError
-from addons.origins.paths import settings_file
-from addons.origins.sources import own_ports
-from shim_cli.doctor.finding import Found, Subject
+from addons.adapters.route_sources import own_ports
+from addons.adapters.system.files import CachedFile, FileAccessError
+from addons.adapters.system.paths import settings_file
+from addons.core.settings.models_file import ModelRows, parse_models
+from addons.core.settings.root import parse_settings
+from addons.core.settings.upstream_url import EndpointRules
+from shim_cli.doctor.finding import CheckResult, DoctorContext
 from shim_cli.doctor.rows import row_findings
 
 
-def settings(subject: Subject) -> Iterator[Found]:
-    """Read the file as the proxy does."""
-    path = settings_file(subject.env, subject.settings)
+def settings(context: DoctorContext) -> Iterator[CheckResult]:
+    """Check models.json as the proxy reads it."""
+    path = settings_file(context.env, context.settings)
     try:
         data = CachedFile(path).read()
     except FileAccessError as error:
-        yield "FAIL", str(error), subject.shell.show(str(path))
+        yield "FAIL", str(error), context.shell.show(str(path))
         return
     if data is None:
-        yield from _missing(subject)
+        yield from _missing(context)
         return
-    rows = parse_models(data, str(path), Rules(own_ports=own_ports(subject.env)))
-    own = parse_settings(data, str(path), subject.env).problems
+    rows = parse_models(data, str(path), EndpointRules(own_ports=own_ports(context.env)))
+    own = parse_settings(data, str(path), context.env).problems
     for problem in own:
-        yield "FAIL", problem, subject.shell.edit(str(path))
-    for problem in _of_rows(rows, subject):
-        yield "FAIL", problem, subject.shell.edit(str(path))
+        yield "FAIL", problem, context.shell.edit(str(path))
+    for problem in _row_problems(rows, context):
+        yield "FAIL", problem, context.shell.edit(str(path))
     if not own and not rows.problems:
         yield "OK", f"{path}"
-    yield from row_findings(rows, path, subject.env, subject.shell)
+    yield from row_findings(rows, path, context.env, context.shell)
 
 
-def _missing(subject: Subject) -> Iterator[Found]:
-    path = settings_file(subject.env, subject.settings)
-    if subject.settings or subject.env.get("CODEX_SHIM_SETTINGS"):
+def _missing(context: DoctorContext) -> Iterator[CheckResult]:
+    path = settings_file(context.env, context.settings)
+    if context.settings or context.env.get("CODEX_SHIM_SETTINGS"):
         yield (
             "FAIL",
-            f"{path} does not exist, and it was named",
+            f"{path} does not exist, but --settings or CODEX_SHIM_SETTINGS names it",
             "codex-shim doctor --settings PATH",
         )
     else:
         yield "INFO", f"{path} does not exist: no models of your own"
 
 
-def _of_rows(rows: ModelRows, subject: Subject) -> Iterator[str]:
-    """What is wrong with rows, and fallbacks that lead nowhere."""
+def _row_problems(rows: ModelRows, context: DoctorContext) -> Iterator[str]:
+    """Yield the problems of rows, including fallbacks to unknown models."""
     yield from rows.problems
-    if not isinstance(subject.sources, str):
-        sources = subject.sources
+    if not isinstance(context.sources, str):
+        sources = context.sources
         known = {*sources.settings.problems, *sources.cursor.settings.problems}
-        yield from (each for each in subject.sources.problems if each not in known)
+        yield from (each for each in context.sources.problems if each not in known)

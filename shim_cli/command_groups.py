@@ -1,0 +1,79 @@
+"""The command groups `model` and `service`: their commands, options and help texts.
+
+Never does: import a command's module before the command runs. `model list` is added by `app`, because it is `list`.
+"""
+# ruff: noqa: PLC0415 - a command's module is imported when the command is run
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from shim_cli.console.command_line import DEFAULT_PORT
+from shim_cli.console.errors import CliError
+from shim_cli.console.options import Port, Settings
+
+models_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="List models or select one."
+)
+service_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Start the shim automatically at login."
+)
+
+
+def _slugs(incomplete: str) -> list[str]:
+    from shim_cli.commands.completion import slugs
+
+    return slugs(incomplete)
+
+
+@models_app.command("use")
+def model_use(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A slug, or part of a display name.", autocompletion=_slugs
+        ),
+    ],
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+) -> None:
+    """Select the model that Codex uses, and start the shim."""
+    from shim_cli.commands.enable import enable as run
+
+    raise typer.Exit(run(os.environ, model, port, settings))
+
+
+@models_app.command("forget")
+def models_forget(
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="A slug.", autocompletion=_slugs)
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Forget all models.")] = False,
+    settings: Settings = None,
+) -> None:
+    """Forget what was learnt from the refusals of a model's upstream."""
+    from shim_cli.commands.models_forget import forget_models as run
+
+    if bool(model) == every:
+        problem = "Name one model, or pass --all"
+        raise CliError(problem, "codex-shim model forget MODEL")
+    raise typer.Exit(run(os.environ, model, settings))
+
+
+@service_app.command("install")
+def service_install(port: Port = DEFAULT_PORT) -> None:
+    """Write a service file for systemd or launchd."""
+    from shim_cli.commands.service import install
+
+    raise typer.Exit(install(os.environ, port))
+
+
+@service_app.command("remove")
+def service_remove(port: Port = DEFAULT_PORT) -> None:
+    """Remove the service file."""
+    from shim_cli.commands.service import remove
+
+    raise typer.Exit(remove(os.environ, port))

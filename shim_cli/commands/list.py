@@ -1,0 +1,71 @@
+"""`codex-shim list`: the route table, as the proxy builds it.
+
+Never does: send a request to the shim or to an upstream. Only the installed cursor-agent is run, for its login status.
+Invariant: a hidden model is shown with the reason, or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from shim_cli.console.errors import NO_MODEL_ADVICE
+from shim_cli.state.list_cache import ListingInputs, RecordingEnv, load_listing, save_listing
+from shim_cli.state.listing import ListedModel, Listing
+
+
+def write_list(
+    env: Mapping[str, str], settings: Path | None, *, show_all: bool, as_json: bool
+) -> int:
+    """Write the live models, or all of them. Return the exit code: 1 if no model is live."""
+    listing = load_listing(env, settings) or _build(env, settings)
+    for problem in listing.problems:
+        typer.echo(f"codex-shim: {problem}", err=True)
+    models = listing.models if show_all else listing.live
+    if as_json:
+        typer.echo(json.dumps([asdict(model) for model in models], ensure_ascii=False))
+    elif models:
+        typer.echo("\n".join(format_lines(models)))
+    if listing.live:
+        return 0
+    typer.echo(f"codex-shim: no model is available\n{NO_MODEL_ADVICE}", err=True)
+    return 1
+
+
+def format_lines(models: Sequence[ListedModel]) -> list[str]:
+    """Return one line per model; below it the reason for a hidden one, and what was learnt of its upstream."""
+    width = max((len(model.slug) for model in models), default=0)
+    lines = []
+    for model in models:
+        upstream = f"{model.model} ({', '.join(filter(None, (model.provider, model.upstream)))})"
+        lines.append(f"{model.slug:<{width}}  {model.display_name}  ->  {upstream}")
+        if not model.live:
+            lines.append(f"{'':<{width}}  hidden: {model.hidden_because}")
+        if model.learnt:
+            lines.append(f"{'':<{width}}  learnt: {'; '.join(model.learnt)}")
+    return lines
+
+
+def _build(env: Mapping[str, str], settings: Path | None) -> Listing:
+    # Imports of 100 ms and more, not needed while the cached listing is valid.
+    from addons.core.codex.login import Login  # noqa: PLC0415
+    from shim_cli.state.sources import open_sources, refresh_cursor_login  # noqa: PLC0415
+
+    recorded = RecordingEnv(env)
+    sources = open_sources(recorded, settings)
+    refresh_cursor_login(sources)
+    listing = Listing.of(sources)
+    login = sources.logins.current()
+    ends = (
+        login.expires_at if isinstance(login, Login) else None,
+        sources.cursor.agent.fresh_until,
+    )
+    until = min((end for end in ends if end is not None), default=None)
+    sources.cursor.agent.save()
+    inputs = ListingInputs([str(file) for file in sources.files], list(recorded.names), until)
+    save_listing(listing, inputs, env, settings)
+    return listing

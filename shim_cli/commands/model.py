@@ -1,0 +1,88 @@
+"""`codex-shim model use`: select the model that Codex uses.
+
+Never does: start a process, query an upstream that the selection does not need. Invariant: a model that is not live is
+never selected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from addons.adapters.codex.activate import (
+    Activation,
+    ActivationError,
+    activate_model,
+    write_catalog,
+)
+from addons.adapters.codex.config_file import CodexConfig, ConfigError
+from addons.adapters.system.paths import account_catalog_file
+from addons.core.routes import Route, RouteTable
+from shim_cli.console.errors import NO_MODEL_ADVICE, CliError
+from shim_cli.state.sources import open_sources_with_warnings, refresh_cursor_login
+
+
+def select_model(
+    env: Mapping[str, str], requested: str | None, port: int, settings: Path | None
+) -> Activation:
+    """Select a model by slug, alias, upstream model or a unique part of its display name.
+
+    None keeps the current model, or selects the first. Raises CliError; Codex's config is then unchanged.
+    """
+    table = table_with(env, settings, requested)
+    try:
+        if requested:
+            return activate_model(env, table, find_route(table, requested).slug, port)
+        # A default must be a model that the installed Codex accepts.
+        table = write_catalog(env, table)
+        return activate_model(env, table, default_slug(env, table), port)
+    except ActivationError as error:
+        raise CliError(str(error), error.advice) from error
+
+
+def table_with(env: Mapping[str, str], settings: Path | None, requested: str | None) -> RouteTable:
+    """Return the route table; refresh the account's models if the known ones do not include `requested`."""
+    sources = open_sources_with_warnings(env, settings)
+    refresh_cursor_login(sources)
+    table = sources.table()
+    route = table.resolve(requested) if requested else None
+    is_known = route.live if route else not requested and account_catalog_file(env).exists()
+    if not is_known:
+        asyncio.run(sources.refresh())
+        table = sources.table()
+    if not table.live:
+        msg = "no model is available"
+        raise CliError(msg, NO_MODEL_ADVICE)
+    return table
+
+
+def find_route(table: RouteTable, requested: str) -> Route:
+    """Return the route that `requested` identifies. Raises CliError."""
+    if route := table.resolve(requested):
+        return route
+    part = requested.casefold()
+    named = [route for route in table.live if part in route.display_name.casefold()]
+    if len(named) == 1:
+        return named[0]
+    if not named:
+        msg = f"there is no model {requested!r}"
+        raise CliError(msg, "List the models: codex-shim list")
+    slugs = ", ".join(route.slug for route in named)
+    msg = f"{requested!r} matches several models: {slugs}"
+    raise CliError(msg, f"Use a slug: codex-shim model use {named[0].slug}")
+
+
+def default_slug(env: Mapping[str, str], table: RouteTable) -> str:
+    """Return the current model if it is live, else the first one that Codex's picker shows."""
+    config = CodexConfig(env)
+    try:
+        wanted = (config.active_model(), config.configured_model())
+    except ConfigError as error:
+        raise CliError(str(error), error.advice) from error
+    for model in wanted:
+        route = table.resolve(model) if model else None
+        if route and route.live:
+            return route.slug
+    listed = (route for route in table.live if route.entry.get("visibility") == "list")
+    return next(listed, table.live[0]).slug

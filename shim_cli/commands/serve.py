@@ -1,0 +1,200 @@
+"""`codex-shim serve`: run the proxy in the foreground and print what it serves.
+
+Never does: write a control character of a model's name to the terminal. mitmproxy is imported when the command runs.
+Invariant: a proxy that cannot start ends with one sentence and exit code 1.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from addons.adapters.system.local_token import LocalToken
+from addons.adapters.system.paths import token_file
+from addons.adapters.system.umask import set_private_umask
+from addons.core.headers import TOKEN_HEADER
+from addons.core.version import VERSION
+from shim_cli.console.errors import CliError
+from shim_cli.console.options import require_settings_file
+from shim_cli.console.outputs import drop_lost_output
+from shim_cli.state.processes import start_mark
+from shim_cli.state.run_state import RunState, remove_state, write_state
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from addons.adapters.route_sources import RouteSources
+    from addons.core.routes import Route
+    from addons.proxy.master import ShimMaster
+
+MAX_SLUGS = 8
+"""How many slugs of one provider are listed; the rest are counted."""
+LOG_BYTES, LOG_FILES = 1024 * 1024, 3
+
+
+def serve(
+    host: str,
+    port: int,
+    settings: Path | None,
+    log_file: Path | None,
+    *,
+    allow_remote: bool,
+    verbose: bool = False,
+) -> int:
+    """Serve until Ctrl-C or SIGTERM, then drain; return 0. Raises CliError if it cannot start.
+
+    With a log file it runs as a daemon and logs to that file, which is rotated.
+    """
+    drop_lost_output()
+    require_settings_file(settings)
+    set_private_umask()
+    _configure_logging(log_file)
+    if verbose:
+        logging.getLogger("addons.access").setLevel(logging.DEBUG)
+    _load_mitmproxy()
+    from addons.proxy.master import ListenOptions, StartError, run_master  # noqa: PLC0415
+
+    ports: list[int] = []
+
+    def ready(master: ShimMaster) -> None:
+        ports.append(_write_run_state(master, log_file))
+        announce(master)
+
+    try:
+        run_master(ListenOptions(host, port, settings, allow_remote), ready)
+    except StartError as error:
+        raise CliError(str(error)) from error
+    except Exception as error:
+        failure = _start_failure(error)
+        if ports or failure is error:
+            raise
+        raise CliError(str(failure)) from error
+    finally:
+        for listened in ports:
+            remove_state(os.environ, listened)
+    return 0
+
+
+def _write_run_state(master: ShimMaster, log_file: Path | None) -> int:
+    port = int(master.address.rpartition(":")[2])
+    pid = os.getpid()
+    state = RunState(
+        pid=pid,
+        port=port,
+        start_mark=start_mark(pid),
+        drain_seconds=master.shim.sources.settings.limits.drain_seconds,
+        version=VERSION,
+        detached=log_file is not None,
+        log=str(log_file or ""),
+    )
+    if problem := write_state(os.environ, state):
+        logging.getLogger("addons").warning(
+            "`codex-shim stop` will not find this process: %s", problem
+        )
+    return port
+
+
+def _load_mitmproxy() -> None:
+    from addons.proxy.engine.mitmproxy_patches.lazy_addons import skip_stock_addons  # noqa: PLC0415
+
+    skip_stock_addons()
+    from addons.proxy.engine.compat import (  # noqa: PLC0415
+        IncompatibleMitmproxyError,
+        require_tested_mitmproxy,
+    )
+
+    try:
+        require_tested_mitmproxy(_loop_factory)
+    except IncompatibleMitmproxyError as error:
+        raise CliError(str(error)) from error
+
+
+def _start_failure(error: Exception) -> Exception:
+    from addons.proxy.engine.compat import start_failure  # noqa: PLC0415
+
+    return start_failure(error)
+
+
+def _loop_factory() -> Callable[[], AbstractEventLoop] | None:
+    from addons.proxy.master import loop_factory  # noqa: PLC0415
+
+    return loop_factory()
+
+
+def _configure_logging(log_file: Path | None) -> None:
+    """Log to stderr, or to a file of limited size. Lines in a file have a date, as it may hold weeks."""
+    logging.basicConfig(
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S" if log_file else "%H:%M:%S",
+        handlers=[_rotating(log_file)] if log_file else None,
+    )
+    logging.getLogger("addons").setLevel(logging.INFO)
+    # StartError reports a port in use with advice; without this, mitmproxy would report it twice.
+    for name in ("mitmproxy.proxy.mode_servers", "mitmproxy.addons.proxyserver"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _rotating(log_file: Path) -> logging.Handler:
+    from logging.handlers import RotatingFileHandler  # noqa: PLC0415
+
+    return RotatingFileHandler(
+        log_file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
+    )
+
+
+def announce(master: ShimMaster) -> None:
+    """Print the address, the live models, why others are not live, and a command to try."""
+    env = os.environ
+    token = token_file(env) if LocalToken(env).rule().required else None
+    lines = announcement(master.address, master.shim.sources, token)
+    sys.stdout.write("".join(_printable(line) + "\n" for line in lines))
+    sys.stdout.flush()
+
+
+def announcement(address: str, sources: RouteSources, token: Path | None = None) -> list[str]:
+    """Return the lines to print. `address` is host and port; `token` is the file of the local token, if required."""
+    table = sources.table()
+    lines = [f"codex-shim listens on http://{address}/v1", *_routes(table.live)]
+    if problem := sources.login_problem:
+        lines.append(f"  chatgpt   not live: {problem.message}")
+    cursor = sources.cursor.agent.available
+    if cursor.binary and cursor.reason:
+        # Without cursor-agent, Cursor is not worth a line.
+        lines.append(f"  cursor    not live: {cursor.reason}")
+    lines += [f"  settings  {text}" for text in sources.problems]
+    if table.live:
+        lines += ["Try it:", f"  {_try_line(address, table.live[0].slug, token)}"]
+    return lines
+
+
+def _routes(live: Sequence[Route]) -> list[str]:
+    slugs: dict[str, list[str]] = {}
+    for route in live:
+        slugs.setdefault(route.provider, []).append(route.slug)
+    return [
+        f"  {provider:<9} {', '.join(names[:MAX_SLUGS])}"
+        + (f" and {len(names) - MAX_SLUGS} more" if len(names) > MAX_SLUGS else "")
+        for provider, names in slugs.items()
+    ]
+
+
+def _try_line(address: str, slug: str, token: Path | None) -> str:
+    body = json.dumps({"model": slug, "stream": True, "input": "Say hello", "store": False})
+    url, kind = f"http://{address}/v1/responses", "content-type: application/json"
+    line = f"curl -N {shlex.quote(url)} -H {shlex.quote(kind)} -d {shlex.quote(body)}"
+    if not token:
+        return line
+    # The header comes from stdin: other users can read a command line.
+    header = f"sed 's/^/{TOKEN_HEADER}: /' {shlex.quote(str(token))}"
+    return f"{header} | {line} -H @-"
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)

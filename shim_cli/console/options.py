@@ -1,0 +1,50 @@
+"""Options and arguments that several commands share, each with one help text.
+
+Invariant: an option of the same name means the same in every command.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from shim_cli.console.errors import CliError
+
+Port = Annotated[
+    int,
+    typer.Option(envvar="CODEX_SHIM_PORT", min=1, max=65535, help="The shim's port."),
+]
+ListenPort = Annotated[
+    int,
+    typer.Option(
+        envvar="CODEX_SHIM_PORT", min=0, max=65535, help="The shim's port. 0 picks a free port."
+    ),
+]
+Settings = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="Path to models.json. Default: ~/.codex-shim/models.json."),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="MODEL", help="The model to use. Default: the current one."),
+]
+About = Literal["all", "models", "picker"]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+NoOpen = Annotated[
+    bool, typer.Option("--no-open", help="Print the address instead of opening a browser.")
+]
+Args = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[-- ARGS]", help="Extra arguments, added last, so they take precedence."
+    ),
+]
+
+
+def require_settings_file(settings: Path | None) -> None:
+    """Raise CliError if --settings names a file that does not exist."""
+    if settings and not settings.is_file():
+        msg = f"{settings} does not exist or is not a file"
+        raise CliError(msg, "Name an existing models.json: --settings PATH")

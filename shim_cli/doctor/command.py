@@ -1,0 +1,72 @@
+"""`codex-shim doctor`: run the checks and write the findings as text or JSON. Read-only.
+
+Never does: write a file, show a secret or a proxy's address. Invariant: the exit code is 1 exactly if a finding is FAIL;
+piped output is plain text.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from shim_cli.doctor.finding import DoctorContext, Finding, count_levels, format_counts
+
+About = Literal["all", "models", "picker"]
+
+
+def write_report(
+    env: Mapping[str, str], port: int, settings: Path | None, about: About, *, as_json: bool
+) -> int:
+    """Run the checks and write the findings. Return the exit code."""
+    findings = _findings(DoctorContext(env, port, settings), about)
+    summary = count_levels(findings)
+    if as_json:
+        rows = [asdict(finding) for finding in findings]
+        typer.echo(json.dumps({"findings": rows, "summary": summary}, ensure_ascii=False))
+    elif _wants_colour(env):
+        from shim_cli.doctor.colours import write_coloured  # noqa: PLC0415
+
+        write_coloured(findings, summary)
+    else:
+        typer.echo("\n".join([*format_lines(findings), "Summary", f"  {format_counts(summary)}"]))
+    return 1 if summary["FAIL"] else 0
+
+
+def format_lines(findings: Sequence[Finding]) -> list[str]:
+    """Return the findings as lines, grouped by section, each with its advice."""
+    lines: list[str] = []
+    section = ""
+    for finding in findings:
+        if finding.section != section:
+            section = finding.section
+            lines.append(section)
+        lines.append(f"  {finding.level:<5} {finding.message}")
+        if finding.advice:
+            lines.append(f"        {finding.advice}")
+    return lines
+
+
+def _findings(context: DoctorContext, about: About) -> list[Finding]:
+    # Each view is imported only when it is requested.
+    if about == "models":
+        from shim_cli.doctor.models import model_findings  # noqa: PLC0415
+
+        return model_findings(context)
+    if about == "picker":
+        from shim_cli.doctor.picker import picker_findings  # noqa: PLC0415
+
+        return picker_findings(context)
+    from shim_cli.doctor.sections import run_sections  # noqa: PLC0415
+
+    return run_sections(context)
+
+
+def _wants_colour(env: Mapping[str, str]) -> bool:
+    """Return whether stdout is a terminal with colours; NO_COLOR (https://no-color.org) and TERM=dumb disable them."""
+    return sys.stdout.isatty() and not env.get("NO_COLOR") and env.get("TERM") != "dumb"

@@ -1,0 +1,1 @@
+"""`codex-shim report`: one archive for a bug report."""

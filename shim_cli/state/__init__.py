@@ -1,0 +1,1 @@
+"""What commands read and change: the running shim, settings and listings."""

@@ -1,0 +1,103 @@
+"""The route table as plain values: what `list` shows of each model, and the problems of the settings.
+
+Never does: hold a plan, a key or a token. Invariant: a listing survives the round trip through JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from addons.adapters.route_sources import RouteSources
+    from addons.core.routes import Route
+    from addons.core.upstream.traits import Traits
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """One model."""
+
+    slug: str
+    display_name: str
+    model: str
+    """The upstream's name of the model."""
+    provider: str
+    upstream: str
+    """The upstream's origin; empty for a built-in model."""
+    context_window: int | None
+    live: bool
+    hidden_because: str
+    """Why the model is not live. The name is a key of `list --json`."""
+    learnt: tuple[str, ...] = ()
+    """Traits that were observed or learnt at its upstream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Every model in catalog order, and the problems of the settings."""
+
+    models: tuple[ListedModel, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def live(self) -> tuple[ListedModel, ...]:
+        """The models that Codex can choose."""
+        return tuple(model for model in self.models if model.live)
+
+    @classmethod
+    def of(cls, sources: RouteSources) -> Self:
+        """Return the listing that the proxy would serve from the same files."""
+        targets = {row.slug: row.target for row in sources.rows.rows if row.target is not None}
+        upstreams = {slug: str(target.origin) for slug, target in targets.items()}
+        traits = sources.row_routes.traits
+        learnt = {
+            slug: learnt_facts(traits.current(to.traits_scope)) for slug, to in targets.items()
+        }
+        models = tuple(
+            _listed(route, _upstream(route, sources, upstreams), learnt.get(route.slug, ()))
+            for route in sources.table().routes.values()
+        )
+        return cls(models, tuple(sources.problems))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Return the listing that `as_json` returned. Raises KeyError or TypeError for other input."""
+        models = tuple(
+            ListedModel(**{**model, "learnt": tuple(model["learnt"])}) for model in value["models"]
+        )
+        return cls(models, tuple(value["problems"]))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the listing as JSON values."""
+        return {"models": [asdict(model) for model in self.models], "problems": list(self.problems)}
+
+
+def learnt_facts(traits: Traits) -> tuple[str, ...]:
+    """Return what is known of a model, one text per fact."""
+    facts = [trait.description for trait in traits.entries.values()]
+    if traits.refused_items:
+        facts.append(f"{len(traits.refused_items)} refused items are sent as notes")
+    return tuple(facts)
+
+
+def _listed(route: Route, upstream: str, learnt: tuple[str, ...]) -> ListedModel:
+    window = route.entry.get("context_window")
+    return ListedModel(
+        slug=route.slug,
+        display_name=route.display_name,
+        model=route.model,
+        provider=route.provider,
+        upstream=upstream,
+        context_window=window if isinstance(window, int) else None,
+        live=route.live,
+        hidden_because=route.unavailable_reason,
+        learnt=learnt,
+    )
+
+
+def _upstream(route: Route, sources: RouteSources, upstreams: Mapping[str, str]) -> str:
+    if route.provider == "chatgpt":
+        return str(sources.chatgpt_origin)
+    return upstreams.get(route.slug, "")
