@@ -1,10 +1,11 @@
-"""What holds for every test: how many examples a property is tried with, and a file mode that no other test has left.
+"""Settings of every test: the number of hypothesis examples, and the file mode.
 
-No profile has a deadline: a loaded machine is no fault of the code.
+No profile has a deadline: a busy machine is not a fault of the code.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -16,13 +17,19 @@ settings.register_profile(
     "deep", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow]
 )
 if not os.environ.get("CI"):
-    # There hypothesis has a profile of its own, in which every run tries the same examples.
+    # In CI hypothesis has a profile of its own, with the same examples in every run.
     settings.load_profile("usual")
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and the collected tests out of later garbage collections, which many tests ask for."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def usual_file_mode() -> Iterator[None]:
-    """A command that is run inside a test may change it, as it does for its own process."""
+    """Set the usual umask. A command under test may change it for the whole process."""
     before = os.umask(0o022)
     yield
     os.umask(before)

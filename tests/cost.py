@@ -1,4 +1,4 @@
-"""What a session costs in prompt tokens, from the request bodies that its upstream received, in either dialect.
+"""The cost of a session in prompt tokens, computed from the request bodies that its upstream received, in either protocol.
 
 Rules as the providers publish them. Anthropic ("Prompt caching"): order tools, system, messages; written at a
 breakpoint and found at one or up to twenty blocks before it, from 1,024 tokens; read 0.1, write 1.25, else 1. OpenAI
@@ -20,17 +20,17 @@ BYTES_PER_TOKEN = 4
 
 Json = dict[str, Any]
 Units = list[tuple[str, bool]]
-"""What a request says, in the order of caching, and where it has a breakpoint."""
+"""The parts of a request in the order of caching, and whether each has a breakpoint."""
 
 
 def session_ratio(bodies: Sequence[Json]) -> float:
-    """The cost of the session against perfect caching."""
+    """Return the cost of a session relative to perfect caching."""
     messages = any(("max_tokens" in body and "system" in body) or _marked(body) for body in bodies)
     return messages_ratio(bodies) if messages else chat_ratio(bodies)
 
 
 def messages_ratio(bodies: Sequence[Json]) -> float:
-    """The same for Anthropic messages."""
+    """Return the relative cost of a session of Anthropic messages."""
     stored: set[tuple[str, ...]] = set()
     paid, perfect = 0.0, 0.0
     seen: list[tuple[str, ...]] = []
@@ -45,14 +45,14 @@ def messages_ratio(bodies: Sequence[Json]) -> float:
         stored |= {texts[:mark] for mark in marks if sizes[mark] >= LEAST}
         paid += READ * sizes[read] + WRITE * (sizes[written] - sizes[read])
         paid += sizes[-1] - sizes[written]
-        said = tuple(text for text, _ in _messages_units({**body, **UNCHANGED}))
-        perfect += _perfect(said, sizes, seen, WRITE)
-        seen.append(said)
+        prefix = tuple(text for text, _ in _messages_units({**body, **UNCHANGED}))
+        perfect += _perfect(prefix, sizes, seen, WRITE)
+        seen.append(prefix)
     return paid / perfect
 
 
 def chat_ratio(bodies: Sequence[Json]) -> float:
-    """The same for chat completions."""
+    """Return the relative cost of a session of chat completions."""
     seen: list[str] = []
     paid, perfect = 0.0, 0.0
     for body in bodies:
@@ -69,7 +69,7 @@ def chat_ratio(bodies: Sequence[Json]) -> float:
 def _found(
     texts: tuple[str, ...], sizes: list[int], marks: list[int], stored: set[tuple[str, ...]]
 ) -> int:
-    """The longest prefix that is found: at a breakpoint, or at most twenty blocks before one."""
+    """Return the length of the longest cached prefix, at most twenty blocks before a breakpoint."""
     for mark in sorted(marks, reverse=True):
         for end in range(mark, max(mark - LOOK_BACK, 0), -1):
             if sizes[end] >= LEAST and texts[:end] in stored:
@@ -85,7 +85,7 @@ def _perfect(
 
 
 def _messages_units(body: Json) -> Units:
-    # Thinking on or off and a forced tool change what stands before the messages.
+    # Thinking and a forced tool change the cached prefix before the messages.
     head = _dump([body.get("tool_choice"), body.get("thinking")])
     units = [_unit("tool", tool) for tool in body.get("tools", [])]
     units += [_unit("system", block) for block in body.get("system") or []]
@@ -112,7 +112,7 @@ def _running(sizes: Sequence[int]) -> list[int]:
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    """The length of the common beginning, by halves: bodies have megabytes."""
+    """Return the length of the common prefix, by bisection: bodies have megabytes."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,13 +1,17 @@
-"""Random valid Responses histories: what a client could send, for every dialect to be tried with."""
+"""Random valid Responses histories, for every protocol to translate.
+
+A strategy that is used more than once in a draw is made once: hypothesis examines each new one.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from hypothesis import strategies as st
 
-from addons.core.translate.compaction import compaction_item
-from addons.core.translate.replay import seal
+from addons.core.protocols.canonical.opaque_reasoning import wrap
+from addons.core.protocols.responses.compaction import compaction_item
 
 Item = dict[str, object]
 
@@ -46,8 +50,8 @@ BLOBS = (
     None,
     "gAAAA-foreign",
     *(
-        seal(lineage, data)
-        for lineage in (
+        wrap(reasoning_scope, data)
+        for reasoning_scope in (
             "chat:https://up.example:glm-5",
             "messages:https://api.example.test:claude-test",
         )
@@ -60,7 +64,7 @@ BLOBS = (
         )
     ),
 )
-"""What reasoning items bring back: nothing, what others encrypted, and blobs of the targets that tests translate for."""
+"""The encrypted content of reasoning items: none, foreign, and blobs for the targets of the tests."""
 SYSTEM: Item = {"type": "message", "role": "developer", "content": "You are Codex."}
 
 
@@ -75,6 +79,7 @@ def _message(role: str, kind: str, text: str) -> Item:
     return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
 
 
+@cache
 def user_messages() -> st.SearchStrategy[Item]:
     words: st.SearchStrategy[Item] = TEXTS.map(lambda text: _message("user", "input_text", text))
     plain: st.SearchStrategy[Item] = TEXTS.map(lambda text: {"role": "user", "content": text})
@@ -97,18 +102,21 @@ def user_messages() -> st.SearchStrategy[Item]:
     return words | plain | seen | filed
 
 
+@cache
 def system_messages() -> st.SearchStrategy[Item]:
     return st.builds(
         _message, st.sampled_from(("developer", "system")), st.just("input_text"), TEXTS
     )
 
 
-def said() -> st.SearchStrategy[Item]:
+@cache
+def assistant_items() -> st.SearchStrategy[Item]:
     message = TEXTS.map(lambda text: _message("assistant", "output_text", text))
-    return message | thoughts() | st.just(HOSTED)
+    return message | reasoning_items() | st.just(HOSTED)
 
 
-def thoughts() -> st.SearchStrategy[Item]:
+@cache
+def reasoning_items() -> st.SearchStrategy[Item]:
     return st.builds(
         lambda texts, blob: {
             "type": "reasoning",
@@ -121,6 +129,7 @@ def thoughts() -> st.SearchStrategy[Item]:
     )
 
 
+@cache
 def outputs() -> st.SearchStrategy[object]:
     parts = st.lists(
         TEXTS.map(lambda text: {"type": "input_text", "text": text}) | st.just(PICTURE),
@@ -162,12 +171,12 @@ ID_FORMS = (
     "fc_0f0e50a1476a3c35006912c58dc9f8819192c25864eb16f07f_{}",
     "chatcmpl-tool-{}",
 )
-"""Ids of many makers: a thread may change its model."""
+"""Call ids of several providers: a thread may change its model."""
 
 
 @dataclass(slots=True)
 class _Ids:
-    """Call ids are unique in a valid history."""
+    """Makes call ids that are unique in a history."""
 
     count: int = 0
 
@@ -176,11 +185,17 @@ class _Ids:
         return ID_FORMS[self.count % len(ID_FORMS)].format(self.count)
 
 
-@st.composite
-def steps(draw: st.DrawFn, ids: _Ids) -> list[Item]:
-    """One answer of a model with its calls, and all their outputs."""
-    items = draw(st.lists(said(), max_size=2))
-    forms = draw(st.lists(FORMS, min_size=1, max_size=3))
+BEFORE_CALLS = st.lists(assistant_items(), max_size=2)
+CALLS = st.lists(FORMS, min_size=1, max_size=3)
+ANSWERS = st.lists(assistant_items(), min_size=1, max_size=2)
+PIECES = st.sampled_from(("user", "steps", "answer", "system", "compacted", "late"))
+COMPACTED = st.sampled_from(SUMMED_UP)
+
+
+def _steps(draw: st.DrawFn, ids: _Ids) -> list[Item]:
+    """Draw one answer with its calls, and all their outputs."""
+    items = draw(BEFORE_CALLS)
+    forms = draw(CALLS)
     calls = [_call(form, ids.next(), draw(TEXTS)) for form in forms]
     answers: list[Item] = [
         {
@@ -193,20 +208,19 @@ def steps(draw: st.DrawFn, ids: _Ids) -> list[Item]:
     return [*items, *calls, *draw(st.permutations(answers))]
 
 
-@st.composite
 def _rounds(draw: st.DrawFn, ids: _Ids, most: int) -> list[list[Item]]:
-    """Pieces after each of which a client could ask: user messages, and answers with all outputs."""
+    """Draw pieces of a history that each end where a client may send a request."""
     pieces: list[list[Item]] = []
     for _ in range(draw(st.integers(0, most))):
-        form = draw(st.sampled_from(("user", "steps", "answer", "system", "compacted", "late")))
+        form = draw(PIECES)
         if form == "steps":
-            pieces.append(draw(steps(ids)))
+            pieces.append(_steps(draw, ids))
         elif form == "answer":
-            pieces.append([*draw(st.lists(said(), min_size=1, max_size=2)), draw(user_messages())])
+            pieces.append([*draw(ANSWERS), draw(user_messages())])
         elif form == "system":
             pieces.append([draw(system_messages()), draw(user_messages())])
         elif form == "compacted":
-            pieces.append([draw(st.sampled_from(SUMMED_UP)), draw(user_messages())])
+            pieces.append([draw(COMPACTED), draw(user_messages())])
         elif form == "late":
             pieces.append([LATE, draw(user_messages())])
         else:
@@ -216,21 +230,21 @@ def _rounds(draw: st.DrawFn, ids: _Ids, most: int) -> list[list[Item]]:
 
 @st.composite
 def extensions(draw: st.DrawFn, most: int = 5) -> tuple[list[Item], list[Item]]:
-    """A history and an extension of it, each of which a client could send."""
+    """Draw a history and an extension of it, both valid requests."""
     ids = _Ids()
-    pieces = [[SYSTEM, draw(user_messages())], *draw(_rounds(ids, most))]
+    pieces = [[SYSTEM, draw(user_messages())], *_rounds(draw, ids, most)]
     cut = draw(st.integers(1, len(pieces)))
     earlier = [item for piece in pieces[:cut] for item in piece]
     return earlier, [item for piece in pieces for item in piece]
 
 
 def histories() -> st.SearchStrategy[list[Item]]:
-    """Input items of one valid request."""
+    """Return a strategy for the input items of a valid request."""
     return extensions().map(lambda pair: pair[1])
 
 
 def request_of(items: list[Item]) -> dict[str, object]:
-    """The whole body around a history, as Codex writes it."""
+    """Return a request body with this history, as Codex writes it."""
     return {
         "model": "stub-model",
         "stream": True,
@@ -246,5 +260,51 @@ def request_of(items: list[Item]) -> dict[str, object]:
 
 
 def requests() -> st.SearchStrategy[dict[str, object]]:
-    """Whole valid request bodies."""
+    """Return a strategy for valid request bodies."""
     return histories().map(request_of)
+
+
+KINDS = (
+    "message", "reasoning", "function_call", "custom_tool_call", "local_shell_call", "function_call_output",
+    "custom_tool_call_output", "compaction", "web_search_call", "computer_call_output", "additional_tools",
+    "agent_message", "configuration_update", "teleport", "teleport_call", "namespace", "function", "custom",
+    "input_text", "input_image", "input_file", "encrypted_content", "input_audio", "",
+)  # fmt: skip
+"""Types of items, parts and tools, known and unknown. Not `item_reference`, which is refused."""
+FIELDS = (
+    "type", "role", "content", "text", "name", "namespace", "tools", "output", "call_id", "id", "author", "recipient",
+    "summary", "encrypted_content", "arguments", "input", "action", "image_url", "file_data", "parameters", "format",
+)  # fmt: skip
+
+
+def json_values() -> st.SearchStrategy[object]:
+    """Return a strategy for JSON that resembles the items of a request."""
+    words = st.sampled_from((*KINDS, "user", "assistant", "developer", "exec_command", PNG))
+    plain = st.none() | st.booleans() | st.integers(-9, 9) | words
+    return st.recursive(
+        plain | st.text(st.characters(codec="utf-8"), max_size=4),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(FIELDS), inner | words, max_size=5)
+        ),
+        max_leaves=8,
+    )
+
+
+def any_objects() -> st.SearchStrategy[Item]:
+    """Return a strategy for JSON objects in the place of an item."""
+    fields = st.dictionaries(st.sampled_from(FIELDS), json_values(), max_size=5)
+    return st.builds(
+        lambda kind, rest: {**rest, **({"type": kind} if kind is not None else {})},
+        st.none() | st.sampled_from(KINDS) | json_values(),
+        fields,
+    )
+
+
+@st.composite
+def disturbed(draw: st.DrawFn) -> tuple[list[Item], list[Item]]:
+    """Draw a history and its extension with the same extra object at the same place of both."""
+    earlier, whole = draw(extensions(most=3))
+    extra = draw(any_objects())
+    at = draw(st.integers(0, len(earlier)))
+    return [*earlier[:at], extra, *earlier[at:]], [*whole[:at], extra, *whole[at:]]

@@ -1,4 +1,4 @@
-"""README.md taken apart: its sections, tables, and blocks of code."""
+"""Parse README.md: its tables, its fenced blocks and its inline code."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Block:
 
     @property
     def lines(self) -> list[str]:
-        """Its lines without what is said about them."""
+        """Return its lines without trailing comments."""
         return [re.sub(r"\s+# .*$", "", line).strip() for line in self.text.splitlines()]
 
 
 def blocks(language: str) -> list[Block]:
-    """The blocks of a language, in their order."""
+    """Return the blocks of a language, in order."""
     return [Block(*found) for found in _BLOCK.findall(TEXT) if found[0] == language]
 
 
 def rows(heading: str) -> Iterator[list[str]]:
-    """The cells of every row of the table whose first column has this heading."""
+    """Yield the cells of each row of the table whose first column has this heading."""
     inside = False
     for line in TEXT.splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
@@ -45,5 +45,5 @@ def rows(heading: str) -> Iterator[list[str]]:
 
 
 def code_in(text: str) -> list[str]:
-    """What stands between backticks, outside of fenced blocks."""
+    """Return the inline code outside of fenced blocks."""
     return _CODE.findall(_BLOCK.sub("", text))

@@ -1,4 +1,4 @@
-"""The tools that CI runs beside the tests: the scan for secrets, and the audit of dependencies."""
+"""The CI tools other than tests: the secret scan, the dependency audit and the CI script itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
-def test_each_kind_of_secret_is_found_and_not_repeated(kind: str, tmp_path: Path) -> None:
+def test_each_kind_of_secret_is_found_and_not_printed(kind: str, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text(f"one\ntoken = {SAMPLES[kind]}\n")
     (found,) = findings(file)
@@ -34,34 +34,35 @@ def test_each_kind_of_secret_is_found_and_not_repeated(kind: str, tmp_path: Path
 @pytest.mark.parametrize(
     "text", ["sk-dummy", "sk-xxxxxxxxxxxxxxxxxxxxxxxx", "Bearer codex-shim", "ghp_short"]
 )
-def test_placeholders_are_no_secret(text: str, tmp_path: Path) -> None:
+def test_placeholder_is_not_a_secret(text: str, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text(text)
     assert list(findings(file)) == []
 
 
-def test_a_folder_of_artefacts_is_scanned_whole(tmp_path: Path) -> None:
+def test_folder_is_scanned_recursively(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "flows.mitm").write_bytes(b"\x00\xff" + SAMPLES["JWT"].encode())
     assert len(scan([tmp_path])) == 1
 
 
-def test_the_tree_holds_no_secret() -> None:
+def test_checkout_holds_no_secret() -> None:
     files = tracked(ROOT)
     assert len(files) > 300
     assert scan(files) == []
 
 
-def test_ci_runs_every_one_of_its_steps() -> None:
+def test_ci_script_is_valid_and_has_every_step() -> None:
     text = (ROOT / ".ci" / "run").read_text()
-    for step in ("audit", "secrets", "fuzz", "lint", "types", "tests", "e2e"):
+    steps = "structure audit secrets fuzz lint types tests lowest newest e2e"
+    for step in steps.split():
         assert f"step {step} " in text, step
     done = subprocess.run(["bash", "-n", str(ROOT / ".ci" / "run")], check=False)
     assert done.returncode == 0
 
 
 @pytest.mark.parametrize(
-    ("code", "output", "exit_code", "says"),
+    ("code", "output", "exit_code", "message"),
     [
         (0, "No known vulnerabilities found", 0, "no known"),
         (1, "requests.exceptions.ConnectionError: Max retries exceeded", 0, "skipped"),
@@ -69,9 +70,9 @@ def test_ci_runs_every_one_of_its_steps() -> None:
         (2, "usage: pip-audit", 1, "FAILED"),
     ],
 )
-def test_an_audit_is_skipped_only_where_nobody_can_be_asked(
-    code: int, output: str, exit_code: int, says: str
+def test_audit_is_skipped_only_when_the_service_is_unreachable(
+    code: int, output: str, exit_code: int, message: str
 ) -> None:
-    ended, words = outcome(code, output)
-    assert ended == exit_code
-    assert says in words
+    found_code, found_message = outcome(code, output)
+    assert found_code == exit_code
+    assert message in found_message

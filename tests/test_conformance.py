@@ -1,4 +1,4 @@
-"""The checker must be able to fail: each row breaks a good stream once and names the rule that must notice."""
+"""The conformance checker fails on each broken rule: each row breaks a valid stream once and names the rule."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import re
 
 import pytest
 
-from addons.core.translate.emitter import Emitter
-from addons.core.translate.endings import Client
-from addons.core.translate.events import (
+from addons.core.protocols.canonical.events import (
     Citation,
     ReasoningDelta,
     Stopped,
@@ -19,6 +17,8 @@ from addons.core.translate.events import (
     ToolCallStart,
     UsageSeen,
 )
+from addons.core.protocols.responses.emitter import Emitter
+from addons.core.protocols.responses.stop_mapping import Client
 from addons.core.usage import Usage
 from tests.conformance import check
 
@@ -39,7 +39,7 @@ EVENTS = [block + b"\n\n" for block in GOOD.removesuffix(b"\n\n").split(b"\n\n")
 
 
 def without(kind: str) -> bytes:
-    """Leave one kind of event out and number the rest anew."""
+    """Return the stream without one kind of event, numbered consecutively."""
     kept = [
         event for event in EVENTS if not event.startswith(b"event: response.%s\n" % kind.encode())
     ]
@@ -50,7 +50,7 @@ def without(kind: str) -> bytes:
     )
 
 
-def test_a_good_stream_passes() -> None:
+def test_valid_stream_passes() -> None:
     assert check(GOOD)["type"] == "response.completed"
 
 
@@ -74,7 +74,7 @@ def test_a_good_stream_passes() -> None:
         ("completed", "one terminal event"),
     ],
 )
-def test_a_missing_event_is_noticed(kind: str, rule: str) -> None:
+def test_missing_event_fails(kind: str, rule: str) -> None:
     with pytest.raises(AssertionError, match=rule):
         check(without(kind))
 
@@ -96,7 +96,7 @@ def test_a_missing_event_is_noticed(kind: str, rule: str) -> None:
         (b"event: response.completed", b"event: response.done", "names the type"),
     ],
 )  # fmt: skip
-def test_a_wrong_field_is_noticed(old: bytes, new: bytes, rule: str) -> None:
+def test_wrong_field_fails(old: bytes, new: bytes, rule: str) -> None:
     assert old in GOOD
     with pytest.raises(AssertionError, match=rule):
         check(GOOD.replace(old, new))
@@ -110,12 +110,12 @@ def test_a_wrong_field_is_noticed(old: bytes, new: bytes, rule: str) -> None:
         (GOOD.replace(b"output_text.delta", b"output_text.more"), "is an event of the API"),
     ],
 )
-def test_a_wrong_shape_is_noticed(stream: bytes, rule: str) -> None:
+def test_wrong_stream_fails(stream: bytes, rule: str) -> None:
     with pytest.raises(AssertionError, match=rule):
         check(stream)
 
 
-def test_an_output_that_differs_from_the_items_is_noticed() -> None:
+def test_output_that_differs_from_the_items_fails() -> None:
     broken = GOOD[: -len(EVENTS[-1])] + EVENTS[-1].replace(b'"text":"abcd"', b'"text":"abc"')
     assert broken != GOOD
     with pytest.raises(AssertionError, match="output is the items"):

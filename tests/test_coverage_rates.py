@@ -1,4 +1,4 @@
-"""The check that `just coverage` ends with: lines and branches each for itself."""
+"""The last step of `just coverage`: separate minimums for lines and branches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scripts.coverage_rates import outcome
 
 
 def totals(lines: int, branches: int, of: int = 1000) -> dict[str, int]:
-    """As `coverage json` gives them."""
+    """Totals in the form of `coverage json`."""
     return {
         "covered_lines": lines,
         "num_statements": of,
@@ -30,17 +30,17 @@ def totals(lines: int, branches: int, of: int = 1000) -> dict[str, int]:
         (0, 0, "less than 95 % of lines and branches"),
     ],
 )
-def test_neither_makes_up_for_the_other(lines: int, branches: int, fails: str) -> None:
-    code, said = outcome(totals(lines, branches))
+def test_lines_and_branches_have_separate_minimums(lines: int, branches: int, fails: str) -> None:
+    code, message = outcome(totals(lines, branches))
     assert code == bool(fails)
-    assert said.partition("FAILED: ")[2] == fails
+    assert message.partition("FAILED: ")[2] == fails
 
 
-def test_nothing_measured_is_a_failure() -> None:
+def test_empty_report_fails() -> None:
     assert outcome(totals(0, 0, of=0))[0] == 1
 
 
-def test_a_report_is_read_from_stdin_and_another_bound_from_the_command_line() -> None:
+def test_report_comes_from_stdin_and_the_minimum_from_the_command_line() -> None:
     report = json.dumps({"files": {}, "totals": totals(970, 960)})
 
     def check(*bound: str) -> subprocess.CompletedProcess[str]:

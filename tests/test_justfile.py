@@ -1,4 +1,4 @@
-"""The recipes of the Justfile: each is there once, and CONTRIBUTING names none that is not."""
+"""The recipes of the Justfile are unique, and CONTRIBUTING.md names only existing ones."""
 
 import re
 from pathlib import Path
@@ -11,12 +11,12 @@ def recipes() -> list[str]:
     return RECIPE.findall((ROOT / "Justfile").read_text())
 
 
-def test_each_recipe_has_a_name_of_its_own() -> None:
+def test_recipe_names_are_unique() -> None:
     assert len(recipes()) > 5
     assert sorted(recipes()) == sorted(set(recipes()))
 
 
-def test_contributing_names_recipes_that_there_are() -> None:
+def test_contributing_names_only_existing_recipes() -> None:
     named = set(re.findall(r"\bjust ([a-z-]+)", (ROOT / "CONTRIBUTING.md").read_text()))
     assert named
     assert named <= set(recipes())

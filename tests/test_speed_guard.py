@@ -1,4 +1,4 @@
-"""The guard against a loss of speed: what it calls one."""
+"""The guard against a loss of speed: when it reports one."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def measured(*ratios: float) -> list[Round]:
     return [{BARE: {figure: 2.0}, SHIM: {figure: 2.0 * ratio}} for ratio in ratios]
 
 
-def test_a_quarter_is_no_loss_yet() -> None:
+def test_small_difference_is_not_a_loss() -> None:
     assert guard.losses(measured(0.99, 0.99, 0.99)) == {}
 
 
-def test_more_than_a_quarter_in_the_median_is() -> None:
+def test_median_above_a_quarter_is_a_loss() -> None:
     assert guard.losses(measured(0.5, 1.02, 1.1)).keys() == {NAME}
 
 
-def test_one_bad_round_is_none() -> None:
+def test_one_bad_round_is_not_a_loss() -> None:
     assert guard.losses(measured(0.8, 0.8, 3.0)) == {}
 
 
-def test_what_was_not_recorded_is_not_compared() -> None:
+def test_figure_without_a_recorded_value_is_ignored() -> None:
     rounds = [{BARE: {"messages CPU ms/turn": 1.0}, SHIM: {"messages CPU ms/turn": 9.0}}]
     assert guard.losses(rounds) == {}

@@ -1,4 +1,4 @@
-"""Fixtures: mitmweb with one model of each dialect behind it, every secret of which is known."""
+"""Fixtures: mitmweb with one model per protocol behind it; all its secrets are known."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.run import environment
 from tests.e2e.byok.stage import ROWS
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.messages_upstream import MessagesUpstream
 from tests.fakes.model_upstream import KEY, ModelUpstream
+from tests.shim_cli.run import environment
 from tests.support.codex_client import CLIENT_SECRETS
 from tests.support.mitmweb import Mitmweb
 
@@ -24,7 +24,7 @@ SECRETS = {**CLIENT_SECRETS, "row key": KEY}
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A running mitmweb, its upstreams by dialect, and the file that it saves flows to."""
+    """A running mitmweb, its upstreams by protocol, and the file to which it saves flows."""
 
     web: Mitmweb
     upstreams: dict[str, ModelUpstream]
@@ -34,7 +34,7 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    """Start it all."""
+    """Start mitmweb and its upstreams."""
     with ExitStack() as stack:
         upstreams: dict[str, ModelUpstream] = {
             "chat": stack.enter_context(ChatUpstream()),
@@ -49,9 +49,9 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def write_settings(path: Path, upstreams: dict[str, ModelUpstream], key: str = KEY) -> None:
-    """models.json with a row for each upstream."""
+    """Write models.json with a row for each upstream."""
     rows = [
-        {**ROWS[dialect], "slug": SLUGS[dialect], "base_url": upstream.base_url, "api_key": key}
-        for dialect, upstream in upstreams.items()
+        {**ROWS[protocol], "slug": SLUGS[protocol], "base_url": upstream.base_url, "api_key": key}
+        for protocol, upstream in upstreams.items()
     ]
     path.write_text(json.dumps({"models": rows}))

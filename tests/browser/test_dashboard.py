@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: turns as they run, what they used, by day and by night, with a token and without."""
+"""The dashboard in a real browser: live turns, usage, both colour schemes, with and without a token."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import SLUGS, write_settings
-from tests.cli.run import environment
 from tests.e2e.shim import Shim
 from tests.fakes.chat_upstream import ChatUpstream
-from tests.fakes.model_upstream import Held, ModelUpstream, Refuse, Say, Usage, say
-from tests.fakes.wire import Gate
+from tests.fakes.http_messages import Gate
+from tests.fakes.model_upstream import Held, ModelUpstream, Refuse, ScriptedAnswer, Usage, say
+from tests.shim_cli.run import environment
 from tests.support.chromium import Page, artifact, chromium
 from tests.support.codex_client import HEADERS, Posted, request
 
@@ -24,13 +24,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 TOKEN = "the-local-token-of-this-test-0123456789"
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 WATCH = "window.refused = []; addEventListener('securitypolicyviolation', (e) => refused.push(e.blockedURI + ' ' + e.violatedDirective));"
-SAID = Say(text="apricot apricot apricot", usage=Usage(18_200, 17_000, 0, 640, 120))
+ANSWER = ScriptedAnswer(text="apricot apricot apricot", usage=Usage(18_200, 17_000, 0, 640, 120))
 QUOTA = {"x-ratelimit-limit-requests": "100", "x-ratelimit-remaining-requests": "12"}
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A running shim, the upstream behind it, and the token that it wants."""
+class RunningDashboard:
+    """A running shim, its upstream and its local token."""
 
     shim: Shim
     chat: ModelUpstream
@@ -45,7 +45,7 @@ class Watched:
 
 
 @pytest.fixture(params=[TOKEN, ""], ids=["with a token", "without"])
-def watched(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Watched]:
+def dashboard(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RunningDashboard]:
     with ExitStack() as stack:
         chat = stack.enter_context(ChatUpstream())
         write_settings(tmp_path / "models.json", {"chat": chat})
@@ -54,40 +54,42 @@ def watched(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Watched]
             (tmp_path / "state" / "token").write_text(f"{request.param}\n")
         env = environment(tmp_path, {"CODEX_SHIM_SETTINGS": str(tmp_path / "models.json")})
         running = stack.enter_context(Shim(env, tmp_path / "serve.log"))
-        yield Watched(running, chat, request.param)
+        yield RunningDashboard(running, chat, request.param)
 
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Page]:
-    """A page that asks nobody else for anything, breaks none of its own rules and throws nothing."""
+    """A page that loads nothing from other hosts, violates no content policy and throws no exception."""
     async with chromium(1200, 1500) as page:
         await page.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
         await page.go(url)
         yield page
         assert await page.evaluate("refused") == []
         assert [e for e in page.events if e.get("method") == "Runtime.exceptionThrown"] == []
-        asked = await page.evaluate(
+        urls = await page.evaluate(
             "performance.getEntriesByType('resource').map((one) => one.name)"
         )
-        assert asked
-        assert all(one.startswith(url[: url.index("/dashboard")]) for one in asked), asked
+        assert urls
+        assert all(one.startswith(url[: url.index("/dashboard")]) for one in urls), urls
 
 
-async def shows(page: Page, *words: str) -> None:
-    for each in words:
+async def shows(page: Page, *texts: str) -> None:
+    for each in texts:
         await page.wait_for(f"document.body.innerText.includes({json.dumps(each)})")
 
 
-async def test_turns_are_seen_as_they_run_and_end(watched: Watched, tmp_path: Path) -> None:
+async def test_turns_appear_while_they_run_and_when_they_end(
+    dashboard: RunningDashboard, tmp_path: Path
+) -> None:
     gate = Gate()
-    fragment = f"#token={watched.token}" if watched.token else ""
-    async with opened(watched.url(fragment)) as page:
+    fragment = f"#token={dashboard.token}" if dashboard.token else ""
+    async with opened(dashboard.url(fragment)) as page:
         await page.wait_for("document.getElementById('state').textContent === 'live'")
         await shows(page, "no turn")
-        watched.chat.play(
-            Held(SAID, b"apricot", gate), Refuse(401, "no", headers=QUOTA), say("last")
+        dashboard.chat.play(
+            Held(ANSWER, b"apricot", gate), Refuse(401, "no", headers=QUOTA), say("last")
         )
-        held = watched.post()
+        held = dashboard.post()
         await shows(page, "bytes")
         running = "document.getElementById('running').innerText"
         assert SLUGS["chat"] in await page.evaluate(running)
@@ -96,23 +98,23 @@ async def test_turns_are_seen_as_they_run_and_end(watched: Watched, tmp_path: Pa
         await shows(
             page, "no turn", "18.2k", "640", "93 %", "generic-chat-completion-api fake-chat"
         )
-        watched.post().ended()
+        dashboard.post().ended()
         await shows(page, "requests: 88 % used")
-        watched.post(HOSTILE).ended()
+        dashboard.post(HOSTILE).ended()
         await shows(page, HOSTILE)
-        watched.post().ended()
+        dashboard.post().ended()
         await page.wait_for("document.querySelectorAll('#turns tbody tr').length === 4")
         assert await page.evaluate("document.querySelectorAll('#turns td.bad').length") == 2
         await page.wait_for("document.querySelectorAll('#days rect').length > 0")
         assert await page.evaluate("window.hacked") is None
-        assert await page.evaluate("location.href") == watched.url()
-        await keep_pictures(page, tmp_path, "token" if watched.token else "open")
-        if watched.token:
+        assert await page.evaluate("location.href") == dashboard.url()
+        await keep_pictures(page, tmp_path, "token" if dashboard.token else "open")
+        if dashboard.token:
             assert TOKEN not in await page.evaluate("document.documentElement.outerHTML")
 
 
 async def keep_pictures(page: Page, folder: Path, name: str) -> None:
-    """By day and by night, which differ."""
+    """Save a screenshot in each colour scheme; the two must differ."""
     paper = "getComputedStyle(document.body).backgroundColor"
     seen = set()
     for scheme in ("light", "dark"):
@@ -123,11 +125,13 @@ async def keep_pictures(page: Page, folder: Path, name: str) -> None:
     assert len(seen) == 2
 
 
-@pytest.mark.parametrize("watched", [TOKEN], indirect=True, ids=["with a token"])
-async def test_who_has_no_token_sees_no_turn_and_is_told_what_is_missing(watched: Watched) -> None:
-    watched.chat.play(say("apricot"))
-    watched.post().ended()
-    async with opened(watched.url()) as page:
+@pytest.mark.parametrize("dashboard", [TOKEN], indirect=True, ids=["with a token"])
+async def test_page_without_a_token_shows_no_turn_and_asks_for_it(
+    dashboard: RunningDashboard,
+) -> None:
+    dashboard.chat.play(say("apricot"))
+    dashboard.post().ended()
+    async with opened(dashboard.url()) as page:
         await shows(page, "token")
         await page.wait_for("document.getElementById('state').classList.contains('bad')")
         assert SLUGS["chat"] not in await page.text()

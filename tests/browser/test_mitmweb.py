@@ -1,4 +1,4 @@
-"""mitmweb run for real: a translated tool turn can be read in it, and nothing that it shows or saves holds a secret."""
+"""A real mitmweb: a translated tool turn is readable, and nothing that it shows or saves contains a secret."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pytest
 
 from tests.browser.conftest import SECRETS, SLUGS, Stage
 from tests.e2e.leaks import leaks, leaks_in_files
-from tests.fakes.model_upstream import Held, Say, Usage, command
-from tests.fakes.wire import Gate
+from tests.fakes.http_messages import Gate
+from tests.fakes.model_upstream import Held, ScriptedAnswer, Usage, command
 from tests.support.chromium import artifact, chromium
 from tests.support.codex_client import Posted, request
 from tests.support.mitmweb import Mitmweb
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-SAID = Say(
+ANSWER = ScriptedAnswer(
     text="I will list the files first.",
     thought="A list is the quickest way to see what is here.",
     calls=(command("ls -la\ngit status --short"),),
@@ -36,7 +36,7 @@ VIEWS = ("Codex request", "Codex turn", "Codex wire", "raw", "JSON")
 
 
 def shown(web: Mitmweb, folder: Path) -> Iterator[bytes]:
-    """Everything that mitmweb gives away of the newest turn: API, views, exports."""
+    """Yield everything that mitmweb shows of the newest turn: API, views, exports."""
     flow = web.turn()
     yield web.ask("GET", "/flows")
     yield web.ask("GET", "/flows/dump")
@@ -53,13 +53,13 @@ def shown(web: Mitmweb, folder: Path) -> Iterator[bytes]:
     yield har.read_bytes()
 
 
-@pytest.mark.parametrize("dialect", ["chat", "messages"])
-def test_no_secret_is_in_what_mitmweb_shows_exports_or_saves(
-    stage: Stage, dialect: str, tmp_path: Path
+@pytest.mark.parametrize("protocol", ["chat", "messages"])
+def test_mitmweb_shows_exports_and_saves_no_secret(
+    stage: Stage, protocol: str, tmp_path: Path
 ) -> None:
     gate = Gate()
-    stage.upstreams[dialect].play(Held(SAID, b"I will", gate))
-    turn = Posted(stage.web.port, request(SLUGS[dialect]))
+    stage.upstreams[protocol].play(Held(ANSWER, b"I will", gate))
+    turn = Posted(stage.web.port, request(SLUGS[protocol]))
     gate.wait_reached()
 
     during = list(shown(stage.web, tmp_path))
@@ -76,10 +76,10 @@ def test_no_secret_is_in_what_mitmweb_shows_exports_or_saves(
     assert leaks_in_files([tmp_path / "web.log", stage.saved], SECRETS) == {}
 
 
-async def test_a_translated_tool_turn_can_be_read_in_the_browser(
+async def test_translated_tool_turn_is_readable_in_the_browser(
     stage: Stage, tmp_path: Path
 ) -> None:
-    stage.upstreams["messages"].play(SAID)
+    stage.upstreams["messages"].play(ANSWER)
     assert b"response.completed" in Posted(stage.web.port, request(SLUGS["messages"])).ended()
     flow = stage.web.turn()
     assert stage.web.is_refused_without_password()
@@ -92,20 +92,20 @@ async def test_a_translated_tool_turn_can_be_read_in_the_browser(
 
     async with chromium() as page:
         await page.go(f"{stage.web.url}#/flows/{flow}/response")
-        await page.wait_for("document.body.innerText.includes('CODEX WAS TOLD')")
+        await page.wait_for("document.body.innerText.includes('RESPONSE TO CODEX')")
         text = await page.text()
         await page.screenshot(artifact("mitmweb-turn.png", tmp_path))
-        # the page reads the fragment when it is loaded, and only then
+        # the page reads the fragment only when it is loaded
         await page.go("about:blank")
         await page.go(f"{stage.web.url}#/flows/{flow}/request")
         await page.wait_for("document.body.innerText.includes('TOOLS (2)')")
         await page.screenshot(artifact("mitmweb-request.png", tmp_path))
 
     stages = (
-        "1 · CODEX ASKED",
-        "2 · ATTEMPT 1: SENT",
-        "3 · ATTEMPT 1: ANSWERED",
-        "4 · CODEX WAS TOLD",
+        "1 · REQUEST FROM CODEX",
+        "2 · ATTEMPT 1: REQUEST",
+        "3 · ATTEMPT 1: RESPONSE",
+        "4 · RESPONSE TO CODEX",
     )
     assert [text.index(each) for each in stages] == sorted(text.index(each) for each in stages)
     sent, answered = (text.split(each)[1] for each in stages[1:3])

@@ -1,4 +1,4 @@
-"""The picker in a real browser: models by route, health and context; one of them chosen by mouse and by keyboard."""
+"""The picker in a real browser: models with route, status and context; selection by mouse and by keyboard."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.daemons import User, user_with_daemons
-from tests.cli.test_wire import MODELS
+from tests.shim_cli.commands.test_enable import MODELS
+from tests.shim_cli.daemons import User, user_with_daemons
 from tests.support.chromium import Page, artifact, chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -33,8 +33,8 @@ def user(tmp_path: Path) -> Iterator[User]:
         yield someone
 
 
-def way_of(user: User, page: str = "picker") -> str:
-    """Where `codex-shim picker` sends a browser."""
+def page_url(user: User, page: str = "picker") -> str:
+    """Return the address that `codex-shim picker` opens."""
     ran = user.run(page, "--no-open")
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.splitlines()[1].strip()
@@ -46,7 +46,7 @@ def active(user: User) -> object:
 
 @asynccontextmanager
 async def opened(url: str, *, width: int = 1200, height: int = 900) -> AsyncIterator[Page]:
-    """A page, watched for what its policy refuses."""
+    """A page that fails the test if it violates its content policy."""
     async with chromium(width, height) as page:
         await page.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
         await page.go(url)
@@ -79,10 +79,8 @@ async def click(page: Page, selector: str) -> None:
     await mouse(page, "mouseReleased", x, y)
 
 
-async def test_a_model_is_chosen_with_one_click_and_the_token_stays_out_of_sight(
-    user: User, tmp_path: Path
-) -> None:
-    way = way_of(user)
+async def test_click_selects_a_model_and_the_token_stays_hidden(user: User, tmp_path: Path) -> None:
+    way = page_url(user)
     token = (user.state / "token").read_text().strip()
     async with opened(way) as page:
         await page.wait_for("document.querySelectorAll('.model').length === 2")
@@ -91,7 +89,7 @@ async def test_a_model_is_chosen_with_one_click_and_the_token_stays_out_of_sight
         await click(page, "[data-slug=two]")
         await page.wait_for("!!document.querySelector('[data-slug=two][aria-pressed=true]')")
         await page.wait_for(
-            "document.getElementById('state').textContent.startsWith('Codex uses two')"
+            "document.getElementById('state').textContent.startsWith('Codex will use two')"
         )
         assert active(user) == "two"
         text = await page.text()
@@ -118,21 +116,21 @@ async def test_a_model_is_chosen_with_one_click_and_the_token_stays_out_of_sight
     assert user.config.read_text() == OWN
 
 
-async def test_a_refresh_between_press_and_release_takes_no_click_along(user: User) -> None:
-    async with opened(way_of(user)) as page:
+async def test_refresh_between_press_and_release_keeps_the_click(user: User) -> None:
+    async with opened(page_url(user)) as page:
         await page.wait_for("document.querySelectorAll('.model').length === 2")
         x, y = await middle(page, "[data-slug=two]")
         await mouse(page, "mousePressed", x, y)
-        asked = "performance.getEntriesByType('resource').filter((one) => one.name.endsWith('/api/models')).length"
-        before = await page.evaluate(asked)
+        fetch_count = "performance.getEntriesByType('resource').filter((one) => one.name.endsWith('/api/models')).length"
+        before = await page.evaluate(fetch_count)
         await page.evaluate("dispatchEvent(new Event('focus'))")
-        await page.wait_for(f"{asked} > {before}")
+        await page.wait_for(f"{fetch_count} > {before}")
         await mouse(page, "mouseReleased", x, y)
         await page.wait_for("!!document.querySelector('[data-slug=two][aria-pressed=true]')")
 
 
-async def test_the_keyboard_alone_is_enough(user: User) -> None:
-    async with opened(way_of(user)) as page:
+async def test_picker_works_with_the_keyboard(user: User) -> None:
+    async with opened(page_url(user)) as page:
         await page.wait_for("document.querySelectorAll('.model').length === 2")
         await press(page, "/", "/")
         await page.call("Input.insertText", text="second")
@@ -146,8 +144,8 @@ async def test_the_keyboard_alone_is_enough(user: User) -> None:
     assert active(user) == "two"
 
 
-async def test_without_the_token_the_page_asks_for_it_and_shows_nothing(user: User) -> None:
-    way_of(user)
+async def test_page_without_a_token_requests_it_and_shows_nothing(user: User) -> None:
+    page_url(user)
     token = (user.state / "token").read_text().strip()
     async with opened(f"http://127.0.0.1:{user.port}/picker") as page:
         await page.wait_for("!document.getElementById('unlock').hidden")
@@ -160,10 +158,10 @@ async def test_without_the_token_the_page_asks_for_it_and_shows_nothing(user: Us
         assert await page.evaluate("document.getElementById('unlock').hidden")
 
 
-async def test_picker_and_dashboard_lead_to_each_other_without_asking_again(
+async def test_picker_and_dashboard_link_to_each_other_with_the_token(
     user: User, tmp_path: Path
 ) -> None:
-    async with opened(way_of(user)) as page:
+    async with opened(page_url(user)) as page:
         await page.wait_for("document.querySelectorAll('.model').length === 2")
         await click(page, "nav a[href='/dashboard']")
         await page.wait_for("location.pathname === '/dashboard'")
@@ -173,15 +171,15 @@ async def test_picker_and_dashboard_lead_to_each_other_without_asking_again(
         await page.wait_for("document.querySelectorAll('.model').length === 2")
 
 
-async def test_on_a_narrow_screen_nothing_is_cut_off(user: User, tmp_path: Path) -> None:
-    async with opened(way_of(user), width=500, height=900) as page:
+async def test_narrow_screen_cuts_nothing_off(user: User, tmp_path: Path) -> None:
+    async with opened(page_url(user), width=500, height=900) as page:
         await page.wait_for("document.querySelectorAll('.model').length === 2")
         await page.screenshot(artifact("picker-narrow.png", tmp_path))
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-async def test_how_the_last_turn_went_is_shown(user: User) -> None:
-    async with opened(way_of(user)) as page:
+async def test_outcome_of_the_last_turn_is_shown(user: User) -> None:
+    async with opened(page_url(user)) as page:
         await page.wait_for("document.querySelectorAll('.model').length === 2")
         turn = json.dumps({"model": "one", "stream": True, "input": "hi"})
         script = (

@@ -1,3 +1,7 @@
+"""Header lists: what passes to an upstream and back, and what is a valid header."""
+
+from __future__ import annotations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +13,8 @@ from addons.core.headers import (
     bad_header,
     canonical,
     client_headers,
+    is_html,
+    media_type,
     upstream_headers,
 )
 
@@ -39,7 +45,7 @@ NEVER_UPSTREAM = sorted(
 
 
 @pytest.mark.parametrize("name", CODEX)
-def test_what_codex_sends_goes_upstream(name: bytes) -> None:
+def test_headers_of_codex_go_upstream(name: bytes) -> None:
     assert upstream_headers(((name, b"v"),)) == ((name, b"v"), IDENTITY)
 
 
@@ -55,20 +61,27 @@ def test_what_codex_sends_goes_upstream(name: bytes) -> None:
         lambda n: n.replace(b"-", b"_"),
     ],
 )
-def test_what_belongs_to_the_client_or_the_hop_stays(name: bytes, spelling: object) -> None:
+def test_credentials_and_hop_by_hop_headers_do_not_go_upstream(
+    name: bytes, spelling: object
+) -> None:
     assert callable(spelling)
-    assert upstream_headers(((spelling(name), b"v"), (b"a", b"b"))) == ((b"a", b"b"), IDENTITY)
+    kept = (b"x-app", b"b")
+    assert upstream_headers(((spelling(name), b"v"), kept)) == (kept, IDENTITY)
 
 
-def test_what_connection_names_stays() -> None:
-    headers = ((b"Connection", b"close, X-One ,x-two"), (b"X-ONE", b"1"), (b"x-two", b"2"))
-    more = ((b"connection", b"x-three"), (b"x-three", b"3"), (b"x-four", b"4"))
-    assert upstream_headers(headers + more) == ((b"x-four", b"4"), IDENTITY)
-    assert client_headers(headers + more) == ((b"x-four", b"4"),)
+def test_headers_named_by_connection_are_dropped() -> None:
+    headers = (
+        (b"Connection", b"close, X-Codex-One ,accept"),
+        (b"X-Codex-ONE", b"1"),
+        (b"accept", b"2"),
+    )
+    more = ((b"connection", b"x-codex-two"), (b"x-codex-two", b"3"), (b"x-codex-three", b"4"))
+    assert upstream_headers(headers + more) == ((b"x-codex-three", b"4"), IDENTITY)
+    assert client_headers(headers + more) == ((b"x-codex-three", b"4"),)
 
 
 def test_order_case_and_repeated_headers_are_kept() -> None:
-    headers = ((b"X-B", b"1"), (b"x-a", b"2"), (b"X-B", b"3"))
+    headers = ((b"X-Codex-B", b"1"), (b"x-codex-a", b"2"), (b"X-Codex-B", b"3"))
     assert upstream_headers(headers) == (*headers, IDENTITY)
     assert client_headers(headers) == headers
 
@@ -90,12 +103,12 @@ def test_order_case_and_repeated_headers_are_kept() -> None:
         b"set-cookie",
     ],
 )
-def test_an_upstreams_headers_reach_the_client(name: bytes) -> None:
+def test_headers_of_an_upstream_reach_the_client(name: bytes) -> None:
     assert client_headers(((name, b"v"),)) == ((name, b"v"),)
 
 
 @pytest.mark.parametrize("name", sorted(HOP_BY_HOP))
-def test_an_upstreams_hop_by_hop_headers_do_not(name: bytes) -> None:
+def test_hop_by_hop_headers_of_an_upstream_do_not_reach_the_client(name: bytes) -> None:
     assert client_headers(((name, b"v"),)) == ()
 
 
@@ -112,7 +125,7 @@ def test_an_upstreams_hop_by_hop_headers_do_not(name: bytes) -> None:
         (((b"x:" + b"y" * 200, b"1"),), "x:" + "y" * 78),
     ],
 )
-def test_a_header_that_no_wire_should_see_is_named(headers: Headers, named: str | None) -> None:
+def test_invalid_header_is_named(headers: Headers, named: str | None) -> None:
     assert bad_header(headers) == named
 
 
@@ -128,14 +141,14 @@ header_lists = st.lists(st.tuples(names, st.binary(max_size=12)), max_size=8).ma
 
 
 @given(header_lists)
-def test_no_credential_of_the_client_survives(headers: Headers) -> None:
+def test_no_credential_of_the_client_goes_upstream(headers: Headers) -> None:
     kept = [name for name, _ in upstream_headers(headers)]
     assert not {name.strip().lower() for name in kept} & CLIENT_CREDENTIALS
     assert not {canonical(name) for name in kept[:-1]} & set(NEVER_UPSTREAM)
 
 
 @given(header_lists)
-def test_nothing_is_invented_or_reordered(headers: Headers) -> None:
+def test_headers_are_neither_added_nor_reordered(headers: Headers) -> None:
     stripped = [(name.strip(), value) for name, value in headers]
     for kept in (upstream_headers(headers)[:-1], client_headers(headers)):
         remaining = iter(stripped)
@@ -152,6 +165,21 @@ def test_nothing_is_invented_or_reordered(headers: Headers) -> None:
         b"sec-websocket-protocol",
     ],
 )
-def test_every_header_that_carries_a_key_is_taken_off(name: bytes) -> None:
+def test_every_header_that_carries_a_key_is_a_credential(name: bytes) -> None:
     assert name in CLIENT_CREDENTIALS
     assert canonical(name) == name
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        ((), b""),
+        (((b"content-type", b""),), b""),
+        (((b"Content-Type", b" Text/HTML ; charset=utf-8"),), b"text/html"),
+        (((b"content-type", b"application/json"), (b"content-type", b"text/html")), b"application/json"),
+        (((b"content-type", b"text/html5"),), b"text/html5"),
+    ],
+)  # fmt: skip
+def test_media_type_has_no_parameters_and_is_lower_case(headers: Headers, kind: bytes) -> None:
+    assert media_type(headers) == kind
+    assert is_html(headers) is (kind == b"text/html")

@@ -1,8 +1,8 @@
-"""The real Codex CLI, pinned, in a home of its own, with no way out of this machine.
+"""The real Codex CLI, pinned, with its own home folder and no access beyond this machine.
 
-It is installed once from npm into a cache outside the repository. Never does: read or write the home of the person
-who runs the tests, pass on their environment. Invariant: every proxy variable points at a closed port, so that the
-calls which Codex makes at start are refused at once.
+It is installed once from npm into a cache outside the repository. Never does: read or write the home of the developer,
+pass on their environment. Invariant: every proxy variable points at a closed port, so the requests that Codex makes at
+start fail at once.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-VERSION = "0.169.0"
+VERSION = "0.171.0"
+PREVIOUS = "0.169.0"
 OLDEST = "0.133.0"
-"""The oldest client that is held to work."""
+"""The oldest supported client."""
 CLOSED = "http://127.0.0.1:9"
 NO_SANDBOX = ("--dangerously-bypass-approvals-and-sandbox",)
 
@@ -30,7 +31,7 @@ Json = dict[str, object]
 
 
 def cache_dir() -> Path:
-    """Where the client is kept between runs: $CODEX_SHIM_TEST_CACHE, else the user's cache folder."""
+    """Return the folder of installed clients: $CODEX_SHIM_TEST_CACHE, else the user's cache folder."""
     named = os.environ.get("CODEX_SHIM_TEST_CACHE")
     if named:
         return Path(named)
@@ -40,7 +41,7 @@ def cache_dir() -> Path:
 
 
 def installed_codex(version: str = VERSION) -> Path:
-    """The `codex` of a version, installed on first use. Skips without npm, but fails in CI."""
+    """Return the `codex` of a version, installed on first use. Skip without npm; fail in CI."""
     prefix = cache_dir() / f"codex-{version}"
     binary = prefix / "node_modules" / ".bin" / "codex"
     if not binary.exists():
@@ -69,14 +70,14 @@ def _install(prefix: Path, version: str) -> None:
         try:
             client.rename(prefix)
         except OSError:
-            # Another worker was faster: either copy will do.
+            # Another worker installed it first; either copy works.
             if not prefix.exists():
                 raise
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one `codex exec --json` did."""
+    """The result of one `codex exec --json`."""
 
     code: int
     events: list[Json]
@@ -95,15 +96,15 @@ class Run:
 
     @property
     def messages(self) -> list[str]:
-        """What the agent said."""
+        """The messages of the agent."""
         return [str(item["text"]) for item in self.items_of("agent_message")]
 
     @property
     def errors(self) -> str:
-        """Everything Codex complained about, in its JSON events."""
+        """All errors among the JSON events."""
         kinds = ("error", "turn.failed")
-        said = [event for event in self.events if event["type"] in kinds]
-        return json.dumps([*said, *self.items_of("error")])
+        failures = [event for event in self.events if event["type"] in kinds]
+        return json.dumps([*failures, *self.items_of("error")])
 
     @property
     def usage(self) -> Json:
@@ -115,7 +116,7 @@ class Run:
 
 @dataclass(slots=True)
 class CodexHome:
-    """A user who has Codex and nothing else: HOME, CODEX_HOME and a folder to work in, all under one root."""
+    """A user with Codex and nothing else: HOME, CODEX_HOME and a workspace under one root."""
 
     root: Path
     codex: Path
@@ -139,16 +140,23 @@ class CodexHome:
 
     @property
     def state(self) -> Path:
-        """What codex-shim writes goes here."""
+        """The state folder of codex-shim."""
         return self.root / "state"
 
     @property
     def env(self) -> dict[str, str]:
-        """The whole environment of a child: nothing of the caller's but where programs and certificates are."""
-        kept = ("PATH", "LANG", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
+        """The environment of a child process: from the caller only the paths of programs and certificates."""
+        inherited = (
+            "PATH",
+            "LANG",
+            "TMPDIR",
+            "SYSTEMROOT",
+            "VIRTUAL_ENV",
+            "COVERAGE_PROCESS_START",
+        )
         proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), CLOSED)
         return {
-            **{name: os.environ[name] for name in kept if name in os.environ},
+            **{name: os.environ[name] for name in inherited if name in os.environ},
             **proxies,
             "NO_PROXY": "127.0.0.1,localhost",
             "HOME": str(self.home),
@@ -166,7 +174,7 @@ class CodexHome:
         settings: Mapping[str, object] | None = None,
         **provider: object,
     ) -> None:
-        """Write config.toml: one provider at this URL. `provider` holds further keys of it, `settings` of the top."""
+        """Write config.toml with one provider at this URL. `provider` adds keys to it, `settings` adds root keys."""
         document: dict[str, object] = {
             "model": model,
             "model_provider": "codex_shim",
@@ -186,7 +194,7 @@ class CodexHome:
     def exec(
         self, prompt: str, *flags: str, timeout: float = 50, policy: Sequence[str] = NO_SANDBOX
     ) -> Run:
-        """Run one turn of `codex exec` to its end. `policy`: what it may do to this machine."""
+        """Run one turn of `codex exec` to its end. `policy` holds its sandbox flags."""
         command = [
             str(self.codex),
             "exec",
@@ -205,7 +213,7 @@ class CodexHome:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # The `codex` of the npm package starts the real binary: a timeout must end both.
+            # The `codex` of the npm package starts the real binary; a timeout must end both.
             start_new_session=True,
         ) as process:
             try:
@@ -216,7 +224,7 @@ class CodexHome:
         return Run(process.returncode, _events(stdout), stderr, stdout)
 
     def models(self, *flags: str) -> list[Json]:
-        """The catalog that Codex works with; with `--bundled`, the one that it carries."""
+        """Return the catalog that Codex uses, or with `--bundled` the one that it ships."""
         done = subprocess.run(
             [str(self.codex), "debug", "models", *flags],
             env=self.env,

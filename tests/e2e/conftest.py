@@ -1,4 +1,4 @@
-"""Fixtures: a person with Codex, a backend that only knows their login, and the shim between the two."""
+"""Fixtures: a user with Codex, a backend that knows only this login, and the shim between them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def codex() -> Path:
 
 @pytest.fixture(scope="session")
 def bundled_models(codex: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
-    """The catalog that the client carries."""
+    """The catalog that the client ships."""
     return CodexHome(tmp_path_factory.mktemp("bundled"), codex).models("--bundled")
 
 
 @pytest.fixture
 def user(codex: Path, tmp_path: Path) -> CodexHome:
-    """A fresh user, logged in nowhere."""
+    """A new user without a login."""
     return CodexHome(tmp_path, codex)
 
 
@@ -47,7 +47,7 @@ def account(user: CodexHome) -> Account:
 
 @pytest.fixture
 def backend(account: Account, bundled_models: list[Json]) -> Iterator[ChatGptBackend]:
-    """A backend that knows this one account. A request it had no scenario for fails the test."""
+    """A backend that knows this account only. A request without a scenario fails the test."""
     models = json.dumps({"models": bundled_models}).encode()
     with ChatGptBackend(account, models) as running:
         yield running
@@ -56,7 +56,7 @@ def backend(account: Account, bundled_models: list[Json]) -> Iterator[ChatGptBac
 
 @pytest.fixture
 def start_shim(user: CodexHome, tmp_path: Path) -> Iterator[StartShim]:
-    """Start codex-shim with these settings in its environment, as the user's own child."""
+    """Return a function that starts codex-shim with these environment variables as a child process."""
     with ExitStack() as stack:
 
         def start(command: str = "serve", *flags: str, **settings: str) -> Shim:
@@ -68,32 +68,32 @@ def start_shim(user: CodexHome, tmp_path: Path) -> Iterator[StartShim]:
 
 @pytest.fixture
 def shim_settings() -> dict[str, str]:
-    """Settings of codex-shim by environment. A test may parametrize this fixture to have its own."""
+    """Environment variables of codex-shim. A test may parametrize this fixture."""
     return {}
 
 
 @pytest.fixture
 def shim(start_shim: StartShim, backend: ChatGptBackend, shim_settings: dict[str, str]) -> Shim:
-    """codex-shim with the fake backend in ChatGPT's place."""
+    """codex-shim with the fake backend instead of ChatGPT."""
     return start_shim(CODEX_SHIM_CHATGPT_BASE_URL=backend.base_url, **shim_settings)
 
 
 @pytest.fixture
 def tap(shim: Shim) -> Iterator[Tap]:
-    """What the client sends passes here, and is kept, on its way to codex-shim."""
+    """A relay between client and codex-shim that records every request."""
     with Tap(shim.port) as running:
         yield running
 
 
 @pytest.fixture
 def direct(user: CodexHome, backend: ChatGptBackend) -> Line:
-    """Codex with its own login straight at the backend: the control."""
+    """Codex with its own login and no shim: the control."""
     return Line(user, backend, backend.base_url, {"requires_openai_auth": True})
 
 
 @pytest.fixture(params=["direct", "shim"])
 def line(request: pytest.FixtureRequest, user: CodexHome, backend: ChatGptBackend) -> Line:
-    """The same case twice: what Codex does with the backend alone is what it must do through codex-shim."""
+    """Run a test twice: Codex must behave through codex-shim as it does with the backend alone."""
     if request.param == "direct":
         direct: Line = request.getfixturevalue("direct")
         return direct
@@ -103,5 +103,5 @@ def line(request: pytest.FixtureRequest, user: CodexHome, backend: ChatGptBacken
 
 @pytest.fixture
 def tapped(tap: Tap, user: CodexHome, backend: ChatGptBackend) -> Line:
-    """Through codex-shim, with everything that Codex sent kept in `tap`."""
+    """A line through codex-shim whose requests are recorded in `tap`."""
     return Line(user, backend, f"http://127.0.0.1:{tap.port}/v1")

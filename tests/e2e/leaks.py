@@ -1,6 +1,6 @@
-"""Looks for secrets in bytes: as they are, and in the codings in which a file or an API could hold them.
+"""Search bytes for secrets: plain, and in the encodings that a file or an API may use.
 
-Invariant: `leaks` reports names and codings, never a secret, so that its report can be printed.
+Invariant: `leaks` reports names and encodings, never a secret, so its report can be printed.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 FRAGMENT = 24
-"""A piece of this length is as good as the whole: nothing else shares so many of its random characters."""
+"""Length of the part that is searched for. Nothing else shares so many of its random characters."""
 
 
 def leaks(data: bytes, secrets: Mapping[str, str]) -> list[str]:
-    """Name every secret that the bytes hold, with the coding it was found in."""
+    """Return the name of every secret in the bytes, with its encoding."""
     return [
         f"{name} ({coding})"
         for name, secret in secrets.items()
@@ -25,14 +25,14 @@ def leaks(data: bytes, secrets: Mapping[str, str]) -> list[str]:
 
 
 def leaks_in_files(paths: Iterable[Path], secrets: Mapping[str, str]) -> dict[str, list[str]]:
-    """Look into every file of these paths and of the folders among them. Gives file name → findings."""
+    """Search every file of these paths and folders. Return file name → findings."""
     files = (file for path in paths for file in (path.rglob("*") if path.is_dir() else [path]))
     found = {str(file): leaks(file.read_bytes(), secrets) for file in files if file.is_file()}
     return {file: findings for file, findings in found.items() if findings}
 
 
 def _needles(secret: str) -> Iterator[tuple[str, bytes]]:
-    # The end of a token is its signature: random, while its beginning is the same for every token.
+    # The end of a token is its random signature; its beginning is the same for every token.
     piece = secret[-FRAGMENT:].encode()
     yield "plain", piece
     yield "URL-encoded", quote(piece, safe="").encode()
@@ -44,7 +44,7 @@ def _needles(secret: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _base64_at(piece: bytes, shift: int, encode: object) -> bytes:
-    """The characters that depend on the piece alone when it starts `shift` bytes into a group of three."""
+    """Return the characters that depend only on the piece when it starts `shift` bytes into a group of three."""
     assert callable(encode)
     coded: bytes = encode(b"\0" * shift + piece).rstrip(b"=")
     last_is_whole = (shift + len(piece)) % 3 == 0

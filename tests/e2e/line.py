@@ -1,4 +1,4 @@
-"""How a user's Codex reaches the backend: its provider's URL and keys, and one call to run a turn."""
+"""The path from a user's Codex to the backend: URL and keys of its provider, and a call that runs a turn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fakes.chatgpt_backend import ChatGptBackend
 
 @dataclass(slots=True)
 class Line:
-    """Through codex-shim, or directly as the control."""
+    """A path through codex-shim, or a direct one as the control."""
 
     user: CodexHome
     backend: ChatGptBackend
@@ -25,12 +25,12 @@ class Line:
         settings: Mapping[str, object] | None = None,
         **provider: object,
     ) -> None:
-        """Write the user's config.toml for this line."""
+        """Write config.toml for this path."""
         keys = {**self.provider, **provider}
         self.user.configure(self.base_url, model, settings=settings, **keys)
 
     def exec(self, prompt: str, *flags: str, timeout: float = 50) -> Run:
-        """Run one turn. Writes the usual config.toml when the test has written none."""
+        """Run one turn. Write the default config.toml if the test has written none."""
         if not (self.user.codex_home / "config.toml").exists():
             self.configure()
         return self.user.exec(prompt, *flags, timeout=timeout)

@@ -1,4 +1,4 @@
-"""A user who types commands, and whose shims do not outlive the test."""
+"""A user who runs commands. Shims that they start end with the test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OWN = (
 
 @dataclass
 class Newcomer:
-    """`program` is what stands for `codex-shim`."""
+    """A user with a config.toml of their own. `program` is the command line of `codex-shim`."""
 
     home: CodexHome
     env: Mapping[str, str] = field(default_factory=dict)
@@ -64,12 +64,12 @@ class Newcomer:
 
     @property
     def records(self) -> list[dict[str, object]]:
-        """The shims that are on record as running."""
+        """The records of running shims."""
         folder = self.home.state / "run"
         return [json.loads(path.read_text()) for path in folder.glob("*.json")]
 
     def codex(self, *args: str) -> str:
-        """Run Codex itself, for what it writes into its config."""
+        """Run Codex itself, which may write into its config."""
         done = subprocess.run(
             [str(self.home.codex), *args],
             env=self.home.env,
@@ -83,7 +83,7 @@ class Newcomer:
         return done.stdout
 
     def end_all(self) -> None:
-        """Kill what a failed test has left."""
+        """Kill shims that a failed test left running."""
         for record in self.records:
             try:
                 os.kill(int(str(record["pid"])), signal.SIGKILL)

@@ -1,6 +1,6 @@
-"""codex-shim as its users start it: a child process, waited for until it answers, ended by SIGTERM.
+"""codex-shim as a child process: started like a user does, awaited until it answers, ended by SIGTERM.
 
-Never does: import the proxy. Invariant: what the child wrote on stdout and stderr is kept, to be scanned and shown.
+Never does: import the proxy. Invariant: stdout and stderr of the child are stored, to be scanned and shown.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ START_SECONDS = 20
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at the moment."""
+    """Return a port of 127.0.0.1 that is not in use."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
 
 
 def shim_command(*arguments: str) -> list[str]:
-    """The command line of the `codex-shim` that is installed beside this interpreter."""
+    """Return the command line of the `codex-shim` in the environment of this interpreter."""
     return [str(Path(sys.executable).with_name("codex-shim")), *arguments]
 
 
@@ -47,7 +47,7 @@ class Shim:
 
     @property
     def output(self) -> str:
-        """Everything the child has printed."""
+        """Everything that the child printed."""
         return self._log.read_text(errors="replace")
 
     def __enter__(self) -> Self:
@@ -80,7 +80,7 @@ class Shim:
             assert "Traceback" not in self.output, self.output[-4000:]
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
-        """Ask the running shim for something."""
+        """Send a GET request to the shim; return status and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", path, headers=dict(headers or {}))
@@ -90,13 +90,13 @@ class Shim:
             connection.close()
 
     def slugs(self) -> list[str]:
-        """The models it offers."""
+        """Return the slugs of /v1/models."""
         _, body = self.get("/v1/models")
         document = json.loads(body)
         return [row.get("id") or row.get("slug") for row in document.get("data", [])]
 
     def stop(self) -> int:
-        """End the child as a user's service manager would, and give its exit code. May be called twice."""
+        """End the child with SIGTERM and return its exit code. May be called twice."""
         assert self._process is not None
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
@@ -107,7 +107,7 @@ class Shim:
             return self._process.wait(5)
 
     def kill(self) -> None:
-        """End the child as the kernel would, with no word of farewell."""
+        """End the child with SIGKILL."""
         assert self._process is not None
         self._was_killed = True
         self._process.kill()

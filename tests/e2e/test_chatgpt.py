@@ -1,6 +1,6 @@
 """The real Codex CLI against the ChatGPT backend: directly, as the control, and through codex-shim.
 
-Every case runs on both lines with the same expectations, so that a case which only holds because the fake is kind to
+Every case runs on both paths with the same expectations. A case that passes only because the fake is lenient towards
 codex-shim fails on the control.
 """
 
@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.line import Line
 from tests.fakes import mcp_server, scenarios
 from tests.fakes.chatgpt_backend import decoded_body
-from tests.fakes.wire import Request
+from tests.fakes.http_messages import Request
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -60,7 +60,7 @@ def test_text_and_usage_arrive(line: Line) -> None:
     assert run.usage["reasoning_output_tokens"] == 10
 
 
-def test_reasoning_is_shown_and_replayed_with_its_encrypted_content(line: Line) -> None:
+def test_reasoning_is_shown_and_replayed_encrypted(line: Line) -> None:
     line.backend.play(
         scenarios.turn(scenarios.thought("Weighing it"), scenarios.command("true")),
         scenarios.text("done"),
@@ -76,7 +76,7 @@ def test_reasoning_is_shown_and_replayed_with_its_encrypted_content(line: Line) 
     assert replayed["encrypted_content"] == "gAAAAfabricated-encrypted-reasoning"
 
 
-def test_tool_call_writes_the_file_and_its_output_goes_back(line: Line) -> None:
+def test_tool_call_writes_a_file_and_returns_its_output(line: Line) -> None:
     command = "echo written > made.txt && echo seen"
     line.backend.play(scenarios.turn(scenarios.command(command)), scenarios.text("done"))
 
@@ -87,7 +87,7 @@ def test_tool_call_writes_the_file_and_its_output_goes_back(line: Line) -> None:
     assert "seen" in output_of(line.backend.turns[1], "call_1")
 
 
-def test_parallel_calls_are_all_run_and_answered(line: Line) -> None:
+def test_parallel_calls_all_run_and_return(line: Line) -> None:
     calls = [scenarios.command(f"echo out-{n} > {n}.txt; cat {n}.txt", f"call_{n}") for n in "abc"]
     line.backend.play(scenarios.turn(*calls), scenarios.text("done"))
 
@@ -144,13 +144,13 @@ def test_compaction_restarts_the_history_from_a_summary(line: Line) -> None:
     run = line.exec("work until it is full")
 
     assert run.messages[-1] == "done"
-    _, asked, resumed = line.backend.turns
-    assert b"CONTEXT CHECKPOINT COMPACTION" in asked.body
+    _, compaction, resumed = line.backend.turns
+    assert b"CONTEXT CHECKPOINT COMPACTION" in compaction.body
     assert b"the summary so far" in resumed.body
     assert b"call_1" not in resumed.body
 
 
-def test_usage_limit_is_final_and_says_when_it_resets(line: Line) -> None:
+def test_usage_limit_is_final_and_shows_the_reset_time(line: Line) -> None:
     line.backend.play(scenarios.usage_limit_reached(resets_in_seconds=3 * 3600))
 
     run = line.exec("anything")
@@ -161,7 +161,7 @@ def test_usage_limit_is_final_and_says_when_it_resets(line: Line) -> None:
     assert len(line.backend.turns) == 1
 
 
-def test_cut_in_the_middle_is_retried_and_leaves_no_half_message(line: Line) -> None:
+def test_truncated_stream_is_retried_without_a_partial_message(line: Line) -> None:
     whole = scenarios.text("The whole sentence.")
     line.backend.play(scenarios.cut_inside(whole, "response.output_text.delta"), whole)
 
@@ -173,9 +173,7 @@ def test_cut_in_the_middle_is_retried_and_leaves_no_half_message(line: Line) -> 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 @pytest.mark.parametrize("reset", [False, True], ids=["fin", "rst"])
-def test_cut_inside_a_finished_item_never_runs_half_a_call(
-    line: Line, share: float, reset: bool
-) -> None:
+def test_incomplete_call_is_never_run(line: Line, share: float, reset: bool) -> None:
     call = scenarios.turn(scenarios.command("echo ran >> count.txt"))
     half = scenarios.cut_inside(call, "response.output_item.done", share=share, reset=reset)
     line.backend.play(half, call, scenarios.text("done"))
@@ -186,8 +184,8 @@ def test_cut_inside_a_finished_item_never_runs_half_a_call(
     assert run.messages == ["done"]
 
 
-def test_connection_lost_right_after_the_head_is_retried(line: Line) -> None:
-    line.backend.play(scenarios.dead_air(), scenarios.text("here"))
+def test_connection_lost_after_the_head_is_retried(line: Line) -> None:
+    line.backend.play(scenarios.reset_after_head(), scenarios.text("here"))
 
     run = line.exec("say it")
 
@@ -195,7 +193,7 @@ def test_connection_lost_right_after_the_head_is_retried(line: Line) -> None:
 
 
 @pytest.mark.parametrize(("status", "title"), [(403, "Just a moment..."), (502, "502 Bad Gateway")])
-def test_page_instead_of_an_answer_keeps_its_status(line: Line, status: int, title: str) -> None:
+def test_html_error_page_keeps_its_status(line: Line, status: int, title: str) -> None:
     line.configure(**NO_RETRIES)
     line.backend.play(scenarios.html(status, title))
 
@@ -205,7 +203,7 @@ def test_page_instead_of_an_answer_keeps_its_status(line: Line, status: int, tit
     assert len(line.backend.turns) == 1
 
 
-def test_refusal_of_the_backend_is_shown_as_it_is(line: Line) -> None:
+def test_refusal_of_the_backend_is_shown_unchanged(line: Line) -> None:
     line.backend.play(scenarios.detail(400, "Unsupported parameter: nonsense"))
 
     run = line.exec("anything")

@@ -28,7 +28,7 @@ LONGEST_START = 240
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a clone has: the files of the last commit, and nothing that was built beside them."""
+    """The files of the last commit, without anything that was built."""
     if not (ROOT / ".git").exists() or not shutil.which("git"):
         pytest.skip("this is no checkout")
     folder = tmp_path_factory.mktemp("clone") / "codex-shim"
@@ -39,7 +39,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """An empty home, and a Python of the user's own. What uv downloaded once it need not download again."""
+    """An empty home and the user's Python. The cache of uv is shared, so nothing is downloaded twice."""
     root = tmp_path_factory.mktemp("newcomer")
     subprocess.run([sys.executable, "-m", "venv", str(root / "venv")], check=True, timeout=100)
     (root / "home").mkdir()
@@ -67,7 +67,7 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
 def running(
     command: str, log: Path, folder: Path, env: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A command that runs until we end it; `log` is the file of what it prints."""
+    """Run a command until the block ends; write its output to `log`."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             ["bash", "-c", command],
@@ -100,7 +100,7 @@ def health(port: int) -> dict[str, object] | None:
 
 
 def health_of(port: int, process: subprocess.Popen[bytes]) -> dict[str, object]:
-    """What /health says, once there is somebody to say it; nothing when it ended before that."""
+    """Return the report of /health once the shim answers, or an empty one if the process ended before."""
     deadline = time.monotonic() + LONGEST_START
     while process.poll() is None and time.monotonic() < deadline:
         if found := health(port):
@@ -109,7 +109,7 @@ def health_of(port: int, process: subprocess.Popen[bytes]) -> dict[str, object]:
     return {}
 
 
-def test_it_starts_and_answers(checkout: Path, env: Mapping[str, str]) -> None:
+def test_checkout_starts_and_answers(checkout: Path, env: Mapping[str, str]) -> None:
     port = free_port()
     log = checkout.parent / "serve.log"
     with running(START, log, checkout, {**env, "CODEX_SHIM_PORT": str(port)}) as process:
@@ -124,10 +124,12 @@ def test_it_starts_and_answers(checkout: Path, env: Mapping[str, str]) -> None:
     assert not (home / ".codex-shim").exists()
 
 
-def test_its_tests_run(checkout: Path, env: Mapping[str, str]) -> None:
+def test_checkout_runs_its_tests(checkout: Path, env: Mapping[str, str]) -> None:
     run(INSTALL, checkout, env)
-    said = run(f"{TEST} -n 0 tests/core/test_gate.py tests/test_conformance.py", checkout, env)
-    assert "[100%]" in said
+    output = run(
+        f"{TEST} -n 0 tests/core/server/test_admission.py tests/test_conformance.py", checkout, env
+    )
+    assert "[100%]" in output
 
 
 def run(command: str, folder: Path, env: Mapping[str, str]) -> str:

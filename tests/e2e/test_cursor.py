@@ -1,4 +1,4 @@
-"""Composer through the real Codex CLI and a shim of its own, as its user has it: with uvloop, and with SIGKILL."""
+"""Composer through the real Codex CLI and a separate shim process: with uvloop, and with SIGKILL."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.boundary.cursor_shim import body_of
 from tests.e2e.codex_cli import CodexHome
 from tests.e2e.conftest import StartShim
 from tests.e2e.shim import Shim
 from tests.fakes.cursor import FakeCursor
-from tests.proxy.cursor_shim import body_of
 
 pytestmark = [
     pytest.mark.e2e,
@@ -36,7 +36,7 @@ def eventually(condition: Callable[[], object], seconds: float = 15) -> None:
 
 @pytest.fixture
 def fake(user: CodexHome, tmp_path: Path) -> Iterator[FakeCursor]:
-    """A cursor-agent before everything else on PATH, with keys in the environment that nobody may use."""
+    """A fake cursor-agent, first on PATH, with keys in the environment that must not be used."""
     cursor = FakeCursor(tmp_path / "cursor")
     cursor.install()
     path = f"{cursor.bin}{os.pathsep}{user.env['PATH']}"
@@ -49,7 +49,7 @@ def fake(user: CodexHome, tmp_path: Path) -> Iterator[FakeCursor]:
 
 
 @pytest.fixture
-def shim(start_shim: StartShim, fake: FakeCursor) -> Shim:  # noqa: ARG001  it has to be there first
+def shim(start_shim: StartShim, fake: FakeCursor) -> Shim:  # noqa: ARG001  must exist first
     running = start_shim()
     eventually(lambda: "composer-2-5" in running.slugs())
     return running
@@ -78,7 +78,7 @@ def test_two_turns_of_one_conversation(user: CodexHome, shim: Shim, fake: FakeCu
     assert "canary" not in shim.output
 
 
-def test_what_cursor_does_is_shown_and_is_no_call_of_codex(
+def test_actions_of_cursor_are_shown_and_are_no_tool_calls(
     user: CodexHome, shim: Shim, fake: FakeCursor
 ) -> None:
     fake.play("traps")
@@ -91,7 +91,7 @@ def test_what_cursor_does_is_shown_and_is_no_call_of_codex(
     assert "Reading /w/a.py" in str(run.items_of("reasoning"))
 
 
-def test_a_failure_is_told_once_with_what_to_type(
+def test_failure_is_shown_once_with_a_command_to_run(
     user: CodexHome, shim: Shim, fake: FakeCursor
 ) -> None:
     fake.play("quota")
@@ -104,9 +104,7 @@ def test_a_failure_is_told_once_with_what_to_type(
     assert len(fake.turns) == 1
 
 
-def test_codex_killed_in_a_turn_takes_the_child_with_it(
-    user: CodexHome, shim: Shim, fake: FakeCursor
-) -> None:
+def test_killed_codex_ends_the_child(user: CodexHome, shim: Shim, fake: FakeCursor) -> None:
     fake.play("hang_in_the_middle")
     use_composer(user, shim)
     command = [str(user.codex), "exec", "--skip-git-repo-check", "--", "go"]
@@ -128,7 +126,7 @@ def test_codex_killed_in_a_turn_takes_the_child_with_it(
 
 
 @pytest.mark.parametrize("scenario", ["hang_in_the_middle", "stubborn_in_the_middle"])
-def test_a_shim_that_is_killed_leaves_nothing(
+def test_killed_shim_leaves_no_process(
     start_shim: StartShim, user: CodexHome, fake: FakeCursor, scenario: str, tmp_path: Path
 ) -> None:
     fake.play(scenario)

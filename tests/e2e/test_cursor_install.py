@@ -1,4 +1,4 @@
-"""One command, and the user's Codex talks to Composer by its config alone; another, and it is as it was."""
+"""One command configures Codex to use Composer; another restores its config."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def newcomer(user: CodexHome, fake: FakeCursor) -> Iterator[Newcomer]:
 
 @pytest.fixture
 def install(newcomer: Newcomer) -> Newcomer:
-    """The same user, who types the other command."""
+    """The same user with the install command."""
     program = [f"{shim_command()[0]}-install-cursor-composer"]
     other = Newcomer(newcomer.home, newcomer.env, program)
     newcomer.port = other.port
     return other
 
 
-def test_from_a_login_to_a_turn_and_back(
+def test_install_runs_a_turn_and_can_be_undone(
     newcomer: Newcomer, install: Newcomer, fake: FakeCursor
 ) -> None:
-    told = install.ok()
-    assert "Codex uses composer-2-5 from its next start on" in told
-    assert newcomer.token not in told
+    error_reply = install.ok()
+    assert "Codex will use composer-2-5 the next time you start it" in error_reply
+    assert newcomer.token not in error_reply
 
     run = newcomer.home.exec("hello")
 
@@ -55,11 +55,11 @@ def test_from_a_login_to_a_turn_and_back(
     [turn] = fake.turns
     assert turn["cwd"] == str(newcomer.home.workspace)
     newcomer.ok("disable")
-    # this Codex itself adds at the end, as it runs, that it trusts the folder
+    # Codex appends to its config that it trusts the folder
     assert newcomer.config.read_bytes().startswith(OWN)
 
 
-def test_without_a_login_the_home_of_codex_stays_byte_for_byte(
+def test_install_without_a_login_changes_nothing(
     newcomer: Newcomer, install: Newcomer, fake: FakeCursor
 ) -> None:
     fake.login("out")

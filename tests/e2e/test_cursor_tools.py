@@ -1,4 +1,4 @@
-"""The real Codex with a Cursor that only speaks: what it asks for, Codex runs itself."""
+"""The real Codex with a Cursor that only writes text: Codex runs the tools that the model calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.e2e.conftest import StartShim
 from tests.e2e.shim import Shim
 from tests.fakes.cursor import FakeCursor
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120), pytest.mark.usefixtures("speaking")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120), pytest.mark.usefixtures("tools_shim")]
 
 PATCH = "*** Begin Patch\n*** Add File: made.txt\n+by Codex, not by Cursor\n*** End Patch"
 
@@ -31,7 +31,7 @@ def fake(tmp_path: Path) -> FakeCursor:
 
 
 @pytest.fixture
-def speaking(user: CodexHome, fake: FakeCursor, start_shim: StartShim) -> Shim:
+def tools_shim(user: CodexHome, fake: FakeCursor, start_shim: StartShim) -> Shim:
     user.extra_env = {
         **fake.env,
         "PATH": f"{fake.bin}{os.pathsep}{os.environ['PATH']}",
@@ -51,7 +51,7 @@ def speaking(user: CodexHome, fake: FakeCursor, start_shim: StartShim) -> Shim:
     return shim
 
 
-def test_codex_runs_the_command_and_its_output_is_in_the_next_prompt(
+def test_command_runs_and_its_output_is_in_the_next_prompt(
     user: CodexHome, fake: FakeCursor
 ) -> None:
     (user.workspace / "marker-7f3a.txt").touch()
@@ -62,7 +62,10 @@ def test_codex_runs_the_command_and_its_output_is_in_the_next_prompt(
     assert run.code == 0, run.stderr
     [command] = run.items_of("command_execution")
     assert "marker-7f3a.txt" in str(command["aggregated_output"])
-    assert [said.strip() for said in run.messages] == ["I look first.", "There is marker-7f3a.txt."]
+    assert [message.strip() for message in run.messages] == [
+        "I look first.",
+        "There is marker-7f3a.txt.",
+    ]
     first, second = fake.turns
     assert "## exec_command" in first["prompt"]
     assert "marker-7f3a.txt" not in first["prompt"]
@@ -72,7 +75,7 @@ def test_codex_runs_the_command_and_its_output_is_in_the_next_prompt(
     assert first["cwd"] == str(user.workspace)
 
 
-def test_codex_applies_the_patch_of_a_custom_tool(user: CodexHome, fake: FakeCursor) -> None:
+def test_patch_of_a_custom_tool_is_applied(user: CodexHome, fake: FakeCursor) -> None:
     fake.say(call("apply_patch", input=PATCH), "Made.")
 
     run = user.exec("make a file")
@@ -83,7 +86,7 @@ def test_codex_applies_the_patch_of_a_custom_tool(user: CodexHome, fake: FakeCur
     assert run.messages == ["Made."]
 
 
-def test_two_calls_of_one_answer_are_both_run(user: CodexHome, fake: FakeCursor) -> None:
+def test_both_calls_of_one_answer_run(user: CodexHome, fake: FakeCursor) -> None:
     fake.say(call("exec_command", cmd="echo one") + call("exec_command", cmd="echo two"), "Both.")
 
     run = user.exec("do both")
@@ -93,7 +96,7 @@ def test_two_calls_of_one_answer_are_both_run(user: CodexHome, fake: FakeCursor)
     assert run.messages == ["Both."]
 
 
-def test_a_malformed_call_is_shown_and_corrected_when_the_user_goes_on(
+def test_malformed_call_is_shown_and_corrected_in_the_next_turn(
     user: CodexHome, fake: FakeCursor
 ) -> None:
     fake.say(
@@ -113,7 +116,7 @@ def test_a_malformed_call_is_shown_and_corrected_when_the_user_goes_on(
     assert "nothing was run, because it is no JSON" in fake.turns[1]["prompt"]
 
 
-def test_codexs_sandbox_holds_what_the_model_asks_for(user: CodexHome, fake: FakeCursor) -> None:
+def test_calls_run_inside_the_sandbox_of_codex(user: CodexHome, fake: FakeCursor) -> None:
     fake.say(call("exec_command", cmd="touch made.txt && echo it-was-made"), "Tried.")
 
     run = user.exec("make a file", policy=("--sandbox", "read-only"))

@@ -1,4 +1,4 @@
-"""The built-in model on a machine where nothing is set up: no login, no settings, no state."""
+"""The built-in model on a machine without login, settings or state."""
 
 from __future__ import annotations
 

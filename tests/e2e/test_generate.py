@@ -1,4 +1,4 @@
-"""What `codex-shim generate` writes is what the real Codex takes: the catalog and the config, as they are."""
+"""The real Codex accepts the catalog and the config of `codex-shim generate` unchanged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.codex_cli import OLDEST, VERSION, CodexHome, Json, installed_codex
+from tests.e2e.codex_cli import OLDEST, PREVIOUS, VERSION, CodexHome, Json, installed_codex
 from tests.e2e.conftest import StartShim
 from tests.e2e.shim import Shim, shim_command
 from tests.fakes import scenarios
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 
 def use_generated_files(user: CodexHome, shim: Shim, **settings: str) -> None:
-    """Generate, and put the config.toml in Codex's place for it."""
+    """Generate the files and copy config.toml into Codex's folder."""
     done = subprocess.run(
         shim_command("generate", "--port", str(shim.port)),
         env={**user.env, **settings},
@@ -35,7 +35,7 @@ def use_generated_files(user: CodexHome, shim: Shim, **settings: str) -> None:
 
 @pytest.fixture
 def generated(shim: Shim, user: CodexHome, backend: ChatGptBackend) -> CodexHome:
-    """The user with a ChatGPT login, and the files generated for it."""
+    """A user with a ChatGPT login and the files generated for it."""
     use_generated_files(user, shim, CODEX_SHIM_CHATGPT_BASE_URL=backend.base_url)
     return user
 
@@ -55,12 +55,13 @@ ROWS = [
     {"model": "a/b:c", "slug": "chat", "provider": "openai", "base_url": "http://127.0.0.1:9/v1", "api_key": "k"},
     {"model": "m", "slug": "claude", "provider": "anthropic", "base_url": "http://127.0.0.1:9", "api_key": "k"},
     {"model": "deepseek-reasoner", "provider": "deepseek", "api_key": "k", "max_context_limit": 64_000},
+    {"model": "claude-opus-4-8", "slug": "opus", "provider": "anthropic", "api_key": "k"},
     {"model": "native", "provider": "openai-responses", "base_url": "http://127.0.0.1:9/v1", "api_key": "k"},
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("version", [VERSION, OLDEST])
-def test_a_catalog_of_every_kind_of_model_loads_in_either_codex(
+@pytest.mark.parametrize("version", [VERSION, PREVIOUS, OLDEST])
+def test_catalog_of_every_kind_of_model_loads_in_both_versions(
     tmp_path: Path, bundled_models: list[Json], version: str
 ) -> None:
     user = CodexHome(tmp_path, installed_codex(version))
@@ -76,24 +77,24 @@ def test_a_catalog_of_every_kind_of_model_loads_in_either_codex(
         shim_command("generate"), env=user.env, stdin=subprocess.DEVNULL, capture_output=True,
         text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert "Codex was tried with this catalog and starts." in done.stdout, done.stderr
+    assert "Codex starts with this catalog." in done.stdout, done.stderr
     (user.codex_home / "config.toml").write_bytes((user.state / "config.toml").read_bytes())
     catalog = json.loads((user.state / "custom_model_catalog.json").read_text())
     written = [model["slug"] for model in catalog["models"]]
     assert [model["slug"] for model in user.models()] == written
     assert set(written) >= {"chat", "claude", "deepseek-reasoner", "native"}
-    # the entries of the newer Codex's own models mean nothing to the older one, which would not start with them
-    assert ("gpt-5.5" in written) is (version == VERSION)
+    # the older Codex does not start with the entries of the newer one's own models
+    assert ("gpt-5.5" in written) is (version != OLDEST)
     assert ("is left out" in done.stdout) is (version == OLDEST)
     used = subprocess.run(
         shim_command("doctor", "picker"), env=user.env, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert ("does not take its catalog entry" in used.stdout) is (version == OLDEST)
+    assert ("does not accept its catalog entry" in used.stdout) is (version == OLDEST)
 
 
 @pytest.mark.parametrize("slug", ["gpt-5.5", "gpt-6-sol"])
-def test_an_account_model_runs_from_the_generated_files(
+def test_account_model_runs_from_the_generated_files(
     generated: CodexHome, backend: ChatGptBackend, slug: str
 ) -> None:
     backend.play(scenarios.text("from the account"))
@@ -104,7 +105,7 @@ def test_an_account_model_runs_from_the_generated_files(
     assert "not found" not in run.errors
 
 
-def test_the_demo_is_the_generated_default_where_nothing_is_set_up(
+def test_demo_is_the_generated_default_without_a_setup(
     user: CodexHome, start_shim: StartShim
 ) -> None:
     use_generated_files(user, start_shim())

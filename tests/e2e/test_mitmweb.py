@@ -1,4 +1,4 @@
-"""Codex through mitmweb: a turn is held, edited, let go, killed and sent again by hand, and Codex takes each rightly."""
+"""Codex through mitmweb: hold, edit, resume, kill and replay a turn, and what Codex shows for each."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 from tests.browser.conftest import SLUGS, write_settings
 from tests.e2e.codex_cli import CodexHome, Run
 from tests.fakes.chat_upstream import ChatUpstream
+from tests.fakes.http_messages import Gate
 from tests.fakes.messages_upstream import MessagesUpstream
 from tests.fakes.model_upstream import KEY, Held, ModelUpstream, say
-from tests.fakes.wire import Gate
 from tests.support.mitmweb import Mitmweb
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -26,8 +26,8 @@ BY_HAND = "This turn was ended by hand in mitmproxy."
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Codex, mitmweb and the upstreams, in one pair of hands."""
+class Setup:
+    """Codex, mitmweb and the upstreams of one test."""
 
     user: CodexHome
     web: Mitmweb
@@ -40,7 +40,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(user: CodexHome, tmp_path: Path) -> Iterator[Desk]:
+def setup(user: CodexHome, tmp_path: Path) -> Iterator[Setup]:
     with ExitStack() as stack:
         upstreams: dict[str, ModelUpstream] = {
             "chat": stack.enter_context(ChatUpstream()),
@@ -51,7 +51,7 @@ def desk(user: CodexHome, tmp_path: Path) -> Iterator[Desk]:
         user.extra_env["CODEX_SHIM_SETTINGS"] = str(settings)
         web = stack.enter_context(Mitmweb(user.env, tmp_path / "web.log"))
         user.configure(f"http://127.0.0.1:{web.port}/v1", SLUGS["chat"])
-        yield Desk(user, web, upstreams, settings)
+        yield Setup(user, web, upstreams, settings)
 
 
 class Running(threading.Thread):
@@ -76,108 +76,108 @@ class Running(threading.Thread):
         return self._run
 
 
-def intercepted(desk: Desk) -> str:
-    """The turn that waits in mitmweb."""
-    desk.web.wait_for(lambda: any(flow["intercepted"] for flow in desk.web.turns()))
-    return desk.web.turn()
+def intercepted(setup: Setup) -> str:
+    """Return the id of the turn that is held in mitmweb."""
+    setup.web.wait_for(lambda: any(flow["intercepted"] for flow in setup.web.turns()))
+    return setup.web.turn()
 
 
-def test_turn_is_held_edited_and_let_go_while_codex_waits(desk: Desk) -> None:
+def test_held_turn_can_be_edited_and_resumed(setup: Setup) -> None:
     idle_ms = 1500
-    desk.user.configure(f"http://127.0.0.1:{desk.web.port}/v1", SLUGS["chat"], stream_idle_timeout_ms=idle_ms)  # fmt: skip
-    desk.chat.play(say("apricot, says chat"))
-    desk.upstreams["messages"].play(say("banana, says messages"))
-    desk.web.option(intercept="~u /v1/responses")
-    codex = Running(desk.user)
-    flow = intercepted(desk)
+    setup.user.configure(f"http://127.0.0.1:{setup.web.port}/v1", SLUGS["chat"], stream_idle_timeout_ms=idle_ms)  # fmt: skip
+    setup.chat.play(say("apricot, says chat"))
+    setup.upstreams["messages"].play(say("banana, says messages"))
+    setup.web.option(intercept="~u /v1/responses")
+    codex = Running(setup.user)
+    flow = intercepted(setup)
 
-    # longer than Codex waits for any event once an answer has begun
+    # longer than Codex waits for an event once an answer has begun
     codex.join(3 * idle_ms / 1000)
     assert not codex.done
-    assert [upstream.bodies for upstream in desk.upstreams.values()] == [[], []]
-    body = desk.web.body(flow).decode()
+    assert [upstream.bodies for upstream in setup.upstreams.values()] == [[], []]
+    body = setup.web.body(flow).decode()
     edited = body.replace("apricot", "banana").replace(f'"model":"{SLUGS["chat"]}"', f'"model":"{SLUGS["messages"]}"')  # fmt: skip
     assert edited.count(SLUGS["messages"]) == 1
-    desk.web.edit(flow, edited)
-    desk.web.act(flow, "resume")
+    setup.web.edit(flow, edited)
+    setup.web.act(flow, "resume")
     run = codex.result()
 
     assert run.code == 0, run.stderr
     assert run.messages == ["banana, says messages"]
-    assert desk.chat.bodies == []
-    (sent,) = desk.upstreams["messages"].bodies
+    assert setup.chat.bodies == []
+    (sent,) = setup.upstreams["messages"].bodies
     assert "Say the word banana." in json.dumps(sent)
     assert "apricot" not in json.dumps(sent)
 
 
-def test_kill_of_a_held_turn_ends_it_at_once_and_nothing_was_sent(desk: Desk) -> None:
-    desk.web.option(intercept="~u /v1/responses")
-    codex = Running(desk.user)
+def test_kill_of_a_held_turn_sends_nothing(setup: Setup) -> None:
+    setup.web.option(intercept="~u /v1/responses")
+    codex = Running(setup.user)
 
-    desk.web.act(intercepted(desk), "kill")
+    setup.web.act(intercepted(setup), "kill")
     run = codex.result()
 
     assert run.code != 0
     assert BY_HAND in run.errors
-    assert len(desk.web.turns()) == 1
-    assert desk.chat.bodies == []
+    assert len(setup.web.turns()) == 1
+    assert setup.chat.bodies == []
 
 
-def test_kill_of_a_running_turn_ends_it_and_stops_the_upstream(desk: Desk) -> None:
+def test_kill_of_a_running_turn_stops_the_upstream(setup: Setup) -> None:
     gate = Gate()
-    desk.chat.play(Held(say("apricot apricot apricot"), b"apricot", gate))
-    codex = Running(desk.user)
+    setup.chat.play(Held(say("apricot apricot apricot"), b"apricot", gate))
+    codex = Running(setup.user)
     gate.wait_reached()
 
-    desk.web.act(desk.web.turn(), "kill")
+    setup.web.act(setup.web.turn(), "kill")
     run = codex.result()
 
-    assert desk.chat.client_left.wait(20)
+    assert setup.chat.client_left.wait(20)
     assert run.code != 0
     assert BY_HAND in run.errors
-    assert len(desk.web.turns()) == 1
-    assert len(desk.chat.bodies) == 1
+    assert len(setup.web.turns()) == 1
+    assert len(setup.chat.bodies) == 1
 
 
-def test_deleted_turn_ends_like_a_killed_one(desk: Desk) -> None:
+def test_deleted_turn_ends_like_a_killed_turn(setup: Setup) -> None:
     gate = Gate()
-    desk.chat.play(Held(say("apricot apricot apricot"), b"apricot", gate))
-    codex = Running(desk.user)
+    setup.chat.play(Held(say("apricot apricot apricot"), b"apricot", gate))
+    codex = Running(setup.user)
     gate.wait_reached()
 
-    desk.web.ask("DELETE", f"/flows/{desk.web.turn()}")
+    setup.web.ask("DELETE", f"/flows/{setup.web.turn()}")
 
     assert BY_HAND in codex.result().errors
-    assert desk.chat.client_left.wait(20)
-    assert desk.web.turns() == []
+    assert setup.chat.client_left.wait(20)
+    assert setup.web.turns() == []
 
 
-def replay(desk: Desk, flow: str) -> None:
-    """Press the button when nothing is being sent again: mitmproxy would refuse a flow that is."""
-    desk.web.wait_for(lambda: desk.web.command("replay.client.count") == 0)
-    desk.web.act(flow, "replay")
+def replay(setup: Setup, flow: str) -> None:
+    """Replay a flow once no replay is running: mitmproxy refuses a flow that is being replayed."""
+    setup.web.wait_for(lambda: setup.web.command("replay.client.count") == 0)
+    setup.web.act(flow, "replay")
 
 
-def test_replay_is_translated_again_with_the_key_of_today(desk: Desk) -> None:
-    desk.chat.play(say("apricot"), say("apricot again"))
-    assert desk.user.exec(PROMPT).messages == ["apricot"]
-    flow = desk.web.turn()
+def test_replay_is_translated_again_with_the_current_key(setup: Setup) -> None:
+    setup.chat.play(say("apricot"), say("apricot again"))
+    assert setup.user.exec(PROMPT).messages == ["apricot"]
+    flow = setup.web.turn()
 
-    replay(desk, flow)
-    desk.web.wait_for(lambda: len(desk.chat.bodies) == 2 and desk.web.ended(flow))
-    first, second = desk.chat.bodies
+    replay(setup, flow)
+    setup.web.wait_for(lambda: len(setup.chat.bodies) == 2 and setup.web.ended(flow))
+    first, second = setup.chat.bodies
     assert first == second
-    assert "apricot again" in desk.web.view(flow, "response")["text"]
+    assert "apricot again" in setup.web.view(flow, "response")["text"]
 
-    # a new key, and another model of another dialect: nothing of the first translation is left
-    write_settings(desk.settings, desk.upstreams, "sk-not-the-key-of-the-upstream")
-    desk.web.edit(flow, desk.web.body(flow).decode().replace(f'"model":"{SLUGS["chat"]}"', f'"model":"{SLUGS["messages"]}"'))  # fmt: skip
-    replay(desk, flow)
-    messages = desk.upstreams["messages"]
-    desk.web.wait_for(lambda: messages.requests and desk.web.ended(flow))
+    # a new key, and a model with another protocol: nothing of the first translation may remain
+    write_settings(setup.settings, setup.upstreams, "sk-not-the-key-of-the-upstream")
+    setup.web.edit(flow, setup.web.body(flow).decode().replace(f'"model":"{SLUGS["chat"]}"', f'"model":"{SLUGS["messages"]}"'))  # fmt: skip
+    replay(setup, flow)
+    messages = setup.upstreams["messages"]
+    setup.web.wait_for(lambda: messages.requests and setup.web.ended(flow))
     assert messages.requests[-1].header("x-api-key") == "sk-not-the-key-of-the-upstream"
-    write_settings(desk.settings, desk.upstreams, KEY)
+    write_settings(setup.settings, setup.upstreams, KEY)
     messages.play(say("apricot of the messages API"))
-    replay(desk, flow)
-    desk.web.wait_for(lambda: messages.bodies and "messages API" in desk.web.view(flow, "response")["text"])  # fmt: skip
+    replay(setup, flow)
+    setup.web.wait_for(lambda: messages.bodies and "messages API" in setup.web.view(flow, "response")["text"])  # fmt: skip
     assert PROMPT in json.dumps(messages.bodies[-1])

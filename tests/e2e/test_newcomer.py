@@ -1,4 +1,4 @@
-"""From the built wheel to a turn and back: what somebody does who has just heard of it, on an empty home."""
+"""From the built wheel to a turn and back: the steps of a new user on an empty home."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from addons.version import VERSION
+from addons.core.version import VERSION
 from tests.e2e.codex_cli import CodexHome
 from tests.e2e.newcomer import OWN, Newcomer
 from tests.e2e.shim import free_port
@@ -20,7 +20,7 @@ from tests.fakes import scenarios
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.chatgpt_backend import ChatGptBackend
 from tests.fakes.cursor import FakeCursor
-from tests.fakes.model_upstream import KEY, Say
+from tests.fakes.model_upstream import KEY, ScriptedAnswer
 from tests.readme import blocks
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
@@ -37,7 +37,7 @@ def uv() -> str:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What was just built."""
+    """Build the wheel of this checkout."""
     folder = tmp_path_factory.mktemp("dist")
     build = [uv(), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)]
     subprocess.run(build, check=True, timeout=120)
@@ -47,7 +47,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `codex-shim` of that wheel, in an environment of its own."""
+    """Install the wheel into an environment of its own; return its `codex-shim`."""
     folder = tmp_path_factory.mktemp("installed")
     python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
     venv = [uv(), "venv", "--quiet", "--python", sys.executable, str(folder / "venv")]
@@ -66,7 +66,7 @@ def own_models() -> Iterator[ChatUpstream]:
 
 @pytest.fixture
 def cursor(tmp_path: Path) -> Iterator[FakeCursor]:
-    """A cursor-agent with a login, before everything else on PATH."""
+    """A fake cursor-agent with a login, first on PATH."""
     fake = FakeCursor(tmp_path / "cursor")
     fake.install()
     fake.login("in")
@@ -92,8 +92,8 @@ def write_models(user: CodexHome, upstream: ChatUpstream) -> None:
     (user.home / ".codex-shim" / "models.json").write_text(json.dumps({"models": [row]}))
 
 
-def there_and_back(newcomer: Newcomer, model: str) -> list[str]:
-    """Everything that the guide says, in its order. Gives what the model said."""
+def enable_run_and_disable(newcomer: Newcomer, model: str) -> list[str]:
+    """Run the commands of the quick start in order; return the messages of the model."""
     newcomer.run("doctor")
     newcomer.ok("generate")
     assert newcomer.config.read_bytes() == OWN
@@ -108,42 +108,42 @@ def there_and_back(newcomer: Newcomer, model: str) -> list[str]:
     return run.messages
 
 
-def test_nothing_set_up(user: CodexHome, installed: Path) -> None:
+def test_without_any_setup(user: CodexHome, installed: Path) -> None:
     newcomer = Newcomer(user, program=[str(installed)])
     try:
-        assert there_and_back(newcomer, "shim-demo")
+        assert enable_run_and_disable(newcomer, "shim-demo")
     finally:
         newcomer.end_all()
 
 
-def test_a_chatgpt_login(user: CodexHome, backend: ChatGptBackend, installed: Path) -> None:
+def test_with_a_chatgpt_login(user: CodexHome, backend: ChatGptBackend, installed: Path) -> None:
     env = {"CODEX_SHIM_CHATGPT_BASE_URL": backend.base_url}
     newcomer = Newcomer(user, env, [str(installed)])
     backend.play(scenarios.text("from the account"))
     try:
-        assert there_and_back(newcomer, "gpt-5.5") == ["from the account"]
+        assert enable_run_and_disable(newcomer, "gpt-5.5") == ["from the account"]
     finally:
         newcomer.end_all()
 
 
-def test_models_of_ones_own(user: CodexHome, own_models: ChatUpstream, installed: Path) -> None:
+def test_with_own_models(user: CodexHome, own_models: ChatUpstream, installed: Path) -> None:
     write_models(user, own_models)
     newcomer = Newcomer(user, program=[str(installed)])
-    own_models.play(Say("from my own"))
+    own_models.play(ScriptedAnswer("from my own"))
     try:
-        assert there_and_back(newcomer, "Mine") == ["from my own"]
+        assert enable_run_and_disable(newcomer, "Mine") == ["from my own"]
     finally:
         newcomer.end_all()
 
 
-def test_both_and_a_change_between_them(
+def test_model_changes_between_account_and_own_key(
     user: CodexHome, backend: ChatGptBackend, own_models: ChatUpstream, installed: Path
 ) -> None:
     write_models(user, own_models)
     env = {"CODEX_SHIM_CHATGPT_BASE_URL": backend.base_url}
     newcomer = Newcomer(user, env, [str(installed)])
     backend.play(scenarios.text("from the account"), scenarios.text("from the account again"))
-    own_models.play(Say("from my own", "with a thought"))
+    own_models.play(ScriptedAnswer("from my own", "with a thought"))
     try:
         newcomer.ok("enable")
         assert newcomer.home.exec("hello").messages == ["from the account"]
@@ -159,10 +159,10 @@ def test_both_and_a_change_between_them(
         newcomer.end_all()
 
 
-def test_cursor_alone(user: CodexHome, cursor: FakeCursor, installed: Path) -> None:
+def test_with_cursor_only(user: CodexHome, cursor: FakeCursor, installed: Path) -> None:
     newcomer = Newcomer(user, env_of(cursor, user), [str(installed)])
     try:
-        assert there_and_back(newcomer, "composer-2-5") == ["Noted."]
+        assert enable_run_and_disable(newcomer, "composer-2-5") == ["Noted."]
         newcomer.program = [str(installed.with_name("codex-shim-install-cursor-composer"))]
         newcomer.ok()
         newcomer.program = [str(installed)]
@@ -172,7 +172,7 @@ def test_cursor_alone(user: CodexHome, cursor: FakeCursor, installed: Path) -> N
         newcomer.end_all()
 
 
-def test_all_three_side_by_side(
+def test_with_all_three_kinds(
     user: CodexHome,
     backend: ChatGptBackend,
     own_models: ChatUpstream,
@@ -183,14 +183,14 @@ def test_all_three_side_by_side(
     env = {**env_of(cursor, user), "CODEX_SHIM_CHATGPT_BASE_URL": backend.base_url}
     newcomer = Newcomer(user, env, [str(installed)])
     backend.play(scenarios.text("from the account"))
-    own_models.play(Say("from my own"))
-    said = {"gpt-5.5": "from the account", "Mine": "from my own", "composer-2-5": "Noted."}
+    own_models.play(ScriptedAnswer("from my own"))
+    answers = {"gpt-5.5": "from the account", "Mine": "from my own", "composer-2-5": "Noted."}
     try:
         newcomer.ok("generate")
         assert newcomer.config.read_bytes() == OWN
-        for model, words in said.items():
+        for model, answer in answers.items():
             newcomer.ok("model", "use", model)
-            assert newcomer.home.exec("hello").messages == [words]
+            assert newcomer.home.exec("hello").messages == [answer]
         doctor = newcomer.run("doctor")
         assert doctor.returncode == 0, doctor.stdout
         newcomer.ok("disable")
@@ -200,19 +200,19 @@ def test_all_three_side_by_side(
         newcomer.end_all()
 
 
-def test_the_line_that_installs_it_gives_the_command(wheel: Path, tmp_path: Path) -> None:
+def test_install_line_of_the_readme_installs_the_command(wheel: Path, tmp_path: Path) -> None:
     [line] = [line for block in blocks("sh") for line in block.lines if "tool install" in line]
-    words = [str(wheel) if word == "." else word for word in line.split()]
-    assert words[0] == "uv"
+    command = [str(wheel) if part == "." else part for part in line.split()]
+    assert command[0] == "uv"
     env = {**os.environ, "UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path)}
-    subprocess.run([uv(), *words[1:], "--quiet"], env=env, check=True, timeout=200)
-    told = subprocess.run(
+    subprocess.run([uv(), *command[1:], "--quiet"], env=env, check=True, timeout=200)
+    version = subprocess.run(
         [tmp_path / "codex-shim", "--version"], capture_output=True, text=True, check=True
     )
-    assert told.stdout == f"codex-shim {VERSION}\n"
+    assert version.stdout == f"codex-shim {VERSION}\n"
 
 
-def test_a_wheel_finds_its_own_addon(user: CodexHome, installed: Path) -> None:
+def test_installed_wheel_finds_its_addon(user: CodexHome, installed: Path) -> None:
     newcomer = Newcomer(user, program=[str(installed)])
     addon = Path(newcomer.ok("addon-path").strip())
     assert addon.is_file()

@@ -1,6 +1,6 @@
-"""What codex-shim must not change, must add, and must mend on the way between the real Codex and ChatGPT.
+"""What codex-shim must keep, add and repair between the real Codex and ChatGPT.
 
-What Codex sent is recorded by a tap before codex-shim, what arrived by the backend: the two are compared byte by byte.
+A tap before codex-shim records what Codex sent, the backend what arrived; both are compared byte by byte.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from tests.e2e.line import Line
 from tests.fakes import scenarios
 from tests.fakes.account import Account
 from tests.fakes.chatgpt_backend import LITE_HEADER, OAUTH_PATH, decoded_body
+from tests.fakes.http_messages import Gate, HeaderList, Pause, Request
 from tests.fakes.tap import Tap
-from tests.fakes.wire import Gate, HeaderList, Pause, Request
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -28,23 +28,27 @@ CODEX_HEADERS = {
     b"x-codex-window-id", b"x-codex-turn-metadata", b"x-codex-beta-features",
 }  # fmt: skip
 NO_RETRIES: dict[str, Any] = {"request_max_retries": 0, "stream_max_retries": 0}
-OURS = {b"host", b"content-length", b"accept-encoding", b"connection", b"authorization"}
-OURS |= {b"chatgpt-account-id"}
+CHANGED_HEADERS = {b"host", b"content-length", b"accept-encoding", b"connection", b"authorization"}
+CHANGED_HEADERS |= {b"chatgpt-account-id"}
 
 
-def carried(request: Request) -> HeaderList:
-    """The headers that are the client's business, in order."""
-    return tuple((name, value) for name, value in request.headers if name.lower() not in OURS)
+def forwarded_headers(request: Request) -> HeaderList:
+    """Return the headers that must arrive unchanged, in order."""
+    return tuple(
+        (name, value) for name, value in request.headers if name.lower() not in CHANGED_HEADERS
+    )
 
 
 def assert_untouched(tap: Tap, line: Line) -> None:
     sent = [request for request in tap.requests if request.method == "POST"]
     arrived = line.backend.turns
     assert [request.body for request in arrived] == [request.body for request in sent]
-    assert [carried(request) for request in arrived] == [carried(request) for request in sent]
+    assert [forwarded_headers(request) for request in arrived] == [
+        forwarded_headers(request) for request in sent
+    ]
 
 
-def test_bodies_and_headers_arrive_as_codex_sent_them(tapped: Line, tap: Tap) -> None:
+def test_bodies_and_headers_arrive_unchanged(tapped: Line, tap: Tap) -> None:
     call = scenarios.turn(scenarios.thought("hm"), scenarios.command("echo Grüße"))
     tapped.backend.play(call, scenarios.text("done"))
 
@@ -55,7 +59,7 @@ def test_bodies_and_headers_arrive_as_codex_sent_them(tapped: Line, tap: Tap) ->
     assert_untouched(tap, tapped)
 
 
-def test_the_full_set_of_codex_headers_arrives(tapped: Line) -> None:
+def test_all_headers_of_codex_arrive(tapped: Line) -> None:
     tapped.backend.play(scenarios.text("done"))
 
     tapped.exec("hello")
@@ -66,7 +70,7 @@ def test_the_full_set_of_codex_headers_arrives(tapped: Line) -> None:
     assert request.header("accept-encoding") in (None, "identity")
 
 
-def test_the_login_of_auth_json_is_used_and_codex_sends_none(
+def test_login_of_auth_json_is_used_if_codex_sends_none(
     tapped: Line, tap: Tap, account: Account
 ) -> None:
     tapped.backend.play(scenarios.text("done"))
@@ -80,9 +84,7 @@ def test_the_login_of_auth_json_is_used_and_codex_sends_none(
     assert arrived.header("chatgpt-account-id") == account.account_id
 
 
-def test_credentials_of_the_client_are_replaced_not_added_to(
-    tapped: Line, tap: Tap, account: Account
-) -> None:
+def test_credentials_of_the_client_are_replaced(tapped: Line, tap: Tap, account: Account) -> None:
     tapped.configure(http_headers={"Authorization": "Bearer stale", "ChatGPT-Account-ID": "other"})
     tapped.backend.play(scenarios.text("done"))
 
@@ -104,7 +106,7 @@ def test_response_headers_reach_codex(tapped: Line) -> None:
     assert echoed == [None, "turn-state-fabricated"]
 
 
-def test_lite_model_keeps_its_header_and_its_shape(
+def test_lite_model_keeps_its_header_and_form(
     tapped: Line, tap: Tap, bundled_models: list[Json]
 ) -> None:
     entry = next(model for model in bundled_models if model["slug"] == "gpt-5.6-sol")
@@ -125,7 +127,7 @@ def test_lite_model_keeps_its_header_and_its_shape(
     assert_untouched(tap, tapped)
 
 
-def test_zstd_bodies_pass_as_they_are(tapped: Line, tap: Tap) -> None:
+def test_zstd_bodies_pass_unchanged(tapped: Line, tap: Tap) -> None:
     tapped.configure(name="OpenAI", requires_openai_auth=True)
     tapped.backend.play(scenarios.text("done"))
 
@@ -138,7 +140,7 @@ def test_zstd_bodies_pass_as_they_are(tapped: Line, tap: Tap) -> None:
     assert_untouched(tap, tapped)
 
 
-def test_model_list_is_asked_for_and_served(tapped: Line, tap: Tap) -> None:
+def test_model_list_is_served(tapped: Line, tap: Tap) -> None:
     tapped.configure(requires_openai_auth=True)
     tapped.backend.play(scenarios.text("done"))
 
@@ -150,7 +152,7 @@ def test_model_list_is_asked_for_and_served(tapped: Line, tap: Tap) -> None:
 
 
 IMPATIENT: dict[str, Any] = {"stream_idle_timeout_ms": 1500, **NO_RETRIES}
-SLOW = scenarios.silent_before(
+SLOW = scenarios.pause_before(
     scenarios.text("thought about it"), "response.output_item.added", seconds=4
 )
 
@@ -166,7 +168,7 @@ def test_long_silence_is_bridged_by_heartbeats(tapped: Line) -> None:
     assert len(tapped.backend.turns) == 1
 
 
-def test_the_same_silence_ends_the_turn_without_codex_shim(direct: Line) -> None:
+def test_long_silence_ends_the_turn_without_codex_shim(direct: Line) -> None:
     direct.configure(**IMPATIENT)
     direct.backend.play(SLOW)
 
@@ -176,10 +178,10 @@ def test_the_same_silence_ends_the_turn_without_codex_shim(direct: Line) -> None
 
 
 @pytest.mark.parametrize("shim_settings", [{"CODEX_SHIM_HEARTBEAT_SECONDS": "0.2"}])
-def test_silence_inside_an_item_costs_no_item(tapped: Line) -> None:
+def test_silence_inside_an_item_loses_no_item(tapped: Line) -> None:
     whole = scenarios.text("not lost")
-    halves = scenarios.split_inside(whole, "response.output_item.done", Pause(1.5))
-    tapped.backend.play(halves)
+    answer = scenarios.split_inside(whole, "response.output_item.done", Pause(1.5))
+    tapped.backend.play(answer)
 
     run = tapped.exec("say it")
 
@@ -190,7 +192,7 @@ def test_silence_inside_an_item_costs_no_item(tapped: Line) -> None:
     "shim_settings",
     [{"CODEX_SHIM_HEARTBEAT_SECONDS": "0.5", "CODEX_SHIM_STALL_SECONDS": "1.5"}],
 )
-def test_endless_silence_ends_in_our_words(tapped: Line) -> None:
+def test_endless_silence_ends_with_a_typed_error(tapped: Line) -> None:
     tapped.configure(**NO_RETRIES)
     tapped.backend.play(replace(SLOW, actions=(*SLOW.actions[:2], Pause(20))))
 
@@ -201,7 +203,7 @@ def test_endless_silence_ends_in_our_words(tapped: Line) -> None:
 
 
 @pytest.mark.parametrize("event", ["response.output_text.delta", "response.output_item.done"])
-def test_cut_is_told_in_our_words(tapped: Line, event: str) -> None:
+def test_truncated_stream_ends_with_a_typed_error(tapped: Line, event: str) -> None:
     tapped.configure(**NO_RETRIES)
     tapped.backend.play(scenarios.cut_inside(scenarios.text("never whole"), event))
 
@@ -209,7 +211,7 @@ def test_cut_is_told_in_our_words(tapped: Line, event: str) -> None:
 
     assert run.code != 0
     assert run.messages == []
-    assert "broke off in the middle of its answer" in run.errors
+    assert "ended the connection in the middle of its answer" in run.errors
 
 
 def test_replaced_login_is_used_by_the_next_request(tapped: Line, account: Account) -> None:
@@ -243,7 +245,7 @@ def test_login_replaced_inside_a_turn_is_used_by_its_next_request(
     assert tapped.backend.refused == []
 
 
-def test_expired_login_is_read_again_once_and_codex_never_knows(
+def test_expired_login_is_read_again_once_without_an_error(
     tapped: Line, tap: Tap, account: Account
 ) -> None:
     renewed = account.renewed()
@@ -264,7 +266,7 @@ def test_expired_login_is_read_again_once_and_codex_never_knows(
     ]
 
 
-def test_expired_login_is_refreshed_by_codex_and_the_turn_goes_on(line: Line) -> None:
+def test_expired_login_is_refreshed_by_codex_and_the_turn_continues(line: Line) -> None:
     line.user.extra_env["CODEX_REFRESH_TOKEN_URL_OVERRIDE"] = line.backend.oauth_url
     line.backend.expire_token()
     line.backend.play(scenarios.text("healed"))
@@ -287,9 +289,9 @@ def test_login_that_cannot_be_refreshed_ends_the_turn(line: Line) -> None:
     assert run.messages == []
 
 
-def test_codex_that_leaves_ends_the_request_upstream(tapped: Line) -> None:
+def test_disconnect_of_codex_ends_the_upstream_request(tapped: Line) -> None:
     gate = Gate()
-    held = scenarios.held_before(scenarios.text("late"), "response.output_item.added", gate)
+    held = scenarios.gate_before(scenarios.text("late"), "response.output_item.added", gate)
     tapped.backend.play(held)
 
     with pytest.raises(subprocess.TimeoutExpired):
@@ -299,7 +301,7 @@ def test_codex_that_leaves_ends_the_request_upstream(tapped: Line) -> None:
     gate.open()
 
 
-def test_remote_compaction_passes_as_it_is(tapped: Line, tap: Tap) -> None:
+def test_remote_compaction_passes_unchanged(tapped: Line, tap: Tap) -> None:
     full = scenarios.Usage(input_tokens=150_000)
     compacted: scenarios.Item = {
         "type": "compaction",
@@ -319,7 +321,7 @@ def test_remote_compaction_passes_as_it_is(tapped: Line, tap: Tap) -> None:
     run = tapped.exec("work until it is full")
 
     assert run.messages == ["done"]
-    _, asked, resumed = map(decoded_body, tapped.backend.turns)
-    assert "compaction_trigger" in json.dumps(asked["input"])
+    _, compaction, resumed = map(decoded_body, tapped.backend.turns)
+    assert "compaction_trigger" in json.dumps(compaction["input"])
     assert "gAAAAfabricated-compaction" in json.dumps(resumed["input"])
     assert_untouched(tap, tapped)

@@ -1,7 +1,7 @@
-"""The secret scan: after real turns, no token stands in any place where somebody could look.
+"""The secret scan: after real turns, no place that a person can read contains a token.
 
-Each scan has its control: the artefact must hold the prompt of the turn, so that an empty file proves nothing. The
-login under test is the user's own, and Codex sends it too (`requires_openai_auth`), so that both ways in are covered.
+Each scan has a control: the artefact must contain the prompt of the turn, because an empty file would prove nothing.
+The login is that of the user, and Codex sends it as well (`requires_openai_auth`), so both sources are covered.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from tests.e2e.line import Line
 from tests.e2e.shim import Shim, free_port, shim_command
 from tests.fakes import scenarios
 from tests.fakes.account import Account
-from tests.fakes.wire import Answer, Gate
+from tests.fakes.http_messages import Answer, Gate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 PROMPT = "say the word xylophone"
 WEB_PASSWORD = "fabricated-web-password"
 
-# Heads that break off or break the rules, each with a bearer in it.
+# Incomplete or invalid request heads, each with a bearer token.
 BROKEN_HEADS: dict[str, bytes] = {
     "half sent": b"POST /v1/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s",
     "half sent, line ended": b"POST /v1/responses HTTP/1.1\r\nAuthorization: Bearer %s\r\n",
@@ -52,7 +52,7 @@ BROKEN_HEADS: dict[str, bytes] = {
 
 
 def answer_to(port: int, head: bytes) -> bytes:
-    """Send raw bytes; give the answer, or nothing when the head was never whole."""
+    """Send raw bytes; return the answer, or nothing if the head was incomplete."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(head)
         if b"\r\n\r\n" not in head:
@@ -62,8 +62,8 @@ def answer_to(port: int, head: bytes) -> bytes:
         return str(response.headers).encode() + response.read()
 
 
-def say_broken_heads(shim: Shim, account: Account) -> None:
-    """Send every broken head; no answer may repeat the bearer."""
+def send_broken_heads(shim: Shim, account: Account) -> None:
+    """Send every broken head; no answer may repeat the token."""
     token = account.access_token.encode()
     for name, head in BROKEN_HEADS.items():
         answer = answer_to(shim.port, head.replace(b"%s", token))
@@ -72,12 +72,12 @@ def say_broken_heads(shim: Shim, account: Account) -> None:
 
 
 def line_of(shim: Shim, codex: Line) -> Line:
-    """The control's Codex, pointed at codex-shim: it sends its own login as well."""
+    """Return the path of the control through codex-shim: Codex sends its own login as well."""
     return Line(codex.user, codex.backend, f"http://127.0.0.1:{shim.port}/v1", codex.provider)
 
 
 def run_all_kinds_of_turns(line: Line) -> None:
-    """A tool call, a refused login, a cut: what ends well, what is refused, and what breaks."""
+    """Run a tool call, a refused login and a truncated stream."""
     call = scenarios.turn(scenarios.command("true"))
     line.backend.play(call, scenarios.text("done"))
     assert line.exec(PROMPT).messages == ["done"]
@@ -90,7 +90,7 @@ def run_all_kinds_of_turns(line: Line) -> None:
 
 
 def assert_clean(line: Line, account: Account, *more: Path) -> None:
-    """Scan everything that codex-shim printed and wrote. Codex's own home is Codex's business."""
+    """Scan everything that codex-shim printed and wrote, without Codex's own folder."""
     user = line.user
     logs = list(user.root.glob("*.log"))
     assert logs
@@ -99,14 +99,14 @@ def assert_clean(line: Line, account: Account, *more: Path) -> None:
     assert leaks_in_files(ours, account.secrets) == {}
 
 
-def test_serve_shows_no_secret_in_logs_files_and_answers(
+def test_serve_leaks_no_secret_into_logs_files_or_answers(
     start_shim: StartShim, direct: Line, account: Account
 ) -> None:
     shim = start_shim(CODEX_SHIM_CHATGPT_BASE_URL=direct.backend.base_url)
     line = line_of(shim, direct)
 
     run_all_kinds_of_turns(line)
-    say_broken_heads(shim, account)
+    send_broken_heads(shim, account)
 
     for path in ("/health", "/v1/models", "/v1/models?client_version=0.169.0", "/"):
         status, body = shim.get(path)
@@ -150,14 +150,14 @@ def test_commands_print_and_write_no_secret(
     assert_clean(direct, account)
 
 
-def test_the_scan_finds_the_login_in_the_flow_file_of_plain_mitmdump(
+def test_scan_finds_the_login_in_a_flow_file_of_plain_mitmdump(
     direct: Line, account: Account, tmp_path: Path
 ) -> None:
     flows, port = tmp_path / "flows.mitm", free_port()
     mitmdump = str(Path(sys.executable).with_name("mitmdump"))
     upstream = urlsplit(direct.backend.base_url)
     mode = f"reverse:{upstream.scheme}://{upstream.netloc}@127.0.0.1:{port}"
-    # Codex waits for a server that does not listen yet.
+    # Codex waits for a server that is not listening yet.
     direct.base_url = f"http://127.0.0.1:{port}{upstream.path}"
     direct.backend.play(scenarios.text("done"))
     command = [mitmdump, "--mode", mode, "-w", str(flows)]
@@ -170,7 +170,7 @@ def test_the_scan_finds_the_login_in_the_flow_file_of_plain_mitmdump(
 
 
 @pytest.mark.parametrize("detail", ["1", "4"])
-def test_mitmdump_writes_no_secret_into_flow_files_har_and_terminal(
+def test_mitmdump_writes_no_secret_into_flow_files_har_or_terminal(
     start_shim: StartShim, direct: Line, account: Account, tmp_path: Path, detail: str
 ) -> None:
     flows, har = tmp_path / "flows.mitm", tmp_path / "flows.har"
@@ -189,7 +189,7 @@ def test_mitmdump_writes_no_secret_into_flow_files_har_and_terminal(
     line = line_of(shim, direct)
 
     run_all_kinds_of_turns(line)
-    say_broken_heads(shim, account)
+    send_broken_heads(shim, account)
     shim.stop()
 
     assert PROMPT.encode() in flows.read_bytes()
@@ -197,7 +197,7 @@ def test_mitmdump_writes_no_secret_into_flow_files_har_and_terminal(
     assert_clean(line, account, flows, har)
 
 
-def test_flow_file_of_a_turn_in_flight_at_the_end_holds_no_secret(
+def test_flow_file_of_an_interrupted_turn_contains_no_secret(
     start_shim: StartShim, direct: Line, account: Account, tmp_path: Path
 ) -> None:
     flows, gate = tmp_path / "flows.mitm", Gate()
@@ -212,7 +212,7 @@ def test_flow_file_of_a_turn_in_flight_at_the_end_holds_no_secret(
     line = line_of(shim, direct)
     line.configure(request_max_retries=0, stream_max_retries=0)
     line.backend.play(
-        scenarios.held_before(scenarios.text("late"), "response.output_item.added", gate)
+        scenarios.gate_before(scenarios.text("late"), "response.output_item.added", gate)
     )
 
     running = line.begin(PROMPT, timeout=30)
@@ -226,18 +226,18 @@ def test_flow_file_of_a_turn_in_flight_at_the_end_holds_no_secret(
 
 
 class Mitmweb:
-    """The API behind mitmweb's page."""
+    """A client of mitmweb's HTTP API."""
 
     def __init__(self) -> None:
         self.port = free_port()
 
     @property
     def flags(self) -> list[str]:
-        """What to start it with."""
+        """Return the flags of mitmweb."""
         return ["--set", f"web_password={WEB_PASSWORD}", "--web-port", str(self.port)]
 
     def get(self, path: str) -> bytes:
-        """Ask for one path, logged in, and give the answer's body."""
+        """Request a path with the password; return the body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             connection.request("GET", path, headers={"authorization": f"Bearer {WEB_PASSWORD}"})
@@ -246,18 +246,18 @@ class Mitmweb:
             connection.close()
 
     def messages(self) -> list[str]:
-        """The paths of all requests, and of the responses whose body it holds."""
-        kept = (
+        """Return the paths of all requests, and of the responses that have a body."""
+        with_body = (
             f"/flows/{flow['id']}/{side}"
             for flow in json.loads(self.get("/flows"))
             for side in ("request", "response")
             if (flow.get(side) or {}).get("contentLength") is not None
         )
-        return list(kept)
+        return list(with_body)
 
 
 def everything_shown(web: Mitmweb) -> bytes:
-    """All that mitmweb tells about the turns, in every form that it offers."""
+    """Return everything that mitmweb shows of the turns, in every format."""
     paths = ["/flows", "/events", "/options", "/flows/dump"]
     for message in web.messages():
         paths += [f"{message}/content.data", f"{message}/content/auto", f"{message}/content/raw"]
@@ -265,10 +265,10 @@ def everything_shown(web: Mitmweb) -> bytes:
 
 
 def held(moment: str, gate: Gate) -> Answer:
-    """A turn that stands at the gate at this moment."""
+    """Return an answer that is held by the gate at this moment."""
     whole = scenarios.text("done")
     if moment == "inside the stream":
-        return scenarios.held_before(whole, "response.output_item.added", gate)
+        return scenarios.gate_before(whole, "response.output_item.added", gate)
     return replace(whole, gate=gate)
 
 

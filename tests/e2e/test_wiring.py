@@ -1,7 +1,9 @@
-"""The real Codex through `enable`, `model use`, `codex` and `disable`: by its config alone, and back to the byte."""
+"""The real Codex with `enable`, `model use`, `codex` and `disable`: configured by its config, restored byte for byte."""
 
 from __future__ import annotations
 
+import json
+import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from tests.e2e.codex_cli import OLDEST, CodexHome, Run, _events, installed_codex
 from tests.e2e.newcomer import OWN, Newcomer
 from tests.fakes import scenarios
+from tests.fakes.account import Account
 from tests.fakes.chatgpt_backend import ChatGptBackend
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -30,9 +33,9 @@ def subscriber(user: CodexHome, backend: ChatGptBackend) -> Iterator[Newcomer]:
     someone.end_all()
 
 
-def test_enable_a_turn_by_the_config_alone_and_disable(newcomer: Newcomer) -> None:
-    told = newcomer.ok("enable")
-    assert newcomer.token not in told
+def test_enable_runs_a_turn_and_disable_restores_the_config(newcomer: Newcomer) -> None:
+    error_reply = newcomer.ok("enable")
+    assert newcomer.token not in error_reply
     run = newcomer.home.exec("hello")
     assert run.code == 0, run.stderr
     assert run.items_of("command_execution")
@@ -41,19 +44,52 @@ def test_enable_a_turn_by_the_config_alone_and_disable(newcomer: Newcomer) -> No
     assert newcomer.records == []
 
 
-def test_the_oldest_codex_takes_the_same_block(tmp_path: Path) -> None:
+def test_oldest_codex_accepts_the_same_block(tmp_path: Path) -> None:
     newcomer = Newcomer(CodexHome(tmp_path / "old", installed_codex(OLDEST)))
     try:
         newcomer.ok("enable")
         assert newcomer.home.exec("hello").items_of("command_execution")
         newcomer.ok("disable")
-        # this Codex itself adds at the end, as it runs, that it trusts the folder
+        # Codex appends to its config that it trusts the folder
         assert newcomer.config.read_bytes().startswith(OWN)
     finally:
         newcomer.end_all()
 
 
-def test_an_account_model_by_the_config_alone_and_the_token_stays_here(
+def test_oldest_codex_accepts_the_block_of_a_login(
+    tmp_path: Path, account: Account, backend: ChatGptBackend
+) -> None:
+    env = {"CODEX_SHIM_CHATGPT_BASE_URL": backend.base_url}
+    old = CodexHome(tmp_path / "old", installed_codex(OLDEST))
+    # The backend offers each version the entries that it can read.
+    backend.models = json.dumps({"models": old.models("--bundled")}).encode()
+    subscriber = Newcomer(old, env)
+    account.write(old.codex_home)
+    backend.play(scenarios.text("from the account"))
+    try:
+        subscriber.ok("enable")
+        assert "requires_openai_auth = true" in subscriber.config.read_text()
+        run = subscriber.home.exec("hello")
+        assert run.messages == ["from the account"], run.stderr
+        subscriber.ok("disable")
+        assert subscriber.config.read_bytes().startswith(OWN)
+    finally:
+        subscriber.end_all()
+
+
+def test_codex_starts_without_the_state_folder(newcomer: Newcomer) -> None:
+    newcomer.ok("enable")
+    for path in newcomer.home.state.iterdir():
+        if path.name != "run":  # names the shim that this test has to stop
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    run = newcomer.home.exec("hello")
+    assert run.code == 0, run.stderr
+    newcomer.ok("disable")
+    assert newcomer.config.read_bytes() == OWN
+    assert not newcomer.config.with_name("codex-shim-catalog.json").exists()
+
+
+def test_account_model_runs_and_the_local_token_is_not_sent_upstream(
     subscriber: Newcomer, backend: ChatGptBackend
 ) -> None:
     backend.play(scenarios.text("from the account"))
@@ -66,7 +102,7 @@ def test_an_account_model_by_the_config_alone_and_the_token_stays_here(
     assert subscriber.config.read_bytes() == OWN
 
 
-def test_a_codex_without_the_token_is_told_so_in_one_try(newcomer: Newcomer) -> None:
+def test_codex_without_the_token_fails_in_one_try(newcomer: Newcomer) -> None:
     newcomer.ok("enable")
     text = newcomer.config.read_text()
     newcomer.config.write_text(text.replace(newcomer.token, newcomer.token[::-1]))
@@ -78,7 +114,7 @@ def test_a_codex_without_the_token_is_told_so_in_one_try(newcomer: Newcomer) -> 
     assert newcomer.home.exec("hello").code == 0
 
 
-def test_what_codex_writes_meanwhile_stays_and_everything_else_comes_back(
+def test_disable_keeps_what_codex_wrote_and_restores_the_rest(
     newcomer: Newcomer,
 ) -> None:
     newcomer.ok("enable")
@@ -94,7 +130,7 @@ def test_what_codex_writes_meanwhile_stays_and_everything_else_comes_back(
         assert line in newcomer.config.read_text()
 
 
-def test_codex_that_had_no_config_has_none_afterwards(newcomer: Newcomer) -> None:
+def test_disable_removes_a_config_that_did_not_exist_before(newcomer: Newcomer) -> None:
     newcomer.config.unlink()
     newcomer.ok("enable")
     newcomer.codex("mcp", "add", "mine", "--", "echo", "hi")
@@ -106,7 +142,7 @@ def test_codex_that_had_no_config_has_none_afterwards(newcomer: Newcomer) -> Non
     }
 
 
-def test_one_run_of_codex_writes_nothing_and_its_exit_code_is_passed_on(
+def test_single_run_writes_nothing_and_returns_the_exit_code(
     newcomer: Newcomer,
 ) -> None:
     exec_ = (
@@ -127,7 +163,9 @@ def test_one_run_of_codex_writes_nothing_and_its_exit_code_is_passed_on(
     assert newcomer.run("status").returncode == 3
 
 
-def test_a_users_model_flag_wins_in_one_run(subscriber: Newcomer, backend: ChatGptBackend) -> None:
+def test_model_flag_of_the_user_takes_precedence(
+    subscriber: Newcomer, backend: ChatGptBackend
+) -> None:
     backend.play(scenarios.text("with the flag"))
     done = subscriber.run(
         "codex", "--", "exec", "--json", "--skip-git-repo-check", "-m", "gpt-6-sol", "hello"

@@ -1,6 +1,6 @@
-"""A fabricated ChatGPT login: token-shaped text that opens nothing, and the auth.json that Codex would keep it in.
+"""A fabricated ChatGPT login: tokens that are not valid anywhere, and the auth.json in which Codex stores them.
 
-Invariant: every secret of an account is unique to it, so that a byte scan knows whose it found.
+Invariant: every secret of an account is unique, so that a byte scan can attribute a finding.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _segment(value: object) -> str:
 
 
 def fabricated_jwt(account_id: str, lifetime: int = 10 * DAY) -> str:
-    """Make a token in the shape of OpenAI's: three base64url segments, the claims that Codex reads, a random end."""
+    """Return a token in the form of OpenAI's: three base64url segments, the claims that Codex reads, a random signature."""
     now = int(time.time())
     claims = {
         "iat": now,
@@ -40,7 +40,7 @@ def fabricated_jwt(account_id: str, lifetime: int = 10 * DAY) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One login. `renewed` gives the same account with a new token."""
+    """One login."""
 
     account_id: str = field(default_factory=lambda: f"acct-{secrets.token_hex(12)}")
     access_token: str = ""
@@ -53,12 +53,12 @@ class Account:
                 object.__setattr__(self, name, fabricated_jwt(self.account_id))
 
     def renewed(self) -> Account:
-        """The same account after a refresh: new tokens, same id."""
+        """Return the same account after a refresh: new tokens, same id."""
         return Account(account_id=self.account_id)
 
     @property
     def secrets(self) -> dict[str, str]:
-        """Every value that must never be seen outside the wire, by name."""
+        """Name → value that must appear nowhere but in requests."""
         return {
             "access token": self.access_token,
             "id token": self.id_token,
@@ -67,7 +67,7 @@ class Account:
         }
 
     def write(self, codex_home: Path) -> None:
-        """Write auth.json as Codex does: mode 0600, the shape of version 0.169."""
+        """Write auth.json as Codex 0.169 does, with mode 0600."""
         document = {
             "auth_mode": "chatgpt",
             "OPENAI_API_KEY": None,

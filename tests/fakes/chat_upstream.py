@@ -1,8 +1,8 @@
-"""A strict chat completions upstream: it refuses what the reference API refuses, and streams what it streams.
+"""A strict chat completions upstream: it rejects and streams what the reference API does.
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming; `reasoning_content` as DeepSeek's API has it
-(https://api-docs.deepseek.com/guides/thinking_mode). Never does: report usage that was not asked for. Invariant: a
-stream that was not broken off ends with `[DONE]`.
+(https://api-docs.deepseek.com/guides/thinking_mode). Never does: report usage that was not requested. Invariant: a
+complete stream ends with `[DONE]`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from tests.fakes.http_messages import Request
 from tests.fakes.model_upstream import (
     KEY,
     Json,
     ModelUpstream,
     Refuse,
-    Say,
+    ScriptedAnswer,
     Usage,
     pieces,
 )
-from tests.fakes.wire import Request
 from tests.strict.chat import validate
 
 TYPES = {401: "authentication_error", 429: "rate_limit_error", 500: "server_error"}
@@ -30,29 +30,34 @@ class ChatUpstream(ModelUpstream):
 
     path = "/v1/chat/completions"
 
-    def events(self, said: Say, body: Json) -> list[bytes]:
-        """Every chunk of an answer, with its usage where the request asked for it."""
-        events = [_chunk(body, delta, None) for delta in self._deltas(said, body)]
-        reason = said.stop or ("tool_calls" if said.calls else "stop")
+    def events(self, answer: ScriptedAnswer, body: Json) -> list[bytes]:
+        """Return the chunks of an answer, with usage if the request asks for it."""
+        events = [_chunk(body, delta, None) for delta in self._deltas(answer, body)]
+        reason = answer.stop or ("tool_calls" if answer.calls else "stop")
         events.append(_chunk(body, {}, reason))
         if (options := body.get("stream_options")) and options == {"include_usage": True}:
-            events.append(_event({**_frame(body), "choices": [], "usage": _usage(said.usage)}))
+            events.append(_event({**_frame(body), "choices": [], "usage": _usage(answer.usage)}))
         return [*events, b"data: [DONE]\n\n"]
 
-    def _deltas(self, said: Say, body: Json) -> Iterator[Json]:
+    def _deltas(self, answer: ScriptedAnswer, body: Json) -> Iterator[Json]:
         yield {"role": "assistant", "content": ""}
-        for piece in pieces(said.thought):
+        for piece in pieces(answer.thought):
             yield {"reasoning_content": piece}
-        for piece in pieces(said.text):
+        for piece in pieces(answer.text):
             yield {"content": piece}
-        if said.beside:
-            yield dict(said.beside)
-        for index, asked in enumerate(said.calls):
-            made = self.wire_call(asked, body)
-            function = {"name": made.name, "arguments": ""}
-            begin = {"index": index, "id": made.id, "type": "function", "function": function}
+        if answer.extra_delta:
+            yield dict(answer.extra_delta)
+        for index, scripted_call in enumerate(answer.calls):
+            declared_call = self.call_as_declared(scripted_call, body)
+            function = {"name": declared_call.name, "arguments": ""}
+            begin = {
+                "index": index,
+                "id": declared_call.id,
+                "type": "function",
+                "function": function,
+            }
             yield {"tool_calls": [begin]}
-            for piece in pieces(made.arguments):
+            for piece in pieces(declared_call.arguments):
                 yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
     def error_event(self, message: str) -> bytes:

@@ -1,8 +1,8 @@
-"""A fake of https://chatgpt.com/backend-api/codex, as strict as the real one is said to be.
+"""A fake of https://chatgpt.com/backend-api/codex, as strict as the real backend.
 
-It refuses what that backend refuses (wrong login, stored or unstreamed requests, unsupported parameters, a lite body
-without its header, zstd bytes that do not say so) and otherwise plays the next scenario of its script. Invariant: a
-refused request uses up no scenario, and a request beyond the script is recorded as unscripted.
+It rejects a wrong login, `store: true`, requests without a stream, unsupported parameters, a lite body without its
+header and zstd bytes without `content-encoding`. Every other request gets the next answer of the script. Invariant: a
+rejected request consumes no answer, and a request beyond the script is recorded in `unscripted`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
+from collections.abc import Mapping
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,11 +18,17 @@ import zstandard
 
 from tests.fakes import scenarios
 from tests.fakes.account import Account
+from tests.fakes.http_messages import Answer, Request, Send
 from tests.fakes.http_server import HttpServer
-from tests.fakes.wire import Answer, Request, Send
 
 BASE = "/backend-api/codex"
 TURN_PATHS = (f"{BASE}/responses", f"{BASE}/responses/compact")
+ENDPOINTS: Mapping[str, tuple[str, ...]] = {
+    f"{BASE}/alpha/search": ("id", "model", "commands", "settings"),
+    f"{BASE}/images/generations": ("model", "prompt"),
+    f"{BASE}/images/edits": ("model", "prompt", "images"),
+}
+"""Path of an endpoint beside the turns → the members that Codex 0.171 always sends."""
 OAUTH_PATH = "/oauth/token"
 MODELS_ETAG = b'W/"models-1"'
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -37,12 +44,12 @@ class ChatGptBackend:
 
     def __init__(self, account: Account, models: bytes = b'{"models":[]}') -> None:
         self.account = account
-        """Whose token is valid; replace it to let the token expire."""
+        """The account with the valid token. Replace it to let the token expire."""
         self.models = models
         self.unscripted: list[Request] = []
         self.refused: list[tuple[Request, Answer]] = []
         self.refreshable: str | None = None
-        """The refresh token that the login service takes, once, for the account's tokens."""
+        """The refresh token that the login service accepts once."""
         self._script: deque[Answer] = deque()
         self._lock = threading.Lock()
         self._server = HttpServer(self._respond)
@@ -65,25 +72,30 @@ class ChatGptBackend:
 
     @property
     def requests(self) -> list[Request]:
-        """Every request, also the refused ones."""
+        """Every request, rejected ones included."""
         return self._server.requests
 
     @property
     def turns(self) -> list[Request]:
-        """The model calls among the requests."""
+        """The turns among the requests."""
         return [request for request in self.requests if request.path in TURN_PATHS]
 
     @property
+    def endpoint_requests(self) -> list[Request]:
+        """The requests to endpoints beside the turns."""
+        return [request for request in self.requests if request.path in ENDPOINTS]
+
+    @property
     def client_left(self) -> threading.Event:
-        """Set when a client went away before its answer ended."""
+        """Set when a client disconnected before its answer ended."""
         return self._server.client_left
 
     def play(self, *answers: Answer) -> None:
-        """Add to the script: one answer a request."""
+        """Append answers to the script, one for each request."""
         self._script.extend(answers)
 
     def expire_token(self) -> None:
-        """Let the login's access token expire: a refresh, and only that, gives a valid one."""
+        """Let the access token expire. Only a refresh returns a valid one."""
         self.refreshable = self.account.refresh_token
         self.account = self.account.renewed()
 
@@ -104,7 +116,8 @@ class ChatGptBackend:
 
     def _refusal(self, request: Request) -> Answer | None:
         expected = "GET" if request.path == f"{BASE}/models" else "POST"
-        if request.path not in (f"{BASE}/models", *TURN_PATHS) or request.method != expected:
+        known = (f"{BASE}/models", *TURN_PATHS, *ENDPOINTS)
+        if request.path not in known or request.method != expected:
             return scenarios.detail(404, "Not Found")
         if not self._is_logged_in(request):
             return scenarios.error(
@@ -141,17 +154,17 @@ class ChatGptBackend:
 
 
 def decoded_body(request: Request) -> dict[str, object]:
-    """The JSON document of a request. Raises ValueError when bytes and `content-encoding` disagree."""
+    """Return the JSON object of a request. Raises ValueError when bytes and `content-encoding` disagree."""
     data = request.body
     compressed = data.startswith(ZSTD_MAGIC)
     if compressed != (request.header("content-encoding") == "zstd"):
-        msg = "content-encoding does not say what the bytes are"
+        msg = "content-encoding does not match the bytes"
         raise ValueError(msg)
     if compressed:
         data = zstandard.ZstdDecompressor().stream_reader(data).read()
     document = json.loads(data)
     if not isinstance(document, dict):
-        msg = "the body is no object"
+        msg = "the body is not an object"
         raise TypeError(msg)
     return document
 
@@ -161,8 +174,14 @@ def _body_refusal(request: Request) -> Answer | None:
         body = decoded_body(request)
     except (ValueError, TypeError):
         return scenarios.detail(400, "Could not parse request body")
-    words = _objection(request, body)
-    return scenarios.detail(400, words) if words else None
+    members = ENDPOINTS.get(request.path)
+    objection = _objection(request, body) if members is None else _missing(members, body)
+    return scenarios.detail(400, objection) if objection else None
+
+
+def _missing(members: tuple[str, ...], body: dict[str, object]) -> str | None:
+    absent = next((name for name in members if name not in body), None)
+    return f"{absent}: Field required" if absent else None
 
 
 def _objection(request: Request, body: dict[str, object]) -> str | None:
@@ -180,7 +199,7 @@ def _objection(request: Request, body: dict[str, object]) -> str | None:
 
 
 def _reasoning_objection(items: list[object]) -> str | None:
-    """Only what the backend gave itself means something to it."""
+    """Reject reasoning items that the backend did not produce."""
     for item in items:
         if not isinstance(item, dict) or item.get("type") != "reasoning":
             continue

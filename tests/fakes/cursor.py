@@ -1,4 +1,4 @@
-"""The fake cursor-agent as it is installed for a test, and what it has noted."""
+"""Installs and controls the fake cursor-agent of a test, and reads its records."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SCRIPT = Path(__file__).with_name("cursor_agent.py")
 
 @dataclass(frozen=True)
 class FakeCursor:
-    """`folder` is its own."""
+    """A fake cursor-agent in its own `folder`."""
 
     folder: Path
 
     def install(self, name: str = "cursor-agent") -> Path:
-        """Put the program where PATH may lead to."""
+        """Install the program in `bin`, and return its path."""
         self.bin.mkdir(parents=True, exist_ok=True)
         self.notes.mkdir(parents=True, exist_ok=True)
         binary = self.bin / name
@@ -37,59 +37,59 @@ class FakeCursor:
 
     @property
     def env(self) -> dict[str, str]:
-        """What it needs of the environment."""
+        """The environment variables that the fake needs."""
         return {"FAKE_CURSOR": str(self.notes)}
 
     @property
     def path(self) -> str:
-        """A PATH that leads to it and to what a shell script needs."""
+        """A PATH with the fake and the programs that a shell script needs."""
         return f"{self.bin}{os.pathsep}/usr/bin{os.pathsep}/bin"
 
     def login(self, state: str) -> None:
-        """`in`, `out`, `hangs`, `text-in`, `text-out` or `odd`."""
+        """Set the login state: `in`, `out`, `hangs`, `text-in`, `text-out` or `odd`."""
         self._set("login", state)
 
     def play(self, scenario: str) -> None:
-        """What the next turns are."""
+        """Set the scenario of the next turns."""
         self._set("scenario", scenario)
 
     def say(self, *texts: str) -> None:
-        """What it says as a model, one text a turn. KEY stands for the key that a call needs."""
+        """Set the answers of the next turns, one text per turn. KEY stands for the key of a call."""
         self._set("lines", json.dumps(texts))
-        self.play("speaks")
+        self.play("text_only")
 
     def _set(self, name: str, value: str) -> None:
-        """At once: a child that looks meanwhile finds the old or the new."""
+        """Write atomically: a concurrent reader sees the old or the new value."""
         self.notes.mkdir(parents=True, exist_ok=True)
         (self.notes / f".{name}").write_text(value)
         (self.notes / f".{name}").replace(self.notes / name)
 
     def go(self) -> None:
-        """Let the slow ones go on."""
+        """Let slow turns continue."""
         (self.notes / "go").touch()
 
     @property
     def turns(self) -> list[dict[str, Any]]:
-        """What each turn was given, in their order."""
+        """The input of each turn, in order."""
         found = sorted(self.notes.glob("seen-*.json"), key=lambda path: int(path.stem[5:]))
         return [json.loads(path.read_text()) for path in found]
 
     @property
     def at_work(self) -> int:
-        """How many slow ones are at it now."""
+        """The number of slow turns that are running."""
         return len(list(self.notes.glob("at-work-*")))
 
     @property
-    def asked(self) -> int:
-        """How often the login was asked for."""
+    def status_queries(self) -> int:
+        """The number of login queries."""
         try:
-            return len((self.notes / "asked").read_text().splitlines())
+            return len((self.notes / "status-queries").read_text().splitlines())
         except OSError:
             return 0
 
     @property
     def pids(self) -> list[int]:
-        """Every process that it was or has started."""
+        """Every process of the fake and of its children."""
         try:
             grandchildren = (self.notes / "grandchildren").read_text().split()
         except OSError:
@@ -98,12 +98,12 @@ class FakeCursor:
 
     @property
     def alive(self) -> list[int]:
-        """Which of them live still, and what else is in a group of theirs."""
+        """Those processes that are running, or whose process group is."""
         return [pid for pid in self.pids if is_alive(pid) or _has_group(pid)]
 
 
 def is_alive(pid: int) -> bool:
-    """Whether it runs: one that has ended and is not waited for does not."""
+    """Return whether a process is running. A zombie is not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,7 +1,7 @@
-"""A `cursor-agent` that behaves as the real one was seen to: a program that is started by its path.
+"""A fake `cursor-agent` program that reproduces the observed behaviour of the real one.
 
-It reads what it is to do from files in $FAKE_CURSOR, so that a test may change its mind while a shim runs, and writes
-there what it was given. Never does: import a module of the product, since it runs as a program of its own.
+It reads its instructions from files in $FAKE_CURSOR, so that a test can change them while a shim runs, and records its
+input there. Never does: import a module of the product, because it runs as a program of its own.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 
 if __name__ == "__main__":
-    # it is started with neither a folder of its own to import from nor any site-packages
+    # The fake starts without site-packages and without an import path of its own.
     sys.path.append(str(Path(__file__).parents[2]))
 
-from tests.fakes.cursor_says import Say
 from tests.fakes.cursor_scenarios import HERE, LONG, SCENARIOS
+from tests.fakes.cursor_stream import EventWriter
 
 KEYS = ("CURSOR_API_KEY", "CURSOR_AUTH_TOKEN")
 
@@ -72,8 +72,8 @@ def main() -> None:
 
 
 def status(arguments: list[str]) -> None:
-    with (HERE / "asked").open("a") as asked:
-        asked.write(f"{os.getpid()}\n")
+    with (HERE / "status-queries").open("a") as queries:
+        queries.write(f"{os.getpid()}\n")
     login = setting("login", "in")
     if login == "hangs":
         time.sleep(LONG)
@@ -98,13 +98,13 @@ def turn(arguments: list[str]) -> None:
         prompt = sys.stdin.buffer.read()
     number = note_turn(arguments, prompt)
     try:
-        SCENARIOS[scenario](Say(), prompt, number)
+        SCENARIOS[scenario](EventWriter(), prompt, number)
     finally:
         sys.stdout.flush()
 
 
 def note_turn(arguments: list[str], prompt: bytes) -> int:
-    """Write down what this turn was given; gives how many there were before."""
+    """Record the input of this turn. Return the number of earlier turns."""
     for number in range(1000):
         try:
             descriptor = os.open(HERE / f"turn-{number}.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL)

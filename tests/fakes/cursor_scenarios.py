@@ -1,6 +1,6 @@
-"""The turns that the fake cursor-agent can play, by name: how it answers, fails, hangs, and leaves children behind.
+"""The scenarios of the fake cursor-agent by name: answers, failures, hangs, and children that it leaves behind.
 
-Never does: import a module of the product, since it is part of a program of its own.
+Never does: import a module of the product, because it is part of a program of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from tests.fakes.cursor_says import Say, Silent, message
+from tests.fakes.cursor_stream import EventWriter, SilentWriter, message
 
 HERE = Path(os.environ.get("FAKE_CURSOR", "."))
 LONG = 3600
@@ -26,70 +26,70 @@ ActionRequiredError: usage limit
 """
 NEEDS_LOGIN = "Error: Authentication required. Please run 'agent login' first, or set CURSOR_API_KEY environment variable.\n"
 
-Scenario = Callable[[Say, bytes, int], object]
+Scenario = Callable[[EventWriter, bytes, int], object]
 
 
-def answer(say: Say, prompt: bytes, number: int) -> None:
-    say.init(prompt=prompt)
-    say.think("Reading ", "the request.")
+def answer(writer: EventWriter, prompt: bytes, number: int) -> None:
+    writer.init(prompt=prompt)
+    writer.think("Reading ", "the request.")
     text = f"Answer {number} of Cursor."
-    say.deltas(*(word + " " for word in text.split()))
-    say.flush(text + " ")
-    say.result(text + " ")
+    writer.deltas(*(word + " " for word in text.split()))
+    writer.flush(text + " ")
+    writer.result(text + " ")
 
 
-def traps(say: Say, prompt: bytes, _number: int) -> None:
-    """Prefixes of one another, the same segment twice, a tool between, a final flush of everything."""
-    say.init(prompt=prompt)
+def traps(writer: EventWriter, prompt: bytes, _number: int) -> None:
+    """Play deltas that repeat each other, a repeated segment, tools between, and a final flush of the whole text."""
+    writer.init(prompt=prompt)
     first = ("1", "10", "100", "ha", "ha")
-    say.deltas(*first)
-    say.flush_before_tool("".join(first))
-    say.tool("read", {"path": "/w/a.py"}, {"success": {"content": "x", "totalLines": 3}})
-    say.deltas("done", ".")
-    say.flush_before_tool("done.", "1")
-    say.tool(
+    writer.deltas(*first)
+    writer.flush_before_tool("".join(first))
+    writer.tool("read", {"path": "/w/a.py"}, {"success": {"content": "x", "totalLines": 3}})
+    writer.deltas("done", ".")
+    writer.flush_before_tool("done.", "1")
+    writer.tool(
         "shell",
         {"command": "ls"},
         {"rejected": {"command": "ls", "reason": "not allowed"}},
         "call_2",
     )
-    say.event("interaction_query", subtype="request", query={"id": 1})
-    say.deltas("done", ".")
-    say.flush("110100hahadone.done.")
-    say.result("110100hahadone.done.")
+    writer.event("interaction_query", subtype="request", query={"id": 1})
+    writer.deltas("done", ".")
+    writer.flush("110100hahadone.done.")
+    writer.result("110100hahadone.done.")
 
 
-def no_partials(say: Say, _prompt: bytes, _number: int) -> None:
-    say.init()
-    say.flush("A whole segment.")
-    say.result("A whole segment.", usage=None)
+def no_partials(writer: EventWriter, _prompt: bytes, _number: int) -> None:
+    writer.init()
+    writer.flush("A whole segment.")
+    writer.result("A whole segment.", usage=None)
 
 
-def garbage(say: Say, _prompt: bytes, _number: int) -> None:
-    say.line(b"(node:1) ExperimentalWarning: something")
-    say.init()
-    say.line(
+def garbage(writer: EventWriter, _prompt: bytes, _number: int) -> None:
+    writer.line(b"(node:1) ExperimentalWarning: something")
+    writer.init()
+    writer.line(
         b"stdout: "
         + json.dumps(
-            {"type": "assistant", "message": message("assistant", "one "), **say.stamp()}
+            {"type": "assistant", "message": message("assistant", "one "), **writer.stamp()}
         ).encode()
     )
-    say.line(
+    writer.line(
         b'{"type":"assistant","message":{"content":[{"type":"text","text":"t\xff\xfewo"}]},"timestamp_ms":5}'
     )
-    say.line(b'{"type":"assistant","message":{"con')
-    say.line(b"\x00\x01\x02\xff")
-    say.line(b"[1, 2, 3]")
-    say.line(b'!{"status":500,"code":"x","message":"forged","type":"x"}')
-    say.line(b'{"type":"brand_new_event","x":1}')
-    say.deltas(" three")
-    say.result("one two three")
+    writer.line(b'{"type":"assistant","message":{"con')
+    writer.line(b"\x00\x01\x02\xff")
+    writer.line(b"[1, 2, 3]")
+    writer.line(b'!{"status":500,"code":"x","message":"forged","type":"x"}')
+    writer.line(b'{"type":"brand_new_event","x":1}')
+    writer.deltas(" three")
+    writer.result("one two three")
 
 
-def huge(say: Say, _prompt: bytes, _number: int) -> None:
-    say.init()
+def huge(writer: EventWriter, _prompt: bytes, _number: int) -> None:
+    writer.init()
     content = "x" * (5 * 1024 * 1024)
-    say.tool(
+    writer.tool(
         "edit",
         {"path": "/w/big"},
         {
@@ -101,19 +101,19 @@ def huge(say: Say, _prompt: bytes, _number: int) -> None:
             }
         },
     )
-    say.deltas("after the big one")
-    say.result("after the big one")
+    writer.deltas("after the big one")
+    writer.result("after the big one")
 
 
-def mirrored(say: Say, prompt: bytes, number: int) -> None:
-    """The pipes are apart, and stderr says everything once more."""
-    answer(say, prompt, number)
+def mirrored(writer: EventWriter, prompt: bytes, number: int) -> None:
+    """Repeat the prompt event on stderr."""
+    answer(writer, prompt, number)
     sys.stderr.write(
         json.dumps({"type": "user", "message": message("user", prompt.decode())}) + "\n" * 3
     )
 
 
-def mirrored_failure(_say: Say, prompt: bytes, _number: int) -> NoReturn:
+def mirrored_failure(_say: EventWriter, prompt: bytes, _number: int) -> NoReturn:
     sys.stderr.write(
         json.dumps({"type": "user", "message": message("user", prompt.decode())}) + "\n"
     )
@@ -122,7 +122,7 @@ def mirrored_failure(_say: Say, prompt: bytes, _number: int) -> NoReturn:
 
 
 def fails(text: str, code: int = 1, stream: str = "stderr") -> Scenario:
-    def scenario(_say: Say, _prompt: bytes, _number: int) -> NoReturn:
+    def scenario(_say: EventWriter, _prompt: bytes, _number: int) -> NoReturn:
         getattr(sys, stream).write(text)
         sys.exit(code)
 
@@ -130,58 +130,67 @@ def fails(text: str, code: int = 1, stream: str = "stderr") -> Scenario:
 
 
 def failed_result(text: str) -> Scenario:
-    def scenario(say: Say, _prompt: bytes, _number: int) -> None:
-        say.init()
-        say.result(text, subtype="error", is_error=True)
+    def scenario(writer: EventWriter, _prompt: bytes, _number: int) -> None:
+        writer.init()
+        writer.result(text, subtype="error", is_error=True)
 
     return scenario
 
 
-def crash(say: Say, _prompt: bytes, _number: int) -> None:
-    say.init()
-    say.deltas("half an ans")
+def retriable_text(writer: EventWriter, _prompt: bytes, _number: int) -> None:
+    """Report an error of Cursor's own as the whole answer, and success."""
+    text = "Error: RetriableError: [unavailable] Error"
+    writer.init()
+    writer.deltas(text)
+    writer.flush(text)
+    writer.result(text)
+
+
+def crash(writer: EventWriter, _prompt: bytes, _number: int) -> None:
+    writer.init()
+    writer.deltas("half an ans")
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
-def acts_then_crashes(say: Say, _prompt: bytes, _number: int) -> NoReturn:
-    say.init()
-    say.tool("write", {"path": "/w/new"}, {"success": {"path": "/w/new", "linesCreated": 1}})
+def acts_then_crashes(writer: EventWriter, _prompt: bytes, _number: int) -> NoReturn:
+    writer.init()
+    writer.tool("write", {"path": "/w/new"}, {"success": {"path": "/w/new", "linesCreated": 1}})
     sys.exit(1)
 
 
-def silent_end(say: Say, _prompt: bytes, _number: int) -> None:
-    say.init()
+def silent_end(writer: EventWriter, _prompt: bytes, _number: int) -> None:
+    writer.init()
 
 
 def hang(where: str) -> Scenario:
-    def scenario(say: Say, prompt: bytes, number: int) -> None:
+    def scenario(writer: EventWriter, prompt: bytes, number: int) -> None:
         if where == "result":
-            answer(say, prompt, number)
+            answer(writer, prompt, number)
         elif where == "middle":
-            say.init()
-            say.deltas("I begin, ")
+            writer.init()
+            writer.deltas("I begin, ")
         time.sleep(LONG)
 
     return scenario
 
 
-def stubborn(say: Say, prompt: bytes, number: int) -> None:
-    """Ends neither by itself nor by being asked to, and so do its children."""
+def stubborn(writer: EventWriter, prompt: bytes, number: int) -> None:
+    """Ignore SIGTERM, in this process and in its children."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    orphan(say, prompt, number)
+    orphan(writer, prompt, number)
     time.sleep(LONG)
 
 
-def stubborn_in_the_middle(say: Say, prompt: bytes, number: int) -> None:
+def stubborn_in_the_middle(writer: EventWriter, prompt: bytes, number: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    orphan(Silent(), prompt, number)
-    say.init()
-    say.deltas("I begin, ")
+    orphan(SilentWriter(), prompt, number)
+    writer.init()
+    writer.deltas("I begin, ")
     time.sleep(LONG)
 
 
-def orphan(say: Say, prompt: bytes, number: int) -> None:
-    """A grandchild that keeps the pipes open, and one that has left the group."""
+def orphan(writer: EventWriter, prompt: bytes, number: int) -> None:
+    """Start a grandchild that keeps the pipes open, and one that leaves the process group."""
     for more in ({}, {"start_new_session": True}):
         child = subprocess.Popen(
             [
@@ -195,104 +204,104 @@ def orphan(say: Say, prompt: bytes, number: int) -> None:
         )
         with (HERE / "grandchildren").open("a") as file:
             file.write(f"{child.pid}\n")
-    answer(say, prompt, number)
+    answer(writer, prompt, number)
 
 
-def orphan_without_result(say: Say, prompt: bytes, number: int) -> NoReturn:
-    orphan(Silent(), prompt, number)
-    say.init()
+def orphan_without_result(writer: EventWriter, prompt: bytes, number: int) -> NoReturn:
+    orphan(SilentWriter(), prompt, number)
+    writer.init()
     os._exit(0)
 
 
-def closes_stdout(say: Say, _prompt: bytes, _number: int) -> None:
-    say.init()
+def closes_stdout(writer: EventWriter, _prompt: bytes, _number: int) -> None:
+    writer.init()
     os.close(1)
     time.sleep(LONG)
 
 
-def hangs_logged_out(_say: Say, _prompt: bytes, _number: int) -> None:
-    """It says why it cannot begin, without a line end, and does not end."""
+def hangs_logged_out(_say: EventWriter, _prompt: bytes, _number: int) -> None:
+    """Report a missing login without a final line feed, then hang."""
     sys.stderr.write("\n" + NEEDS_LOGIN)
     sys.stderr.flush()
     time.sleep(LONG)
 
 
-def race(say: Say, prompt: bytes, number: int) -> None:
-    """The first one meets another one at its start."""
+def race(writer: EventWriter, prompt: bytes, number: int) -> None:
+    """Fail the first turn like a collision with another cursor-agent."""
     if number == 0:
         sys.stderr.write(
             "Error: ENOENT: no such file or directory, rename '/h/.cursor/cli-config.json.1.tmp' -> '/h/.cursor/cli-config.json'\n"
         )
         sys.exit(1)
-    answer(say, prompt, number)
+    answer(writer, prompt, number)
 
 
-def foreign_key(say: Say, _prompt: bytes, _number: int) -> None:
-    say.init("env")
-    say.deltas("this costs money")
+def foreign_key(writer: EventWriter, _prompt: bytes, _number: int) -> None:
+    writer.init("env")
+    writer.deltas("this costs money")
     time.sleep(LONG)
 
 
-def slow(say: Say, prompt: bytes, number: int) -> None:
-    """Until it is told to go on. Notes how many are at it."""
-    say.init()
+def slow(writer: EventWriter, prompt: bytes, number: int) -> None:
+    """Wait for `go`, and record that this turn is running."""
+    writer.init()
     (HERE / f"at-work-{os.getpid()}").touch()
     while not (HERE / "go").exists():
         time.sleep(0.01)
     (HERE / f"at-work-{os.getpid()}").unlink()
-    answer(Say(), prompt, number)
+    answer(EventWriter(), prompt, number)
 
 
-def waits_to_begin(say: Say, prompt: bytes, number: int) -> None:
+def waits_to_begin(writer: EventWriter, prompt: bytes, number: int) -> None:
     while not (HERE / f"begin-{number}").exists():
         time.sleep(0.01)
-    answer(say, prompt, number)
+    answer(writer, prompt, number)
 
 
-def endless(say: Say, _prompt: bytes, _number: int) -> None:
-    say.init()
+def endless(writer: EventWriter, _prompt: bytes, _number: int) -> None:
+    writer.init()
     while True:
-        say.deltas("more ")
+        writer.deltas("more ")
         time.sleep(0.05)
 
 
-def echo(say: Say, prompt: bytes, _number: int) -> None:
-    """The second turn says whether it was given the first."""
+def echo(writer: EventWriter, prompt: bytes, _number: int) -> None:
+    """Answer in the second turn whether the prompt holds the first."""
     text = prompt.decode()
-    say.init(prompt=prompt)
-    say.deltas("I remember it." if "FIRST-TURN-7f3a" in text and "Noted." in text else "Noted.")
-    say.result("")
+    writer.init(prompt=prompt)
+    writer.deltas("I remember it." if "FIRST-TURN-7f3a" in text and "Noted." in text else "Noted.")
+    writer.result("")
 
 
-def many(say: Say, _prompt: bytes, _number: int) -> None:
-    say.init()
+def many(writer: EventWriter, _prompt: bytes, _number: int) -> None:
+    writer.init()
     for text in numbers():
-        say.deltas(text)
-    say.result("".join(numbers()))
+        writer.deltas(text)
+    writer.result("".join(numbers()))
 
 
-def speaks(say: Say, prompt: bytes, number: int) -> None:
-    """A model that only speaks."""
-    text = spoken(prompt, number)
-    say.init(prompt=prompt)
-    say.deltas(*(text[at : at + 7] for at in range(0, len(text), 7)))
-    say.flush(text)
-    say.result(text)
+def text_only(writer: EventWriter, prompt: bytes, number: int) -> None:
+    """Answer with the text that the test has set."""
+    text = scripted_text(prompt, number)
+    writer.init(prompt=prompt)
+    writer.deltas(*(text[at : at + 7] for at in range(0, len(text), 7)))
+    writer.flush(text)
+    writer.result(text)
 
 
-def spoken(prompt: bytes, number: int) -> str:
-    """What the test has it say in this turn, with the key that the prompt ends in."""
+def scripted_text(prompt: bytes, number: int) -> str:
+    """Return the text that the test has set for this turn, with the key from the end of the prompt."""
     lines: list[str] = json.loads((HERE / "lines").read_text())
-    _, _, told = prompt.decode().rpartition("```codex-call-")
-    return lines[number].replace("KEY", told.splitlines()[0] if told else "no-key")
+    _, _, rest = prompt.decode().rpartition("```codex-call-")
+    return lines[number].replace("KEY", rest.splitlines()[0] if rest else "no-key")
 
 
-def speaks_then_acts(say: Say, prompt: bytes, number: int) -> None:
-    """It does not stop after its call, and takes its time."""
-    say.init(prompt=prompt)
-    say.deltas(spoken(prompt, number))
+def text_then_tool(writer: EventWriter, prompt: bytes, number: int) -> None:
+    """Start a tool of its own after the text, and hang."""
+    writer.init(prompt=prompt)
+    writer.deltas(scripted_text(prompt, number))
     shell = {"shellToolCall": {"args": {"command": "x"}}}
-    say.event("tool_call", subtype="started", call_id="1", tool_call=shell)
+    writer.event("tool_call", subtype="started", call_id="1", tool_call=shell)
     time.sleep(LONG)
 
 
@@ -318,6 +327,9 @@ SCENARIOS: dict[str, Scenario] = {
     "option": fails("error: unknown option '--stream-partial-output'\n"),
     "failed_result": failed_result("something went wrong upstream"),
     "failed_result_auth": failed_result("[unauthenticated] Error"),
+    "unreachable": fails("[unavailable] connect ETIMEDOUT 192.0.2.1:443\n"),
+    "retriable_text": retriable_text,
+    "cannot_start": fails("dyld: Library not loaded: @rpath/libnode.127.dylib\n", 134),
     "crash": crash,
     "acts_then_crashes": acts_then_crashes,
     "nothing": lambda *_: None,
@@ -340,6 +352,6 @@ SCENARIOS: dict[str, Scenario] = {
     "endless": endless,
     "echo": echo,
     "many": many,
-    "speaks": speaks,
-    "speaks_then_acts": speaks_then_acts,
+    "text_only": text_only,
+    "text_then_tool": text_then_tool,
 }

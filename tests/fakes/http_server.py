@@ -1,7 +1,7 @@
-"""A small HTTP/1.1 server for tests, with a hand on every byte that it sends.
+"""A small HTTP/1.1 server for tests that controls every byte it sends.
 
-It runs in a thread of its own, on 127.0.0.1. It never repairs what a client sent and never frames an answer otherwise
-than its script says. Invariant: each request it read whole is recorded, raw and in order, before it is answered.
+It runs in a thread of its own, on 127.0.0.1. Never does: repair a request, frame an answer differently from its script.
+Invariant: each complete request is recorded, raw and in order, before it is answered.
 """
 
 from __future__ import annotations
@@ -15,13 +15,23 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
-from tests.fakes.wire import Action, Answer, Cut, Hold, Pause, Request, Respond, Send, read_request
+from tests.fakes.http_messages import (
+    Action,
+    Answer,
+    Cut,
+    Hold,
+    Pause,
+    Request,
+    Respond,
+    Send,
+    read_request,
+)
 
 _RST_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Reader(asyncio.StreamReader):
-    """A stream reader that can be asked to wait for the client's end without reading."""
+    """A stream reader with an event for the end of the stream, so that it can be awaited without reading."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
@@ -82,7 +92,7 @@ class LoopbackServer:
             with contextlib.suppress(ConnectionError):
                 await self.serve(reader, writer)
         except asyncio.CancelledError:
-            pass  # the server closes: asyncio would log it as an error of the connection
+            pass  # the server closes: asyncio would log it as an error
         finally:
             self._tasks.discard(task)
             writer.close()
@@ -96,19 +106,19 @@ class LoopbackServer:
 
 
 class HttpServer(LoopbackServer):
-    """Answers each request with what `respond` makes of it; keeps connections alive."""
+    """Answers each request with the result of `respond`, and keeps connections alive."""
 
     def __init__(self, respond: Respond) -> None:
         super().__init__()
         self._respond = respond
         self.requests: list[Request] = []
         self.connections = 0
-        """How many were opened."""
+        """The number of connections that were opened."""
         self.client_left = threading.Event()
-        """Set when a client went away before its answer ended."""
+        """Set when a client disconnected before its answer ended."""
 
     async def serve(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
-        """Read requests and answer them, one after the other."""
+        """Read requests and answer them one after the other."""
         self.connections += 1
         while request := await read_request(reader):
             self.requests.append(request)
@@ -128,7 +138,7 @@ class HttpServer(LoopbackServer):
 
 
 async def play(answer: Answer, writer: asyncio.StreamWriter) -> bool:
-    """Send one answer. Gives whether the connection can serve another request."""
+    """Send one answer. Return whether the connection can serve another request."""
     if answer.gate:
         await answer.gate.passed()
     writer.write(_head(answer))

@@ -1,7 +1,7 @@
 """A tiny MCP server on stdio with one tool, `add_one`: JSON-RPC, one message a line.
 
-Protocol: https://modelcontextprotocol.io/specification/2025-06-18. It knows no more of it than a client needs to list
-and call one tool. Never does: write anything but answers to its standard output.
+Protocol: https://modelcontextprotocol.io/specification/2025-06-18. It implements only what a client needs to list and
+call one tool. Never does: write anything but answers to its standard output.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Params = dict[str, object]
 
 
 def initialize(params: Params) -> Params:
-    """Agree to the client's version of the protocol."""
+    """Accept the protocol version of the client."""
     return {
         "protocolVersion": params.get("protocolVersion", "2025-06-18"),
         "capabilities": {"tools": {}},
@@ -35,7 +35,7 @@ def initialize(params: Params) -> Params:
 
 
 def call_tool(params: Params) -> Params:
-    """Add one."""
+    """Add one to the argument."""
     arguments = params.get("arguments")
     number = arguments["n"] if isinstance(arguments, dict) else 0
     return {"content": [{"type": "text", "text": str(int(number) + 1)}], "isError": False}
@@ -50,7 +50,7 @@ METHODS: dict[str, Callable[[Params], Params]] = {
 
 
 def answer(message: Params) -> Params | None:
-    """Answer one message; notifications get none."""
+    """Return the answer to a message, None for a notification."""
     if "id" not in message:
         return None
     method = METHODS.get(str(message.get("method")))

@@ -1,8 +1,8 @@
-"""A strict Anthropic messages upstream: it refuses what the real API refuses, and streams what it streams.
+"""A strict Anthropic messages upstream: it rejects and streams what the real API does.
 
 Source: https://docs.anthropic.com/en/api/messages-streaming and /en/docs/build-with-claude/extended-thinking. Never
-does: think when the request did not ask for it. Invariant: a stream that was not broken off ends with `message_stop`;
-input tokens are counted without those of the cache.
+does: think without a request for it. Invariant: a complete stream ends with `message_stop`;
+input tokens do not include those of the cache.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from tests.fakes.http_messages import Request
 from tests.fakes.model_upstream import (
     KEY,
     Json,
     ModelUpstream,
     Refuse,
-    Say,
+    ScriptedAnswer,
     Usage,
     pieces,
 )
-from tests.fakes.wire import Request
 from tests.strict.messages import validate
 
 SIGNATURE = "RmFicmljYXRlZCBzaWduYXR1cmUgb2YgYSB0aG91Z2h0"
@@ -39,9 +39,9 @@ class MessagesUpstream(ModelUpstream):
 
     path = "/v1/messages"
 
-    def events(self, said: Say, body: Json) -> list[bytes]:
-        """Every event of an answer, a ping among them."""
-        usage = _input_usage(said.usage)
+    def events(self, answer: ScriptedAnswer, body: Json) -> list[bytes]:
+        """Return the events of an answer, including a ping."""
+        usage = _input_usage(answer.usage)
         message = {
             "id": "msg_fake",
             "type": "message",
@@ -53,32 +53,37 @@ class MessagesUpstream(ModelUpstream):
             "usage": {**usage, "output_tokens": 1},
         }
         events = [_event("message_start", message=message), _event("ping")]
-        for index, (block, deltas) in enumerate(self._blocks(said, body)):
+        for index, (block, deltas) in enumerate(self._blocks(answer, body)):
             events.append(_event("content_block_start", index=index, content_block=block))
             events += [_event("content_block_delta", index=index, delta=delta) for delta in deltas]
             events.append(_event("content_block_stop", index=index))
-        reason = said.stop or ("tool_use" if said.calls else "end_turn")
+        reason = answer.stop or ("tool_use" if answer.calls else "end_turn")
         delta = {"stop_reason": reason, "stop_sequence": None}
-        counted = {**usage, "output_tokens": said.usage.output}
+        counted = {**usage, "output_tokens": answer.usage.output}
         return [
             *events,
             _event("message_delta", delta=delta, usage=counted),
             _event("message_stop"),
         ]
 
-    def _blocks(self, said: Say, body: Json) -> Iterator[tuple[Json, list[Json]]]:
-        if said.thought and thinks(body):
-            yield {"type": "thinking", "thinking": "", "signature": ""}, _thought(said.thought)
-        if said.text:
+    def _blocks(self, answer: ScriptedAnswer, body: Json) -> Iterator[tuple[Json, list[Json]]]:
+        if answer.thought and thinks(body):
+            yield {"type": "thinking", "thinking": "", "signature": ""}, _thought(answer.thought)
+        if answer.text:
             deltas: list[Json] = [
-                {"type": "text_delta", "text": piece} for piece in pieces(said.text)
+                {"type": "text_delta", "text": piece} for piece in pieces(answer.text)
             ]
             yield {"type": "text", "text": ""}, deltas
-        for asked in said.calls:
-            made = self.wire_call(asked, body)
-            parts = ("", *pieces(made.arguments))
+        for scripted_call in answer.calls:
+            declared_call = self.call_as_declared(scripted_call, body)
+            parts = ("", *pieces(declared_call.arguments))
             yield (
-                {"type": "tool_use", "id": made.id, "name": made.name, "input": {}},
+                {
+                    "type": "tool_use",
+                    "id": declared_call.id,
+                    "name": declared_call.name,
+                    "input": {},
+                },
                 [{"type": "input_json_delta", "partial_json": part} for part in parts],
             )
 
@@ -107,14 +112,14 @@ class MessagesUpstream(ModelUpstream):
 
 
 def thinks(body: Json) -> bool:
-    """Whether the request turned thinking on."""
+    """Return whether the request enables thinking."""
     thinking = body.get("thinking")
     return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
 
 
 def _thought(text: str) -> list[Json]:
-    said: list[Json] = [{"type": "thinking_delta", "thinking": piece} for piece in pieces(text)]
-    return [*said, {"type": "signature_delta", "signature": SIGNATURE}]
+    deltas: list[Json] = [{"type": "thinking_delta", "thinking": piece} for piece in pieces(text)]
+    return [*deltas, {"type": "signature_delta", "signature": SIGNATURE}]
 
 
 def _event(kind: str, **fields: object) -> bytes:

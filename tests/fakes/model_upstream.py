@@ -1,8 +1,8 @@
-"""What a model says, as a script that any dialect can play, and the strict server that plays it.
+"""A script of model answers that any protocol can play, and the strict server that plays it.
 
-The script names Codex's own tools; the server looks up the name under which the request declared them. Never does:
-mend a request, or answer one that its dialect's validator objects to. Invariant: every body is recorded before it is
-answered; a refused request uses up no turn of the script.
+The script uses Codex's names of tools; the server looks up the names that the request declares. Never does: repair a
+request, answer one that the validator of the protocol rejects. Invariant: every body is recorded before it is answered;
+a rejected request consumes no answer of the script.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Self
 
+from tests.fakes.http_messages import Action, Answer, Cut, Gate, HeaderList, Hold, Request, Send
 from tests.fakes.http_server import HttpServer
-from tests.fakes.wire import Action, Answer, Cut, Gate, HeaderList, Hold, Request, Send
 
 Json = dict[str, object]
 KEY = "sk-fabricated-upstream-key-0001"
@@ -27,7 +27,7 @@ SSE_HEADERS: HeaderList = (
 )
 JSON_HEADERS: HeaderList = ((b"content-type", b"application/json"),)
 PIECES = 3
-"""Into how many deltas a text or an argument string is split."""
+"""The number of deltas of a text or an argument string."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +43,25 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One tool call, by Codex's own name for the tool."""
+    """One tool call, with Codex's name of the tool."""
 
     name: str
     arguments: str
     id: str = "call_1"
 
 
-def call(name: str, id: str = "call_1", **arguments: object) -> Call:  # noqa: A002  the wire's own word
-    """A call with these arguments."""
+def call(name: str, id: str = "call_1", **arguments: object) -> Call:  # noqa: A002  the name in the protocol
+    """Return a call with these arguments."""
     return Call(name, json.dumps(arguments, ensure_ascii=False), id)
 
 
 def command(cmd: str, id: str = "call_1") -> Call:  # noqa: A002
-    """A call of Codex's shell tool."""
+    """Return a call of Codex's shell tool."""
     return call("exec_command", id, cmd=cmd)
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
+class ScriptedAnswer:
     """One answer of the model: reasoning, then text, then calls."""
 
     text: str = ""
@@ -69,21 +69,23 @@ class Say:
     calls: tuple[Call, ...] = ()
     usage: Usage = Usage()
     stop: str = ""
-    """The dialect's own word for why it stopped, when it is not the usual one."""
-    beside: Mapping[str, object] = field(default_factory=dict)
-    """Chat alone: a delta of its own after the text."""
+    """The stop reason in the protocol, if it is not the usual one."""
+    extra_delta: Mapping[str, object] = field(default_factory=dict)
+    """Chat only: one more delta after the text."""
 
 
-def say(text: str = "", *calls: Call, thought: str = "", usage: Usage | None = None) -> Say:
-    """Text, then calls."""
-    return Say(text, thought, calls, usage or Usage())
+def say(
+    text: str = "", *calls: Call, thought: str = "", usage: Usage | None = None
+) -> ScriptedAnswer:
+    """Return an answer with text, then calls."""
+    return ScriptedAnswer(text, thought, calls, usage or Usage())
 
 
 class Ending(Enum):
-    """How an answer is broken off."""
+    """How an incomplete answer ends."""
 
     CLEAN = auto()
-    """The body ends properly, but the answer does not."""
+    """The body ends, but the answer is incomplete."""
     FIN = auto()
     RESET = auto()
     ERROR = auto()
@@ -92,25 +94,25 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """An answer that ends after the first event that holds `after`."""
+    """An answer that ends after the first event that contains `after`."""
 
-    say: Say
+    say: ScriptedAnswer
     after: bytes
     ending: Ending
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An answer that waits at a gate after the first event that holds `after`."""
+    """An answer that waits at a gate after the first event that contains `after`."""
 
-    say: Say
+    say: ScriptedAnswer
     after: bytes
     gate: Gate
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """An error status; the body is the dialect's."""
+    """An error status with a body in the form of the protocol."""
 
     status: int
     message: str
@@ -118,23 +120,23 @@ class Refuse:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Written = Callable[[Json], Say]
+Written = Callable[[Json], ScriptedAnswer]
 """An answer that depends on the request."""
-Turn = Say | Broken | Held | Refuse | Written
+Turn = ScriptedAnswer | Broken | Held | Refuse | Written
 
 
 class ModelUpstream(ABC):
-    """A server of one dialect on a port of 127.0.0.1, for use as a context manager."""
+    """A server of one protocol on a port of 127.0.0.1, for use as a context manager."""
 
     path: str
 
     def __init__(self) -> None:
         self.bodies: list[Json] = []
-        """Every request body of a model call, also of the refused ones."""
+        """The body of every model call, rejected ones included."""
         self.objections: list[str] = []
-        """What the validator said; a test that leaves any here fails."""
-        self.otherwise: Turn | None = None
-        """What is said when the script has ended; None is an objection."""
+        """The objections of the validator. A test that leaves any fails."""
+        self.default_answer: Turn | None = None
+        """The answer after the end of the script; None is an objection."""
         self._script: deque[Turn] = deque()
         self._lock = threading.Lock()
         self._server = HttpServer(self._respond)
@@ -152,7 +154,7 @@ class ModelUpstream(ABC):
 
     @property
     def requests(self) -> list[Request]:
-        """Every request as it stood on the wire."""
+        """Return the bytes of every request."""
         return self._server.requests
 
     @property
@@ -176,15 +178,15 @@ class ModelUpstream(ABC):
         self.objections.clear()
         self.requests.clear()
         self.client_left.clear()
-        self.otherwise = None
+        self.default_answer = None
 
     @property
-    def unplayed(self) -> int:
-        """How many turns of the script nobody asked for."""
+    def remaining(self) -> int:
+        """Return how many answers of the script were not requested."""
         return len(self._script)
 
     @abstractmethod
-    def events(self, said: Say, body: Json) -> Sequence[bytes]:
+    def events(self, answer: ScriptedAnswer, body: Json) -> Sequence[bytes]:
         """The whole stream of one answer, event by event."""
 
     @abstractmethod
@@ -197,22 +199,24 @@ class ModelUpstream(ABC):
 
     @abstractmethod
     def objections_to(self, body: Json) -> list[str]:
-        """What the real API would refuse."""
+        """Return what the real API would reject."""
 
     @abstractmethod
     def is_known(self, request: Request) -> bool:
-        """Whether the request bears the key where the dialect has it."""
+        """Return whether the request has the key in the header of the protocol."""
 
     @abstractmethod
     def declared(self, body: Json) -> list[str]:
-        """The names of the tools that the request declares."""
+        """Return the names of the tools that the request declares."""
 
-    def wire_call(self, asked: Call, body: Json) -> Call:
-        """The call under the name by which this request knows the tool; an unknown one stays as it is."""
+    def call_as_declared(self, scripted_call: Call, body: Json) -> Call:
+        """Return the call with the name that the request declares for the tool. An unknown name is unchanged."""
         names = self.declared(body)
-        found = asked.name if asked.name in names else None
-        found = found or next((name for name in names if name.endswith(f"__{asked.name}")), None)
-        return Call(found or asked.name, asked.arguments, asked.id)
+        found = scripted_call.name if scripted_call.name in names else None
+        found = found or next(
+            (name for name in names if name.endswith(f"__{scripted_call.name}")), None
+        )
+        return Call(found or scripted_call.name, scripted_call.arguments, scripted_call.id)
 
     def _respond(self, request: Request) -> Answer:
         if request.path != self.path or request.method != "POST":
@@ -225,30 +229,30 @@ class ModelUpstream(ABC):
             objections = self.objections_to(body)
             turn = None if objections else self._next()
         if turn is None:
-            said = objections or ["the test's script has no more answers"]
-            self.objections += said
-            return self._refusal(Refuse(400, "; ".join(said), "invalid_request_error"))
+            reasons = objections or ["the test's script has no more answers"]
+            self.objections += reasons
+            return self._refusal(Refuse(400, "; ".join(reasons), "invalid_request_error"))
         return self._played(turn, body)
 
     def _played(self, turn: Turn, body: Json) -> Answer:
         if isinstance(turn, Refuse):
             return self._refusal(turn)
-        if isinstance(turn, Say | Broken | Held):
+        if isinstance(turn, ScriptedAnswer | Broken | Held):
             return self._stream(turn, body)
         return self._stream(turn(body), body)
 
     def _next(self) -> Turn | None:
-        return self._script.popleft() if self._script else self.otherwise
+        return self._script.popleft() if self._script else self.default_answer
 
     def _refusal(self, refuse: Refuse) -> Answer:
         data = json.dumps(self.error_body(refuse)).encode()
         extra = tuple((name.encode(), value.encode()) for name, value in refuse.headers.items())
         return Answer((Send(data),), refuse.status, (*JSON_HEADERS, *extra), chunked=False)
 
-    def _stream(self, turn: Say | Broken | Held, body: Json) -> Answer:
-        said = turn if isinstance(turn, Say) else turn.say
-        events = self.events(said, body)
-        if isinstance(turn, Say):
+    def _stream(self, turn: ScriptedAnswer | Broken | Held, body: Json) -> Answer:
+        answer = turn if isinstance(turn, ScriptedAnswer) else turn.say
+        events = self.events(answer, body)
+        if isinstance(turn, ScriptedAnswer):
             return Answer(_sent(events), headers=SSE_HEADERS)
         kept = _count_until(events, turn.after)
         if isinstance(turn, Held):
@@ -261,12 +265,12 @@ class ModelUpstream(ABC):
         if ending is Ending.CLEAN:
             return ()
         if ending is Ending.ERROR:
-            return (Send(self.error_event("the model fell over")),)
+            return (Send(self.error_event("the model failed")),)
         return (Cut(reset=ending is Ending.RESET),)
 
 
 def pieces(text: str) -> Iterable[str]:
-    """The text in a few deltas, none of them empty."""
+    """Return the text as `PIECES` deltas, none of them empty."""
     size = max(1, -(-len(text) // PIECES))
     return (text[start : start + size] for start in range(0, len(text), size))
 

@@ -1,8 +1,8 @@
-"""Answers of the ChatGPT backend, as builders: what the model says, and what befalls it on the way.
+"""Builders of answers of the ChatGPT backend, healthy and faulty.
 
-The events are those of the Responses API (https://platform.openai.com/docs/api-reference/responses-streaming), in the
-order in which it sends them. Like the real backend, `response.completed` carries an empty output list: items live in
-`response.output_item.done`. Invariant: a builder gives a new frozen answer and changes none.
+The events are those of the Responses API (https://platform.openai.com/docs/api-reference/responses-streaming), in their
+real order. Like the real backend, `response.completed` carries an empty output list: items live in
+`response.output_item.done`. Invariant: a builder returns a new frozen answer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from tests.fakes.wire import Action, Answer, Cut, Gate, HeaderList, Hold, Pause, Send
+from tests.fakes.http_messages import Action, Answer, Cut, Gate, HeaderList, Hold, Pause, Send
 
 Item = dict[str, object]
 
@@ -56,13 +56,13 @@ class Usage:
 
 
 def message(text: str) -> Item:
-    """An assistant message."""
+    """Return an assistant message."""
     part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
     return {"type": "message", "role": "assistant", "status": "completed", "content": [part]}
 
 
 def thought(summary: str) -> Item:
-    """A reasoning item: a summary to show, and the encrypted content that the next request must replay."""
+    """Return a reasoning item: a summary, and the encrypted content that the next request must contain."""
     return {
         "type": "reasoning",
         "summary": [{"type": "summary_text", "text": summary}],
@@ -72,14 +72,14 @@ def thought(summary: str) -> Item:
 
 
 def command(cmd: str, call_id: str = "call_1") -> Item:
-    """A call of Codex's own shell tool."""
+    """Return a call of Codex's shell tool."""
     return function_call("exec_command", {"cmd": cmd}, call_id)
 
 
 def function_call(
     name: str, arguments: dict[str, object], call_id: str = "call_1", namespace: str | None = None
 ) -> Item:
-    """A function call; `namespace` for MCP tools."""
+    """Return a function call; `namespace` is for MCP tools."""
     item: Item = {
         "type": "function_call",
         "status": "completed",
@@ -91,7 +91,7 @@ def function_call(
 
 
 def custom_call(name: str, text: str, call_id: str = "call_1") -> Item:
-    """A call of a tool with free-form input: apply_patch, or the code tool of the lite models."""
+    """Return a call of a tool with free-form input: apply_patch, or the code tool of the lite models."""
     return {
         "type": "custom_tool_call",
         "status": "completed",
@@ -102,38 +102,38 @@ def custom_call(name: str, text: str, call_id: str = "call_1") -> Item:
 
 
 def turn(*items: Item, usage: Usage | None = None) -> Answer:
-    """A whole streamed response made of these items."""
+    """Return a complete stream with these items."""
     events = _events(items, usage or Usage())
     return Answer(tuple(Send(event) for event in events), headers=SSE_HEADERS)
 
 
-def text(words: str) -> Answer:
-    """A turn that is one message."""
-    return turn(message(words))
+def text(content: str) -> Answer:
+    """Return a stream with one message."""
+    return turn(message(content))
 
 
 def compaction(summary: str) -> Answer:
-    """The unary answer of `POST /responses/compact`."""
+    """Return the unary answer of `POST /responses/compact`."""
     return unary({"output": [{"type": "compaction", "encrypted_content": summary}]})
 
 
 def unary(document: object) -> Answer:
-    """A plain JSON answer."""
+    """Return a JSON answer."""
     return _json(200, document)
 
 
-def detail(status: int, words: str, headers: HeaderList = ()) -> Answer:
-    """An error in the backend's own shape: `detail`, not `error`."""
-    return _json(status, {"detail": words}, headers)
+def detail(status: int, message: str, headers: HeaderList = ()) -> Answer:
+    """Return an error in the form of the backend: `detail`, not `error`."""
+    return _json(status, {"detail": message}, headers)
 
 
-def error(status: int, code: str, words: str, headers: HeaderList = ()) -> Answer:
-    """An error in the shape of the API."""
-    return _json(status, {"error": {"code": code, "type": code, "message": words}}, headers)
+def error(status: int, code: str, message: str, headers: HeaderList = ()) -> Answer:
+    """Return an error in the form of the API."""
+    return _json(status, {"error": {"code": code, "type": code, "message": message}}, headers)
 
 
 def usage_limit_reached(resets_in_seconds: int) -> Answer:
-    """The 429 of a used-up plan."""
+    """Return the 429 of an exhausted plan."""
     document = {
         "error": {
             "type": "usage_limit_reached",
@@ -147,43 +147,43 @@ def usage_limit_reached(resets_in_seconds: int) -> Answer:
 
 
 def html(status: int, title: str) -> Answer:
-    """A page where an API answer should be: Cloudflare's challenge (403) or a gateway's error (502)."""
+    """Return an HTML page: Cloudflare's challenge (403) or a gateway's error (502)."""
     page = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{title}</body></html>"
     headers = ((b"content-type", b"text/html; charset=UTF-8"), (b"cf-mitigated", b"challenge"))
     return Answer((Send(page.encode()),), status, headers, chunked=False)
 
 
-def dead_air() -> Answer:
-    """The connection ends by RST right after the head was sent."""
+def reset_after_head() -> Answer:
+    """Return an answer whose connection is reset right after the head."""
     return Answer((Cut(reset=True),), headers=SSE_HEADERS)
 
 
 def cut_inside(answer: Answer, event: str, *, share: float = 0.5, reset: bool = False) -> Answer:
-    """The answer, cut inside the first event of this type, after this share of its bytes."""
+    """Return the answer, cut inside the first event of this type, after this share of its bytes."""
     at = _position(answer, event)
-    whole = answer.actions[at]
-    assert isinstance(whole, Send)
-    half = Send(whole.data[: int(len(whole.data) * share)])
+    sent_event = answer.actions[at]
+    assert isinstance(sent_event, Send)
+    half = Send(sent_event.data[: int(len(sent_event.data) * share)])
     return replace(answer, actions=(*answer.actions[:at], half, Cut(reset)))
 
 
 def split_inside(answer: Answer, event: str, what: Action) -> Answer:
-    """The answer, with something happening in the middle of the first event of this type."""
+    """Return the answer with an action in the middle of the first event of this type."""
     at = _position(answer, event)
-    whole = answer.actions[at]
-    assert isinstance(whole, Send)
-    half = len(whole.data) // 2
-    parts = (Send(whole.data[:half]), what, Send(whole.data[half:]))
+    sent_event = answer.actions[at]
+    assert isinstance(sent_event, Send)
+    half = len(sent_event.data) // 2
+    parts = (Send(sent_event.data[:half]), what, Send(sent_event.data[half:]))
     return replace(answer, actions=(*answer.actions[:at], *parts, *answer.actions[at + 1 :]))
 
 
-def silent_before(answer: Answer, event: str, seconds: float) -> Answer:
-    """The answer, with silence before the first event of this type."""
+def pause_before(answer: Answer, event: str, seconds: float) -> Answer:
+    """Return the answer with silence before the first event of this type."""
     return _insert(answer, event, Pause(seconds))
 
 
-def held_before(answer: Answer, event: str, gate: Gate) -> Answer:
-    """The answer, waiting at a gate before the first event of this type."""
+def gate_before(answer: Answer, event: str, gate: Gate) -> Answer:
+    """Return the answer with a gate before the first event of this type."""
     return _insert(answer, event, Hold(gate))
 
 
@@ -209,21 +209,21 @@ def _json(status: int, document: object, headers: HeaderList = ()) -> Answer:
 def _events(items: Iterable[Item], usage: Usage) -> list[bytes]:
     numbered: list[bytes] = []
 
-    def say(kind: str, **fields: object) -> None:
+    def add(kind: str, **fields: object) -> None:
         data = {"type": kind, "sequence_number": len(numbered), **fields}
         numbered.append(f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode())
 
     response: Item = {"id": "resp_fabricated", "object": "response", "status": "in_progress"}
-    say("response.created", response=response)
-    say("response.in_progress", response=response)
+    add("response.created", response=response)
+    add("response.in_progress", response=response)
     for index, item in enumerate(items):
         whole = {"id": f"{_PREFIX[str(item['type'])]}_{index:04}", **item}
-        say("response.output_item.added", output_index=index, item=_begun(whole))
+        add("response.output_item.added", output_index=index, item=_begun(whole))
         for kind, fields in _increments(whole):
-            say(kind, item_id=whole["id"], output_index=index, **fields)
-        say("response.output_item.done", output_index=index, item=whole)
+            add(kind, item_id=whole["id"], output_index=index, **fields)
+        add("response.output_item.done", output_index=index, item=whole)
     done = {**response, "status": "completed", "output": [], "usage": usage.document()}
-    say("response.completed", response=done)
+    add("response.completed", response=done)
     return numbered
 
 
@@ -234,7 +234,7 @@ _PREFIX = {
     "custom_tool_call": "ctc",
     "compaction": "cmp",
 }
-# What is still empty when an item begins.
+# Members that are empty when an item begins.
 _EMPTY: Item = {"content": [], "summary": [], "arguments": "", "input": ""}
 _STREAMED = {
     "function_call": ("response.function_call_arguments", "arguments"),
@@ -282,5 +282,5 @@ def _summary_parts(item: Item) -> Iterable[tuple[str, dict[str, object]]]:
         yield "response.reasoning_summary_part.done", {**where, "part": part}
 
 
-def _pieces(words: str, size: int = 7) -> list[str]:
-    return [words[at : at + size] for at in range(0, len(words), size)]
+def _pieces(content: str, size: int = 7) -> list[str]:
+    return [content[at : at + size] for at in range(0, len(content), size)]

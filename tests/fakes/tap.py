@@ -1,19 +1,18 @@
-"""A recording pass-through: it stands between a client and a server and keeps what the client sent.
+"""A recording TCP proxy between a client and a server.
 
-It forwards a request's bytes as they came, and the answer's bytes as they come. Invariant: what is recorded is what
-was forwarded.
+It forwards requests and responses unchanged. Invariant: the recorded requests are those that were forwarded.
 """
 
 from __future__ import annotations
 
 import asyncio
 
+from tests.fakes.http_messages import Request, read_request
 from tests.fakes.http_server import LoopbackServer, Reader
-from tests.fakes.wire import Request, read_request
 
 
 class Tap(LoopbackServer):
-    """Forwards to a port of 127.0.0.1. Requests must be framed by content-length, as Codex frames its own."""
+    """Forwards to a port of 127.0.0.1. Requests must have a content-length, as those of Codex do."""
 
     def __init__(self, target_port: int) -> None:
         super().__init__()
@@ -21,7 +20,7 @@ class Tap(LoopbackServer):
         self.requests: list[Request] = []
 
     async def serve(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
-        """Join one client connection to one connection of the target."""
+        """Forward one client connection to one connection of the target."""
         target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target)
         back = asyncio.ensure_future(_pump(target_reader, writer))
         try:

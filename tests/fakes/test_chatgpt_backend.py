@@ -1,4 +1,4 @@
-"""The fake is as strict as it claims: what the real backend refuses is refused here, in its words."""
+"""The fake rejects what the real backend rejects, with the same messages."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import zstandard
 
 from tests.fakes import scenarios
 from tests.fakes.account import Account
-from tests.fakes.chatgpt_backend import BASE, ChatGptBackend
-from tests.fakes.wire import Gate
+from tests.fakes.chatgpt_backend import BASE, ENDPOINTS, ChatGptBackend
+from tests.fakes.http_messages import Gate
 
 GOOD: dict[str, object] = {"model": "m", "store": False, "stream": True, "input": []}
 LITE_ITEM = {"type": "additional_tools", "role": "developer", "tools": []}
@@ -44,7 +44,7 @@ def ask(
         connection.close()
 
 
-def test_a_proper_turn_is_answered_from_the_script(backend: ChatGptBackend) -> None:
+def test_valid_turn_is_answered_from_the_script(backend: ChatGptBackend) -> None:
     backend.play(scenarios.text("hello"))
 
     status, body = ask(backend, json.dumps(GOOD).encode())
@@ -67,7 +67,7 @@ def test_a_proper_turn_is_answered_from_the_script(backend: ChatGptBackend) -> N
         ({"input": [LITE_ITEM], "tools": []}, "Unsupported parameter: tools"),
     ],
 )
-def test_a_body_is_refused_as_the_real_one_does(
+def test_invalid_body_is_rejected(
     backend: ChatGptBackend, change: dict[str, object], detail: str
 ) -> None:
     backend.play(scenarios.text("never asked for"))
@@ -94,9 +94,7 @@ def test_bytes_and_content_encoding_must_agree(
 @pytest.mark.parametrize(
     "headers", [{"authorization": "Bearer other"}, {"chatgpt-account-id": "acct-other"}]
 )
-def test_another_login_is_an_expired_token(
-    backend: ChatGptBackend, headers: dict[str, str]
-) -> None:
+def test_other_login_is_an_expired_token(backend: ChatGptBackend, headers: dict[str, str]) -> None:
     status, body = ask(backend, json.dumps(GOOD).encode(), headers)
 
     assert status == 401
@@ -121,7 +119,7 @@ def test_compact_is_unary(backend: ChatGptBackend) -> None:
 
 
 @pytest.mark.parametrize("reset", [False, True])
-def test_a_cut_answer_ends_inside_the_event(backend: ChatGptBackend, reset: bool) -> None:
+def test_cut_answer_ends_inside_the_event(backend: ChatGptBackend, reset: bool) -> None:
     answer = scenarios.cut_inside(scenarios.text("hi"), "response.output_item.done", reset=reset)
     backend.play(answer)
 
@@ -132,9 +130,9 @@ def test_a_cut_answer_ends_inside_the_event(backend: ChatGptBackend, reset: bool
     assert not answer.payload.endswith(b"\n\n")
 
 
-def test_a_client_that_leaves_is_noticed(backend: ChatGptBackend) -> None:
+def test_disconnected_client_is_detected(backend: ChatGptBackend) -> None:
     gate = Gate()
-    backend.play(scenarios.held_before(scenarios.text("late"), "response.output_item.added", gate))
+    backend.play(scenarios.gate_before(scenarios.text("late"), "response.output_item.added", gate))
     connection = http.client.HTTPConnection(backend.base_url.split("/")[2], timeout=5)
     login = {
         "authorization": f"Bearer {backend.account.access_token}",
@@ -148,8 +146,25 @@ def test_a_client_that_leaves_is_noticed(backend: ChatGptBackend) -> None:
     assert backend.client_left.wait(5)
 
 
-def test_a_request_beyond_the_script_is_remembered(backend: ChatGptBackend) -> None:
+def test_request_beyond_the_script_is_recorded(backend: ChatGptBackend) -> None:
     status, _ = ask(backend, json.dumps(GOOD).encode())
 
     assert status == 400
     assert len(backend.unscripted) == 1
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_endpoint_beside_the_turns_needs_its_members_and_the_login(
+    backend: ChatGptBackend, path: str
+) -> None:
+    backend.play(scenarios.unary({"output": "found"}))
+    whole = json.dumps(dict.fromkeys(ENDPOINTS[path], "x")).encode()
+
+    refused, detail = ask(backend, b"{}", path=path)
+    other, _ = ask(backend, whole, {"authorization": "Bearer other"}, path)
+    status, body = ask(backend, whole, path=path)
+
+    assert (refused, other, status) == (400, 401, 200)
+    assert b"Field required" in detail
+    assert json.loads(body) == {"output": "found"}
+    assert [request.path for request in backend.endpoint_requests] == [path] * 3

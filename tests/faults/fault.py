@@ -1,4 +1,4 @@
-"""One fault of an upstream: what it does, and what each family of routes must make of it."""
+"""One fault of an upstream: what the upstream does, and the outcome for each family of routes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from tests.faults.outcomes import Pair
 from tests.faults.routes import Family, RouteKind
 from tests.support.upstream import Script
 
-AT_ONCE = "at once"
-OWN_TRIES = "own tries"
+IMMEDIATELY = "immediately"
+RETRIES = "retries"
 STALL = "`stall_seconds`"
 LINGER = "`linger_seconds`"
 CONNECT = "`connect_seconds`"
@@ -20,41 +20,41 @@ MakeScript = Callable[[RouteKind], Script]
 
 @dataclass(frozen=True)
 class Fault:
-    """A row of the matrix."""
+    """A row of the fault table."""
 
     name: str
     what: str
-    """For the table: what the upstream does."""
+    """What the upstream does, for the table."""
     script: MakeScript
     account: Pair
     native: Pair
     translated: Pair
     requests: Mapping[Family, int] = field(default_factory=dict)
-    """How many requests the upstream gets in all for one turn, where it is not one."""
+    """Family → the number of upstream requests for one turn, where it is not 1."""
     limits: Mapping[str, float] = field(default_factory=dict)
-    short: bool = True
-    """Whether the upstream never gives its whole answer."""
+    incomplete: bool = True
+    """Whether the upstream never sends its whole answer."""
     echoes: int = 1
-    """How many terminal events the upstream itself sends: a route that changes no byte passes them."""
-    within: str = AT_ONCE
-    """Which clock decides when the client knows."""
+    """The number of terminal events that the upstream sends. A native route passes them all."""
+    within: str = IMMEDIATELY
+    """The clock that decides when the client learns of the fault."""
 
     def __str__(self) -> str:
         return self.name
 
     def pair(self, family: Family) -> Pair:
-        """What this family's clients get."""
+        """Return the outcome for the clients of a family."""
         return {
             Family.ACCOUNT: self.account,
             Family.NATIVE: self.native,
             Family.TRANSLATED: self.translated,
         }[family]
 
-    def asked(self, family: Family) -> int:
-        """How many requests the upstream gets for one turn."""
+    def request_count(self, family: Family) -> int:
+        """Return the number of upstream requests for one turn."""
         return self.requests.get(family, 1)
 
 
-def ours(count: int) -> Mapping[Family, int]:
-    """Requests to an upstream of models.json, which is tried again; the account's never is."""
+def row_requests(count: int) -> Mapping[Family, int]:
+    """Return the number of requests to upstreams of models.json, which are retried. The account's upstream never is."""
     return {Family.NATIVE: count, Family.TRANSLATED: count}

@@ -1,7 +1,7 @@
-"""What a client makes of an answer: an independent reading, and a port of the rules by which Codex tries again.
+"""An independent client: it reads answers, and ports the rules by which Codex retries.
 
 It shares no code with the shim. Source of the rules: Codex 0.169, measured with its default of 4 request retries and 5
-stream retries, where a request retry happens inside each stream retry.
+stream retries; every stream retry can have request retries of its own.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ FINAL_CODES = frozenset(
     }
 )
 """Codes of `response.failed` at which Codex stops and shows the message."""
-AGAIN = 6
-"""The first request, and five retries."""
-AGAIN_WITHIN = 30
-"""Six times five requests: what a plain 5xx costs."""
+STREAM_RETRIES = 6
+"""The first request and five retries."""
+ALL_RETRIES = 30
+"""Six times five requests, after a plain 5xx."""
 _WAIT = re.compile(r"try again in (\d+(?:\.\d+)?) ?(?:ms|s|seconds?)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a client got."""
+    """What a client received."""
 
     status: int
     terminal: str = ""
@@ -47,7 +47,7 @@ class Seen:
 
 
 def events_of(stream: bytes) -> list[dict[str, Any]]:
-    """The events of a stream as a client dispatches them: what holds no JSON object is skipped."""
+    """Return the events of a stream as a client dispatches them. Data that is not a JSON object is skipped."""
     text = stream.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
     events = []
     for block in text.split("\n\n"):
@@ -66,7 +66,7 @@ def events_of(stream: bytes) -> list[dict[str, Any]]:
 
 
 def seen_in(response: Response) -> Seen:
-    """Read an answer as a client does. A stream that ends without a terminal event has none."""
+    """Read an answer as a client does. `terminal` is empty when a stream has no terminal event."""
     kind = (response.header(b"content-type") or b"").partition(b";")[0]
     if kind == b"text/event-stream" and response.status == 200:
         return _stream(response)
@@ -76,8 +76,8 @@ def seen_in(response: Response) -> Seen:
 def _stream(response: Response) -> Seen:
     events = events_of(response.body)
     at = next((n for n, event in enumerate(events) if event.get("type") in TERMINALS), None)
-    said = (e for e in events[:at] if e.get("type") == "response.output_text.delta")
-    text = "".join(event["delta"] for event in said)
+    deltas = (e for e in events[:at] if e.get("type") == "response.output_text.delta")
+    text = "".join(event["delta"] for event in deltas)
     if at is None:
         return Seen(response.status, text=text)
     last = events[at]
@@ -108,32 +108,32 @@ def _whole(response: Response) -> Seen:
 
 
 def terminals(stream: bytes) -> int:
-    """How many terminal events a stream holds."""
+    """Return the number of terminal events in a stream."""
     return sum(event.get("type") in TERMINALS for event in events_of(stream))
 
 
 def codex_requests(seen: Seen) -> int:
-    """How many requests Codex makes in all when it is answered so every time."""
+    """Return how many requests Codex makes in total when every one gets this answer."""
     if seen.status == 200:
         return _requests_after_stream(seen)
     if seen.status in {400, 404}:
         return 1
     if seen.status == 429:
         final = seen.error_type in {"usage_limit_reached", "usage_not_included"}
-        return AGAIN if seen.retry_after and not final else 1
+        return STREAM_RETRIES if seen.retry_after and not final else 1
     if seen.status == 503 and seen.code == "server_is_overloaded":
         return 5
-    return AGAIN_WITHIN if seen.status >= 500 else AGAIN
+    return ALL_RETRIES if seen.status >= 500 else STREAM_RETRIES
 
 
 def _requests_after_stream(seen: Seen) -> int:
     if seen.terminal == "response.completed":
         return 1
-    return 1 if seen.code in FINAL_CODES else AGAIN
+    return 1 if seen.code in FINAL_CODES else STREAM_RETRIES
 
 
 def codex_waits(seen: Seen) -> str:
-    """The seconds that Codex waits before the next request, when the answer names them."""
+    """Return the seconds that the answer makes Codex wait before the next request, empty if it names none."""
     if seen.code == "rate_limit_exceeded" and (match := _WAIT.search(seen.message)):
         return match[1]
     return ""

@@ -1,29 +1,29 @@
-"""The words in which the matrix says what a client must get."""
+"""What a client must receive for a fault: the vocabulary of the fault tables."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tests.faults.healthy import TEXT
 from tests.faults.oracle import Seen
-from tests.faults.speech import TEXT
 
 
 @dataclass(frozen=True)
-class Told:
-    """What one client must get for one fault."""
+class Expected:
+    """What one client must receive for one fault."""
 
     status: int
     terminal: str = ""
     code: str = ""
-    says: str = ""
-    """Words that must stand in the message."""
+    message: str = ""
+    """A text that the message must contain."""
     error_type: str = ""
     retry_after: str = ""
     passed: bool = False
-    """The upstream's own answer, byte for byte."""
+    """Whether it is the upstream's own answer, byte for byte."""
 
     def differs(self, seen: Seen) -> list[str]:
-        """What is not as it must be."""
+        """Return the differences between the expected and the received answer."""
         pairs: list[tuple[str, object, object]] = [("status", self.status, seen.status)]
         if not self.passed:
             pairs += [
@@ -32,8 +32,8 @@ class Told:
                 ("retry-after", self.retry_after, seen.retry_after),
             ]
         found = [f"{name}: {got!r}, not {want!r}" for name, want, got in pairs if want != got]
-        if self.says not in seen.message:
-            found.append(f"message: {seen.message!r} without {self.says!r}")
+        if self.message not in seen.message:
+            found.append(f"message: {seen.message!r} without {self.message!r}")
         if self.terminal == "response.completed" and seen.text != TEXT:
             found.append(f"text: {seen.text!r}")
         return found
@@ -41,34 +41,34 @@ class Told:
 
 @dataclass(frozen=True)
 class Pair:
-    """What Codex gets, and what every other client gets."""
+    """What Codex receives, and what every other client receives."""
 
-    codex: Told
-    sdk: Told
+    codex: Expected
+    sdk: Expected
 
-    def of(self, client: str) -> Told:
-        """By the client's name."""
+    def for_client(self, client: str) -> Expected:
+        """Return what this client receives."""
         return self.codex if client == "codex" else self.sdk
 
 
-WHOLE = Told(200, "response.completed")
+WHOLE = Expected(200, "response.completed")
 
 
-def failed(code: str, says: str = "") -> Told:
-    """A 200 stream that ends in `response.failed`."""
-    return Told(200, "response.failed", code, says)
+def failed(code: str, message: str = "") -> Expected:
+    """Return a 200 stream that ends in `response.failed`."""
+    return Expected(200, "response.failed", code, message)
 
 
-def http(status: int, code: str, says: str = "", retry_after: str = "") -> Told:
-    """An HTTP error in our words."""
-    return Told(status, code=code, says=says, retry_after=retry_after)
+def http(status: int, code: str, message: str = "", retry_after: str = "") -> Expected:
+    """Return an HTTP error that the shim writes."""
+    return Expected(status, code=code, message=message, retry_after=retry_after)
 
 
-def passed(status: int, error_type: str = "", retry_after: str = "") -> Told:
-    """The upstream's own answer."""
-    return Told(status, passed=True, error_type=error_type, retry_after=retry_after)
+def passed(status: int, error_type: str = "", retry_after: str = "") -> Expected:
+    """Return the upstream's own answer."""
+    return Expected(status, passed=True, error_type=error_type, retry_after=retry_after)
 
 
-def both(told: Told) -> Pair:
-    """Codex and SDKs alike."""
-    return Pair(told, told)
+def both(expected: Expected) -> Pair:
+    """Return the same outcome for Codex and SDKs."""
+    return Pair(expected, expected)

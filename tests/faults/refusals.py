@@ -1,15 +1,18 @@
-"""Faults before the stream: the upstream refuses with a status, a redirect or a page."""
+"""Faults before the stream: the upstream answers with an error status, a redirect or a page."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import replace
 
-from tests.faults.fault import OWN_TRIES, Fault, MakeScript, ours
-from tests.faults.outcomes import Pair, Told, both, failed, http, passed
+from addons.core.providers.retry import EARLY_SECONDS
+from tests.faults.fault import IMMEDIATELY, RETRIES, Fault, MakeScript, row_requests
+from tests.faults.outcomes import Expected, Pair, both, failed, http, passed
 from tests.faults.routes import RouteKind
 from tests.support.upstream import Exchange, Script
 
-SAID = "words of the upstream"
+MESSAGE = "message of the upstream"
 PAGE = b"<!doctype html><html><head><title>Bad gateway</title></head></html>"
 STOP = "invalid_prompt"
 
@@ -17,7 +20,7 @@ STOP = "invalid_prompt"
 def answers(
     status: str, body: bytes, *lines: bytes, kind: bytes = b"application/json"
 ) -> MakeScript:
-    """A whole answer of this status."""
+    """Return a script that sends a whole answer with this status."""
 
     def make(_: RouteKind) -> Script:
         async def script(exchange: Exchange) -> None:
@@ -29,8 +32,23 @@ def answers(
     return make
 
 
-def error(message: str = SAID, **fields: object) -> bytes:
-    """An error body as OpenAI and most others shape it."""
+def works(make: MakeScript) -> MakeScript:
+    """Return a script that works on the request for longer than a refusal before any work takes, and then answers."""
+
+    def made(route: RouteKind) -> Script:
+        answer = make(route)
+
+        async def script(exchange: Exchange) -> None:
+            await asyncio.sleep(EARLY_SECONDS + 0.2)
+            await answer(exchange)
+
+        return script
+
+    return made
+
+
+def error(message: str = MESSAGE, **fields: object) -> bytes:
+    """Return an error body in the form of OpenAI and most other providers."""
     return json.dumps({"error": {"message": message, "type": "error", **fields}}).encode()
 
 
@@ -40,42 +58,60 @@ def refused(
     *,
     tries: int = 1,
     sdk_status: int | None = None,
-    says: str = SAID,
+    message: str = MESSAGE,
     body: bytes | None = None,
 ) -> Fault:
-    """A plain refusal: the account's route passes it, Codex gets a failed stream on the others."""
+    """Return a plain error status. The account's route passes it; on other routes Codex receives a failed stream."""
     number = int(status.partition(" ")[0])
-    told = failed(code, says)
+    outcome = failed(code, message)
     return Fault(
         name=str(number),
         what=f"answers {status}",
         script=answers(status, body or error()),
         account=both(passed(number)),
-        native=Pair(told, passed(number)),
-        translated=Pair(told, http(sdk_status or number, code, says)),
-        requests=ours(tries),
-        within=OWN_TRIES if tries > 1 else "at once",
+        native=Pair(outcome, passed(number)),
+        translated=Pair(outcome, http(sdk_status or number, code, message)),
+        requests=row_requests(tries),
+        within=RETRIES if tries > 1 else IMMEDIATELY,
+    )
+
+
+def late(fault: Fault) -> Fault:
+    """Return the same status after work. It is never sent again, because the work would be paid twice."""
+    return replace(
+        fault,
+        name=f"{fault.name}-late",
+        what=f"works on the request for more than {EARLY_SECONDS:g} s, then {fault.what}",
+        script=works(fault.script),
+        requests={},
+        within=IMMEDIATELY,
     )
 
 
 def limited(
-    name: str, lines: tuple[bytes, ...], wait: str, retry_after: str, told_after: str | None = None
+    name: str,
+    lines: tuple[bytes, ...],
+    wait: str,
+    retry_after: str,
+    sdk_retry_after: str | None = None,
 ) -> Fault:
-    """A 429 that says how long to wait. `told_after`: what SDKs are told, when the header was another one."""
-    says = f"try again in {wait}s"
-    told = failed("rate_limit_exceeded", says)
+    """Return a 429 with a time to wait. `sdk_retry_after` is the header for SDKs, when the upstream sent another one."""
+    message = f"try again in {wait}s"
+    outcome = failed("rate_limit_exceeded", message)
     return Fault(
         name=name,
         what=f"answers 429 with `{lines[0].decode()}`" if lines else "answers 429",
         script=answers("429 Too Many Requests", error(), *lines),
         account=both(passed(429, retry_after=retry_after)),
-        native=Pair(told, passed(429, retry_after=retry_after)),
-        translated=Pair(told, http(429, "rate_limit_exceeded", says, told_after or retry_after)),
+        native=Pair(outcome, passed(429, retry_after=retry_after)),
+        translated=Pair(
+            outcome, http(429, "rate_limit_exceeded", message, sdk_retry_after or retry_after)
+        ),
     )
 
 
 def page(name: str, status: str, account: Pair, own: Pair, tries: int) -> Fault:
-    """An HTML page, from a proxy on the way."""
+    """Return an HTML page of a proxy between shim and upstream."""
     return Fault(
         name=name,
         what=f"answers {status} with an HTML page",
@@ -83,8 +119,8 @@ def page(name: str, status: str, account: Pair, own: Pair, tries: int) -> Fault:
         account=account,
         native=own,
         translated=own,
-        requests=ours(tries),
-        within=OWN_TRIES if tries > 1 else "at once",
+        requests=row_requests(tries),
+        within=RETRIES if tries > 1 else IMMEDIATELY,
     )
 
 
@@ -92,27 +128,27 @@ def _usage_limit() -> Fault:
     body = error(
         "You've hit your usage limit.", type="usage_limit_reached", plan_type="plus", resets_at=1
     )
-    told = failed("insufficient_quota", "usage limit")
+    outcome = failed("insufficient_quota", "usage limit")
     return Fault(
         name="429-usage-limit",
         what="answers 429 with `usage_limit_reached`",
         script=answers("429 Too Many Requests", body),
         account=both(passed(429, "usage_limit_reached")),
-        native=Pair(told, passed(429, "usage_limit_reached")),
-        translated=Pair(told, http(429, "insufficient_quota", "usage limit")),
+        native=Pair(outcome, passed(429, "usage_limit_reached")),
+        translated=Pair(outcome, http(429, "insufficient_quota", "usage limit")),
     )
 
 
 def _too_long() -> Fault:
     body = error("This model's maximum context length is 8 tokens.", code="context_length_exceeded")
-    told = failed("context_length_exceeded", "too long")
+    outcome = failed("context_length_exceeded", "too long")
     return Fault(
         name="400-context",
         what="answers 400: the conversation is too long",
         script=answers("400 Bad Request", body),
         account=both(passed(400)),
-        native=Pair(told, passed(400)),
-        translated=Pair(told, http(400, "context_length_exceeded", "too long")),
+        native=Pair(outcome, passed(400)),
+        translated=Pair(outcome, http(400, "context_length_exceeded", "too long")),
     )
 
 
@@ -122,7 +158,7 @@ def _redirect() -> Fault:
     own = Pair(failed(STOP, "a redirect"), http(502, STOP, "a redirect"))
     return Fault(
         name="307",
-        what="answers 307 to another place",
+        what="answers 307 with another location",
         script=answers("307 Temporary Redirect", b"", *lines),
         account=account,
         native=own,
@@ -131,13 +167,13 @@ def _redirect() -> Fault:
 
 
 OVERLOADED = "rate_limit_exceeded"
-_BAD_GATEWAY: Told = failed("server_error", "an HTML page")
+_BAD_GATEWAY: Expected = failed("server_error", "an HTML page")
 REFUSALS: tuple[Fault, ...] = (
     refused("400 Bad Request", STOP),
     _too_long(),
-    refused("401 Unauthorized", STOP, says="refused the key"),
-    refused("403 Forbidden", STOP, says="does not allow"),
-    refused("404 Not Found", STOP, says="does not know this model or path"),
+    refused("401 Unauthorized", STOP, message="refused the key"),
+    refused("403 Forbidden", STOP, message="does not allow"),
+    refused("404 Not Found", STOP, message="does not know this model or path"),
     refused("408 Request Timeout", "upstream_timeout", tries=2, sdk_status=504),
     refused("409 Conflict", "upstream_timeout", tries=2, sdk_status=504),
     refused("413 Content Too Large", "context_length_exceeded"),
@@ -149,9 +185,13 @@ REFUSALS: tuple[Fault, ...] = (
     _usage_limit(),
     refused("500 Internal Server Error", "server_error", tries=3),
     refused("502 Bad Gateway", "server_error", tries=3),
-    refused("503 Service Unavailable", OVERLOADED, tries=3, says="try again in 5s"),
+    refused("503 Service Unavailable", OVERLOADED, tries=3, message="try again in 5s"),
     refused("504 Gateway Timeout", "upstream_timeout", tries=3),
-    refused("529 Overloaded", OVERLOADED, tries=3, sdk_status=503, says="try again in 5s"),
+    refused("529 Overloaded", OVERLOADED, tries=3, sdk_status=503, message="try again in 5s"),
+    late(refused("408 Request Timeout", "upstream_timeout", sdk_status=504)),
+    late(refused("500 Internal Server Error", "server_error")),
+    late(refused("503 Service Unavailable", OVERLOADED, message="try again in 5s")),
+    late(refused("504 Gateway Timeout", "upstream_timeout")),
     _redirect(),
     page(
         "502-html",

@@ -1,4 +1,4 @@
-"""Every kind of route that a turn can take, in one table. A new one joins the whole matrix by a row here."""
+"""The kinds of routes. A new one joins all fault tests by a row in `ROUTES`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tests.faults.speech import CHAT, MESSAGES, RESPONSES, Speech
+from tests.faults.healthy import CHAT, MESSAGES, RESPONSES, HealthyAnswer
 
 
 class Family(StrEnum):
-    """Routes that answer a fault alike."""
+    """Routes with the same outcome for every fault."""
 
     ACCOUNT = "ChatGPT"
     NATIVE = "native"
     TRANSLATED = "translated"
     LOCAL = "local"
-    """No upstream on the network: it meets the faults of clients and of this machine alone."""
+    """No upstream on the network: only faults of clients and of the machine apply."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,19 @@ class RouteKind:
     name: str
     family: Family
     slug: str
-    speech: Speech
+    healthy: HealthyAnswer
     row: Mapping[str, object] | None = None
     """The row of models.json, without its address and key."""
 
     agent: bool = False
-    """Whether a child process, cursor-agent, answers. Its own faults: `tests/proxy/test_cursor_turns.py`."""
+    """Whether cursor-agent, a child process, answers. Its faults are in `tests/boundary/test_cursor_turns.py`."""
 
     def __str__(self) -> str:
         return self.name
 
     @property
     def verbatim(self) -> bool:
-        """Whether an upstream's bytes reach the client as they are."""
+        """Whether the client receives the upstream's bytes unchanged."""
         return self.family in {Family.ACCOUNT, Family.NATIVE}
 
 

@@ -1,4 +1,4 @@
-"""Writes docs/faults.md out of the rows that the suite tests: `uv run python -m tests.faults.table`."""
+"""Write docs/faults.md from the rows of the fault tests: `uv run python -m tests.faults.table`."""
 
 from __future__ import annotations
 
@@ -7,95 +7,141 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from addons.core.providers.tries import FAULT_PAUSES, PAUSES
-from tests.faults.acts import ACTS
-from tests.faults.fault import OWN_TRIES, Fault
+from addons.core.providers.retry import (
+    EARLY_SECONDS,
+    FAULT_PAUSES,
+    PAUSES,
+)
+from addons.core.upstream.repairs import MAX_REPAIRS
+from addons.proxy.engine.upstream.sockets import (
+    DEAF_SECONDS,
+    LONGEST_ROUND_TRIP,
+    PROBE_AFTER_SECONDS,
+    PROBE_INTERVAL_SECONDS,
+    PROBES,
+    SHORTEST_ROUND_TRIP,
+)
+from tests.boundary.test_cursor_turns import ENDS
+from tests.faults.client_faults import CLIENT_FAULTS
+from tests.faults.connect_faults import CONNECT_FAULTS
+from tests.faults.fault import IMMEDIATELY, RETRIES, Fault
 from tests.faults.oracle import Seen, codex_requests, codex_waits
-from tests.faults.outcomes import Pair, Told
-from tests.faults.reaching import REACHING
+from tests.faults.outcomes import Expected, Pair
 from tests.faults.refusals import REFUSALS
+from tests.faults.reuse_faults import REUSE_FAULTS
 from tests.faults.routes import ROUTES, Family
-from tests.faults.streams import INSIDE, ON_THE_WAY
-from tests.proxy.test_cursor_turns import ENDS
+from tests.faults.stream_faults import INSIDE, INSTEAD_OF_ANSWER
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docs" / "faults.md"
 COMMAND = "uv run python -m tests.faults.table"
 FAMILIES = (Family.ACCOUNT, Family.NATIVE, Family.TRANSLATED)
-AROUND = ("test_upkeep.py", "test_processes.py")
+LISTED_TESTS = ("test_environment.py", "test_processes.py")
 
 INTRODUCTION = f"""# Faults
 
-What a client is told when something goes wrong, for every kind of route. This file is written by `{COMMAND}` from the
-rows that `tests/faults` brings about over real sockets; a test holds it to them.
+What a client receives for every fault, on every kind of route. `{COMMAND}` writes this file from the rows that
+`tests/faults` tests over real sockets. A test checks that it is up to date.
 
-Routes: {{routes}}. Codex is known by its `originator` or `x-codex-…` header. A Codex client
-takes an HTTP error for a reason to try again up to thirty times, so it mostly gets a 200 stream that ends in
-`response.failed` with a code on which it does what is meant; SDKs get the status that their typed exceptions need.
-The account's own route passes what ChatGPT says.
+Routes: {{routes}}. Codex is recognized by its `originator` or `x-codex-…` header. Codex retries most HTTP errors up to
+thirty times, so it mostly receives a 200 stream that ends in `response.failed`, with a code that has the intended
+effect. SDKs receive the status that selects the right exception. The account's own route passes ChatGPT's answers
+unchanged.
 
-*Codex asks*: how many requests Codex 0.169 makes in all with its default settings when it is answered so each time.
-*Upstream is asked*: how often, for one request of the client's. *own tries*: after {{pauses}} s between the tries.
-After every fault of these tables the suite checks that there was exactly one terminal event or one HTTP error, that no
-short answer was told as `completed`, that the upstream's work has ended, that no task, file descriptor, temporary file
-or child process is left, and that the next turn on a new connection is answered whole.
+*Codex requests*: how many requests Codex 0.169 makes in total with default settings when every one gets this answer.
+*Upstream requests*: how many requests the upstream gets for one request of the client. *retries*: {{pauses}} s apart.
+
+After every fault the tests check that there is exactly one terminal event or HTTP error, that no incomplete answer is
+reported as `completed`, that the upstream's work has ended, that no task, file descriptor, temporary file or child
+process is left, and that the next turn on a new connection gets a whole answer.
 """
+RETRY = f"""## When a request is sent again
+Only before the client has received a byte. Connections and statuses together are tried three times at most. ChatGPT's
+statuses are passed on.
+
+- After a connection that could not be established, once: the upstream has not received the request.
+- After {", ".join(map(str, sorted(PAUSES)))}, if the status came within {EARLY_SECONDS:g} s of sending the request. A refusal before any work takes a
+  round trip (at most {LONGEST_ROUND_TRIP:g} s are taken for one) and a check of key, limits and fields. Later the upstream, or the
+  server behind a gateway, may have worked on the request, and would be paid twice: the client gets the error. The time of
+  a large request to a slow network counts as well, and a `retry-after` changes nothing: gateways send one with any 503.
+- After a refusal that says what to change: the changed request, at most {MAX_REPAIRS} times. The upstream did not accept the first.
+  A 500 or 501 that says so is one only within {EARLY_SECONDS:g} s.
+- A 429 is reported at once. A `fallback` of the row is another upstream, which the user has chosen to pay.
+- After an idle connection that had ended: see [a reused connection](#a-reused-connection).
+"""
+REUSE = f"""## A reused connection
+A connection serves another turn for the same origin, credential, outbound proxy and TLS options, up to `pool_idle_seconds`
+after the last one. Its upstream may have ended it meanwhile.
+
+- The request is sent again, once and on a new connection, if the old one ended without a byte of an answer within one round
+  trip of sending. The round trip is the shorter one of the connection's TCP and TLS handshakes, at least
+  {SHORTEST_ROUND_TRIP * 1000:g} ms (scheduling) and at most {LONGEST_ROUND_TRIP * 1000:g} ms. The same applies to a 408 within that time
+  whose connection ends: it was sent before the request arrived (RFC 9110, 15.5.9). Such an end drops the other idle connections of its origin as well.
+- Later, or after any byte of an answer, an interim response among them, the upstream may have worked on the request, and
+  would be paid twice. The client gets the error. The same holds for every connection that was new.
+- An idle connection is probed by TCP keepalive after {PROBE_AFTER_SECONDS} s ({PROBES} probes, {PROBE_INTERVAL_SECONDS} s apart): one whose peer is gone ends before it is
+  used. A request that finds no acknowledgement for {DEAF_SECONDS:g} s (`TCP_USER_TIMEOUT`, on Linux) fails. It is not sent again: a
+  missing acknowledgement does not prove that the request did not arrive. An upstream that does not read a large
+  request for as long fails the same way. A new connection has no such limit.
+- An origin that sends bytes while no answer is awaited, except a 408 before it closes, is not pooled again in this process.
+"""
+HEADINGS = (
+    "fault",
+    "the upstream",
+    "route",
+    "Codex receives",
+    "Codex requests",
+    "others receive",
+    "message",
+    "upstream requests",
+    "reported after",
+)
 
 
-def told(one: Told) -> str:
-    """What a client is given, for a cell."""
-    if one.passed:
-        return f"{one.status}, as it came"
-    if one.terminal == "response.completed":
+def outcome_cell(expected: Expected) -> str:
+    """Return what a client receives."""
+    if expected.passed:
+        return f"{expected.status}, unchanged"
+    if expected.terminal == "response.completed":
         return "the whole answer"
-    if one.terminal:
-        return f"`{one.terminal}` `{one.code}`"
-    return f"{one.status} `{one.code}`"
+    if expected.terminal:
+        return f"`{expected.terminal}` `{expected.code}`"
+    return f"{expected.status} `{expected.code}`"
 
 
-def seen(one: Told) -> Seen:
-    """The same, for the rules by which Codex tries again."""
-    return Seen(one.status, one.terminal, one.code, one.says, "", one.error_type, one.retry_after)
-
-
-def asks(one: Told) -> str:
-    """How often Codex asks, and how long it waits between."""
-    count, wait = codex_requests(seen(one)), codex_waits(seen(one))
+def request_cell(expected: Expected) -> str:
+    """Return how many requests Codex makes, and how long it waits between them."""
+    seen = Seen(
+        expected.status,
+        expected.terminal,
+        expected.code,
+        expected.message,
+        "",
+        expected.error_type,
+        expected.retry_after,
+    )
+    count, wait = codex_requests(seen), codex_waits(seen)
     return f"{count}, {wait} s apart" if wait and count > 1 else str(count)
 
 
-def row(name: str, what: str, routes: str, pair: Pair, *, asked: str, within: str) -> str:
-    """One line of a table."""
-    says = f"“…{pair.codex.says}…”" if pair.codex.says else ""
+def row(name: str, what: str, routes: str, pair: Pair, *, requests: int, within: str) -> str:
+    """Return one line of a table."""
     cells = [
         f"`{name}`",
         what,
         routes,
-        told(pair.codex),
-        asks(pair.codex),
-        told(pair.sdk),
-        says,
-        asked,
+        outcome_cell(pair.codex),
+        request_cell(pair.codex),
+        outcome_cell(pair.sdk),
+        f"“…{pair.codex.message}…”" if pair.codex.message else "",
+        str(requests),
         within,
     ]
     return "| " + " | ".join(cells) + " |"
 
 
-HEADINGS = (
-    "fault",
-    "the upstream",
-    "route",
-    "Codex is given",
-    "Codex asks",
-    "others are given",
-    "message",
-    "upstream is asked",
-    "known",
-)
-
-
 def table(headings: Iterable[str], rows: Iterable[str]) -> Iterator[str]:
-    """A table of Markdown."""
+    """Yield the lines of a Markdown table."""
     names = list(headings)
     yield "| " + " | ".join(names) + " |"
     yield "|" + " --- |" * len(names)
@@ -103,28 +149,26 @@ def table(headings: Iterable[str], rows: Iterable[str]) -> Iterator[str]:
     yield ""
 
 
-def of_fault(fault: Fault) -> Iterator[str]:
-    """The lines of one fault: families that answer alike share one."""
+def rows_of(fault: Fault) -> Iterator[str]:
+    """Yield the lines of one fault. Families with the same outcome share a line."""
     done: list[Family] = []
     for family in FAMILIES:
         if family in done:
             continue
+        pair, count = fault.pair(family), fault.request_count(family)
         alike = [
             other
             for other in FAMILIES
-            if fault.pair(other) == fault.pair(family) and fault.asked(other) == fault.asked(family)
+            if fault.pair(other) == pair and fault.request_count(other) == count
         ]
         done += alike
         routes = "all" if len(alike) == len(FAMILIES) else ", ".join(alike)
-        count = fault.asked(family)
-        within = "at once" if fault.within == OWN_TRIES and count == 1 else fault.within
-        yield row(
-            fault.name, fault.what, routes, fault.pair(family), asked=str(count), within=within
-        )
+        within = IMMEDIATELY if fault.within == RETRIES and count == 1 else fault.within
+        yield row(fault.name, fault.what, routes, pair, requests=count, within=within)
 
 
 def sentences(file: str) -> Iterator[str]:
-    """What the tests of a file say, in their own names."""
+    """Yield the names of the tests of a file as sentences."""
     tree = ast.parse((Path(__file__).parent / file).read_text())
     for node in tree.body:
         if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_"):
@@ -132,48 +176,62 @@ def sentences(file: str) -> Iterator[str]:
 
 
 def lines() -> Iterator[str]:
-    """The whole file."""
-    pauses = sorted({one for row in (*PAUSES.values(), *FAULT_PAUSES.values()) for one in row})
+    """Yield the lines of the file."""
+    pauses = sorted({p for row in (*PAUSES.values(), *FAULT_PAUSES.values()) for p in row})
     routes = ", ".join(f"{route.name} ({route.family})" for route in ROUTES)
-    yield INTRODUCTION.format(routes=routes, pauses=" and ".join(f"{one:g}" for one in pauses))
-    yield "## The upstream refuses"
-    yield from table(HEADINGS, (line for fault in REFUSALS for line in of_fault(fault)))
-    yield "## The upstream cannot be reached, or nobody vouches for it"
+    yield INTRODUCTION.format(routes=routes, pauses=" and ".join(f"{p:g}" for p in pauses))
+    yield "## The upstream answers with an error"
+    yield from table(HEADINGS, (line for fault in REFUSALS for line in rows_of(fault)))
+    yield "## The connection to the upstream fails"
     yield from table(
         HEADINGS,
         (
-            row(one.name, one.what, "all", one.told, asked="0", within=one.within)
-            for one in REACHING
+            row(fault.name, fault.what, "all", fault.expected, requests=0, within=fault.within)
+            for fault in CONNECT_FAULTS
         ),
     )
     yield "## The upstream does not answer"
-    yield from table(HEADINGS, (line for fault in ON_THE_WAY for line in of_fault(fault)))
+    yield from table(HEADINGS, (line for fault in INSTEAD_OF_ANSWER for line in rows_of(fault)))
     yield "## The upstream's answer is broken"
-    yield from table(HEADINGS, (line for fault in INSIDE for line in of_fault(fault)))
+    yield from table(HEADINGS, (line for fault in INSIDE for line in rows_of(fault)))
+    yield RETRY
+    yield REUSE
+    yield from table(
+        (
+            "fault",
+            "the upstream, on a reused connection",
+            "outcome on all routes",
+            "upstream requests",
+        ),
+        (
+            f"| `{fault}` | {fault.what} | {'the whole answer' if fault.is_repeated else '`upstream_closed`'} | {fault.requests} |"
+            for fault in REUSE_FAULTS
+        ),
+    )
     yield "## The client"
     yield from table(
-        ("fault", "the client", "what becomes of it", "routes"),
+        ("fault", "the client", "outcome", "routes"),
         (
-            f"| `{act}` | {act.what} | {act.outcome} | {'all' if act.local else 'with an upstream'} |"
-            for act in ACTS
+            f"| `{fault}` | {fault.what} | {fault.outcome} | {'all' if fault.local else 'with an upstream'} |"
+            for fault in CLIENT_FAULTS
         ),
     )
     yield "## cursor-agent"
     yield from table(
-        ("the child", "what becomes of it", "message"),
+        ("the child process", "Codex receives", "message"),
         (
-            f"| `{name}` | {'`response.failed`' if says else 'the whole answer'} | {f'“…{says}…”' if says else ''} |"
-            for name, says in ENDS.items()
+            f"| `{name}` | {'`response.failed`' if message else 'the whole answer'} | {f'“…{message}…”' if message else ''} |"
+            for name, message in ENDS.items()
         ),
     )
-    yield "## Around a turn"
-    for file in AROUND:
+    yield "## Environment"
+    for file in LISTED_TESTS:
         yield from sentences(file)
     yield ""
 
 
 def text() -> str:
-    """What docs/faults.md has to hold."""
+    """Return the content of docs/faults.md."""
     return "\n".join(lines()).rstrip("\n") + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Faults that only a process of its own can have: killed, out of file descriptors, out of disk, its port taken."""
+"""Faults of the shim as a process: killed, out of file descriptors, out of disk space, port in use."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ import pytest
 
 from tests.e2e.shim import free_port, shim_command
 from tests.fakes.account import Account
+from tests.faults.healthy import TEXT
 from tests.faults.oracle import seen_in
 from tests.faults.routes import KEY, WITH_UPSTREAM, Family
-from tests.faults.speech import TEXT
-from tests.faults.stage import CODEX, LIMITS
+from tests.faults.shim import CODEX, LIMITS
 from tests.support.client import Client, Response, client
 from tests.support.measured import MEASURED
 from tests.support.upstream import Exchange, Script, Upstream, upstream
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
-ROUTES = tuple(route for route in WITH_UPSTREAM)
+ROUTES = WITH_UPSTREAM
 
 
 @dataclass
 class Machine:
-    """A user with a row for every route, and the shim as a process."""
+    """A user's files with a row for every route, and the shim as a process."""
 
     folder: Path
     env: dict[str, str]
@@ -41,7 +41,7 @@ class Machine:
     process: subprocess.Popen[bytes] | None = None
 
     async def start(self, limit: Callable[[], None] | None = None, log_file: str = "log") -> None:
-        """Start it, and wait until it answers."""
+        """Start the shim, and wait until it answers."""
         with (self.folder / log_file).open("ab") as log:
             self.process = subprocess.Popen(  # noqa: ASYNC220  it returns at once
                 shim_command("serve", "--port", str(self.port)),
@@ -55,7 +55,7 @@ class Machine:
         await self.answers()
 
     async def answers(self) -> None:
-        """Wait until it answers."""
+        """Wait until the shim answers."""
         async with asyncio.timeout(30):
             while await self._health() != 200:  # noqa: ASYNC110  another process has no event
                 await asyncio.sleep(0.02)
@@ -80,7 +80,7 @@ class Machine:
         return await asyncio.to_thread(self.process.wait, 30)
 
     async def works(self) -> None:
-        """Every route answers whole."""
+        """Assert that every route gets a whole answer."""
         for route in ROUTES:
             async with client(self.port) as c:
                 await self.post(c, route.slug if route.family is Family.ACCOUNT else route.name)
@@ -105,7 +105,7 @@ def answers(whole: bytes) -> Script:
     return script
 
 
-def mute(begin: bytes) -> Script:
+def hold(begin: bytes) -> Script:
     async def script(exchange: Exchange) -> None:
         await exchange.sse_head()
         await exchange.chunk(begin)
@@ -116,8 +116,8 @@ def mute(begin: bytes) -> Script:
 
 @asynccontextmanager
 async def machine(folder: Path) -> AsyncIterator[Machine]:
-    """Upstreams for every route, and the files of their user."""
-    ups = {route.name: upstream(answers(route.speech.all)) for route in ROUTES}
+    """Run upstreams for every route, and write the user's files."""
+    ups = {route.name: upstream(answers(route.healthy.all)) for route in ROUTES}
     async with (
         ups["chatgpt"] as chatgpt,
         ups["chat"] as chat,
@@ -153,10 +153,10 @@ async def machine(folder: Path) -> AsyncIterator[Machine]:
         assert "Traceback" not in one.log, one.log
 
 
-async def test_a_shim_that_was_killed_starts_again_and_every_route_works(tmp_path: Path) -> None:
+async def test_killed_shim_starts_again_and_every_route_works(tmp_path: Path) -> None:
     async with machine(tmp_path) as one:
         await one.start()
-        one.ups["chat"].scripts[:] = [mute(ROUTES[1].speech.begin)]
+        one.ups["chat"].scripts[:] = [hold(ROUTES[1].healthy.begin)]
         async with client(one.port) as c:
             await one.post(c, "chat")
             begun = await c.head()
@@ -164,18 +164,18 @@ async def test_a_shim_that_was_killed_starts_again_and_every_route_works(tmp_pat
             assert await one.end(signal.SIGKILL) == -signal.SIGKILL
             assert not (await c.rest(begun)).complete
         await until(one.ups["chat"].gone.is_set)
-        one.ups["chat"].scripts[:] = [answers(ROUTES[1].speech.all)]
+        one.ups["chat"].scripts[:] = [answers(ROUTES[1].healthy.all)]
         await one.start()
         await one.works()
         assert await one.end(signal.SIGTERM) == 0
 
 
-async def test_sigterm_inside_a_stream_ends_it_typed_and_the_process_with_0(
+async def test_sigterm_ends_a_stream_with_response_failed_and_the_process_with_0(
     tmp_path: Path,
 ) -> None:
     async with machine(tmp_path) as one:
         await one.start()
-        one.ups["native"].scripts[:] = [mute(ROUTES[3].speech.begin)]
+        one.ups["native"].scripts[:] = [hold(ROUTES[3].healthy.begin)]
         async with client(one.port) as c:
             await one.post(c, "native")
             begun = await c.head()
@@ -187,7 +187,7 @@ async def test_sigterm_inside_a_stream_ends_it_typed_and_the_process_with_0(
         await until(one.ups["native"].gone.is_set)
 
 
-async def test_a_disk_that_takes_no_byte_costs_no_turn(tmp_path: Path) -> None:
+async def test_turn_works_when_no_byte_can_be_written(tmp_path: Path) -> None:
     def no_file_may_grow() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -201,7 +201,7 @@ async def test_a_disk_that_takes_no_byte_costs_no_turn(tmp_path: Path) -> None:
     assert left == []
 
 
-async def test_a_shim_that_has_no_descriptor_left_recovers(tmp_path: Path) -> None:
+async def test_shim_recovers_after_it_ran_out_of_file_descriptors(tmp_path: Path) -> None:
     def few_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 
@@ -210,13 +210,13 @@ async def test_a_shim_that_has_no_descriptor_left_recovers(tmp_path: Path) -> No
         held = [await asyncio.open_connection("127.0.0.1", one.port) for _ in range(100)]
         for _, writer in held:
             writer.close()
-        # what was still in the listener's queue is hung up on; then there is room again
+        # Connections that still wait in the queue of the listener are closed; then descriptors are free again.
         await one.answers()
         await one.works()
         assert await one.end(signal.SIGTERM) == 0
 
 
-async def test_a_port_that_is_taken_is_told_and_the_other_one_goes_on(tmp_path: Path) -> None:
+async def test_used_port_is_reported_and_the_first_shim_continues(tmp_path: Path) -> None:
     async with machine(tmp_path) as one:
         await one.start()
         second = await asyncio.to_thread(
@@ -234,6 +234,6 @@ async def test_a_port_that_is_taken_is_told_and_the_other_one_goes_on(tmp_path: 
         assert await one.end(signal.SIGTERM) == 0
 
 
-def test_the_reader_can_tell_a_cut_from_an_end() -> None:
+def test_reader_distinguishes_a_cut_from_an_end() -> None:
     cut = Response(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n", b"data: {}\n\n")
     assert seen_in(cut).terminal == ""

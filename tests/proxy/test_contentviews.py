@@ -1,4 +1,4 @@
-"""Our views among mitmproxy's own: chosen for turns, offered for the rest, and never a traceback."""
+"""The content views: automatic for turns, available for other flows, and never a traceback."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import pytest
 from mitmproxy import contentviews, http
 from mitmproxy.test import taddons, tflow
 
+from addons.core.telemetry.record import METADATA_KEY
 from addons.proxy.contentviews import VIEWS, install, turn_of
-from addons.views.kept import KEY
 from tests.views.samples import RESPONSES_EVENTS, RESPONSES_REQUEST, attempt, metadata, sse
 
-TOLD = sse(RESPONSES_EVENTS)
+ANSWER = sse(RESPONSES_EVENTS)
 
 
-def turn(path: str = "/v1/responses", told: bytes | None = TOLD) -> http.HTTPFlow:
+def turn(path: str = "/v1/responses", answer: bytes | None = ANSWER) -> http.HTTPFlow:
     flow = tflow.tflow()
     body = orjson.dumps(RESPONSES_REQUEST)
     flow.request = http.Request.make(
         "POST", f"http://127.0.0.1:9{path}", body, http.Headers(content_type="application/json")
     )
     flow.response = http.Response.make(200, b"", {"content-type": "text/event-stream"})
-    flow.response.raw_content = told
-    flow.metadata[KEY] = metadata(attempt(body, TOLD))
+    flow.response.raw_content = answer
+    flow.metadata[METADATA_KEY] = metadata(attempt(body, ANSWER))
     return flow
 
 
@@ -33,7 +33,7 @@ def shown(message: http.Message, flow: http.HTTPFlow, view: str = "auto") -> tup
     return result.view_name, result.text
 
 
-async def test_turns_are_shown_by_our_views_without_being_asked() -> None:
+async def test_turns_are_shown_by_the_views_automatically() -> None:
     flow = turn()
 
     name, text = shown(flow.request, flow)
@@ -43,7 +43,21 @@ async def test_turns_are_shown_by_our_views_without_being_asked() -> None:
     name, text = shown(flow.response, flow)
     assert name == "Codex turn"
     assert text.startswith("fast → anthropic claude-fake · 200")
-    assert "4 · CODEX WAS TOLD" in text
+    assert "4 · RESPONSE TO CODEX" in text
+
+
+async def test_search_is_shown_by_the_views_automatically() -> None:
+    flow = turn("/v1/alpha/search")
+    flow.request.content = b'{"model":"gpt-5.5","commands":{"search_query":[{"q":"Paris"}]}}'
+    assert flow.response
+    flow.response.content = b'{"output":"a city"}'
+
+    name, text = shown(flow.request, flow)
+    assert name == "Codex request"
+    assert 'commands: {"search_query":[{"q":"Paris"}]}' in text
+    name, text = shown(flow.response, flow)
+    assert name == "Codex turn"
+    assert "output: a city" in text
 
 
 async def test_other_requests_keep_mitmproxys_views() -> None:
@@ -54,8 +68,13 @@ async def test_other_requests_keep_mitmproxys_views() -> None:
 
 
 @pytest.mark.parametrize("view", [each.name for each in VIEWS])
-async def test_every_view_can_be_chosen_for_anything(view: str) -> None:
-    for flow in (turn(), turn("/health", b"\xff\x00"), turn(told=None), tflow.tflow(resp=True)):
+async def test_every_view_can_be_selected_for_any_flow(view: str) -> None:
+    for flow in (
+        turn(),
+        turn("/health", b"\xff\x00"),
+        turn(answer=None),
+        tflow.tflow(resp=True),
+    ):
         for message in (flow.request, flow.response):
             assert message
             name, text = shown(message, flow, view)
@@ -70,11 +89,11 @@ async def test_compressed_body_is_read_decoded() -> None:
     assert "USER\n  Fix the\n  bug" in shown(flow.request, flow)[1]
 
 
-async def test_flow_that_somebody_else_wrote_is_shown() -> None:
+async def test_flow_with_foreign_metadata_is_shown() -> None:
     flow = turn()
-    flow.metadata[KEY] = ["not", {"what": "we"}, "wrote"]
+    flow.metadata[METADATA_KEY] = ["not", {"a": "record"}]
 
-    assert "1 · CODEX ASKED" in shown(flow.request, flow, "Codex turn")[1]
+    assert "1 · REQUEST FROM CODEX" in shown(flow.request, flow, "Codex turn")[1]
 
 
 async def test_message_without_a_flow_is_shown() -> None:

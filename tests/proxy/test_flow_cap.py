@@ -1,4 +1,4 @@
-"""What is kept of flows to be looked at stays within its caps, and nothing that runs is touched."""
+"""The finished flows stay within their caps, and no running flow is removed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from mitmproxy import flow, http
 from mitmproxy.addons.view import View
 from mitmproxy.test import taddons, tflow
 
+from addons.core.telemetry.record import METADATA_KEY
 from addons.proxy.flow_cap import OVERHEAD, FlowCap, size_of
-from addons.views.kept import KEY
 from tests.browser.conftest import SLUGS, write_settings
-from tests.cli.run import environment
 from tests.fakes.chat_upstream import ChatUpstream
+from tests.fakes.http_messages import Gate
 from tests.fakes.model_upstream import Held, ModelUpstream, say
-from tests.fakes.wire import Gate
+from tests.shim_cli.run import environment
 from tests.support.codex_client import Posted, request
 from tests.support.measured import MEASURED
 from tests.support.mitmweb import Mitmweb
@@ -39,7 +39,7 @@ def kept(view: View, cap: FlowCap, *flows: flow.Flow) -> list[flow.Flow]:
     return list(view.resolve("@all"))
 
 
-def test_the_oldest_make_room_by_number_and_by_size() -> None:
+def test_oldest_flows_are_removed_by_number_and_by_size() -> None:
     with taddons.context():
         flows = [ended() for _ in range(5)]
         assert kept(View(), FlowCap(flows=2), *flows) == flows[-2:]
@@ -47,7 +47,7 @@ def test_the_oldest_make_room_by_number_and_by_size() -> None:
         assert kept(View(), FlowCap(size=3 * (OVERHEAD + 1000)), *flows) == flows[-3:]
 
 
-def test_what_runs_and_what_is_newest_stays_whatever_its_size() -> None:
+def test_running_flow_and_newest_flow_stay_at_any_size() -> None:
     with taddons.context():
         running, old, big = tflow.tflow(resp=True), ended(10), ended(10_000)
         assert running.live
@@ -55,7 +55,7 @@ def test_what_runs_and_what_is_newest_stays_whatever_its_size() -> None:
         assert running.error is None
 
 
-def test_a_flow_that_is_sent_again_counts_as_it_is_now() -> None:
+def test_replayed_flow_counts_with_its_current_size() -> None:
     with taddons.context():
         view, cap = View(), FlowCap(size=2 * OVERHEAD + 1500)
         first, second = ended(1000), ended(1000)
@@ -65,15 +65,15 @@ def test_a_flow_that_is_sent_again_counts_as_it_is_now() -> None:
         assert kept(view, cap, second) == [first, second]
 
 
-def test_the_size_counts_what_is_kept_beside_the_flow() -> None:
+def test_size_includes_the_record_of_the_turn() -> None:
     one = ended(10)
-    one.metadata[KEY] = metadata(attempt(b"y" * 1000, b"z" * 2000))
+    one.metadata[METADATA_KEY] = metadata(attempt(b"y" * 1000, b"z" * 2000))
     assert size_of(one) == OVERHEAD + 3010
     assert size_of(tflow.ttcpflow()) == OVERHEAD
 
 
 @pytest.mark.timeout(180)
-def test_mitmweb_keeps_what_it_is_told_to_and_the_turn_that_runs(tmp_path: Path) -> None:
+def test_mitmweb_keeps_the_configured_number_and_the_running_turn(tmp_path: Path) -> None:
     gate = Gate()
     with ChatUpstream() as chat:
         upstreams: dict[str, ModelUpstream] = {"chat": chat}
@@ -98,7 +98,7 @@ def test_mitmweb_keeps_what_it_is_told_to_and_the_turn_that_runs(tmp_path: Path)
             assert b"response.completed" in held.ended()
 
 
-def test_what_is_held_at_its_answer_stays_to_be_let_go() -> None:
+def test_intercepted_flow_stays() -> None:
     with taddons.context():
         held, other, newest = ended(), ended(), ended()
         held.intercept()

@@ -1,6 +1,6 @@
-"""How chat completions upstreams stray from the reference, one row each: what they send, what it has to mean.
+"""Deviations of chat completions upstreams from the reference, one row each: what they send, and what it means.
 
-Each source is an issue, a pull request or a page in which the quirk was reported; bytes are cut down to what matters.
+Each source is an issue, a pull request or a page that reports the quirk; the bytes are reduced to what matters.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from typing import Any
 
 import orjson
 
+from addons.core.protocols.canonical.conversation import Conversation, Tool
+from addons.core.protocols.canonical.events import CallKind
+
 DONE = b"data: [DONE]\n\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a stream comes to. `end`: the stop reason, or the code of the failure."""
+    """The meaning of a stream. `end` is the stop reason, or the code of the failure."""
 
     text: str = ""
     thought: str = ""
@@ -35,6 +38,8 @@ class Quirk:
     source: str
     sent: bytes
     meaning: Meaning
+    answers: bool = True
+    """Whether the client gets an answer: without text or a call, the turn fails instead."""
 
 
 def data(value: object, name: str = "") -> bytes:
@@ -134,7 +139,7 @@ ENDS = [
     Quirk("sensitive", "GLM", "promptfoo/promptfoo#9905", text("h") + stop("sensitive"), Meaning("h", end="content_filter")),
     Quirk("network_error", "GLM", "promptfoo/promptfoo#9905", text("h") + stop("network_error"), Meaning("h", end="rate_limit_exceeded")),
     Quirk("model_context_window_exceeded", "GLM", "mozilla-ai/any-llm#1200", text("hi") + stop("model_context_window_exceeded"), Meaning("hi", end="length")),
-    Quirk("error without words", "OpenRouter", "OpenRouterTeam/openrouter-examples#67", data({"choices": [{"finish_reason": "error", "native_finish_reason": "MALFORMED_FUNCTION_CALL", "message": {"role": "assistant", "content": None}}]}), Meaning(end="rate_limit_exceeded")),
+    Quirk("error without a message", "OpenRouter", "OpenRouterTeam/openrouter-examples#67", data({"choices": [{"finish_reason": "error", "native_finish_reason": "MALFORMED_FUNCTION_CALL", "message": {"role": "assistant", "content": None}}]}), Meaning(end="rate_limit_exceeded")),
     Quirk("error as finish_reason", "Mistral", "mistralai/client-python#74", text("h") + stop("error"), Meaning("h", end="rate_limit_exceeded")),
     Quirk("never a finish_reason", "OpenCode Zen", "anomalyco/opencode#43882", text("hi") + DONE, Meaning("hi", end=CUT)),
     Quirk("never a finish_reason nor [DONE]", "Nebius", "openai/openai-node#1292", text("hi"), Meaning("hi", end=CUT)),
@@ -142,16 +147,16 @@ ENDS = [
     Quirk("a plain line, then a clean end", "DeepSeek", "tetsuo-ai/agenc-core#2492", chunk({"reasoning_content": "hm"}) + b"upstream error: read ECONNRESET\n", Meaning(thought="hm", end=CUT)),
     Quirk("[DONE] without its blank line", "llama.cpp", "darshi1337/apogee#139", chunk({"role": "assistant", "content": None}) + text("hi") + chunk({}, "stop") + b"data: [DONE]", HI),
     Quirk("no [DONE]", "relays", "open-octo/octo-agent#910", text("hi") + chunk({}, "stop"), HI),
-    Quirk("thinking, then stop", "DeepSeek", "openclaw/openclaw#91604", chunk({"reasoning_content": "all done"}) + stop(), Meaning(thought="all done")),
+    Quirk("thinking, then stop", "DeepSeek", "openclaw/openclaw#91604", chunk({"reasoning_content": "all done"}) + stop(), Meaning(thought="all done"), answers=False),
 ]
 ERRORS = [
     Quirk("error beside empty choices", "OpenRouter", "diegosouzapw/OmniRoute#8210", data({"choices": [], "error": {"code": 502, "message": "Worker local total request limit reached (33/32)"}}), Meaning(end="server_error")),
     Quirk("error beside a finish_reason error", "OpenRouter", "damianvtran/local-operator#223", text("h") + chunk({"content": ""}, "error", error={"code": 429, "message": "Rate limit exceeded", "metadata": {"error_type": "rate_limit"}}) + DONE, Meaning("h", end="rate_limit_exceeded")),
     Quirk("error inside the choice", "OpenRouter", "genkit-ai/genkit#6079", data({"choices": [{"index": 0, "delta": {}, "error": {"code": 502, "message": "Provider disconnected"}}]}), Meaning(end="server_error")),
-    Quirk("too long, told in the stream", "OpenRouter", "dcdpr/jp#978", data({"choices": [], "error": {"code": 400, "message": "prompt is too long: 1284668 tokens > 1000000 maximum"}}), Meaning(end="context_length_exceeded")),
+    Quirk("too long, reported in the stream", "OpenRouter", "dcdpr/jp#978", data({"choices": [], "error": {"code": 400, "message": "prompt is too long: 1284668 tokens > 1000000 maximum"}}), Meaning(end="context_length_exceeded")),
     Quirk("an error line, no [DONE]", "DashScope", "open-octo/octo-agent#910", text("h") + data({"error": {"message": "backend is gone", "type": "server_error"}}), Meaning("h", end="server_error")),
     Quirk("tool_use_failed", "Groq", "langchain4j/langchain4j#2585", data({"error": {"message": "Failed to call a function. Please adjust your prompt.", "type": "invalid_request_error", "code": "tool_use_failed", "failed_generation": "…", "status_code": 400}}), Meaning(end="invalid_prompt")),
-    Quirk("an event of the name error", "Groq", "groq/groq-python#119", data({"error": {"message": "over capacity", "type": "internal_server_error"}}, "error"), Meaning(end="server_error")),
+    Quirk("an event of the name error", "Groq", "groq/groq-python#119", data({"error": {"message": "over capacity", "type": "internal_server_error"}}, "error"), Meaning(end="rate_limit_exceeded")),
     Quirk("error, then [DONE]", "vLLM", "BerriAI/litellm#40578", data({"error": {"message": "queue is full", "type": "InternalServerError", "code": 503}}) + DONE, Meaning(end="rate_limit_exceeded")),
     Quirk("error before the first token", "vLLM", "vllm-project/vllm#40986", data({"error": {"object": "error", "message": "Internal server error", "type": "InternalServerError", "code": 500}}) + DONE, Meaning(end="server_error")),
     Quirk("too long, with HTTP 200", "llama.cpp", "ggml-org/llama.cpp#14566", data({"error": {"code": 400, "message": TOO_LONG, "type": "invalid_request_error"}}) + DONE, Meaning(end="context_length_exceeded")),
@@ -207,7 +212,92 @@ BESIDE = [
     Quirk("annotations before any text", "relays", "OpenAI API reference: Chat completion object, annotations", chunk({"annotations": [CITED]}) + text("hi") + stop(), HI),
     Quirk("images beside the text", "OpenRouter", "https://openrouter.ai/docs/features/multimodal/image-generation", text("hi") + chunk({"content": "", "images": [PICTURE]}) + stop(), HI),
     Quirk("a picture and nothing else", "OpenRouter", "https://openrouter.ai/docs/features/multimodal/image-generation", data({"choices": [{"message": {"content": None, "images": [PICTURE]}, "finish_reason": "stop"}]}) + DONE, Meaning()),
-    Quirk("sound with its words", "OpenAI", "OpenAI API reference: Chat completion object, audio", chunk({"audio": {"id": "a", "transcript": "h"}}) + chunk({"audio": {"data": "AAAA"}}) + chunk({"audio": {"transcript": "i"}}) + stop(), HI),
+    Quirk("audio with a transcript", "OpenAI", "OpenAI API reference: Chat completion object, audio", chunk({"audio": {"id": "a", "transcript": "h"}}) + chunk({"audio": {"data": "AAAA"}}) + chunk({"audio": {"transcript": "i"}}) + stop(), HI),
+]
+SHELL = '{"command": "git status"}'
+TOOLS = tuple(
+    Tool(name, name, None, CallKind.FUNCTION, "", {"type": "object", "properties": {key: {"type": "string"}}})
+    for name, key in (("shell", "command"), ("read", "path"))
+)
+DECLARED = Conversation((), tools=TOOLS)
+"""What the request of each quirk declares."""
+RAN = Meaning(calls=(("shell", SHELL),), end="tool_calls")
+RAN_AFTER = Meaning("On it.\n", calls=RAN.calls, end="tool_calls")
+HERMES = f'<tool_call>\n{{"name": "shell", "arguments": {SHELL}}}\n</tool_call>'
+LEAKS = [
+    Quirk("a call as XML", "Qwen", "NousResearch/hermes-agent#83023", text("On it.\n<tool") + text(HERMES[5:]) + stop(), RAN_AFTER),
+    Quirk("call markers in the content of a stream", "Kimi", "vllm-project/vllm#31207", text("<|tool_calls_section_begin|><|tool_call_begin|>functions.shell:0") + text("<|tool_call_argument_begin|>" + SHELL + "<|tool_call_end|><|tool_calls_section_end|>") + stop(), RAN),
+    Quirk("call markers without their section", "Bedrock", "vllm-project/vllm#31207", text("<|tool_call_begin|> functions.shell:0 <|tool_call_argument_begin|> " + SHELL + " <|tool_call_end|>") + stop(), RAN),
+    Quirk("a call with key and value tags", "GLM", "unslothai/unsloth#5624", text("<tool_call>shell\n<arg_key>command</arg_key>\n<arg_value>git ") + text("status</arg_value>\n</tool_call>") + stop(), RAN),
+    Quirk("a call with parameter tags", "Qwen", "peonist-ai/halogen-flash-server#84", text("<tool_call>\n<function=shell>\n<parameter=command>\ngit status\n</parameter>\n</function>\n</tool_call>") + stop(), RAN),
+    Quirk("a call in DeepSeek's markers", "DeepSeek", "unslothai/unsloth#5624", text("<\uff5ctool\u2581calls\u2581begin\uff5c><\uff5ctool\u2581call\u2581begin\uff5c>shell<\uff5ctool\u2581sep\uff5c>" + SHELL) + text("<\uff5ctool\u2581call\u2581end\uff5c><\uff5ctool\u2581calls\u2581end\uff5c>") + stop(), RAN),
+    Quirk("tool calls in DSML", "DeepSeek", "TokenRhythm/opensquilla#985", text('<\uff5cDSML\uff5ctool_calls>\n<\uff5cDSML\uff5cinvoke name="shell">\n<\uff5cDSML\uff5cparameter name="command" string="true">git') + text(" status</\uff5cDSML\uff5cparameter>\n</\uff5cDSML\uff5cinvoke>\n</\uff5cDSML\uff5ctool_calls>") + stop(), RAN),
+    Quirk("invoke in its own wrapper", "MiniMax", "NousResearch/hermes-agent#27834", text('<minimax:tool_call>\n  <invoke name="shell">\n    <parameter name="command">git status</parameter>\n  </invoke>\n</minimax:tool_call>') + stop(), RAN),
+    Quirk("a name and ARGS", "Mistral", "raullenchai/Rapid-MLX#1071", text("[TOOL_CALLS]shell[AR") + text("GS]" + SHELL) + stop(), RAN),
+    Quirk("a list of calls", "Mistral", "ml-explore/mlx-lm#1374", text('[TOOL_CALLS] [{"name": "shell", "arguments": ' + SHELL + "}]") + stop(), RAN),
+    Quirk("a call without arguments", "GLM", "osaurus-ai/vmlx-swift#228", text("<tool_call>read</tool_call>") + stop(), Meaning(calls=(("read", "{}"),), end="tool_calls")),
+    Quirk("a template tag in the name of a call", "GLM", "fw-ai-external/python-sdk#119", tool(0, id="c", name="read</arg_value>", arguments="{}") + CALLED, Meaning(calls=(("read", "{}"),), end="tool_calls")),
+    Quirk("a file that shows a tool_call tag", "MiMo", "NousResearch/hermes-agent#47967", text("It says:\n\n<tool_call>\n   ...\n</tool_call>") + stop(), Meaning("It says:\n\n<tool_call>\n   ...\n</tool_call>")),
+    Quirk("an invoke tag alone behind a stray word", "Claude", "anthropics/claude-code#77061", text('On it.\n\ncount\n<invoke name="shell">\n<parameter name="command">git status</parameter>\n</invoke>') + stop(), Meaning("On it.\n\ncount\n", calls=RAN.calls, end="tool_calls")),
+    Quirk("the whole answer is the JSON of a call", "AIRI", "moeru-ai/airi#2459", text('{"name": "shell", ') + text('"arguments": ' + SHELL + "}") + stop(), RAN),
+    Quirk("a call of an undeclared tool stays text", "Qwen", "moeru-ai/airi#2459", text(HERMES.replace("shell", "nobody")) + stop(), Meaning(HERMES.replace("shell", "nobody"))),
+    Quirk("a call in a code fence stays text", "Qwen", "moeru-ai/airi#2459", text("```\n" + HERMES) + text("\n```") + stop(), Meaning("```\n" + HERMES + "\n```")),
+    Quirk("a call that is cut stays text", "Qwen", "vllm-project/vllm#40911", text(HERMES[:40]) + stop(), Meaning(HERMES[:40])),
+]
+TAGS = [
+    Quirk("think tags in the content", "MiniMax", "andrewyng/openworker#111", text("<th") + text("ink>\nhm") + text("\n</thi") + text("nk>\n\nhi") + stop(), Meaning("hi", "hm")),
+    Quirk("think tags, and nothing else", "Qwen", "ollama/ollama#17097", text("<think>\nI should call a tool") + stop(), Meaning(thought="I should call a tool"), answers=False),
+    Quirk("a closing tag before the text", "Qwen", "open-webui/open-webui#9808", chunk({"reasoning_content": "hm"}) + text("</think>") + text("\n\nhi") + stop(), Meaning("hi", "hm")),
+    Quirk("the opening tag is in the prompt, whole answer in one chunk", "Perplexity", "perplexityai/api-discussion#177", text("hm\n</think>\n\nhi") + stop(), Meaning("hi", "hm")),
+    Quirk("tags later in the text stay text", "Qwen", "continuedev/continue#3832", text("Write <think>") + text(" and </think> around it") + stop(), Meaning("Write <think> and </think> around it")),
+    Quirk("Thought tags", "Marco-o1", "open-webui/open-webui#7398", text("<Thought>\nhm\n</Thou") + text("ght>\nhi") + stop(), Meaning("hi", "hm")),
+    Quirk("a closing tag before the text, and no reasoning", "MiniMax", "anomalyco/opencode#3555", chunk({"content": "</think>\nI'm", "reasoning_content": ""}) + text(" here") + stop(), Meaning("I'm here")),
+    Quirk("the opening tag is in the prompt", "MLX", "cubist38/mlx-openai-server#179", text("The user says hi.") + text("\n</think>\n") + text("Hi!") + stop(), Meaning("The user says hi.Hi!")),
+]
+NOTHING = [
+    Quirk("stop, and no content", "Ollama", "ollama/ollama#17097", chunk({"role": "assistant", "content": ""}) + stop(), Meaning(), answers=False),
+    Quirk("STOP with empty content", "Gemini", "BerriAI/litellm#24462", chunk({"content": None}, "STOP") + DONE, Meaning(), answers=False),
+    Quirk("blank content", "StepFun", "openclaw/openclaw#91403", text("\n\n") + stop(), Meaning("\n\n"), answers=False),
+    Quirk("reasoning and empty tool_calls", "DeepSeek", "anomalyco/opencode#41469", chunk({"reasoning_content": "hm", "tool_calls": []}) + stop("tool_calls"), Meaning(thought="hm", end="tool_calls"), answers=False),
+    Quirk("a call inside the reasoning only", "Halogen", "peonist-ai/halogen-flash-server#84", chunk({"reasoning_content": HERMES}) + stop(), Meaning(thought=HERMES), answers=False),
+]
+
+
+def args(value: str, reason: str = "tool_calls") -> bytes:
+    return tool(0, id="c", name="read", arguments=value[:9]) + tool(0, arguments=value[9:]) + stop(reason)
+
+
+BROKEN = [
+    Quirk("raw line breaks and tabs", "Gemini", "rhesis-ai/rhesis#2488", args('{"path":"a\n\tb"}'), Meaning(calls=(("read", '{"path":"a\\n\\tb"}'),), end="tool_calls")),
+    Quirk("a trailing comma", "HuggingChat", "huggingface/chat-ui#1229", args('{"path":"a",}'), READ),
+    Quirk("escaped line breaks outside of strings", "Qwen", "OpenHands/software-agent-sdk#2488", args('{"path":"a"\\n\\n}'), READ),
+    Quirk("an unknown escape is passed on", "Claude", "anthropics/claude-code#79339", args('{"path":"\\로"}'), Meaning(calls=(("read", '{"path":"\\로"}'),), end="tool_calls")),
+    Quirk("arguments encoded twice", "vLLM", "vllm-project/vllm#54964", args('"{\\"path\\":\\"a\\"}"'), READ),
+    Quirk("a code fence around the arguments", "Kimi", "MoonshotAI/kimi-cli#1378", args('```json\n{"path":"a"}\n```'), READ),
+    Quirk("unescaped quotes are passed on", "Kimi", "vllm-project/vllm#41739", args('{"path": "{"key": "value"}"'), Meaning(calls=(("read", '{"path": "{"key": "value"}"'),), end="tool_calls")),
+    Quirk("a missing quote is passed on", "Kimi", "MoonshotAI/kimi-cli#2165", args('{"path": "a", description": "b"}'), Meaning(calls=(("read", '{"path": "a", description": "b"}'),), end="tool_calls")),
+    Quirk("two objects that differ are passed on", "Kimi", "MoonshotAI/kimi-cli#1378", args(ARGS + OTHER), Meaning(calls=(("read", ARGS + OTHER),), end="tool_calls")),
+]
+LATE_USAGES = [
+    Quirk("usage behind [DONE]", "relays", "duolahypercho/codex-router#343", text("hi") + stop() + used(usage(10, 5, 15)), Meaning("hi", usage=(10, 0, 5, 0, 15))),
+    Quirk("cached tokens beside prompt_tokens", "Bedrock", "Portkey-AI/gateway#1211", text("hi", "stop") + used(usage(368, 19, 10923, cache_read_input_tokens=10536)) + DONE, Meaning("hi", usage=(10904, 10536, 19, 0, 10923))),
+    Quirk("cached and written tokens beside prompt_tokens", "Portkey", "Portkey-AI/gateway#1754", text("hi", "stop") + used(usage(10, 5, 815, cache_read_input_tokens=500, cache_creation_input_tokens=300)) + DONE, Meaning("hi", usage=(810, 500, 5, 0, 815), written=300)),
+    Quirk("Anthropic's fields on a chat endpoint", "Copilot", "ericc-ch/copilot-api#88", text("hi", "stop") + used({"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": 500}) + DONE, Meaning("hi", usage=(510, 500, 5, 0, 515))),
+    Quirk("null usage on every chunk but the last", "SGLang", "sgl-project/sglang#3387", text("hi", usage=None) + chunk({}, "stop", usage=None) + used(usage(3, 2, 5)) + DONE, Meaning("hi", usage=(3, 0, 2, 0, 5))),
+    Quirk("hits and misses without prompt_tokens", "DeepSeek", "https://api-docs.deepseek.com/guides/kv_cache", text("hi", "stop", usage={"prompt_cache_hit_tokens": 20, "prompt_cache_miss_tokens": 80, "completion_tokens": 2, "total_tokens": 102}) + DONE, Meaning("hi", usage=(100, 20, 2, 0, 102))),
 ]
 # fmt: on
-QUIRKS = CALLS + ENDS + ERRORS + SHAPES + THOUGHTS + USAGES + BESIDE
+QUIRKS = (
+    CALLS
+    + ENDS
+    + ERRORS
+    + SHAPES
+    + THOUGHTS
+    + USAGES
+    + BESIDE
+    + LEAKS
+    + TAGS
+    + NOTHING
+    + BROKEN
+    + LATE_USAGES
+)

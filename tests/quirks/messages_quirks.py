@@ -1,13 +1,13 @@
-"""How upstreams of the messages protocol stray from the reference, one row each: what they send, what it has to mean.
+"""Deviations of messages upstreams from the reference, one row each: what they send, and what it means.
 
-Each source is an issue, a pull request or a page in which the quirk was reported; bytes are cut down to what matters.
+Each source is an issue, a pull request or a page that reports the quirk; the bytes are reduced to what matters.
 """
 
 from __future__ import annotations
 
 import orjson
 
-from tests.core.wire.messages_streams import (
+from tests.core.protocols.messages.streams import (
     STOP,
     closed,
     delta,
@@ -174,7 +174,7 @@ QUIRKS = (
         Meaning(thought="One.Two.", calls=CALL, end="tool_calls"),
     ),
     Quirk(
-        "pause_turn is an end: nothing of ours goes on by itself",
+        "pause_turn is an end: the shim does not continue the turn",
         "Anthropic",
         "https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons",
         start() + text("So far.") + end("pause_turn"),
@@ -333,5 +333,50 @@ QUIRKS = (
         "earendil-works/pi#5592",
         start() + text("Hi") + stopping("end_turn") + STOP + sse("ping") + text("no"),
         Meaning("Hi"),
+    ),
+    Quirk(
+        "thinking, and then nothing",
+        "Anthropic",
+        "LiveBench/LiveBench#425",
+        start() + thinking("Hm.") + end("end_turn"),
+        Meaning(thought="Hm."),
+        answers=False,
+    ),
+    Quirk(
+        "an empty text block and nothing else",
+        "Anthropic",
+        "https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons#empty-responses-with-end-turn",
+        start() + opened(0, "text", text="") + closed(0) + end("end_turn"),
+        Meaning(),
+        answers=False,
+    ),
+    Quirk(
+        "a call as an invoke tag in the text, behind a stray word",
+        "Anthropic",
+        "anthropics/claude-code#77061",
+        start() + text("On it.\n\ncount\n<invoke na", 'me="shell">\n<parameter name="command">ls</parameter>\n</invoke>')
+        + end("end_turn"),
+        Meaning("On it.\n\ncount\n", calls=CALL, end="tool_calls"),
+    ),
+    Quirk(
+        "think tags in a text block",
+        "MiniMax",
+        "earendil-works/pi#7155",
+        start() + text("<thi", "nk>Hm.", "</think>\n", "Hi") + end(),
+        Meaning("Hi", "Hm."),
+    ),
+    Quirk(
+        "raw line breaks in the arguments",
+        "GLM",
+        "MoonshotAI/kimi-cli#1378",
+        start() + tool('{"command": "ls\n', '-l"}') + end("tool_use"),
+        Meaning(calls=(("shell", '{"command": "ls\\n-l"}'),), end="tool_calls"),
+    ),
+    Quirk(
+        "a backslash before a character of another alphabet: passed on",
+        "Anthropic",
+        "anthropics/claude-code#79339",
+        start() + tool('{"command": "\\로"}') + end("tool_use"),
+        Meaning(calls=(("shell", '{"command": "\\로"}'),), end="tool_calls"),
     ),
 )  # fmt: skip

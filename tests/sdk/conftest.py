@@ -1,4 +1,4 @@
-"""Fixtures: one shim a worker with a strict upstream of each dialect behind it, and a LiteLLM proxy as another."""
+"""Fixtures: one shim per worker with a strict upstream for each protocol, and a LiteLLM proxy as another upstream."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The shim and its upstreams, by dialect."""
+    """The shim and its upstreams by protocol."""
 
     line: Line
     upstreams: Mapping[str, ModelUpstream]
@@ -29,15 +29,15 @@ class Stage:
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Start all of it."""
+    """Start the shim and its upstreams."""
     with ExitStack() as stack:
         upstreams: dict[str, ModelUpstream] = {
             "chat": stack.enter_context(ChatUpstream()),
             "messages": stack.enter_context(MessagesUpstream()),
         }
         rows = [
-            {**row, "slug": dialect, "base_url": upstreams[dialect].base_url, "api_key": KEY}
-            for dialect, row in ROWS.items()
+            {**row, "slug": protocol, "base_url": upstreams[protocol].base_url, "api_key": KEY}
+            for protocol, row in ROWS.items()
         ]
         running = stack.enter_context(line(tmp_path_factory.mktemp("sdk"), rows))
         yield Stage(running, upstreams)
@@ -45,22 +45,22 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Client programs at the model of one dialect."""
+    """Client programs that use the model of one protocol."""
 
-    dialect: str
+    protocol: str
     line: Line
     upstream: ModelUpstream
 
     def run(self, client: str, case: str) -> Json:
-        """Run one case, and give what the client saw."""
-        return self.line.run(client, case, self.dialect)
+        """Run one case; return what the client received."""
+        return self.line.run(client, case, self.protocol)
 
 
 @pytest.fixture(params=list(ROWS))
 def clients(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Clients]:
-    """Clients at each dialect. A request that the upstream objected to fails the test."""
+    """Clients for each protocol. A request that the strict upstream rejects fails the test."""
     upstream = stage.upstreams[request.param]
     upstream.reset()
     yield Clients(request.param, stage.line, upstream)
     assert upstream.objections == []
-    assert upstream.unplayed == 0
+    assert upstream.remaining == 0

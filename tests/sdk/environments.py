@@ -1,8 +1,8 @@
-"""Environments of their own for clients and servers that nobody here wrote, each pinned and built once.
+"""Separate environments for third-party clients and servers, each pinned and built once.
 
-They live in the tests' cache, outside the repository and outside this project's environment, so that no version of
-theirs decides one of ours. Never does: install anything but what is named here. Invariant: an environment that is
-marked as ready holds exactly its packages.
+They are stored in the cache of the tests, outside the repository and the environment of this project, so no version of
+one decides a version of the other. Never does: install anything that is not named here. Invariant: an environment that is
+marked as ready contains exactly its packages.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ REPOSITORY = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A name, and the packages with their versions."""
+    """A name, and packages with their versions."""
 
     name: str
     packages: tuple[str, ...]
 
     @property
     def folder(self) -> Path:
-        """Where it is kept: other packages or another Python are another folder."""
-        said = "\n".join((sys.version, *self.packages))
-        return cache_dir() / f"{self.name}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+        """The folder of the environment. It depends on the packages and the Python version."""
+        contents = "\n".join((sys.version, *self.packages))
+        return cache_dir() / f"{self.name}-{hashlib.sha256(contents.encode()).hexdigest()[:12]}"
 
     def program(self, name: str) -> Path:
-        """A program of the environment, which is built on first use. Skips without uv, but fails in CI."""
+        """Return a program of the environment, which is built on first use. Skip without uv; fail in CI."""
         ready = self.folder / "ready"
         if not ready.exists():
-            with _alone(self.folder.with_suffix(".lock")):
+            with _exclusive_lock(self.folder.with_suffix(".lock")):
                 if not ready.exists():
                     self._build()
                     ready.touch()
@@ -59,7 +59,7 @@ LITELLM = Environment("litellm", ("litellm[proxy]==1.108.7",))
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _exclusive_lock(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -80,7 +80,7 @@ def _uv(*arguments: str) -> None:
 
 
 def _uv_program() -> str:
-    # `uv run` says where it is; a `uv` on PATH may be the shim of a version manager.
+    # `uv run` sets its own path; a `uv` on PATH may be the wrapper of a version manager.
     found = os.environ.get("UV") or shutil.which("uv")
     if found:
         return found

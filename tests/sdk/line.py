@@ -1,7 +1,7 @@
-"""codex-shim with rows of models.json, and programs of other environments that talk to it as their users would.
+"""codex-shim with rows of models.json, and client programs that run in environments of their own.
 
-Never does: pass on the environment of the person who runs the tests. Invariant: a client program prints one JSON
-document, and its stderr is shown when it fails.
+Never does: pass on the environment of the developer. Invariant: a client program prints one JSON document, and its
+stderr is shown if it fails.
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ CLIENTS = Path(__file__).parent / "clients"
 
 
 def clean_env(home: Path) -> dict[str, str]:
-    """The environment of a child: no way out of this machine, and nothing of the caller's but where programs are."""
+    """Return the environment of a child process: no access beyond this machine, and only PATH of the caller."""
     home.mkdir(parents=True, exist_ok=True)
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    inherited = {
+        name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ
+    }
     proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), CLOSED)
-    return {**kept, **proxies, "NO_PROXY": "127.0.0.1,localhost", "HOME": str(home)}
+    return {**inherited, **proxies, "NO_PROXY": "127.0.0.1,localhost", "HOME": str(home)}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A running shim, and where its clients live."""
+    """A running shim and the home folder of its clients."""
 
     shim: Shim
     env: Mapping[str, str]
@@ -43,7 +45,7 @@ class Line:
         return f"http://127.0.0.1:{self.shim.port}/v1"
 
     def run(self, client: str, case: str, model: str) -> Json:
-        """Run one case of a client program, and give what it saw."""
+        """Run one case of a client program; return what it received."""
         return run_client(self.env, client, case, self.base_url, model)
 
 

@@ -1,7 +1,8 @@
-"""A LiteLLM proxy in an environment of its own, as an upstream that speaks both dialects.
+"""A LiteLLM proxy in its own environment, as an upstream with both protocols.
 
-Its models answer with its own mocks, or ask a fake of the other dialect: then its translation lies between ours and
-the fake. Never does: reach out; its price list and telemetry are off. Invariant: it is up when the context begins.
+Its models answer with mocks, or call a fake with the other protocol, so that LiteLLM translates between codex-shim and
+the fake. Never does: open outside connections; its price list and telemetry are off. Invariant: it answers when the
+context begins.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ QUIET = {
 
 
 def models(fakes: Mapping[str, str]) -> list[dict[str, object]]:
-    """A mock, and a model for each fake (dialect → base URL)."""
+    """Return a mock and one model per fake (protocol → base URL)."""
     mock = {"model": "openai/gpt-4o", "api_key": KEY, "mock_response": MOCKED}
     asks = {
         "asks-chat": {"model": "openai/fake-chat", "api_key": KEY, "api_base": fakes["chat"]},
@@ -50,14 +51,14 @@ def models(fakes: Mapping[str, str]) -> list[dict[str, object]]:
 
 @contextmanager
 def litellm_proxy(root: Path, fakes: Mapping[str, str]) -> Iterator[str]:
-    """Start it, and give its base URL."""
+    """Start the proxy; yield its base URL."""
     port = free_port()
     config = root / "litellm.json"
     # JSON is YAML.
     settings = {
         "num_retries": 0,
         "drop_params": True,
-        # Else it asks an OpenAI model by the Responses API, which the fake does not have.
+        # By default it uses the Responses API for an OpenAI model, which the fake does not have.
         "use_chat_completions_url_for_anthropic_messages": True,
     }
     document = {

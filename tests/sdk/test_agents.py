@@ -1,4 +1,4 @@
-"""The `openai-agents` package at models of one's own: its own tool loop, in both dialects."""
+"""The `openai-agents` package with models of models.json: its tool loop, with both protocols."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from functools import partial
 
 import pytest
 
-from tests.fakes.model_upstream import Json, Say, call, say
+from tests.fakes.model_upstream import Json, ScriptedAnswer, call, say
 from tests.sdk.conftest import Clients
 from tests.sdk.test_openai import in_form
 
 pytestmark = [pytest.mark.sdk, pytest.mark.timeout(180)]
 
 
-def with_result(body: Json) -> Say:
-    """Says what the tool gave, so that a lost result is seen."""
+def with_result(body: Json) -> ScriptedAnswer:
+    """Answer with the output of the tool, so that a lost output is detected."""
     return say("It is 42." if '"42"' in str(body).replace("'", '"') else "The result is missing.")
 
 
 @pytest.mark.parametrize("case", ["loop", "streamed"])
-def test_a_tool_loop(clients: Clients, case: str) -> None:
+def test_tool_loop(clients: Clients, case: str) -> None:
     clients.upstream.play(say("", call("add_one", n=41), thought="Hm."), with_result)
 
     saw = clients.run("agents_client", case)
@@ -32,13 +32,13 @@ def test_a_tool_loop(clients: Clients, case: str) -> None:
     } <= set(seen)
 
 
-def test_a_tool_loop_that_ends_in_a_form(clients: Clients) -> None:
+def test_tool_loop_ends_with_structured_output(clients: Clients) -> None:
     clients.upstream.play(say("", call("add_one", n=41)), partial(in_form, clients))
 
     assert clients.run("agents_client", "formed") == {"final": 42}
 
 
-def test_an_agent_gives_the_turn_to_another(clients: Clients) -> None:
+def test_agent_hands_off_to_another(clients: Clients) -> None:
     clients.upstream.play(say("", call("transfer_to_speaker")), say("I speak."))
 
     assert clients.run("agents_client", "handed_off") == {"final": "I speak.", "last": "speaker"}

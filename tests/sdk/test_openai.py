@@ -1,4 +1,4 @@
-"""The `openai` package at models of one's own: each way in which its users ask, in both dialects."""
+"""The `openai` package with models of models.json: each kind of call, with both protocols."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from functools import partial
 
 import pytest
 
-from tests.fakes.model_upstream import Broken, Call, Ending, Json, Refuse, Say, Usage, call, say
+from tests.fakes.model_upstream import (
+    Broken,
+    Call,
+    Ending,
+    Json,
+    Refuse,
+    ScriptedAnswer,
+    Usage,
+    call,
+    say,
+)
 from tests.sdk.conftest import Clients
 
 pytestmark = [pytest.mark.sdk, pytest.mark.timeout(180)]
@@ -17,13 +27,13 @@ ANSWER = '{"answer": 42}'
 COUNTED = Usage(1200, 1000, 100, 34, 10)
 
 
-def in_form(clients: Clients, body: Json) -> Say:
-    """The structured answer, by the tool where the API knows no other way."""
+def in_form(clients: Clients, body: Json) -> ScriptedAnswer:
+    """Return the structured answer, as a tool call where the API has no other way."""
     by_tool = FORM in clients.upstream.declared(body)
-    return Say(calls=(Call(FORM, ANSWER),)) if by_tool else say(ANSWER)
+    return ScriptedAnswer(calls=(Call(FORM, ANSWER),)) if by_tool else say(ANSWER)
 
 
-def test_a_whole_answer(clients: Clients) -> None:
+def test_answer_without_streaming(clients: Clients) -> None:
     clients.upstream.play(say("Hello there.", usage=COUNTED))
 
     saw = clients.run("openai_client", "whole")
@@ -34,7 +44,7 @@ def test_a_whole_answer(clients: Clients) -> None:
     assert saw["usage"]["input_tokens_details"]["cache_write_tokens"] == 100
 
 
-def test_a_streamed_answer(clients: Clients) -> None:
+def test_streamed_answer(clients: Clients) -> None:
     clients.upstream.play(say("Hello there."), say("Hello there."))
 
     saw = clients.run("openai_client", "streamed")
@@ -49,7 +59,7 @@ def test_a_streamed_answer(clients: Clients) -> None:
     assert saw["kinds"][-1] == "response.completed"
 
 
-def test_the_stream_helper_puts_it_together(clients: Clients) -> None:
+def test_stream_helper_assembles_the_response(clients: Clients) -> None:
     clients.upstream.play(say("Hello there.", thought="Weighing it."))
 
     saw = clients.run("openai_client", "helper")
@@ -59,14 +69,14 @@ def test_the_stream_helper_puts_it_together(clients: Clients) -> None:
     assert "response.reasoning_summary_text.delta" in saw["kinds"]
 
 
-def test_an_answer_in_a_form_is_parsed(clients: Clients) -> None:
+def test_structured_output_is_parsed(clients: Clients) -> None:
     answer = partial(in_form, clients)
     clients.upstream.play(answer, answer)
 
     assert clients.run("openai_client", "parsed") == {"whole": 42, "streamed": 42}
 
 
-def test_a_tool_loop_with_thinking_and_a_custom_tool(clients: Clients) -> None:
+def test_tool_loop_with_reasoning_and_a_custom_tool(clients: Clients) -> None:
     clients.upstream.play(
         say("", call("add_one", "call_a", n=41), call("note", "call_b", input="it is 42"), thought="Hm."),
         say("It is 42."),
@@ -78,10 +88,10 @@ def test_a_tool_loop_with_thinking_and_a_custom_tool(clients: Clients) -> None:
     assert saw["kinds"][0] == ["reasoning", "function_call", "custom_tool_call"]
     again = json.dumps(clients.upstream.bodies[1])
     assert "noted: it is 42" in again
-    assert ("Hm." in again) == (clients.dialect == "messages")
+    assert "Hm." in again
 
 
-def test_a_tool_loop_that_names_the_response_before(clients: Clients) -> None:
+def test_tool_loop_with_previous_response_id(clients: Clients) -> None:
     clients.upstream.play(say("", call("add_one", n=41)), say("It is 42."))
 
     saw = clients.run("openai_client", "chained")
@@ -90,7 +100,7 @@ def test_a_tool_loop_that_names_the_response_before(clients: Clients) -> None:
     assert "41 + 1" in json.dumps(clients.upstream.bodies[1])
 
 
-def test_a_compaction_is_typed_and_can_be_gone_on_from(clients: Clients) -> None:
+def test_compaction_is_typed_and_can_be_continued(clients: Clients) -> None:
     clients.upstream.play(say("They asked for 42.", usage=COUNTED), say("Going on."))
 
     saw = clients.run("openai_client", "compacted")
@@ -101,8 +111,8 @@ def test_a_compaction_is_typed_and_can_be_gone_on_from(clients: Clients) -> None
     assert "They asked for 42." in json.dumps(clients.upstream.bodies[1])
 
 
-def test_a_length_stop_is_incomplete(clients: Clients) -> None:
-    clients.upstream.play(Say("So far", stop="length" if clients.dialect == "chat" else "max_tokens"))  # fmt: skip
+def test_length_stop_is_incomplete(clients: Clients) -> None:
+    clients.upstream.play(ScriptedAnswer("So far", stop="length" if clients.protocol == "chat" else "max_tokens"))  # fmt: skip
 
     saw = clients.run("openai_client", "whole")
 
@@ -122,19 +132,19 @@ def test_a_length_stop_is_incomplete(clients: Clients) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_refusal_is_raised_by_its_kind(
+def test_error_status_raises_its_exception(
     clients: Clients, refuse: Refuse, name: str, wait: str | None
 ) -> None:
-    clients.upstream.otherwise = refuse
+    clients.upstream.default_answer = refuse
 
-    said = clients.run("openai_client", "refused")["said"]
+    errors = clients.run("openai_client", "refused")["errors"]
 
-    assert [one["class"] for one in said] == [name, name]
-    assert [one["wait"] for one in said] == [wait, wait]
-    assert all(refuse.message in one["message"] for one in said)
+    assert [one["class"] for one in errors] == [name, name]
+    assert [one["wait"] for one in errors] == [wait, wait]
+    assert all(refuse.message in one["message"] for one in errors)
 
 
-def test_an_answer_that_breaks_off_is_told(clients: Clients) -> None:
+def test_truncated_answer_is_reported(clients: Clients) -> None:
     half = Broken(say("A whole sentence."), b"A who", Ending.CLEAN)
     clients.upstream.play(half, half)
 

@@ -1,4 +1,4 @@
-"""Every stream that the quirk tables lead to, held against the types and the stream helper of the `openai` package."""
+"""Every stream from the quirk tables, validated with the types and the stream helper of the `openai` package."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from addons.core.translate.emitter import Emitter
-from addons.core.translate.endings import Client
-from addons.core.translate.events import Event
-from tests.core.wire import chat_streams, messages_streams
+from addons.core.protocols.canonical.events import Event
+from addons.core.protocols.responses.emitter import Emitter
+from addons.core.protocols.responses.stop_mapping import Client
+from tests.core.protocols.chat import streams as chat_streams
+from tests.core.protocols.messages import streams as messages_streams
 from tests.quirks import chat_quirks, messages_quirks
 from tests.sdk.line import clean_env, run_client
 
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.sdk, pytest.mark.timeout(180)]
 
 
 def streams(client: Client) -> Iterator[tuple[str, str]]:
-    """Name and text of each stream."""
+    """Yield name and text of each stream."""
     for quirk in chat_quirks.QUIRKS:
         yield quirk.name, written(client, chat_streams.read(quirk.sent))
     for quirk in messages_quirks.QUIRKS:
@@ -31,7 +32,7 @@ def written(client: Client, events: list[Event]) -> str:
 
 
 @pytest.mark.parametrize("client", Client)
-def test_every_event_is_typed_and_fits_those_before_it(client: Client, tmp_path: Path) -> None:
+def test_every_event_is_typed_and_consistent(client: Client, tmp_path: Path) -> None:
     named = list(streams(client))
 
     saw = run_client(
@@ -44,7 +45,7 @@ def test_every_event_is_typed_and_fits_those_before_it(client: Client, tmp_path:
     assert len(saw["kinds"]) > 40, "the judge knows the events of the API"
 
 
-def test_the_judge_sees_a_part_that_was_never_added(tmp_path: Path) -> None:
+def test_validator_detects_a_part_that_was_never_added(tmp_path: Path) -> None:
     good = dict(streams(Client.OTHER))["text in the chunk that finishes"]
     blocks = [one for one in good.split("\n\n") if "content_part.added" not in one]
     untyped = good.replace('"annotations":[]', '"annotations":7')

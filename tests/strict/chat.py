@@ -1,4 +1,4 @@
-"""What real chat completions APIs refuse in a request body: `validate` names every fault, so that a fake can say 400.
+"""An independent judge of chat completions requests: `validate` names everything that strict APIs refuse.
 
 Source: OpenAI API reference, "Create chat completion", and the refusals of stricter servers (DeepSeek, Kimi, vLLM,
 Mistral, Gemini) that the rows of `tests/quirks` name. It shares no code with the shim.
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from typing import Any
+
+from tests.strict.schemas import TOOL_JUDGES, draft_2020, gemini_tool, openai_strict
 
 FIELDS = {
     "model", "messages", "tools", "tool_choice", "parallel_tool_calls", "stream", "stream_options",
@@ -30,8 +33,19 @@ PART_FIELDS = {"text": {"type", "text"}, "image_url": {"type", "image_url"}}
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def validate(body: dict[str, Any], call_ids: str = r".+") -> list[str]:
-    """The faults of a body; none when a strict upstream takes it, which knows ids of this form."""
+def validate(
+    body: dict[str, Any],
+    call_ids: str = r".+",
+    *,
+    user_after_tool: bool = True,
+    format_with_tools: bool = True,
+    tool_choice_named: bool = True,
+) -> list[str]:
+    """Return the faults of a body; empty if a strict upstream accepts it.
+
+    `call_ids` is the pattern of its ids. The flags say what some servers accept: a user message directly behind a tool
+    message (not Mistral), an output format beside tools (not Groq and Gemini), a named tool (not LM Studio).
+    """
     faults = [f"unknown parameter: {key}" for key in body if key not in FIELDS]
     if not (isinstance(body.get("model"), str) and body["model"]):
         faults.append("model is missing")
@@ -40,7 +54,36 @@ def validate(body: dict[str, Any], call_ids: str = r".+") -> list[str]:
         return [*faults, "messages is empty"]
     for place, message in enumerate(messages):
         faults += [f"messages[{place}]: {fault}" for fault in _message(message)]
-    return [*faults, *_pairs(messages), *_ids(messages, call_ids), *_tools(body), *_rest(body)]
+    faults += _order(messages, user_after_tool=user_after_tool)
+    faults += _pairs(messages)
+    faults += _ids(messages, call_ids)
+    faults += _tools(body)
+    if not format_with_tools and "response_format" in body and "tools" in body:
+        faults.append("json mode cannot be combined with tool/function calling")
+    if not tool_choice_named and isinstance(body.get("tool_choice"), dict):
+        faults.append("Invalid tool_choice type: 'object'")
+    return [*faults, *_rest(body)]
+
+
+def _order(messages: list[dict[str, Any]], *, user_after_tool: bool) -> list[str]:
+    """Return what chat templates and Mistral refuse.
+
+    Sources: "System message must be at the beginning" (Qwen3.5; ggml-org/llama.cpp#20733), MiniMax 2013 for a second
+    system message (CodexPlusPlus#267), "Conversation roles must alternate user and assistant roles except for tool calls
+    and results" (Devstral; eclipse-peon-ai#75), "Unexpected role 'user' after role 'tool'" (zed-industries/zed#37021).
+    """
+    roles = [str(message.get("role")) for message in messages]
+    faults = [
+        f"messages[{place}]: System message must be at the beginning."
+        for place, role in enumerate(roles)
+        if place and role in {"system", "developer"}
+    ]
+    for place, (before, role) in enumerate(pairwise(roles), 1):
+        if before == role == "user" or before == role == "assistant":
+            faults.append(f"messages[{place}]: Conversation roles must alternate")
+        if (before, role) == ("tool", "user") and not user_after_tool:
+            faults.append(f"messages[{place}]: Unexpected role 'user' after role 'tool'")
+    return faults
 
 
 def _message(message: dict[str, Any]) -> list[str]:
@@ -117,7 +160,7 @@ def _is_object(text: object) -> bool:
 
 
 def _pairs(messages: list[dict[str, Any]]) -> list[str]:
-    """Each assistant message with calls is followed at once by exactly one tool message per call."""
+    """Return the calls that are not directly followed by exactly one tool message each."""
     faults: list[str] = []
     waiting: list[str] = []
     seen: set[str] = set()
@@ -140,7 +183,11 @@ def _tools(body: dict[str, Any]) -> list[str]:
     tools = body.get("tools")
     if tools is None:
         only = ("tool_choice", "parallel_tool_calls")
-        return [f"{key} is only allowed with tools" for key in only if key in body]
+        faults = [f"{key} is only allowed with tools" for key in only if key in body]
+        if any(message.get("tool_calls") for message in body["messages"]):
+            # Bedrock and Anthropic behind a gateway: LiteLLM PR 31400.
+            faults.append("tools= param is required when the messages have tool calls")
+        return faults
     if not tools:
         return ["tools is empty"]
     names = [str(tool.get("function", {}).get("name")) for tool in tools]
@@ -153,13 +200,23 @@ def _tools(body: dict[str, Any]) -> list[str]:
             faults.append("a function has name, description, parameters and strict")
         if not NAME.fullmatch(str(function.get("name"))):
             faults.append(f"tool name {function.get('name')!r} is not legal")
-        if function.get("parameters", {}).get("type") != "object":
-            faults.append("parameters are no object schema")
+        faults += _schema(function.get("parameters", {}), strict=function.get("strict") is True)
+    if len({tool.get("function", {}).get("strict", False) for tool in tools}) > 1:
+        # Cerebras: RooCodeInc/Roo-Code#10334
+        faults.append("Tools with mixed values for 'strict' are not allowed")
     choice = body.get("tool_choice", "auto")
     named = choice["function"]["name"] if isinstance(choice, dict) else ""
     if (named and named not in names) or (not named and choice not in {"auto", "none", "required"}):
         faults.append(f"tool_choice {choice!r} is not known")
     return faults
+
+
+def _schema(schema: dict[str, Any], *, strict: bool) -> list[str]:
+    """Return why no provider takes the schema of a tool: the one of Gemini has a form of its own."""
+    if strict:
+        return openai_strict(schema)
+    faults = [f"{name}: {fault}" for name, judge in TOOL_JUDGES.items() for fault in judge(schema)]
+    return faults if gemini_tool(schema) else []
 
 
 def _rest(body: dict[str, Any]) -> list[str]:
@@ -176,6 +233,10 @@ def _rest(body: dict[str, Any]) -> list[str]:
     form = body.get("response_format")
     if form and form.get("type") not in {"json_object", "json_schema", "text"}:
         faults.append("response_format is not known")
+    if form and form.get("type") == "json_schema":
+        sent = form.get("json_schema", {})
+        schema, judge = sent.get("schema", {}), openai_strict if sent.get("strict") else draft_2020
+        faults += judge(schema) if gemini_tool(schema) else []
     if (
         form
         and form["type"] == "json_object"

@@ -1,6 +1,6 @@
-"""An independent judge of Anthropic messages requests: says what the real API would refuse.
+"""An independent judge of Anthropic messages requests: `validate` names everything that the API refuses.
 
-It shares no code with the shim, so that one mistake is not made twice. Source: Anthropic API reference, "Messages",
+It shares no code with the shim, so that a mistake is not made twice. Source: Anthropic API reference, "Messages",
 "Tool use", "Extended thinking", "Prompt caching", and the errors that users of the API report.
 """
 
@@ -9,8 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import struct
 from collections.abc import Iterator
 from typing import Any
+
+from tests.strict.schemas import anthropic_output, anthropic_tool
 
 KEYS = {
     "model",
@@ -47,14 +50,22 @@ THINKING = {"thinking", "redacted_thinking"}
 NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}\Z")
 ID = re.compile(r"^[a-zA-Z0-9_-]+\Z")
 MEDIA = {"image/jpeg", "image/png", "image/gif", "image/webp"}
-MOST_MARKS = 4
-LEAST_TOP_P = 0.95
+MAX_MARKS = 4
+MANY_PICTURES = 20
+MAX_PICTURES = 100
+MAGIC = {
+    b"\x89PNG": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+    b"RIFF": "image/webp",
+}
+MIN_TOP_P = 0.95
 
 Json = dict[str, Any]
 
 
 def validate(body: Json) -> list[str]:
-    """Every reason to answer 400; empty when the request is fine."""
+    """Return every reason to answer 400; empty if the request is valid."""
     return [
         *_top(body),
         *_tools(body),
@@ -63,7 +74,43 @@ def validate(body: Json) -> list[str]:
         *_answers(body.get("messages") or []),
         *_thought(body),
         *_marks(body),
+        *_pictures(body),
     ]
+
+
+def _pictures(body: Json) -> Iterator[str]:
+    """Yield what the API refuses in pictures.
+
+    Sources: "The image was specified using the image/jpeg media type, but the image appears to be a image/png image"
+    (anthropics/claude-code#12009); "At least one of the image dimensions exceed max allowed size for many-image requests:
+    2000 pixels" (anthropics/claude-code#24630); "Vision" in the API reference (8000 pixels, 100 pictures).
+    """
+    found = list(_sources(body.get("messages") or []))
+    if len(found) > MAX_PICTURES:
+        yield f"messages: at most {MAX_PICTURES} images"
+    for source in found:
+        if source["type"] != "base64":
+            continue
+        try:
+            data = base64.b64decode(source["data"], validate=True)
+        except binascii.Error:
+            continue  # reported as a fault of the block
+        kind = next((kind for start, kind in MAGIC.items() if data.startswith(start)), None)
+        if kind not in {None, source["media_type"]}:
+            yield f"specified using {source['media_type']}, but the image appears to be {kind}"
+        if kind == "image/png":
+            side = max(struct.unpack(">II", data[16:24].ljust(8, b"\0")))
+            limit = 2000 if len(found) > MANY_PICTURES else 8000
+            if side > limit:
+                yield f"At least one of the image dimensions exceed max allowed size: {limit} pixels"
+
+
+def _sources(blocks: list[Json]) -> Iterator[Json]:
+    for block in blocks:
+        if block.get("type") == "image":
+            yield block["source"]
+        elif isinstance(block.get("content"), list):
+            yield from _sources(block["content"])
 
 
 def _top(body: Json) -> Iterator[str]:
@@ -93,15 +140,20 @@ def _tools(body: Json) -> Iterator[str]:
             yield f"{where}.name: String should match pattern"
         if tool.get("description", "x") == "":
             yield f"{where}.description: empty"
-        if not isinstance(schema, dict) or schema.get("type") != "object":
-            yield f"{where}.input_schema.type: Input should be 'object'"
-        elif schema.keys() & {"oneOf", "anyOf", "allOf"}:
-            yield f"{where}.input_schema: does not support oneOf, allOf, or anyOf at the top level"
+        if not isinstance(schema, dict):
+            yield f"{where}.input_schema: Field required"
+        else:
+            yield from (f"{where}.{fault}" for fault in anthropic_tool(schema))
 
 
 def _together(body: Json) -> Iterator[str]:
     yield from _choice(body)
     yield from _sampling(body)
+    form = (body.get("output_config") or {}).get("format")
+    if form:
+        yield from (
+            f"output_config.format.schema: {fault}" for fault in anthropic_output(form["schema"])
+        )
     thinking = body.get("thinking") or {}
     if thinking.get("type") == "enabled":
         budget = thinking.get("budget_tokens", 0)
@@ -138,7 +190,7 @@ def _sampling(body: Json) -> Iterator[str]:
         yield "temperature and top_p cannot both be specified"
     if _thinks(body) and body.get("temperature", 1) != 1:
         yield "temperature may only be set to 1 when thinking is enabled"
-    if _thinks(body) and body.get("top_p", 1) < LEAST_TOP_P:
+    if _thinks(body) and body.get("top_p", 1) < MIN_TOP_P:
         yield "top_p must be at least 0.95 when thinking is enabled"
     effort = (body.get("output_config") or {}).get("effort", "low")
     if effort not in EFFORTS:
@@ -212,31 +264,31 @@ def _call(block: Json, where: str) -> Iterator[str]:
 
 def _answers(messages: list[Json]) -> Iterator[str]:
     used: set[str] = set()
-    asked: list[str] = []
+    called: list[str] = []
     for number, message in enumerate(messages):
         content = message["content"]
         results = [block["tool_use_id"] for block in content if block["type"] == "tool_result"]
         kinds = [block["type"] == "tool_result" for block in content]
         if kinds != sorted(kinds, reverse=True):
             yield f"messages.{number}: tool_result blocks come first"
-        if sorted(results) != sorted(asked):
-            yield f"messages.{number}: tool_use ids {asked} but tool_result ids {results}"
-        asked = [block["id"] for block in content if block["type"] == "tool_use"]
-        if used & set(asked) or len(set(asked)) != len(asked):
+        if sorted(results) != sorted(called):
+            yield f"messages.{number}: tool_use ids {called} but tool_result ids {results}"
+        called = [block["id"] for block in content if block["type"] == "tool_use"]
+        if used & set(called) or len(set(called)) != len(called):
             yield f"messages.{number}: `tool_use` ids must be unique"
-        used |= set(asked)
-    if asked:
+        used |= set(called)
+    if called:
         yield "tool_use ids were found without tool_result blocks"
 
 
 def _thought(body: Json) -> Iterator[str]:
     messages = body.get("messages") or []
-    said = [m["content"] for m in messages if m["role"] == "assistant"]
-    calls = bool(said) and any(block["type"] == "tool_use" for block in said[-1])
+    answers = [m["content"] for m in messages if m["role"] == "assistant"]
+    calls = bool(answers) and any(block["type"] == "tool_use" for block in answers[-1])
     if calls and not body.get("tools"):
         yield "Requests which include tool_use or tool_result blocks must define tools"
     enabled = (body.get("thinking") or {}).get("type") == "enabled"
-    if enabled and calls and said[-1][0]["type"] not in THINKING:
+    if enabled and calls and answers[-1][0]["type"] not in THINKING:
         yield "Expected `thinking` or `redacted_thinking`, but found `tool_use`"
 
 
@@ -244,7 +296,7 @@ def _marks(body: Json) -> Iterator[str]:
     blocks = [*body.get("tools", []), *(body.get("system") or [])]
     blocks += [block for message in body.get("messages") or [] for block in message["content"]]
     marked = [block for block in blocks if "cache_control" in block]
-    if len(marked) > MOST_MARKS:
+    if len(marked) > MAX_MARKS:
         yield f"A maximum of 4 blocks with cache_control may be provided. Found {len(marked)}."
     if any(block.get("type") in THINKING for block in marked):
         yield "cache_control: not on thinking"

@@ -7,9 +7,14 @@ import pytest
 from tests.strict.chat import validate
 
 CALL = {"id": "a", "type": "function", "function": {"name": "read", "arguments": "{}"}}
+SYSTEM = {"role": "system", "content": "be brief"}
 HI = {"role": "user", "content": "hi"}
 TOOL = {"type": "function", "function": {"name": "read", "parameters": {"type": "object"}}}
 ANSWER = {"role": "tool", "tool_call_id": "a", "content": "out"}
+FORMAT = {
+    "type": "json_schema",
+    "json_schema": {"name": "a", "schema": {"type": "object", "additionalProperties": False}},
+}
 ASSISTANT = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 
 
@@ -17,8 +22,8 @@ def body(*messages: Any, **fields: Any) -> dict[str, Any]:
     return {"model": "m", "messages": list(messages or (HI,)), **fields}
 
 
-def test_a_good_request_is_taken() -> None:
-    assert validate(body(HI, ASSISTANT, ANSWER, HI, tools=[TOOL], stream=True)) == []
+def test_valid_request_is_accepted() -> None:
+    assert validate(body(SYSTEM, HI, ASSISTANT, ANSWER, HI, tools=[TOOL], stream=True)) == []
 
 
 @pytest.mark.parametrize(
@@ -57,7 +62,30 @@ def test_a_good_request_is_taken() -> None:
         body(max_tokens=0),
         body(response_format={"type": "json_object"}),
         body(response_format={"type": "xml"}),
+        body(HI, HI),
+        body(SYSTEM, SYSTEM, HI),
+        body(HI, SYSTEM),
+        body(HI, {"role": "assistant", "content": "a"}, {"role": "assistant", "content": "b"}),
+        body(HI, ASSISTANT, ANSWER),
+        body(tools=[TOOL, {"type": "function", "function": {"name": "b", "parameters": {"type": "object"}, "strict": True}}]),
     ],
 )  # fmt: skip
-def test_what_strict_apis_refuse_is_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_request_is_refused(wrong: dict[str, Any]) -> None:
     assert validate(wrong)
+
+
+@pytest.mark.parametrize(
+    ("rule", "refused"),
+    [
+        ("user_after_tool", body(HI, ASSISTANT, ANSWER, HI, tools=[TOOL])),
+        ("format_with_tools", body(tools=[TOOL], response_format=FORMAT)),
+        (
+            "tool_choice_named",
+            body(tools=[TOOL], tool_choice={"type": "function", "function": {"name": "read"}}),
+        ),
+    ],
+)
+def test_what_only_some_servers_refuse(rule: str, refused: dict[str, Any]) -> None:
+    assert validate(refused) == []
+    flags: dict[str, Any] = {rule: False}
+    assert validate(refused, **flags)

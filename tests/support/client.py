@@ -1,4 +1,4 @@
-"""A client on a raw socket: sends what it is told, reads heads, chunks and events."""
+"""A client on a raw socket: sends given bytes, reads heads, chunks and events."""
 
 from __future__ import annotations
 

@@ -18,18 +18,22 @@ from addons.core.limits import Limits
 from addons.core.turn import ClientRequest, Plan
 from addons.proxy.engine.engine import Engine
 from addons.proxy.engine.layer import ShimHttpLayer
-from tests.support.engine import QUICK, TestFront
+from tests.support.engine import QUICK, TestRouter
 
 
 class DrivenEngine(Engine):
     """An engine without a proxy server around it: what it would inject is kept for the test."""
 
-    def see_closed(self, client: Client, connection: Connection) -> None:
+    def ensure_closed(self, client: Client, connection: Connection) -> None:
         """No socket is there to be closed."""
 
     def unsent_bytes(self, turn: object) -> int:  # noqa: ARG002
         """The client of a driven layer reads everything."""
         return 0
+
+    def accepted_bytes(self, turn: object) -> int | None:  # noqa: ARG002
+        """No socket is there to be asked."""
+        return None
 
 
 @dataclass
@@ -59,7 +63,7 @@ class Driver:
         )
         context = Context(self.client, opts)
         context.server = Server(address=("127.0.0.1", 9))
-        self.engine = DrivenEngine(TestFront(self.make), self.limits, now=lambda: self.now)
+        self.engine = DrivenEngine(TestRouter(self.make), self.limits, now=lambda: self.now)
         self.layer = ShimHttpLayer(context, self.engine)
         self.feed(events.Start())
 

@@ -13,9 +13,9 @@ from mitmproxy.connection import Client
 from mitmproxy.options import Options
 from mitmproxy.proxy import layer
 
-from addons.core.credential import Origin, Secret, SecretHeader
-from addons.core.errors import Problem, failed_event, problem_of, told
+from addons.core.errors import Problem, error_reply, failed_event, problem_of
 from addons.core.limits import Limits
+from addons.core.secrets import Origin, Secret, SecretHeader
 from addons.core.turn import (
     Answer,
     ClientRequest,
@@ -25,7 +25,7 @@ from addons.core.turn import (
     Relay,
     Send,
     Step,
-    WireRequest,
+    UpstreamRequest,
 )
 from addons.proxy.engine.engine import Engine, ProxyFor, no_proxy
 from addons.proxy.engine.layer import ShimHttpLayer
@@ -67,7 +67,7 @@ class ScriptedPlan:
     """Tries origins in order; `retry_on` statuses go on to the next one."""
 
     request: ClientRequest
-    wires: list[WireRequest]
+    wires: list[UpstreamRequest]
     retry_on: frozenset[int] = frozenset()
     delay: float = 0.0
     faults: list[Fault] = field(default_factory=list)
@@ -89,16 +89,16 @@ class ScriptedPlan:
         self.faults.append(fault)
         if self.wires:
             return Send(self.wires.pop(0), delay=self.delay)
-        return Answer(told(problem_of(fault), to_codex=self.request.is_codex))
+        return Answer(error_reply(problem_of(fault), to_codex=self.request.is_codex))
 
 
 BEARER = b"real-upstream-token-7c1d"
 
 
-def wire_to(port: int, request: ClientRequest, scheme: str = "http") -> WireRequest:
+def wire_to(port: int, request: ClientRequest, scheme: str = "http") -> UpstreamRequest:
     origin = Origin("https" if scheme == "https" else "http", "127.0.0.1", port)
     secret = SecretHeader(b"authorization", Secret(BEARER), origin, b"Bearer ")
-    return WireRequest(
+    return UpstreamRequest(
         origin,
         request.method,
         request.path,
@@ -112,7 +112,7 @@ MakePlan = Callable[[ClientRequest], Plan]
 
 
 @dataclass
-class TestFront:
+class TestRouter:
     __test__ = False
     make: MakePlan
     requests: list[ClientRequest] = field(default_factory=list)
@@ -200,7 +200,7 @@ class Running:
     engine: Engine
     addon: EngineAddon
     master: master.Master
-    front: TestFront
+    router: TestRouter
 
     @property
     def flow(self) -> http.HTTPFlow:
@@ -257,15 +257,15 @@ async def engine(
     **options: object,
 ) -> AsyncIterator[Running]:
     """Run the proxy. `sink` is the reverse target, where nothing may ever arrive."""
-    front = TestFront(make)
-    core_engine = Engine(front, limits, proxy_for=proxy_for)
+    router = TestRouter(make)
+    core_engine = Engine(router, limits, proxy_for=proxy_for)
     addon = EngineAddon(core_engine)
     proxy = EngineMaster(addon, sink, **options)
     task = asyncio.create_task(proxy.run())  # noqa: TID251, RUF100  awaited below
     await proxy.ready.wait()
     port = proxy.addons.get("proxyserver").listen_addrs()[0][1]
     try:
-        yield Running(port, core_engine, addon, proxy, front)
+        yield Running(port, core_engine, addon, proxy, router)
     finally:
         proxy.shutdown()  # type: ignore[no-untyped-call]
         await task

@@ -1,4 +1,4 @@
-"""Turns as they stand on the wire, one of each dialect, and what the engine keeps of a turn."""
+"""Requests and answers of every protocol, and the plain data of a turn as the engine records it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import orjson
 
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.messages_upstream import MessagesUpstream
-from tests.fakes.model_upstream import Json, Say, command
+from tests.fakes.model_upstream import Json, ScriptedAnswer, command
 
-SAID = Say(text="I will look.", thought="First a list.", calls=(command("ls -la\necho done"),))
+ANSWER = ScriptedAnswer(
+    text="I will look.", thought="First a list.", calls=(command("ls -la\necho done"),)
+)
 
 RESPONSES_REQUEST: Json = {
     "model": "fast",
@@ -157,33 +159,33 @@ CURSOR_EVENTS: list[Json] = [
 
 
 def sse(events: list[Json]) -> bytes:
-    """Named events, as the Responses API sends them."""
+    """Return named events, as the Responses API sends them."""
     return b"".join(
         b"event: %s\ndata: %s\n\n" % (str(e["type"]).encode(), orjson.dumps(e)) for e in events
     )
 
 
-def chat_stream(said: Say = SAID) -> bytes:
-    """An answer of a chat completions upstream that tells its usage. No server is made: only its events."""
+def chat_stream(answer: ScriptedAnswer = ANSWER) -> bytes:
+    """Return the answer of a chat completions upstream, with usage. No server is started."""
     body: Json = {"model": "fake-chat", "stream_options": {"include_usage": True}}
-    return b"".join(ChatUpstream.__new__(ChatUpstream).events(said, body))
+    return b"".join(ChatUpstream.__new__(ChatUpstream).events(answer, body))
 
 
-def messages_stream(said: Say = SAID) -> bytes:
-    """An answer of a messages upstream that thinks."""
+def messages_stream(answer: ScriptedAnswer = ANSWER) -> bytes:
+    """Return the answer of a messages upstream, with thinking."""
     body: Json = {"model": "claude-fake", "thinking": {"type": "enabled"}, "tools": []}
-    return b"".join(MessagesUpstream.__new__(MessagesUpstream).events(said, body))
+    return b"".join(MessagesUpstream.__new__(MessagesUpstream).events(answer, body))
 
 
 def ndjson(events: list[Json] = CURSOR_EVENTS) -> bytes:
-    """What cursor-agent writes."""
+    """Return the output of cursor-agent."""
     return b"".join(orjson.dumps(event) + b"\n" for event in events)
 
 
 def attempt(
     body: bytes, answer: bytes, status: int = 200, reason: str = "first", url: str = ""
 ) -> Json:
-    """One attempt as the engine keeps it."""
+    """Return the plain data of one attempt."""
     return {
         "url": url or "https://api.example.com/v1/messages",
         "reason": reason,
@@ -207,7 +209,7 @@ def attempt(
 
 
 def metadata(*attempts: Json) -> Json:
-    """A turn as the engine keeps it."""
+    """Return the plain data of a turn."""
     return {
         "slug": "fast",
         "route": "anthropic",

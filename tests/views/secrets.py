@@ -1,4 +1,4 @@
-"""Fabricated secrets of every kind that a turn may hold, and a turn that holds all of them everywhere."""
+"""Fabricated secrets of every kind, and a request with all of them in every member."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PLANTED = {
     "tool name": "weaving_loom_tool",
     "number": "4929 1187 2230 5541",
 }
-"""The last three look like nothing at all: only masking keeps them in."""
+"""No pattern can recognize the last three: only masking hides them."""
 NEEDLES = {
     **{name: text.split()[-1] if name == "bearer" else text for name, text in PLANTED.items()},
     "cookie": "Qm4tR8yU2iP6sD1f",
@@ -38,7 +38,7 @@ ALL = "\n".join(PLANTED.values())
 
 
 def request_with_secrets(model: str) -> Json:
-    """A request in which every place that a user or a tool fills holds every secret."""
+    """Return a request in which every value that a user or a tool sets holds every secret."""
     arguments = json.dumps({"cmd": ALL, PLANTED["aws id"]: ALL, "card": 4929118722305541})
     schema = {
         "type": "object",
@@ -79,11 +79,11 @@ def request_with_secrets(model: str) -> Json:
     }
 
 
-LOOKS_LIKE_NOTHING = {"plain words", "tool name", "number"}
+UNRECOGNIZABLE = {"plain words", "tool name", "number"}
 
 
 def leaked(data: bytes) -> list[str]:
-    """Which of the planted things can be found in bytes, as they are or as JSON writes them."""
+    """Return the names of the planted secrets that bytes hold, plain or escaped as in JSON."""
     text = data.decode("utf-8", "replace")
     return [
         name

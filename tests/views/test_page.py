@@ -1,3 +1,5 @@
+"""A page of text: bounds, outlines, control characters."""
+
 from __future__ import annotations
 
 import pytest
@@ -21,7 +23,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-def test_value_reads_as_an_outline() -> None:
+def test_value_is_shown_as_an_outline() -> None:
     value = {"cmd": "ls\npwd", "n": 1, "list": [1, {"a": None}], "empty": {}}
 
     assert list(outlined(value)) == [
@@ -37,14 +39,14 @@ def test_value_reads_as_an_outline() -> None:
     ]
 
 
-def test_many_members_are_counted_not_shown() -> None:
+def test_number_of_members_is_limited() -> None:
     lines = list(outlined(list(range(1000))))
 
     assert len(lines) == 201
     assert lines[-1] == "… 800 more"
 
 
-def test_deep_value_ends() -> None:
+def test_depth_is_limited() -> None:
     value: object = 1
     for _ in range(5000):
         value = [value]
@@ -52,38 +54,38 @@ def test_deep_value_ends() -> None:
     assert list(outlined(value))[-1].strip() == "…"
 
 
-def test_page_is_bounded_and_says_that_it_is_cut() -> None:
+def test_page_is_bounded_and_names_the_cut() -> None:
     page = Page()
     for _ in range(100):
         page.block(Block("TEXT", "x" * BLOCK_CHARACTERS))
 
     assert page.full
     assert len(page.text()) <= PAGE_CHARACTERS + 100
-    assert page.text().endswith("the rest is left out: see the raw view")
+    assert page.text().endswith("the rest is omitted: see the raw view")
 
 
-def test_value_in_a_block_is_bounded_like_a_text() -> None:
+def test_value_in_a_block_is_bounded() -> None:
     page = Page()
     page.block(Block("CALL", value={str(n): "x" * 10_000 for n in range(100)}))
 
     assert len(page.text()) < 2 * BLOCK_CHARACTERS
 
 
-def test_folded_block_shows_both_ends_and_how_much_is_between() -> None:
+def test_folded_block_shows_both_ends() -> None:
     page = Page()
     page.block(Block("SYSTEM", "BEGIN" + "x" * 5000 + "END", folded=True))
 
     assert "BEGIN" in page.text()
     assert "END" in page.text()
-    assert "4,408 characters left out" in page.text()
+    assert "4,408 characters omitted" in page.text()
 
 
-@pytest.mark.parametrize("sign", ["\x1b[31m", "\x00", "\x9b", "\u202e", "\u2028", "\ud800"])
-def test_nothing_acts_on_the_terminal(sign: str) -> None:
-    assert sign[0] not in visible(f"a{sign}b")
+@pytest.mark.parametrize("control", ["\x1b[31m", "\x00", "\x9b", "\u202e", "\u2028", "\ud800"])
+def test_control_character_is_replaced(control: str) -> None:
+    assert control[0] not in visible(f"a{control}b")
 
 
-def test_line_ends_become_one_kind() -> None:
+def test_line_ends_become_line_feeds() -> None:
     assert visible("a\r\nb\rc\td") == "a\nb\nc\td"
 
 

@@ -1,3 +1,5 @@
+"""Model requests of every protocol as pages."""
+
 from __future__ import annotations
 
 import orjson
@@ -21,7 +23,7 @@ def digest_of(request: Json) -> str:
     return page.text()
 
 
-def test_responses_request_reads_turn_by_turn() -> None:
+def test_responses_request_is_shown_item_by_item() -> None:
     text = page_of(RESPONSES_REQUEST)
 
     assert text.startswith('model: fast\nstream: true\nreasoning: {"effort":"medium"}\n')
@@ -42,7 +44,7 @@ def test_instructions_are_folded() -> None:
     text = page_of(RESPONSES_REQUEST)
 
     assert "INSTRUCTIONS (4,807 characters)" in text
-    assert "4,207 characters left out" in text
+    assert "4,207 characters omitted" in text
     assert "THE END" in text
 
 
@@ -58,7 +60,7 @@ def test_tools_are_a_table() -> None:
 
 
 @pytest.mark.parametrize("request_", [CHAT_REQUEST, MESSAGES_REQUEST], ids=["chat", "messages"])
-def test_both_dialects_read_alike(request_: Json) -> None:
+def test_upstream_protocols_are_shown_alike(request_: Json) -> None:
     text = page_of(request_)
 
     assert "You are a coding agent." in text
@@ -69,7 +71,7 @@ def test_both_dialects_read_alike(request_: Json) -> None:
     assert "TOOLS (1)\n  add_one" in text
 
 
-def test_chat_calls_and_results_name_each_other() -> None:
+def test_chat_call_and_result_have_the_same_id() -> None:
     text = page_of(CHAT_REQUEST)
 
     assert "CALL add_one · call_1\n  n: 41\n\nRESULT · call_1\n  42" in text
@@ -84,21 +86,21 @@ def test_messages_show_errors_images_and_cache_marks() -> None:
     assert "USER (cache mark)\n  Go on" in text
 
 
-def test_digest_shows_the_newest_turns_and_counts_the_rest() -> None:
+def test_digest_shows_the_newest_items_and_counts_the_rest() -> None:
     text = digest_of(RESPONSES_REQUEST)
 
-    assert "8 turns, 4 tools" in text
-    assert "… 5 earlier turns" in text
+    assert "8 items, 4 tools" in text
+    assert "… 5 earlier items" in text
     assert "RESULT · call_2\n  Done" in text
     assert "Be brief." not in text
 
 
-def test_long_histories_keep_their_newest_turns_whole() -> None:
+def test_newest_items_of_a_long_history_are_not_clipped() -> None:
     items = [{"role": "user", "content": f"<{n}>" + "x" * 4000 + f"</{n}>"} for n in range(60)]
 
     text = page_of({"model": "m", "input": items})
 
-    assert text.count("characters left out") == 40
+    assert text.count("characters omitted") == 40
     assert "<59>" + "x" * 4000 + "</59>" in text
 
 
@@ -107,7 +109,7 @@ def test_long_histories_keep_their_newest_turns_whole() -> None:
     [
         (b"plain prompt\nof cursor", "TEXT (22 bytes)\n  plain prompt\n  of cursor"),
         (b'["a"]', "- a"),
-        (b'{"model": 5, "input": {"a": 1}}', "model: none named"),
+        (b'{"model": 5, "input": {"a": 1}}', "model: not named"),
         (b'{"input": "hello"}', "USER\n  hello"),
         (b'{"input": [7, null, {"type": ["x"]}]}', "ITEM"),
         (b'{"messages": [1, {"role": 2, "tool_calls": [3]}]}', "CALL "),
@@ -115,5 +117,5 @@ def test_long_histories_keep_their_newest_turns_whole() -> None:
         (b"\xff\xfe", "TEXT (2 bytes)"),
     ],
 )
-def test_what_is_odd_is_shown_as_it_is(body: bytes, shown: str) -> None:
+def test_body_that_is_no_model_request_is_shown_unchanged(body: bytes, shown: str) -> None:
     assert shown in page_of(body)

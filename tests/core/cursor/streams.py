@@ -1,4 +1,4 @@
-"""Lines as cursor-agent writes them, made from a few words each."""
+"""Builders for the stream-json lines of cursor-agent."""
 
 from __future__ import annotations
 
@@ -82,5 +82,5 @@ def result(text: str, **more: Any) -> bytes:
     )  # fmt: skip
 
 
-def spoken(deltas: Iterable[str]) -> bytes:
+def text_deltas(deltas: Iterable[str]) -> bytes:
     return b"".join(map(delta, deltas))

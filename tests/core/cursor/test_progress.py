@@ -1,22 +1,21 @@
-"""What Cursor does, as the reasoning summary tells it, and which of its tools may have changed something."""
+"""Summaries of Cursor's own tool calls, and which calls may have changed something."""
 
 from __future__ import annotations
 
 import pytest
 
-from addons.core.cursor.progress import SHOWN_CHARACTERS, Step, step_of
+from addons.core.cursor.progress import SHOWN_CHARACTERS, Step, read_step
+from addons.core.json_values import JsonDict
 
-Json = dict[str, object]
 
-
-def call(tool: str, args: Json, result: Json | None = None) -> Json:
-    body: Json = {"args": args} if result is None else {"args": args, "result": result}
+def call(tool: str, args: JsonDict, result: JsonDict | None = None) -> JsonDict:
+    body: JsonDict = {"args": args} if result is None else {"args": args, "result": result}
     subtype = "started" if result is None else "completed"
     return {"type": "tool_call", "subtype": subtype, "tool_call": {f"{tool}ToolCall": body}}
 
 
 @pytest.mark.parametrize(
-    ("tool", "args", "words", "acts"),
+    ("tool", "args", "summary", "acts"),
     [
         ("read", {"path": "/w/a"}, "Reading /w/a", False),
         ("write", {"path": "/w/a"}, "Writing /w/a", True),
@@ -39,14 +38,14 @@ def call(tool: str, args: Json, result: Json | None = None) -> Json:
         ("read", {}, "Reading", False),
     ],
 )
-def test_each_tool_says_what_it_does_on_what(tool: str, args: Json, words: str, acts: bool) -> None:
-    step = step_of(call(tool, args))
-    assert step == Step(tool, words)
+def test_running_tool_is_summarised(tool: str, args: JsonDict, summary: str, acts: bool) -> None:
+    step = read_step(call(tool, args))
+    assert step == Step(tool, summary)
     assert step.acts is acts
 
 
 @pytest.mark.parametrize(
-    ("tool", "result", "outcome", "happened"),
+    ("tool", "result", "outcome", "ran"),
     [
         ("read", {"success": {"totalLines": 12}}, "12 lines", True),
         ("write", {"success": {"linesCreated": 3}}, "3 lines", True),
@@ -62,22 +61,22 @@ def test_each_tool_says_what_it_does_on_what(tool: str, args: Json, words: str, 
         ("shell", {"error": {"error": "no such file"}}, "failed: no such file", False),
         ("shell", {"error": {"message": "broken"}}, "failed: broken", False),
         ("shell", {"error": "plain"}, "failed: plain", False),
-        ("shell", {"error": {}}, "failed: it did not say why", False),
+        ("shell", {"error": {}}, "failed: no reason given", False),
         ("shell", {"permissionDenied": {}}, "done", False),
         ("shell", {"spawnError": {}}, "done", False),
         ("shell", {"timeout": {}}, "done", True),
         ("shell", {}, "done", True),
     ],
 )  # fmt: skip
-def test_each_ending_is_told_and_only_what_was_kept_from_running_did_not_happen(
-    tool: str, result: Json, outcome: str, happened: bool
+def test_outcome_is_described_and_refused_calls_did_not_run(
+    tool: str, result: JsonDict, outcome: str, ran: bool
 ) -> None:
-    step = step_of(call(tool, {}, result))
-    assert (step.outcome, step.happened) == (outcome, happened)
+    step = read_step(call(tool, {}, result))
+    assert (step.outcome, step.ran) == (outcome, ran)
 
 
 @pytest.mark.parametrize(
-    ("told", "tool", "words"),
+    ("tool_call", "tool", "summary"),
     [
         ({"function": {"name": "look", "args": {"path": "/w"}}}, "look", "Using look"),
         ({"function": {"name": "read", "args": {"path": "/w"}}}, "read", "Reading /w"),
@@ -89,19 +88,19 @@ def test_each_ending_is_told_and_only_what_was_kept_from_running_did_not_happen(
         (None, "a tool", "Using a tool"),
     ],
 )  # fmt: skip
-def test_older_forms_of_an_event_are_read_too(told: object, tool: str, words: str) -> None:
-    step = step_of({"subtype": "started", "tool_call": told})
-    assert (step.tool, step.words) == (tool, words)
+def test_older_event_forms_are_read(tool_call: object, tool: str, summary: str) -> None:
+    step = read_step({"subtype": "started", "tool_call": tool_call})
+    assert (step.tool, step.summary) == (tool, summary)
 
 
-def test_the_result_of_a_function_stands_beside_it() -> None:
-    told = {"function": {"name": "read"}, "result": {"success": {"totalLines": 2}}}
-    assert step_of({"subtype": "completed", "tool_call": told}).outcome == "2 lines"
+def test_result_of_a_function_call_is_read_from_its_sibling_field() -> None:
+    tool_call = {"function": {"name": "read"}, "result": {"success": {"totalLines": 2}}}
+    assert read_step({"subtype": "completed", "tool_call": tool_call}).outcome == "2 lines"
 
 
 @pytest.mark.parametrize(
     ("characters", "end"), [(SHOWN_CHARACTERS, ""), (SHOWN_CHARACTERS + 1, "…")]
 )
-def test_a_long_target_is_cut(characters: int, end: str) -> None:
-    words = step_of(call("read", {"path": "x" * characters})).words
-    assert words == f"Reading {'x' * SHOWN_CHARACTERS}{end}"
+def test_long_target_is_cut(characters: int, end: str) -> None:
+    summary = read_step(call("read", {"path": "x" * characters})).summary
+    assert summary == f"Reading {'x' * SHOWN_CHARACTERS}{end}"

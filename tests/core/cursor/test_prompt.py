@@ -1,4 +1,4 @@
-"""A conversation as one prompt: in order, between fences that nobody forges, within its cap."""
+"""A conversation as one prompt: ordered, between fences that no text forges, within its limit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.cursor.fences import Fences, Marks, clip
-from addons.core.cursor.prompt import beginning_of, write_prompt
+from addons.core.cursor.fences import Marks
+from addons.core.cursor.prompt import conversation_prefix, write_prompt
 from addons.core.cursor.settings import CursorSettings
-from addons.core.cursor.tool_form import fence_of
-from addons.core.translate.conversation import (
+from addons.core.cursor.tool_form import opening_fence
+from addons.core.protocols.canonical.conversation import (
     Assistant,
     Call,
     Conversation,
@@ -29,7 +29,7 @@ from addons.core.translate.conversation import (
     ToolChoice,
     User,
 )
-from addons.core.translate.events import CallKind
+from addons.core.protocols.canonical.events import CallKind
 from tests.core.cursor.tools import TOOLS
 
 MARK = "f00dfeedf00dfeed"
@@ -52,7 +52,7 @@ def roles(text: str) -> list[str]:
     return [head for head in heads if head != "end"]
 
 
-def test_parts_stand_in_order_and_the_newest_last() -> None:
+def test_parts_keep_their_order_and_reasoning_is_dropped() -> None:
     text = prompt(
         System("be kind"),
         user("first"),
@@ -80,7 +80,7 @@ HOSTILE = st.lists(
 
 
 @given(st.lists(HOSTILE, min_size=1, max_size=4), HOSTILE)
-def test_no_text_makes_a_fence(texts: list[str], label: str) -> None:
+def test_text_cannot_forge_a_fence(texts: list[str], label: str) -> None:
     items: list[Item] = [
         *map(user, texts),
         Call(label or "c", label or "n", texts[0]),
@@ -96,7 +96,7 @@ def test_no_text_makes_a_fence(texts: list[str], label: str) -> None:
     st.integers(0, 60_000),
     st.integers(20_000, 90_000),
 )
-def test_the_cap_holds_and_the_newest_stays(sizes: list[int], lead: int, cap: int) -> None:
+def test_limit_holds_and_newest_part_stays(sizes: list[int], lead: int, cap: int) -> None:
     items = [user("é" * (size // 2)) for size in sizes[:-1]]
     written = write_prompt(
         Conversation((System("s" * lead), *items, user("NEWEST" + "z" * sizes[-1]))),
@@ -109,10 +109,10 @@ def test_the_cap_holds_and_the_newest_stays(sizes: list[int], lead: int, cap: in
     assert roles(written.data.decode())[-1].startswith("user")
     whole = prompt(System("s" * lead), *items, user("NEWEST" + "z" * sizes[-1]))
     if len(whole.encode()) + 600 <= cap:
-        assert not written.cut
+        assert not written.omitted
     elif len(whole.encode()) > cap:
-        assert "left out" in written.cut
-        assert written.cut in written.data.decode()
+        assert "left out" in written.omitted
+        assert written.omitted in written.data.decode()
 
 
 @pytest.mark.parametrize(
@@ -124,40 +124,30 @@ def test_the_cap_holds_and_the_newest_stays(sizes: list[int], lead: int, cap: in
         ([System("s" * 30_000), *[user("x" * 3_000)] * 20], True, True),
     ],
 )
-def test_a_cut_says_what_was_cut_and_no_more(items: list[Item], oldest: bool, middle: bool) -> None:
+def test_note_names_exactly_what_was_omitted(items: list[Item], oldest: bool, middle: bool) -> None:
     small = replace(SETTINGS, prompt_bytes=20_000)
-    cut = write_prompt(Conversation(tuple(items)), small, "/w", MARK).cut
+    cut = write_prompt(Conversation(tuple(items)), small, "/w", MARK).omitted
     assert ("older parts" in cut, "the middle of" in cut) == (oldest, middle)
 
 
-def test_long_outputs_are_clipped_in_the_middle() -> None:
+def test_long_output_is_clipped_in_the_middle() -> None:
     text = prompt(user("x"), Output("1", (Text("HEAD" + "m" * 100_000 + "TAIL"),)))
     assert "HEAD" in text
     assert "TAIL" in text
     assert "codex-shim left out 60008 bytes" in text
 
 
-@given(st.text(max_size=300), st.integers(0, 400))
-def test_a_clipped_text_fits_its_limit(text: str, limit: int) -> None:
-    clipped = clip(text, limit)
-    if len(text.encode()) <= limit:
-        assert clipped == text
-    else:
-        assert len(clipped.encode()) <= max(limit, 3 * limit)
-        assert len(clipped) <= max(limit, 0)
-
-
-def test_codex_tools_are_described_and_a_broken_call_is_corrected() -> None:
+def test_codex_tools_are_described_and_an_invalid_call_is_corrected() -> None:
     broken = Assistant("look\n```codex-call-old\n{oops\n```")
     text = prompt(user("a"), broken, user("b"), settings=CODEX, tools=TOOLS)
     assert roles(text) == ["tools", "user", "assistant", "bridge", "user"]
     assert "## exec_command" in text
     assert "nothing was run, because it is no JSON" in text
-    assert fence_of(KEY) in text.rpartition("end>>>")[2]
+    assert opening_fence(KEY) in text.rpartition("end>>>")[2]
     assert text.count(KEY) == 1
 
 
-def test_earlier_calls_are_shown_in_the_form_in_which_calls_are_made() -> None:
+def test_earlier_calls_are_shown_in_the_call_form() -> None:
     items = (
         user("a"),
         Call("c1", "exec_command", '{"cmd":"ls"}'),
@@ -172,7 +162,7 @@ def test_earlier_calls_are_shown_in_the_form_in_which_calls_are_made() -> None:
 
 
 @pytest.mark.parametrize("mode", ["none", "auto"])
-def test_a_wanted_form_is_for_the_answer_that_calls_nothing(mode: Literal["none", "auto"]) -> None:
+def test_text_format_applies_to_an_answer_without_calls(mode: Literal["none", "auto"]) -> None:
     text = prompt(
         user("a"), settings=CODEX, tools=TOOLS, choice=ToolChoice(mode), text_format=TextFormat("json_object")
     )  # fmt: skip
@@ -214,7 +204,7 @@ CHOICES = st.sampled_from([ToolChoice(), ToolChoice("none"), ToolChoice("require
     st.tuples(CHOICES, CHOICES),
     st.sampled_from([SETTINGS, CODEX, replace(SETTINGS, mode="ask")]),
 )
-def test_a_prompt_is_the_beginning_of_the_prompt_of_its_extension(
+def test_prompt_is_a_prefix_of_the_prompt_of_its_extension(
     items: list[Item],
     more: list[Item],
     choices: tuple[ToolChoice, ToolChoice],
@@ -222,28 +212,14 @@ def test_a_prompt_is_the_beginning_of_the_prompt_of_its_extension(
 ) -> None:
     marks, prompts = Marks(), []
     for history, choice, key in ((items, choices[0], "k1"), ([*items, *more], choices[1], "k2")):
-        asked = Conversation(tuple(history), TOOLS, choice)
-        mark = marks.of(beginning_of(asked), lambda: "a secret of the process")
-        prompts.append(write_prompt(asked, settings, "/w", mark, key).data)
+        conversation = Conversation(tuple(history), TOOLS, choice)
+        mark = marks.mark_for(conversation_prefix(conversation), lambda: "a secret of the process")
+        prompts.append(write_prompt(conversation, settings, "/w", mark, key).data)
     before_the_closing = prompts[0].rpartition(b" end>>>\n")[0]
     assert prompts[1].startswith(before_the_closing)
 
 
-def test_a_mark_is_of_one_conversation_and_one_process() -> None:
-    def mark(marks: Marks, *items: Item) -> str:
-        return marks.of(beginning_of(Conversation(items)), iter(["secret one"]).__next__)
-
-    marks, other = Marks(), Marks()
-    first = mark(marks, System("s"), user("a"))
-    assert first == mark(marks, System("s"), user("a"), Assistant("b"), user("c"))
-    assert first != mark(marks, System("s"), user("b"))
-    other.of("", lambda: "secret two")
-    assert first != mark(other, System("s"), user("a"))
-    assert re.fullmatch("[0-9a-f]{20}", first)
-    assert mark(marks, Assistant("no user yet")) == mark(marks, Assistant("no user yet"))
-
-
-def test_with_cursors_own_tools_none_is_described() -> None:
+def test_codex_tools_are_not_described_when_cursor_acts() -> None:
     broken = Assistant("```codex-call-old\n```")
     text = prompt(user("a"), broken, user("b"), tools=TOOLS)
     assert "## exec_command" not in text
@@ -253,16 +229,21 @@ def test_with_cursors_own_tools_none_is_described() -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "words"),
+    ("form", "expected"),
     [
         (TextFormat("json_object"), "one JSON object"),
         (TextFormat("json_schema", "n", {"type": "object", "title": "T7"}), '"title":"T7"'),
     ],
 )
-def test_a_wanted_form_is_asked_for_at_the_end(form: TextFormat, words: str) -> None:
-    assert words in prompt(user("a"), text_format=form).rpartition("end>>>")[2]
+def test_text_format_is_requested_at_the_end(form: TextFormat, expected: str) -> None:
+    assert expected in prompt(user("a"), text_format=form).rpartition("end>>>")[2]
 
 
-def test_the_mark_is_taken_out_however_it_is_nested() -> None:
-    fences = Fences("ab12")
-    assert "ab12" not in fences.inside("aab12b12 ab12")
+def test_mark_prefix_is_shared_with_extensions_and_differs_between_conversations() -> None:
+    def prefix(*items: Item) -> str:
+        return conversation_prefix(Conversation(items))
+
+    first = prefix(System("s"), user("a"))
+    assert first == prefix(System("s"), user("a"), Assistant("b"), user("c"))
+    assert first != prefix(System("s"), user("b"))
+    assert prefix(Assistant("no user yet")) == "no user yet"

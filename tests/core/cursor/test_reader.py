@@ -1,4 +1,4 @@
-"""Everything a child may write, as events: text once, tools as progress, exactly one end."""
+"""Events of a child's output: text once, tools as progress, exactly one end."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from addons.core.cursor.lines import control_line
 from addons.core.cursor.reader import CursorReader, usage_of
 from addons.core.errors import Problem
-from addons.core.translate.emitter import Emitter
-from addons.core.translate.endings import Client
-from addons.core.translate.events import (
+from addons.core.protocols.canonical.events import (
     Event,
     Failed,
     ReasoningDelta,
@@ -23,6 +21,8 @@ from addons.core.translate.events import (
     TextDone,
     UsageSeen,
 )
+from addons.core.protocols.responses.emitter import Emitter
+from addons.core.protocols.responses.stop_mapping import Client
 from addons.core.usage import Usage
 from tests.conformance import check
 from tests.core.cursor import streams as s
@@ -30,8 +30,8 @@ from tests.core.cursor import streams as s
 END = Stopped(StopReason.END)
 WHOLE = (
     s.init() + s.echo() + s.thinking("Reading ") + s.thinking("files") + s.THOUGHT
-    + s.spoken(["I", " look"]) + s.flush("I look") + s.tool("c\n1", path="a.py")
-    + s.spoken(["It is é", " fine"]) + s.final("It is é fine") + s.result("I lookIt is é fine", usage=s.USAGE)
+    + s.text_deltas(["I", " look"]) + s.flush("I look") + s.tool("c\n1", path="a.py")
+    + s.text_deltas(["It is é", " fine"]) + s.final("It is é fine") + s.result("I lookIt is é fine", usage=s.USAGE)
 )  # fmt: skip
 
 
@@ -67,42 +67,42 @@ TRAPS = ["1", "10", "100", "ha", "ha"]
 @pytest.mark.parametrize(
     ("stream", "expected"),
     [
-        (s.spoken(TRAPS) + s.final("".join(TRAPS)), ["110100haha"]),
-        # the final event holds the last segment, or the whole reply
-        (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.spoken("cd") + s.final("cd"), ["ab", "cd"]),
-        (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.spoken("cd") + s.final("abcd"), ["ab", "cd"]),
-        # the same words after a tool are news
-        (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.spoken("ab") + s.final("ab"), ["ab", "ab"]),
-        # nothing after the tool: the final event repeats what was said
-        (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.final("ab"), ["ab"]),
-        # nothing but what was said, its segments joined by lines
-        (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.spoken("cd") + s.flush("cd", "m-1") + s.tool("2") + s.final("ab\ncd"), ["ab", "cd"]),
-        (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.spoken("cd") + s.flush("cd", "m-1") + s.tool("2") + s.final("ab\n\ncd"), ["ab", "cd"]),
-        (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.spoken("cd") + s.flush("cd", "m-1") + s.tool("2") + s.final("ab cd"), ["ab", "cd", "ab cd"]),
-        # two tools of one model call: its text is flushed before each
-        (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.flush("ab") + s.tool("2") + s.spoken("c"), ["ab", "c"]),
+        (s.text_deltas(TRAPS) + s.final("".join(TRAPS)), ["110100haha"]),
+        # the final event holds the last segment, or the whole answer
+        (s.text_deltas("ab") + s.flush("ab") + s.tool("1") + s.text_deltas("cd") + s.final("cd"), ["ab", "cd"]),
+        (s.text_deltas("ab") + s.flush("ab") + s.tool("1") + s.text_deltas("cd") + s.final("abcd"), ["ab", "cd"]),
+        # the same text after a tool is new
+        (s.text_deltas("ab") + s.flush("ab") + s.tool("1") + s.text_deltas("ab") + s.final("ab"), ["ab", "ab"]),
+        # nothing after the tool: the final event repeats earlier text
+        (s.text_deltas("ab") + s.flush("ab") + s.tool("1") + s.final("ab"), ["ab"]),
+        # the final event joins the segments by line feeds
+        (s.text_deltas("ab") + s.flush("ab") + s.tool("1") + s.text_deltas("cd") + s.flush("cd", "m-1") + s.tool("2") + s.final("ab\ncd"), ["ab", "cd"]),
+        (s.text_deltas("ab") + s.flush("ab") + s.tool("1") + s.text_deltas("cd") + s.flush("cd", "m-1") + s.tool("2") + s.final("ab\n\ncd"), ["ab", "cd"]),
+        (s.text_deltas("ab") + s.flush("ab") + s.tool("1") + s.text_deltas("cd") + s.flush("cd", "m-1") + s.tool("2") + s.final("ab cd"), ["ab", "cd", "ab cd"]),
+        # two tools in one model call: the text is flushed before each
+        (s.text_deltas("ab") + s.flush("ab") + s.tool("1") + s.flush("ab") + s.tool("2") + s.text_deltas("c"), ["ab", "c"]),
         # no flush before the tool
-        (s.spoken("ab") + s.tool("1") + s.spoken("cd") + s.final("cd"), ["ab", "cd"]),
+        (s.text_deltas("ab") + s.tool("1") + s.text_deltas("cd") + s.final("cd"), ["ab", "cd"]),
         # a child without partial output
         (s.flush("ab", "m-1") + s.tool("1") + s.final("cd"), ["ab", "cd"]),
         (s.final("ab") + s.tool("1") + s.final("ab"), ["ab", "ab"]),
         # one segment of many came without deltas
-        (s.spoken("ab") + s.flush("ab") + s.tool("1") + s.flush("xy", "m-2") + s.tool("2") + s.spoken("c"), ["ab", "xy", "c"]),
+        (s.text_deltas("ab") + s.flush("ab") + s.tool("1") + s.flush("xy", "m-2") + s.tool("2") + s.text_deltas("c"), ["ab", "xy", "c"]),
         (b"", ["all"]),
     ],
 )  # fmt: skip
-def test_each_text_is_given_once(stream: bytes, expected: list[str]) -> None:
+def test_text_is_emitted_once(stream: bytes, expected: list[str]) -> None:
     events = read(s.init() + stream + s.result("all"))
     assert segments(events) == expected
     assert events[-1] == END
 
 
 @given(st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=12))
-def test_deltas_join_to_what_was_said_whatever_they_are(deltas: list[str]) -> None:
-    said = "".join(deltas)
+def test_deltas_join_to_the_whole_text(deltas: list[str]) -> None:
+    whole = "".join(deltas)
     assert (
-        "".join(segments(read(s.init() + s.spoken(deltas) + s.final(said) + s.result(said))))
-        == said
+        "".join(segments(read(s.init() + s.text_deltas(deltas) + s.final(whole) + s.result(whole))))
+        == whole
     )
 
 
@@ -113,12 +113,12 @@ def test_any_split_gives_the_same_events(cuts: list[int]) -> None:
 
 
 @given(st.integers(0, len(WHOLE) - 1))
-def test_no_cut_passes_for_a_whole_answer(place: int) -> None:
-    events = read(WHOLE[:place])
+def test_truncated_stream_is_not_a_complete_answer(length: int) -> None:
+    events = read(WHOLE[:length])
     ends = [event for event in events if isinstance(event, Failed | Stopped)]
     assert len(ends) == 1
     # only the line feed of the result may be missing
-    assert isinstance(ends[0], Failed) or place == len(WHOLE) - 1
+    assert isinstance(ends[0], Failed) or length == len(WHOLE) - 1
 
 
 @given(st.lists(st.binary(max_size=60), max_size=6))
@@ -141,7 +141,9 @@ JSON = st.recursive(
     st.sampled_from(["init", "started", "completed", "delta", "success", "error"]),
     st.tuples(JSON, JSON, JSON, JSON),
 )  # fmt: skip
-def test_any_shape_of_an_event_is_read(kind: str, subtype: str, shapes: tuple[object, ...]) -> None:
+def test_any_event_shape_ends_the_turn_once(
+    kind: str, subtype: str, shapes: tuple[object, ...]
+) -> None:
     message, call, outcome, text = shapes
     event = {
         "type": kind,
@@ -156,7 +158,7 @@ def test_any_shape_of_an_event_is_read(kind: str, subtype: str, shapes: tuple[ob
     assert isinstance(events[-1], Failed | Stopped)
 
 
-def test_a_whole_turn_is_a_stream_that_clients_accept() -> None:
+def test_complete_turn_conforms_for_every_client() -> None:
     for client in Client:
         emitter = Emitter("resp_1", 1, "composer-2-5", {}, client)
         last = check(emitter.emit(read(WHOLE)))
@@ -165,7 +167,7 @@ def test_a_whole_turn_is_a_stream_that_clients_accept() -> None:
         assert last["response"]["usage"]["input_tokens"] == 105
 
 
-def test_tools_are_progress_and_never_calls() -> None:
+def test_cursor_tools_become_reasoning_and_never_calls() -> None:
     events = read(
         s.init()
         + s.started("1", "shell", command="npm\n test")
@@ -180,26 +182,26 @@ def test_tools_are_progress_and_never_calls() -> None:
                   "tool_call": {"tool": {"case": "shellToolCall", "value": {"args": {"command": "ls"}}}}})
         + s.delta("done") + s.result("done")
     )  # fmt: skip
-    told = thoughts(events)
-    assert "**Running npm test**" in told
-    assert "**Running npm test** → exit code 1" in told
-    assert "**Editing a.py** → +3 -1" in told
-    assert "refused by Cursor's policy: not allowed" in told
-    assert "failed: no such file" in told
-    assert "Using lookup" in told
-    assert "**Running ls**" in told
+    shown = thoughts(events)
+    assert "**Running npm test**" in shown
+    assert "**Running npm test** → exit code 1" in shown
+    assert "**Editing a.py** → +3 -1" in shown
+    assert "refused by Cursor's policy: not allowed" in shown
+    assert "failed: no such file" in shown
+    assert "Using lookup" in shown
+    assert "**Running ls**" in shown
     assert {type(event).__name__ for event in events} == {
         "ReasoningDelta", "ReasoningDone", "TextDelta", "TextDone", "Stopped",
     }  # fmt: skip
 
 
-def test_a_character_cut_into_two_deltas_is_joined() -> None:
+def test_character_split_into_two_deltas_is_joined() -> None:
     first = s.delta("ok X").replace(b"X", b"\\ud83d")
     second = s.delta("X!").replace(b"X", b"\\ude00")
     assert segments(read(s.init() + first + second + s.result("x"))) == ["ok 😀!"]
 
 
-def test_what_is_no_event_is_skipped() -> None:
+def test_non_event_lines_are_skipped() -> None:
     broken = s.delta("caf\xe9").replace("é".encode(), b"\xe9")
     noise = b'garbage\n\xff\xfe\n{"type":\n[1]\n\n{"type":"interaction_query"}\n{"no":"type"}\n{"type":["x"]}\n'
     prefixed = b"stdout: " + s.delta("b")
@@ -207,7 +209,7 @@ def test_what_is_no_event_is_skipped() -> None:
     assert segments(events) == ["caf�b"]
 
 
-def test_a_huge_line_passes() -> None:
+def test_huge_line_is_read() -> None:
     huge = s.completed(
         "1", "edit", {"success": {"afterFullFileContent": "x" * 5_000_000}}, path="a"
     )
@@ -215,7 +217,7 @@ def test_a_huge_line_passes() -> None:
 
 
 @pytest.mark.parametrize("source", ["env", "flag", "", None])
-def test_a_key_that_is_not_the_login_ends_the_turn(source: str | None) -> None:
+def test_foreign_credential_ends_the_turn(source: str | None) -> None:
     events = read(s.init(source) + s.delta("billed") + s.result("billed"))  # type: ignore[arg-type]
     assert "not your login" in failed(events).message
     assert len(events) == 1
@@ -224,38 +226,38 @@ def test_a_key_that_is_not_the_login_ends_the_turn(source: str | None) -> None:
 @pytest.mark.parametrize(
     "first", [s.delta("a"), s.thinking("a"), s.started("1", "read"), s.result("a")]
 )
-def test_nothing_counts_before_the_login_was_named(first: bytes) -> None:
+def test_billed_event_before_init_ends_the_turn(first: bytes) -> None:
     events = read(s.echo() + first + s.init() + s.delta("b") + s.result("b"))
     assert "not your login" in failed(events).message
     assert len(events) == 1
 
 
-def test_a_failure_before_the_first_event_is_told_as_what_it_is() -> None:
+def test_failed_result_before_init_is_classified() -> None:
     events = read(s.result("Error: [unauthenticated] Error", is_error=True))
     assert failed(events).type == "authentication_error"
 
 
-def test_a_control_line_ends_the_turn_with_its_problem() -> None:
+def test_control_line_ends_the_turn_with_its_problem() -> None:
     problem = Problem(401, "invalid_prompt", "log in", "authentication_error")
     assert read(s.init() + s.delta("a") + control_line(problem) + s.delta("b"))[1:] == [
         Failed(problem)
     ]
 
 
-def test_a_child_cannot_write_a_control_line_inside_an_event() -> None:
+def test_child_cannot_write_a_control_line_inside_an_event() -> None:
     assert segments(read(s.init() + s.delta('!{"status":1}\n!') + s.result("x"))) == [
         '!{"status":1}\n!'
     ]
 
 
-def test_a_failed_result_is_a_typed_error_and_no_text() -> None:
+def test_failed_result_is_an_error_and_never_text() -> None:
     events = read(s.init() + s.result("You've hit your usage limit. Resets 9/1", is_error=True))
     assert failed(events).type == "insufficient_quota"
     assert "9/1" in failed(events).message
     assert segments(events) == []
 
 
-def test_after_an_act_a_failure_is_final_and_says_so() -> None:
+def test_failure_after_an_action_is_final() -> None:
     problem = Problem(429, "rate_limit_exceeded", "try again in 1s")
     acting = s.init() + s.started("1", "shell", command="x")
     assert failed(read(acting + control_line(problem))).code == "invalid_prompt"
@@ -264,18 +266,18 @@ def test_after_an_act_a_failure_is_final_and_says_so() -> None:
     assert failed(read(harmless + control_line(problem))) == problem
 
 
-def test_a_result_without_any_word_is_a_failure() -> None:
+def test_empty_result_is_a_failure() -> None:
     assert "without an answer" in failed(read(s.init() + s.result(""))).message
 
 
-def test_notes_come_first_as_reasoning() -> None:
+def test_notes_are_emitted_first_as_reasoning() -> None:
     reader = CursorReader(notes=["left out 3 parts"])
     events = [*reader.feed(b"\n"), *reader.feed(s.init() + s.delta("a") + s.result("a"))]
     assert thoughts(events) == "codex-shim: left out 3 parts"
 
 
 @pytest.mark.parametrize(
-    ("given_", "expected"),
+    ("value", "expected"),
     [
         (s.USAGE, Usage(105, 30, 9, 0, 114)),
         ({"inputTokens": 1, "outputTokens": 2}, Usage(1, 0, 2, 0, 3)),
@@ -287,9 +289,9 @@ def test_notes_come_first_as_reasoning() -> None:
         (None, None),
     ],
 )
-def test_usage_is_given_when_known(given_: object, expected: Usage | None) -> None:
-    assert usage_of(given_) == expected
-    events = read(s.init() + s.result("x", usage=given_))
+def test_usage_is_emitted_when_complete(value: object, expected: Usage | None) -> None:
+    assert usage_of(value) == expected
+    events = read(s.init() + s.result("x", usage=value))
     assert [event.usage for event in events if isinstance(event, UsageSeen)] == (
         [expected] if expected else []
     )

@@ -1,4 +1,4 @@
-"""What a block lacks to be a call, in words that can be told again."""
+"""Parsing of a call block, and the reason why a block is not a call."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 
 from addons.core.cursor.tool_form import (
     NOT_CLOSED,
-    OTHER_KEY,
-    Asked,
-    by_wire_name,
-    fence_of,
+    WRONG_KEY,
+    ParsedCall,
+    opening_fence,
     read_call,
-    shown_call,
-    why_no_call,
+    rejection_reason,
+    render_call,
+    tools_by_name,
 )
-from addons.core.translate.conversation import Call, Tool
-from addons.core.translate.events import CallKind
+from addons.core.protocols.canonical.conversation import Call, Tool
+from addons.core.protocols.canonical.events import CallKind
 from tests.core.cursor.tools import MCP, PATCH, SHELL, TOOLS
 
-BY_NAME = by_wire_name(TOOLS)
+BY_NAME = tools_by_name(TOOLS)
 
 
 @pytest.mark.parametrize(
@@ -37,12 +37,12 @@ BY_NAME = by_wire_name(TOOLS)
         ('{"name": "apply_patch", "arguments": "*** Begin"}', PATCH, "*** Begin"),
     ],
 )  # fmt: skip
-def test_a_call_is_read(body: str, tool: Tool, arguments: str) -> None:
-    assert read_call(body, BY_NAME) == Asked(tool, arguments)
+def test_call_is_read(body: str, tool: Tool, arguments: str) -> None:
+    assert read_call(body, BY_NAME) == ParsedCall(tool, arguments)
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "expected"),
     [
         ("", "it is no JSON: Expecting value at line 1, column 1"),
         ('{"name": "exec_command"\n"arguments": {}}', "Expecting ',' delimiter at line 2, column 1"),
@@ -65,10 +65,10 @@ def test_a_call_is_read(body: str, tool: Tool, arguments: str) -> None:
         ('{"name": "exec_command", "arguments": ' + "[" * 100_000, "nested too deeply"),
     ],
 )  # fmt: skip
-def test_what_is_no_call_says_why_in_one_line(body: str, words: str) -> None:
+def test_invalid_call_gives_a_one_line_reason(body: str, expected: str) -> None:
     reason = read_call(body, BY_NAME)
     assert isinstance(reason, str)
-    assert words in reason
+    assert expected in reason
     assert "\n" not in reason
     assert len(reason) < 200
 
@@ -76,9 +76,9 @@ def test_what_is_no_call_says_why_in_one_line(body: str, words: str) -> None:
 @given(st.text(max_size=80) | st.recursive(st.none() | st.floats() | st.text(max_size=5), lambda inner:
        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "arguments", "input"]), inner)
        ).map(json.dumps))  # fmt: skip
-def test_any_body_is_a_call_or_a_reason(body: str) -> None:
+def test_any_body_gives_a_call_or_a_reason(body: str) -> None:
     found = read_call(body, BY_NAME)
-    assert isinstance(found, Asked) or found
+    assert isinstance(found, ParsedCall) or found
 
 
 @pytest.mark.parametrize(
@@ -87,30 +87,33 @@ def test_any_body_is_a_call_or_a_reason(body: str) -> None:
         ("nothing here", ""),
         ("```python\n```codex\n```", ""),
         ("we say ```codex-call-x in the middle", ""),
-        (f'a\n  {fence_of("old")}\n{{"name": "exec_command"}}\n``` \nb', OTHER_KEY),
-        ('```codex-call\n{"name": "exec_command"}\n```', OTHER_KEY),
-        (f'{fence_of("old")}\n{{"name": "exec_command"}}', NOT_CLOSED),
-        (fence_of("old"), NOT_CLOSED),
-        (f"{fence_of('old')}\noops\n```", "it is no JSON: Expecting value at line 1, column 1"),
+        (f'a\n  {opening_fence("old")}\n{{"name": "exec_command"}}\n``` \nb', WRONG_KEY),
+        ('```codex-call\n{"name": "exec_command"}\n```', WRONG_KEY),
+        (f'{opening_fence("old")}\n{{"name": "exec_command"}}', NOT_CLOSED),
+        (opening_fence("old"), NOT_CLOSED),
+        (
+            f"{opening_fence('old')}\noops\n```",
+            "it is no JSON: Expecting value at line 1, column 1",
+        ),
     ],
 )
-def test_an_earlier_answer_tells_what_was_wrong(text: str, reason: str) -> None:
-    assert why_no_call(text, BY_NAME) == reason
+def test_rejection_reason_of_an_earlier_answer(text: str, reason: str) -> None:
+    assert rejection_reason(text, BY_NAME) == reason
 
 
 @given(st.text(max_size=30), st.sampled_from(TOOLS))
-def test_a_shown_call_reads_as_the_call_it_was(text: str, tool: Tool) -> None:
+def test_rendered_call_reads_back_as_the_same_call(text: str, tool: Tool) -> None:
     custom = tool.kind is CallKind.CUSTOM
     arguments = text or "x" if custom else json.dumps({"cmd": text})
-    body = shown_call(Call("c", tool.wire_name, arguments, tool.kind), arguments)
+    body = render_call(Call("c", tool.upstream_name, arguments, tool.kind), arguments)
     read = read_call(body, BY_NAME)
-    assert isinstance(read, Asked)
+    assert isinstance(read, ParsedCall)
     assert read.tool is tool
     assert read.arguments == arguments if custom else json.loads(read.arguments) == {"cmd": text}
 
 
-def test_arguments_that_were_shortened_or_broken_are_shown_as_a_text() -> None:
+def test_clipped_or_invalid_arguments_are_rendered_as_text() -> None:
     call = Call("c", "exec_command", '{"cmd": "ls"}')
-    assert json.loads(shown_call(call, '{"c […]'))["arguments"] == '{"c […]'
+    assert json.loads(render_call(call, '{"c […]'))["arguments"] == '{"c […]'
     broken = Call("c", "exec_command", "ls -l")
-    assert json.loads(shown_call(broken, "ls -l"))["arguments"] == "ls -l"
+    assert json.loads(render_call(broken, "ls -l"))["arguments"] == "ls -l"

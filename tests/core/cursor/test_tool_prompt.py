@@ -1,4 +1,4 @@
-"""Codex's tools in words: all of them, within the limit, and nothing new before the conversation."""
+"""Description of Codex's tools: complete, within the limit, and stable before the conversation."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.cursor.tool_form import fence_of
-from addons.core.cursor.tool_prompt import NONE_NOW, RULES, closing, correction, offer
-from addons.core.translate.conversation import Conversation, Json, Tool, ToolChoice
-from addons.core.translate.events import CallKind
-from addons.core.translate.tools import Declared, read_tools
+from addons.core.cursor.tool_form import opening_fence
+from addons.core.cursor.tool_prompt import NONE_NOW, RULES, closing, correction, describe_tools
+from addons.core.json_values import JsonObject
+from addons.core.protocols.canonical.conversation import Conversation, Tool, ToolChoice
+from addons.core.protocols.canonical.events import CallKind
+from addons.core.protocols.canonical.tools import DeclaredTools, read_tools
 from tests.core.cursor.tools import SHELL, TOOLS
 
 KEY = "0123456789ab"
-ASKED = Conversation((), TOOLS)
+CONVERSATION = Conversation((), TOOLS)
 
 
-def test_functions_namespaces_and_grammars_are_told() -> None:
+def test_functions_namespaces_and_grammars_are_described() -> None:
     declared = read_tools(
         [
             {"type": "function", "name": "exec_command", "description": "Runs.", "parameters": {"type": "object", "title": "T1"}},
@@ -27,15 +28,15 @@ def test_functions_namespaces_and_grammars_are_told() -> None:
             {"type": "custom", "name": "apply_patch", "format": {"type": "grammar", "syntax": "lark", "definition": "start: X"}},
         ]
     )  # fmt: skip
-    assert isinstance(declared, Declared)
-    told = offer(declared.tools, 100_000).text
-    for words in (
+    assert isinstance(declared, DeclaredTools)
+    expected = describe_tools(declared.tools, 100_000).text
+    for text in (
         "## exec_command\nRuns.",
         '"title":"T1"',
         "## mcp__srv__add",
         "lark grammar:\nstart: X",
     ):
-        assert words in told  # fmt: skip
+        assert text in expected  # fmt: skip
 
 
 SCHEMAS = st.sampled_from(
@@ -44,47 +45,57 @@ SCHEMAS = st.sampled_from(
 
 
 @given(st.lists(st.tuples(st.integers(0, 20_000), SCHEMAS), max_size=40), st.integers(0, 20_000))
-def test_the_offer_never_passes_its_limit_and_names_what_it_leaves_out(
-    sizes: list[tuple[int, Json]], limit: int
+def test_description_fits_its_limit_and_names_omitted_tools(
+    sizes: list[tuple[int, JsonObject]], limit: int
 ) -> None:
     tools = [
         Tool(f"t{at}_", f"t{at}_", None, CallKind.FUNCTION, "é" * size, schema)
         for at, (size, schema) in enumerate(sizes)
     ]
-    told = offer(tools, limit)
-    assert len(told.text.encode()) <= limit
+    expected = describe_tools(tools, limit)
+    assert len(expected.text.encode()) <= limit
     for tool in tools:
-        assert (f"## {tool.wire_name}\n" in told.text) != (tool.wire_name in told.left_out)
+        assert (f"## {tool.upstream_name}\n" in expected.text) != (
+            tool.upstream_name in expected.omitted
+        )
 
 
 @pytest.mark.parametrize(
-    ("asked", "told", "untold"),
+    ("conversation", "expected", "absent"),
     [
-        (ASKED, [fence_of(KEY)], ["must", "at most"]),
-        (replace(ASKED, choice=ToolChoice("required")), [fence_of(KEY), "must call a tool"], []),
-        (replace(ASKED, choice=ToolChoice("named", "apply_patch")), ["must call apply_patch"], []),
-        (replace(ASKED, parallel_tool_calls=False), ["one call at most"], []),
-        (replace(ASKED, choice=ToolChoice("none")), [NONE_NOW], [KEY]),
+        (CONVERSATION, [opening_fence(KEY)], ["must", "at most"]),
+        (
+            replace(CONVERSATION, choice=ToolChoice("required")),
+            [opening_fence(KEY), "must call a tool"],
+            [],
+        ),
+        (
+            replace(CONVERSATION, choice=ToolChoice("named", "apply_patch")),
+            ["must call apply_patch"],
+            [],
+        ),
+        (replace(CONVERSATION, parallel_tool_calls=False), ["one call at most"], []),
+        (replace(CONVERSATION, choice=ToolChoice("none")), [NONE_NOW], [KEY]),
     ],
 )
-def test_the_closing_tells_the_key_and_what_must_be_called(
-    asked: Conversation, told: list[str], untold: list[str]
+def test_closing_names_the_key_and_required_calls(
+    conversation: Conversation, expected: list[str], absent: list[str]
 ) -> None:
-    text = closing(asked, KEY)
-    assert all(words in text for words in told)
-    assert not any(words in text for words in untold)
+    text = closing(conversation, KEY)
+    assert all(part in text for part in expected)
+    assert not any(part in text for part in absent)
 
 
-def test_without_tools_nothing_is_said_of_calls() -> None:
+def test_closing_is_empty_without_tools() -> None:
     assert closing(Conversation(()), KEY) == ""
 
 
-def test_the_rules_show_the_form_with_a_place_for_the_key() -> None:
-    assert fence_of("KEY") in RULES
+def test_rules_show_the_form_with_a_key_placeholder() -> None:
+    assert opening_fence("KEY") in RULES
 
 
-def test_a_correction_is_one_line_and_says_why() -> None:
-    line = correction(f"{fence_of('old')}\n{{\n```", {"exec_command": SHELL})
+def test_correction_is_one_line_with_the_reason() -> None:
+    line = correction(f"{opening_fence('old')}\n{{\n```", {"exec_command": SHELL})
     assert "because it is no JSON" in line
     assert "\n" not in line
     assert correction("fine", {}) == ""

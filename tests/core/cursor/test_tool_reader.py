@@ -1,4 +1,4 @@
-"""Calls of Codex's tools inside a model's text: whole or not at all, and no text lost."""
+"""Codex tool calls inside a model's text: complete calls only, and no text lost."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addons.core.cursor.reader import CursorReader
-from addons.core.cursor.tool_form import fence_of
+from addons.core.cursor.tool_form import opening_fence
 from addons.core.cursor.tool_reader import CallReader
-from addons.core.translate.emitter import Emitter
-from addons.core.translate.endings import Client
-from addons.core.translate.events import (
+from addons.core.protocols.canonical.events import (
     Event,
     Failed,
     Stopped,
@@ -24,12 +22,14 @@ from addons.core.translate.events import (
     ToolCallEnd,
     ToolCallStart,
 )
+from addons.core.protocols.responses.emitter import Emitter
+from addons.core.protocols.responses.stop_mapping import Client
 from tests.conformance import check
 from tests.core.cursor import streams as s
 from tests.core.cursor.tools import TOOLS
 
 KEY = "0123456789ab"
-FENCE = fence_of(KEY)
+FENCE = opening_fence(KEY)
 
 
 def block(value: object) -> str:
@@ -40,8 +40,8 @@ def block(value: object) -> str:
 LS = block({"name": "exec_command", "arguments": {"cmd": "ls"}})
 
 
-def read(*texts: str, most: int = 9) -> list[Event]:
-    reader = CallReader(TOOLS, KEY, "seed", most)
+def read(*texts: str, max_calls: int = 9) -> list[Event]:
+    reader = CallReader(TOOLS, KEY, "seed", max_calls)
     events = [event for text in texts for event in reader.feed(text)]
     return [*events, *reader.finish()]
 
@@ -55,11 +55,11 @@ def calls_in(events: list[Event]) -> list[tuple[str, str | None, str]]:
     arguments = [event.arguments for event in events if isinstance(event, ToolCallDelta)]
     assert len(starts) == len(arguments) == sum(isinstance(e, ToolCallEnd) for e in events)
     return [
-        (start.name, start.namespace, given) for start, given in zip(starts, arguments, strict=True)
+        (start.name, start.namespace, text) for start, text in zip(starts, arguments, strict=True)
     ]
 
 
-def test_text_around_calls_survives() -> None:
+def test_text_around_calls_is_kept() -> None:
     events = read(
         f"I look.\n{LS}\n\nAnd I add.\n{block({'name': 'mcp__srv__add', 'arguments': {}})}\nDone."
     )
@@ -80,7 +80,7 @@ PATCH = "*** Begin Patch\n+é\n*** End Patch"
         f'{{"name": "apply_patch", "arguments": {{"input": "{PATCH}"}}}}',  # raw line breaks
     ],
 )
-def test_a_custom_tool_is_given_its_text(body: object) -> None:
+def test_custom_tool_gets_its_text(body: object) -> None:
     assert calls_in(read(block(body))) == [("apply_patch", None, PATCH)]
 
 
@@ -101,7 +101,7 @@ def test_a_custom_tool_is_given_its_text(body: object) -> None:
         f"see {LS}",
     ],
 )  # fmt: skip
-def test_what_is_no_valid_call_stays_text(text: str) -> None:
+def test_invalid_call_stays_text(text: str) -> None:
     events = read(f"a\n{text}\nb") if not text.endswith(("\n", FENCE)) else read(f"a\n{text}")
     assert calls_in(events) == []
     assert text.strip() in text_in(events)
@@ -112,7 +112,7 @@ def test_what_is_no_valid_call_stays_text(text: str) -> None:
     .map("".join),
     st.lists(st.integers(0, 200), max_size=6),
 )  # fmt: skip
-def test_any_split_gives_the_same(text: str, cuts: list[int]) -> None:
+def test_any_split_gives_the_same_events(text: str, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     split = read(*(text[a:b] for a, b in itertools.pairwise(edges)))
     assert calls_in(split) == calls_in(read(text))
@@ -120,12 +120,12 @@ def test_any_split_gives_the_same(text: str, cuts: list[int]) -> None:
 
 
 @given(st.text(alphabet="`cod exal-\n01", max_size=60))
-def test_text_without_a_block_is_given_as_it_is(text: str) -> None:
+def test_text_without_a_block_is_unchanged(text: str) -> None:
     assert text_in(read(f"x{text}")) == f"x{text}"
 
 
-def test_an_endless_block_becomes_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("addons.core.cursor.tool_reader.LONGEST_BLOCK", 100)
+def test_block_over_the_limit_becomes_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("addons.core.cursor.tool_reader.MAX_BLOCK_LENGTH", 100)
     text = f"{FENCE}\n" + "x" * 90 + "\n" + "y" * 90 + f"\nafter\n{LS}"
     for pieces in ([text], text):
         events = read(*pieces)
@@ -133,21 +133,21 @@ def test_an_endless_block_becomes_text(monkeypatch: pytest.MonkeyPatch) -> None:
         assert text_in(events) == text.removesuffix(LS)
 
 
-def test_a_long_block_in_small_pieces_costs_no_more_than_it_is_long() -> None:
+def test_long_block_in_small_pieces_is_read_in_linear_time() -> None:
     body = json.dumps({"name": "exec_command", "arguments": {"cmd": "x" * 1_500_000}})
     [(_, _, arguments)] = calls_in(read(f"{FENCE}\n", *body, "\n```"))
     assert len(arguments) > 1_500_000
     assert text_in(read(*("\n" * 1_000_000), "end")) == "end"
 
 
-def test_more_calls_than_may_be_stay_text() -> None:
-    events = read(f"{LS}\n{LS}\nend", most=1)
+def test_calls_over_the_limit_stay_text() -> None:
+    events = read(f"{LS}\n{LS}\nend", max_calls=1)
     assert len(calls_in(events)) == 1
     assert text_in(events) == f"{LS}\nend"
 
 
 @pytest.mark.parametrize("blanks", [150, 190, 200, 300])
-def test_blanks_around_a_fence_are_counted_alike_in_any_split(blanks: int) -> None:
+def test_blanks_around_a_fence_count_the_same_in_any_split(blanks: int) -> None:
     text = LS.replace(FENCE, " " * blanks + FENCE) + "\n" + LS.replace(FENCE, FENCE + " " * blanks)
     assert calls_in(read(*text)) == calls_in(read(text))
     assert text_in(read(*text)) == text_in(read(text))
@@ -158,15 +158,17 @@ def turn(*lines: bytes) -> tuple[CursorReader, list[Event]]:
     return reader, [*reader.feed(b"".join((s.init(), *lines))), *reader.finish()]
 
 
-def test_a_turn_with_calls_is_a_stream_that_clients_accept() -> None:
-    _, events = turn(s.spoken(["I look.\n", *LS, "\n"]), s.final(f"I look.\n{LS}\n"), s.result("x"))
+def test_turn_with_calls_conforms_for_every_client() -> None:
+    _, events = turn(
+        s.text_deltas(["I look.\n", *LS, "\n"]), s.final(f"I look.\n{LS}\n"), s.result("x")
+    )
     assert events[-1] == Stopped(StopReason.TOOL_CALLS)
     for client in Client:
         last = check(Emitter("resp_1", 1, "m", {}, client).emit(events))
         assert [item["type"] for item in last["response"]["output"]] == ["message", "function_call"]
 
 
-def test_a_block_does_not_reach_over_a_tool_of_cursors() -> None:
+def test_block_does_not_span_a_cursor_tool() -> None:
     _, events = turn(s.delta(f"{FENCE}\n"), s.tool("1"), s.delta('{"name":1}\n```'), s.result("x"))
     assert calls_in(events) == []
     assert FENCE in text_in(events)
@@ -183,7 +185,7 @@ def test_a_block_does_not_reach_over_a_tool_of_cursors() -> None:
         ("somethingNew", {"success": {}}),
     ],
 )
-def test_cursor_that_acts_by_itself_ends_the_turn(kind: str, outcome: dict[str, object]) -> None:
+def test_action_of_cursor_ends_the_turn(kind: str, outcome: dict[str, object]) -> None:
     ran = s.started("1", kind, command="rm x") + s.completed("1", kind, outcome)
     _, events = turn(ran, s.delta(LS), s.result("x"))
     assert isinstance(events[-1], Failed)
@@ -198,7 +200,7 @@ def test_cursor_that_acts_by_itself_ends_the_turn(kind: str, outcome: dict[str, 
         s.delta("done") + s.result("x"),
     ],
 )
-def test_no_call_is_given_while_cursor_may_be_acting(rest: bytes) -> None:
+def test_no_call_is_emitted_while_cursor_may_be_acting(rest: bytes) -> None:
     _, events = turn(s.started("1", "shell", command="rm x"), rest)
     assert isinstance(events[-1], Failed)
     assert "rm x" in events[-1].problem.message
@@ -206,7 +208,7 @@ def test_no_call_is_given_while_cursor_may_be_acting(rest: bytes) -> None:
 
 
 @pytest.mark.parametrize("refusal", ["rejected", "error", "permissionDenied", "spawnError"])
-def test_cursor_may_read_and_be_refused(refusal: str) -> None:
+def test_read_or_refused_cursor_tool_does_not_end_the_turn(refusal: str) -> None:
     refused = s.started("1", "shell", command="x") + s.completed("1", "shell", {refusal: {}})
     reader, events = turn(refused, s.tool("2", path="a"), s.delta(LS), s.result("x"))
     assert len(calls_in(events)) == 1
@@ -215,7 +217,7 @@ def test_cursor_may_read_and_be_refused(refusal: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["read", "shell"])
-def test_a_tool_of_cursors_after_a_call_ends_the_turn_with_the_call(kind: str) -> None:
+def test_cursor_tool_after_a_call_ends_the_turn_with_the_call(kind: str) -> None:
     late = s.started("1", kind, path="a") + s.completed("1", kind, {"success": {}})
     _, events = turn(s.delta(f"{LS}\n"), late, s.delta(LS), s.result("x"))
     assert len(calls_in(events)) == 1
@@ -233,14 +235,14 @@ STEPS = st.sampled_from(
 
 
 @given(st.lists(STEPS, max_size=10))
-def test_never_both_act_and_a_turn_ends_once(steps: list[bytes]) -> None:
+def test_codex_and_cursor_never_both_act_and_the_turn_ends_once(steps: list[bytes]) -> None:
     reader, events = turn(*steps)
     assert [isinstance(event, Stopped | Failed) for event in events].count(True) == 1
     assert isinstance(events[-1], Stopped | Failed)
     for client in Client:
         check(Emitter("resp_1", 1, "m", {}, client).emit(events))
     ran = s.completed("1", "shell", {"success": {}})
-    before_it = steps[: steps.index(ran)] if ran in steps else steps
-    if ran in steps and s.result(LS) not in before_it and isinstance(events[-1], Stopped):
-        assert calls_in(events), "only a call ends a turn before Cursor is seen to have acted"
+    earlier = steps[: steps.index(ran)] if ran in steps else steps
+    if ran in steps and s.result(LS) not in earlier and isinstance(events[-1], Stopped):
+        assert calls_in(events), "only a call may end the turn before Cursor acts"
     assert not reader.acted

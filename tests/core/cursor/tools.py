@@ -1,9 +1,9 @@
-"""Three tools of Codex, one of each kind."""
+"""Three Codex tools, one of each kind."""
 
 from __future__ import annotations
 
-from addons.core.translate.conversation import Tool
-from addons.core.translate.events import CallKind
+from addons.core.protocols.canonical.conversation import Tool
+from addons.core.protocols.canonical.events import CallKind
 
 COMMAND = {"type": "object", "properties": {"cmd": {"type": "string"}}, "required": ["cmd"]}
 SHELL = Tool("exec_command", "exec_command", None, CallKind.FUNCTION, "Runs it.", COMMAND)

@@ -1,4 +1,4 @@
-"""Turns of the ChatGPT route for tests of its plan: a login, a request, and what came of it."""
+"""Turns of the ChatGPT route for tests of its plan: login, request and result."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from addons.core.credential import Origin, Secret, SecretHeader
+from addons.core.codex.login import Login, LoginKind, LoginProblem
 from addons.core.headers import Headers
-from addons.core.login import Login, LoginKind, LoginProblem
-from addons.core.providers.chatgpt import DEFAULT_BASE, BaseUrl, ChatGPT, Credential
+from addons.core.providers.chatgpt import DEFAULT_BASE, BaseUrl, ChatGPTProvider, Credential
 from addons.core.routes import Route
-from addons.core.turn import Answer, ClientRequest, Plan, Send, Step, WireRequest
+from addons.core.secrets import Origin, Secret, SecretHeader
+from addons.core.turn import Answer, ClientRequest, Plan, Send, Step, UpstreamRequest
 
 ORIGIN = Origin("https", "chatgpt.com", 443)
 BODY = b'{"model":"gpt-x","input":[],"stream":true}'
@@ -31,7 +31,7 @@ def no_login(kind: LoginKind = LoginKind.MISSING) -> LoginProblem:
 
 @dataclass
 class Logins:
-    """A login source that says what it is told to say."""
+    """A login source with scripted results."""
 
     now: Login | LoginProblem = FILE
     then: Login | LoginProblem = FILE
@@ -39,6 +39,10 @@ class Logins:
 
     def current(self) -> Login | LoginProblem:
         return self.now
+
+    @property
+    def known(self) -> Login | None:
+        return None
 
     def reread(self) -> Login | LoginProblem:
         self.rereads.append(1)
@@ -57,25 +61,25 @@ def request(
 
 
 def plan_of(
-    asked: ClientRequest,
+    turn: ClientRequest,
     logins: Logins | None = None,
     *,
     base: BaseUrl = DEFAULT_BASE,
     credential: Credential = "auth_json",
     model: str = "gpt-x",
 ) -> Plan:
-    settings = ChatGPT(logins or Logins(), base, credential)
+    settings = ChatGPTProvider(logins or Logins(), base, credential)
     route = Route("gpt-x", "GPT X", "chatgpt", model, {}, settings.plan)
-    return route.make_plan(asked, route)
+    return route.make_plan(turn, route)
 
 
-def wire(step: Step) -> WireRequest:
+def sent_request(step: Step) -> UpstreamRequest:
     assert isinstance(step, Send)
-    return step.wire
+    return step.request
 
 
 def answer(step: Step) -> tuple[int, str, str]:
-    """Status, code and message, out of the JSON body or the failed stream."""
+    """Return status, code and message, from the JSON body or from the failed stream."""
     assert isinstance(step, Answer)
     head, body = step.reply.head, step.reply.body
     if head.header(b"content-type") == b"text/event-stream":

@@ -1,4 +1,4 @@
-"""A row of models.json for tests of plans: its target, its key, and a dialect whose answers are easily written."""
+"""A row of models.json for tests of plans: target, key, and a protocol with one event per line."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
-from addons.core.credential import Origin, Secret, SecretHeader
 from addons.core.errors import Problem
 from addons.core.headers import Headers
-from addons.core.keys import KeyProblem
-from addons.core.routes import Route
-from addons.core.target import Target
-from addons.core.translate.conversation import Conversation, Dialects, Text, User
-from addons.core.translate.dialect import EventReader
-from addons.core.translate.events import (
+from addons.core.protocols.canonical.conversation import Conversation, Text, User
+from addons.core.protocols.canonical.events import (
     Event,
     Failed,
-    LeftOut,
+    Omitted,
     Stopped,
     StopReason,
     TextDelta,
     ToolCallDelta,
     ToolCallStart,
 )
+from addons.core.protocols.translator import EventReader
+from addons.core.routes import Route
+from addons.core.secrets import Origin, Secret, SecretHeader
 from addons.core.turn import ClientRequest, Plan
+from addons.core.upstream.api_keys import KeyProblem
+from addons.core.upstream.protocol import Protocol
+from addons.core.upstream.target import Target
 
 ORIGIN = Origin("https", "api.example.com", 443)
 TARGET = Target(
@@ -33,7 +34,7 @@ TARGET = Target(
     display_name="Row",
     provider="example",
     model="big-model",
-    dialect=Dialects.CHAT,
+    protocol=Protocol.CHAT,
     origin=ORIGIN,
     path="/v1/chat/completions",
     headers=((b"x-extra", b"1"),),
@@ -45,7 +46,7 @@ SDK: Headers = ((b"user-agent", b"openai-python"), (b"content-type", b"applicati
 
 @dataclass
 class Key:
-    """A key source that says what it is told to say."""
+    """A key source with a scripted result."""
 
     now: tuple[SecretHeader, ...] | KeyProblem = (KEY,)
     refusals: int = 0
@@ -57,29 +58,31 @@ class Key:
         self.refusals += 1
 
 
-WORDS: Mapping[str, Event] = {
+EVENTS: Mapping[str, Event] = {
     "stop": Stopped(StopReason.END),
     "length": Stopped(StopReason.LENGTH),
     "call": ToolCallStart(0, "call_1", "shell"),
     "arguments": ToolCallDelta(0, '{"command": "rm -rf bui'),
-    "picture": LeftOut("a picture in the answer", "[A picture.]"),
+    "picture": Omitted("a picture in the answer", "[A picture.]"),
     "busy": Failed(Problem(503, "rate_limit_exceeded", "busy: try again in 5s")),
 }
 
 
 class Reader:
-    """Lines: a word of `WORDS` means that event, any other line is text."""
+    """Reads lines: a key of `EVENTS` is that event, any other line is text."""
+
+    awaits_end = False
 
     def feed(self, data: bytes) -> Sequence[Event]:
-        return [WORDS.get(line, TextDelta(line)) for line in data.decode().splitlines()]
+        return [EVENTS.get(line, TextDelta(line)) for line in data.decode().splitlines()]
 
     def finish(self) -> Sequence[Event]:
         return ()
 
 
 @dataclass
-class Parrot:
-    """A dialect in which an upstream's answer is a few words."""
+class FakeTranslator:
+    """The translator of a protocol whose answers are lines; it keeps the conversations that it wrote."""
 
     written: list[Conversation] = field(default_factory=list)
     problem: Problem | None = None
@@ -94,9 +97,9 @@ class Parrot:
         return Reader()
 
 
-def read(payload: Mapping[str, object], lineage: str) -> Conversation | Problem:
-    """Reads the input as one text."""
-    assert lineage
+def read(payload: Mapping[str, object], reasoning_scope: str) -> Conversation | Problem:
+    """Return the input as one user message."""
+    assert reasoning_scope
     if payload.get("input") == "unreadable":
         return Problem(400, "invalid_prompt", "input[0] is of no known type")
     return Conversation((User((Text(orjson.dumps(payload.get("input")).decode()),)),), echo=payload)

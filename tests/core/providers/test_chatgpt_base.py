@@ -1,11 +1,11 @@
-"""Where ChatGPT's backend may be."""
+"""Valid and invalid addresses of the ChatGPT backend."""
 
 from __future__ import annotations
 
 import pytest
 
-from addons.core.credential import Origin
 from addons.core.providers.chatgpt import BaseUrl, parse_base_url
+from addons.core.secrets import Origin
 from tests.core.providers.chatgpt_turns import ORIGIN
 
 
@@ -20,12 +20,12 @@ from tests.core.providers.chatgpt_turns import ORIGIN
         ("http://[::1]:9", BaseUrl(Origin("http", "::1", 9), "")),
     ],
 )
-def test_a_base_url_is_an_origin_and_a_path(text: str, expected: BaseUrl) -> None:
+def test_base_url_is_an_origin_and_a_path(text: str, expected: BaseUrl) -> None:
     assert parse_base_url(text) == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "reason"),
     [
         ("http://chatgpt.com/x", "must be https"),
         ("http://127.0.0.1.evil.example/x", "must be https"),
@@ -45,8 +45,8 @@ def test_a_base_url_is_an_origin_and_a_path(text: str, expected: BaseUrl) -> Non
         ("https://chatgpt.com/é", "after its path"),
     ],
 )
-def test_a_bad_base_url_is_refused_in_clear_words(text: str, words: str) -> None:
-    with pytest.raises(ValueError, match=words) as caught:
+def test_invalid_base_url_is_rejected_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason) as caught:
         parse_base_url(text)
     assert "CODEX_SHIM_CHATGPT_BASE_URL" in str(caught.value)
     assert "hunter2" not in str(caught.value)

@@ -1,20 +1,19 @@
-"""Whose login travels with a turn, and what a refused one leads to."""
+"""The login that is sent with a turn, and the handling of a refused one."""
 
 from __future__ import annotations
 
 import pytest
 
-from addons.core.credential import Secret
+from addons.core.codex.login import Login, LoginKind, LoginProblem
 from addons.core.headers import Headers
-from addons.core.login import Login, LoginKind, LoginProblem
-from addons.core.providers.chatgpt import PLACEHOLDERS, ChatGPT, Credential
-from addons.core.turn import Fault, FaultKind, Head, Relay, Send
+from addons.core.providers.chatgpt import PLACEHOLDERS, ChatGPTProvider, Credential
+from addons.core.secrets import Secret
+from addons.core.turn import Head, Relay, Send
 from tests.core.providers.chatgpt_turns import (
     CODEX,
     FILE,
     FROM_FILE,
     NEWER,
-    ORIGIN,
     OWN,
     SDK,
     Logins,
@@ -23,7 +22,7 @@ from tests.core.providers.chatgpt_turns import (
     plan_of,
     request,
     sent,
-    wire,
+    sent_request,
 )
 
 FROM_CLIENT = {b"authorization": b"Bearer own-token", b"chatgpt-account-id": b"own-account"}
@@ -61,7 +60,7 @@ ONLY_BEARER = {b"authorization": b"Bearer own-token"}
         ("client", OFF, CODEX, OWN, None),
     ],
 )
-def test_which_credential_travels(
+def test_which_credential_is_sent(
     credential: Credential,
     found: Login | LoginProblem,
     headers: Headers,
@@ -69,17 +68,17 @@ def test_which_credential_travels(
     expected: dict[bytes, bytes] | None,
 ) -> None:
     step = plan_of(request(headers, credentials=own), Logins(found), credential=credential).start()
-    assert (sent(step.wire.secrets) if isinstance(step, Send) else None) == expected
+    assert (sent(step.request.secrets) if isinstance(step, Send) else None) == expected
 
 
-def test_the_local_token_is_never_taken_for_a_login() -> None:
+def test_local_token_is_never_a_login() -> None:
     token = Secret("Bearer local-token")
-    settings = ChatGPT(Logins(no_login()), placeholders=(*PLACEHOLDERS, token))
+    settings = ChatGPTProvider(Logins(no_login()), placeholders=(*PLACEHOLDERS, token))
     assert settings.client_credential(request(credentials={b"authorization": token})) == ()
 
 
 @pytest.mark.parametrize("kind", list(LoginKind))
-def test_no_login_is_told_in_the_words_of_its_problem(kind: LoginKind) -> None:
+def test_missing_login_is_reported_with_its_message(kind: LoginKind) -> None:
     to_codex = answer(plan_of(request(CODEX), Logins(no_login(kind))).start())
     assert to_codex == (200, "invalid_prompt", no_login().message)
     to_sdk = answer(plan_of(request(SDK), Logins(no_login(kind))).start())
@@ -89,11 +88,11 @@ def test_no_login_is_told_in_the_words_of_its_problem(kind: LoginKind) -> None:
 REFUSED = Head(401, ((b"content-type", b"application/json"),))
 
 
-def test_a_refused_token_is_replaced_once_by_a_newer_one() -> None:
+def test_refused_token_is_replaced_once_by_a_newer_one() -> None:
     logins = Logins(FILE, NEWER)
     plan = plan_of(request(), logins)
-    first = wire(plan.start())
-    second = wire(plan.on_head(REFUSED))
+    first = sent_request(plan.start())
+    second = sent_request(plan.on_head(REFUSED))
     assert sent(second.secrets) == {**FROM_FILE, b"authorization": b"Bearer newer-token"}
     assert (second.path, second.headers, second.body) == (first.path, first.headers, first.body)
     assert isinstance(plan.on_head(REFUSED), Relay)
@@ -101,7 +100,7 @@ def test_a_refused_token_is_replaced_once_by_a_newer_one() -> None:
 
 
 @pytest.mark.parametrize("then", [FILE, no_login(), no_login(LoginKind.EXPIRED)])
-def test_a_refusal_without_a_newer_token_is_passed_on(then: Login | LoginProblem) -> None:
+def test_refusal_without_a_newer_token_is_passed_on(then: Login | LoginProblem) -> None:
     plan = plan_of(request(), Logins(FILE, then))
     plan.start()
     step = plan.on_head(REFUSED)
@@ -109,16 +108,9 @@ def test_a_refusal_without_a_newer_token_is_passed_on(then: Login | LoginProblem
     assert step.head.status == 401
 
 
-def test_the_clients_own_refused_token_is_its_own_affair() -> None:
+def test_refusal_of_the_clients_own_token_is_passed_on() -> None:
     logins = Logins(no_login(), NEWER)
     plan = plan_of(request(credentials=OWN), logins)
     plan.start()
     assert isinstance(plan.on_head(REFUSED), Relay)
     assert logins.rereads == []
-
-
-def test_a_lost_connection_after_a_newer_login_keeps_the_newer_login() -> None:
-    plan = plan_of(request(), Logins(FILE, NEWER))
-    plan.start()
-    second = wire(plan.on_head(REFUSED))
-    assert wire(plan.on_fault(Fault(FaultKind.RESET, "closed", ORIGIN, reused=True))) is second

@@ -1,4 +1,4 @@
-"""The plan of a Cursor turn: what a child is asked, what the client is told, what is noted."""
+"""The plan of a Cursor turn: input of the child, answer to the client, notes for the record."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from addons.core.cursor.catalog import SLUG, cursor_entry
+from addons.core.cursor.error_patterns import timeout_problem
 from addons.core.cursor.lines import control_line
 from addons.core.cursor.settings import CursorSettings
-from addons.core.cursor.words import late
 from addons.core.errors import Problem
-from addons.core.providers.cursor import ChildTurn, Cursor, CursorPlan
+from addons.core.providers.cursor import ChildTurn, CursorPlan, CursorProvider
 from addons.core.routes import Route
 from addons.core.turn import (
     Answer,
@@ -22,9 +22,9 @@ from addons.core.turn import (
     Fault,
     FaultKind,
     Head,
+    LocalSource,
     Sink,
-    Synthesize,
-    SyntheticOrigin,
+    StreamLocal,
 )
 from tests.conformance import check
 from tests.core.cursor import streams as s
@@ -34,16 +34,16 @@ CODEX = ((b"originator", b"codex_exec"),)
 
 
 async def silent(_sink: Sink) -> None:
-    """The tests write in its place."""
+    """Do nothing: the tests write instead."""
 
 
-class Desk:
+class CursorTurns:
     def __init__(self, workspace: str | Problem = "/w", hidden: str = "") -> None:
         self.turns: list[ChildTurn] = []
-        self.cursor = Cursor(
+        self.cursor = CursorProvider(
             settings=SETTINGS,
             workspace=lambda _: workspace,
-            make_origin=self._origin,
+            make_source=self._source,
             ids=lambda: "0123456789abcdef" * 2,
             clock=lambda: 1.0,
         )
@@ -51,7 +51,7 @@ class Desk:
         make: Callable[..., Any] = self.cursor.plan
         self.route = Route(SLUG, "Composer", "cursor", "composer-2.5", entry, make, hidden)
 
-    def _origin(self, turn: ChildTurn) -> SyntheticOrigin:
+    def _source(self, turn: ChildTurn) -> LocalSource:
         self.turns.append(turn)
         return silent
 
@@ -64,102 +64,102 @@ class Desk:
         assert isinstance(plan, CursorPlan)
         return plan
 
-    def begin(self, path: str = "/v1/responses", **body: object) -> Synthesize:
+    def begin(self, path: str = "/v1/responses", **body: object) -> StreamLocal:
         step = self.plan(self.request(path, **body)).start()
-        assert isinstance(step, Synthesize)
+        assert isinstance(step, StreamLocal)
         return step
 
 
-def told(desk: Desk, **body: Any) -> str:
-    step = desk.plan(desk.request(**body)).start()
+def error_text(turns: CursorTurns, **body: Any) -> str:
+    step = turns.plan(turns.request(**body)).start()
     assert isinstance(step, Answer)
     return step.reply.body.decode()
 
 
-def test_a_child_is_asked_for_the_turn_and_the_record_shows_it() -> None:
-    desk = Desk()
-    request = desk.request(
+def test_child_gets_the_turn_and_the_record_shows_it() -> None:
+    turns = CursorTurns()
+    request = turns.request(
         input=[{"role": "user", "content": [{"type": "input_text", "text": "hi"}]}]
     )
-    step = desk.plan(request).start()
-    assert isinstance(step, Synthesize)
-    [turn] = desk.turns
+    step = turns.plan(request).start()
+    assert isinstance(step, StreamLocal)
+    [turn] = turns.turns
     assert (turn.model, turn.workspace, turn.settings) == ("composer-2.5", "/w", SETTINGS)
-    assert step.asked
-    assert (step.asked.program, step.asked.body) == (
+    assert step.captured_input
+    assert (step.captured_input.program, step.captured_input.body) == (
         "cursor-agent --model composer-2.5",
         turn.prompt,
     )
-    assert request.record.dropped == []
+    assert request.notes.dropped == []
 
 
 @pytest.mark.parametrize(
     ("stream", "media"), [(True, b"text/event-stream"), (False, b"application/json")]
 )
-def test_the_head_says_what_comes(stream: bool, media: bytes) -> None:
-    step = Desk().begin(stream=stream)
+def test_content_type_follows_stream(stream: bool, media: bytes) -> None:
+    step = CursorTurns().begin(stream=stream)
     assert step.head.status == 200
     assert (step.head.header(b"content-type") or b"").startswith(media)
 
 
-def test_what_no_prompt_holds_is_noted() -> None:
-    request = Desk().request(input="x" * 2_000_000)
-    desk = Desk()
-    desk.plan(request).start()
-    assert "CODEX_SHIM_CURSOR_PROMPT_BYTES" in str(request.record.dropped)
+def test_content_omitted_from_the_prompt_is_noted() -> None:
+    request = CursorTurns().request(input="x" * 2_000_000)
+    turns = CursorTurns()
+    turns.plan(request).start()
+    assert "CODEX_SHIM_CURSOR_PROMPT_BYTES" in str(request.notes.dropped)
 
 
-def test_a_route_that_is_hidden_says_why() -> None:
-    desk = Desk(hidden="Cursor is logged out here.")
-    plain = replace(desk.request(), headers=())
-    step = desk.cursor.plan(plain, desk.route).start()
+def test_hidden_route_answers_with_its_reason() -> None:
+    turns = CursorTurns(hidden="Cursor is logged out here.")
+    plain = replace(turns.request(), headers=())
+    step = turns.cursor.plan(plain, turns.route).start()
     assert isinstance(step, Answer)
     assert step.reply.head.status == 404
-    assert "logged out" in told(desk)
-    assert desk.turns == []
+    assert "logged out" in error_text(turns)
+    assert turns.turns == []
 
 
-def test_without_a_folder_no_child_is_asked() -> None:
-    desk = Desk(Problem(400, "invalid_prompt", "no folder", "invalid_request_error"))
-    assert "no folder" in told(desk)
-    assert desk.turns == []
+def test_turn_without_a_folder_starts_no_child() -> None:
+    turns = CursorTurns(Problem(400, "invalid_prompt", "no folder", "invalid_request_error"))
+    assert "no folder" in error_text(turns)
+    assert turns.turns == []
 
 
 @pytest.mark.parametrize("body", [{"input": 7}, {"previous_response_id": "resp_unknown"}])
-def test_a_request_that_cannot_be_read_is_told(body: dict[str, Any]) -> None:
-    desk = Desk()
-    assert told(desk, **body)
-    assert desk.turns == []
+def test_unreadable_request_is_reported(body: dict[str, Any]) -> None:
+    turns = CursorTurns()
+    assert error_text(turns, **body)
+    assert turns.turns == []
 
 
-def test_to_sum_up_is_no_work_to_act_for() -> None:
-    desk = Desk()
-    step = desk.begin("/v1/responses/compact")
-    assert desk.turns[0].settings.child_mode == "ask"
-    assert not desk.turns[0].settings.child_force
-    stream = s.init() + s.spoken("the sum") + s.final("the sum") + s.result("the sum")
+def test_summary_runs_in_ask_mode() -> None:
+    turns = CursorTurns()
+    step = turns.begin("/v1/responses/compact")
+    assert turns.turns[0].settings.child_mode == "ask"
+    assert not turns.turns[0].settings.child_force
+    stream = s.init() + s.text_deltas("the sum") + s.final("the sum") + s.result("the sum")
     written = step.translator.feed(stream) + step.translator.finish()
     [item] = json.loads(written)["output"]
     assert item["type"] == "compaction"
 
 
-def test_a_summary_that_fails_is_an_error() -> None:
-    step = Desk().begin("/v1/responses/compact")
-    written = step.translator.feed(control_line(late("it said nothing", 1, "X")))
+def test_failed_summary_is_an_error() -> None:
+    step = CursorTurns().begin("/v1/responses/compact")
+    written = step.translator.feed(control_line(timeout_problem("it printed nothing", 1, "X")))
     assert step.translator.terminal
-    assert "said nothing" in json.loads(written)["error"]["message"]
+    assert "printed nothing" in json.loads(written)["error"]["message"]
     assert step.translator.finish() == b""
 
 
-def test_a_summary_that_is_cut_off_is_an_error() -> None:
-    step = Desk().begin("/v1/responses/compact")
+def test_truncated_summary_is_an_error() -> None:
+    step = CursorTurns().begin("/v1/responses/compact")
     assert step.translator.fail(Fault(FaultKind.SHUTDOWN, "the shim is shutting down"))
     assert step.translator.terminal
 
 
 @pytest.mark.parametrize("acts", [True, False])
-def test_a_turn_that_is_ended_from_outside_says_whether_cursor_had_acted(acts: bool) -> None:
-    step = Desk().begin()
+def test_aborted_turn_reports_whether_cursor_had_acted(acts: bool) -> None:
+    step = CursorTurns().begin()
     tool = s.tool("c-1", "write", path="/w/a") if acts else b""
     written = step.translator.feed(s.init() + tool)
     written += step.translator.fail(Fault(FaultKind.SHUTDOWN, "the shim is shutting down"))
@@ -167,16 +167,16 @@ def test_a_turn_that_is_ended_from_outside_says_whether_cursor_had_acted(acts: b
     assert ("had begun to act" in message) is acts
 
 
-def test_without_a_stream_the_failure_is_in_the_json() -> None:
-    step = Desk().begin(stream=False)
+def test_failure_without_a_stream_is_in_the_json() -> None:
+    step = CursorTurns().begin(stream=False)
     assert step.translator.feed(s.init()) == b""
     written = step.translator.fail(Fault(FaultKind.SHUTDOWN, "the shim is shutting down"))
     assert json.loads(written)["status"] == "failed"
     assert step.translator.finish() == b""
 
 
-def test_no_upstream_is_ever_asked() -> None:
-    plan = Desk().plan(Desk().request())
+def test_no_upstream_is_ever_called() -> None:
+    plan = CursorTurns().plan(CursorTurns().request())
     with pytest.raises(AssertionError):
         plan.on_head(Head(200))
     with pytest.raises(AssertionError):

@@ -8,14 +8,14 @@ from typing import Any
 import orjson
 import pytest
 
-from addons.core.catalog import CURRENT, EVERY_VERSION, Rules, problems_of
+from addons.core.codex.catalog import CURRENT, EVERY_VERSION, Rules, catalog_problems
 from addons.core.headers import Headers
 from addons.core.limits import Limits
+from addons.core.protocols.responses.observer import StreamObserver
 from addons.core.providers.demo import DEMO_SLUG, DemoPlan, demo_entry
 from addons.core.providers.demo_script import CALL_PREFIX
 from addons.core.routes import Route
-from addons.core.turn import Answer, ClientRequest, Sink, Step, Synthesize, SyntheticOrigin
-from addons.core.wire.responses import Watcher
+from addons.core.turn import Answer, ClientRequest, LocalSource, Sink, Step, StreamLocal
 from tests.conformance import check, parse
 
 CODEX: Headers = ((b"content-type", b"application/json"), (b"originator", b"codex_exec"))
@@ -36,12 +36,12 @@ OUTPUT = {
 }
 
 
-def unpaced(chunks: Sequence[bytes]) -> SyntheticOrigin:
-    async def origin(sink: Sink) -> None:
+def unpaced(chunks: Sequence[bytes]) -> LocalSource:
+    async def source(sink: Sink) -> None:
         for chunk in chunks:
             await sink.write(chunk)
 
-    return origin
+    return source
 
 
 class Collector:
@@ -52,7 +52,7 @@ class Collector:
         self.chunks.append(data)
 
 
-def step_of(body: object, headers: Headers = CODEX) -> Step:
+def read_step(body: object, headers: Headers = CODEX) -> Step:
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
     request = ClientRequest("POST", "/v1/responses", headers, raw)
 
@@ -63,27 +63,27 @@ def step_of(body: object, headers: Headers = CODEX) -> Step:
     return make_plan(request, route).start()
 
 
-def asked(**fields: object) -> dict[str, object]:
+def payload_with(**fields: object) -> dict[str, object]:
     return {"model": DEMO_SLUG, "stream": True, "input": "hi", **fields}
 
 
 def chunks_of(body: object, headers: Headers = CODEX) -> list[bytes]:
-    step = step_of(body, headers)
-    assert isinstance(step, Synthesize)
+    step = read_step(body, headers)
+    assert isinstance(step, StreamLocal)
     assert step.head.status == 200
     assert step.head.header(b"content-type") == b"text/event-stream"
     collector = Collector()
-    asyncio.run(_drain(step.origin, collector))
+    asyncio.run(_drain(step.source, collector))
     for chunk in collector.chunks:
         assert step.translator.feed(chunk) is chunk
     assert step.translator.finish() == b""
-    assert isinstance(step.translator, Watcher)
+    assert isinstance(step.translator, StreamObserver)
     assert step.translator.usage
     return collector.chunks
 
 
-async def _drain(origin: SyntheticOrigin, sink: Sink) -> None:
-    await origin(sink)
+async def _drain(source: LocalSource, sink: Sink) -> None:
+    await source(sink)
 
 
 def response_of(body: object, headers: Headers = CODEX) -> dict[str, Any]:
@@ -99,8 +99,8 @@ def text_of(response: dict[str, Any]) -> str:
     return text
 
 
-def test_without_a_shell_it_says_what_it_is_and_what_to_do_next() -> None:
-    response = response_of(asked())
+def test_client_without_a_shell_gets_the_welcome() -> None:
+    response = response_of(payload_with())
     assert response["status"] == "completed"
     assert response["model"] == DEMO_SLUG
     assert response["created_at"] == 7
@@ -108,8 +108,8 @@ def test_without_a_shell_it_says_what_it_is_and_what_to_do_next() -> None:
     assert "models.json" in text_of(response)
 
 
-def test_text_comes_word_by_word() -> None:
-    chunks = chunks_of(asked())
+def test_text_is_streamed_word_by_word() -> None:
+    chunks = chunks_of(payload_with())
     deltas = [e["delta"] for e in parse(b"".join(chunks)) if e["type"].endswith("text.delta")]
     assert len(deltas) > 40
     assert len(chunks) > len(deltas)
@@ -119,8 +119,8 @@ def test_text_comes_word_by_word() -> None:
 @pytest.mark.parametrize(
     "client_input", ["hi", [{"type": "message", "role": "user", "content": "hi"}]]
 )
-def test_with_a_shell_it_lists_the_folder(client_input: object) -> None:
-    message, call = response_of(asked(input=client_input, tools=[EXEC_COMMAND]))["output"]
+def test_client_with_a_shell_gets_a_listing_call(client_input: object) -> None:
+    message, call = response_of(payload_with(input=client_input, tools=[EXEC_COMMAND]))["output"]
     assert message["type"] == "message"
     assert call["type"] == "function_call"
     assert call["name"] == "exec_command"
@@ -128,26 +128,26 @@ def test_with_a_shell_it_lists_the_folder(client_input: object) -> None:
     assert orjson.loads(call["arguments"]) == {"cmd": "ls -la"}
 
 
-def test_the_local_shell_gets_a_local_shell_call() -> None:
-    _, call = response_of(asked(tools=[{"type": "local_shell"}]))["output"]
+def test_local_shell_gets_a_local_shell_call() -> None:
+    _, call = response_of(payload_with(tools=[{"type": "local_shell"}]))["output"]
     assert call["type"] == "local_shell_call"
 
 
-def test_after_its_call_it_answers_and_calls_nothing_again() -> None:
+def test_output_of_its_call_gets_text_and_no_second_call() -> None:
     history = [{"type": "message", "role": "user", "content": "hi"}, OUTPUT]
-    response = response_of(asked(input=history, tools=[EXEC_COMMAND]))
+    response = response_of(payload_with(input=history, tools=[EXEC_COMMAND]))
     assert [item["type"] for item in response["output"]] == ["message"]
     assert "1 entry here: `marker.txt`" in text_of(response)
 
 
-def test_a_new_prompt_after_a_tool_call_gets_a_new_one() -> None:
+def test_new_prompt_after_a_call_gets_a_new_call() -> None:
     history = [OUTPUT, {"type": "message", "role": "user", "content": "again"}]
-    response = response_of(asked(input=history, tools=[EXEC_COMMAND]))
+    response = response_of(payload_with(input=history, tools=[EXEC_COMMAND]))
     assert response["output"][-1]["type"] == "function_call"
 
 
-def test_usage_is_a_rough_count_of_what_was_sent_and_said() -> None:
-    body = asked(input="x" * 4000)
+def test_usage_is_estimated_from_request_and_text() -> None:
+    body = payload_with(input="x" * 4000)
     usage = response_of(body)["usage"]
     assert usage["input_tokens"] == len(orjson.dumps(body)) // 4
     assert usage["output_tokens"] > 50
@@ -155,19 +155,19 @@ def test_usage_is_a_rough_count_of_what_was_sent_and_said() -> None:
 
 
 @pytest.mark.parametrize("stream", [False, None])
-def test_a_client_that_does_not_stream_gets_the_whole_response(stream: object) -> None:
-    step = step_of(asked(stream=stream), OTHER)
+def test_client_without_stream_gets_the_whole_response(stream: object) -> None:
+    step = read_step(payload_with(stream=stream), OTHER)
     assert isinstance(step, Answer)
     assert step.reply.head.status == 200
     assert step.reply.head.header(b"content-type") == b"application/json"
     response = orjson.loads(step.reply.body)
     assert response["status"] == "completed"
     assert response["usage"]["total_tokens"] > 0
-    assert text_of(response) == text_of(response_of(asked()))
+    assert text_of(response) == text_of(response_of(payload_with()))
 
 
-def test_the_response_repeats_the_request() -> None:
-    response = response_of(asked(tools=[EXEC_COMMAND], instructions="be kind"))
+def test_response_repeats_the_request() -> None:
+    response = response_of(payload_with(tools=[EXEC_COMMAND], instructions="be kind"))
     assert response["tools"] == [EXEC_COMMAND]
     assert response["instructions"] == "be kind"
 
@@ -178,35 +178,35 @@ def test_the_response_repeats_the_request() -> None:
         (b"{", "JSON"),
         (b"[]", "object"),
         ({"input": "no model"}, "model"),
-        (asked(input=None), "`input`"),
-        (asked(input=7), "`input`"),
-        (asked(input=["text"]), "`input`"),
-        (asked(tools={}), "`tools`"),
-        (asked(tools=["shell"]), "`tools`"),
-        (asked(stream="yes"), "`stream`"),
+        (payload_with(input=None), "`input`"),
+        (payload_with(input=7), "`input`"),
+        (payload_with(input=["text"]), "`input`"),
+        (payload_with(tools={}), "`tools`"),
+        (payload_with(tools=["shell"]), "`tools`"),
+        (payload_with(stream="yes"), "`stream`"),
     ],
 )
-def test_a_request_that_cannot_be_read_is_told_so(body: object, part: str) -> None:
-    plain = step_of(body, OTHER)
+def test_unreadable_request_is_rejected(body: object, part: str) -> None:
+    plain = read_step(body, OTHER)
     assert isinstance(plain, Answer)
     assert plain.reply.head.status == 400
     error = orjson.loads(plain.reply.body)["error"]
     assert part in error["message"]
     assert error["code"] == "invalid_prompt"
-    to_codex = step_of(body, CODEX)
+    to_codex = read_step(body, CODEX)
     assert isinstance(to_codex, Answer)
     assert to_codex.reply.head.status == 200
     assert b"response.failed" in to_codex.reply.body
 
 
-def test_an_encoded_body_is_read_up_to_the_limit() -> None:
-    body = zlib.compress(orjson.dumps(asked()))
+def test_encoded_body_is_read_up_to_the_limit() -> None:
+    body = zlib.compress(orjson.dumps(payload_with()))
     assert response_of(body, (*CODEX, (b"content-encoding", b"deflate")))["status"] == "completed"
 
 
 @pytest.mark.parametrize("rules", [CURRENT, EVERY_VERSION])
-def test_codex_takes_its_catalog_entry(rules: Rules) -> None:
-    assert problems_of({"models": [demo_entry()]}, rules) == []
+def test_catalog_entry_is_valid_for_codex(rules: Rules) -> None:
+    assert catalog_problems({"models": [demo_entry()]}, rules) == []
     assert demo_entry()["slug"] == DEMO_SLUG
     facts = {
         "default_reasoning_level": "low", "shell_type": "shell_command", "visibility": "list", "supported_in_api": True,

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from addons.core.protocols.canonical.events import CallKind
 from addons.core.providers.demo_script import (
     CALL_PREFIX,
     ShellCall,
-    about,
-    own_output,
-    shell_call,
-    words,
+    demo_call_output,
+    describe_output,
+    find_shell_call,
+    split_words,
 )
-from addons.core.translate.events import CallKind
 
 LISTING = """total 8
 drwxr-xr-x  3 me staff  96 Nov 23 22:31 .
@@ -37,12 +37,12 @@ def tool(name: str, key: str, kind: object, **schema: object) -> dict[str, objec
 
 
 @given(st.text())
-def test_words_joined_again_are_the_text(text: str) -> None:
-    assert "".join(words(text)) == text
+def test_joined_words_are_the_text(text: str) -> None:
+    assert "".join(split_words(text)) == text
 
 
 def test_text_is_cut_after_each_word() -> None:
-    assert words(" one two\n\nthree") == [" ", "one ", "two\n\n", "three"]
+    assert split_words(" one two\n\nthree") == [" ", "one ", "two\n\n", "three"]
 
 
 @pytest.mark.parametrize(
@@ -54,16 +54,16 @@ def test_text_is_cut_after_each_word() -> None:
         (tool("shell", "command", "array", required=["command"]), "shell", {"command": ["ls", "-la"]}),
     ],
 )  # fmt: skip
-def test_a_shell_is_called_as_its_schema_asks(
+def test_shell_is_called_with_the_arguments_of_its_schema(
     offered: dict[str, object], name: str, arguments: dict[str, object]
 ) -> None:
     other = {"type": "web_search"}
-    call = shell_call({"tools": [other, offered]})
+    call = find_shell_call({"tools": [other, offered]})
     assert call == ShellCall(name, CallKind.FUNCTION, orjson.dumps(arguments).decode())
 
 
-def test_the_local_shell_is_called_with_an_action() -> None:
-    call = shell_call({"tools": [{"type": "local_shell"}]})
+def test_local_shell_is_called_with_an_action() -> None:
+    call = find_shell_call({"tools": [{"type": "local_shell"}]})
     assert call
     assert call.kind is CallKind.LOCAL_SHELL
     assert orjson.loads(call.arguments) == {"type": "exec", "command": ["ls", "-la"], "env": {}}
@@ -87,8 +87,8 @@ def test_the_local_shell_is_called_with_an_action() -> None:
         {"tools": [tool("shell", "command", "string", required="command")]},
     ],
 )  # fmt: skip
-def test_no_shell_that_we_know_means_no_call(payload: dict[str, object]) -> None:
-    assert shell_call(payload) is None
+def test_unknown_shell_gets_no_call(payload: dict[str, object]) -> None:
+    assert find_shell_call(payload) is None
 
 
 @pytest.mark.parametrize(
@@ -137,40 +137,40 @@ def test_no_shell_that_we_know_means_no_call(payload: dict[str, object]) -> None
         ({}, None),
     ],
 )
-def test_the_output_of_its_own_call_is_known(item: dict[str, object], output: str | None) -> None:
-    assert own_output({"input": [{"type": "message"}, item]}) == output
-    assert own_output({"input": [item, {"type": "message"}]}) is None
+def test_output_of_its_own_call_is_recognized(item: dict[str, object], output: str | None) -> None:
+    assert demo_call_output({"input": [{"type": "message"}, item]}) == output
+    assert demo_call_output({"input": [item, {"type": "message"}]}) is None
 
 
-@pytest.mark.parametrize("asked", ["text", [], None])
-def test_an_input_without_items_holds_no_output(asked: object) -> None:
-    assert own_output({"input": asked}) is None
+@pytest.mark.parametrize("client_input", ["text", [], None])
+def test_input_without_items_has_no_output(client_input: object) -> None:
+    assert demo_call_output({"input": client_input}) is None
 
 
 @pytest.mark.parametrize(
-    ("output", "said"),
+    ("output", "expected"),
     [
         (EXEC.format(code=0, body=LISTING), "3 entries here: `read me.txt`, `src`, `link -> src`."),
         (LISTING, "3 entries here: `read me.txt`, `src`, `link -> src`."),
         ("\n".join(LISTING.splitlines()[:4]), "1 entry here: `read me.txt`."),
         ("\n".join(LISTING.splitlines()[:3]), "This folder is empty."),
-        (EXEC.format(code=2, body="ls: denied\n"), "ended with code 2. It said: `ls: denied`."),
-        ("Exit code: 1\nOutput:\n", "ended with code 1. It said: nothing."),
+        (EXEC.format(code=2, body="ls: denied\n"), "ended with code 2. It printed: `ls: denied`."),
+        ("Exit code: 1\nOutput:\n", "ended with code 1. It printed: nothing."),
         ("rejected by user", "does not look like a listing: `rejected by user`."),
         ("", "does not look like a listing: nothing."),
         ("a\x1b[31mb", "`a?[31mb`"),
     ],
 )
-def test_it_says_what_came_back(output: str, said: str) -> None:
-    assert said in about(output)
+def test_output_is_described(output: str, expected: str) -> None:
+    assert expected in describe_output(output)
 
 
-def test_a_long_listing_is_quoted_in_part() -> None:
+def test_long_listing_is_shortened() -> None:
     lines = "\n".join(f"-rw-r--r-- 1 me me 0 Nov 23 22:31 file-{n}" for n in range(30))
-    said = about(lines)
-    assert said.startswith("30 entries here: `file-0`, ")
-    assert "`file-7` and 22 more." in said
-    assert "file-8" not in said
+    expected = describe_output(lines)
+    assert expected.startswith("30 entries here: `file-0`, ")
+    assert "`file-7` and 22 more." in expected
+    assert "file-8" not in expected
 
 
 JSON: Any = st.recursive(
@@ -185,10 +185,10 @@ OBJECTS = st.lists(JSON.filter(lambda value: isinstance(value, dict)), max_size=
 
 
 @given(OBJECTS, OBJECTS, JSON)
-def test_no_request_makes_it_raise(
+def test_no_request_raises(
     items: list[dict[str, object]], tools: list[dict[str, object]], choice: object
 ) -> None:
     payload: dict[str, object] = {"input": items, "tools": tools, "tool_choice": choice}
-    shell_call(payload)
-    output = own_output(payload)
-    assert output is None or about(output)
+    find_shell_call(payload)
+    output = demo_call_output(payload)
+    assert output is None or describe_output(output)

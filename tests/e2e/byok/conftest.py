@@ -1,4 +1,4 @@
-"""Fixtures: one stage a worker, and a fresh user at each dialect with each version of the client."""
+"""Fixtures: one stage per worker, and a new user for each protocol and each version of the client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.byok.stage import ROWS, Byok, Stage, stage
-from tests.e2e.codex_cli import OLDEST, VERSION, CodexHome, installed_codex
+from tests.e2e.codex_cli import OLDEST, PREVIOUS, VERSION, CodexHome, installed_codex
 
 
 @pytest.fixture(scope="session")
@@ -18,31 +18,31 @@ def byok_stage(codex: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield running
 
 
-@pytest.fixture(params=[VERSION, OLDEST])
+@pytest.fixture(params=[VERSION, PREVIOUS, OLDEST])
 def version(request: pytest.FixtureRequest) -> str:
     """The version of the client."""
     return str(request.param)
 
 
 @pytest.fixture(params=list(ROWS))
-def dialect(request: pytest.FixtureRequest) -> str:
-    """What the upstream speaks."""
+def protocol(request: pytest.FixtureRequest) -> str:
+    """The protocol of the upstream."""
     return str(request.param)
 
 
 @pytest.fixture
-def byok(byok_stage: Stage, version: str, dialect: str, tmp_path: Path) -> Iterator[Byok]:
-    """A user at the dialect's model. A request that the upstream objected to fails the test."""
-    upstream = byok_stage.upstreams[dialect]
+def byok(byok_stage: Stage, version: str, protocol: str, tmp_path: Path) -> Iterator[Byok]:
+    """A user of the model with this protocol. A request that the strict upstream rejects fails the test."""
+    upstream = byok_stage.upstreams[protocol]
     upstream.reset()
     yield Byok(
         user=CodexHome(tmp_path, installed_codex(version)),
         upstream=upstream,
         base_url=f"http://127.0.0.1:{byok_stage.shim.port}/v1",
-        slug=byok_stage.slugs[dialect],
+        slug=byok_stage.slugs[protocol],
         catalog=byok_stage.catalog,
-        dialect=dialect,
+        protocol=protocol,
         version=version,
     )
     assert upstream.objections == []
-    assert upstream.unplayed == 0
+    assert upstream.remaining == 0

@@ -1,7 +1,7 @@
-"""A long agent session of the real Codex, and what its upstream received of it.
+"""A long agent session of the real Codex, and the requests that its upstream received.
 
-Two prompts, thirty requests: reasoning, text, outputs of many sizes, and once more parallel calls than a cache looks
-back over. Never does: end a session early. Invariant: the same script in both dialects.
+Two prompts, thirty requests: reasoning, text, outputs of many sizes, and one request with more parallel calls than a
+cache examines. Never does: end a session early. Invariant: the script is the same for both protocols.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.e2e.byok.stage import Byok
-from tests.fakes.model_upstream import Json, Say, command, say
+from tests.fakes.model_upstream import Json, ScriptedAnswer, command, say
 
 REQUESTS = 30
 RESUMED_AT = 16
 MANY_AT = 7
 MANY = 24
-"""More than the twenty blocks that Anthropic looks back over."""
+"""More than the twenty blocks that Anthropic's cache examines."""
 
 
 def run_session(byok: Byok) -> list[Json]:
-    """Run the whole session, and give every body."""
+    """Run the session; return every request body."""
     byok.configure({"model_reasoning_effort": "high", "model_reasoning_summary": "auto"})
     byok.upstream.play(*script())
     first = byok.exec("Work through it.", timeout=100)
@@ -30,25 +30,25 @@ def run_session(byok: Byok) -> list[Json]:
     return list(byok.upstream.bodies)
 
 
-def script() -> list[Say]:
-    """What the model says, request by request."""
+def script() -> list[ScriptedAnswer]:
+    """Return the answers of the model, one per request."""
     turns = [_step(number) for number in range(1, REQUESTS + 1)]
     turns[RESUMED_AT - 1] = say("The first half is done.", thought="Half.")
     turns[-1] = say("All done.", thought="Whole.")
     return turns
 
 
-def _step(number: int) -> Say:
+def _step(number: int) -> ScriptedAnswer:
     calls = MANY if number == MANY_AT else number % 3 + 1
-    asked = [
+    commands = [
         command(f"echo {number}.{one}; seq {number} {number * 20}", f"call_{number}_{one}")
         for one in range(calls)
     ]
-    return say(f"Step {number}." if number % 2 else "", *asked, thought=f"Think of {number}.")
+    return say(f"Step {number}." if number % 2 else "", *commands, thought=f"Think of {number}.")
 
 
 def units(body: Json) -> Iterator[object]:
-    """What a request says, in the order of caching, without its cache marks."""
+    """Yield the parts of a request in the order of caching, without cache marks."""
     tools, system, messages = body.get("tools", []), body.get("system", []), body["messages"]
     yield from (_bare(part) for part in (*_listed(tools), *_listed(system)))
     for message in _listed(messages):
@@ -60,17 +60,17 @@ def units(body: Json) -> Iterator[object]:
 
 
 def unstable(bodies: Sequence[Json]) -> list[int]:
-    """The requests whose beginning is not the whole request before them: each of them is paid again."""
-    said = [list(units(body)) for body in bodies]
+    """Return the numbers of the requests that do not start with the whole previous request and are billed again."""
+    requests = [list(units(body)) for body in bodies]
     return [
         number
-        for number in range(1, len(said))
-        if said[number][: len(said[number - 1])] != said[number - 1]
+        for number in range(1, len(requests))
+        if requests[number][: len(requests[number - 1])] != requests[number - 1]
     ]
 
 
 def without_marks(body: Json) -> Json:
-    """The request as a translator would send it that knows nothing of caching."""
+    """Return the request as a translator without cache support would send it."""
     return {key: _stripped(value) for key, value in body.items()}
 
 

@@ -1,7 +1,7 @@
-"""A user with Codex and two models of their own behind one codex-shim: what every BYOK test stands on.
+"""A user with Codex and two models of models.json behind one codex-shim: the base of every BYOK test.
 
-One codex-shim and one upstream a dialect serve all tests of a worker; only the user is new each time. Never does: let
-a request pass that the strict upstream objected to. Invariant: settings and catalog are what a user would have, a
+One codex-shim and one upstream per protocol serve all tests of a worker; the user is new for each test. Never does:
+accept a request that the strict upstream rejects. Invariant: settings and catalog are those of a real user, a
 models.json and the files of `codex-shim generate`.
 """
 
@@ -29,7 +29,7 @@ ROWS: Mapping[str, Json] = {
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The shim, its upstreams by dialect, and the catalog that it generated."""
+    """The shim, its upstreams by protocol, and the generated catalog."""
 
     shim: Shim
     upstreams: Mapping[str, ModelUpstream]
@@ -39,42 +39,42 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Byok:
-    """One user at one dialect's model."""
+    """One user of the model with one protocol."""
 
     user: CodexHome
     upstream: ModelUpstream
     base_url: str
     slug: str
     catalog: Path
-    dialect: str
+    protocol: str
     version: str
 
     def configure(self, settings: Mapping[str, object] | None = None, **provider: object) -> None:
-        """Write the user's config.toml: what `codex-shim generate` would, and these settings."""
+        """Write config.toml as `codex-shim generate` does, with these settings added."""
         own = {"model_catalog_json": str(self.catalog), **(settings or {})}
         self.user.configure(self.base_url, self.slug, settings=own, **provider)
 
     def exec(self, prompt: str, *flags: str, timeout: float = 50) -> Run:
-        """Run one turn. Writes the usual config.toml when the test has written none."""
+        """Run one turn. Write the default config.toml if the test has written none."""
         if not (self.user.codex_home / "config.toml").exists():
             self.configure()
         return self.user.exec(prompt, *flags, timeout=timeout)
 
     def body(self, index: int) -> Json:
-        """A request as the upstream received it."""
+        """Return a request as the upstream received it."""
         return self.upstream.bodies[index]
 
     def text(self, index: int) -> str:
-        """All of a request, to look for something in."""
+        """Return a request as text."""
         return json.dumps(self.upstream.bodies[index], ensure_ascii=False)
 
     def output_of(self, index: int, call_id: str) -> str:
-        """What the request says that a call gave."""
-        return next(said for one, said in results(self.body(index)) if one == call_id)
+        """Return the output of a call in a request."""
+        return next(output for one, output in results(self.body(index)) if one == call_id)
 
 
 def results(body: Json) -> Iterator[tuple[str, str]]:
-    """The results of tools in a request, in either dialect: call id and content."""
+    """Yield call id and content of each tool result in a request, in either protocol."""
     messages = body["messages"]
     assert isinstance(messages, list)
     for message in messages:
@@ -108,12 +108,12 @@ def _rows(upstreams: Mapping[str, ModelUpstream], extra: Mapping[str, object]) -
     return [
         {
             **row,
-            "base_url": upstreams[dialect].base_url,
+            "base_url": upstreams[protocol].base_url,
             "api_key": KEY,
             "max_context_limit": CONTEXT,
             **extra,
         }
-        for dialect, row in ROWS.items()
+        for protocol, row in ROWS.items()
     ]
 
 

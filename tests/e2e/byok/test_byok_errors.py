@@ -1,7 +1,7 @@
-"""What the real Codex tells its user, and how often it asks, when a model of one's own fails.
+"""What the real Codex shows, and how many requests it sends, when a model of models.json fails.
 
-Each test runs in both dialects and with the newest and the oldest client that is held to work. Codex keeps its own
-number of retries where a test does not set it: what is counted is what a user would be billed.
+Each test runs with both protocols and with the newest and the oldest supported client. Codex uses its default number of
+retries unless a test sets it: the number of requests is what a user would be billed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.byok.stage import Byok
-from tests.fakes.model_upstream import Broken, Call, Ending, Refuse, Say, command, say
+from tests.fakes.model_upstream import Broken, Call, Ending, Refuse, ScriptedAnswer, command, say
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -24,14 +24,14 @@ TEXT = "A whole sentence, and another."
 ENDINGS = list(Ending)
 
 
-def assert_names_provider(byok: Byok, words: str) -> None:
-    assert byok.upstream.base_url.split("/")[2] in words
-    assert "sk-fabricated" not in words
+def assert_names_provider(byok: Byok, text: str) -> None:
+    assert byok.upstream.base_url.split("/")[2] in text
+    assert "sk-fabricated" not in text
 
 
-def test_context_too_long_is_final_and_known_as_such(byok: Byok) -> None:
-    code = "context_length_exceeded" if byok.dialect == "chat" else ""
-    byok.upstream.play(Refuse(400, TOO_LONG[byok.dialect], code))
+def test_context_overflow_is_final_and_recognised(byok: Byok) -> None:
+    code = "context_length_exceeded" if byok.protocol == "chat" else ""
+    byok.upstream.play(Refuse(400, TOO_LONG[byok.protocol], code))
 
     run = byok.exec("anything")
 
@@ -50,7 +50,7 @@ def test_refused_request_is_final_and_quoted(byok: Byok) -> None:
     assert len(byok.upstream.bodies) == 1
 
 
-def test_refused_key_is_final_and_not_the_users_login(byok: Byok) -> None:
+def test_refused_key_is_final_and_not_taken_for_the_login(byok: Byok) -> None:
     byok.upstream.play(Refuse(401, "invalid key"))
 
     run = byok.exec("anything")
@@ -61,9 +61,9 @@ def test_refused_key_is_final_and_not_the_users_login(byok: Byok) -> None:
     assert len(byok.upstream.bodies) == 1
 
 
-def test_rate_limit_is_told_with_the_wait(byok: Byok) -> None:
+def test_rate_limit_is_shown_with_the_wait(byok: Byok) -> None:
     byok.configure(**NO_RETRIES)
-    byok.upstream.otherwise = Refuse(429, "slow down", headers={"retry-after": "7"})
+    byok.upstream.default_answer = Refuse(429, "slow down", headers={"retry-after": "7"})
 
     run = byok.exec("anything")
 
@@ -71,7 +71,7 @@ def test_rate_limit_is_told_with_the_wait(byok: Byok) -> None:
     assert_names_provider(byok, run.errors)
 
 
-def test_rate_limit_that_passes_is_not_seen(byok: Byok) -> None:
+def test_short_rate_limit_is_retried_without_an_error(byok: Byok) -> None:
     byok.upstream.play(Refuse(429, "slow down", headers={"retry-after": "1"}), say("here"))
 
     run = byok.exec("anything")
@@ -79,7 +79,7 @@ def test_rate_limit_that_passes_is_not_seen(byok: Byok) -> None:
     assert run.messages == ["here"]
 
 
-def test_server_error_that_passes_is_not_seen(byok: Byok) -> None:
+def test_transient_server_error_is_retried_without_an_error(byok: Byok) -> None:
     byok.upstream.play(Refuse(500, "internal"), say("here"))
 
     run = byok.exec("anything")
@@ -88,9 +88,9 @@ def test_server_error_that_passes_is_not_seen(byok: Byok) -> None:
     assert len(byok.upstream.bodies) == 2
 
 
-def test_server_error_that_stays_is_told_and_never_thirty_requests(byok: Byok) -> None:
+def test_permanent_server_error_is_shown_after_few_requests(byok: Byok) -> None:
     byok.configure(stream_max_retries=1)
-    byok.upstream.otherwise = Refuse(500, "internal")
+    byok.upstream.default_answer = Refuse(500, "internal")
 
     run = byok.exec("anything")
 
@@ -100,7 +100,7 @@ def test_server_error_that_stays_is_told_and_never_thirty_requests(byok: Byok) -
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_cut_text_is_never_told_as_whole(byok: Byok, ending: Ending) -> None:
+def test_truncated_text_is_an_error(byok: Byok, ending: Ending) -> None:
     byok.configure(**NO_RETRIES)
     byok.upstream.play(Broken(say(TEXT), TEXT[:8].encode(), ending))
 
@@ -112,7 +112,7 @@ def test_cut_text_is_never_told_as_whole(byok: Byok, ending: Ending) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_cut_call_is_never_run(byok: Byok, ending: Ending) -> None:
+def test_truncated_call_is_never_run(byok: Byok, ending: Ending) -> None:
     byok.configure(**NO_RETRIES)
     byok.upstream.play(Broken(say("", command("touch ran.txt")), b"cmd", ending))
 
@@ -123,7 +123,7 @@ def test_cut_call_is_never_run(byok: Byok, ending: Ending) -> None:
     assert run.items_of("command_execution") == []
 
 
-def test_cut_answer_is_asked_for_again_and_told_once(byok: Byok) -> None:
+def test_truncated_answer_is_retried_and_shown_once(byok: Byok) -> None:
     byok.upstream.play(Broken(say(TEXT), TEXT[:8].encode(), Ending.RESET), say(TEXT))
 
     run = byok.exec("say it")
@@ -132,7 +132,9 @@ def test_cut_answer_is_asked_for_again_and_told_once(byok: Byok) -> None:
 
 
 def test_text_at_the_output_limit_is_kept(byok: Byok) -> None:
-    byok.upstream.play(Say(TEXT, stop="length" if byok.dialect == "chat" else "max_tokens"))
+    byok.upstream.play(
+        ScriptedAnswer(TEXT, stop="length" if byok.protocol == "chat" else "max_tokens")
+    )
 
     run = byok.exec("say it")
 
@@ -140,10 +142,10 @@ def test_text_at_the_output_limit_is_kept(byok: Byok) -> None:
     assert run.messages == [TEXT]
 
 
-def test_call_cut_by_the_output_limit_is_never_run(byok: Byok) -> None:
-    stop = "length" if byok.dialect == "chat" else "max_tokens"
+def test_call_truncated_by_the_output_limit_is_never_run(byok: Byok) -> None:
+    stop = "length" if byok.protocol == "chat" else "max_tokens"
     half = Call("exec_command", '{"cmd": "touch ran.txt; rm -rf bui')
-    byok.upstream.play(Say(calls=(half,), stop=stop))
+    byok.upstream.play(ScriptedAnswer(calls=(half,), stop=stop))
 
     run = byok.exec("do it")
 

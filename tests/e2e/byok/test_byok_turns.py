@@ -1,6 +1,6 @@
-"""Agent turns of the real Codex at a model of one's own: what it says, what its tools do, what goes back to it.
+"""Agent turns of the real Codex with a model of models.json: messages, tools, and the requests that follow.
 
-Each test runs in both dialects and with the newest and the oldest client that is held to work.
+Each test runs with both protocols and with the newest and the oldest supported client.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.byok.stage import Byok
 from tests.e2e.codex_cli import OLDEST
 from tests.fakes import mcp_server
-from tests.fakes.model_upstream import Call, Json, Say, Usage, call, command, say
+from tests.fakes.model_upstream import Call, Json, ScriptedAnswer, Usage, call, command, say
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -31,7 +31,7 @@ PIXEL = base64.b64decode(
 ENCODED_PIXEL = "iVBORw0KGgo"
 ANSWER = '{"answer":42}'
 FORM = "structured_answer"
-"""The tool by which a model answers in a form, where its API knows no other way."""
+"""The tool for structured output where the API has no other way."""
 
 
 def test_text_and_usage_arrive(byok: Byok) -> None:
@@ -65,35 +65,39 @@ def test_reasoning_is_shown(byok: Byok) -> None:
     assert run.messages == ["done"]
 
 
-def test_reasoning_goes_back_to_who_thought_it(byok: Byok) -> None:
+def test_reasoning_is_returned_to_its_producer(byok: Byok) -> None:
     byok.configure({"model_reasoning_summary": "auto", "model_reasoning_effort": "high"})
     byok.upstream.play(say("", command("true"), thought="Weighing it"), say("done"))
 
     byok.exec("think")
 
-    expected = "signature" if byok.dialect == "messages" else "role"
+    expected = "signature" if byok.protocol == "messages" else "reasoning_content"
     assert expected in byok.text(1)
-    assert ("Weighing it" in byok.text(1)) == (byok.dialect == "messages")
+    assert "Weighing it" not in byok.text(0)
+    assert "Weighing it" in byok.text(1)
 
 
-@pytest.mark.parametrize("dialect", ["chat"])
-def test_cited_pages_do_no_harm_and_a_picture_is_told_to_be_missing(byok: Byok) -> None:
+@pytest.mark.parametrize("protocol", ["chat"])
+def test_citations_are_accepted_and_an_omitted_picture_is_mentioned(byok: Byok) -> None:
     cited = {"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A"}}
     picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{ENCODED_PIXEL}"}}
-    beside = {"annotations": [cited], "images": [picture]}
-    byok.upstream.play(Say("Here it is.", calls=(command("true"),), beside=beside), say("done"))
+    extra_delta = {"annotations": [cited], "images": [picture]}
+    byok.upstream.play(
+        ScriptedAnswer("Here it is.", calls=(command("true"),), extra_delta=extra_delta),
+        say("done"),
+    )
 
     run = byok.exec("draw and look")
 
     assert run.code == 0, run.stderr
     first, missing, last = run.messages
     assert (first, last) == ("Here it is.", "done")
-    assert "holds a picture" in missing
+    assert "contains a picture" in missing
     assert ENCODED_PIXEL not in byok.text(1)
-    assert "holds a picture" in byok.text(1)
+    assert "contains a picture" in byok.text(1)
 
 
-def test_tool_writes_the_file_and_its_output_goes_back(byok: Byok) -> None:
+def test_tool_call_writes_a_file_and_returns_its_output(byok: Byok) -> None:
     byok.upstream.play(say("", command("echo written > made.txt && echo seen")), say("done"))
 
     run = byok.exec("write it")
@@ -103,7 +107,7 @@ def test_tool_writes_the_file_and_its_output_goes_back(byok: Byok) -> None:
     assert "seen" in byok.output_of(1, "call_1")
 
 
-def test_text_before_a_tool_is_shown_and_kept(byok: Byok) -> None:
+def test_text_before_a_call_is_shown_and_replayed(byok: Byok) -> None:
     byok.upstream.play(say("I will look first.", command("echo looked")), say("done"))
 
     run = byok.exec("look")
@@ -113,7 +117,7 @@ def test_text_before_a_tool_is_shown_and_kept(byok: Byok) -> None:
     assert "looked" in byok.output_of(1, "call_1")
 
 
-def test_parallel_calls_are_all_run_and_answered(byok: Byok) -> None:
+def test_parallel_calls_all_run_and_return(byok: Byok) -> None:
     calls = [command(f"echo out-{n} > {n}.txt; cat {n}.txt", f"call_{n}") for n in "abc"]
     byok.upstream.play(say("", *calls), say("done"))
 
@@ -136,19 +140,19 @@ def test_apply_patch_edits_the_file(byok: Byok) -> None:
     assert "greeting.txt" in byok.output_of(1, "call_1")
 
 
-def test_plan(byok: Byok) -> None:
+def test_update_plan(byok: Byok) -> None:
     steps = [{"step": "look", "status": "completed"}, {"step": "act", "status": "pending"}]
     byok.upstream.play(say("", call("update_plan", plan=steps)), say("done"))
 
     run = byok.exec("plan it")
 
-    # 0.169 has no such tool; a model that calls it all the same is told so.
+    # 0.169 has no such tool; a model that calls it gets an error.
     expected = "Plan updated" if byok.version == OLDEST else "unsupported call"
     assert expected in byok.output_of(1, "call_1")
     assert run.messages == ["done"]
 
 
-def test_failing_commands_are_told_and_the_turn_goes_on(byok: Byok) -> None:
+def test_failing_command_is_reported_and_the_turn_continues(byok: Byok) -> None:
     byok.upstream.play(
         say("", command("echo bad >&2; exit 3", "call_a")),
         say("Again.", command("cat missing.txt", "call_b")),
@@ -164,7 +168,7 @@ def test_failing_commands_are_told_and_the_turn_goes_on(byok: Byok) -> None:
     assert "fixed" in byok.output_of(3, "call_c")
 
 
-def test_unknown_tool_is_told_and_the_turn_goes_on(byok: Byok) -> None:
+def test_unknown_tool_is_reported_and_the_turn_continues(byok: Byok) -> None:
     byok.upstream.play(say("", call("no_such_tool", x=1)), say("done"))
 
     run = byok.exec("use it")
@@ -174,7 +178,7 @@ def test_unknown_tool_is_told_and_the_turn_goes_on(byok: Byok) -> None:
 
 
 @pytest.mark.parametrize("arguments", ['{"cmd": 7}', '{"nothing": true}', "[]"])
-def test_wrong_arguments_are_told_and_the_turn_goes_on(byok: Byok, arguments: str) -> None:
+def test_wrong_arguments_are_reported_and_the_turn_continues(byok: Byok, arguments: str) -> None:
     byok.upstream.play(say("", Call("exec_command", arguments)), say("done"))
 
     run = byok.exec("use it")
@@ -183,14 +187,39 @@ def test_wrong_arguments_are_told_and_the_turn_goes_on(byok: Byok, arguments: st
     assert "failed to parse function arguments" in byok.output_of(1, "call_1")
 
 
-def test_arguments_that_are_no_json_run_nothing(byok: Byok) -> None:
+def test_invalid_json_arguments_run_nothing(byok: Byok) -> None:
     byok.configure(request_max_retries=0, stream_max_retries=0)
     byok.upstream.play(say("", Call("exec_command", '{"cmd": touch ran.txt}')))
-    byok.upstream.otherwise = say("done")
+    byok.upstream.default_answer = say("done")
 
     byok.exec("use it")
 
     assert not (byok.user.workspace / "ran.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "runs"),
+    [
+        ('{"cmd": "echo first > first.txt",}', True),
+        ('{"cmd": "echo first > first.txt"', True),
+        ('{"cmd": echo first > first.txt}', False),
+    ],
+    ids=["comma", "brace", "hopeless"],
+)
+def test_session_goes_on_after_broken_arguments(byok: Byok, arguments: str, *, runs: bool) -> None:
+    byok.upstream.play(
+        say("", Call("exec_command", arguments, "call_1")),
+        say("", command("echo second > second.txt", "call_2")),
+        say("done"),
+    )
+
+    run = byok.exec("use it")
+
+    assert run.messages == ["done"], run.errors
+    assert len(byok.upstream.bodies) == 3
+    assert (byok.user.workspace / "first.txt").exists() is runs
+    assert ("failed to parse function arguments" in byok.output_of(1, "call_1")) is not runs
+    assert (byok.user.workspace / "second.txt").read_text().strip() == "second"
 
 
 def test_mcp_tool_is_called_by_its_namespace(byok: Byok) -> None:
@@ -239,16 +268,19 @@ def test_output_schema_reaches_the_model(byok: Byok) -> None:
         )
     )
 
-    def answer(body: Json) -> Say:
+    def answer(body: Json) -> ScriptedAnswer:
         forced = FORM in byok.upstream.declared(body)
-        return Say(calls=(Call(FORM, ANSWER),)) if forced else say(ANSWER)
+        return ScriptedAnswer(calls=(Call(FORM, ANSWER),)) if forced else say(ANSWER)
 
     byok.upstream.play(answer)
 
     run = byok.exec("answer", "--output-schema", str(schema))
 
     assert [json.loads(text) for text in run.messages] == [json.loads(ANSWER)]
-    assert '"answer": {"type": "integer"}' in byok.text(0)
+    # Many chat servers refuse a format beside tools, so an unknown one gets the schema as an instruction.
+    in_words = json.dumps('"answer":{"type":"integer"}')[1:-1]
+    expected = in_words if byok.protocol == "chat" else '"answer": {"type": "integer"}'
+    assert expected in byok.text(0)
 
 
 def test_compaction_restarts_the_history_from_a_summary(byok: Byok) -> None:
@@ -267,7 +299,7 @@ def test_compaction_restarts_the_history_from_a_summary(byok: Byok) -> None:
     assert "call_1" not in byok.text(2)
 
 
-def test_compaction_that_codex_leaves_to_the_server_gives_a_summary_to_go_on_from(
+def test_server_side_compaction_returns_a_usable_summary(
     byok: Byok,
 ) -> None:
     byok.configure({"model_auto_compact_token_limit": 20_000}, name="OpenAI")

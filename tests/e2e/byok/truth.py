@@ -1,7 +1,7 @@
-"""What a client is told when an answer was not whole: a row for each way to break, a column for each client.
+"""What a client receives when an upstream answer is incomplete: a row for each kind of break, a column for each client.
 
-The clients are plain HTTP, so that every byte of what they are told can be judged. Never does: believe a status alone.
-Invariant: "lie" is said of an answer that claims to be complete, or of a call that is delivered though it was cut.
+The clients use plain HTTP, so every received byte can be judged. Never does: rely on the status alone. Invariant: the
+verdict is "complete" for an answer that claims to be complete, and for one that delivers a tool call.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ LIMITED = Refuse(429, "slow down", headers={"retry-after": "17"})
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReceivedAnswer:
     """One answer as a client received it."""
 
     status: int
@@ -68,23 +68,23 @@ class Told:
 
     @property
     def delivers_a_call(self) -> bool:
-        """Whether a call is among what a client may act on."""
+        """Whether the answer contains a call that a client would run."""
         return any(_is_call(event.get("item")) for event in self.events if _is_done(event))
 
     @property
     def verdict(self) -> str:
-        """`typed`, or `lie`."""
+        """`typed` or `untyped` for an error, `complete` for an answer that claims to be complete."""
         if self.status >= 400:
             return "typed" if isinstance(json.loads(self.body).get("error"), dict) else "untyped"
         if not self.events:
-            return "lie" if json.loads(self.body)["status"] == "completed" else "typed"
+            return "complete" if json.loads(self.body)["status"] == "completed" else "typed"
         if self.delivers_a_call or "response.completed" in self.kinds:
-            return "lie"
+            return "complete"
         return "typed" if self.kinds[-1] in ("response.failed", "error") else "untyped"
 
 
-def ask(port: int, slug: str, client: str) -> Told:
-    """Send one turn as this client does."""
+def ask(port: int, slug: str, client: str) -> ReceivedAnswer:
+    """Send one turn as this client does; return the answer."""
     streams = client != "sdk, not streamed"
     body = {"model": slug, "input": "hello", "stream": streams, "tools": [TOOL]}
     headers = {"content-type": "application/json", **CLIENTS[client]}
@@ -92,37 +92,39 @@ def ask(port: int, slug: str, client: str) -> Told:
     try:
         connection.request("POST", "/v1/responses", json.dumps(body).encode(), headers)
         response = connection.getresponse()
-        said = response.read()
+        received = response.read()
     finally:
         connection.close()
     lower = {name.lower(): value for name, value in response.getheaders()}
     is_stream = lower.get("content-type", "").startswith("text/event-stream")
-    return Told(response.status, lower, said, list(_events(said)) if is_stream else [])
+    return ReceivedAnswer(
+        response.status, lower, received, list(_events(received)) if is_stream else []
+    )
 
 
-def truth_row(port: int, slug: str, upstream: ModelUpstream, client: str) -> dict[str, str]:
-    """Every column of the truth table for one client at one dialect."""
+def verdicts(port: int, slug: str, upstream: ModelUpstream, client: str) -> dict[str, str]:
+    """Return the verdict on every kind of break for one client and one protocol."""
     row = {}
     for name, turn in BREAKS.items():
         upstream.reset()
-        upstream.otherwise = turn
+        upstream.default_answer = turn
         row[name] = ask(port, slug, client).verdict
     upstream.reset()
-    upstream.otherwise = LIMITED
-    row["Retry-After of a 429"] = wait_told(ask(port, slug, client))
+    upstream.default_answer = LIMITED
+    row["Retry-After of a 429"] = verdict_on_wait(ask(port, slug, client))
     return row
 
 
-def wait_told(told: Told) -> str:
-    """Whether the client learns how long to wait: by header, or inside a stream in the words that Codex reads."""
-    if told.events:
-        return "kept" if b"try again in 17" in told.body else "lost"
-    is_limited = told.status == HTTPStatus.TOO_MANY_REQUESTS
-    return "kept" if is_limited and told.headers.get("retry-after") == "17" else "lost"
+def verdict_on_wait(received: ReceivedAnswer) -> str:
+    """Return whether the wait reaches the client: in a header, or in the text that Codex parses inside a stream."""
+    if received.events:
+        return "passed on" if b"try again in 17" in received.body else "lost"
+    is_limited = received.status == HTTPStatus.TOO_MANY_REQUESTS
+    return "passed on" if is_limited and received.headers.get("retry-after") == "17" else "lost"
 
 
-def _events(said: bytes) -> Iterator[Json]:
-    for line in said.decode().splitlines():
+def _events(stream: bytes) -> Iterator[Json]:
+    for line in stream.decode().splitlines():
         if line.startswith("data: {"):
             yield json.loads(line.removeprefix("data: "))
 

@@ -1,4 +1,4 @@
-"""What users of `openai-agents` do: run as `agents_client.py CASE BASE_URL MODEL`, prints what it saw as JSON.
+"""Calls of `openai-agents`: run as `agents_client.py CASE BASE_URL MODEL`, prints what it received as JSON.
 
 It runs in an environment of its own and imports nothing of this project.
 """
@@ -56,13 +56,13 @@ async def streamed(model: OpenAIResponsesModel) -> dict[str, Any]:
 
 
 async def formed(model: OpenAIResponsesModel) -> dict[str, Any]:
-    """A tool loop that ends in a form."""
+    """A tool loop that ends with structured output."""
     result = await Runner.run(_agent(model, output_type=Answer), "What is 41 + 1?")
     return {"final": result.final_output.answer}
 
 
 async def handed_off(model: OpenAIResponsesModel) -> dict[str, Any]:
-    """One agent gives the turn to another."""
+    """One agent hands off to another."""
     other = Agent(name="speaker", instructions="Speak.", model=model)
     result = await Runner.run(_agent(model, handoffs=[other]), "Let the speaker answer.")
     return {"final": result.final_output, "last": result.last_agent.name}

@@ -1,4 +1,4 @@
-"""What users of the `openai` package do: run as `openai_client.py CASE BASE_URL MODEL`, prints what it saw as JSON.
+"""Calls of the `openai` package: run as `openai_client.py CASE BASE_URL MODEL`, prints what it received as JSON.
 
 It runs in an environment of its own and imports nothing of this project.
 """
@@ -29,7 +29,7 @@ ADD_ONE: Any = {
     "strict": True,
 }
 NOTE: Any = {"type": "custom", "name": "note", "description": "Keeps a note."}
-ASKED: Any = {"role": "user", "content": "What is 41 + 1?"}
+QUESTION: Any = {"role": "user", "content": "What is 41 + 1?"}
 
 
 class Answer(BaseModel):
@@ -38,7 +38,7 @@ class Answer(BaseModel):
     answer: int
 
 
-def _told(response: Response) -> dict[str, Any]:
+def _summary(response: Response) -> dict[str, Any]:
     Response.model_validate(response.to_dict())
     return {
         "status": response.status,
@@ -51,7 +51,7 @@ def _told(response: Response) -> dict[str, Any]:
 
 def whole(client: OpenAI, model: str) -> dict[str, Any]:
     """One answer, not streamed."""
-    return _told(client.responses.create(model=model, input="hello"))
+    return _summary(client.responses.create(model=model, input="hello"))
 
 
 def streamed(client: OpenAI, model: str) -> dict[str, Any]:
@@ -62,11 +62,11 @@ def streamed(client: OpenAI, model: str) -> dict[str, Any]:
         kinds.append(event.type)
         text += event.delta if event.type == "response.output_text.delta" else ""
         last = event
-    return {"kinds": kinds, "deltas": text, **_told(last.response)}
+    return {"kinds": kinds, "deltas": text, **_summary(last.response)}
 
 
 def streamed_async(client: OpenAI, model: str) -> dict[str, Any]:
-    """The same by the asynchronous client."""
+    """The same with the asynchronous client."""
 
     async def run() -> dict[str, Any]:
         text = ""
@@ -80,15 +80,15 @@ def streamed_async(client: OpenAI, model: str) -> dict[str, Any]:
 
 
 def helper(client: OpenAI, model: str) -> dict[str, Any]:
-    """The stream helper, which puts the response together by itself."""
-    asked: Any = {"effort": "high", "summary": "auto"}
-    with client.responses.stream(model=model, input="hello", reasoning=asked) as stream:
+    """The stream helper, which assembles the response."""
+    reasoning: Any = {"effort": "high", "summary": "auto"}
+    with client.responses.stream(model=model, input="hello", reasoning=reasoning) as stream:
         kinds = [event.type for event in stream]
-        return {"kinds": kinds, **_told(stream.get_final_response())}
+        return {"kinds": kinds, **_summary(stream.get_final_response())}
 
 
 def parsed(client: OpenAI, model: str) -> dict[str, Any]:
-    """An answer in a form, whole and streamed."""
+    """Structured output, with and without streaming."""
     once = client.responses.parse(model=model, input="41 + 1?", text_format=Answer)
     with client.responses.stream(model=model, input="41 + 1?", text_format=Answer) as stream:
         again = stream.get_final_response()
@@ -98,8 +98,8 @@ def parsed(client: OpenAI, model: str) -> dict[str, Any]:
 
 
 def tool_loop(client: OpenAI, model: str) -> dict[str, Any]:
-    """A tool loop that sends the whole history again, as `store: false` wants."""
-    history: list[Any] = [ASKED]
+    """A tool loop that sends the whole history again, as `store: false` requires."""
+    history: list[Any] = [QUESTION]
     rest: Any = {
         "tools": [ADD_ONE, NOTE],
         "store": False,
@@ -115,32 +115,32 @@ def tool_loop(client: OpenAI, model: str) -> dict[str, Any]:
         history += [item.to_dict(exclude_none=True) for item in response.output]
         answers = [_run(item) for item in response.output if item.type.endswith("_call")]
         if not answers:
-            return {"kinds": kinds, **_told(response)}
+            return {"kinds": kinds, **_summary(response)}
         history += answers
 
 
 def _run(item: Any) -> dict[str, Any]:
     if item.type == "custom_tool_call":
-        said = f"noted: {item.input}"
+        output = f"noted: {item.input}"
     else:
-        said = str(json.loads(item.arguments)["n"] + 1)
-    return {"type": f"{item.type}_output", "call_id": item.call_id, "output": said}
+        output = str(json.loads(item.arguments)["n"] + 1)
+    return {"type": f"{item.type}_output", "call_id": item.call_id, "output": output}
 
 
 def chained(client: OpenAI, model: str) -> dict[str, Any]:
-    """A tool loop that names the response before instead of sending it again."""
+    """A tool loop with previous_response_id instead of the whole history."""
     tools: Any = [ADD_ONE]
-    first = client.responses.create(model=model, input=[ASKED], tools=tools)
+    first = client.responses.create(model=model, input=[QUESTION], tools=tools)
     answers: Any = [_run(item) for item in first.output if item.type == "function_call"]
     last = client.responses.create(
         model=model, input=answers, tools=tools, previous_response_id=first.id
     )
-    return {"answers": len(answers), **_told(last)}
+    return {"answers": len(answers), **_summary(last)}
 
 
 def compacted(client: OpenAI, model: str) -> dict[str, Any]:
-    """A compaction, and a turn that goes on from it."""
-    compact = client.responses.compact(model=model, input=[ASKED])
+    """A compaction, and a turn that continues from it."""
+    compact = client.responses.compact(model=model, input=[QUESTION])
     CompactedResponse.model_validate(compact.to_dict())
     items: Any = [item.to_dict(exclude_none=True) for item in compact.output]
     last = client.responses.create(model=model, input=[*items, {"role": "user", "content": "go"}])
@@ -148,27 +148,27 @@ def compacted(client: OpenAI, model: str) -> dict[str, Any]:
         "object": compact.object,
         "compacted": [item.type for item in compact.output],
         "tokens": compact.usage.total_tokens,
-        **_told(last),
+        **_summary(last),
     }
 
 
 def refused(client: OpenAI, model: str) -> dict[str, Any]:
-    """How a refusal is raised, before the stream and without one."""
-    said: list[dict[str, Any]] = []
+    """The exception of an error status, with and without streaming."""
+    errors: list[dict[str, Any]] = []
     plain = client.with_options(max_retries=0)
     for stream in (True, False):
         try:
             plain.responses.create(model=model, input="hello", stream=stream)
         except openai.APIStatusError as error:
             body: Any = error.body
-            told = {"code": error.code, "message": body["message"]}
+            error_reply = {"code": error.code, "message": body["message"]}
             wait = error.response.headers.get("retry-after")
-            said.append({"class": type(error).__name__, "wait": wait, **told})
-    return {"said": said}
+            errors.append({"class": type(error).__name__, "wait": wait, **error_reply})
+    return {"errors": errors}
 
 
 def broken(client: OpenAI, model: str) -> dict[str, Any]:
-    """How an answer that breaks off is told: by its last event, or by an exception."""
+    """The result of a truncated answer: its last event, or an exception."""
     last: Any = None
     for event in client.responses.create(model=model, input="hello", stream=True):
         last = event

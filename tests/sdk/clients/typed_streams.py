@@ -1,6 +1,6 @@
-"""Holds whole streams against the types of the `openai` package, and lets its stream helper read each.
+"""Validate streams with the types of the `openai` package, and read each with its stream helper.
 
-Standard input: a JSON list of streams as text. Prints what was wrong, as JSON. It runs in an environment of its own.
+Standard input: a JSON list of streams as text. Prints the faults as JSON. Runs in an environment of its own.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _typed(models: dict[str, Any], event: dict[str, Any]) -> Faults:
 
 
 def _with_known_code(event: dict[str, Any]) -> dict[str, Any]:
-    """The list of codes is behind what the API itself sends, and no client of it is strict: any word will do."""
+    """Replace the code by a known one: the API itself sends codes that the type does not list."""
     response = event.get("response") or {}
     error = response.get("error")
     if not error or not error["code"]:
@@ -47,8 +47,8 @@ def _with_known_code(event: dict[str, Any]) -> dict[str, Any]:
     return {**event, "response": {**response, "error": {**error, "code": "server_error"}}}
 
 
-def _put_together(stream: str) -> Faults:
-    """The stream helper raises where an event does not fit those before it."""
+def _assemble(stream: str) -> Faults:
+    """Return what the stream helper raises for an event that contradicts earlier ones."""
     headers = {"content-type": "text/event-stream"}
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=headers, text=stream))
     with (
@@ -56,9 +56,9 @@ def _put_together(stream: str) -> Faults:
         OpenAI(base_url="http://shim.test/v1", api_key="x", http_client=http) as client,
     ):
         try:
-            with client.responses.stream(model="m", input="x") as told:
-                kinds = [event.type for event in told]
-        except Exception as error:  # noqa: BLE001  whatever it is, it is what a user would see
+            with client.responses.stream(model="m", input="x") as error_reply:
+                kinds = [event.type for event in error_reply]
+        except Exception as error:  # noqa: BLE001  a user would see any of them
             yield f"the stream helper: {error!r}"
             return
     if kinds[-1] not in {"response.completed", "response.failed", "response.incomplete"}:
@@ -66,12 +66,12 @@ def _put_together(stream: str) -> Faults:
 
 
 def main() -> None:
-    """Judge every stream."""
+    """Validate every stream."""
     models = _models()
     faults = []
     for number, stream in enumerate(json.load(sys.stdin)):
         found = [fault for event in _events(stream) for fault in _typed(models, event)]
-        faults += [f"{number}: {fault}" for fault in (*found, *_put_together(stream))]
+        faults += [f"{number}: {fault}" for fault in (*found, *_assemble(stream))]
     json.dump({"faults": faults, "kinds": sorted(models)}, sys.stdout)
 
 

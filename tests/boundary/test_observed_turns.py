@@ -1,0 +1,221 @@
+"""The records of turns equal what the upstreams reported: access log, ledger, quota, console."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from addons.adapters.ledger.usage_report import read_totals, sum_totals
+from addons.core.telemetry.prices import PriceTable
+from tests.browser.conftest import SLUGS, write_settings
+from tests.e2e.leaks import leaks_in_files
+from tests.e2e.shim import Shim
+from tests.fakes import scenarios
+from tests.fakes.account import Account
+from tests.fakes.chat_upstream import ChatUpstream
+from tests.fakes.chatgpt_backend import ChatGptBackend
+from tests.fakes.http_messages import Gate
+from tests.fakes.messages_upstream import MessagesUpstream
+from tests.fakes.model_upstream import KEY, Held, ModelUpstream, Refuse, Usage, say
+from tests.shim_cli.run import environment, shim
+from tests.support.codex_client import CLIENT_SECRETS, HEADERS, Posted, request
+
+pytestmark = pytest.mark.timeout(180)
+
+CONVERSATION_TEXT = "a-word-of-the-conversation"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A home folder and one upstream of each kind."""
+
+    home: Path
+    chatgpt: ChatGptBackend
+    upstreams: Mapping[str, ModelUpstream]
+    env: dict[str, str] = field(default_factory=dict)
+
+    def serve(self, *flags: str) -> Shim:
+        """A shim in this home."""
+        return Shim(self.env, self.home / "serve.log", "serve", *flags)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The access log."""
+        path = self.home / "state" / "access.jsonl"
+        return (
+            [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+        )
+
+    @property
+    def entered(self) -> int:
+        """How many turns the ledger holds."""
+        with contextlib.suppress(sqlite3.Error):
+            totals = read_totals(self.home / "state" / "usage.sqlite", 0, "model", PriceTable(""))
+            return sum_totals(totals).turns
+        return 0
+
+    def usage(self, *args: str) -> dict[str, Any]:
+        """What `codex-shim usage --json` says."""
+        done = shim(self.home, "usage", "--json", *args, env=self.env)
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Iterator[Setup]:
+    """Start everything except the shim."""
+    with ExitStack() as stack:
+        upstreams: dict[str, ModelUpstream] = {
+            "chat": stack.enter_context(ChatUpstream()),
+            "messages": stack.enter_context(MessagesUpstream()),
+        }
+        account = Account()
+        backend = stack.enter_context(ChatGptBackend(account))
+        (tmp_path / ".codex").mkdir()
+        account.write(tmp_path / ".codex")
+        write_settings(tmp_path / "models.json", upstreams)
+        more = {
+            "CODEX_SHIM_SETTINGS": str(tmp_path / "models.json"),
+            "CODEX_SHIM_CHATGPT_BASE_URL": backend.base_url,
+        }
+        yield Setup(tmp_path, backend, upstreams, environment(tmp_path, more))
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    """Return as soon as it holds: the ledger is written a moment after a turn."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_turn_is_recorded_with_all_attempts_and_figures(setup: Setup) -> None:
+    usage = Usage(input=18_200, read=17_000, written=100, output=640, reasoning=120)
+    setup.upstreams["chat"].play(Refuse(503, "busy"), say(CONVERSATION_TEXT * 3, usage=usage))
+    with setup.serve("-v") as running:
+        answer = Posted(running.port, request(SLUGS["chat"], CONVERSATION_TEXT)).ended()
+        assert b"response.completed" in answer
+        eventually(lambda: setup.lines)
+        eventually(lambda: " out 640" in running.output)
+        (line,) = setup.lines
+        console = running.output
+
+    first, second = line.pop("attempts")
+    url = f"{setup.upstreams['chat'].base_url}/chat/completions"
+    assert (first["url"], first["reason"], first["outcome"]) == (url, "", "503")
+    assert (second["url"], second["reason"], second["outcome"]) == (url, "after 503", "200")
+    assert 0 < line.pop("ttft") <= line.pop("seconds")
+    assert line.pop("time").startswith("20")
+    assert len(line.pop("id")) == 36
+    assert line == {
+        "thread": HEADERS["thread-id"],
+        "agent": "user",
+        "slug": SLUGS["chat"],
+        "route": "generic-chat-completion-api",
+        "model": "fake-chat",
+        "status": 200,
+        "terminal": "response.completed",
+        "error": "",
+        "ended": "",
+        "usage": {
+            "input": 18_200,
+            "cached": 17_000,
+            "cache_written": 100,
+            "output": 640,
+            "reasoning": 120,
+        },
+        "bytes_in": len(json.dumps(request(SLUGS["chat"], CONVERSATION_TEXT))),
+        "bytes_out": len(answer),
+        "dropped": ["hosted tool web_search"],
+        "replay": False,
+    }
+    summary = f"{SLUGS['chat']} → fake-chat · 200 · 2 attempts · TTFT "
+    assert f"DEBUG {summary}" in console
+    assert "in 18.2k (cached 17k) out 640" in console
+    assert CONVERSATION_TEXT not in console
+    files = [path for path in (setup.home / "state").rglob("*") if path.is_file()]
+    secrets = {**CLIENT_SECRETS, "key": KEY, "said": CONVERSATION_TEXT}
+    assert leaks_in_files([*files, setup.home / "serve.log"], secrets) == {}
+
+
+def test_without_v_the_console_is_silent_of_turns(setup: Setup) -> None:
+    setup.upstreams["chat"].play(say("x"))
+    with setup.serve() as running:
+        Posted(running.port, request(SLUGS["chat"])).ended()
+        eventually(lambda: setup.lines)
+        assert "TTFT" not in running.output
+
+
+def test_the_ledger_counts_what_upstreams_reported_over_a_kill_in_the_middle(setup: Setup) -> None:
+    reported = {
+        protocol: [Usage(1000 + n, 900 + n, 0, 30 + n, n) for n in range(5)]
+        for protocol in setup.upstreams
+    }
+    gate = Gate()
+
+    def play(port: int, turns: slice) -> None:
+        for protocol, upstream in setup.upstreams.items():
+            for usage in reported[protocol][turns]:
+                upstream.play(say("x", usage=usage))
+                assert b"response.completed" in Posted(port, request(SLUGS[protocol])).ended()
+
+    with setup.serve() as running:
+        play(running.port, slice(3))
+        eventually(lambda: len(setup.lines) == 6)
+        # the ledger is written right after the log, by the same thread
+        eventually(lambda: setup.entered == 6)
+        setup.upstreams["chat"].play(Held(say("x y z"), b"data", gate))
+        cut = Posted(running.port, request(SLUGS["chat"]))
+        gate.wait_reached()
+        running.kill()
+        cut.join(20)
+        assert cut.broke
+    gate.open()
+    with setup.serve() as running:
+        play(running.port, slice(3, 5))
+
+    totals = {one["key"]: one for one in setup.usage()["totals"]}
+    for protocol, usages in reported.items():
+        total = totals[SLUGS[protocol]]
+        assert total["turns"] == len(usages)
+        assert total["input"] == sum(one.input for one in usages)
+        assert total["cached"] == sum(one.read for one in usages)
+        assert total["output"] == sum(one.output for one in usages)
+        assert total["reasoning"] == (
+            sum(one.reasoning for one in usages) if protocol == "chat" else 0
+        )
+    assert setup.usage("--by", "thread")["totals"][0]["key"] == HEADERS["thread-id"]
+
+
+def test_reported_quota_is_shown_everywhere(setup: Setup) -> None:
+    with setup.serve() as running:
+        eventually(lambda: "gpt-5.5" in running.slugs() or "gpt-5.1-codex" in running.slugs())
+        setup.chatgpt.play(scenarios.text("hello"))
+        slug = next(one for one in running.slugs() if one.startswith("gpt-"))
+        Posted(running.port, {**request(slug), "tools": []}).ended()
+        eventually(lambda: setup.lines)
+        (line,) = setup.lines
+        health = json.loads(running.get("/health")[1])
+        status = shim(setup.home, "status", "--port", str(running.port), env=setup.env)
+
+    assert (line["route"], line["status"], line["usage"]["cached"]) == ("chatgpt", 200, 1000)
+    windows = {one["name"]: one for one in health["quota"]["chatgpt"]}
+    assert windows["primary"] == {
+        "name": "primary",
+        "used_percent": 42.0,
+        "minutes": 300,
+        "resets_at": 1795500000.0,
+    }
+    assert windows["secondary"]["used_percent"] == 7.0
+    assert "primary: 42 % used of 5 h" in status.stdout
+    assert setup.usage()["quota"] == health["quota"]

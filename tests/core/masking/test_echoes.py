@@ -1,0 +1,40 @@
+"""Which parts of a credential are searched for."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from addons.core.masking.echoes import Echoes, fold
+
+
+def test_folded_text_has_only_lower_case_letters_and_digits() -> None:
+    assert fold("Aé-b_\t1=Z\u200b".encode()) == b"ab1z"
+
+
+@pytest.mark.parametrize(
+    ("value", "part"),
+    [
+        (b"Bearer hunter2hunter2", b"hunter2hunter2"),
+        (b"a=b; session=abcdef123456; c=d", b"abcdef123456"),
+        (b"realtime, openai-insecure-api-key.sk-abc12345", b"openaiinsecureapikeyskabc12345"),
+        (b"Basic " + base64.b64encode(b"user:pass1234"), b"pass1234"),
+        (b"%61bcdef123", b"abcdef123"),
+    ],
+)
+def test_secret_part_of_a_value_is_searched_for(value: bytes, part: bytes) -> None:
+    echoes = Echoes.of(value)
+    assert (
+        part in echoes.short or {part[at : at + 8] for at in range(len(part) - 7)} <= echoes.grams
+    )
+
+
+@pytest.mark.parametrize("value", [b"", b"a", b"12345", b"test", b"Bearer dummy", b"codex-shim", b"not-needed", b"ollama", b"<kept by codex-shim>"])  # fmt: skip
+def test_value_that_is_no_secret_is_not_searched_for(value: bytes) -> None:
+    echoes = Echoes.of(value)
+    assert (echoes.short, echoes.grams) == (frozenset(), frozenset())
+
+
+def test_echoes_show_nothing() -> None:
+    assert repr(Echoes.of(b"hunter2hunter2")) == "<echoes>"

@@ -1,0 +1,136 @@
+"""No echo of a secret survives the mask; nothing else changes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addons.core.masking.echoes import Echoes
+from addons.core.masking.mask import LABEL, WITHHELD, EchoMask, TurnMask
+from addons.core.secrets import Secret
+from tests.core.masking.echo_forms import FORMS
+
+KEYS = {
+    "key": "sk-Row_Key-9f3aQz71LmXw",
+    "hex": "0af7651916cd43dd8448eb211c80319c",
+    "token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhY2N0LTEyMzQ1Njc4OTAifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbi0x",
+    "account": "5f9b6c1e-1111-4222-8333-0123456789ab",
+}
+
+
+def mask_of(*values: str) -> EchoMask:
+    return EchoMask(Secret(value).derive(Echoes.of) for value in values)
+
+
+MASK = mask_of(*(f"Bearer {key}" for key in KEYS.values()))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", KEYS)
+def test_echo_is_replaced(name: str, form: str) -> None:
+    echo = FORMS[form](KEYS[name])
+    # a JSON string escapes once more
+    for text in (f"before {echo} behind", json.dumps({"message": f"before {echo} behind"})):
+        masked = MASK.text(text)
+        assert LABEL.decode() in masked
+        assert FORMS[form](KEYS[name][2:-2]) not in masked
+        assert ("before " in masked, " behind" in masked) == (True, True)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_json_stays_json(form: str) -> None:
+    text = json.dumps({"error": {"message": FORMS[form](KEYS["key"]), "code": 7}, "list": [1, "x"]})
+    masked = json.loads(MASK.text(text))
+    assert (masked["error"]["code"], masked["list"]) == (7, [1, "x"])
+
+
+@pytest.mark.parametrize("size", [1, 3, 8])
+@pytest.mark.parametrize("field", ["delta", "text", "content", "partial_json", "thinking"])
+def test_echo_spread_over_events_is_replaced(field: str, size: int) -> None:
+    key = KEYS["key"]
+    parts = [key[at : at + size] for at in range(0, len(key), size)]
+    stream = "".join(f"data: {json.dumps({'type': 'x', field: part})}\n\n" for part in parts)
+    masked = MASK.stream(stream.encode())
+    texts = [json.loads(line[6:])[field] for line in masked.decode().splitlines() if line]
+    assert key not in "".join(texts)
+    assert len(texts) == len(parts)
+
+
+@given(st.binary(max_size=300))
+def test_text_without_an_echo_is_the_same_object(data: bytes) -> None:
+    assert MASK.data(data) is data
+    assert MASK.stream(data) is data
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+def test_no_surrounding_hides_a_plain_echo(before: bytes, behind: bytes) -> None:
+    key = KEYS["key"].encode()
+    assert key not in MASK.data(before + key + behind)
+
+
+@pytest.mark.parametrize("length", range(5, 16))
+def test_beginning_of_a_secret_at_a_cut_is_removed(length: int) -> None:
+    data = b"your key " + KEYS["key"].encode()[:length]
+    cut = MASK.cut(data)
+    assert cut.startswith(b"your key")
+    assert len(cut) <= len(b"your key ") + 3
+
+
+def test_short_secret_is_replaced_as_a_whole() -> None:
+    mask = mask_of("hunter22")
+    assert mask.text("Hunter22 h-u-n-t-e-r-2-2 hunter") == "<secret> <secret> hunter"
+
+
+def test_headers_are_masked_by_name_and_value() -> None:
+    key = KEYS["key"].encode()
+    headers = ((b"x-" + key, b"1"), (b"x-request-id", b"req-" + key), (b"a", b"b"))
+    assert MASK.headers(headers) == ((b"x-secret", b"1"), (b"x-request-id", b"req-<secret>"), (b"a", b"b"))  # fmt: skip
+    plain = ((b"a", b"b"),)
+    assert MASK.headers(plain) is plain
+
+
+def test_compressed_body_is_kept_as_plain_text() -> None:
+    headers = ((b"Content-Encoding", b"gzip"), (b"a", b"b"))
+    body = gzip.compress(b"you sent " + KEYS["key"].encode())
+    assert MASK.message(headers, body) == (((b"a", b"b"),), b"you sent <secret>")
+    assert MASK.message(headers, body[:-9])[1].startswith(b"you sent ")
+    assert MASK.message(headers, b"") == (headers, b"")
+
+
+@pytest.mark.parametrize("encoding", [b"zstd", b"br", b"gzip"])
+def test_compressed_body_that_cannot_be_read_is_withheld(encoding: bytes) -> None:
+    headers = ((b"content-encoding", encoding),)
+    assert MASK.message(headers, b"\x1f\x8b nonsense") == ((), WITHHELD)
+
+
+def test_mask_of_a_turn_follows_its_secrets() -> None:
+    process = [Secret("process-secret-1")]
+    turn = TurnMask(lambda: process)
+    assert turn.current.text("process-secret-1 attempt-secret-2") == "<secret> attempt-secret-2"
+    turn.add([Secret("attempt-secret-2")])
+    assert turn.current.text("process-secret-1 attempt-secret-2") == "<secret> <secret>"
+    assert turn.current is turn.current
+    assert TurnMask().current.text("anything") == "anything"
+
+
+@pytest.mark.parametrize("secret", [b"ab12cd34ef", b"k9-z8y7x6w5v4", b"sk-proj-Zp3nV8sQ1xRt6YbM"])
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_whole_secret_is_found_however_often_it_was_encoded(secret: bytes, rounds: int) -> None:
+    mask = EchoMask([Echoes.of(secret)])
+    for encode in (base64.b64encode, binascii.hexlify):
+        coded = secret
+        for _ in range(rounds):
+            coded = encode(coded)
+        assert coded not in mask.data(b'{"a": "' + coded + b'"}')
+
+
+def test_signature_that_shares_a_word_with_a_key_stays() -> None:
+    signature = base64.b64encode(base64.b64encode(b"fabricated signature of a thought"))
+    text = b'{"encrypted_content": "' + signature + b'"}'
+    assert EchoMask([Echoes.of(b"sk-fabricated-upstream-key-0001")]).data(text) is text

@@ -1,0 +1,85 @@
+"""The table of endpoints: each path with its methods and its data source."""
+
+from __future__ import annotations
+
+import pytest
+
+from addons.core.providers.chatgpt_endpoints import FORWARDED
+from addons.core.server.endpoints import endpoint_table
+from tests.core.server.sources import JSON, PLANNED, Setup, error
+
+DATA_PATHS = ("/api/models", "/api/switch", "/api/events", "/api/usage", "/api/turns")
+
+
+def test_every_path_of_the_port_is_in_the_table() -> None:
+    setup = Setup()
+    table = endpoint_table(setup.data, setup.router.plan, lambda _: False)
+    pages = {path for path in table if path.endswith((".css", ".js"))} | {"/picker", "/dashboard"}
+    assert set(table) == {
+        "/health", "/models", "/responses", "/responses/compact", *DATA_PATHS, *pages, *FORWARDED,
+    }  # fmt: skip
+    assert len(pages) == 8
+
+
+def test_turns_are_planned_by_the_function_that_is_given() -> None:
+    plan_turn = Setup().router.plan
+    table = endpoint_table(Setup().data, plan_turn, lambda _: False)
+    turns = {path: one.methods for path, one in table.items() if one.plan == plan_turn}
+    assert turns == {"/responses": ("POST",), "/responses/compact": ("POST",)}
+
+
+async def test_events_are_streamed_as_server_sent_events() -> None:
+    head, written = await Setup().streamed("GET", "/api/events")
+    assert (head.header(b"content-type"), written) == (b"text/event-stream", b"events")
+
+
+def test_events_for_too_many_listeners_are_a_503() -> None:
+    reply = Setup(listeners_left=0).ask("GET", "/api/events")
+    assert (reply.head.status, error(reply)["code"]) == (503, "too_many_listeners")
+
+
+@pytest.mark.parametrize(
+    ("query", "seconds"),
+    [("", "604800"), ("?since=24h", "86400"), ("?since=30d", "2.592e+06"), ("?since=x", "604800")],
+)
+async def test_usage_covers_the_requested_period(query: str, seconds: str) -> None:
+    head, written = await Setup().streamed("GET", f"/api/usage{query}")
+    assert head.header(b"content-type") == b"application/json"
+    assert written == f"usage of {seconds} s".encode()
+
+
+@pytest.mark.parametrize(
+    ("query", "turn"), [("", b"second"), ("?id=ab", b"first"), ("?id=abc", b"first")]
+)
+async def test_recent_turn_is_found_by_the_start_of_its_id(query: str, turn: bytes) -> None:
+    setup = Setup(recent={"abc": "first", "xyz": "second"})
+    assert (await setup.streamed("GET", f"/api/turns{query}"))[1] == turn
+
+
+def test_unknown_recent_turn_is_a_404_with_the_known_ids() -> None:
+    reply = Setup(recent={"abc": "first", "xyz": "second"}).ask("GET", "/api/turns?id=nope")
+    assert (reply.head.status, error(reply)["code"]) == (404, "no_turn")
+    assert "abc, xyz" in error(reply)["message"]
+
+
+def test_error_without_a_finished_turn() -> None:
+    assert error(Setup().ask("GET", "/api/turns"))["message"].startswith("No turn has ended")
+
+
+@pytest.mark.parametrize("path", ["/api/events", "/api/usage", "/api/turns"])
+def test_streamed_data_takes_no_head(path: str) -> None:
+    assert Setup().ask("HEAD", path).head.header(b"allow") == b"GET"
+
+
+@pytest.mark.parametrize("path", FORWARDED)
+def test_endpoint_of_the_backend_is_forwarded(path: str) -> None:
+    for target in (path, f"/v1{path}?x=1"):
+        reply = Setup().ask("POST", target, b"{}", JSON)
+        assert (reply.head.status, reply.body) == (PLANNED, target.encode())
+    assert Setup().ask("GET", path).head.status == 405
+
+
+@pytest.mark.parametrize("kind", [b"text/plain", b"multipart/form-data; boundary=x"])
+def test_forwarded_body_must_be_json(kind: bytes) -> None:
+    reply = Setup().ask("POST", "/v1/images/edits", b"x", (b"content-type", kind))
+    assert (reply.head.status, error(reply)["code"]) == (415, "unsupported_media_type")

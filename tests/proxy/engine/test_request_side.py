@@ -1,0 +1,87 @@
+"""What is known of a request: admission, size, and the request that a plan gets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from mitmproxy import http
+
+from addons.core.errors import Problem
+from addons.core.telemetry.record import TurnRecord
+from addons.proxy.engine.request_side import (
+    NOT_ADMITTED,
+    Admission,
+    RequestSide,
+    has_valid_headers,
+    too_large,
+)
+from tests.support.engine import QUICK
+
+REFUSAL = Problem(403, "code", "text")
+
+
+def side(body_bytes: int = 10) -> RequestSide:
+    return RequestSide(replace(QUICK, body_bytes=body_bytes))
+
+
+def request(*fields: tuple[bytes, bytes]) -> http.Request:
+    made = http.Request.make("POST", "http://x/path?q=1", b"body")
+    made.headers = http.Headers(fields)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("admission", "refusal", "objection"),
+    [
+        (Admission.NONE, None, NOT_ADMITTED),
+        (Admission.NONE, REFUSAL, REFUSAL),
+        (Admission.HEAD, REFUSAL, REFUSAL),
+        (Admission.HEAD, None, None),
+        (Admission.WHOLE, None, None),
+    ],
+)
+def test_only_a_finished_hook_without_a_refusal_admits(
+    admission: Admission, refusal: Problem | None, objection: object
+) -> None:
+    one = side()
+    one.admission, one.refusal = admission, refusal
+    assert one.objection() is objection
+    assert one.is_admitted is (admission is Admission.WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("length", "buffered", "expected"),
+    [(b"10", 0, False), (b"11", 0, True), (b"11", 10, False), (b"1", 11, True), (b"x", 0, False)],
+)
+def test_body_is_too_large_by_its_length_or_by_what_came(
+    length: bytes, buffered: int, expected: bool
+) -> None:
+    assert side().is_too_large(request((b"content-length", length)), buffered) is expected
+
+
+def test_sender_floods_beyond_twice_the_limit() -> None:
+    one = side()
+    one.count(b"x" * 20)
+    assert not one.is_flooding
+    one.count(b"x")
+    assert one.is_flooding
+
+
+def test_plan_gets_what_the_flow_holds() -> None:
+    one, record = side(), TurnRecord()
+    made = one.client_request(request((b"X-A", b"1")), record)
+    assert (made.method, made.path, made.body) == ("POST", "/path?q=1", b"body")
+    assert made.headers == ((b"X-A", b"1"),)
+    assert made.notes is record
+
+
+def test_refusal_of_a_large_body_names_the_limit() -> None:
+    assert "1,000 bytes" in too_large(1000).message
+
+
+@pytest.mark.parametrize(("name", "valid"), [(b"x-a", True), (b"x a", False)])
+def test_response_with_an_invalid_header_is_not_usable(name: bytes, valid: bool) -> None:
+    response = http.Response.make(200)
+    response.headers = http.Headers([(name, b"1")])
+    assert has_valid_headers(response) is valid

@@ -1,0 +1,170 @@
+"""The addon: its options, and hooks that fail. A failed hook is answered with an id, and its request goes nowhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from mitmproxy import exceptions, http
+from mitmproxy.test import tflow
+
+from addons.adapters.codex.account_catalog import AccountCatalog
+from addons.core.errors import Problem
+from addons.core.server import admission
+from addons.core.turn import Fault, FaultKind
+from addons.proxy.addon import fail_closed
+from tests.boundary.surfaces import DONE, TURN, Home, Running, code_of, running
+from tests.support.client import Client, Response, client
+from tests.support.waiting import until
+
+# Options --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ({"ssl_insecure": True}, "without verifying its certificate"),
+        ({"mode": ["regular"]}, "runs in reverse mode, not in 'regular'"),
+        ({"mode": ["reverse:tcp://127.0.0.1:9"]}, "runs in reverse mode"),
+    ],
+)
+async def test_option_that_breaks_a_guarantee_is_refused(
+    home: Home, option: dict[str, object], reason: str
+) -> None:
+    async with running(home) as proxy:
+        port = proxy.port
+        before = {name: getattr(proxy.master.options, name) for name in option}
+        with pytest.raises(exceptions.OptionsError, match=reason):
+            proxy.master.options.update(**option)
+        assert {name: getattr(proxy.master.options, name) for name in option} == before
+        assert (await proxy.get("/health")).status == 200
+        assert proxy.port == port
+
+
+async def test_changed_option_closes_idle_connections(home: Home) -> None:
+    home.log_in()
+    async with running(home) as proxy:
+        pool = proxy.shim.engine.pool
+        assert (await proxy.post(b'{"model":"gpt-5.5"}')).status == 200
+        await until(lambda: len(pool) == 1)
+        proxy.master.options.update(ssl_verify_upstream_trusted_ca=str(home.auth))
+        assert len(pool) == 0
+
+
+async def test_new_client_opens_no_upstream_connection(home: Home) -> None:
+    """Mitmproxy's own default is to dial the reverse target for each client."""
+    async with running(home) as proxy, client(proxy.port) as c:
+        assert proxy.master.options.connection_strategy == "lazy"
+        await c.get("/health")
+        assert (await c.response()).status == 200
+    assert home.sink.connections == 0
+
+
+# Hooks ----------------------------------------------------------------------------------------------------
+
+
+class FakeEngine:
+    """Records what a failed hook asks of the engine."""
+
+    def __init__(self) -> None:
+        self.errors: list[BaseException] = []
+        self.refused: list[tuple[http.HTTPFlow, Problem | None]] = []
+
+    def internal_fault(self, error: BaseException) -> Fault:
+        self.errors.append(error)
+        return Fault(FaultKind.INTERNAL, "internal error 1234")
+
+    def admit_head(self, flow: http.HTTPFlow, refusal: Problem | None) -> None:
+        self.refused.append((flow, refusal))
+
+
+class FailingAddon:
+    def __init__(self) -> None:
+        self.engine: Any = FakeEngine()
+
+    @fail_closed
+    def hook(self, event: object) -> None:
+        raise LookupError(event)
+
+
+def test_flow_of_a_failed_hook_is_refused_with_the_id() -> None:
+    addon, flow = FailingAddon(), tflow.tflow()
+    addon.hook(flow)
+    [(refused, problem)] = addon.engine.refused
+    assert refused is flow
+    assert (problem.status, problem.code) == (500, "shim_bug")
+    assert "internal error 1234" in problem.message
+    assert isinstance(addon.engine.errors[0], LookupError)
+
+
+def test_failed_hook_of_a_connection_is_logged_and_refuses_no_flow() -> None:
+    addon = FailingAddon()
+    addon.hook("a client")
+    assert (len(addon.engine.errors), addon.engine.refused) == (1, [])
+
+
+def broken(*_: object) -> None:
+    msg = "canary-in-an-exception"
+    raise RuntimeError(msg)
+
+
+BREAK: dict[str, Callable[[Running, pytest.MonkeyPatch], None]] = {
+    "client_connected": lambda _, patch: patch.setattr(admission, "is_loopback_address", broken),
+    "client_connected, last call": lambda p, patch: patch.setattr(p.shim.engine, "accept", broken),
+    "next_layer": lambda p, patch: patch.setattr(p.shim.engine, "choose_layer", broken),
+    "requestheaders": lambda _, patch: patch.setattr(admission, "refusal", broken),
+    "requestheaders, authority": lambda p, patch: patch.setattr(p.shim.engine, "authority_of", broken),
+    "request": lambda p, patch: patch.setattr(p.shim.engine, "admit_whole", broken),
+}  # fmt: skip
+
+
+async def send_a_turn(c: Client) -> Response:
+    await c.post("/v1/responses", TURN, b"authorization: Bearer canary-of-the-client")
+    return await c.response()
+
+
+@pytest.fixture
+def quiet_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(AccountCatalog, "refresh", nothing)
+
+
+@pytest.mark.usefixtures("quiet_catalog")
+@pytest.mark.parametrize("hook", BREAK)
+async def test_failed_hook_sends_no_byte_upstream(
+    home: Home, hook: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    home.log_in()
+    async with running(home) as proxy:
+        async with client(proxy.port) as c:
+            assert (await send_a_turn(c)).body == DONE
+        assert home.backend.connections == 1
+        BREAK[hook](proxy, monkeypatch)
+        async with client(proxy.port) as c:
+            response = await send_a_turn(c)
+    assert response.status in (403, 500)
+    assert code_of(response)
+    assert home.backend.connections == 1
+    assert home.sink.connections == 0
+    logged = re.search(r"internal error ([0-9a-f]{8}): RuntimeError at ", caplog.text)
+    assert logged
+    if "request" in hook:
+        assert f"internal error {logged[1]}" in response.body.decode()
+    assert "canary" not in caplog.text
+    assert b"canary" not in response.body
+
+
+@pytest.mark.usefixtures("quiet_catalog")
+async def test_failed_disconnect_hook_is_logged_and_the_proxy_goes_on(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(home) as proxy:
+        monkeypatch.setattr(proxy.shim.engine, "disconnected", broken)
+        assert (await proxy.get("/health")).status == 200
+        await until(lambda: "internal error" in caplog.text)
+        assert (await proxy.get("/health")).status == 200
+    assert "canary" not in caplog.text

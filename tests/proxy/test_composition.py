@@ -1,0 +1,67 @@
+"""The composition: the parts are connected, and changed settings replace only the sources and the router."""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+
+from addons.core.telemetry.rate_limits import Window
+from addons.proxy.heap import LARGE_BODY
+from tests.adapters.records import turn
+from tests.boundary.surfaces import DEMO, Home, running
+
+
+async def test_changed_settings_keep_the_engine(home: Home) -> None:
+    other = home.folder / "other.json"
+    other.write_text('{"aliases": {"mine": "shim-demo"}, "limits": {"drain_seconds": 3}}')
+    async with running(home) as proxy:
+        engine = proxy.shim.engine
+        proxy.master.options.update(codex_shim_settings=str(other))
+        assert (await proxy.post(b'{"model":"mine","input":"hi"}')).status == 200
+        assert proxy.shim.engine is engine
+        assert engine.limits.drain_seconds == 3
+
+
+async def test_changed_settings_keep_the_children_of_cursor(home: Home) -> None:
+    async with running(home) as proxy:
+        parts = proxy.shim.parts
+        sources, router, cursor = parts.sources, parts.engine.router, parts.sources.cursor
+        proxy.master.options.update(codex_shim_settings=str(home.folder / "other.json"))
+        assert parts.sources is proxy.shim.sources is not sources
+        assert parts.engine.router is not router
+        assert parts.sources.cursor is cursor
+
+
+async def test_port_is_that_of_the_listener(home: Home) -> None:
+    async with running(home) as proxy:
+        assert proxy.shim.parts.port == proxy.port > 0
+
+
+async def test_ended_turn_reaches_every_part_that_records_it(home: Home) -> None:
+    async with running(home) as proxy:
+        parts = proxy.shim.parts
+        assert (await proxy.post(DEMO)).status == 200
+        await asyncio.to_thread(parts.turn_log.close)
+        models = orjson.loads((await proxy.get("/api/models")).body)["models"]
+        [last] = [row["last"] for row in models if row["slug"] == "shim-demo"]
+        assert last["ok"] is True
+        assert len(parts.recent_turns.ids) == 1
+        usage = orjson.loads((await proxy.get("/api/usage")).body)
+        assert usage["all"]["turns"] == 1
+
+
+async def test_only_a_large_turn_starts_the_trim_of_the_heap(home: Home) -> None:
+    async with running(home) as proxy:
+        parts = proxy.shim.parts
+        parts._turn_ended(turn(bytes_in=LARGE_BODY - 1))
+        assert parts._heap._due is None
+        parts._turn_ended(turn(bytes_in=LARGE_BODY))
+        assert parts._heap._due is not None
+
+
+async def test_health_reports_quotas_as_plain_numbers(home: Home) -> None:
+    async with running(home) as proxy:
+        window = Window("primary", 40.0, 300, 1_800_000_000.0)
+        proxy.shim.parts.turn_log.quotas = {"chatgpt": {"primary": window}}
+        assert (await proxy.health())["quota"] == {"chatgpt": [window.plain()]}

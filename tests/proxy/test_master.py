@@ -1,0 +1,104 @@
+"""The Master of `codex-shim serve`: how it starts, and why a start fails."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from pathlib import Path
+
+import pytest
+
+from addons.proxy import master as master_module
+from addons.proxy.master import ListenOptions, ShimMaster, StartError, run_master
+from tests.boundary.surfaces import Home
+
+
+@pytest.mark.parametrize(
+    ("env", "reason"),
+    [
+        ({"CODEX_SHIM_CHATGPT_BASE_URL": "http://chatgpt.example"}, "must be https"),
+        ({"CODEX_SHIM_CA_FILE": "/nowhere.pem"}, "CODEX_SHIM_CA_FILE names /nowhere.pem, which"),
+    ],
+)
+async def test_unusable_environment_is_a_start_error(
+    home: Home, env: dict[str, str], reason: str
+) -> None:
+    base = {**home.env, "CODEX_SHIM_CHATGPT_BASE_URL": "https://chatgpt.example/codex"}
+    with pytest.raises(StartError, match=reason) as caught:
+        ShimMaster(ListenOptions("127.0.0.1", 0), print, {**base, **env})
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_port_in_use_is_named_with_the_next_command(home: Home) -> None:
+    port = home.backend.port
+    master = ShimMaster(ListenOptions("127.0.0.1", port), print, home.env)
+    with pytest.raises(StartError, match=f"127.0.0.1:{port}: the port is in use") as caught:
+        await master.run()
+    assert f"codex-shim serve --port {port + 1}" in str(caught.value)
+
+
+async def test_address_of_another_machine_is_named_with_the_next_command(home: Home) -> None:
+    master = ShimMaster(ListenOptions("192.0.2.1", 0), print, home.env)
+    with pytest.raises(StartError, match=r"cannot listen on 192\.0\.2\.1:0: .*--host and --port"):
+        await master.run()
+
+
+async def test_certificates_go_to_the_state_folder_if_their_own_is_not_writable(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (home.folder / ".mitmproxy").write_text("a file in the way")
+    monkeypatch.setenv("HOME", str(home.folder))
+    master = ShimMaster(ListenOptions("127.0.0.1", 0), print, home.env)
+    assert master.options.confdir == str(home.folder / "state" / "mitmproxy")
+    assert "certificates are kept in" in caplog.text
+
+
+async def test_full_disk_is_a_start_error(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("addons.proxy.master.usable_confdir", full)
+    with pytest.raises(
+        StartError, match=r"No space left on device\. Free some disk space, or set TMPDIR"
+    ):
+        ShimMaster(ListenOptions("127.0.0.1", 0), print, home.env)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("0.0.0.0", "127.0.0.1:"),  # noqa: S104  refuses all but loopback
+        ("127.0.0.1", "127.0.0.1:"),
+    ],
+)
+async def test_address_is_one_that_admission_accepts(home: Home, host: str, shown: str) -> None:
+    seen: list[str] = []
+
+    def ready(master: ShimMaster) -> None:
+        seen.append(master.address)
+        master.shutdown()  # type: ignore[no-untyped-call]
+
+    await ShimMaster(ListenOptions(host, 0), ready, home.env).run()
+    assert seen[0].startswith(shown)
+
+
+def test_switch_interval_is_short(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    intervals: list[float] = []
+    monkeypatch.setattr(sys, "setswitchinterval", intervals.append)
+    for step in ("skip_type_checks", "shorten_headers", "keep_freed_memory"):
+        monkeypatch.setattr(f"addons.proxy.master.{step}", lambda: None)
+    # Signal handlers would outlive the test.
+    monkeypatch.setattr(ShimMaster, "run_until_signal", ShimMaster.run)
+    monkeypatch.setenv("HOME", str(home.folder))
+    monkeypatch.setenv("CODEX_SHIM_STATE_DIR", str(home.folder / "state"))
+
+    run_master(ListenOptions("127.0.0.1", 0), lambda master: master.shutdown())  # type: ignore[no-untyped-call]
+
+    assert intervals
+    assert intervals[0] <= 0.001 < sys.getswitchinterval()
+
+
+def test_loop_is_that_of_asyncio_where_there_is_no_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "addons.proxy.engine.mitmproxy_patches.event_loop"
+    monkeypatch.setitem(sys.modules, module, None)
+    assert master_module.loop_factory() is None

@@ -1,0 +1,147 @@
+"""The last turns are remembered within bounds, and only their masked structure is written."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import orjson
+import pytest
+from mitmproxy import http
+from mitmproxy.test import tflow
+
+from addons.core.telemetry.record import METADATA_KEY
+from addons.proxy import recent_turns
+from addons.proxy.recent_turns import (
+    MAX_TURNS,
+    FinishedTurn,
+    RecentTurns,
+    is_shown,
+    is_turn,
+    written_by_thread,
+)
+from tests.core.server.sources import Collected
+from tests.views.samples import RESPONSES_EVENTS, RESPONSES_REQUEST, attempt, metadata, sse
+
+BODY = orjson.dumps(RESPONSES_REQUEST)
+
+
+def turn(body: bytes = BODY, path: str = "/v1/responses", method: str = "POST") -> http.HTTPFlow:
+    flow = tflow.tflow(resp=True)
+    flow.request = http.Request.make(method, f"http://127.0.0.1:9{path}", body)
+    assert flow.response
+    flow.response.content = sse(RESPONSES_EVENTS)
+    return flow
+
+
+async def masked(turns: RecentTurns, id_prefix: str = "") -> dict[str, object] | None:
+    source = turns.find(id_prefix)
+    if source is None:
+        return None
+    sink = Collected()
+    await source(sink)
+    written: dict[str, object] = orjson.loads(sink.data)
+    return written
+
+
+async def test_newest_turn_is_written_masked() -> None:
+    turns = RecentTurns()
+    turns.keep(turn(b'{"model": "older"}'))
+    newest = turn()
+    newest.metadata[METADATA_KEY] = metadata(attempt(BODY, b"{}"))
+    turns.keep(newest)
+
+    written = await masked(turns)
+
+    assert written
+    assert written["id"] == newest.id
+    text = orjson.dumps(written).decode()
+    assert '"slug":"fast"' in text
+    for word in ("Fix the", "Be brief", "I will look", "older"):
+        assert word not in text
+
+
+async def test_turn_is_found_by_the_start_of_its_id() -> None:
+    turns = RecentTurns()
+    first, second = turn(), turn()
+    for flow in (first, second):
+        turns.keep(flow)
+
+    found = await masked(turns, first.id[:12])
+
+    assert found
+    assert found["id"] == first.id
+    assert turns.find("nope") is None
+    assert turns.ids == [first.id, second.id]
+
+
+def test_without_a_turn_there_is_no_source() -> None:
+    assert RecentTurns().find("") is None
+    assert RecentTurns().ids == []
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "is_one"),
+    [
+        ("/v1/responses", "POST", True),
+        ("/responses/compact", "POST", True),
+        ("/v1/responses?x=1", "POST", True),
+        ("/v1/responses", "GET", False),
+        ("/health", "GET", False),
+        ("/api/turns", "GET", False),
+    ],
+)
+def test_only_turns_are_remembered(path: str, method: str, is_one: bool) -> None:
+    turns = RecentTurns()
+    turns.keep(turn(path=path, method=method))
+
+    assert is_turn(turn(path=path, method=method)) is is_one
+    assert bool(turns.ids) is is_one
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "is_one"),
+    [
+        ("/v1/responses", "POST", True),
+        ("/v1/alpha/search", "POST", True),
+        ("/images/edits?x", "POST", True),
+        ("/v1/alpha/search", "GET", False),
+        ("/v1/models", "POST", False),
+    ],
+)
+def test_views_show_turns_and_forwarded_requests(path: str, method: str, is_one: bool) -> None:
+    assert is_shown(turn(path=path, method=method)) is is_one
+
+
+def test_older_turns_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns, flows = RecentTurns(), [turn() for _ in range(MAX_TURNS + 1)]
+    for flow in flows:
+        turns.keep(flow)
+    assert turns.ids == [flow.id for flow in flows[1:]], "by number"
+
+    monkeypatch.setattr(recent_turns, "MAX_BYTES", 3 * FinishedTurn.of(flows[1]).size)
+    turns.keep(flows[0])
+    assert turns.ids == [flows[-2].id, flows[-1].id, flows[0].id], "by size"
+    turns.keep(turn(b"x" * 10 * FinishedTurn.of(flows[1]).size))
+    assert turns.ids == [], "one that is too large alone"
+
+
+def test_size_includes_the_bodies_of_the_record() -> None:
+    flow = turn()
+    bare = FinishedTurn.of(flow).size
+    flow.metadata[METADATA_KEY] = metadata(attempt(b"x" * 1000, b"y" * 500))
+
+    assert FinishedTurn.of(flow).size == bare + 1500
+
+
+async def test_masking_runs_on_a_thread() -> None:
+    threads: list[bool] = []
+
+    def make() -> bytes:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return b"{}"
+
+    sink = Collected()
+    await asyncio.wait_for(written_by_thread(make)(sink), 10)
+    assert threads == [False]
+    assert sink.data == b"{}"

@@ -1,0 +1,121 @@
+"""The background tasks: when the account's models are fetched and the Cursor login is checked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from addons.proxy import refresh
+from addons.proxy.refresh import BackgroundRefresh
+from tests.boundary.surfaces import Home, running
+from tests.support.waiting import until
+
+
+class FakeCursor:
+    """Counts refreshes of the login."""
+
+    def __init__(self) -> None:
+        self.refreshes = 0
+        self.due = asyncio.Event()
+        self.agent = self
+
+    async def refresh(self) -> None:
+        self.refreshes += 1
+
+    async def wait_for_refresh(self) -> None:
+        self.due.clear()
+        await self.due.wait()
+
+
+class FakeSources:
+    """Counts refreshes of the account's models. `login` is what the login file holds."""
+
+    def __init__(self) -> None:
+        self.login = "first"
+        self.refreshes = 0
+        self.error: Exception | None = None
+        self.cursor = FakeCursor()
+        self.logins = self
+
+    def current(self) -> str:
+        return self.login
+
+    async def refresh(self) -> bool:
+        self.refreshes += 1
+        if self.error:
+            raise self.error
+        return False
+
+
+async def started(sources: Any) -> BackgroundRefresh:
+    tasks = BackgroundRefresh(lambda: sources)
+    await until(lambda: sources.refreshes and sources.cursor.refreshes)
+    return tasks
+
+
+async def ended(tasks: BackgroundRefresh) -> None:
+    tasks.cancel()
+    await asyncio.wait_for(tasks.wait(), 5)
+
+
+async def test_account_models_are_fetched_at_once_after_a_new_login(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refresh, "LOGIN_POLL_SECONDS", 0.01)
+    sources = FakeSources()
+    tasks = await started(sources)
+    await asyncio.sleep(0.05)
+    assert sources.refreshes == 1, "nothing has changed"
+    sources.login = "second"
+    await until(lambda: sources.refreshes == 2)
+    await ended(tasks)
+
+
+async def test_account_models_are_fetched_again_after_the_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refresh, "LOGIN_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(refresh, "REFRESH_SECONDS", 0.01)
+    sources = FakeSources()
+    tasks = await started(sources)
+    await until(lambda: sources.refreshes >= 3)
+    await ended(tasks)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("a-secret"), ValueError("a-secret"), ExceptionGroup("a-secret", [OSError()])]
+)
+async def test_failed_refresh_is_logged_by_its_type_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    monkeypatch.setattr(refresh, "LOGIN_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(refresh, "REFRESH_SECONDS", 0.01)
+    sources = FakeSources()
+    sources.error = error
+    tasks = await started(sources)
+    await until(lambda: sources.refreshes >= 2)
+    await ended(tasks)
+    assert type(error).__name__ in caplog.text
+    assert "a-secret" not in caplog.text
+
+
+async def test_cursor_login_is_checked_whenever_it_is_due() -> None:
+    sources = FakeSources()
+    tasks = await started(sources)
+    assert sources.cursor.refreshes == 1
+    sources.cursor.due.set()
+    await until(lambda: sources.cursor.refreshes == 2)
+    await ended(tasks)
+
+
+async def test_running_shim_fetches_the_models_of_a_new_login(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("addons.proxy.refresh.LOGIN_POLL_SECONDS", 0.01)
+    async with running(home):
+        assert home.backend.connections == 0
+        home.log_in()
+        await until(lambda: home.backend.requests)
+    assert home.backend.requests[0].line.startswith(b"GET /codex/models?client_version=")

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.shim_cli.run import START, environment
+
+
+def test_closed_stdout_is_not_an_error(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*START, "list"],
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    process.stdout.close()
+    _, stderr = process.communicate(timeout=50)
+
+    assert stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "expected"),
+    [
+        ("KeyboardInterrupt", 130, "\n"),
+        (
+            "PermissionError(13, 'Permission denied', '/x/y')",
+            1,
+            (
+                "codex-shim: /x/y: Permission denied\n"
+                "Check the path and its permissions, then run `codex-shim doctor`.\n"
+            ),
+        ),
+        (
+            "KeyError('secret')",
+            1,
+            (
+                "codex-shim: internal error: KeyError\n"
+                "This is a bug. Run it again with CODEX_SHIM_DEBUG=1 and report the output.\n"
+            ),
+        ),
+    ],
+)
+def test_exceptions_are_reported_without_traceback(
+    tmp_path: Path, error: str, code: int, expected: str
+) -> None:
+    start = (
+        "import shim_cli.commands.status as status; from shim_cli.app import main\n"
+        f"def broken(*_, **__): raise {error}\n"
+        "status.write_status = broken; main()"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", start, "status"],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stderr.lstrip("\n") or "\n") == (code, expected)
+
+
+def test_debug_variable_shows_the_traceback(tmp_path: Path) -> None:
+    start = (
+        "import shim_cli.commands.status as status; from shim_cli.app import main\n"
+        "status.write_status = None; main()"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", start, "status"],
+        env=environment(tmp_path, {"CODEX_SHIM_DEBUG": "1"}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 1
+    assert "Traceback" in ran.stderr

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from shim_cli.state.health import Health, accepts_token, is_listening, probe
+from tests.shim_cli.health_server import HEALTHY, answering, answering_with_token
+
+Server = Callable[[int, bytes], int]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with ExitStack() as stack:
+        yield lambda status, body: stack.enter_context(answering(status, body))
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def test_closed_port_is_stopped(closed_port: int) -> None:
+    assert probe(closed_port) == Health(f"http://127.0.0.1:{closed_port}", "stopped")
+
+
+def test_running_shim_has_its_report(server: Server) -> None:
+    health = probe(server(200, json.dumps(HEALTHY).encode()))
+
+    assert (health.state, health.report, health.models) == ("running", HEALTHY, 3)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (404, b"", "another program answers there (status 404)"),
+        (500, b"{}", "another program answers there (status 500)"),
+        (200, b"<html>", "another program answers there"),
+        (200, b"[]", "another program answers there"),
+        (200, b'{"ok":true}', "another program answers there"),
+        (200, b"\xff\xfe\xfd", "another program answers there"),
+        (200, b'{"ok":false,"models":0}', "the shim is not ready"),
+    ],
+)
+def test_another_program_is_unhealthy(
+    server: Server, status: int, body: bytes, reason: str
+) -> None:
+    health = probe(server(status, body))
+
+    assert (health.state, health.reason) == ("unhealthy", reason)
+
+
+def test_silent_port_is_unhealthy_after_the_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        health = probe(silent.getsockname()[1])
+
+    assert (health.state, health.reason) == ("unhealthy", "no answer within 0.8 s")
+
+
+def test_port_without_http_is_unhealthy() -> None:
+    def banner() -> None:
+        client, _ = listener.accept()
+        with client:
+            client.sendall(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
+            client.recv(4096)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=banner)
+        thread.start()
+        health = probe(listener.getsockname()[1])
+        thread.join()
+
+    assert (health.state, health.reason) == ("unhealthy", "no HTTP answer (BadStatusLine)")
+
+
+def test_proxy_of_the_environment_is_not_used(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    port = server(200, json.dumps(HEALTHY).encode())
+
+    assert probe(port).state == "running"
+
+
+def test_shim_on_ipv6_only_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(url: str) -> Health:
+        return Health(url, "running" if "[::1]" in url else "stopped")
+
+    monkeypatch.setattr("shim_cli.state.health._probe", answer)
+    assert probe(8765) == Health("http://[::1]:8765", "running")
+
+
+@pytest.mark.parametrize(
+    ("token", "accepted"), [("right", True), ("wrong", False), ("no\nheader", True)]
+)
+def test_local_token_is_checked_by_the_shim(token: str, *, accepted: bool) -> None:
+    with answering_with_token("right") as port:
+        assert accepts_token(f"http://127.0.0.1:{port}", token) is accepted
+
+
+def test_shim_without_an_answer_is_assumed_to_accept_the_token(closed_port: int) -> None:
+    assert accepts_token(f"http://127.0.0.1:{closed_port}", "any")
+
+
+def test_listening_port_is_detected(closed_port: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert is_listening(listener.getsockname()[1])
+    assert not is_listening(closed_port)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from tests.shim_cli.run import environment, shim
+
+HELP = """\
+Usage: codex-shim [OPTIONS] COMMAND [ARGS]...
+
+  One local port for Codex: ChatGPT passthrough and your other models side by
+  side.
+
+Options:
+  --version             Show the version.
+  --port INTEGER RANGE  The shim's port, for any command.  [1<=x<=65535]
+  --settings PATH       Path to models.json, for any command.
+  --state-dir DIR       The state folder of codex-shim.
+  --help                Show this message and exit.
+
+Commands:
+  serve       Run the shim in the foreground.
+  start       Run the shim in the background.
+  stop        Stop the shim.
+  restart     Stop the shim and start it in the background.
+  enable      Start the shim and make Codex use it.
+  disable     Restore Codex's config.toml and stop the shim.
+  codex       Run Codex once through the shim: `codex -- exec "hi"`.
+  app         Run Codex Desktop through the shim (macOS).
+  mitmdump    Run the shim in mitmdump and show turns in the terminal.
+  web         Run the shim in mitmweb and show turns in the browser.
+  picker      Select the model that Codex uses, in the browser.
+  dashboard   Show turns and their usage, in the browser.
+  addon-path  Print the addon's path, for `mitmdump -s` or `mitmweb -s`.
+  generate    Write a model catalog and a sample config.toml.
+  list        List the models and their upstreams.
+  status      Show whether the shim is running.
+  usage       Show token usage, cache hits, cost and quota.
+  doctor      Diagnose your setup and suggest fixes.
+  completion  Print a shell completion script.
+  report      Write a zip for a bug report, without text or secrets.
+  model       List models or select one.
+  service     Start the shim automatically at login.
+"""
+
+
+def test_help_lists_every_command(tmp_path: Path) -> None:
+    ran = shim(tmp_path, "--help", env={"COLUMNS": "80"})
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, HELP, "")
+
+
+def test_version_option(tmp_path: Path) -> None:
+    ran = shim(tmp_path, "--version")
+
+    assert (ran.returncode, ran.stdout) == (0, f"codex-shim {version('codex-shim')}\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["status", "--bogus"], "No such option '--bogus'"),
+        (["bogus"], "No such command 'bogus'"),
+        (["status", "--port", "0"], "0 is not in the range 1<=x<=65535"),
+        (["status", "--port", "many"], "'many' is not a valid int"),
+        (["mitmdump", "--set", "x=y"], "No such option '--set'"),
+    ],
+)
+def test_invalid_arguments_are_a_usage_error(
+    tmp_path: Path, args: list[str], expected: str
+) -> None:
+    ran = shim(tmp_path, *args)
+
+    assert ran.returncode == 2
+    assert expected in ran.stderr
+    assert "Usage: codex-shim" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("args", [["--help"], ["list"], ["list", "--all", "--json"]])
+def test_quick_command_imports_no_heavy_library(tmp_path: Path, args: list[str]) -> None:
+    code = (
+        "import sys; from shim_cli.app import main\n"
+        "try: main()\n"
+        "finally: print([m for m in ('mitmproxy', 'httpx', 'pydantic', 'rich') if m in sys.modules],"
+        " file=sys.stderr)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", code, *args],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stderr) == (0, "[]\n")

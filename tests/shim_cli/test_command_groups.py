@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.shim_cli.run import shim
+
+
+@pytest.mark.parametrize(
+    ("group", "commands"),
+    [("model", ["forget", "list", "use"]), ("service", ["install", "remove"])],
+)
+def test_help_of_a_group_lists_its_commands(
+    tmp_path: Path, group: str, commands: list[str]
+) -> None:
+    ran = shim(tmp_path, group, "--help")
+
+    listed = ran.stdout.partition("Commands:\n")[2].splitlines()
+    assert sorted(line.split()[0] for line in listed if line) == commands
+
+
+@pytest.mark.parametrize("args", [[], ["local-qwen", "--all"]])
+def test_forget_needs_either_a_model_or_all(tmp_path: Path, args: list[str]) -> None:
+    ran = shim(tmp_path, "model", "forget", *args)
+
+    assert ran.returncode != 0
+    assert "Name one model, or pass --all" in ran.stderr
