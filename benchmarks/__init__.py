@@ -1,1 +1,1 @@
-"""What is measured rather than tested: cost, speed, memory. One command each."""
+"""Benchmarks and long runs: cost, speed, memory, fuzzing, soak. Each is one command."""

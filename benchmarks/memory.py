@@ -1,7 +1,7 @@
-"""Prints how much memory a long day takes: thousands of large turns through mitmweb, mitmdump and `serve`.
+"""Print the memory of the shim during thousands of large turns through mitmweb, mitmdump and `serve`.
 
-Run it as `uv run python -m benchmarks.memory [--turns 5000] [--body-bytes 200000] [--tool web]`. Linux only; everything
-stays on 127.0.0.1. mitmweb fills up to its caps and then stays as it is; the others keep no flow.
+Run it as `uv run python -m benchmarks.memory [--turns 5000] [--body-bytes 200000] [--tool web]`. Linux only; it uses
+only 127.0.0.1. mitmweb grows up to its limits and then stays constant; the others store no flows.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.speed.protocols import Protocol
 from benchmarks.speed.systems import (
     System,
     control,
@@ -24,7 +25,6 @@ from benchmarks.speed.systems import (
     upstream,
     wait_for,
 )
-from benchmarks.speed.wire import Dialect
 
 TOOLS: Mapping[str, Sequence[str]] = {
     "web": ("web", "--", "--no-web-open-browser", "--set", "web_port=0"),
@@ -32,34 +32,34 @@ TOOLS: Mapping[str, Sequence[str]] = {
     "serve": ("serve",),
 }
 STREAMS, SLICES, DELTAS = 4, 10, 50
-ROUTES: tuple[Dialect, ...] = ("chat", "responses")
-"""One that is translated, one that is passed."""
+ROUTES: tuple[Protocol, ...] = ("chat", "responses")
+"""A translated route and an unchanged one."""
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure every tool and print a line for each."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
     parser.add_argument("--turns", type=int, default=5000)
     parser.add_argument("--body-bytes", type=int, default=200_000)
     parser.add_argument("--tool", action="append", choices=TOOLS)
-    wanted = parser.parse_args()
-    print(f"{wanted.turns} turns of {wanted.body_bytes:,} bytes; RSS in MiB after each tenth")
+    arguments = parser.parse_args()
+    print(f"{arguments.turns} turns of {arguments.body_bytes:,} bytes; RSS in MiB after each tenth")
     with upstream() as port:
         control(port, deltas=DELTAS, pause=0.0)
-        for tool in wanted.tool or TOOLS:
+        for tool in arguments.tool or TOOLS:
             with tempfile.TemporaryDirectory() as folder, running(tool, port, Path(folder)) as one:
                 idle = one.rss_mib
-                sizes = list(growth(one, wanted.turns, wanted.body_bytes))
-            told = " ".join(f"{size:.0f}" for size in sizes)
+                sizes = list(growth(one, arguments.turns, arguments.body_bytes))
+            text = " ".join(f"{size:.0f}" for size in sizes)
             late = sizes[-1] - sizes[SLICES // 2 - 1]
             print(
-                f"{tool:<9} idle {idle:.0f}, then {told}: {late:+.0f} in the second half",
+                f"{tool:<9} idle {idle:.0f}, then {text}: {late:+.0f} in the second half",
                 flush=True,
             )
 
 
 def growth(system: System, turns: int, body_bytes: int) -> Iterator[float]:
-    """What the process holds after each slice of the turns."""
+    """Yield the memory of the process after each slice of the turns."""
     each = max(1, turns // (SLICES * STREAMS * len(ROUTES)))
     for _ in range(SLICES):
         for route in ROUTES:
@@ -72,7 +72,7 @@ def growth(system: System, turns: int, body_bytes: int) -> Iterator[float]:
 
 @contextmanager
 def running(tool: str, upstream_port: int, folder: Path) -> Iterator[System]:
-    """The shim in one of its three forms."""
+    """Run the shim in one of its three forms."""
     port = free_port()
     name, *more = TOOLS[tool]
     more = [word.replace("web_port=0", f"web_port={free_port()}") for word in more]

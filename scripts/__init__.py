@@ -1,1 +1,1 @@
-"""Tools of the project beside the product."""
+"""Development tools: they check the product and are not part of it."""

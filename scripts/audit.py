@@ -1,6 +1,6 @@
-"""Asks pip-audit about the locked dependencies. Where its service cannot be reached, it says so and is skipped.
+"""Audit the locked dependencies with pip-audit. Skipped when the advisory service cannot be reached.
 
-Never does: pass when a vulnerability was found, or fail for a missing network.
+Never does: pass when a vulnerability was found, or fail because there is no network.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-SECONDS = 240
+TIMEOUT_SECONDS = 240
 UNREACHABLE = (
     "ConnectionError", "Connection refused", "Max retries exceeded", "NameResolutionError", "ProxyError", "timed out",
     "ServiceError", "Tunnel connection failed", "Could not fetch", "Failed to fetch", "Network is unreachable", "dns error",
@@ -20,7 +20,7 @@ UNREACHABLE = (
 
 
 def outcome(code: int, output: str) -> tuple[int, str]:
-    """The exit code of this step, and what to say."""
+    """Return the exit code of this step, and its message."""
     if code == 0:
         return 0, "audit: no known vulnerability"
     reason = next((one for one in UNREACHABLE if one in output), "")
@@ -30,10 +30,10 @@ def outcome(code: int, output: str) -> tuple[int, str]:
 
 
 def run(command: list[str]) -> tuple[int, str]:
-    """Run a command; gives its exit code and all that it printed."""
+    """Run a command. Return its exit code and its output."""
     try:
-        done = subprocess.run(  # noqa: S603  our own words
-            command, capture_output=True, text=True, timeout=SECONDS, check=False
+        done = subprocess.run(  # noqa: S603  a fixed command line
+            command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         return 1, "timed out"
@@ -41,7 +41,7 @@ def run(command: list[str]) -> tuple[int, str]:
 
 
 def main() -> int:
-    """Audit uv.lock."""
+    """Audit uv.lock. Return the exit code."""
     uv = shutil.which("uv")
     if uv is None:
         print("audit: skipped, uv is not installed")
@@ -72,8 +72,8 @@ def main() -> int:
             "-r",
             str(locked),
         ]
-        code, words = outcome(*run(audit))
-    print(words)
+        code, message = outcome(*run(audit))
+    print(message)
     return code
 
 

@@ -1,7 +1,7 @@
-"""Does work in forked children, so many at a time. Never does: tell children apart from others that the process has.
+"""Run work in forked children, a limited number at a time.
 
-Each child begins with what its parent has imported, and nothing that it does comes back but its exit code and what it
-printed.
+A child starts with what its parent has imported, and returns its exit code and its output, nothing else.
+Never does: wait only for its own children. The process must have no others.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-BROKEN = 70
-"""What a child ends with when its work raises."""
+CRASHED = 70
+"""Exit code of a child whose work raised."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended[K]:
-    """A child that has ended."""
+    """The result of a child."""
 
     key: K
     code: int
-    """What its work gave; below 0: the signal that ended it."""
+    """The result of its work. A negative number is the signal that killed it."""
     printed: str
 
 
 def in_children[K](work: Iterable[tuple[K, Callable[[], int]]], jobs: int) -> Iterator[Ended[K]]:
-    """Do each piece of work in a child of its own, in the order in which they end."""
+    """Run each piece of work in a child of its own, and yield the results in the order in which the children end."""
     running: dict[int, tuple[K, Path]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number, (key, call) in enumerate(work):
@@ -60,10 +60,10 @@ def _child(call: Callable[[], int], log: Path) -> NoReturn:
     with log.open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    code = BROKEN
+    code = CRASHED
     try:
         code = call()
-    except BaseException:  # noqa: BLE001  nothing may come back into what is the parent's
+    except BaseException:  # noqa: BLE001  the child must not return into the parent's code
         traceback.print_exc()
     finally:
         sys.stdout.flush()

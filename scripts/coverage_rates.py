@@ -1,6 +1,6 @@
-"""Says how many lines and branches of a `coverage json` report were run, each apart, and fails when either is too few.
+"""Check the line rate and the branch rate of a `coverage json` report against a minimum.
 
-coverage's own --fail-under takes one number, in which branches that nobody took drown among lines.
+coverage's own --fail-under is one number for both: lines can make up for branches that no test takes.
 Never does: measure. Invariant: a report in which nothing was measured fails.
 """
 
@@ -10,35 +10,35 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 
-LEAST = 95.0
+MIN_PERCENT = 95.0
 KINDS = {"lines": ("covered_lines", "num_statements"), "branches": ("covered_branches", "num_branches")}  # fmt: skip
 
 
 def rates(totals: Mapping[str, int]) -> dict[str, float]:
-    """How many of each kind were run, in percent."""
+    """Return the covered percentage of each kind."""
     return {
-        kind: 100 * totals[run] / totals[there] if totals[there] else 0.0
-        for kind, (run, there) in KINDS.items()
+        kind: 100 * totals[covered] / totals[total] if totals[total] else 0.0
+        for kind, (covered, total) in KINDS.items()
     }
 
 
-def outcome(totals: Mapping[str, int], least: float = LEAST) -> tuple[int, str]:
-    """The exit code, and what to say."""
+def outcome(totals: Mapping[str, int], minimum: float = MIN_PERCENT) -> tuple[int, str]:
+    """Return the exit code, and the message."""
     found = rates(totals)
-    said = [
-        f"{kind}: {totals[run]} of {totals[there]}, {found[kind]:.2f} %"
-        for kind, (run, there) in KINDS.items()
+    lines = [
+        f"{kind}: {totals[covered]} of {totals[total]}, {found[kind]:.2f} %"
+        for kind, (covered, total) in KINDS.items()
     ]
-    few = [kind for kind, rate in found.items() if rate < least]
-    if few:
-        said.append(f"FAILED: less than {least:g} % of {' and '.join(few)}")
-    return bool(few), "\n".join(said)
+    insufficient = [kind for kind, rate in found.items() if rate < minimum]
+    if insufficient:
+        lines.append(f"FAILED: less than {minimum:g} % of {' and '.join(insufficient)}")
+    return bool(insufficient), "\n".join(lines)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Read the report from stdin."""
-    code, words = outcome(json.load(sys.stdin)["totals"], *map(float, arguments))
-    print(words)
+    """Check the report on stdin. Return the exit code."""
+    code, message = outcome(json.load(sys.stdin)["totals"], *map(float, arguments))
+    print(message)
     return code
 
 

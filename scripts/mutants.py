@@ -1,8 +1,8 @@
-"""What can be changed in a module, one change at a time, and the code that each change gives.
+"""The mutants of a module: every single change that a test should detect, and the code with that change.
 
-Left alone, by rule, is what no test could see or should hold: docstrings, annotations and what only types look at,
-imports, decorators, `__slots__`; and words for people, which are texts with a blank inside and the text of f-strings.
-Never does: write a file. Invariant: the same text of a module has the same mutants in the same order.
+Not mutated is what no test can or should detect: docstrings, annotations, imports, decorators, `__slots__`, and prose,
+which is any string with a blank inside and the literal text of f-strings.
+Never does: write a file. Invariant: the same source has the same mutants in the same order.
 """
 
 from __future__ import annotations
@@ -20,54 +20,54 @@ _OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult,
     ast.Break: ast.Continue, ast.Continue: ast.Break,
 }  # fmt: skip
-_FIELDS_OF_TYPES = frozenset({"annotation", "returns", "decorator_list", "type_params", "bases"})
-_LISTS_OF_NAMES = frozenset({"__slots__", "__all__", "__match_args__"})
+_TYPE_FIELDS = frozenset({"annotation", "returns", "decorator_list", "type_params", "bases"})
+_NAME_LISTS = frozenset({"__slots__", "__all__", "__match_args__"})
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change."""
+    """One change of one module."""
 
     module: Path
-    place: int
-    """Which of the nodes that `_places` gives."""
+    node: int
+    """Index into `_mutable_nodes`."""
     choice: int
-    """Which of the changes of that node."""
-    what: str
+    """Index into the changes of that node."""
+    change: str
     line: int
     lines: range
-    """The statement around it: who runs the change has run a line of these."""
+    """The lines of the enclosing statement: a test that runs the change has run one of them."""
     at_import: bool
-    """Whether the change is met when the module is imported, not when something in it is called."""
+    """Whether importing the module runs the change, rather than a call."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _MutableNode:
     node: ast.AST
     lines: range
     at_import: bool
 
 
 def mutants_of(module: Path) -> Iterator[Mutant]:
-    """Every mutant of a module."""
-    for number, place in enumerate(_places(_parsed(module), range(0), at_import=True)):
-        for choice, (what, _) in enumerate(_changes_of(place.node)):
-            line = getattr(place.node, "lineno", place.lines.start)
-            yield Mutant(module, number, choice, what, line, place.lines, place.at_import)
+    """Yield every mutant of a module."""
+    for number, found in enumerate(_mutable_nodes(_parsed(module), range(0), at_import=True)):
+        for choice, (change, _) in enumerate(_changes_of(found.node)):
+            line = getattr(found.node, "lineno", found.lines.start)
+            yield Mutant(module, number, choice, change, line, found.lines, found.at_import)
 
 
 def code_of(mutant: Mutant) -> CodeType:
-    """The module with the change in it."""
+    """Return the code of the module with the change in it."""
     tree = _parsed(mutant.module)
-    places = list(_places(tree, range(0), at_import=True))
-    old = places[mutant.place].node
+    nodes = list(_mutable_nodes(tree, range(0), at_import=True))
+    old = nodes[mutant.node].node
     _, new = list(_changes_of(old))[mutant.choice]
-    _Put(old, new).visit(tree)
+    _Replace(old, new).visit(tree)
     return compile(ast.fix_missing_locations(tree), mutant.module, "exec", dont_inherit=True)
 
 
-class _Put(ast.NodeTransformer):
-    """Puts one node where another one is."""
+class _Replace(ast.NodeTransformer):
+    """Replaces one node by another."""
 
     def __init__(self, old: ast.AST, new: ast.AST) -> None:
         self._old = old
@@ -83,30 +83,30 @@ def _parsed(module: Path) -> ast.Module:
     return ast.parse(module.read_text(encoding="utf-8"))
 
 
-def _places(node: ast.AST, lines: range, *, at_import: bool) -> Iterator[_Place]:
-    """A node, and every one in it that runs and whose change a test could see."""
-    yield _Place(node, lines, at_import)
-    called = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+def _mutable_nodes(node: ast.AST, lines: range, *, at_import: bool) -> Iterator[_MutableNode]:
+    """Yield a node and every descendant that runs and whose change a test can detect."""
+    yield _MutableNode(node, lines, at_import)
+    is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     for name, child in _children(node):
-        if not _is_silent(child):
+        if not _is_undetectable(child):
             inner = _lines_of(child) if isinstance(child, ast.stmt) else lines
-            later = called and name == "body"
-            yield from _places(child, inner, at_import=at_import and not later)
+            in_body = is_function and name == "body"
+            yield from _mutable_nodes(child, inner, at_import=at_import and not in_body)
 
 
 def _children(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    hidden = _FIELDS_OF_TYPES | ({"keywords"} if isinstance(node, ast.ClassDef) else set())
+    hidden = _TYPE_FIELDS | ({"keywords"} if isinstance(node, ast.ClassDef) else set())
     for name, value in ast.iter_fields(node):
         if name in hidden:
             continue
         for child in value if isinstance(value, list) else (value,):
-            words = isinstance(node, ast.JoinedStr) and isinstance(child, ast.Constant)
-            if isinstance(child, ast.AST) and not words:
+            is_prose = isinstance(node, ast.JoinedStr) and isinstance(child, ast.Constant)
+            if isinstance(child, ast.AST) and not is_prose:
                 yield name, child
 
 
 def _lines_of(statement: ast.stmt) -> range:
-    """The lines of a statement, without the statements in it."""
+    """Return the lines of a statement without its nested statements."""
     last = statement.end_lineno or statement.lineno
     match statement:
         case ast.Match(cases=[first, *_]):
@@ -116,13 +116,13 @@ def _lines_of(statement: ast.stmt) -> range:
     return range(statement.lineno, max(last, statement.lineno) + 1)
 
 
-def _is_silent(node: ast.AST) -> bool:
+def _is_undetectable(node: ast.AST) -> bool:
     match node:
         case ast.Import() | ast.ImportFrom() | ast.TypeAlias() | ast.Expr(value=ast.Constant()):
             return True
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
-        case ast.Assign(targets=[ast.Name(id=name)]) if name in _LISTS_OF_NAMES:
+        case ast.Assign(targets=[ast.Name(id=name)]) if name in _NAME_LISTS:
             return True
         case ast.Subscript(value=ast.Name(id="Literal")):
             return True
@@ -130,7 +130,7 @@ def _is_silent(node: ast.AST) -> bool:
 
 
 def _changes_of(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """What a node can be changed to, in words and as a node."""
+    """Yield the changes of a node: a description and the new node."""
     match node:
         case ast.Compare() | ast.BoolOp() | ast.BinOp() | ast.AugAssign():
             yield from _with_other_operator(node)
@@ -166,7 +166,7 @@ def _with(node: ast.AST, new: Mapping[str, object]) -> ast.AST:
 
 
 def _with_other_test(node: ast.If | ast.While | ast.IfExp) -> Iterator[tuple[str, ast.AST]]:
-    """Negated, unless the test has a change of its own that does the same."""
+    """Yield the negated condition, unless another change of the condition is equivalent."""
     match node.test:
         case ast.UnaryOp(op=ast.Not()) | ast.Compare(ops=[ast.Eq() | ast.NotEq()]):
             return

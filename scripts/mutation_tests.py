@@ -1,7 +1,7 @@
-"""Runs tests of the core in this process: once to see which test runs which line, then once a mutant.
+"""Run tests of the core in this process: once to record which test runs which line, then once for each mutant.
 
-Called in a child that is forked for it, so that each begins with nothing of ours imported. A mutant is put in the place of
-its module when that is imported; the file stays as it is. Never does: look at text that a test prints.
+Each run is in a forked child that has not imported the product. An import hook loads the mutant instead of its module;
+the file does not change. Never does: judge a run by the text that a test prints.
 """
 
 from __future__ import annotations
@@ -30,77 +30,77 @@ from scripts.mutants import Mutant, code_of
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "addons" / "core"
 PASSED, NOTHING_RUN = 0, 5
-"""What pytest ends with."""
+"""Exit codes of pytest."""
 COLLECTING = ""
-"""Stands for a test where a line ran between them: when they, and what they import, were imported."""
-MEMORY = 8 << 30
+"""In place of a test: the line ran while test modules and their imports were loaded."""
+MEMORY_BYTES = 8 << 30
 IMPORT_SECONDS = 20
-PATIENCE = 10
-"""How many times as long as it needed without a mutant a test may take before it hangs."""
-EXAMPLES = 25
-"""A property that a mutant breaks is mostly broken by one of the first."""
+SLOWDOWN = 10
+"""A test hangs when it takes this many times as long as without a mutant."""
+MAX_EXAMPLES = 25
+"""Examples of a hypothesis test. One of the first usually fails when a mutant breaks the property."""
 _OPTIONS = (
     "-n0", "-x", "--no-header", "--no-summary", "-p", "no:randomly", "-p", "no:cacheprovider",
     "--hypothesis-profile", "mutation", "-W", "ignore::pytest.PytestAssertRewriteWarning",
 )  # fmt: skip
-_WARM = ("hypothesis.internal.conjecture.engine", "orjson", "pydantic", "tomlkit", "zstandard")
+_PRELOADED = ("hypothesis.internal.conjecture.engine", "orjson", "pydantic", "tomlkit", "zstandard")
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Tests that are run together."""
+    """Tests that run together."""
 
     files: Sequence[str]
     tests: Mapping[str, float]
     """How long each takes without a mutant."""
     others: Collection[str]
-    """Those of the same files that cannot meet the mutant. What is in neither got another name by it, and is run."""
+    """Tests of the same files that cannot reach the mutant. A test in neither was renamed by the mutant, and runs."""
 
 
-def warm() -> None:
-    """Import what is not ours, for the children to find it imported."""
+def preload() -> None:
+    """Import the dependencies, so that the children do not have to."""
     for plugin in entry_points(group="pytest11"):
         plugin.load()
-    for name in _WARM:
+    for name in _PRELOADED:
         import_module(name)
-    # The same few examples in every run, no files, and no search for a smaller one that fails too.
+    # The same few examples in every run, no example database, no shrinking.
     phases = [Phase.explicit, Phase.generate]
     ci = settings.get_profile("ci")
-    settings.register_profile("mutation", parent=ci, phases=phases, max_examples=EXAMPLES)
+    settings.register_profile("mutation", parent=ci, phases=phases, max_examples=MAX_EXAMPLES)
 
 
 def module_name(module: Path) -> str:
-    """As it is imported."""
+    """Return the dotted name under which a module is imported."""
     return ".".join(module.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def watched(files: Sequence[str], report: Path) -> int:
-    """Run tests as they are; the report says for each line of the core who ran it, and how long each test took."""
-    watch = _Watch()
-    with watch.watching():
-        code = pytest.main([*_OPTIONS, *files], plugins=[watch])
-    report.write_text(json.dumps({"lines": watch.lines, "seconds": watch.seconds}))
+def run_baseline(files: Sequence[str], report: Path) -> int:
+    """Run tests without a mutant, and write which tests ran each line of the core and how long each test took."""
+    recorder = _LineRecorder()
+    with recorder.recording():
+        code = pytest.main([*_OPTIONS, *files], plugins=[recorder])
+    report.write_text(json.dumps({"lines": recorder.lines, "seconds": recorder.seconds}))
     return code
 
 
-def noticed(mutant: Mutant, batches: Sequence[Batch]) -> bool:
-    """Whether any of these tests fails with the mutant."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    sys.meta_path.insert(0, _Changed(mutant))
+def is_killed(mutant: Mutant, batches: Sequence[Batch]) -> bool:
+    """Return whether any of these tests fails with the mutant."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    sys.meta_path.insert(0, _MutantFinder(mutant))
     return any(_fails(batch) for batch in batches)
 
 
 def _fails(batch: Batch) -> bool:
-    # CPU time, not the clock: a busy machine must not kill mutants.
-    most = time.process_time() + IMPORT_SECONDS + PATIENCE * sum(batch.tests.values())
-    resource.setrlimit(resource.RLIMIT_CPU, (int(most), resource.RLIM_INFINITY))
-    longest = IMPORT_SECONDS + PATIENCE * max(batch.tests.values())
-    code = pytest.main([*_OPTIONS, f"--timeout={longest}", *batch.files], plugins=[_Only(batch)])
+    # CPU time, not wall time: a busy machine must not kill mutants.
+    limit = time.process_time() + IMPORT_SECONDS + SLOWDOWN * sum(batch.tests.values())
+    resource.setrlimit(resource.RLIMIT_CPU, (int(limit), resource.RLIM_INFINITY))
+    timeout = IMPORT_SECONDS + SLOWDOWN * max(batch.tests.values())
+    code = pytest.main([*_OPTIONS, f"--timeout={timeout}", *batch.files], plugins=[_Select(batch)])
     return code not in {PASSED, NOTHING_RUN}
 
 
-class _Watch:
-    """Notes for each line of the core which tests ran it."""
+class _LineRecorder:
+    """Pytest plugin that records which tests run each line of the core."""
 
     def __init__(self) -> None:
         self.lines: dict[str, list[str]] = defaultdict(list)
@@ -119,7 +119,7 @@ class _Watch:
             self._test = COLLECTING
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
+    def recording(self) -> Iterator[None]:
         monitoring, tool = sys.monitoring, sys.monitoring.PROFILER_ID
         monitoring.use_tool_id(tool, "mutation")
         monitoring.register_callback(tool, monitoring.events.LINE, self._ran)
@@ -137,8 +137,8 @@ class _Watch:
         return sys.monitoring.DISABLE
 
 
-class _Only:
-    """Leaves out the tests that cannot meet the mutant, and begins with the short ones."""
+class _Select:
+    """Pytest plugin that deselects the tests that cannot reach the mutant and runs the fast ones first."""
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
@@ -148,16 +148,16 @@ class _Only:
         items[:] = sorted(kept, key=lambda item: self._batch.tests.get(item.nodeid, 0))
 
 
-class _Changed(MetaPathFinder):
-    """Finds one module, with the mutant in it."""
+class _MutantFinder(MetaPathFinder):
+    """Import hook that loads a mutant instead of its module."""
 
     def __init__(self, mutant: Mutant) -> None:
         self._name = module_name(mutant.module)
         self._module = mutant.module
         self._code = code_of(mutant)
 
-    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:  # noqa: ARG002  as it asks
-        """As the import system asks for it."""
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:  # noqa: ARG002  the import protocol
+        """Return the spec of the mutated module, None for any other."""
         if fullname != self._name:
             return None
         loader = _Loader(fullname, self._module, self._code)
@@ -169,6 +169,6 @@ class _Loader(SourceFileLoader):
         super().__init__(name, str(module))
         self._code = code
 
-    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002  what the import system asks with
-        """The mutant, instead of what is in the file."""
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002  the import protocol
+        """Return the code of the mutant."""
         return self._code

@@ -1,4 +1,4 @@
-"""Looks for secrets in the files of the tree, and in folders of artefacts: `python -m scripts.secret_scan [PATH …]`.
+"""Scan the files of the checkout, and other paths, for secrets: `python -m scripts.secret_scan [PATH …]`.
 
 Never does: print a secret. Invariant: the exit code is 1 when something was found; each finding names file, line and
 kind.
@@ -27,41 +27,43 @@ KINDS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
         ("JWT", rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"),
     )
 )
-LEAST_BITS = 3.0
-"""Randomness of a character: words and placeholders such as `sk-xxxx` have less."""
-HEADER = "private key"
+MIN_BITS = 3.0
+"""Entropy of a character: words and placeholders such as `sk-xxxx` have less."""
+PRIVATE_KEY = "private key"
 FABRICATED = b"fabricated"
-PLANTED = frozenset({"tests/views/secrets.py"})
-"""Files whose secrets are made up and planted, to be looked for."""
-LARGEST = 64 * 1024 * 1024
+PLANTED = frozenset(
+    {"tests/boundary/canaries.py", "tests/core/masking/test_mask.py", "tests/views/secrets.py"}
+)
+"""Files that hold fabricated secrets, for tests that search for them."""
+MAX_BYTES = 64 * 1024 * 1024
 
 
 def findings(file: Path) -> Iterator[str]:
-    """What a file holds that must not be there."""
-    if file.stat().st_size > LARGEST:
+    """Yield `file:line: kind` for every secret in a file."""
+    if file.stat().st_size > MAX_BYTES:
         yield f"{file}:0: too large to be scanned"
         return
     data = file.read_bytes()
     for kind, pattern in KINDS:
         for match in pattern.finditer(data):
-            if kind == HEADER or _is_random(match[0]):
+            if kind == PRIVATE_KEY or _is_random(match[0]):
                 line = data.count(b"\n", 0, match.start()) + 1
                 yield f"{file}:{line}: {kind}"
 
 
 def _is_random(text: bytes) -> bool:
     has_digit = any(48 <= one <= 57 for one in text)  # noqa: PLR2004  0 to 9
-    return has_digit and FABRICATED not in text and _bits(text) >= LEAST_BITS
+    return has_digit and FABRICATED not in text and _bits(text) >= MIN_BITS
 
 
 def _bits(text: bytes) -> float:
-    """Shannon entropy of its bytes."""
+    """Return the Shannon entropy of a byte of the text."""
     shares = [text.count(one) / len(text) for one in set(text)]
     return -sum(share * log2(share) for share in shares)
 
 
 def tracked(root: Path) -> list[Path]:
-    """The files that git knows under a folder, and new ones that it does not ignore."""
+    """Return the files that git tracks, and new ones that it does not ignore."""
     done = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607  the developer's git
         cwd=root,
@@ -73,7 +75,7 @@ def tracked(root: Path) -> list[Path]:
 
 
 def scan(paths: Iterable[Path]) -> list[str]:
-    """Everything found in files, and in all files of folders."""
+    """Return the findings in files, and in all files of folders."""
     files = (
         file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
     )
@@ -81,7 +83,7 @@ def scan(paths: Iterable[Path]) -> list[str]:
 
 
 def main() -> int:
-    """Scan the tree and the folders that are named."""
+    """Scan the checkout and the paths of the command line. Return the exit code."""
     root = Path(__file__).parents[1]
     paths = [*tracked(root), *map(Path, sys.argv[1:])]
     found = scan(paths)

@@ -1,1 +1,1 @@
-"""Fuzz campaigns over everything that reads what others wrote."""
+"""Fuzz campaigns for every parser of external data."""

@@ -1,6 +1,6 @@
-"""What is fuzzed, and what has to hold for each input. A campaign gets a `Random` and tries one input.
+"""The fuzz campaigns and the properties of every input. A campaign gets a `Random` and tries one input.
 
-Never does: catch what the code under test raises. Invariant: equal seeds try equal inputs.
+Never does: catch exceptions of the code under test. Invariant: equal seeds try equal inputs.
 """
 
 from __future__ import annotations
@@ -11,33 +11,34 @@ from random import Random
 
 import orjson
 
-from addons.core.codex_block import CannotWireError, unwire, wire
-from addons.core.codex_provider import config_of, token_in_file
-from addons.core.credential import Origin
+from addons.core.codex.config_block import ConfigBlockError, install, remove
+from addons.core.codex.provider_config import config_for, token_in_file
 from addons.core.errors import Problem
-from addons.core.models_file import parse_models
-from addons.core.settings import parse_settings
-from addons.core.target import Target
-from addons.core.translate import chat, messages
-from addons.core.translate.conversation import Conversation, Dialects
-from addons.core.translate.emitter import Emitter
-from addons.core.translate.endings import Client
-from addons.core.translate.reading import read_request
-from addons.core.translate.stream import StreamTranslator
+from addons.core.protocols.canonical.conversation import Conversation
+from addons.core.protocols.chat import request as chat
+from addons.core.protocols.messages import request as messages
+from addons.core.protocols.request_body import find_model, parse_body
+from addons.core.protocols.responses.emitter import Emitter, StreamTranslator
+from addons.core.protocols.responses.observer import StreamObserver
+from addons.core.protocols.responses.request import read_request
+from addons.core.protocols.responses.stop_mapping import Client
+from addons.core.protocols.sse import SseReader
+from addons.core.secrets import Origin
+from addons.core.settings.models_file import parse_models
+from addons.core.settings.root import parse_settings
 from addons.core.turn import Fault, FaultKind
-from addons.core.wire.peek import find_model, peek_model
-from addons.core.wire.responses import Watcher
-from addons.core.wire.sse import SseReader
-from benchmarks.fuzz.mutate import mutated, other_value, reads
+from addons.core.upstream.protocol import Protocol
+from addons.core.upstream.target import Target
+from benchmarks.fuzz.mutate import mutated, mutated_value, split_into_reads
 from tests.conformance import check
-from tests.faults import speech
+from tests.faults import healthy
 from tests.faults.oracle import terminals
 
 Campaign = Callable[[Random], None]
 
-CUT = Fault(FaultKind.CUT, "it broke off")
+CUT = Fault(FaultKind.CUT, "the connection was cut")
 CALL = b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"sh","arguments":"{}"}}]},"finish_reason":null}]}\n\n'
-TOOL = speech.sse(
+TOOL = healthy.sse(
     {"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "id": "t", "name": "sh", "input": {}}},
     {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": '{"a":1}'}},
     {"type": "content_block_start", "index": 2, "content_block": {"type": "thinking", "thinking": "", "signature": ""}},
@@ -45,11 +46,11 @@ TOOL = speech.sse(
     {"type": "content_block_stop", "index": 2},
 )  # fmt: skip
 STREAMS = {
-    "chat": (speech.CHAT.all, speech.CHAT.begin + CALL + speech.CHAT.end, speech.CHAT.error, speech.CHAT.whole),
-    "messages": (speech.MESSAGES.all, speech.MESSAGES.begin + TOOL + speech.MESSAGES.end, speech.MESSAGES.error, speech.MESSAGES.whole),
-    "responses": (speech.RESPONSES.all, speech.RESPONSES.begin + speech.RESPONSES.error),
+    "chat": (healthy.CHAT.all, healthy.CHAT.begin + CALL + healthy.CHAT.end, healthy.CHAT.error, healthy.CHAT.whole),
+    "messages": (healthy.MESSAGES.all, healthy.MESSAGES.begin + TOOL + healthy.MESSAGES.end, healthy.MESSAGES.error, healthy.MESSAGES.whole),
+    "responses": (healthy.RESPONSES.all, healthy.RESPONSES.begin + healthy.RESPONSES.error),
 }  # fmt: skip
-DIALECTS = {"chat": (Dialects.CHAT, chat), "messages": (Dialects.MESSAGES, messages)}
+PROTOCOLS = {"chat": (Protocol.CHAT, chat), "messages": (Protocol.MESSAGES, messages)}
 REQUEST: dict[str, object] = {
     "model": "m",
     "instructions": "Be brief.",
@@ -94,33 +95,33 @@ CONFIGS = (
 )
 
 
-def target(dialect: Dialects) -> Target:
-    """An upstream of this dialect."""
-    return Target("row", "Row", "fake", "m", dialect, Origin("https", "up.example", 443), "/v1/x")
+def target(protocol: Protocol) -> Target:
+    """Return an upstream of this protocol."""
+    return Target("row", "Row", "fake", "m", protocol, Origin("https", "up.example", 443), "/v1/x")
 
 
 def sse(rng: Random) -> None:
-    """However a stream is cut into reads, the same events come out; nothing raises."""
+    """Any division of a stream into reads gives the same events, and nothing raises."""
     corpus = [one for streams in STREAMS.values() for one in streams]
     data = mutated(rng.choice(corpus), corpus, rng)
     whole, parts = SseReader(5000), SseReader(5000)
     at_once = whole.feed(data)
-    piecewise = [block for part in reads(data, rng) for block in parts.feed(part)]
+    piecewise = [block for part in split_into_reads(data, rng) for block in parts.feed(part)]
     if not (whole.too_large or parts.too_large):
         assert (at_once, whole.finish()) == (piecewise, parts.finish())
 
 
 def translated(name: str) -> Campaign:
-    """Whatever an upstream sends, the client's stream keeps every rule and has one terminal event."""
-    dialect, module = DIALECTS[name]
-    aim = target(dialect)
+    """For any upstream stream, the client's stream is valid and has one terminal event."""
+    protocol, module = PROTOCOLS[name]
+    aim = target(protocol)
 
     def campaign(rng: Random) -> None:
         data = mutated(rng.choice(STREAMS[name]), STREAMS[name], rng)
         emitter = Emitter("resp_1", 1, "m", {}, rng.choice(list(Client)))
         reader = module.reader(Conversation(()), aim)
         translator = StreamTranslator(reader, emitter, lambda _: None)
-        out = [emitter.open(), *(translator.feed(part) for part in reads(data, rng))]
+        out = [emitter.open(), *(translator.feed(part) for part in split_into_reads(data, rng))]
         out.append(translator.fail(CUT) if rng.random() < 0.3 else translator.finish())
         assert translator.terminal
         assert translator.feed(data) + translator.finish() + translator.fail(CUT) == b""
@@ -130,34 +131,34 @@ def translated(name: str) -> Campaign:
 
 
 def watched(rng: Random) -> None:
-    """A native stream passes byte for byte, and has a terminal event at the end, whatever it was."""
+    """A native stream is passed unchanged and always ends with a terminal event."""
     corpus = STREAMS["responses"]
     data = mutated(rng.choice(corpus), corpus, rng)
-    watcher = Watcher(100_000)
-    parts = reads(data, rng)
+    watcher = StreamObserver(100_000)
+    parts = split_into_reads(data, rng)
     passed = b"".join(watcher.feed(part) for part in parts)
     closing = watcher.fail(CUT) if rng.random() < 0.3 else watcher.finish()
     assert passed == data
     assert watcher.terminal
     assert watcher.finish() == b""
-    watcher.report()
+    watcher.summarize()
     if closing and closing != b"\n\n":
         assert terminals(closing) == 1
 
 
 def requests(rng: Random) -> None:
-    """Whatever a client asks for, it is written in each dialect as one JSON object, or refused in words."""
+    """Any client request is written in each protocol as one JSON object, or rejected with a message."""
     payload = REQUEST
     for _ in range(rng.choice((1, 2, 4))):
-        changed = other_value(payload, rng)
+        changed = mutated_value(payload, rng)
         payload = changed if isinstance(changed, dict) else payload
-    peek = peek_model(json.dumps(payload).encode(), None, 1_000_000)
-    if isinstance(peek, Problem):
-        assert 400 <= peek.status < 500
+    parsed = parse_body(json.dumps(payload).encode(), None, 1_000_000)
+    if isinstance(parsed, Problem):
+        assert 400 <= parsed.status < 500
         return
-    for dialect, module in DIALECTS.values():
-        aim = target(dialect)
-        conversation = read_request(peek.payload, aim.lineage)
+    for protocol, module in PROTOCOLS.values():
+        aim = target(protocol)
+        conversation = read_request(parsed.payload, aim.reasoning_scope)
         if isinstance(conversation, Problem):
             assert 400 <= conversation.status < 500
             continue
@@ -167,20 +168,20 @@ def requests(rng: Random) -> None:
 
 
 def bodies(rng: Random) -> None:
-    """Any bytes name a model, or are refused."""
+    """Any bytes name a model or are rejected."""
     corpus = (orjson.dumps(REQUEST), b'{"model":"m"}', orjson.dumps(SETTINGS))
     data = mutated(rng.choice(corpus), corpus, rng)
     encoding = rng.choice((None, None, b"identity", b"zstd", b"gzip", b"br", b"x"))
     found = find_model(data, encoding, 50_000)
     assert isinstance(found, str | Problem)
-    peek_model(data, encoding, 50_000)
+    parse_body(data, encoding, 50_000)
 
 
 def settings(rng: Random) -> None:
-    """Any models.json gives settings and rows, and quotes no key."""
+    """Any models.json can be parsed."""
     value = SETTINGS
     for _ in range(rng.choice((1, 2, 4))):
-        changed = other_value(value, rng)
+        changed = mutated_value(value, rng)
         value = changed if isinstance(changed, dict) else value
     data = json.dumps(value).encode()
     if rng.random() < 0.3:
@@ -189,21 +190,21 @@ def settings(rng: Random) -> None:
     parse_models(data, "models.json")
 
 
-CONFIG = config_of("gpt-5.5", 8765, "/state/catalog.json", token_in_file("t0ken"))
+CONFIG = config_for("gpt-5.5", 8765, "/state/catalog.json", token_in_file("t0ken"))
 
 
 def config(rng: Random) -> None:
-    """Any config.toml is refused in words, or comes back to the byte."""
+    """Any config.toml is rejected with a message, or restored to the byte."""
     text = mutated(rng.choice(CONFIGS), CONFIGS, rng).decode("utf-8", "replace")
-    unwire(text)
+    remove(text)
     try:
-        wired = wire(text, CONFIG)
-    except CannotWireError:
+        wired = install(text, CONFIG)
+    except ConfigBlockError:
         return
-    taken = unwire(wired)
-    before = unwire(text)
+    taken = remove(wired)
+    before = remove(text)
     assert taken.text == before.text
-    assert wire(wired, CONFIG) == wired
+    assert install(wired, CONFIG) == wired
 
 
 CAMPAIGNS: dict[str, tuple[Campaign, int]] = {
@@ -216,4 +217,4 @@ CAMPAIGNS: dict[str, tuple[Campaign, int]] = {
     "settings": (settings, 5),
     "config.toml": (config, 3),
 }
-"""Name → campaign and its share of all inputs, in hundredths. The HTTP front has the rest."""
+"""Name → campaign and its percentage of all inputs. The HTTP listener has the rest."""

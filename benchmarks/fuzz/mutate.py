@@ -11,21 +11,21 @@ TOKENS = (
     b"\x00", b"\xff", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"null", b"true", b"1e999", b"-0", b"[DONE]", b"=", b"#", b'"""', b"'''",
     b"HTTP/1.1", b"content-length: 5\r\n", b"transfer-encoding: chunked\r\n", b"0\r\n\r\n", b"host: evil\r\n", b"9" * 40,
 )  # fmt: skip
-ODD: tuple[object, ...] = (
+UNUSUAL: tuple[object, ...] = (
     None, True, False, 0, -1, 2**63, 2**200, 0.5, 1e308, "", "x", "\x00", "\ud800", "0" * 5000, [], {}, [[]], [None],
     {"type": None}, {"": ""}, "data: x\n\n", "function_call", {"text": {}}, "../../x", "http://169.254.169.254/",
 )  # fmt: skip
-LONGEST = 20_000
+MAX_BYTES = 20_000
 
 
 def mutated(data: bytes, others: Sequence[bytes], rng: Random) -> bytes:
-    """Change a few places of it."""
+    """Return the data with one to six mutations."""
     for _ in range(rng.choice((1, 1, 2, 3, 6))):
-        data = rng.choice(_CHANGES)(data, others, rng)[:LONGEST]
+        data = rng.choice(_CHANGES)(data, others, rng)[:MAX_BYTES]
     return data
 
 
-def _flip(data: bytes, _: Sequence[bytes], rng: Random) -> bytes:
+def _replace_byte(data: bytes, _: Sequence[bytes], rng: Random) -> bytes:
     if not data:
         return bytes([rng.randrange(256)])
     at = rng.randrange(len(data))
@@ -37,7 +37,7 @@ def _cut(data: bytes, _: Sequence[bytes], rng: Random) -> bytes:
     return data[:start] + data[end:]
 
 
-def _twice(data: bytes, _: Sequence[bytes], rng: Random) -> bytes:
+def _duplicate(data: bytes, _: Sequence[bytes], rng: Random) -> bytes:
     start, end = _span(data, rng)
     return data[:end] + data[start:end] + data[end:]
 
@@ -52,7 +52,7 @@ def _splice(data: bytes, others: Sequence[bytes], rng: Random) -> bytes:
     return data[: rng.randrange(len(data) + 1)] + other[rng.randrange(len(other) + 1) :]
 
 
-def _end(data: bytes, _: Sequence[bytes], rng: Random) -> bytes:
+def _truncate(data: bytes, _: Sequence[bytes], rng: Random) -> bytes:
     return data[: rng.randrange(len(data) + 1)]
 
 
@@ -62,33 +62,33 @@ def _span(data: bytes, rng: Random) -> tuple[int, int]:
 
 
 _CHANGES: tuple[Callable[[bytes, Sequence[bytes], Random], bytes], ...] = (
-    _flip,
+    _replace_byte,
     _cut,
-    _twice,
+    _duplicate,
     _token,
     _splice,
-    _end,
+    _truncate,
 )
 
 
-def reads(data: bytes, rng: Random) -> list[bytes]:
-    """Cut it into the parts that a network could bring."""
+def split_into_reads(data: bytes, rng: Random) -> list[bytes]:
+    """Divide data into reads as a network may deliver them."""
     cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.choice((0, 0, 1, 3, 12))))
     edges = [0, *cuts, len(data)]
     return [data[start:end] for start, end in pairwise(edges)]
 
 
-def other_value(value: object, rng: Random, depth: int = 0) -> object:
-    """The same JSON value with something odd in one or two places."""
+def mutated_value(value: object, rng: Random, depth: int = 0) -> object:
+    """Return the JSON value with an unusual value in one place."""
     if depth > 8 or rng.random() < 0.06:
-        return rng.choice(ODD)
+        return rng.choice(UNUSUAL)
     if isinstance(value, dict) and value:
         changed = dict(value)
         key = rng.choice(list(changed))
         if rng.random() < 0.1:
             del changed[key]
         else:
-            changed[key] = other_value(changed[key], rng, depth + 1)
+            changed[key] = mutated_value(changed[key], rng, depth + 1)
         return changed
     if isinstance(value, list) and value:
         listed = list(value)
@@ -96,6 +96,6 @@ def other_value(value: object, rng: Random, depth: int = 0) -> object:
         if rng.random() < 0.1:
             listed.insert(at, listed[at])
         else:
-            listed[at] = other_value(listed[at], rng, depth + 1)
+            listed[at] = mutated_value(listed[at], rng, depth + 1)
         return listed
-    return rng.choice(ODD) if rng.random() < 0.5 else value
+    return rng.choice(UNUSUAL) if rng.random() < 0.5 else value

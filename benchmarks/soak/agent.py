@@ -1,6 +1,6 @@
-"""The `cursor-agent` of the soak: says what the mark in its prompt asks for. `install` puts it where the shim finds it.
+"""A fake `cursor-agent` for the soak run. The mark in its prompt selects its answer.
 
-Never does: import what takes long, since each turn is a process of its own. The shapes are those of
+Never does: import slow modules, since each turn is a process of its own. Its output has the form of
 `tests/fakes/cursor_agent.py`.
 """
 
@@ -14,16 +14,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.soak.parts import MARK, parts_of  # noqa: E402  it runs as a program of its own
+from benchmarks.soak.parts import MARK, parts_of  # noqa: E402  the file runs as a program
 
 PAUSE_SECONDS = 0.01
-LEFT_SECONDS = 120.0
-"""What a turn would still take when its client has left: it has to be ended."""
+HANG_SECONDS = 120.0
+"""How long a turn would still run after its client disconnected. The shim must kill it."""
 STATUS = {"status": "authenticated", "isAuthenticated": True, "hasAccessToken": True}
 
 
 def install(folder: Path, seed: int) -> Path:
-    """Write the program that the shim runs; give its path."""
+    """Write the program that the shim runs. Return its path."""
     binary = folder / "cursor-agent"
     binary.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{__file__}" {seed} "$@"\n')
     binary.chmod(0o755)
@@ -31,14 +31,14 @@ def install(folder: Path, seed: int) -> Path:
 
 
 def alive() -> int:
-    """How many of its turns run on this machine."""
+    """Return the number of running turns on this machine."""
     found = 0
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            words = process.read_bytes().split(b"\0")
+            command_line = process.read_bytes().split(b"\0")
         except OSError:
             continue
-        found += __file__.encode() in words and b"--print" in words
+        found += __file__.encode() in command_line and b"--print" in command_line
     return found
 
 
@@ -58,9 +58,9 @@ def _turn(seed: int) -> None:
     _event("system", subtype="init", apiKeySource="login", cwd=str(Path.cwd()), model="Composer")
     for at, part in enumerate(parts):
         if at == len(parts) // 2 and fault == "cut":
-            sys.exit("broke off")
+            sys.exit("internal failure")
         if at == len(parts) // 2 and fault == "leave":
-            time.sleep(LEFT_SECONDS)
+            time.sleep(HANG_SECONDS)
         _event("assistant", message=_message("assistant", part), timestamp_ms=at + 1)
         time.sleep(PAUSE_SECONDS)
     _event("assistant", message=_message("assistant", "".join(parts)))
@@ -68,9 +68,9 @@ def _turn(seed: int) -> None:
     _event("result", subtype="success", is_error=False, result="".join(parts), usage=usage)
 
 
-def main(seed: int, asked: list[str]) -> None:
-    """Do what the shim asks for."""
-    match asked:
+def main(seed: int, arguments: list[str]) -> None:
+    """Execute the command line of the shim."""
+    match arguments:
         case ["--version"]:
             print("2026.08.11-e8db854")
         case ["status", *_]:

@@ -1,4 +1,4 @@
-"""What a turn of the soak says. Nothing but the standard library: the agent of its Cursor turns loads this, too."""
+"""The content of an answer in the soak run. Standard library only: the fake cursor-agent imports it, too."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from random import Random
 
 MARK = re.compile(rb"soak-([0-9]+)-([a-z0-9]+)-end")
-"""What tells who answers which turn it is, and how to fail; it stands in the prompt."""
+"""In the prompt: it names the turn and its fault for the upstream."""
 
 
 def parts_of(number: int, seed: int) -> tuple[str, ...]:
-    """What is answered: hex digits that no other turn has."""
+    """Return the parts of an answer: hex digits that no other turn has."""
     rng = Random(f"{seed}/{number}/text")  # noqa: S311  a seed makes it repeatable
     return tuple(rng.randbytes(24).hex() for _ in range(rng.randrange(3, 12)))

@@ -1,4 +1,4 @@
-"""One turn of the soak: its route, its fault and its content, all from its number and the seed."""
+"""One turn of the soak run: its route, fault and content, determined by its number and the seed."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ FAULTS = {
     "early": 1,
     "slow": 1,
 }
-"""Fault → its share in hundredths. `leave`, `early` and `slow` are the client's."""
+"""Fault → its percentage. `leave`, `early` and `slow` are faults of the client."""
 OF_CLIENTS = frozenset({"leave", "early"})
 WHOLE = frozenset({"none", "slow"})
 LOCAL_FAULTS = {name: FAULTS[name] for name in ("none", "leave", "early", "slow")}
-"""Where no upstream on the network can fail."""
+"""Faults of routes without an upstream on the network."""
 AGENT_FAULTS = {**LOCAL_FAULTS, "cut": FAULTS["cut"]}
 SHARES = {"demo": 3, "cursor": 1}
-"""Of a hundred turns, as far as not equal: a turn of Cursor is a process."""
+"""Route → its percentage of turns, where it is not `EQUAL_SHARE`: a turn of Cursor is a process."""
 EQUAL_SHARE = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What is asked for, and what a whole answer says."""
+    """One turn and the content of its whole answer."""
 
     number: int
     route: RouteKind
@@ -49,7 +49,7 @@ class Turn:
 
     @property
     def mark(self) -> str:
-        """The prompt: it tells who answers which turn it is."""
+        """The prompt: it names the turn for the upstream."""
         return f"soak-{self.number}-{self.fault}-end"
 
     @property
@@ -59,12 +59,12 @@ class Turn:
 
 
 def digest_of(text: str) -> str:
-    """The hash of an answer."""
+    """Return the hash of an answer."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def turn_of(number: int, seed: int) -> Turn:
-    """The turn of this number: equal for equal seeds."""
+    """Return the turn with this number. Equal seeds give equal turns."""
     rng = Random(f"{seed}/{number}")  # noqa: S311  a seed makes it repeatable
     shares = [SHARES.get(route.name, EQUAL_SHARE) for route in ROUTES]
     (route,) = rng.choices(ROUTES, shares)
@@ -74,7 +74,7 @@ def turn_of(number: int, seed: int) -> Turn:
 
 
 def faults_of(route: RouteKind) -> Mapping[str, int]:
-    """What can go wrong on a route, each with its share."""
+    """Return the faults of a route with their percentages."""
     if route in WITH_UPSTREAM:
         return FAULTS
     return AGENT_FAULTS if route.agent else LOCAL_FAULTS

@@ -1,4 +1,4 @@
-"""The upstreams of the soak: one server that speaks every protocol and fails as each turn's mark says."""
+"""The upstreams of the soak run: one server for every protocol. The mark in a prompt selects the fault."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from collections.abc import Iterator
 
 from benchmarks.soak.parts import MARK
 from benchmarks.soak.turns import Turn, turn_of
-from tests.faults.speech import Speech
+from tests.faults.healthy import HealthyAnswer
 from tests.support.upstream import Exchange
 
 PAGE = b"<html><title>Bad gateway</title></html>"
 
 
 def events(turn: Turn) -> Iterator[bytes]:
-    """The stream of this turn's answer, in the protocol of its route."""
-    speech: Speech = turn.route.speech
-    yield speech.begin.replace(b'"hel"', b'"%s"' % turn.parts[0].encode())
+    """Yield the events of a turn's answer in the protocol of its route."""
+    answer: HealthyAnswer = turn.route.healthy
+    yield answer.begin.replace(b'"hel"', b'"%s"' % turn.parts[0].encode())
     for part in turn.parts[1:]:
-        yield speech.middle.replace(b'"lo"', b'"%s"' % part.encode())
-    yield speech.end.replace(b'"hello"', b'"%s"' % "".join(turn.parts).encode()) + speech.tail
+        yield answer.middle.replace(b'"lo"', b'"%s"' % part.encode())
+    yield answer.end.replace(b'"hello"', b'"%s"' % "".join(turn.parts).encode()) + answer.tail
 
 
 class Upstreams:
-    """Answers by mark. Counts what it was asked."""
+    """Answers requests by their mark, and counts them."""
 
     def __init__(self, seed: int, pause: float) -> None:
         self._seed = seed
         self._pause = pause
         self._failed_once: set[int] = set()
-        self.asked = 0
+        self.requests = 0
         self.running = 0
-        self.most_running = 0
+        self.max_running = 0
 
     async def answer(self, exchange: Exchange) -> None:
-        """A script for `tests.support.upstream`."""
+        """Answer a request. A script for `tests.support.upstream`."""
         mark = MARK.search(exchange.request.body)
         if mark is None:
             await exchange.whole(b"", status=b"404 Not Found")
             return
-        self.asked += 1
+        self.requests += 1
         self.running += 1
-        self.most_running = max(self.most_running, self.running)
+        self.max_running = max(self.max_running, self.running)
         try:
             await self._answer(exchange, turn_of(int(mark[1]), self._seed))
         finally:
@@ -65,7 +65,7 @@ class Upstreams:
     async def _stream(self, exchange: Exchange, turn: Turn) -> None:
         await exchange.sse_head()
         whole = list(events(turn))
-        broken = turn.fault in BREAKS
+        broken = turn.fault in INCOMPLETE
         for event in whole[: len(whole) // 2] if broken else whole:
             await exchange.chunk(event)
             await asyncio.sleep(self._pause)
@@ -76,15 +76,15 @@ class Upstreams:
         elif turn.fault in {"stall", "leave"}:
             await exchange.closed()
         elif turn.fault == "error":
-            await exchange.chunk(turn.route.speech.error)
+            await exchange.chunk(turn.route.healthy.error)
             await exchange.end()
         else:
             await exchange.end()
 
 
 REFUSALS = {
-    "e500": (b"500 Oh", b'{"error":{"message":"worn out"}}'),
+    "e500": (b"500 Oh", b'{"error":{"message":"internal failure"}}'),
     "e429": (b"429 Too Many Requests", b'{"error":{"message":"slower"}}'),
     "html": (b"502 Bad Gateway", PAGE),
 }
-BREAKS = frozenset({"half", "cut", "stall", "clean", "error", "leave"})
+INCOMPLETE = frozenset({"half", "cut", "stall", "clean", "error", "leave"})

@@ -1,1 +1,1 @@
-"""How fast the shim is beside no proxy and a bare mitmdump: `uv run python -m benchmarks.speed`."""
+"""The speed of the shim compared with no proxy and a bare mitmdump: `uv run python -m benchmarks.speed`."""

@@ -1,4 +1,4 @@
-"""Runs the systems side by side in interleaved rounds, and writes what came out. See `--help`."""
+"""Measure the systems in interleaved rounds and write the results. See `--help`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pathlib import Path
 
 from benchmarks.speed import alone, guard, report
 from benchmarks.speed.bounds import DIRECT, SHIM, Round
-from benchmarks.speed.scenarios import ABSOLUTE, SCENARIOS, Figures, Stage
+from benchmarks.speed.scenarios import ABSOLUTE, SCENARIOS, Figures, Setup
 from benchmarks.speed.systems import System, bare_mitmdump, peer, shim, upstream
 from tests.support.certificates import Authority, make_authority
 
 
-def arguments() -> argparse.Namespace:
-    """What the command line says."""
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument(
@@ -33,9 +33,9 @@ def arguments() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME=COMMAND",
-        help="Another proxy: a command that serves on $PORT and asks $UPSTREAM.",
+        help="Another proxy: a command that listens on $PORT and forwards to $UPSTREAM.",
     )
-    parser.add_argument("--alone", action="store_true", help="Start-up and memory as well.")
+    parser.add_argument("--alone", action="store_true", help="Also measure start-up and memory.")
     parser.add_argument("--out", type=Path, help="A folder for speed.md, speed.json, speed.svg.")
     parser.add_argument(
         "--guard", action="store_true", help="Fail on a loss against recorded.json; nothing else."
@@ -49,38 +49,38 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Measure, print, write; 1 when the guard found a loss."""
-    wanted = arguments()
-    if wanted.guard:
-        return _guarded(wanted)
-    rounds = measure(wanted)
+    """Measure, print and write the results. Return 1 when the guard found a loss."""
+    arguments = parse_arguments()
+    if arguments.guard:
+        return _guarded(arguments)
+    rounds = measure(arguments)
     command = shlex.join(["uv", "run", "python", "-m", "benchmarks.speed", *sys.argv[1:]])
     text = report.markdown(rounds, command)
     print(text)
-    if wanted.out:
-        wanted.out.mkdir(parents=True, exist_ok=True)
-        (wanted.out / "speed.md").write_text(text)
-        (wanted.out / "speed.json").write_bytes(report.as_json(rounds, command))
-        (wanted.out / "speed.svg").write_text(report.chart(rounds))
-    if wanted.record:
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / "speed.md").write_text(text)
+        (arguments.out / "speed.json").write_bytes(report.as_json(rounds, command))
+        (arguments.out / "speed.svg").write_text(report.chart(rounds))
+    if arguments.record:
         guard.record(rounds)
-        over_tls = measure(_over_tls(wanted))
+        over_tls = measure(_over_tls(arguments))
         report.publish(rounds, over_tls, command)
     return 0
 
 
-def _guarded(wanted: argparse.Namespace) -> int:
-    """Compare with what was recorded. A loss counts when it is there a second time."""
-    wanted.scenario = wanted.scenario or list(guard.SCENARIOS)
-    rounds = measure(wanted)
+def _guarded(arguments: argparse.Namespace) -> int:
+    """Compare with the recorded ratios. A loss counts when a second measurement confirms it."""
+    arguments.scenario = arguments.scenario or list(guard.SCENARIOS)
+    rounds = measure(arguments)
     print(report.markdown(rounds, "the guard"))
     if not guard.losses(rounds):
         return 0
-    print("slower than recorded; measured once more", file=sys.stderr)
-    again = measure(wanted)
+    print("slower than recorded; measuring again", file=sys.stderr)
+    again = measure(arguments)
     lost = _lost(rounds, again)
     if lost and guard.is_busy():
-        print(f"NOT JUDGED, others use this machine: {'; '.join(lost)}", file=sys.stderr)
+        print(f"INCONCLUSIVE, the machine is busy: {'; '.join(lost)}", file=sys.stderr)
         return 0
     for loss in lost:
         print(f"SLOWER {loss}", file=sys.stderr)
@@ -89,35 +89,35 @@ def _guarded(wanted: argparse.Namespace) -> int:
 
 def _lost(rounds: list[Round], again: list[Round]) -> list[str]:
     first, second = guard.losses(rounds), guard.losses(again)
-    return [words for name, words in second.items() if name in first]
+    return [loss for name, loss in second.items() if name in first]
 
 
-def _over_tls(wanted: argparse.Namespace) -> argparse.Namespace:
-    own = {"tls": True, "alone": False, "rounds": min(3, wanted.rounds)}
+def _over_tls(arguments: argparse.Namespace) -> argparse.Namespace:
+    own = {"tls": True, "alone": False, "rounds": min(3, arguments.rounds)}
     own["scenario"] = ["first-delta", "a-connection-each", "flat-out", "connections"]
-    return argparse.Namespace(**{**vars(wanted), **own})
+    return argparse.Namespace(**{**vars(arguments), **own})
 
 
-def measure(wanted: argparse.Namespace) -> list[Round]:
-    """All rounds. What is measured of the shim alone is part of the first."""
+def measure(arguments: argparse.Namespace) -> list[Round]:
+    """Return all rounds. The figures of the shim alone are part of the first."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        authority = make_authority(folder) if wanted.tls else None
-        scheme = "https" if wanted.tls else "http"
+        authority = make_authority(folder) if arguments.tls else None
+        scheme = "https" if arguments.tls else "http"
         port = stack.enter_context(upstream(str(authority.server_file) if authority else ""))
         systems = _systems(stack, port, folder, authority)
-        if wanted.guard:
+        if arguments.guard:
             systems = [system for system in systems if system.name != DIRECT]
-        for each in wanted.peer:
+        for each in arguments.peer:
             peer_name, _, command = each.partition("=")
             systems.append(stack.enter_context(peer(peer_name, command, port)))
-        names = wanted.scenario or list(SCENARIOS)
+        names = arguments.scenario or list(SCENARIOS)
         rounds: list[Round] = [
-            _round(names, systems, Stage(systems[0], port, scheme, wanted.scale), number)
-            for number in range(wanted.rounds)
+            _round(names, systems, Setup(systems[0], port, scheme, arguments.scale), number)
+            for number in range(arguments.rounds)
         ]
-        if wanted.alone:
-            rounds[0] = _with_alone(rounds[0], port, folder, wanted.scale)
+        if arguments.alone:
+            rounds[0] = _with_alone(rounds[0], port, folder, arguments.scale)
         return rounds
 
 
@@ -136,7 +136,7 @@ def _systems(
 
 
 def _round(
-    names: Sequence[str], systems: Sequence[System], stage: Stage, number: int
+    names: Sequence[str], systems: Sequence[System], setup: Setup, number: int
 ) -> dict[str, Figures]:
     found: dict[str, Figures] = {system.name: {} for system in systems}
     for name in names:
@@ -144,7 +144,7 @@ def _round(
             if number and name in ABSOLUTE and system.name != SHIM:
                 continue
             print(f"{number + 1}: {name}, {system.name}", file=sys.stderr, flush=True)
-            found[system.name] |= SCENARIOS[name](replace(stage, system=system))
+            found[system.name] |= SCENARIOS[name](replace(setup, system=system))
     return found
 
 

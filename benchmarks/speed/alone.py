@@ -1,4 +1,4 @@
-"""What is measured of the shim alone, once a run: how it starts, what it holds, whether it grows."""
+"""Figures of the shim alone, measured once a run: start-up, memory and its growth."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.speed.scenarios import Figures, Stage
+from benchmarks.speed.protocols import Protocol
+from benchmarks.speed.scenarios import Figures, Setup
 from benchmarks.speed.systems import (
-    begun,
-    finished,
+    finish_load,
     free_port,
     killed,
     load,
     script_path,
     shim,
     shim_env,
+    start_load,
 )
-from benchmarks.speed.wire import Dialect
 
 STARTS = 7
 TURNS_BEFORE, TURNS_AFTER = 2_000, 20_000
@@ -30,7 +30,7 @@ STREAMS = 4
 
 
 def starts(upstream_port: int, folder: Path) -> Figures:
-    """The median seconds from a command to its first answer."""
+    """Return the median seconds from a command to its first answer."""
     env = shim_env(folder, upstream_port)
     return {
         "start to first answer s": _median(lambda: _first_answer(env)),
@@ -40,41 +40,41 @@ def starts(upstream_port: int, folder: Path) -> Figures:
 
 
 def memory(upstream_port: int, folder: Path, scale: float) -> Figures:
-    """MiB in memory: idle, and how much more after many turns than after the first of them."""
+    """Return the memory in MiB: idle, with many streams, and its growth over many turns."""
     with shim(upstream_port, folder) as system:
         time.sleep(1)
         figures = {"RSS idle MiB": system.rss_mib}
-        stage = Stage(system, upstream_port, scale=scale)
-        figures["RSS at 200 streams MiB"] = _loaded(stage)
-        stage.answers(5)
-        _turns(stage, TURNS_BEFORE)
+        setup = Setup(system, upstream_port, scale=scale)
+        figures["RSS at 200 streams MiB"] = _loaded(setup)
+        setup.answers(5)
+        _turns(setup, TURNS_BEFORE)
         before = system.rss_mib
-        _turns(stage, TURNS_AFTER - TURNS_BEFORE)
+        _turns(setup, TURNS_AFTER - TURNS_BEFORE)
         figures["RSS growth from turn 2,000 to 20,000 MiB"] = system.rss_mib - before
         return figures
 
 
-def _loaded(stage: Stage) -> float:
-    """The most that 200 slow streams of all dialects took."""
-    stage.answers(50, 0.1)
-    shares: dict[Dialect, int] = {"responses": 66, "chat": 67, "messages": 67}
+def _loaded(setup: Setup) -> float:
+    """Return the peak memory with 200 slow streams of all protocols."""
+    setup.answers(50, 0.1)
+    shares: dict[Protocol, int] = {"responses": 66, "chat": 67, "messages": 67}
     streams = [
-        begun(stage.system.job(dialect, deltas=50, streams=count, stagger=0.005))
-        for dialect, count in shares.items()
+        start_load(setup.system.job(protocol, deltas=50, streams=count, stagger=0.005))
+        for protocol, count in shares.items()
     ]
-    most = 0.0
+    peak = 0.0
     while any(each.poll() is None for each in streams):
-        most = max(most, stage.system.rss_mib)
+        peak = max(peak, setup.system.rss_mib)
         time.sleep(0.1)
     for each in streams:
-        finished(each)
-    return most
+        finish_load(each)
+    return peak
 
 
-def _turns(stage: Stage, turns: int) -> None:
-    each = stage.scaled(turns) // (2 * STREAMS)
-    for dialect in ("chat", "responses"):
-        load(stage.system.job(dialect, deltas=5, streams=STREAMS, turns=each, body_bytes=2_000))
+def _turns(setup: Setup, turns: int) -> None:
+    each = setup.scaled(turns) // (2 * STREAMS)
+    for protocol in ("chat", "responses"):
+        load(setup.system.job(protocol, deltas=5, streams=STREAMS, turns=each, body_bytes=2_000))
 
 
 def _median(measure: Callable[[], float]) -> float:

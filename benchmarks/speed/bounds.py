@@ -1,4 +1,4 @@
-"""What the figures have to keep: each bound as a name, how to get its value from the rounds, and the limit."""
+"""The bounds of the figures: a name, the value of a round, and the limit."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ ROUTES = ("ChatGPT", "chat", "messages")
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One line of the table. `value` is taken of each round; the median counts."""
+    """One line of the table. The median of `value` over the rounds counts."""
 
     name: str
     value: Value
     sense: Literal["≥", "≤"]
     limit: float
     is_ratio: bool = True
-    """Ratios within a round hold on any machine."""
+    """A ratio within a round is valid on any machine."""
     is_steady: bool = False
-    """A ratio of CPU times holds on a busy machine, too: only such ones are guarded."""
+    """A ratio of CPU times is valid on a busy machine, too. Only these are guarded."""
 
     def median(self, rounds: Sequence[Round]) -> float | None:
-        """The median over the rounds that measured it."""
+        """Return the median over the rounds that measured it."""
         values: list[float] = []
         for each in rounds:
             try:
@@ -40,7 +40,7 @@ class Bound:
         return statistics.median(values) if values else None
 
     def holds(self, value: float) -> bool:
-        """Whether a value keeps the bound."""
+        """Return whether a value is within the bound."""
         return value >= self.limit if self.sense == "≥" else value <= self.limit
 
 
@@ -49,7 +49,7 @@ def _ratio(figure: str) -> Value:
 
 
 def _added(figure: str) -> Value:
-    """What we add to the time without a proxy, in shares of what a bare mitmdump adds."""
+    """Return the time that the shim adds, divided by the time that a bare mitmdump adds."""
 
     def value(each: Round) -> float:
         direct = each[DIRECT][figure]

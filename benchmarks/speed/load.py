@@ -1,7 +1,7 @@
-"""The load client of the benchmark: turns on connections that are kept or new, each answer checked delta by delta.
+"""The load client of the benchmark. It sends turns on reused or new connections and checks every delta.
 
-Run as `python -m benchmarks.speed.load`, a `Job` as JSON on stdin; writes a `Outcome` as JSON to stdout. It is a
-process of its own, so that its work is not counted as the proxy's.
+Run as `python -m benchmarks.speed.load` with a `Job` as JSON on stdin; it writes an `Outcome` as JSON to stdout. It is
+a process of its own, so that its CPU time is not counted as the proxy's.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import cast
 import orjson
 import uvloop
 
-from benchmarks.speed.wire import MARK, TERMINALS, USAGES, Dialect, request_body
+from benchmarks.speed.protocols import MARK, TERMINALS, USAGES, Protocol, request_body
 
-LONGEST_SECONDS = 300.0
+TIMEOUT_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`streams` connections, each asking `turns` turns one after the other."""
+    """`streams` connections, each sending `turns` turns one after the other."""
 
     port: int
     path: str
-    dialect: Dialect
-    """What the client speaks: with the shim it is always `responses`."""
+    protocol: Protocol
+    """The protocol of the client; always `responses` for the shim."""
     model: str
     deltas: int
     streams: int = 1
@@ -36,38 +36,38 @@ class Job:
     body_bytes: int = 200
     headers: tuple[str, ...] = ()
     stagger: float = 0.0
-    """Seconds between the starts of two connections: a measure of steady streams, not of their start."""
+    """Seconds between the starts of two connections."""
     warm_up: int = 0
-    """Turns of each connection that are not counted."""
+    """Turns of each connection that are not measured."""
     fresh: bool = False
-    """A connection for each turn, as Codex does: the time to make it counts."""
+    """Whether each turn has a new connection, as with Codex. The time to connect counts."""
     tls: bool = False
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What was measured. Seconds."""
+    """The measurements, in seconds."""
 
     seconds: float = 0.0
-    """From the first request to the end of the last answer, warm-up left out."""
+    """From the first request to the end of the last answer, without the warm-up."""
     deltas: int = 0
     first_delta: list[float] = field(default_factory=list)
-    """From sending a request to its first delta, a value a turn."""
+    """From sending a request to its first delta, one value for each turn."""
     latencies: list[float] = field(default_factory=list)
-    """From the upstream's write to our read, a value a delta."""
+    """From the upstream's write to the client's read, one value for each delta."""
     wrong: list[str] = field(default_factory=list)
-    """What was not right with an answer. Nothing else counts when this is not empty."""
+    """Errors in answers. The other values are meaningless unless this is empty."""
 
 
 class Chunks:
-    """The payload of a chunked body, read by read."""
+    """Decodes a chunked body read by read."""
 
     def __init__(self) -> None:
         self._rest = b""
         self.ended = False
 
     def feed(self, data: bytes) -> bytes:
-        """Give the payload that has arrived in whole chunks."""
+        """Return the payload of the chunks that are complete."""
         data = self._rest + data
         parts: list[bytes] = []
         at = 0
@@ -86,7 +86,7 @@ class Chunks:
 
 
 class Connection(asyncio.Protocol):
-    """One kept connection."""
+    """One connection for several turns."""
 
     transport: asyncio.Transport
 
@@ -97,17 +97,17 @@ class Connection(asyncio.Protocol):
         self._turn: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        # uvloop's transports are no subclasses
+        """Store the transport."""
+        # The transports of uvloop are not subclasses.
         self.transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's shape
-        """The other side is gone."""
+        """Report an answer that the peer cut."""
         if self._turn and not self._turn.done():
             self._wrong("the connection ended inside an answer")
 
     async def turn(self, began: float, *, counted: bool) -> None:
-        """Ask once and read the answer to its end."""
+        """Send a request and read the answer to its end."""
         self._head: bytes | None = b""
         self._chunks = Chunks()
         self._text: list[bytes] = []
@@ -119,7 +119,7 @@ class Connection(asyncio.Protocol):
         await self._turn
 
     def data_received(self, data: bytes) -> None:
-        """Take one read."""
+        """Process one read."""
         now, stamp = time.perf_counter(), time.monotonic_ns()
         if self._head is not None:
             self._head += data
@@ -142,7 +142,7 @@ class Connection(asyncio.Protocol):
         if marks and not self._first:
             self._first = now
             self._outcome.first_delta.append(now - self._sent)
-        # an event that a read cut in two is not timed: its mark is matched when all is checked
+        # An event in two reads is not timed here; its mark is checked at the end.
         self._outcome.latencies += [(stamp - int(sent)) / 1e9 for _, sent in marks]
 
     def _ended(self) -> None:
@@ -150,10 +150,10 @@ class Connection(asyncio.Protocol):
         numbers = [int(number) for number, _ in MARK.findall(text)]
         if numbers != list(range(self._job.deltas)):
             self._wrong(f"{len(numbers)} deltas of {self._job.deltas}, or out of order")
-        elif text.count(TERMINALS[self._job.dialect]) != 1:
+        elif text.count(TERMINALS[self._job.protocol]) != 1:
             self._wrong("not exactly one terminal event")
-        elif USAGES[self._job.dialect] % self._job.deltas not in text:
-            self._wrong("its usage is not what the upstream said")
+        elif USAGES[self._job.protocol] % self._job.deltas not in text:
+            self._wrong("its usage is not that of the upstream")
         elif self._counted:
             self._outcome.deltas += len(numbers)
         if self._turn and not self._turn.done():
@@ -173,7 +173,7 @@ class Lane:
     def __init__(self, job: Job, outcome: Outcome) -> None:
         self._job = job
         self._outcome = outcome
-        # the upstream is our own
+        # The upstream is local.
         self._tls = ssl._create_unverified_context() if job.tls else None  # noqa: S323, SLF001
 
     async def open(self) -> None:
@@ -184,7 +184,7 @@ class Lane:
         )
 
     async def turns(self, turns: int, *, counted: bool, after: float = 0.0) -> None:
-        """Ask so many times."""
+        """Send this many turns."""
         await asyncio.sleep(after)
         for _ in range(turns):
             began = time.perf_counter()
@@ -194,12 +194,12 @@ class Lane:
             await self.connection.turn(began, counted=counted)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.connection.transport.close()
 
 
 def _request(job: Job) -> bytes:
-    body = request_body(job.dialect, job.model, job.body_bytes)
+    body = request_body(job.protocol, job.model, job.body_bytes)
     lines = (
         f"POST {job.path} HTTP/1.1",
         f"host: 127.0.0.1:{job.port}",
@@ -212,12 +212,12 @@ def _request(job: Job) -> bytes:
 
 
 async def run(job: Job) -> Outcome:
-    """Carry a job out."""
+    """Run a job."""
     outcome = Outcome()
     lanes = [Lane(job, outcome) for _ in range(job.streams)]
     for lane in lanes:
         await lane.open()
-    async with asyncio.timeout(LONGEST_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         await asyncio.gather(*(lane.turns(job.warm_up, counted=False) for lane in lanes))
         started = time.perf_counter()
         await asyncio.gather(
@@ -234,6 +234,6 @@ async def run(job: Job) -> Outcome:
 
 if __name__ == "__main__":
     wanted = Job(**orjson.loads(sys.stdin.buffer.read()))
-    # not sys.stdout: unbuffered, it may write a part and say so to nobody
+    # Not sys.stdout: unbuffered, it may write only a part without an error.
     with open(1, "wb") as out:
         out.write(orjson.dumps(asdict(uvloop.run(run(wanted)))))

@@ -1,4 +1,4 @@
-"""The run as Markdown, JSON and a small chart."""
+"""The results of a run as Markdown, JSON and a chart."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 
 
 def markdown(rounds: Sequence[Round], command: str) -> str:
-    """The bounds and every figure, medians over the rounds."""
+    """Return the bounds and all figures as Markdown, medians over the rounds."""
     head = (
         f"`{command}` on {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}; medians of {len(rounds)} rounds."
@@ -31,7 +31,7 @@ def markdown(rounds: Sequence[Round], command: str) -> str:
 
 
 def publish(rounds: Sequence[Round], over_tls: Sequence[Round], command: str) -> None:
-    """Put the run into docs/performance.md and its chart beside it."""
+    """Write the results into docs/performance.md, and the chart next to it."""
     page = PAGE.read_text()
     before, _, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]
@@ -67,20 +67,20 @@ def _cell(rounds: Sequence[Round], system: str, name: str) -> str:
 
 
 def median_of(rounds: Sequence[Round], system: str, name: str) -> float | None:
-    """The median of one figure of one system, if it was measured."""
+    """Return the median of a figure of a system, None when it was not measured."""
     values = [each[system][name] for each in rounds if name in each.get(system, {})]
     return statistics.median(values) if values else None
 
 
 def as_json(rounds: Sequence[Round], command: str) -> bytes:
-    """Every round, and the medians of the bounds."""
+    """Return every round and the medians of the bounds as JSON."""
     medians = {bound.name: bound.median(rounds) for bound in BOUNDS}
     found = {"command": command, "rounds": list(rounds), "bounds": medians}
     return orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def chart(rounds: Sequence[Round]) -> str:
-    """Deltas a second of each route and system, as bars."""
+    """Return a bar chart of the deltas a second of each route and system."""
     bars = [
         (route, system, value)
         for route in CHART

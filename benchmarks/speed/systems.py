@@ -1,6 +1,6 @@
-"""The systems that are measured side by side: no proxy, a bare mitmdump, the shim, and peers that the user names.
+"""The measured systems: no proxy, a bare mitmdump, the shim, and other proxies that the user names.
 
-Each is started once and runs through all rounds; only one of them works at a time.
+Each is started once and runs through all rounds. Only one of them has load at a time.
 """
 
 from __future__ import annotations
@@ -22,54 +22,54 @@ from pathlib import Path
 import orjson
 
 from benchmarks.speed.load import Job, Outcome
-from benchmarks.speed.wire import PATHS, Dialect
+from benchmarks.speed.protocols import PATHS, Protocol
 
 HERE = Path(__file__).parent
 READY_SECONDS = 60.0
-SLUGS: Mapping[Dialect, str] = {
+SLUGS: Mapping[Protocol, str] = {
     "chat": "bench-chat",
     "messages": "bench-messages",
     "responses": "gpt-5.5",
 }
 CODEX_HEADERS = ("originator: codex_cli_rs", "thread-id: 0b0e3c2a-thread-of-the-benchmark")
-"""With a thread, the shim also keeps an eye on prompts that change."""
+"""With a thread id, the shim also compares the prompts of the thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One way from the client to the upstream."""
+    """One connection between client and upstream."""
 
     name: str
     port: int
     translates: bool
-    """Whether the client speaks Responses to it, whatever the upstream speaks."""
+    """Whether its clients use the Responses protocol for every upstream."""
     process: subprocess.Popen[bytes] | None = None
     scheme: str = "http"
-    """What the client speaks to it."""
+    """The scheme between client and system."""
 
-    def job(self, upstream: Dialect, **fields: object) -> Job:
-        """The load for a turn that ends at an upstream of this dialect."""
+    def job(self, upstream: Protocol, **fields: object) -> Job:
+        """Return a job for turns to an upstream of this protocol."""
         if self.translates:
-            spoken: Dialect = "responses"
+            client_protocol: Protocol = "responses"
             path, model = "/v1/responses", SLUGS[upstream]
         else:
-            spoken, path, model = upstream, PATHS[upstream], "bench"
+            client_protocol, path, model = upstream, PATHS[upstream], "bench"
         tls = self.scheme == "https"
-        place = {"port": self.port, "path": path, "headers": CODEX_HEADERS, "tls": tls}
-        return Job(dialect=spoken, model=model, **place, **fields)  # type: ignore[arg-type]
+        target = {"port": self.port, "path": path, "headers": CODEX_HEADERS, "tls": tls}
+        return Job(protocol=client_protocol, model=model, **target, **fields)  # type: ignore[arg-type]
 
     @property
     def cpu_seconds(self) -> float:
-        """What the process has used so far, all its threads together; 0 without one."""
+        """The CPU time of all threads of the process; 0 without one."""
         if not self.process:
             return 0.0
         tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
-        # in nanoseconds: `stat` counts hundredths of a second
+        # In nanoseconds; `stat` has a resolution of 10 ms.
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     @property
     def rss_mib(self) -> float:
-        """What the process holds in memory now."""
+        """The resident memory of the process."""
         if not self.process:
             return 0.0
         line = next(
@@ -85,7 +85,7 @@ def _proc(pid: int, name: str) -> str:
 
 
 def free_port() -> int:
-    """A port of loopback that nothing listens on."""
+    """Return an unused port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -93,7 +93,7 @@ def free_port() -> int:
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until something listens. Raises RuntimeError when it does not."""
+    """Wait until the process listens. Raises RuntimeError when it does not."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -104,7 +104,7 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def control(port: int, scheme: str = "http", **values: float) -> dict[str, int]:
-    """Set how the upstream answers; give what it has counted since."""
+    """Set how the upstream answers. Return its counts since the last call."""
     query = "&".join(f"{key}={value}" for key, value in values.items())
     url = f"{scheme}://127.0.0.1:{port}/control?{query}"
     context = _unverified() if scheme == "https" else None
@@ -114,16 +114,16 @@ def control(port: int, scheme: str = "http", **values: float) -> dict[str, int]:
 
 
 def _unverified() -> ssl.SSLContext:
-    return ssl._create_unverified_context()  # noqa: S323, SLF001  our own upstream's counts
+    return ssl._create_unverified_context()  # noqa: S323, SLF001  the counts of the local upstream
 
 
 def load(job: Job) -> Outcome:
     """Run a load in a process of its own. Raises RuntimeError when an answer was wrong."""
-    return finished(begun(job))
+    return finish_load(start_load(job))
 
 
-def begun(job: Job) -> subprocess.Popen[bytes]:
-    """Start a load beside others."""
+def start_load(job: Job) -> subprocess.Popen[bytes]:
+    """Start a load without waiting for it."""
     process = python("benchmarks.speed.load", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin
     process.stdin.write(orjson.dumps(job))
@@ -131,8 +131,8 @@ def begun(job: Job) -> subprocess.Popen[bytes]:
     return process
 
 
-def finished(process: subprocess.Popen[bytes]) -> Outcome:
-    """Wait for a load that was begun. Raises RuntimeError when an answer was wrong."""
+def finish_load(process: subprocess.Popen[bytes]) -> Outcome:
+    """Wait for a started load. Raises RuntimeError when an answer was wrong."""
     assert process.stdout
     answer = process.stdout.read()
     process.wait()
@@ -144,14 +144,14 @@ def finished(process: subprocess.Popen[bytes]) -> Outcome:
 
 
 def python(module: str, *args: str, **options: object) -> subprocess.Popen[bytes]:
-    """Start a module of ours with this interpreter."""
+    """Start a module of this project with this interpreter."""
     command = [sys.executable, "-m", module, *args]
     return subprocess.Popen(command, cwd=HERE.parent.parent, **options)  # type: ignore[call-overload, no-any-return]
 
 
 @contextlib.contextmanager
 def upstream(certificate: str = "") -> Iterator[int]:
-    """Run the upstream; give its port. With a certificate, a PEM file that holds its key too, it speaks TLS."""
+    """Run the upstream. Yield its port. With a certificate, a PEM file with its key, it uses TLS."""
     port = free_port()
     args = [str(port), certificate] if certificate else [str(port)]
     quiet = subprocess.DEVNULL
@@ -172,11 +172,11 @@ def killed(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]
 
 @contextlib.contextmanager
 def bare_mitmdump(upstream_port: int, folder: Path, scheme: str = "http") -> Iterator[System]:
-    """A mitmdump as it comes, streaming both ways."""
+    """Run an unmodified mitmdump that streams both ways."""
     port = free_port()
     command = [
         script_path("mitmdump"), "-q", "--set", f"confdir={folder}", "--set", "connection_strategy=lazy",
-        "-s", str(HERE / "passing.py"), "--ssl-insecure",
+        "-s", str(HERE / "streaming_addon.py"), "--ssl-insecure",
         "--mode", f"reverse:{scheme}://127.0.0.1:{upstream_port}@127.0.0.1:{port}",
     ]  # fmt: skip
     with killed(subprocess.Popen(command)) as process:
@@ -186,7 +186,7 @@ def bare_mitmdump(upstream_port: int, folder: Path, scheme: str = "http") -> Ite
 
 @contextlib.contextmanager
 def shim(upstream_port: int, folder: Path, scheme: str = "http", ca: str = "") -> Iterator[System]:
-    """`codex-shim serve` as a user starts it, with everything that is on by default."""
+    """Run `codex-shim serve` with default options."""
     port = free_port()
     env = shim_env(folder, upstream_port, scheme)
     if ca:
@@ -199,37 +199,39 @@ def shim(upstream_port: int, folder: Path, scheme: str = "http", ca: str = "") -
 
 @contextlib.contextmanager
 def peer(name: str, command: str, upstream_port: int) -> Iterator[System]:
-    """A peer that the user has installed: a command that serves on $PORT and asks $UPSTREAM.
+    """Run another proxy: a command that listens on $PORT and forwards to $UPSTREAM.
 
-    It has to know the models bench-chat, bench-messages and gpt-5.5 and to speak Responses at /v1/responses.
+    It must offer the models bench-chat, bench-messages and gpt-5.5 with the Responses protocol at /v1/responses.
     """
     port = free_port()
     env = {**os.environ, "PORT": str(port), "UPSTREAM": f"http://127.0.0.1:{upstream_port}"}
-    with killed(subprocess.Popen(command, shell=True, env=env)) as process:  # noqa: S602  the user's own
+    with killed(subprocess.Popen(command, shell=True, env=env)) as process:  # noqa: S602  the user's command
         wait_for(port, process)
         yield System(name, port, translates=True, process=process)
 
 
 def script_path(name: str) -> str:
-    """The path of a console script of this environment."""
+    """Return the path of a console script of this environment."""
     found = shutil.which(name, path=str(Path(sys.executable).parent))
     assert found, name
     return found
 
 
 def shim_env(folder: Path, upstream_port: int, scheme: str = "http") -> dict[str, str]:
-    """The environment of a shim with a home of its own: a login and two rows, all at the upstream."""
+    """Return the environment of a shim with a home of its own: a login and two rows for the upstream."""
     home = folder / "home"
     for name in (".codex", ".codex-shim"):
         (home / name).mkdir(parents=True, exist_ok=True)
-    login = {"tokens": {"access_token": _token(), "account_id": "account-of-the-benchmark"}}
+    login = {
+        "tokens": {"access_token": _token(), "account_id": "6f1d0c52-93ab-4e7e-8d5c-2b7a90e4f318"}
+    }
     (home / ".codex" / "auth.json").write_bytes(orjson.dumps(login))
     base = f"{scheme}://127.0.0.1:{upstream_port}"
     rows = [_row(slug, f"{base}/v1") for slug in ("bench-chat", "bench-messages")]
     (home / ".codex-shim" / "models.json").write_bytes(orjson.dumps({"models": rows}))
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     return {
-        **kept,
+        **inherited,
         "HOME": str(home),
         "CODEX_SHIM_STATE_DIR": str(folder / "state"),
         "CODEX_SHIM_CHATGPT_BASE_URL": f"{base}/backend-api/codex",
@@ -244,7 +246,7 @@ def _row(slug: str, base_url: str) -> dict[str, object]:
         "model": "bench",
         "provider": provider,
         "base_url": base_url,
-        "api_key": "key-of-the-benchmark",
+        "api_key": "bench-8Qm2vZr5Tn0wXk7Lb3Jd9Yc6",
     }
 
 

@@ -1,7 +1,7 @@
-"""The upstream of the benchmark: answers each dialect with a stream of marked deltas, and counts what it was asked.
+"""The upstream of the benchmark. It answers every protocol with a stream of marked deltas, and counts requests.
 
-Run as `python -m benchmarks.speed.upstream PORT [PEM]`; prints a line once it listens. `GET
-/control?deltas=N&pause=S&batch=N` sets how the following turns are answered, and gives and resets the counts.
+Run as `python -m benchmarks.speed.upstream PORT [PEM]`; it prints a line when it listens. `GET
+/control?deltas=N&pause=S&batch=N` sets how the following turns are answered, and returns and resets the counts.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import uvloop
 
-from benchmarks.speed.wire import Dialect, Script, script
+from benchmarks.speed.protocols import Protocol, Script, script
 
 HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-store\r\n"
     b"transfer-encoding: chunked\r\n\r\n"
 )
-ENDS: tuple[tuple[str, Dialect], ...] = (
+ENDS: tuple[tuple[str, Protocol], ...] = (
     ("/chat/completions", "chat"),
     ("/messages", "messages"),
     ("/responses", "responses"),
@@ -29,17 +29,17 @@ ENDS: tuple[tuple[str, Dialect], ...] = (
 
 
 class Settings:
-    """How turns are answered, and what was counted since it was last asked for."""
+    """How turns are answered, and the counts since the last control request."""
 
     deltas = 500
     pause = 0.0
     batch = 1
-    """Deltas that leave in one write."""
+    """Deltas in one write."""
     connections = 0
     requests = 0
 
     def control(self, query: str) -> bytes:
-        """Take what the query sets; give the counts and forget them."""
+        """Apply a control request. Return the counts and reset them."""
         values = parse_qs(query)
         self.deltas = int(values.get("deltas", [self.deltas])[0])
         self.pause = float(values.get("pause", [self.pause])[0])
@@ -53,7 +53,7 @@ SETTINGS = Settings()
 
 
 class Connection(asyncio.Protocol):
-    """One client connection: requests one after the other."""
+    """One client connection with requests one after the other."""
 
     transport: asyncio.Transport
 
@@ -65,17 +65,17 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        # uvloop's transports are no subclasses
+        """Store the transport."""
+        # The transports of uvloop are not subclasses.
         self.transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's shape
-        """The other side is gone."""
+        """Cancel the answer when the client disconnects."""
         if self._task:
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Take one read."""
+        """Process one read."""
         if self._missing:
             self._missing -= len(data)
             if self._missing <= 0:
@@ -102,12 +102,12 @@ class Connection(asyncio.Protocol):
         if not self._is_counted:
             self._is_counted = True
             SETTINGS.connections += 1
-        dialect = next((name for end, name in ENDS if url.path.endswith(end)), None)
-        if dialect is None:
+        protocol = next((name for end, name in ENDS if url.path.endswith(end)), None)
+        if protocol is None:
             self._whole(b'{"models":[]}')
             return
         SETTINGS.requests += 1
-        turn = script(dialect, SETTINGS.deltas)
+        turn = script(protocol, SETTINGS.deltas)
         self._task = asyncio.ensure_future(self._stream(turn, SETTINGS.deltas))
 
     def _whole(self, body: bytes) -> None:
@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
         pause, batch = SETTINGS.pause, SETTINGS.batch
         self.transport.write(HEAD + _chunk(turn.opening))
         for first in range(0, deltas, batch):
-            # a write an event, streams taking turns: what a busy provider's network looks like
+            # One write for each event, streams in turn, as from a busy provider.
             await asyncio.sleep(pause)
             numbers = range(first, min(first + batch, deltas))
             self.transport.write(b"".join(_chunk(turn.delta(number)) for number in numbers))
@@ -138,7 +138,7 @@ def _length(head: bytes) -> int:
 
 
 async def serve(port: int, certificate: list[str]) -> None:
-    """Serve until killed."""
+    """Serve until the process is killed."""
     context = None
     if certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

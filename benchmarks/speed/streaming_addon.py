@@ -1,4 +1,4 @@
-"""What a bare mitmdump is given, so that it streams both ways instead of collecting bodies."""
+"""A mitmproxy addon that streams requests and responses, for the bare mitmdump of the benchmark."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from mitmproxy import http
 
 
 def requestheaders(flow: http.HTTPFlow) -> None:
-    """Pass the request on as it comes."""
+    """Stream the request."""
     flow.request.stream = True
 
 
 def responseheaders(flow: http.HTTPFlow) -> None:
-    """Pass the answer on as it comes."""
+    """Stream the response."""
     if flow.response:
         flow.response.stream = True

@@ -1,4 +1,4 @@
-"""Fuzzes the listener of a running shim over raw sockets: odd requests, and whether it still serves afterwards."""
+"""Fuzz the listener of a running shim over raw sockets, and check that it still serves afterwards."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ CORPUS = (
     b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + bytes(40),
 )
 ANSWER_SECONDS = 20.0
-PROBE_EVERY = 100
-SIDE_BY_SIDE = 8
+PROBE_INTERVAL = 100
+LANES = 8
+SHORT_LIMITS = {"CODEX_SHIM_HEAD_SECONDS": "1", "CODEX_SHIM_DRAIN_SECONDS": "1"}
 
 
 async def _try_one(port: int, data: bytes) -> None:
@@ -36,17 +37,17 @@ async def _try_one(port: int, data: bytes) -> None:
         writer.write_eof()
         async with asyncio.timeout(ANSWER_SECONDS):
             answer = await reader.read()
-        # an HTTP/2 client is answered in frames, a TLS one in an alert
-        spoken = answer.startswith((b"HTTP/1.", b"\x15\x03", b"\x16\x03", b"\x00"))
-        assert not answer or spoken, answer[:100]
+        # The answer to an HTTP/2 client is a frame, to a TLS client an alert.
+        is_known = answer.startswith((b"HTTP/1.", b"\x15\x03", b"\x16\x03", b"\x00"))
+        assert not answer or is_known, answer[:100]
     except ConnectionError:
         pass
     finally:
         writer.close()
 
 
-async def healthy(port: int) -> int:
-    """Ask for /health; gives the turns under way."""
+async def live_turns(port: int) -> int:
+    """Return the number of running turns that /health reports."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
@@ -58,17 +59,17 @@ async def healthy(port: int) -> int:
     return int(orjson.loads(answer.partition(b"\r\n\r\n")[2])["live_turns"])
 
 
-async def _one_after_another(port: int, inputs: int, rng: Random) -> None:
+async def _try_in_turn(port: int, inputs: int, rng: Random) -> None:
     for number in range(inputs):
         await _try_one(port, mutated(rng.choice(CORPUS), CORPUS, rng))
-        if number % PROBE_EVERY == 0:
-            await healthy(port)
+        if number % PROBE_INTERVAL == 0:
+            await live_turns(port)
 
 
 async def _campaign(inputs: int, seed: int, folder: Path) -> None:
     ready = asyncio.Event()
     env = {"HOME": str(folder), "PATH": "", "CODEX_SHIM_STATE_DIR": str(folder / "state")}
-    env["CODEX_SHIM_HEAD_SECONDS"] = "1"
+    env |= SHORT_LIMITS
     listen = ListenOptions("127.0.0.1", 0, folder / "models.json")
     master = ShimMaster(listen, lambda _: ready.set(), env)
     running = asyncio.ensure_future(master.run())
@@ -76,12 +77,12 @@ async def _campaign(inputs: int, seed: int, folder: Path) -> None:
     port = int(master.address.rpartition(":")[2])
     try:
         async with asyncio.TaskGroup() as group:
-            for lane in range(SIDE_BY_SIDE):
-                share = inputs // SIDE_BY_SIDE + (lane < inputs % SIDE_BY_SIDE)
+            for lane in range(LANES):
+                share = inputs // LANES + (lane < inputs % LANES)
                 rng = Random(f"{seed}/front/{lane}")  # noqa: S311  a seed makes it repeatable
-                group.create_task(_one_after_another(port, share, rng))
+                group.create_task(_try_in_turn(port, share, rng))
         async with asyncio.timeout(ANSWER_SECONDS):
-            while await healthy(port):  # noqa: ASYNC110  another connection has no event
+            while await live_turns(port):  # noqa: ASYNC110  another connection has no event
                 await asyncio.sleep(0.05)
     finally:
         master.shutdown()  # type: ignore[no-untyped-call]
@@ -89,6 +90,6 @@ async def _campaign(inputs: int, seed: int, folder: Path) -> None:
 
 
 def run(inputs: int, seed: int) -> None:
-    """Try that many inputs."""
+    """Try this many inputs."""
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_campaign(inputs, seed, Path(folder)))

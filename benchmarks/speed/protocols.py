@@ -1,7 +1,7 @@
-"""What upstream and client of the benchmark say to each other, in each dialect: requests, and streams of marked deltas.
+"""Requests and answers of the benchmark in each protocol. Answers are streams of marked deltas.
 
-Each delta's text carries its number and the time at which it was sent, so that the client can tell a lost, doubled or
-mixed-up delta from the text alone, and how long each one took.
+The text of each delta has its number and the time at which it was sent. The client detects lost, duplicate and
+reordered deltas from the text, and measures the latency of each one.
 """
 
 from __future__ import annotations
@@ -13,43 +13,43 @@ from typing import Literal
 
 import orjson
 
-Dialect = Literal["chat", "messages", "responses"]
+Protocol = Literal["chat", "messages", "responses"]
 
 MARK = re.compile(rb'"(?:delta|content|text)":"(\d{7}) (\d{19}) "')
-"""One delta on the wire. A whole text holds several marks and does not match."""
-PATHS: dict[Dialect, str] = {
+"""One delta. A text with several marks does not match."""
+PATHS: dict[Protocol, str] = {
     "chat": "/v1/chat/completions",
     "messages": "/v1/messages",
     "responses": "/backend-api/codex/responses",
 }
-TERMINALS: dict[Dialect, bytes] = {
+TERMINALS: dict[Protocol, bytes] = {
     "chat": b"data: [DONE]",
     "messages": b'"type":"message_stop"',
     "responses": b'"type":"response.completed"',
 }
-USAGES: dict[Dialect, bytes] = {
+USAGES: dict[Protocol, bytes] = {
     "chat": b'"completion_tokens":%d',
     "messages": b'"usage":{"output_tokens":%d',
     "responses": b'"output_tokens":%d',
 }
-"""How the number of deltas stands in an answer's usage."""
+"""The number of deltas in the usage of an answer."""
 INPUT_TOKENS = 1000
 
 
 def event(name: str, data: object) -> bytes:
-    """One server-sent event; without a name only its data line."""
+    """Return a server-sent event; without a name only its data line."""
     line = b"event: %s\n" % name.encode() if name else b""
     return b"%sdata: %s\n\n" % (line, orjson.dumps(data))
 
 
 def mark(number: int) -> bytes:
-    """The text of a delta that is sent now."""
+    """Return the text of a delta that is sent now."""
     return b"%07d %019d " % (number, time.monotonic_ns())
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """How an upstream streams an answer: what comes first, what is around each mark, what comes last."""
+    """The stream of an answer: the first events, the bytes around each mark, the last events."""
 
     opening: bytes
     before: bytes
@@ -57,13 +57,13 @@ class Script:
     closing: bytes
 
     def delta(self, number: int) -> bytes:
-        """The event of one delta, stamped with the present time."""
+        """Return the event of one delta with the current time."""
         return self.before + mark(number) + self.after
 
 
-def script(dialect: Dialect, deltas: int) -> Script:
-    """The answer of one dialect."""
-    return {"chat": _chat, "messages": _messages, "responses": _responses}[dialect](deltas)
+def script(protocol: Protocol, deltas: int) -> Script:
+    """Return the answer of one protocol."""
+    return {"chat": _chat, "messages": _messages, "responses": _responses}[protocol](deltas)
 
 
 def _around(event_bytes: bytes) -> tuple[bytes, bytes]:
@@ -130,7 +130,7 @@ def _messages(deltas: int) -> Script:
 
 def _responses(deltas: int) -> Script:
     response = {"id": "resp_bench", "object": "response", "status": "in_progress", "output": []}
-    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    position = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
     item = {"id": "msg_1", "type": "message", "role": "assistant", "content": []}
     usage = {
         "input_tokens": INPUT_TOKENS,
@@ -142,26 +142,26 @@ def _responses(deltas: int) -> Script:
     opening = _typed("response.created", response=response) + _typed(
         "response.output_item.added", output_index=0, item=item
     )
-    delta = _typed("response.output_text.delta", sequence_number=7, **place, delta="MARK")
+    delta = _typed("response.output_text.delta", sequence_number=7, **position, delta="MARK")
     closing = _typed("response.output_item.done", output_index=0, item=item) + _typed(
         "response.completed", response={**response, "status": "completed", "usage": usage}
     )
     return Script(opening, *_around(delta), closing)
 
 
-def request_body(dialect: Dialect, model: str, size: int) -> bytes:
-    """A request of about `size` bytes, as the dialect's client writes it."""
+def request_body(protocol: Protocol, model: str, size: int) -> bytes:
+    """Return a request of about `size` bytes, as a client of the protocol writes it."""
     text = ("The quick brown fox jumps over the lazy dog. " * (size // 45 + 1))[:size]
-    if dialect == "responses":
+    if protocol == "responses":
         return orjson.dumps({"model": model, "stream": True, "store": False, "input": _items(text)})
-    said = [{"role": "user", "content": text}]
-    return orjson.dumps({"model": model, "stream": True, "max_tokens": 4096, "messages": said})
+    messages = [{"role": "user", "content": text}]
+    return orjson.dumps({"model": model, "stream": True, "max_tokens": 4096, "messages": messages})
 
 
 def _items(text: str) -> list[object]:
-    """A history in pieces of at most 20 KB, as Codex sends one: calls and their outputs."""
+    """Return a history as Codex sends it: calls with outputs of at most 20 KB."""
     piece = 20_000
-    items: list[object] = [_said("Look around.")]
+    items: list[object] = [_user_message("Look around.")]
     for number, start in enumerate(range(0, len(text), piece)):
         call_id = f"call_{number}"
         items.append(
@@ -174,9 +174,9 @@ def _items(text: str) -> list[object]:
         )
         output = text[start : start + piece]
         items.append({"type": "function_call_output", "call_id": call_id, "output": output})
-    return [*items, _said("Go on.")]
+    return [*items, _user_message("Go on.")]
 
 
-def _said(text: str) -> object:
+def _user_message(text: str) -> object:
     content = [{"type": "input_text", "text": text}]
     return {"type": "message", "role": "user", "content": content}

@@ -1,0 +1,1 @@
+"""A deterministic simulation of clients, upstreams and faults around the engine. No socket, no thread, no real time."""
