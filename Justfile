@@ -1,28 +1,29 @@
-# What the project is checked with. `just` lists the recipes.
+# Development tasks. `just` lists them.
 
 [private]
 default:
     @just --list
 
-# Lint, formatting, types and import rules: changes nothing.
+# Lint, formatting, types, import rules and layout. Changes no file.
 check:
     uv run ruff check .
     uv run ruff format --check .
     uv run mypy
     uv run lint-imports
+    uv run python -m scripts.structure
 
-# Put every file into the project's format and mend what ruff can mend.
+# Format every file and apply the fixes that ruff can make.
 fmt:
     uv run ruff format .
     uv run ruff check --fix .
 
-# The tests that need nothing but Python.
+# The tests that need only Python.
 test *args:
     uv run pytest {{ args }}
 
-# Twenty times as many examples of what clients and upstreams may send, and never the same.
+# Twenty times as many random examples of client and upstream input, different in every run.
 examples *args:
-    uv run pytest --hypothesis-profile deep tests/core/translate tests/core/wire tests/core/cursor {{ args }}
+    uv run pytest --hypothesis-profile deep tests/core/protocols tests/core/cursor {{ args }}
 
 # The real Codex CLI, installed from npm, against fakes on 127.0.0.1.
 e2e *args:
@@ -32,11 +33,11 @@ e2e *args:
 browser *args:
     uv run pytest -m browser -n 2 {{ args }}
 
-# SDK clients and a LiteLLM proxy, in environments of their own, against fakes on 127.0.0.1.
+# SDK clients and a LiteLLM proxy, each in its own environment, against fakes on 127.0.0.1.
 sdk *args:
     uv run pytest -m sdk -n 2 {{ args }}
 
-# Lines and branches of addons/ that the tests run, each at least 95 %.
+# Line and branch coverage of addons/, each at least 95 %.
 coverage:
     uv run coverage erase
     uv run coverage run -m pytest --timeout 300
@@ -44,18 +45,26 @@ coverage:
     uv run coverage report --include 'addons/*' --show-missing --skip-covered
     uv run coverage json --quiet --include 'addons/*' -o - | uv run python -m scripts.coverage_rates
 
-# Mutants of addons/core that the tests notice: a seeded sample.
+# The share of mutants of addons/core that the tests kill, for a seeded sample.
 mutation *args:
     uv run python -m scripts.mutation {{ args }}
 
-# A million odd inputs on everything that reads what others wrote.
+# A million mutated inputs for every parser of external data.
 fuzz *args:
     uv run python -m benchmarks.fuzz {{ args }}
 
-# A hundred thousand turns, two hundred at once, with faults.
+# Simulated clients, upstreams and faults in virtual time: a minute, or `--events 10000000`.
+simulation *args:
+    uv run python -m benchmarks.simulation {{ args }}
+
+# A hundred thousand turns with faults, two hundred at a time.
 soak *args:
     uv run python -m benchmarks.soak {{ args }}
 
-# What has to pass before a change lands.
+# The number of files that one turn executes, for each kind of upstream.
+turn-files *args:
+    uv run python -m scripts.turn_files {{ args }}
+
+# Everything that must pass before a change is merged.
 ci:
     .ci/run
