@@ -75,6 +75,18 @@ def root(
         "CODEX_SHIM_STATE_DIR": state_dir and state_dir.absolute(),
     }
     os.environ.update({name: str(value) for name, value in variables.items() if value is not None})
+    _move_old_state()
+
+
+def _move_old_state() -> None:
+    from addons.adapters.system.paths import has_old_state
+
+    if not has_old_state(os.environ):
+        return
+    from shim_cli.state.state_move import move_old_state
+
+    if message := move_old_state(os.environ):
+        typer.echo(message, err=True)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from shim_cli.doctor.finding import CheckResult, DoctorContext
 
 MITMPROXY_FROM, MITMPROXY_BELOW = (12, 2), (12, 4)
-PACKAGES = ("httpx", "orjson", "platformdirs", "pydantic", "tomlkit", "typer", "zstandard")
+PACKAGES = ("httpx", "orjson", "pydantic", "tomlkit", "typer", "zstandard")
 REINSTALL = "uv tool install --force codex-shim"
 
 

@@ -53,8 +53,18 @@ def state_file(env: Mapping[str, str], port: int) -> Path:
 
 def read_state(env: Mapping[str, str], port: int) -> RunState | None:
     """Return the record of a port; None if it is missing or invalid."""
+    return _read(state_file(env, port))
+
+
+def live_ports(folder: Path) -> list[int]:
+    """Return the ports of the running shims that have a record in this folder."""
+    states = (_read(path) for path in sorted(folder.glob("*.json")))
+    return [state.port for state in states if state and state.is_alive]
+
+
+def _read(path: Path) -> RunState | None:
     try:
-        state = RunState(**json.loads(state_file(env, port).read_bytes()))
+        state = RunState(**json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
     return state if _is_valid(state) else None

@@ -1,11 +1,12 @@
 """The paths of Codex's home, the settings and the state, from the environment alone.
 
-Never does: access the disk, create a folder. Invariant: an empty environment variable counts as unset, no path of the
+Never does: read a file, create a folder. Invariant: an empty environment variable counts as unset, no path of the
 shim is inside an installed package, and only the catalog that the block in config.toml names is under Codex's home.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,27 +20,48 @@ def codex_home(env: Env) -> Path:
     return _path_in(env, "CODEX_HOME") or home(env) / ".codex"
 
 
+def shim_dir(env: Env) -> Path:
+    """Return the folder of the settings and, by default, of the state: ~/.codex-shim."""
+    return home(env) / ".codex-shim"
+
+
 def settings_file(env: Env, explicit: Path | None = None) -> Path:
     """Return the path of models.json: the flag, else $CODEX_SHIM_SETTINGS, else ~/.codex-shim/models.json."""
-    return (
-        explicit
-        or _path_in(env, "CODEX_SHIM_SETTINGS")
-        or home(env) / ".codex-shim" / "models.json"
-    )
+    return explicit or _path_in(env, "CODEX_SHIM_SETTINGS") or shim_dir(env) / "models.json"
 
 
 def state_dir(env: Env) -> Path:
-    """Return the state folder: $CODEX_SHIM_STATE_DIR, else the platform's user state folder.
+    """Return the state folder: $CODEX_SHIM_STATE_DIR, else ~/.codex-shim.
 
-    The platform's folder depends on the process, not on `env`, so tests set the variable.
+    While the folder of an older version is there, it is that one: the CLI moves it when no shim uses it.
     """
     named = _path_in(env, "CODEX_SHIM_STATE_DIR")
     if named:
         return named
-    # Imported here: it costs 40 ms, and a command with the variable set does not need it.
-    from platformdirs import user_state_path  # noqa: PLC0415
+    old = old_state_dir(env)
+    return old if old.is_dir() else shim_dir(env)
 
-    return user_state_path("codex-shim", appauthor=False)
+
+def old_state_dir(env: Env, platform: str = sys.platform) -> Path:
+    """Return the state folder of versions up to 0.1: the platform's folder for the state of programs."""
+    if platform == "win32":
+        base = _path_in(env, "LOCALAPPDATA") or home(env) / "AppData" / "Local"
+    elif platform == "darwin":
+        base = home(env) / "Library" / "Application Support"
+    else:
+        base = _path_in(env, "XDG_STATE_HOME") or home(env) / ".local" / "state"
+    return base / "codex-shim"
+
+
+def has_old_state(env: Env) -> bool:
+    """Return whether there is a state folder of an older version, or one whose move was interrupted."""
+    old = old_state_dir(env)
+    return not env.get("CODEX_SHIM_STATE_DIR") and (old.is_dir() or moving_dir(old).is_dir())
+
+
+def moving_dir(old: Path) -> Path:
+    """Return the name of the old state folder while its files are moved."""
+    return old.with_name(f"{old.name}.moving")
 
 
 def account_catalog_file(env: Env) -> Path:

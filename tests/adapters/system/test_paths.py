@@ -46,10 +46,29 @@ def test_relative_variable_gives_an_absolute_path(home: dict[str, str]) -> None:
     assert paths.catalog_file(home | {"CODEX_SHIM_STATE_DIR": "here"}).is_absolute()
 
 
-def test_state_defaults_to_the_platform_folder(
-    home: dict[str, str],
+def test_state_is_beside_the_settings_unless_an_older_version_left_some(
+    home: dict[str, str], tmp_path: Path
 ) -> None:
-    folder = paths.state_dir(home)
+    assert paths.state_dir(home) == tmp_path / ".codex-shim"
 
-    assert folder.is_absolute()
-    assert folder.name == "codex-shim"
+    old = paths.old_state_dir(home | {"XDG_STATE_HOME": ""})
+    old.mkdir(parents=True)
+    assert paths.state_dir(home) == old
+
+
+@pytest.mark.parametrize(
+    ("platform", "more", "expected"),
+    [
+        ("linux", {}, ".local/state/codex-shim"),
+        ("linux", {"XDG_STATE_HOME": "{home}/xdg"}, "xdg/codex-shim"),
+        ("darwin", {}, "Library/Application Support/codex-shim"),
+        ("win32", {}, "AppData/Local/codex-shim"),
+        ("win32", {"LOCALAPPDATA": "{home}/local"}, "local/codex-shim"),
+    ],
+)
+def test_the_old_state_folder_is_the_one_of_the_platform(
+    home: dict[str, str], tmp_path: Path, platform: str, more: dict[str, str], expected: str
+) -> None:
+    env = home | {name: value.format(home=tmp_path) for name, value in more.items()}
+
+    assert paths.old_state_dir(env, platform) == tmp_path / expected
