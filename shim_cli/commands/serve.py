@@ -186,7 +186,14 @@ def _routes(live: Sequence[Route]) -> list[str]:
 
 
 def _try_line(address: str, slug: str, token: Path | None) -> str:
-    body = json.dumps({"model": slug, "stream": True, "input": "Say hello", "store": False})
+    # The ChatGPT backend takes no plain string, and older versions of it nothing without instructions.
+    message = {
+        "type": "message",
+        "role": "user",
+        "content": [{"type": "input_text", "text": "Say hello"}],
+    }
+    fields = {"instructions": "Be brief.", "input": [message], "stream": True, "store": False}
+    body = json.dumps({"model": slug, **fields})
     url, kind = f"http://{address}/v1/responses", "content-type: application/json"
     line = f"curl -N {shlex.quote(url)} -H {shlex.quote(kind)} -d {shlex.quote(body)}"
     if not token:
