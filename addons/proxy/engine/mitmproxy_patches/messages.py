@@ -1,17 +1,31 @@
 """Shorter ways through mitmproxy's messages, which every small turn passes through about thirty times.
 
 Making headers calls two functions for each field, and so does looking one up; a lookup that finds nothing raises and
-catches an exception. The fields of a message are checked for their types each time that one is made.
+catches an exception. The fields of a message are checked for their types each time that one is made, and each of its
+framing headers is parsed again by everyone who asks for the size of its body.
 
-Never does: change what a lookup returns, or which names it takes. Invariant: `fields` stays the only store.
+Never does: change what a lookup returns, or which names it takes. Invariant: `fields` stays the only store. What is
+derived from it is used only while `fields` is the same tuple.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from mitmproxy import http
+from mitmproxy.net.http import validate
+
+Fields = tuple[tuple[bytes, bytes], ...]
+Folded = dict[bytes, bytes]
+"""Name in lower case → its values, folded."""
+
+_FOLDED = "_folded_fields"
+"""The attribute of headers that holds the fields of the last lookup and what was made of them."""
+_NOTHING_FOLDED: tuple[Fields | None, Folded] = (None, {})
+_FRAMING_VALUES = 64
+"""How many different values of a framing header are remembered."""
 
 
 def skip_type_checks() -> None:
@@ -35,6 +49,14 @@ def shorten_headers() -> None:
         setattr(http.Headers, name, method)
 
 
+def parse_framing_once() -> None:
+    """Remember what mitmproxy made of the values of framing headers. An invalid value is parsed each time."""
+    for name in ("parse_content_length", "parse_transfer_encoding"):
+        parse = getattr(validate, name)
+        if not hasattr(parse, "cache_info"):
+            setattr(validate, name, lru_cache(_FRAMING_VALUES)(parse))
+
+
 def _init(
     headers: http.Headers, fields: Iterable[tuple[bytes, bytes]] = (), **named: str | bytes
 ) -> None:
@@ -49,7 +71,7 @@ def _init(
 
 
 def _get_all(headers: http.Headers, name: str | bytes) -> list[str]:
-    wanted = (name if isinstance(name, bytes) else _encoded(name)).lower()
+    wanted = _lowered(name)
     return [
         value.decode("utf-8", "surrogateescape")
         for field, value in headers.fields
@@ -57,11 +79,34 @@ def _get_all(headers: http.Headers, name: str | bytes) -> list[str]:
     ]
 
 
-def _encoded(name: str) -> bytes:
+@lru_cache(256)
+def _lowered(name: str | bytes) -> bytes:
+    """Return a name in the form of the fields. The callers ask for a few names, over and over."""
+    if isinstance(name, bytes):
+        return name.lower()
     if not isinstance(name, str):
         msg = f"Expected str or bytes, but got {type(name).__name__}."
         raise TypeError(msg)
-    return name.encode("utf-8", "surrogateescape")
+    return name.encode("utf-8", "surrogateescape").lower()
+
+
+def _folded(headers: http.Headers) -> Folded:
+    fields = headers.fields
+    known, folded = getattr(headers, _FOLDED, _NOTHING_FOLDED)
+    if known is not fields:
+        folded = {name.lower(): value for name, value in fields}
+        if len(folded) < len(fields):
+            folded = _fold_repeated(fields)
+        setattr(headers, _FOLDED, (fields, folded))
+    return folded
+
+
+def _fold_repeated(fields: Fields) -> Folded:
+    folded: Folded = {}
+    for name, value in fields:
+        key = name.lower()
+        folded[key] = b"%b, %b" % (folded[key], value) if key in folded else value
+    return folded
 
 
 def _get[Default](
@@ -69,9 +114,9 @@ def _get[Default](
     key: str | bytes,
     default: Default = None,  # type: ignore[assignment]
 ) -> str | Default:
-    found = _get_all(headers, key)
-    return ", ".join(found) if found else default
+    value = _folded(headers).get(_lowered(key))
+    return default if value is None else value.decode("utf-8", "surrogateescape")
 
 
 def _contains(headers: http.Headers, key: str | bytes) -> bool:
-    return bool(_get_all(headers, key))
+    return _lowered(key) in _folded(headers)

@@ -9,8 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy import http
+from mitmproxy.net.http import validate
 
-from addons.proxy.engine.mitmproxy_patches.messages import shorten_headers, skip_type_checks
+from addons.proxy.engine.mitmproxy_patches.messages import (
+    parse_framing_once,
+    shorten_headers,
+    skip_type_checks,
+)
 
 METHODS = ("__init__", "get_all", "get", "__contains__")
 NAMES = st.sampled_from(["accept", "Accept", "ACCEPT", "x-b", "X-B", "", "\udcff", "é"])
@@ -66,6 +71,20 @@ def test_lookups_return_what_those_of_mitmproxy_return(
     assert (name in short) == (name in usual)
 
 
+@given(FIELDS, FIELDS, NAMES)
+def test_lookup_after_a_change_of_the_fields_sees_it(
+    before: list[tuple[bytes, bytes]], after: list[tuple[bytes, bytes]], name: str
+) -> None:
+    short = SHORT(before)
+    short.get(name)
+    short.fields = tuple(after)
+    assert short.get(name) == http.Headers(after).get(name)
+    short["x-b"] = "changed"
+    assert short.get("X-B") == "changed"
+    del short["x-b"]
+    assert "x-b" not in short
+
+
 @pytest.mark.parametrize(
     "lookup", [http.Headers.get_all, SHORT.get_all, http.Headers.get, SHORT.get]
 )
@@ -82,3 +101,25 @@ def test_type_checks_of_messages_are_turned_off(monkeypatch: pytest.MonkeyPatch)
         data(**dict.fromkeys(fields, 5))
     skip_type_checks()
     assert data(**dict.fromkeys(fields, 5)).content == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "valid", "invalid"),
+    [
+        ("parse_content_length", ["0", b"17", "17"], ["-1", b"1,1", ""]),
+        ("parse_transfer_encoding", ["Chunked", b"gzip , chunked"], ["chunked, gzip", "\u212a"]),
+    ],
+)
+def test_remembered_framing_values_are_those_of_mitmproxy(
+    monkeypatch: pytest.MonkeyPatch, name: str, valid: list[str | bytes], invalid: list[str | bytes]
+) -> None:
+    usual = getattr(validate, name)
+    for each in ("parse_content_length", "parse_transfer_encoding"):
+        monkeypatch.setattr(validate, each, getattr(validate, each))
+    parse_framing_once()
+    parse_framing_once()
+    for value in (*valid, *valid):
+        assert getattr(validate, name)(value) == usual(value)
+    for value in (*invalid, *invalid):
+        with pytest.raises(ValueError, match=r"(transfer-encoding|content-length) header"):
+            getattr(validate, name)(value)
