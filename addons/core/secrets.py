@@ -14,6 +14,8 @@ from hashlib import blake2b
 from typing import Literal, NoReturn, Self
 from urllib.parse import SplitResult, urlsplit
 
+from addons.core.frozen import turn_value
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -120,7 +122,7 @@ class ForeignOriginError(Exception):
     """A secret was about to be sent to an origin that it is not bound to. Always a bug in codex-shim."""
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class SecretHeader:
     """One request header whose value is secret, and the only origin that may receive it."""
 

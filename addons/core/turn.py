@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NoReturn, Protocol, runtime_checkable
 
+from addons.core.frozen import turn_value
 from addons.core.headers import TOKEN_HEADER_BYTES, Headers, header
 from addons.core.secrets import Origin, Secret, SecretHeader
 from addons.core.usage import Usage
@@ -82,7 +83,7 @@ class TurnNotes:
         self.route, self.model = printable(route), printable(model)
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class ClientRequest:
     """The client's request as the flow holds it after the last hook, and its credentials, which no flow holds."""
 
@@ -124,7 +125,7 @@ class ClientRequest:
 # Requests to upstreams, and what comes back ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class UpstreamRequest:
     """The request that one attempt sends. It is never part of a flow.
 
@@ -141,7 +142,7 @@ class UpstreamRequest:
     """Credentials in the body, which a row adds. They are sent as they are, and masked where the request is kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class Head:
     """Status and headers of a response. The engine adds and removes framing headers."""
 
@@ -155,7 +156,7 @@ class Head:
         return header(self.headers, name)
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class Reply:
     """A complete response made in this process."""
 
@@ -182,7 +183,7 @@ class FaultKind(StrEnum):
     INTERNAL = "internal"
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class Fault:
     """One failure. `detail` is safe to show: written by this program, never bytes of a head, never a secret."""
 
@@ -211,7 +212,7 @@ class Translator(Protocol):
         """End the stream after a fault: return the closing event, or nothing after a terminal event."""
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class StreamSummary:
     """The facts about a finished stream or a complete answer that the record keeps."""
 
@@ -259,7 +260,7 @@ LocalSource = Callable[[Sink], Awaitable[None]]
 """Writes the body of a stream that has no upstream. The engine cancels it when the client leaves."""
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class CapturedInput:
     """The input of a local program, recorded and shown like an upstream request."""
 
@@ -271,7 +272,7 @@ class CapturedInput:
 # Steps ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class Send:
     """Send this request after `delay` seconds. Ends the attempt before it."""
 
@@ -279,7 +280,7 @@ class Send:
     delay: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class Relay:
     """Begin the client's answer with this head and stream the upstream's body through the translator."""
 
@@ -289,21 +290,21 @@ class Relay:
     """Sent to the client at once, before the upstream's first byte."""
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class Collect:
     """Read the upstream's body, at most `limit` bytes of it, then call `Plan.on_body`."""
 
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class Answer:
     """Send the client this complete answer."""
 
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class StreamLocal:
     """Begin the client's answer with this head and stream what the source writes through the translator."""
 
@@ -360,7 +361,7 @@ class LocalPlan(ABC):
         raise AssertionError(fault)
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class OneStepPlan(LocalPlan):
     """A local plan whose step is known when the plan is made."""
 
