@@ -96,12 +96,18 @@ _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
+_LAST_LOOKUP: list[tuple[Headers, dict[bytes, bytes]]] = [((), {})]
+"""The headers of the last lookup, and their values by name: a turn looks the same headers up about twenty times."""
+
+
 def header(headers: Headers, name: bytes) -> bytes | None:
     """Return the first value of a header (`name` in lower case), or None."""
-    for key, value in headers:
-        if key.lower() == name:
-            return value
-    return None
+    known, values = _LAST_LOOKUP[0]
+    if known is not headers:
+        # the first of several values comes last, and stays
+        values = {key.lower(): value for key, value in reversed(headers)}
+        _LAST_LOOKUP[0] = headers, values
+    return values.get(name)
 
 
 def media_type(headers: Headers) -> bytes:

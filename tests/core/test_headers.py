@@ -13,6 +13,7 @@ from addons.core.headers import (
     bad_header,
     canonical,
     client_headers,
+    header,
     is_html,
     media_type,
     upstream_headers,
@@ -183,3 +184,16 @@ def test_every_header_that_carries_a_key_is_a_credential(name: bytes) -> None:
 def test_media_type_has_no_parameters_and_is_lower_case(headers: Headers, kind: bytes) -> None:
     assert media_type(headers) == kind
     assert is_html(headers) is (kind == b"text/html")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([b"A", b"a", b"b"]), st.binary(max_size=2)), max_size=5),
+    st.lists(st.tuples(st.sampled_from([b"A", b"a", b"b"]), st.binary(max_size=2)), max_size=5),
+)
+def test_lookup_returns_the_first_value(
+    one: list[tuple[bytes, bytes]], other: list[tuple[bytes, bytes]]
+) -> None:
+    for headers in (tuple(one), tuple(other), tuple(one)):
+        for name in (b"a", b"b", b"c", b"a"):
+            values = [value for key, value in headers if key.lower() == name]
+            assert header(headers, name) == (values[0] if values else None)
