@@ -13,7 +13,7 @@ import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from itertools import compress
+from itertools import chain, compress
 
 from addons.core.headers import Headers, header
 from addons.core.masking.echoes import GRAM, MIN_EXPANDED_MATCH, MIN_MATCH, Echoes, fold
@@ -25,6 +25,8 @@ ANY_ZLIB_FORMAT = 47
 MAX_INFLATED = 1 << 20
 WITHHELD = b"<withheld by codex-shim: the body is compressed>"
 STRIDE = MIN_MATCH - GRAM + 1
+PIECES_OF_EXPANDED = (MIN_EXPANDED_MATCH - GRAM + 1) // GRAM
+"""How many of the pieces that are looked up lie within an echo of a long form."""
 LARGE = 1 << 14
 MIN_CUT = 4
 """Folded characters of a secret at the end of a cut text that are taken for its beginning."""
@@ -35,6 +37,7 @@ _ESCAPE = re.compile(
 )
 """One escaped character of JSON, a URL, HTML, C or Python, however often it was escaped."""
 _ESCAPE_SIGNS = re.compile(rb"\\[ux0-9]|%[0-9a-fA-Fu]|&[#a-z]|0[xX]")
+_BACKSLASH, _PERCENT, _AMPERSAND, _ZERO, _LOWER_X, _UPPER_X = b"\\%&0xX"
 _BLANKS = (b"\\n", b"\\r", b"\\t")
 _TEXT_FIELD = re.compile(
     rb'"(delta|text|content|partial_json|arguments|thinking|reasoning_content|reasoning|refusal|input)" ?: ?"((?:[^"\\]|\\.)*)"'
@@ -55,13 +58,16 @@ def no_secrets() -> Iterable[Secret]:
 class EchoMask:
     """Finds and replaces the echoes of a set of secrets."""
 
-    __slots__ = ("_dense", "_grams", "_min_length", "_prefixes", "_short", "_words")
+    __slots__ = (
+        "_dense", "_dense_words", "_grams", "_min_length", "_prefixes", "_short", "_words",
+    )  # fmt: skip
 
     def __init__(self, echoes: Iterable[Echoes]) -> None:
         known = tuple(echoes)
         self._dense = frozenset().union(*(each.dense for each in known))
         self._grams = frozenset().union(*(each.grams for each in known))
-        self._words = frozenset(int.from_bytes(gram, sys.byteorder) for gram in self._grams)
+        self._words = _as_words(self._grams)
+        self._dense_words = _as_words(self._dense)
         self._short = tuple(frozenset().union(*(each.short for each in known)))
         self._prefixes = frozenset().union(*(each.prefixes for each in known))
         self._min_length = min((MIN_MATCH, *map(len, self._short)))
@@ -114,7 +120,7 @@ class EchoMask:
 
     def headers(self, headers: Headers) -> Headers:
         """Return headers without the echoes in their names and values."""
-        if self.data(whole := b"\n".join(part for pair in headers for part in pair)) is whole:
+        if self.data(whole := b"\n".join(chain.from_iterable(headers))) is whole:
             return headers
         return tuple((_name(self.data(name)), self.data(value)) for name, value in headers)
 
@@ -130,12 +136,20 @@ class EchoMask:
         folded = fold(text)
         # as integers of eight bytes: the text is cut and looked up without a Python object for each piece
         pieces = memoryview(folded)[: len(folded) & -GRAM].cast("Q")
-        if not self._words.isdisjoint(pieces) and any(True for _ in self._long_spans(folded)):
+        if not self._words.isdisjoint(pieces) and self._has_long_echo(folded, pieces):
             return True
         for form in self._short:  # noqa: SIM110  without a generator: this runs for every read
             if form in folded:
                 return True
         return False
+
+    def _has_long_echo(self, folded: bytes, pieces: memoryview[int]) -> bool:
+        # a piece of the long forms alone is common: in binary it is a number of eight digits, each 0 or 1
+        if self._dense_words.isdisjoint(pieces):
+            known = sum(map(self._words.__contains__, pieces))
+            if known < PIECES_OF_EXPANDED:
+                return False
+        return next(self._long_spans(folded), None) is not None
 
     def _long_spans(self, folded: bytes) -> Iterator[Span]:
         """Yield each part of a folded text that is made of consecutive pieces of secrets."""
@@ -227,6 +241,10 @@ class _Folded:
         ]
 
 
+def _as_words(grams: Iterable[bytes]) -> frozenset[int]:
+    return frozenset(int.from_bytes(gram, sys.byteorder) for gram in grams)
+
+
 def _character(found: re.Match[bytes]) -> bytes:
     if found[1]:
         return bytes((int(found[1], 16),))
@@ -237,18 +255,21 @@ def _character(found: re.Match[bytes]) -> bytes:
 
 def _unescaped(data: bytes) -> bytes:
     # an integer is looked for ten times as fast as bytes, and this runs for every read
-    if ord("\\") in data:
+    if _BACKSLASH in data:
         for blank in _BLANKS:
             data = data.replace(blank, b"")
-    elif ord("%") not in data and ord("&") not in data and not _may_hold_hex(data):
+    elif (
+        _PERCENT not in data
+        and _AMPERSAND not in data
+        and (_ZERO not in data or not _may_hold_hex(data))
+    ):
         return data
     return _ESCAPE.sub(_character, data) if _ESCAPE_SIGNS.search(data) else data
 
 
 def _may_hold_hex(data: bytes) -> bool:
-    """Return whether there may be a number such as 0x41."""
-    has_signs = ord("0") in data and (ord("x") in data or ord("X") in data)
-    return has_signs and (data.find(b"0x") >= 0 or data.find(b"0X") >= 0)
+    """Return whether there may be a number such as 0x41, in data with a zero."""
+    return (_LOWER_X in data and b"0x" in data) or (_UPPER_X in data and b"0X" in data)
 
 
 def _merged(found: Iterable[list[Span]]) -> Iterator[Span]:

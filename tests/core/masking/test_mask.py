@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.masking.echoes import Echoes
+from addons.core.masking.echoes import MIN_EXPANDED_MATCH, MIN_MATCH, Echoes
 from addons.core.masking.mask import LABEL, WITHHELD, EchoMask, TurnMask
 from addons.core.secrets import Secret
 from tests.core.masking.echo_forms import FORMS
@@ -48,6 +48,20 @@ def test_json_stays_json(form: str) -> None:
     text = json.dumps({"error": {"message": FORMS[form](KEYS["key"]), "code": 7}, "list": [1, "x"]})
     masked = json.loads(MASK.text(text))
     assert (masked["error"]["code"], masked["list"]) == (7, [1, "x"])
+
+
+@pytest.mark.parametrize("shift", range(8))
+@pytest.mark.parametrize(
+    ("form", "shortest"),
+    [("{:08b}", MIN_EXPANDED_MATCH), ("{:03d}", MIN_EXPANDED_MATCH), ("{:c}", MIN_MATCH)],
+)
+def test_part_of_a_form_is_found_wherever_it_stands(form: str, shortest: int, shift: int) -> None:
+    whole = "".join(form.format(byte) for byte in KEYS["token"].encode()[-40:])
+    whole = whole.replace(".", "").replace("-", "")
+    for start in range(len(whole) - shortest):
+        part = whole[start : start + shortest]
+        assert MASK.finds_any(f"{'y' * shift}{part}yyyyy"), part
+        assert not MASK.finds_any(f"{'y' * shift}{part[:8]}yyyyyyyy{part[-8:]}yyyyy")
 
 
 @pytest.mark.parametrize("size", [1, 3, 8])
