@@ -104,14 +104,31 @@ class ClientRequest:
         """Return the first value of a header (`name` in lower case), or None."""
         return header(self.headers, name)
 
+    def with_model(self, model: str) -> ClientRequest:
+        """Return the request with the model that its body names."""
+        return ClientRequest(
+            self.method,
+            self.path,
+            self.headers,
+            self.body,
+            self.credentials,
+            model,
+            self.notes,
+        )
+
     @property
     def is_codex(self) -> bool:
         """Whether a Codex client sent the request: it has an `originator` or an `x-codex-…` header.
 
         The local token's header does not count, because SDK clients send it too.
         """
-        names = {key.lower() for key, _ in self.headers} - {TOKEN_HEADER_BYTES}
-        return any(name == b"originator" or name.startswith(b"x-codex-") for name in names)
+        for key, _ in self.headers:
+            name = key.lower()
+            if name == b"originator" or (
+                name.startswith(b"x-codex-") and name != TOKEN_HEADER_BYTES
+            ):
+                return True
+        return False
 
     @property
     def expects_stream(self) -> bool:

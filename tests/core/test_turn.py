@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from addons.core.headers import Headers
+from addons.core.secrets import Secret
 from addons.core.turn import (
     MAX_NAME_LENGTH,
     Answer,
@@ -72,6 +74,13 @@ def test_text_of_the_client_is_noted_printable_and_cut(text: str, shown: str) ->
     notes.note_slug(text, text.encode())
     notes.note_route(text, text)
     assert {printable(text), notes.slug, notes.thread, notes.route, notes.model} == {shown}
+
+
+def test_request_with_its_model_keeps_everything_else() -> None:
+    request = ClientRequest("POST", "/r", ((b"a", b"b"),), b"{}", {b"x": Secret("y" * 20)})
+    named = request.with_model("gpt-5.5")
+    assert (named, named.notes) == (replace(request, model="gpt-5.5"), request.notes)
+    assert named.notes is request.notes
 
 
 def test_notes_do_not_distinguish_requests() -> None:

@@ -20,7 +20,7 @@ METADATA = b"x-codex-turn-metadata"
 SUBAGENT = b"x-openai-subagent"
 MEMGEN = b"x-openai-memgen-request"
 PARENT = b"x-codex-parent-thread-id"
-ID_HEADERS = (b"thread-id", b"session-id")
+ID_HEADERS: tuple[bytes, ...] = (b"thread-id", b"session-id")
 ID_FIELDS = ("thread_id", "parent_thread_id", "session_id")
 USER_KINDS = frozenset({"", "turn", "compaction", "prewarm"})
 USER, SUB_AGENT = "user", "sub-agent"
@@ -52,7 +52,8 @@ def agent_of(request: ClientRequest, slug: str) -> str:
         return _agent(subagent.decode("latin-1"))
     if request.header(MEMGEN):
         return MEMORIES
-    metadata = _metadata(request)
+    if not (metadata := _metadata(request)):
+        return HELPER_SLUGS.get(slug, USER)
     kind = metadata.get("request_kind", "")
     if isinstance(kind, str) and kind not in USER_KINDS:
         return _agent(kind)
@@ -75,12 +76,14 @@ class Threads:
 
     def note(self, request: ClientRequest, slug: str, agent: str = USER) -> None:
         """Record the model of this turn. A helper call changes no thread's model."""
-        if agent not in {USER, SUB_AGENT}:
-            return
         if agent == USER:
-            self.last_slug = slug
-        # A sub-agent shares the session of its parent.
-        for name in ID_HEADERS if agent == USER else ID_HEADERS[:1]:
+            self.last_slug, names = slug, ID_HEADERS
+        elif agent == SUB_AGENT:
+            # it shares the session of its parent
+            names = ID_HEADERS[:1]
+        else:
+            return
+        for name in names:
             if value := request.header(name):
                 thread = value.decode("latin-1")
                 self._slugs[thread] = slug
@@ -99,7 +102,10 @@ class Threads:
 
 def thread_id_for(request: ClientRequest) -> bytes | None:
     """Return the client's id of the thread that a request belongs to; None without one."""
-    return next((value for name in ID_HEADERS if (value := request.header(name))), None)
+    for name in ID_HEADERS:
+        if value := request.header(name):
+            return value
+    return None
 
 
 def thread_id_in_metadata(request: ClientRequest) -> bytes | None:
@@ -113,8 +119,10 @@ def _agent(name: str) -> str:
 
 
 def _metadata(request: ClientRequest) -> dict[str, object]:
+    if not (text := request.header(METADATA)):
+        return {}
     try:
-        value = orjson.loads(request.header(METADATA) or b"{}")
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return {}
     return value if isinstance(value, dict) else {}

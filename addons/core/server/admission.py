@@ -20,6 +20,7 @@ from addons.core.headers import TOKEN_HEADER, Headers, canonical
 from addons.core.secrets import Secret
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_SITE_HEADERS = frozenset({b"origin", b"sec-fetch-site"})
 _OWN_SITES = frozenset({b"none", b"same-origin"})
 _NAVIGATION = {(b"sec-fetch-mode", b"navigate"), (b"sec-fetch-dest", b"document")}
 """A browser opens a tab, from a link or a file. The page that holds the link cannot read the tab."""
@@ -54,7 +55,8 @@ def refusal(head: RequestHead, allowed_hosts: AbstractSet[str] = frozenset()) ->
     """Return the error for a request that is not admitted, or None."""
     if not head.is_origin_form:
         return _refused("its target is an absolute URL, and codex-shim is not a forward proxy")
-    if _host_of(head.authority) not in LOOPBACK_NAMES | allowed_hosts:
+    host = _host_of(head.authority)
+    if host not in LOOPBACK_NAMES and host not in allowed_hosts:
         return _refused(
             "its Host is not a name of this machine; "
             "set CODEX_SHIM_ALLOWED_HOSTS to allow another one"
@@ -119,6 +121,8 @@ def _host_of(authority: str) -> str | None:
 
 
 def _is_cross_origin(head: RequestHead) -> bool:
+    if _SITE_HEADERS.isdisjoint([canonical(name) for name, _ in head.headers]):
+        return False
     headers = [(canonical(name), value) for name, value in head.headers]
     origins = [value for name, value in headers if name == b"origin"]
     own_origin = b"http://" + head.authority.lower().encode()

@@ -68,11 +68,14 @@ class Router:
         return bool(presented and expected and expected.matches(presented))
 
     def _token_refusal(self, request: ClientRequest, path: str) -> Reply | None:
+        rule = self._token()
+        if not rule.required:
+            return None
         presented = request.credentials.get(TOKEN_HEADER_BYTES)
         if presented is None and request.header(TOKEN_HEADER_BYTES) == REDACTION_LABEL:
             # A replayed flow. It was admitted with its token before, and only its owner can replay it.
             return None
-        problem = token_refusal(self._token(), request.method, path, presented)
+        problem = token_refusal(rule, request.method, path, presented)
         if problem and request.expects_stream:
             # Codex retries on every other code, and on a status.
             return error_reply(replace(problem, code=INVALID_PROMPT), to_codex=True)
@@ -85,7 +88,7 @@ class Router:
         if isinstance(slug, Problem):
             return refuse(slug)
         table = self._table()
-        if has_key_prefix(slug) and table.resolve(slug) is None:
+        if table.resolve(slug) is None and has_key_prefix(slug):
             request.notes.note_slug(TARGET_LABEL, thread_id_for(request))
             return refuse(_KEY_AS_MODEL)
         request.notes.note_slug(slug, thread_id_for(request))
@@ -94,7 +97,7 @@ class Router:
             return refuse(_unknown_slug(slug, table))
         request.notes.row = route.slug
         request.notes.note_route(route.provider, route.model)
-        return route.make_plan(replace(request, model=slug), route)
+        return route.make_plan(request.with_model(slug), route)
 
     def _route_for(self, request: ClientRequest, slug: str, table: RouteTable) -> Route | None:
         agent = agent_of(request, slug)
