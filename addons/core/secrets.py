@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Literal, NoReturn, Self
@@ -69,6 +69,16 @@ class Origin:
     scheme: Literal["http", "https"]
     host: str
     port: int
+    authority: str = field(init=False, compare=False, repr=False)
+    """The value of the Host header for this origin."""
+    _text: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Write the texts that each turn asks for several times."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        is_usual = self.port == DEFAULT_PORTS[self.scheme]
+        object.__setattr__(self, "authority", host if is_usual else f"{host}:{self.port}")
+        object.__setattr__(self, "_text", f"{self.scheme}://{self.authority}")
 
     @classmethod
     def of(cls, url: str) -> Self:
@@ -98,14 +108,8 @@ class Origin:
         """Whether the origin is this machine, by name or address."""
         return self.host in LOOPBACK_HOSTS
 
-    @property
-    def authority(self) -> str:
-        """The value of the Host header for this origin."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
-
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.authority}"
+        return self._text
 
 
 def _port_of(parts: SplitResult) -> int | None:

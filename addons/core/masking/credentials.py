@@ -53,6 +53,9 @@ _RANDOM = re.compile(
     r"(?=[A-Za-z0-9+/_=.~-]*[0-9])(?=[A-Za-z0-9+/_=.~-]*[A-Za-z])[A-Za-z0-9+/_=.~-]*[A-Za-z0-9+/_]{20,}[A-Za-z0-9+/_=.~-]*"
 )
 _MIN_RANDOM = 24
+MIN_SEGMENT = 12
+"""Characters of the shortest segment of a path that may be a key."""
+_SHORT_SEGMENTS = re.compile(rf"(?:/[^/?]{{0,{MIN_SEGMENT - 1}}})+")
 
 
 def has_key_prefix(value: str) -> bool:
@@ -135,7 +138,7 @@ def take_credentials(headers: Headers, target: str) -> Taken:
     fields: list[tuple[bytes, bytes]] = []
     for name, value in headers:
         plain = canonical(name)
-        if is_credential(plain, value):
+        if (plain, value) not in _HARMLESS and is_credential(plain, value):
             taken.keep(plain, value)
             if _names_key(name):
                 taken.keep(b"name", name)
@@ -144,6 +147,8 @@ def take_credentials(headers: Headers, target: str) -> Taken:
         else:
             fields.append((name, value))
     taken.headers = tuple(fields)
+    if _SHORT_SEGMENTS.fullmatch(target):
+        return taken
     path, mark, query = target.partition("?")
     segments = (_segment(one, taken) for one in path.split("/"))
     parameters = (_parameter(one, taken) for one in query.split("&")) if query else ()
@@ -152,7 +157,7 @@ def take_credentials(headers: Headers, target: str) -> Taken:
 
 
 def _segment(segment: str, taken: Taken) -> str:
-    if len(segment) < _MIN_RANDOM // 2:
+    if len(segment) < MIN_SEGMENT:
         return segment
     plain = _plain(segment)
     glued = _GLUED.search(plain)

@@ -158,7 +158,7 @@ def _take_host(request: http.Request, place: str, taken: Taken) -> None:
     """Take a key that stands where the target names a host."""
     value = getattr(request.data, place)
     text = value if isinstance(value, str) else value.decode("latin-1")
-    if holds_key(text):
+    if text and holds_key(text):
         taken.keep(place.encode(), text.encode("utf-8", "surrogateescape"))
         label = f"{TARGET_LABEL}:{request.data.port}" if place == "authority" else TARGET_LABEL
         setattr(request.data, place, label if isinstance(value, str) else label.encode())
