@@ -10,6 +10,7 @@ Newer models fail when a header of Codex is missing, and Codex adds new ones, so
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from addons.core.secrets import is_credential_name
@@ -139,11 +140,11 @@ def upstream_headers(headers: Headers) -> Headers:
 
     `accept-encoding` becomes `identity`: a closing event cannot be appended to a compressed stream.
     """
-    passed = (
+    passed = [
         (name, value)
         for name, value in _without(headers, _NOT_UPSTREAM)
         if is_known(canonical(name)) and value != REDACTION_LABEL
-    )
+    ]
     return (*passed, (b"accept-encoding", b"identity"))
 
 
@@ -163,25 +164,31 @@ def client_headers(headers: Headers) -> Headers:
 
 
 def bad_header(headers: Headers) -> str | None:
-    """Return the name of the first header that must not be sent, in printable form, or None.
+    """Return the name of the first header that must not be sent, in printable form, or None."""
+    name = bad_name(headers)
+    return None if name is None else ascii(name.decode("latin-1"))[1:-1][:80]
+
+
+def bad_name(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """Return the name of the first header that must not be sent, or None.
 
     That is a header whose name is not a token, or whose value holds a control character other than a tab.
     """
     for name, value in headers:
         if not _NAME.fullmatch(name) or _CONTROL.search(value):
-            return ascii(name.decode("latin-1"))[1:-1][:80]
+            return name
     return None
 
 
 def _without(headers: Headers, denied: frozenset[bytes]) -> Headers:
-    dropped = denied | _named_by_connection(headers)
-    return tuple((name.strip(), value) for name, value in headers if canonical(name) not in dropped)
-
-
-def _named_by_connection(headers: Headers) -> frozenset[bytes]:
-    return frozenset(
-        canonical(token)
-        for name, value in headers
-        if canonical(name) == b"connection"
-        for token in value.split(b",")
-    )
+    kept: list[tuple[bytes, bytes]] = []
+    named: list[bytes] = []
+    for name, value in headers:
+        plain = canonical(name)
+        if plain == b"connection":
+            named += map(canonical, value.split(b","))
+        if plain not in denied:
+            kept.append((name.strip(), value))
+    if named:
+        kept = [each for each in kept if canonical(each[0]) not in named]
+    return tuple(kept)

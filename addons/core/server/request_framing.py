@@ -33,18 +33,16 @@ def is_valid_head(head: bytes) -> bool:
     """Return whether a request head has exactly one meaning. `head` ends with the line end of its last line."""
     if (line := _HEAD.fullmatch(head)) is None:
         return False
-    fields: dict[bytes, list[bytes]] = {}
-    for name, value in _FRAMING.findall(head):
-        fields.setdefault(name.lower(), []).append(value)
+    found = _FRAMING.findall(head)
+    fields: dict[bytes, bytes] = {name.lower(): value for name, value in found}
     is_http11 = line[1] == b"1"
-    hosts = fields.get(b"host", [])
-    if len(hosts) > 1 or (is_http11 and not hosts):
+    if len(fields) < len(found) or (is_http11 and b"host" not in fields):
         return False
-    lengths, codings = fields.get(b"content-length", []), fields.get(b"transfer-encoding", [])
-    if codings:
+    length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
+    if coding is not None:
         # no other coding is decoded here, and an HTTP/1.0 client cannot mean one
-        return is_http11 and not lengths and [each.lower() for each in codings] == [b"chunked"]
-    return len(lengths) <= 1 and all(map(is_valid_length, lengths))
+        return is_http11 and length is None and coding.lower() == b"chunked"
+    return length is None or is_valid_length(length)
 
 
 def is_valid_length(value: bytes) -> bool:

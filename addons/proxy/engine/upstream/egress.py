@@ -12,12 +12,10 @@ import time
 
 from mitmproxy import http
 
-from addons.core.headers import Headers
+from addons.core.headers import Headers, bad_name
 from addons.core.turn import UpstreamRequest
 
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _BLANK_OR_CONTROL = re.compile(rb"[\x00-\x20\x7f]")
-_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -61,23 +59,19 @@ def credential_digest(request: UpstreamRequest) -> bytes:
 
 
 def _headers(request: UpstreamRequest) -> Headers:
-    headers: Headers = (
-        (
-            b"host",
-            request.origin.authority.encode(
-                "idna" if not request.origin.host.isascii() else "ascii"
-            ),
-        ),
+    origin = request.origin
+    coding = "ascii" if origin.host.isascii() else "idna"
+    headers = [
+        (b"host", origin.authority.encode(coding)),
         *request.headers,
-        *((field.name, field.value_for(request.origin)) for field in request.secrets),
-    )
+        *[(field.name, field.value_for(origin)) for field in request.secrets],
+    ]
     if request.body or request.method in _BODY_METHODS:
-        headers += ((b"content-length", b"%d" % len(request.body)),)
-    for name, value in headers:
-        if _CONTROL.search(value) or not _NAME.fullmatch(name):
-            msg = f"header {name.decode('latin-1')!r} holds a character that no header may hold"
-            raise UnsafeHeaderError(msg)
-    return headers
+        headers.append((b"content-length", b"%d" % len(request.body)))
+    if (bad := bad_name(headers)) is not None:
+        msg = f"header {bad.decode('latin-1')!r} holds a character that no header may hold"
+        raise UnsafeHeaderError(msg)
+    return tuple(headers)
 
 
 def _target_part(part: str, value: bytes) -> bytes:
