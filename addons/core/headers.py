@@ -10,7 +10,7 @@ Newer models fail when a header of Codex is missing, and Codex adds new ones, so
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from addons.core.secrets import is_credential_name
@@ -92,7 +92,6 @@ _NOT_UPSTREAM = (
     | (NOT_CREDENTIALS - KNOWN_HEADERS)
     | {b"accept-encoding", b"content-length", b"host", b"x-codex-shim-token"}
 )
-_NOT_DOWNSTREAM = HOP_BY_HOP
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -140,12 +139,9 @@ def upstream_headers(headers: Headers) -> Headers:
 
     `accept-encoding` becomes `identity`: a closing event cannot be appended to a compressed stream.
     """
-    passed = [
-        (name, value)
-        for name, value in _without(headers, _NOT_UPSTREAM)
-        if is_known(canonical(name)) and value != REDACTION_LABEL
-    ]
-    return (*passed, (b"accept-encoding", b"identity"))
+    passed = _passed_on(headers, _goes_upstream)
+    plain = [each for each in passed if each[1] != REDACTION_LABEL]
+    return (*plain, (b"accept-encoding", b"identity"))
 
 
 def upstream_query(query: str) -> str:
@@ -160,7 +156,7 @@ def upstream_query(query: str) -> str:
 
 def client_headers(headers: Headers) -> Headers:
     """Return the upstream's response headers that the client receives, in order and case."""
-    return _without(headers, _NOT_DOWNSTREAM)
+    return tuple(_passed_on(headers, _goes_downstream))
 
 
 def bad_header(headers: Headers) -> str | None:
@@ -180,15 +176,24 @@ def bad_name(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     return None
 
 
-def _without(headers: Headers, denied: frozenset[bytes]) -> Headers:
-    kept: list[tuple[bytes, bytes]] = []
+@lru_cache(256)
+def _goes_upstream(name: bytes) -> bool:
+    plain = canonical(name)
+    return plain not in _NOT_UPSTREAM and is_known(plain)
+
+
+@lru_cache(256)
+def _goes_downstream(name: bytes) -> bool:
+    return canonical(name) not in HOP_BY_HOP
+
+
+def _passed_on(headers: Headers, goes_on: Callable[[bytes], bool]) -> list[tuple[bytes, bytes]]:
+    """Return the headers whose names go on, but for those that `connection` names."""
+    passed: list[tuple[bytes, bytes]] = []
     named: list[bytes] = []
     for name, value in headers:
-        plain = canonical(name)
-        if plain == b"connection":
+        if goes_on(name):
+            passed.append((name.strip(), value))
+        elif canonical(name) == b"connection":
             named += map(canonical, value.split(b","))
-        if plain not in denied:
-            kept.append((name.strip(), value))
-    if named:
-        kept = [each for each in kept if canonical(each[0]) not in named]
-    return tuple(kept)
+    return [each for each in passed if canonical(each[0]) not in named] if named else passed

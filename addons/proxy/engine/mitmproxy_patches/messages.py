@@ -43,8 +43,14 @@ def skip_type_checks() -> None:
 
 
 def shorten_headers() -> None:
-    """Make headers of fields, and look them up, in one pass over the fields."""
-    methods = {"__init__": _init, "get_all": _get_all, "get": _get, "__contains__": _contains}
+    """Make headers of fields, look them up and write them in one pass over the fields."""
+    methods = {
+        "__init__": _init,
+        "__bytes__": _bytes,
+        "__contains__": _contains,
+        "get": _get,
+        "get_all": _get_all,
+    }
     for name, method in methods.items():
         setattr(http.Headers, name, method)
 
@@ -120,3 +126,7 @@ def _get[Default](
 
 def _contains(headers: http.Headers, key: str | bytes) -> bool:
     return _lowered(key) in _folded(headers)
+
+
+def _bytes(headers: http.Headers) -> bytes:
+    return b"".join([b"%b: %b\r\n" % field for field in headers.fields])

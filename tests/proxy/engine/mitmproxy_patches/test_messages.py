@@ -17,7 +17,7 @@ from addons.proxy.engine.mitmproxy_patches.messages import (
     skip_type_checks,
 )
 
-METHODS = ("__init__", "get_all", "get", "__contains__")
+METHODS = ("__init__", "__bytes__", "get_all", "get", "__contains__")
 NAMES = st.sampled_from(["accept", "Accept", "ACCEPT", "x-b", "X-B", "", "\udcff", "é"])
 FIELDS = st.lists(
     st.tuples(
@@ -51,6 +51,7 @@ def test_headers_hold_what_those_of_mitmproxy_hold(
     fields: list[tuple[bytes, bytes]], named: dict[str, str | bytes]
 ) -> None:
     assert SHORT(fields, **named).fields == http.Headers(fields, **named).fields
+    assert bytes(SHORT(fields, **named)) == bytes(http.Headers(fields, **named))
 
 
 @pytest.mark.parametrize("fields", [[(b"a", "b")], [("a", b"b")], [(b"a",)], [(b"a", b"b", b"c")]])
