@@ -146,6 +146,8 @@ def upstream_headers(headers: Headers) -> Headers:
 
 def upstream_query(query: str) -> str:
     """Return the part of a client's query that a native upstream receives: known parameters with plain values."""
+    if not query:
+        return ""
     pairs = (one.partition("=") for one in query.split("&"))
     return "&".join(
         f"{name}{equals}{value}"

@@ -23,9 +23,9 @@ from mitmproxy.options import Options
 
 from addons.adapters.system.mitmproxy_confdir import usable_confdir
 from addons.proxy.addon import ALLOW_REMOTE, CAPTURE, SETTINGS, CodexShim
+from addons.proxy.engine.mitmproxy_patches.framing import shorten_framing
 from addons.proxy.engine.mitmproxy_patches.hook_runner import SyncHookRunner
 from addons.proxy.engine.mitmproxy_patches.messages import (
-    parse_framing_once,
     shorten_headers,
     skip_type_checks,
 )
@@ -148,7 +148,7 @@ def run_master(listen: ListenOptions, on_ready: Callable[[ShimMaster], None]) ->
     """Run the Master to its end. Raise StartError."""
     skip_type_checks()
     shorten_headers()
-    parse_framing_once()
+    shorten_framing()
     keep_freed_memory()
     # By default a thread may run for 5 ms, and the turn log's thread would delay a delta for so long.
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from enum import Enum, auto
 
 from mitmproxy import http
-from mitmproxy.net.http.http1 import expected_http_body_size
-from mitmproxy.net.http.validate import validate_headers
 
 from addons.core.errors import Problem
 from addons.core.headers import TARGET_LABEL
@@ -26,6 +24,10 @@ from addons.core.protocols.request_body import decode, encode, find_model
 from addons.core.secrets import Secret
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import ClientRequest, Fault, FaultKind
+from addons.proxy.engine.mitmproxy_patches.framing import (
+    expected_http_body_size,
+    validate_headers,
+)
 
 BAD_REQUEST = Problem(
     400,

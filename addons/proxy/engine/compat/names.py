@@ -112,8 +112,6 @@ CALLABLES: tuple[tuple[str, str, str], ...] = (
     ),
     ("mitmproxy.net.http.http1", "expected_http_body_size", "request response"),
     ("mitmproxy.net.http.http1", "assemble_response", "response"),
-    ("mitmproxy.net.http.validate", "parse_content_length", "value"),
-    ("mitmproxy.net.http.validate", "parse_transfer_encoding", "value"),
     ("mitmproxy.net.http.validate", "validate_headers", "message"),
     ("mitmproxy.net.tls", "starts_like_tls_record", "d"),
     ("mitmproxy.utils.asyncio_utils", "create_task", "coro name keep_ref"),

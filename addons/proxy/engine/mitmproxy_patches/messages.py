@@ -1,8 +1,7 @@
 """Shorter ways through mitmproxy's messages, which every small turn passes through about thirty times.
 
 Making headers calls two functions for each field, and so does looking one up; a lookup that finds nothing raises and
-catches an exception. The fields of a message are checked for their types each time that one is made, and each of its
-framing headers is parsed again by everyone who asks for the size of its body.
+catches an exception. The fields of a message are checked for their types each time that one is made.
 
 Never does: change what a lookup returns, or which names it takes. Invariant: `fields` stays the only store. What is
 derived from it is used only while `fields` is the same tuple.
@@ -15,7 +14,6 @@ from functools import lru_cache
 from typing import Any
 
 from mitmproxy import http
-from mitmproxy.net.http import validate
 
 Fields = tuple[tuple[bytes, bytes], ...]
 Folded = dict[bytes, bytes]
@@ -24,8 +22,6 @@ Folded = dict[bytes, bytes]
 _FOLDED = "_folded_fields"
 """The attribute of headers that holds the fields of the last lookup and what was made of them."""
 _NOTHING_FOLDED: tuple[Fields | None, Folded] = (None, {})
-_FRAMING_VALUES = 64
-"""How many different values of a framing header are remembered."""
 
 
 def skip_type_checks() -> None:
@@ -53,14 +49,6 @@ def shorten_headers() -> None:
     }
     for name, method in methods.items():
         setattr(http.Headers, name, method)
-
-
-def parse_framing_once() -> None:
-    """Remember what mitmproxy made of the values of framing headers. An invalid value is parsed each time."""
-    for name in ("parse_content_length", "parse_transfer_encoding"):
-        parse = getattr(validate, name)
-        if not hasattr(parse, "cache_info"):
-            setattr(validate, name, lru_cache(_FRAMING_VALUES)(parse))
 
 
 def _init(
@@ -96,23 +84,24 @@ def _lowered(name: str | bytes) -> bytes:
     return name.encode("utf-8", "surrogateescape").lower()
 
 
-def _folded(headers: http.Headers) -> Folded:
+def folded(headers: http.Headers) -> Folded:
+    """Return the values by name. Made anew when the fields are not those of the last call."""
     fields = headers.fields
-    known, folded = getattr(headers, _FOLDED, _NOTHING_FOLDED)
+    known, values = getattr(headers, _FOLDED, _NOTHING_FOLDED)
     if known is not fields:
-        folded = {name.lower(): value for name, value in fields}
-        if len(folded) < len(fields):
-            folded = _fold_repeated(fields)
-        setattr(headers, _FOLDED, (fields, folded))
-    return folded
+        values = {name.lower(): value for name, value in fields}
+        if len(values) < len(fields):
+            values = _fold_repeated(fields)
+        setattr(headers, _FOLDED, (fields, values))
+    return values
 
 
 def _fold_repeated(fields: Fields) -> Folded:
-    folded: Folded = {}
+    values: Folded = {}
     for name, value in fields:
         key = name.lower()
-        folded[key] = b"%b, %b" % (folded[key], value) if key in folded else value
-    return folded
+        values[key] = b"%b, %b" % (values[key], value) if key in values else value
+    return values
 
 
 def _get[Default](
@@ -120,12 +109,12 @@ def _get[Default](
     key: str | bytes,
     default: Default = None,  # type: ignore[assignment]
 ) -> str | Default:
-    value = _folded(headers).get(_lowered(key))
+    value = folded(headers).get(_lowered(key))
     return default if value is None else value.decode("utf-8", "surrogateescape")
 
 
 def _contains(headers: http.Headers, key: str | bytes) -> bool:
-    return _lowered(key) in _folded(headers)
+    return _lowered(key) in folded(headers)
 
 
 def _bytes(headers: http.Headers) -> bytes:

@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy import http
-from mitmproxy.net.http import validate
 
 from addons.proxy.engine.mitmproxy_patches.messages import (
-    parse_framing_once,
     shorten_headers,
     skip_type_checks,
 )
@@ -102,25 +100,3 @@ def test_type_checks_of_messages_are_turned_off(monkeypatch: pytest.MonkeyPatch)
         data(**dict.fromkeys(fields, 5))
     skip_type_checks()
     assert data(**dict.fromkeys(fields, 5)).content == 5
-
-
-@pytest.mark.parametrize(
-    ("name", "valid", "invalid"),
-    [
-        ("parse_content_length", ["0", b"17", "17"], ["-1", b"1,1", ""]),
-        ("parse_transfer_encoding", ["Chunked", b"gzip , chunked"], ["chunked, gzip", "\u212a"]),
-    ],
-)
-def test_remembered_framing_values_are_those_of_mitmproxy(
-    monkeypatch: pytest.MonkeyPatch, name: str, valid: list[str | bytes], invalid: list[str | bytes]
-) -> None:
-    usual = getattr(validate, name)
-    for each in ("parse_content_length", "parse_transfer_encoding"):
-        monkeypatch.setattr(validate, each, getattr(validate, each))
-    parse_framing_once()
-    parse_framing_once()
-    for value in (*valid, *valid):
-        assert getattr(validate, name)(value) == usual(value)
-    for value in (*invalid, *invalid):
-        with pytest.raises(ValueError, match=r"(transfer-encoding|content-length) header"):
-            getattr(validate, name)(value)

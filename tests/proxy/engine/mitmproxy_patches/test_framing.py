@@ -1,0 +1,94 @@
+"""What is said of a message's framing is what mitmproxy says, for every message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mitmproxy import http
+from mitmproxy.net.http import http1, validate
+from mitmproxy.net.http.http1 import read
+from mitmproxy.proxy.layers import http as http_layer
+
+from addons.proxy.engine.mitmproxy_patches import framing
+
+NAMES = st.sampled_from(
+    [b"Content-Length", b"content-length", b"Transfer-Encoding", b"x", b"", b"a b", b"x\n", b"\xff"]
+)
+VALUES = st.sampled_from(
+    [
+        b"0",
+        b"7",
+        b"007",
+        b"7\n",
+        b"9" * 30,
+        b"-1",
+        b"",
+        b"chunked",
+        b"Chunked",
+        b"gzip, chunked",
+        b"identity",
+        b"chunked, chunked",
+        b"\xe2\x84\xaa",
+    ]
+)
+FIELDS = st.lists(st.tuples(NAMES, VALUES), max_size=3)
+VERSIONS = st.sampled_from([b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0"])
+USUAL_SIZE, USUAL_VALIDATION = read.expected_http_body_size, validate.validate_headers
+
+
+def outcome[**P](see: Callable[P, object], *given: P.args, **named: P.kwargs) -> object:
+    try:
+        return see(*given, **named)
+    except ValueError as error:
+        return str(error)
+
+
+def request_with(method: bytes, version: bytes, fields: list[tuple[bytes, bytes]]) -> http.Request:
+    headers = http.Headers(fields)
+    return http.Request("", 0, method, b"", b"", b"/", version, headers, None, None, 0, 0)
+
+
+def response_with(status: int, version: bytes, fields: list[tuple[bytes, bytes]]) -> http.Response:
+    return http.Response(version, status, b"", http.Headers(fields), None, None, 0, 0)
+
+
+@given(st.sampled_from([b"GET", b"POST", b"HEAD", b"head", b"CONNECT", b"PUT"]), VERSIONS, FIELDS)
+def test_request_is_judged_as_by_mitmproxy(
+    method: bytes, version: bytes, fields: list[tuple[bytes, bytes]]
+) -> None:
+    request = request_with(method, version, fields)
+    size, validation = framing.expected_http_body_size, framing.validate_headers
+    assert outcome(size, request) == outcome(USUAL_SIZE, request)
+    assert outcome(validation, request) == outcome(USUAL_VALIDATION, request)
+
+
+@given(
+    st.sampled_from([b"GET", b"POST", b"HEAD", b"head", b"CONNECT"]),
+    st.sampled_from([100, 200, 201, 204, 304, 400]),
+    VERSIONS,
+    FIELDS,
+)
+def test_response_is_judged_as_by_mitmproxy(
+    method: bytes, status: int, version: bytes, fields: list[tuple[bytes, bytes]]
+) -> None:
+    request, response = request_with(method, version, []), response_with(status, version, fields)
+    size, validation = framing.expected_http_body_size, framing.validate_headers
+    assert outcome(size, request, response) == outcome(USUAL_SIZE, request, response)
+    assert outcome(validation, response) == outcome(USUAL_VALIDATION, response)
+
+
+def test_mitmproxy_asks_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in (
+        (http1, "expected_http_body_size"),
+        (http_layer, "expected_http_body_size"),
+        (read, "expected_http_body_size"),
+        (http_layer, "validate_headers"),
+        (validate, "validate_headers"),
+    ):
+        monkeypatch.setattr(module, name, getattr(module, name))
+    framing.shorten_framing()
+    assert http1.expected_http_body_size is framing.expected_http_body_size
+    assert http_layer.__dict__["validate_headers"] is framing.validate_headers
