@@ -69,6 +69,7 @@ class EndingStream(RequestStream):
     """A stream that ends once. What it does until then is up to the subclass."""
 
     plan: Plan
+    _layer: LayerHost
 
     def __init__(
         self, context: Context, stream_id: int, engine: TurnHost, layer: LayerHost

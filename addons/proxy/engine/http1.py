@@ -16,9 +16,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
-from h11._readers import ChunkedReader, ContentLengthReader
+from h11._readers import ContentLengthReader
 from h11._receivebuffer import ReceiveBuffer
-from mitmproxy import http
 from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events, layer
@@ -27,12 +26,12 @@ from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
+    RequestHeaders,
     RequestProtocolError,
     ResponseData,
-    ResponseHeaders,
     ResponseProtocolError,
 )
-from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
+from mitmproxy.proxy.layers.http._http1 import Http1Client, make_body_reader
 
 from addons.core.errors import Problem
 from addons.core.limits import Limits
@@ -40,7 +39,16 @@ from addons.core.server.request_framing import is_valid_head
 from addons.proxy.engine.client_framing import http_response
 from addons.proxy.engine.faults import HEAD_CUT, HEAD_WITHOUT_END, NOTHING_RECEIVED
 from addons.proxy.engine.injected import ConnectionIdle, SpokeUnasked
-from addons.proxy.engine.mitmproxy_patches.coalesced_reads import CoalescedReads, plain_chunks
+from addons.proxy.engine.mitmproxy_patches.coalesced_reads import plain_chunks
+from addons.proxy.engine.mitmproxy_patches.kept_connections import KeptClient, KeptServer
+from addons.proxy.engine.mitmproxy_patches.last_request import (
+    BLANK_LINES,
+    HEAD_END,
+    MAX_AHEAD,
+    STRICT_END,
+    ends_with_last_request,
+    is_last_request,
+)
 from addons.proxy.engine.mitmproxy_patches.strict_chunks import StrictChunkedReader
 
 BAD_HEAD = Problem(
@@ -56,56 +64,17 @@ LARGE_HEAD = Problem(
     "Nothing was sent on.",
 )
 
-MAX_AHEAD = 128
-"""Requests that a client may send ahead. They are answered without a pause in which other clients could be."""
 SLOW_HEAD = Problem(
     408,
     "request_timeout",
     "codex-shim refuses this request: its head was begun and not finished within `head_seconds`. "
     "Check the program that sent it; nothing was sent on.",
 )
-_HEAD_END = re.compile(rb"\n\r?\n")
-_STRICT_END = b"\n\r\n"
 _BLANK_LINE = b"\r\n\r\n"
-_LAST_CHUNK = b"0\r\n\r\n"
-_BLANK_LINES = re.compile(rb"(?:\r\n)+")
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9]\b")
 """The start of a head that another one follows (RFC 9110, 15.2). After a 101 no HTTP would follow."""
 _IDLE_TIMEOUT = re.compile(rb"HTTP/1\.[01] 408\b")
 """What a server may send on an idle connection before it closes it (RFC 9110, 15.5.9)."""
-
-
-def is_last_request(request: http.Request) -> bool:
-    """Return whether a client has announced that it sends no other request over its connection."""
-    options = request.headers.get("connection", "").lower()
-    return says_close(request) or (request.is_http10 and "keep-alive" not in options)
-
-
-def ends_with_last_request(data: bytes) -> bool:
-    """Return whether these bytes are whole requests, of which the last announces that no other follows.
-
-    Of more than `MAX_AHEAD` requests only the first ones are looked at.
-    """
-    at = 0
-    for _ in range(MAX_AHEAD):
-        if blank := _BLANK_LINES.match(data, at):
-            at = blank.end()
-        end = _HEAD_END.search(data, at)
-        if not end or end[0] != _STRICT_END or not is_valid_head(data[at : end.start() + 1]):
-            return False
-        try:
-            request = http1.read_request_head(data[at : end.start()].split(b"\r\n"))
-            size = http1.expected_http_body_size(request)
-        except ValueError:
-            return False
-        at = end.end()
-        if size is None:
-            # its chunks are not read before its turn
-            return is_last_request(request) and data.endswith(_LAST_CHUNK, at)
-        if is_last_request(request):
-            return len(data) - at >= size
-        at += size
-    return False
 
 
 Relay = Callable[[int, bytes], Sequence[commands.Command]]
@@ -128,18 +97,12 @@ def _discard(_stream_id: int, _data: bytes) -> Sequence[commands.Command]:
     return ()
 
 
-def says_close(message: http.Message) -> bool:
-    """Return whether a message ends its connection. mitmproxy compares the option `close` in lower case only."""
-    options = message.headers.get("connection", "").lower().split(",")
-    return "close" in [option.strip() for option in options]
-
-
 def receive(stream_id: int, data: bytes) -> ReceiveHttp:
     """Return the command that hands a part of a response to its stream."""
     return ReceiveHttp(ResponseData(stream_id, data))
 
 
-class ListenerHttp1(CoalescedReads, Http1Server):
+class ListenerHttp1(KeptServer):
     """The HTTP/1 side that clients connect to."""
 
     def __init__(self, context: Context, limits: Limits) -> None:
@@ -149,18 +112,18 @@ class ListenerHttp1(CoalescedReads, Http1Server):
         """Set while a head is under way: idle connections may stay."""
         self._ahead = 0
         """Blank lines that came while a turn was under way: the ends of heads, and seldom parts of bodies."""
-        self.chunks = False
-        """Whether the answer under way is chunked."""
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        """Pass a part of a long body on as it came. h11 would copy it three times."""
+        """Pass a part of a long body on as it came: h11 would copy it three times. No event blocks this layer."""
+        if isinstance(event, HttpEvent):
+            return self.send(event)
         if type(event) is events.DataReceived and not self.buf and self.state == self.read_body:
             reader = self.body_reader
             # the last part, and what may follow it, is left to h11
             if isinstance(reader, ContentLengthReader) and len(event.data) < reader._remaining:  # noqa: SLF001
                 reader._remaining -= len(event.data)  # noqa: SLF001
                 return cast("CommandGenerator[None]", iter(self.part(event.data)))
-        return super().handle_event(event)
+        return self._handle_event(event)
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if not isinstance(event, events.Wakeup):
@@ -168,64 +131,50 @@ class ListenerHttp1(CoalescedReads, Http1Server):
         elif event.command is self._deadline:
             yield from self._refuse(SLOW_HEAD)
 
-    def send(self, event: HttpEvent) -> CommandGenerator[None]:
-        """Frame the data of an answer without reading its head again for each part."""
-        if isinstance(event, ResponseData) and event.data and self.chunks:
-            yield self.chunk(event.data)
-            return
-        if isinstance(event, ResponseHeaders):
-            coding = event.response.headers.get("transfer-encoding", "")
-            self.chunks = "chunked" in coding.lower()
-        yield from super().send(event)
-
-    def chunk(self, data: bytes) -> commands.SendData:
-        """Frame a part of a chunked answer. An empty one would end it."""
-        return commands.SendData(self.conn, b"%x\r\n%b\r\n" % (len(data), data))
-
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
         """Refuse a bad, endless or slow head in JSON, without a flow and without an echo."""
         self._skip_blank_lines()
         # not all of it: of many requests that were sent ahead each would be copied as often
         data = bytes(self.buf._data[: self._limits.head_bytes + 1])  # noqa: SLF001
-        end = _HEAD_END.search(data, 0, self._limits.head_bytes)
+        end = HEAD_END.search(data, 0, self._limits.head_bytes)
         if end is None and len(data) > self._limits.head_bytes:
             yield from self._refuse(LARGE_HEAD)
             return
-        is_valid = end is None or (end[0] == _STRICT_END and is_valid_head(data[: end.start() + 1]))
+        is_valid = end is None or (end[0] == STRICT_END and is_valid_head(data[: end.start() + 1]))
         if not is_valid or data.startswith(b"\n"):
             yield from self._refuse(BAD_HEAD)
             return
-        for command in super().read_headers(event):
-            if isinstance(command, commands.SendData) and self.state == self.read_headers:
-                # mitmproxy only writes here to refuse; a flow that it would still make is not wanted
-                yield from self._refuse(BAD_HEAD)
-                return
-            if isinstance(command, ReceiveHttp):
-                self._deadline = None
-            yield command
-        if self.state == self.read_headers and self.buf and not self._deadline:
+        if end and isinstance(event, events.DataReceived):
+            self.buf.maybe_extract_at_most(end.end())
+            yield from self._begin_request(data[: end.start() - 1].split(b"\r\n"), event)
+            return
+        yield from super().read_headers(event)
+        if self.buf and not self._deadline:
             self._deadline = commands.RequestWakeup(self._limits.head_seconds)
             yield self._deadline
 
+    def _begin_request(
+        self, lines: list[bytes], event: events.DataReceived
+    ) -> CommandGenerator[None]:
+        try:
+            request = http1.read_request_head(lines)
+            size = http1.expected_http_body_size(request)
+        except ValueError:
+            yield from self._refuse(BAD_HEAD)
+            return
+        self.request, self._deadline = request, None
+        yield ReceiveHttp(RequestHeaders(self.stream_id, request, size == 0))
+        is_chunked = size is None
+        self.body_reader = (
+            StrictChunkedReader(self._limits.head_bytes) if is_chunked else make_body_reader(size)
+        )
+        self.state = self.read_body
+        yield from self.read_body(event)
+
     def _skip_blank_lines(self) -> None:
         """Drop blank lines before a request (RFC 9112, 2.2). mitmproxy would wait for more after each."""
-        if blank := _BLANK_LINES.match(self.buf._data):  # noqa: SLF001
+        if blank := BLANK_LINES.match(self.buf._data):  # noqa: SLF001
             self.buf.maybe_extract_at_most(blank.end())
-
-    def read_body(self, event: events.Event) -> CommandGenerator[None]:
-        """Read the body of a request, chunks by the strict grammar."""
-        if type(self.body_reader) is ChunkedReader:
-            self.body_reader = StrictChunkedReader(self._limits.head_bytes)
-        return super().read_body(event)
-
-    def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
-        """Close the connection if the request says so in any case."""
-        is_done = (request or self.request_done) and (response or self.response_done)
-        if is_done and self.request and says_close(self.request):
-            self.state = self.done
-            yield commands.CloseConnection(self.conn)
-            return
-        yield from super().mark_done(request=request, response=response)
 
     def wait(self, event: events.Event) -> CommandGenerator[None]:
         """Close the connection of a client that sends more than one request ahead.
@@ -269,7 +218,7 @@ def _whole(client: Connection, problem: Problem) -> commands.SendData:
     return commands.SendData(client, http1.assemble_response(response))
 
 
-class UpstreamHttp1(CoalescedReads, Http1Client):
+class UpstreamHttp1(KeptClient):
     """The HTTP/1 side of an upstream connection, from the moment the connection is established."""
 
     _head_bytes: int
@@ -319,14 +268,16 @@ class UpstreamHttp1(CoalescedReads, Http1Client):
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Handle plain chunks without the generators that a rarer event passes through."""
+        if isinstance(event, HttpEvent):
+            return self.send(event)
         found, self._begun = self._begun, None
         if found is None:
             if type(event) is not events.DataReceived or self.state != self.read_body:
-                return super().handle_event(event)
+                return self._handle_event(event)
             found = self._take_chunks(event.data)
         if not self.buf:
-            return (one for one in found)  # the layer around this one calls send() on it
-        return _in_turn(found, super().handle_event(events.DataReceived(self.conn, b"")))
+            return cast("CommandGenerator[None]", iter(found))
+        return _in_turn(found, self._handle_event(events.DataReceived(self.conn, b"")))
 
     def _take_chunks(self, data: bytes) -> Sequence[commands.Command]:
         self.buf += data
@@ -339,14 +290,9 @@ class UpstreamHttp1(CoalescedReads, Http1Client):
         return self._relay(self.stream_id, data)
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
-        """Close the connection if the response says so in any case; else report that it is idle."""
-        is_done = (request or self.request_done) and (response or self.response_done)
-        if is_done and self.response and says_close(self.response):
-            self.state = self.done
-            yield commands.CloseConnection(self.conn)
-            return
+        """Report a connection that is idle now."""
         yield from super().mark_done(request=request, response=response)
-        if is_done and self.is_idle:
+        if self.is_idle:
             self._acknowledged = False
             self.idle_since = time.time()
             yield ConnectionIdle(self.conn)
@@ -387,7 +333,7 @@ class UpstreamHttp1(CoalescedReads, Http1Client):
 
 
 def _head_exceeds(data: bytes, limit: int) -> bool:
-    return len(data) > limit and not _HEAD_END.search(data, 0, limit)
+    return len(data) > limit and not HEAD_END.search(data, 0, limit)
 
 
 def install_upstream_parser(layers: list[layer.Layer], head_bytes: int, relay: Relay) -> None:
@@ -396,5 +342,7 @@ def install_upstream_parser(layers: list[layer.Layer], head_bytes: int, relay: R
     if type(protocol) is Http1Client:
         protocol.__class__ = UpstreamHttp1
         cast("UpstreamHttp1", protocol).begin(head_bytes, relay)
-        # bound while the class was still mitmproxy's
-        around.__dict__["_handle_event"] = protocol.handle_event
+        # one was bound while the class was still mitmproxy's, the other only asks whether this layer is paused
+        around.__dict__.update(
+            _handle_event=protocol.handle_event, handle_event=protocol.handle_event
+        )

@@ -25,6 +25,7 @@ from addons.core.turn import Fault, TurnRouter
 from addons.proxy.engine.injected import Injected
 from addons.proxy.engine.local_source import SourcePump
 from addons.proxy.engine.mitmproxy_patches.connections import RelayingLayer
+from addons.proxy.engine.mitmproxy_patches.prompt_stream import RepliesAtOnce
 from addons.proxy.engine.pool import ConnectionKey, IdleConnection, UpstreamPool
 from addons.proxy.engine.request_side import RequestSide
 from addons.proxy.engine.timers import WakeupTimers
@@ -136,7 +137,7 @@ class Windows(Protocol):
         """Wait while much of a stream is held back. Its end does not end the wait: the task has to be cancelled."""
 
 
-class LayerHost(Protocol):
+class LayerHost(RepliesAtOnce, Protocol):
     """The layer of a client connection, as a turn and its attempt see it."""
 
     streams: dict[int, HttpStream]

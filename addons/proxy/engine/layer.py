@@ -10,7 +10,6 @@ exception; what waits for a reply is listed in `command_sources` or was abandone
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import cast
 
@@ -21,21 +20,16 @@ from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import (
     GetHttpConnection,
     GetHttpConnectionCompleted,
-    HttpLayer,
-    HTTPMode,
     HttpStream,
     RegisterHttpConnection,
 )
-from mitmproxy.proxy.layers.http._events import RequestHeaders, RequestProtocolError
+from mitmproxy.proxy.layers.http._base import HttpEvent
+from mitmproxy.proxy.layers.http._events import RequestHeaders
+from mitmproxy.proxy.layers.http._hooks import HttpRequestHeadersHook
 
 from addons.core.turn import Fault
 from addons.proxy.engine.client_pool import ClientPool
-from addons.proxy.engine.http1 import (
-    ListenerHttp1,
-    UpstreamHttp1,
-    install_upstream_parser,
-    receive,
-)
+from addons.proxy.engine.http1 import ListenerHttp1, UpstreamHttp1, install_upstream_parser, receive
 from addons.proxy.engine.injected import (
     ConnectDeadline,
     Injected,
@@ -45,29 +39,31 @@ from addons.proxy.engine.injected import (
     without_quotes,
 )
 from addons.proxy.engine.interfaces import LayerEngine
-from addons.proxy.engine.mitmproxy_patches.coalesced_writes import CoalescedWrites
+from addons.proxy.engine.mitmproxy_patches.command_pump import CommandPump
 from addons.proxy.engine.mitmproxy_patches.connections import fork
 from addons.proxy.engine.mitmproxy_patches.http2 import ListenerHttp2
+from addons.proxy.engine.mitmproxy_patches.prompt_stream import Reply
 from addons.proxy.engine.pool import ConnectionKey, GetPooledConnection
 from addons.proxy.engine.request_side import take_credentials
 from addons.proxy.engine.stream import TurnStream
 from addons.proxy.engine.timers import WakeupTimers
 
 
-class ShimHttpLayer(HttpLayer):
+class ShimHttpLayer(CommandPump):
     """mitmproxy's HTTP layer in which every stream is a turn."""
 
+    _engine: LayerEngine
+    _timers: WakeupTimers | None
+
     def __init__(self, context: Context, engine: LayerEngine) -> None:
-        super().__init__(context, HTTPMode.transparent)
-        self._engine = engine
+        super().__init__(context, engine)
+        self._is_reading = False
+        """Whether the event under way is a read of the client's connection."""
         self._last_attempt_id = 0
         self._used: set[Connection] = set()
         self._relaying: dict[Connection, UpstreamHttp1] = {}
         """The upstream connections whose bytes reach their parser as they are, without TLS."""
         self._pool = ClientPool(engine, context.client, self.connections)
-        self._timers: WakeupTimers | None = None
-        self._due: deque[events.Event] = deque()
-        """Events to be handled, the completion of hooks that were run at once among them."""
         if context.client.alpn == b"h2":
             self.connections[context.client] = ListenerHttp2(fork(context))
         else:
@@ -79,7 +75,8 @@ class ShimHttpLayer(HttpLayer):
         """Relay most reads of a stream's body at once. All else takes the way through mitmproxy's layers."""
         if type(event) is events.DataReceived and (writes := self.relay(event)) is not None:
             return (write for write in writes)
-        return super().handle_event(event)
+        # not through mitmproxy's method: no command blocks this layer itself
+        return self._handle_event(event)
 
     def relay(self, event: events.DataReceived) -> Sequence[commands.SendData] | None:
         """Return the writes to the client that a read of a stream's body leads to. None: it has to be handled."""
@@ -91,39 +88,32 @@ class ShimHttpLayer(HttpLayer):
 
         Not earlier: the protocol code cannot be entered again in the middle of an event.
         """
-        writes = CoalescedWrites()
         self._due.append(event)
         while self._due:
             event = self._due.popleft()
             try:
-                yield from self._carry_out(self._on_event(event), writes)
+                yield from self._pass_on(self._on_event(event))
             except Exception as error:  # noqa: BLE001  the second error boundary: failures of the protocol code
                 fault = self._engine.internal_fault(error)
-                yield from self._carry_out(self._end_turns(fault, event), writes)
-        yield from writes.take()
+                yield from self._pass_on(self._end_turns(fault, event))
+        yield from self._writes.take()
 
-    def _carry_out(
-        self, found: CommandGenerator[None], writes: CoalescedWrites
-    ) -> CommandGenerator[None]:
+    def _pass_on(self, found: CommandGenerator[None]) -> CommandGenerator[None]:
+        """Yield what only the handler of the connections can carry out, behind the writes that come before it."""
         for command in found:
-            if type(command) is commands.SendData:
-                yield from writes.add(command)
-            elif isinstance(command, commands.RequestWakeup) and self._timers:
-                self._timers.set(command)
-            elif isinstance(command, commands.StartHook) and self._engine.run_hook(command):
-                if command.blocking:
-                    self._due.append(events.HookCompleted(command))
-            elif isinstance(command, UpstreamNotice):
+            if isinstance(command, UpstreamNotice):
                 if self._pool.ends_at(command):
-                    yield from self.close(command.connection)
-            else:
-                yield from writes.take()
-                yield without_quotes(command)
-                if isinstance(command, commands.OpenConnection):
-                    self._engine.ensure_closed(self.context.client, command.connection)
+                    yield from self._pass_on(self.close(command.connection))
+                continue
+            yield from self._writes.take()
+            yield without_quotes(command)
+            if isinstance(command, commands.OpenConnection):
+                self._engine.ensure_closed(self.context.client, command.connection)
 
     def _on_event(self, event: events.Event) -> CommandGenerator[None]:
+        self._is_reading = False
         if type(event) is events.DataReceived and event.connection in self.connections:
+            self._is_reading = event.connection is self.context.client
             yield from self.event_to_child(self.connections[event.connection], event)
         elif isinstance(event, InjectedEvent):
             yield from self._on_injected(event)
@@ -163,6 +153,20 @@ class ShimHttpLayer(HttpLayer):
         yield from self.event_to_child(stream, event)
         if event.message.signal is Signal.FAULT:
             yield from self._stop_connecting(stream)
+
+    def reply_at_once(self, command: commands.Command) -> Reply | None:
+        """Run a hook, or find an idle connection.
+
+        Not in the middle of what the client's parser does: the reply may lead to an answer, which enters it again.
+        """
+        if isinstance(command, GetPooledConnection):
+            key = command.key
+            server = None if command.fresh else self._pool.find(key) or self._attach_idle(key)
+            return ((server, None),) if server else None
+        if self._is_reading or type(command) is HttpRequestHeadersHook:
+            return None
+        is_run = isinstance(command, commands.StartHook) and self._engine.run_hook(command)
+        return (None,) if is_run else None
 
     def forget_wakeup(self, wakeup: commands.RequestWakeup | None) -> None:
         """Release the stream that asked. mitmproxy would keep it, bodies and all, until the time is up."""
@@ -240,24 +244,22 @@ class ShimHttpLayer(HttpLayer):
         self._used.add(connection)
         return used
 
-    def event_to_child(
-        self, child: layer.Layer | HttpStream, event: events.Event
-    ) -> CommandGenerator[None]:
-        """Remove the client's credentials from its request on the way to the stream, before the flow exists."""
-        if isinstance(child, TurnStream):
-            if isinstance(event, RequestHeaders):
-                side = child.request_side
-                side.client_authority = event.request.host_header or ""
-                if not event.replay_flow:
-                    side.credentials = take_credentials(event.request)
-            elif isinstance(event, RequestProtocolError):
-                return self._client_failed(child, event)
-        # no generator of this class around it: this is called three times for each read
-        return super().event_to_child(child, event)
+    def begin_turn(self, event: RequestHeaders) -> CommandGenerator[None]:
+        """Make a stream. Remove the client's credentials from its request before the flow exists."""
+        yield from self.make_stream(event.stream_id)
+        stream = self.streams[event.stream_id]
+        if isinstance(stream, TurnStream):
+            side = stream.request_side
+            side.client_authority = event.request.host_header or ""
+            if not event.replay_flow:
+                side.credentials = take_credentials(event.request)
+        yield from self.event_to_child(stream, event)
 
-    def _client_failed(self, turn: TurnStream, event: events.Event) -> CommandGenerator[None]:
-        yield from super().event_to_child(turn, event)
-        yield from self._stop_connecting(turn)
+    def client_failed(self, stream: HttpStream, event: HttpEvent) -> CommandGenerator[None]:
+        """End a turn whose client has failed, while it waits for a connection as well."""
+        yield from self.event_to_child(stream, event)
+        if isinstance(stream, TurnStream):
+            yield from self._stop_connecting(stream)
 
     # Windows of an HTTP/2 client --------------------------------------------------------------------------
 
@@ -290,7 +292,7 @@ class ShimHttpLayer(HttpLayer):
         yield from self._abandon_connecting(stream)
         del self.command_sources[command]
         given_up = GetHttpConnectionCompleted(command, (None, "given up"))
-        yield from super().event_to_child(stream, given_up)
+        yield from self.event_to_child(stream, given_up)
 
     def get_connection(
         self,
@@ -298,17 +300,11 @@ class ShimHttpLayer(HttpLayer):
         *,
         reuse: bool = True,  # noqa: ARG002  the request says so itself
     ) -> CommandGenerator[None]:
-        """Give a turn an idle connection, or one of its own. mitmproxy would let turns of HTTP/2 wait for one another.
+        """Open a connection for one turn. mitmproxy would let turns of HTTP/2 wait for one another.
 
-        A new one speaks HTTP/1.1 and names its own host: mitmproxy would pass on the ALPN offers and the SNI of the client.
+        It speaks HTTP/1.1 and names its own host: mitmproxy would pass on the ALPN offers and the SNI of the client.
         """
         assert isinstance(event, GetPooledConnection)  # noqa: S101  turns ask for nothing else
-        key = event.key
-        if not event.fresh and (server := self._pool.find(key) or self._attach_idle(key)):
-            stream = self.command_sources.pop(event)
-            found = GetHttpConnectionCompleted(event, (server, None))
-            yield from super().event_to_child(stream, found)
-            return
         known = set(self.connections)
         for command in super().get_connection(event, reuse=False):
             for connection in self.connections.keys() - known:

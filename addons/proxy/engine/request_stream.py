@@ -15,7 +15,7 @@ from typing import NoReturn
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http import DropStream, SendHttp
 from mitmproxy.proxy.layers.http import validate_request as mitmproxy_objection
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -30,6 +30,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpRequestHeadersHook, HttpReque
 from addons.core.errors import Problem
 from addons.core.limits import Limits
 from addons.core.turn import Fault
+from addons.proxy.engine.mitmproxy_patches.prompt_stream import PromptStream
 from addons.proxy.engine.request_side import (
     BAD_REQUEST,
     NOT_ADMITTED,
@@ -40,7 +41,7 @@ from addons.proxy.engine.request_side import (
 from addons.proxy.engine.states import ClientEvent, TurnState
 
 
-class RequestStream(HttpStream):
+class RequestStream(PromptStream):
     """Receives one request. The subclass decides what follows."""
 
     def __init__(self, context: Context, stream_id: int, limits: Limits) -> None:

@@ -161,7 +161,7 @@ class Upstream:
         cut = len(DONE) // 2
         writer.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
-            b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(DELTA), DELTA)
+            b"transfer-encoding: chunked\r\n\r\n%x;h11\r\n%b\r\n" % (len(DELTA), DELTA)
         )
         await self.may_go_on.acquire()
         writer.write(b"%x\r\n%b" % (len(DONE), DONE[:cut]))

@@ -9,10 +9,10 @@ Never does: accept framing that h11 refuses. Invariant: a read gives at most one
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import h11
-from h11._readers import ChunkedReader
+from h11._readers import ChunkedReader, ContentLengthReader
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
@@ -22,32 +22,41 @@ BROKEN_BODY = "broken body framing"
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,7})\r\n")
 """The head of a chunk without extensions."""
 _CRLF = b"\r\n"
+_END = b"0\r\n\r\n"
 
 
-def joined_events(connection: Http1Connection, *, at_eof: bool) -> Iterator[h11.Event]:
-    """Yield what one read brought: at most one Data, then the end of the message if it came.
-
-    Raises h11.ProtocolError for broken framing, after the valid part.
-    """
+def read_joined(
+    connection: Http1Connection, *, at_eof: bool
+) -> tuple[bytes, bool, h11.ProtocolError | None]:
+    """Return what one read brought: a part of the body, whether the message has ended, and what is broken behind that."""
     reader = connection.body_reader
+    if not at_eof and isinstance(reader, ContentLengthReader):
+        part = connection.buf.maybe_extract_at_most(reader._remaining) or b""  # noqa: SLF001
+        reader._remaining -= len(part)  # noqa: SLF001
+        return bytes(part), reader._remaining == 0, None  # noqa: SLF001
     parts = plain_chunks(connection)
-    end: h11.EndOfMessage | None = None
-    fault: h11.ProtocolError | None = None
+    is_ended, fault = not at_eof and _take_plain_end(connection), None
     try:
-        while event := reader.read_eof() if at_eof else reader(connection.buf):
+        while not is_ended and (event := reader.read_eof() if at_eof else reader(connection.buf)):
             if isinstance(event, h11.EndOfMessage):
-                end = event
+                is_ended = True
                 break
             parts.append(bytes(event.data))
             parts += plain_chunks(connection)
     except h11.ProtocolError as error:
         fault = error
-    if body := parts[0] if len(parts) == 1 else b"".join(parts):
-        yield h11.Data(data=body)
-    if end:
-        yield end
-    if fault:
-        raise fault
+    return parts[0] if len(parts) == 1 else b"".join(parts), is_ended, fault
+
+
+def _take_plain_end(connection: Http1Connection) -> bool:
+    """Take the end of a chunked body if nothing else is there: no extension, no trailer, no other message."""
+    reader = connection.body_reader
+    if not isinstance(reader, ChunkedReader) or reader._bytes_in_chunk or reader._reading_trailer:  # noqa: SLF001
+        return False
+    is_end = connection.buf._data == reader._bytes_to_discard + _END  # noqa: SLF001
+    if is_end:
+        connection.buf.maybe_extract_at_most(len(connection.buf))
+    return is_end
 
 
 def plain_chunks(connection: Http1Connection) -> list[bytes]:
@@ -83,14 +92,14 @@ class CoalescedReads(Http1Connection):
     def read_body(self, event: events.Event) -> CommandGenerator[None]:
         """Pass on what one read brought. Trailers are dropped: no supported client or upstream uses them."""
         assert self.stream_id is not None  # noqa: S101  what mitmproxy itself assumes here
-        try:
-            for part in joined_events(self, at_eof=isinstance(event, events.ConnectionClosed)):
-                if isinstance(part, h11.Data):
-                    yield from self.part(bytes(part.data))
-                else:
-                    yield ReceiveHttp(self.ReceiveEndOfMessage(self.stream_id))
-                    yield from self._body_done()
-        except h11.ProtocolError:
+        body, is_ended, fault = read_joined(self, at_eof=isinstance(event, events.ConnectionClosed))
+        if body:
+            yield from self.part(body)
+        if is_ended:
+            yield ReceiveHttp(self.ReceiveEndOfMessage(self.stream_id))
+            is_request = isinstance(self, Http1Server)
+            yield from self.mark_done(request=is_request, response=not is_request)
+        if fault:
             yield from self._before_broken_end()
             yield commands.CloseConnection(self.conn)
             yield ReceiveHttp(
@@ -108,6 +117,10 @@ class CoalescedReads(Http1Connection):
         """Answer broken framing, before the connection is closed."""
         yield from ()
 
-    def _body_done(self) -> CommandGenerator[None]:
-        is_request = isinstance(self, Http1Server)
-        yield from self.mark_done(request=is_request, response=not is_request)
+    def begin_next(self) -> CommandGenerator[None]:
+        """Read the head of the next message, whose start may be here already."""
+        self.request_done = self.response_done = False
+        self.request = self.response = None
+        self.state = self.read_headers
+        if self.buf:
+            yield from self.read_headers(events.DataReceived(self.conn, b""))

@@ -16,27 +16,28 @@ MAX_JOINED_BYTES = 64 * 1024
 
 
 class CoalescedWrites:
-    """Holds the last write back until the next command is known."""
+    """Holds writes back until another command, or the end of the event, comes."""
 
     __slots__ = ("_held",)
 
     def __init__(self) -> None:
-        self._held: commands.SendData | None = None
+        self._held: list[commands.SendData] = []
 
-    def add(self, write: commands.SendData) -> Iterable[commands.SendData]:
-        """Hold a write back. Return the one that has to go before it."""
-        held = self._held
-        if held is None:
-            self._held = write
-            return ()
-        size = len(held.data) + len(write.data)
-        if held.connection is write.connection and size <= MAX_JOINED_BYTES:
-            self._held = commands.SendData(held.connection, held.data + write.data)
-            return ()
-        self._held = write
-        return (held,)
+    def add(self, write: commands.SendData) -> None:
+        """Hold a write back, joined with the one before it if both are small and go to the same connection."""
+        last = self._held[-1] if self._held else None
+        if (
+            last
+            and last.connection is write.connection
+            and len(last.data) + len(write.data) <= MAX_JOINED_BYTES
+        ):
+            last.data += write.data
+        else:
+            self._held.append(write)
 
     def take(self) -> Iterable[commands.SendData]:
         """Return what is held back."""
-        held, self._held = self._held, None
-        return (held,) if held else ()
+        if not self._held:
+            return ()
+        held, self._held = self._held, []
+        return held

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h11
 import pytest
+from h11 import _readers
 from h11._readers import ChunkedReader
 from mitmproxy import ctx
-from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.server import ConnectionHandler
 
@@ -73,12 +72,11 @@ async def _wait(*_: object) -> None:
 @pytest.mark.parametrize(
     ("owner", "name", "changed"),
     [
-        (layer.Layer, "handle_event", _list(layer.Layer.handle_event)),
         (HttpLayer, "register_connection", _list(lambda *_: ())),
         (ConnectionHandler, "server_event", _wait),
         (ConnectionHandler, "handle_connection", _wait),
         (ChunkedReader, "__call__", _never),
-        (h11, "Data", lambda **_: None),
+        (_readers, "Data", lambda **_: None),
         (UpstreamPool, "keep", _never),
         (UpstreamPool, "checkout", _never),
     ],

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from mitmproxy.proxy.layers.http._http1 import Http1Connection
 
-from addons.proxy.engine.mitmproxy_patches.coalesced_reads import joined_events
+from addons.proxy.engine.mitmproxy_patches.coalesced_reads import read_joined
 
 Outcome = tuple[bytes, str]
 """The body's bytes, and how it ended: end, open, or broken."""
@@ -44,13 +44,12 @@ def joined(reader: object, reads: list[bytes], *, eof: bool) -> Outcome:
         for data in [*reads, *([None] if eof else [])]:
             if data is not None:
                 connection.buf += data
-            for number, event in enumerate(joined_events(connection, at_eof=data is None)):
-                if isinstance(event, h11.EndOfMessage):
-                    return body, "end"
-                assert isinstance(event, h11.Data)
-                assert number == 0
-                assert event.data
-                body += bytes(event.data)
+            part, is_ended, fault = read_joined(connection, at_eof=data is None)
+            body += part
+            if is_ended:
+                return body, "end"
+            if fault:
+                return body, "broken"
     except h11.ProtocolError:
         return body, "broken"
     return body, "open"
@@ -131,7 +130,7 @@ def test_whole_part_before_broken_framing_is_given(end: bytes) -> None:
 def test_bytes_after_the_end_stay_in_the_buffer() -> None:
     fake = SimpleNamespace(buf=ReceiveBuffer(), body_reader=ChunkedReader())
     fake.buf += b"1\r\na\r\n0\r\n\r\nnext"
-    list(joined_events(cast("Http1Connection", fake), at_eof=False))
+    read_joined(cast("Http1Connection", fake), at_eof=False)
     assert bytes(fake.buf) == b"next"
 
 

@@ -14,10 +14,9 @@ ENDS = (Server(address=("a.test", 1)), Server(address=("b.test", 1)))
 
 def written(sends: list[tuple[int, bytes]]) -> list[SendData]:
     joined = CoalescedWrites()
-    out: list[SendData] = []
     for end, data in sends:
-        out += joined.add(SendData(ENDS[end], data))
-    return [*out, *joined.take()]
+        joined.add(SendData(ENDS[end], data))
+    return list(joined.take())
 
 
 def test_a_head_and_its_body_are_one_write() -> None:
