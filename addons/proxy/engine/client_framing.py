@@ -50,12 +50,6 @@ def _response(status: int, headers: Headers, content: bytes | None) -> http.Resp
     )
 
 
-def is_event_stream(head: Head) -> bool:
-    """Return whether the engine may put events of its own between the events of this answer."""
-    kind = media_type(head.headers)
-    return head.status == status_codes.OK and kind == b"text/event-stream" and not is_encoded(head)
-
-
 def is_encoded(head: Head) -> bool:
     """Return whether plain bytes in this body would break it."""
     return (head.header(b"content-encoding") or b"identity").lower() != b"identity"
@@ -81,6 +75,7 @@ class ClientFraming:
 
     def __init__(self) -> None:
         self.is_sse = False
+        """Whether the engine may put events of its own between the events of this answer."""
         self.takes_closing = False
         """Whether what the translator adds at a clean end may be written."""
         self.border = Border()
@@ -91,13 +86,23 @@ class ClientFraming:
     def open(self, head: Head, request: http.Request) -> http.Response:
         """Return the head of a streamed answer, framed for this client."""
         bodiless = head.status in BODILESS or request.method == "HEAD"
-        self.is_sse = is_event_stream(head) and not bodiless
-        dropped = FRAMING | {b"content-length"} if self.is_sse else FRAMING
-        headers = _without(dropped, head.headers)
-        has_length = any(name.lower() == b"content-length" for name, _ in headers)
-        self.takes_closing = not (has_length or bodiless or is_encoded(head))
-        framing = () if has_length or bodiless else _unknown_length(request)
-        response = _response(head.status, (*headers, *framing), None)
+        is_plain = not is_encoded(head)
+        is_events = media_type(head.headers) == b"text/event-stream"
+        self.is_sse = is_events and is_plain and head.status == status_codes.OK and not bodiless
+        headers: list[tuple[bytes, bytes]] = []
+        has_length = False
+        for field in head.headers:
+            name = field[0].lower()
+            if name == b"content-length":
+                if self.is_sse:
+                    continue
+                has_length = True
+            if name not in FRAMING:
+                headers.append(field)
+        self.takes_closing = is_plain and not (has_length or bodiless)
+        if not (has_length or bodiless):
+            headers += _unknown_length(request)
+        response = _response(head.status, tuple(headers), None)
         response.stream = True
         return response
 

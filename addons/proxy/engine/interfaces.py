@@ -148,6 +148,9 @@ class LayerHost(RepliesAtOnce, Protocol):
     def mark_used(self, connection: Connection) -> bool:
         """Note that a connection serves a turn. Return whether it had served one before."""
 
+    def idle_connection(self, key: ConnectionKey) -> Server | None:
+        """Return an idle connection that has this key, for a turn that uses it now."""
+
     def register_attempt(self, stream: HttpStream) -> int:
         """Return a fresh id for an attempt of this stream."""
 

@@ -155,14 +155,10 @@ class ShimHttpLayer(CommandPump):
             yield from self._stop_connecting(stream)
 
     def reply_at_once(self, command: commands.Command) -> Reply | None:
-        """Run a hook, or find an idle connection.
+        """Run a hook.
 
         Not in the middle of what the client's parser does: the reply may lead to an answer, which enters it again.
         """
-        if isinstance(command, GetPooledConnection):
-            key = command.key
-            server = None if command.fresh else self._pool.find(key) or self._attach_idle(key)
-            return ((server, None),) if server else None
         if self._is_reading or type(command) is HttpRequestHeadersHook:
             return None
         is_run = isinstance(command, commands.StartHook) and self._engine.run_hook(command)
@@ -311,6 +307,10 @@ class ShimHttpLayer(CommandPump):
                 if isinstance(connection, Server):
                     self._pool.prepare(connection, event)
             yield command
+
+    def idle_connection(self, key: ConnectionKey) -> Server | None:
+        """Return an idle connection that has this key, of this client or of the pool."""
+        return self._pool.find(key) or self._attach_idle(key)
 
     def _attach_idle(self, key: ConnectionKey) -> Server | None:
         """Continue with an idle connection of the pool, if there is one."""

@@ -56,11 +56,9 @@ class ConnectionKey:
 
 @dataclass(eq=False)
 class GetPooledConnection(GetHttpConnection):
-    """The request of a turn for a connection under a key."""
+    """The request of a turn for a new connection under a key."""
 
     key: ConnectionKey = field(kw_only=True)
-    fresh: bool = field(default=False, kw_only=True)
-    """Whether it has to be a new one."""
 
     # mitmproxy compares by value, and two turns may ask for the same
     __eq__ = object.__eq__

@@ -183,7 +183,9 @@ class TurnStream(EndingStream):
         key = self._engine.pool.key(
             address, tls=tls, via=via, credential=credential_digest(request)
         )
-        wanted = GetPooledConnection(address, tls, via, key=key, fresh=fresh)
+        if not fresh and (server := self._layer.idle_connection(key)):
+            return server, None
+        wanted = GetPooledConnection(address, tls, via, key=key)
         deadline = ConnectDeadline(self.request_side.limits.connect_seconds)
         yield deadline
         reply = yield wanted

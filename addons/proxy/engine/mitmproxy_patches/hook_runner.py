@@ -49,8 +49,12 @@ class SyncHookRunner:
         if methods is None or not isinstance(command, FLOW_HOOKS):
             return False
         for method in methods:
-            with safecall():
+            try:
                 method(command.flow)
+            except Exception:
+                # entered only now: it costs more than most hooks
+                with safecall():
+                    raise
         return True
 
     def _look(self) -> None:
