@@ -29,9 +29,10 @@ from mitmproxy.proxy.layers.http._events import (
     RequestHeaders,
     RequestProtocolError,
     ResponseData,
+    ResponseHeaders,
     ResponseProtocolError,
 )
-from mitmproxy.proxy.layers.http._http1 import Http1Client, make_body_reader
+from mitmproxy.proxy.layers.http._http1 import Http1Client
 
 from addons.core.errors import Problem
 from addons.core.limits import Limits
@@ -164,12 +165,11 @@ class ListenerHttp1(KeptServer):
             return
         self.request, self._deadline = request, None
         yield ReceiveHttp(RequestHeaders(self.stream_id, request, size == 0))
-        is_chunked = size is None
-        self.body_reader = (
-            StrictChunkedReader(self._limits.head_bytes) if is_chunked else make_body_reader(size)
-        )
-        self.state = self.read_body
-        yield from self.read_body(event)
+        yield from self.begin_body(size, event)
+
+    def chunked_reader(self) -> StrictChunkedReader:
+        """Return a reader of chunks by the strict grammar."""
+        return StrictChunkedReader(self._limits.head_bytes)
 
     def _skip_blank_lines(self) -> None:
         """Drop blank lines before a request (RFC 9112, 2.2). mitmproxy would wait for more after each."""
@@ -302,10 +302,15 @@ class UpstreamHttp1(KeptClient):
         if not isinstance(event, events.DataReceived):
             yield from self._end_before_head()
             return
-        if self.request is None and not _IDLE_TIMEOUT.match(bytes(self.buf)):
-            yield SpokeUnasked(self.conn)
+        if self.request is None or self.stream_id is None:
+            if not _IDLE_TIMEOUT.match(bytes(self.buf)):
+                yield SpokeUnasked(self.conn)
+            yield from super().read_headers(event)
+            return
         self._skip_interim_heads()
-        if self.stream_id is not None and _head_exceeds(bytes(self.buf), self._head_bytes):
+        data = bytes(self.buf._data[: self._head_bytes + 1])  # noqa: SLF001
+        end = HEAD_END.search(data, 0, self._head_bytes)
+        if end is None and len(data) > self._head_bytes:
             yield commands.CloseConnection(self.conn)
             yield ReceiveHttp(
                 ResponseProtocolError(
@@ -313,8 +318,26 @@ class UpstreamHttp1(KeptClient):
                 )
             )
             self.state = self.done
+        elif end is None or data.startswith((b"\n", b"\r\n")):
+            yield from super().read_headers(event)
+        else:
+            yield from self._begin_response(data[: end.end()], event)
+
+    def _begin_response(self, head: bytes, event: events.DataReceived) -> CommandGenerator[None]:
+        assert self.request is not None  # noqa: S101  checked by the caller
+        assert self.stream_id is not None  # noqa: S101
+        lines = [line.removesuffix(b"\r") for line in head.split(b"\n")]
+        try:
+            response = http1.read_response_head(lines[:-2])
+            size = http1.expected_http_body_size(self.request, response)
+        except ValueError:
+            # mitmproxy reads it again, and reports what is wrong
+            yield from super().read_headers(event)
             return
-        yield from super().read_headers(event)
+        self.buf.maybe_extract_at_most(len(head))
+        self.response = response
+        yield ReceiveHttp(ResponseHeaders(self.stream_id, response, size == 0))
+        yield from self.begin_body(size, event)
 
     def _end_before_head(self) -> CommandGenerator[None]:
         if self.conn.state & ConnectionState.CAN_WRITE:
@@ -326,14 +349,10 @@ class UpstreamHttp1(KeptClient):
             )
 
     def _skip_interim_heads(self) -> None:
-        while self.request and _INTERIM.match(bytes(self.buf)):
+        while _INTERIM.match(self.buf._data):  # noqa: SLF001
             self._acknowledged = True
             if self.buf.maybe_extract_lines() is None:
                 return
-
-
-def _head_exceeds(data: bytes, limit: int) -> bool:
-    return len(data) > limit and not HEAD_END.search(data, 0, limit)
 
 
 def install_upstream_parser(layers: list[layer.Layer], head_bytes: int, relay: Relay) -> None:

@@ -16,7 +16,7 @@ from h11._readers import ChunkedReader, ContentLengthReader
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
-from mitmproxy.proxy.layers.http._http1 import Http1Connection, Http1Server
+from mitmproxy.proxy.layers.http._http1 import Http1Connection, Http1Server, make_body_reader
 
 BROKEN_BODY = "broken body framing"
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,7})\r\n")
@@ -71,18 +71,19 @@ def plain_chunks(connection: Http1Connection) -> list[bytes]:
     owed = reader._bytes_to_discard  # noqa: SLF001
     if owed not in (b"", _CRLF):
         return []
+    data, at = bytes(connection.buf._data), len(owed)  # noqa: SLF001
+    if not data.startswith(owed):
+        return []
     parts: list[bytes] = []
-    data, at = bytes(connection.buf), 0
-    while data.startswith(owed, at) and (head := _SIZE_LINE.match(data, at + len(owed))):
+    while head := _SIZE_LINE.match(data, at):
         start = head.end()
         end = start + int(head[1], 16)
-        # Without a line end owed, the chunk's own has to be here too
-        after = end if owed else end + len(_CRLF)
-        if end == start or after > len(data) or not data.startswith(_CRLF[: after - end], end):
+        if end == start or data[end : end + 2] != _CRLF:
             break
         parts.append(data[start:end])
-        at = after
-    connection.buf.maybe_extract_at_most(at)
+        at = end + 2
+    # of a line end that was owed, the last one is owed now
+    connection.buf.maybe_extract_at_most(at - len(owed))
     return parts
 
 
@@ -107,6 +108,16 @@ class CoalescedReads(Http1Connection):
                     self.stream_id, BROKEN_BODY, code=self.ReceiveProtocolError.code
                 )
             )
+
+    def begin_body(self, size: int | None, event: events.Event) -> CommandGenerator[None]:
+        """Read the body behind a head. Its size is None for chunks and -1 if only its connection's end ends it."""
+        self.body_reader = self.chunked_reader() if size is None else make_body_reader(size)
+        self.state = self.read_body
+        return self.read_body(event)
+
+    def chunked_reader(self) -> ChunkedReader:
+        """Return a reader of chunks."""
+        return ChunkedReader()
 
     def part(self, data: bytes) -> Sequence[commands.Command]:
         """Return the commands that a part of the body leads to."""
