@@ -13,7 +13,7 @@ Never does: decide what a response means. Invariant: after `release` no event of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mitmproxy.connection import Server
 from mitmproxy.proxy import commands
@@ -27,7 +27,7 @@ from mitmproxy.proxy.layers.http._events import (
 from addons.core.secrets import Origin
 from addons.core.turn import Head, Send, UpstreamRequest
 from addons.proxy.engine.interfaces import LayerHost
-from addons.proxy.engine.states import TurnState, UpstreamEvent
+from addons.proxy.engine.states import TurnState, UpstreamEvent, UpstreamState
 from addons.proxy.engine.upstream import sockets
 from addons.proxy.engine.upstream.egress import http_request
 
@@ -148,9 +148,10 @@ class Attempt:
             self._layer.streams.pop(self._id, None)
             self._id = None
 
-    def release(self) -> Iterator[commands.Command]:
-        """Abandon the attempt under way: close its connection and drop its late events."""
+    def release(self) -> Iterable[commands.Command]:
+        """Abandon the attempt under way, if any: close its connection and drop its late events."""
+        if self._state.upstream is UpstreamState.IDLE:
+            return ()
         was_sent = self._state.is_attempt_sent
         self.end()
-        if was_sent and self.connection:
-            yield from self._layer.close(self.connection)
+        return self._layer.close(self.connection) if was_sent and self.connection else ()

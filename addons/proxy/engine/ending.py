@@ -202,7 +202,7 @@ class EndingStream(RequestStream):
         if self.record.attempts:
             reply = self._masked(reply)
         self.response_side.recorder.answered(reply)
-        yield from self._end_whole(http_response(reply), HttpResponseHook(self.flow))
+        return self._end_whole(http_response(reply), HttpResponseHook(self.flow))
 
     def _masked(self, reply: Reply) -> Reply:
         """Return an answer that quotes an upstream, without the secrets of this turn."""
@@ -222,9 +222,7 @@ class EndingStream(RequestStream):
         closing = translator.finish() if translator else b""
         closing = self.response_side.masked(closing)
         closing = closing if self.response_side.framing.takes_closing else b""
-        yield from self._end(
-            lambda: self.response_side.write_end(closing), HttpResponseHook(self.flow)
-        )
+        return self._end(lambda: self.response_side.write_end(closing), HttpResponseHook(self.flow))
 
     def fail(self, fault: Fault) -> CommandGenerator[None]:
         """End the turn now: an answer before the head, a closing event in an event stream, else a cut."""
@@ -261,11 +259,11 @@ class EndingStream(RequestStream):
     def _end_whole(
         self, response: http.Response, hook: commands.StartHook
     ) -> CommandGenerator[None]:
-        yield from self._end(lambda: self.response_side.write_whole(response), hook)
+        return self._end(lambda: self.response_side.write_whole(response), hook)
 
     def _end(self, write: Stage, hook: commands.StartHook) -> CommandGenerator[None]:
         self._begin_end(write, hook)
-        yield from self._end_stages.run()
+        return self._end_stages.run()
 
     def _begin_end(self, write: Stage, hook: commands.StartHook) -> None:
         self.state.on_client(ClientEvent.END_BEGUN)

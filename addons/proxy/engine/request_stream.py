@@ -118,7 +118,8 @@ class RequestStream(PromptStream):
         """Return, after a hook or a connect, whether the turn has ended. End it if it has to."""
         if self.state.is_ending:
             return True
-        if any(isinstance(event, RequestProtocolError) for event in self._paused_event_queue):
+        queued = self._paused_event_queue
+        if queued and any(isinstance(event, RequestProtocolError) for event in queued):
             yield from self.client_gone()
         elif pending_fault := self.pending_fault:
             yield from self.fail(pending_fault)
@@ -139,18 +140,23 @@ class RequestStream(PromptStream):
         if not buffered:
             # no hook has seen the flow yet: it would be refused without a trace
             yield HttpRequestHeadersHook(self.flow)
+        yield from self._refuse_large()
+        return True
+
+    def _refuse_large(self) -> CommandGenerator[None]:
         self.request_body_buf.clear()
         yield from self.refuse(too_large(self.request_side.limits.body_bytes))
-        return True
 
     def state_consume_request_body(self, event: events.Event) -> CommandGenerator[None]:
         """Keep the body until it is whole, then let every hook see it."""
+        if isinstance(event, RequestEndOfMessage):
+            return self._request_is_whole()
         if isinstance(event, RequestData):
             self.request_side.count(event.data)
             self.request_body_buf += event.data
-            yield from self.check_body_size(True)  # noqa: FBT003
-        elif isinstance(event, RequestEndOfMessage):
-            yield from self._request_is_whole()
+            if self.request_side.is_too_large(self.flow.request, len(self.request_body_buf)):
+                return self._refuse_large()
+        return nothing()
 
     def _request_is_whole(self) -> CommandGenerator[None]:
         self.flow.request.timestamp_end = time.time()
@@ -207,6 +213,11 @@ class RequestStream(PromptStream):
             self.context.layers.clear()
 
 
+def nothing() -> CommandGenerator[None]:
+    """Do nothing."""
+    yield from ()
+
+
 def _ignore(_: events.Event) -> CommandGenerator[None]:
     """Discard an event of a stream that has left the layer."""
-    yield from ()
+    return nothing()

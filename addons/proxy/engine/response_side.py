@@ -202,16 +202,15 @@ class ResponseSide:
             self.clock.client_fed()
         self._note(data)
 
-    def send_body(self, data: bytes) -> CommandGenerator[None]:
+    def send_body(self, data: bytes) -> Iterable[commands.Command]:
         """Write a part of the body, which may be empty."""
-        if data:
-            yield SendHttp(ResponseData(self._stream_id, data), self._client)
+        return (SendHttp(ResponseData(self._stream_id, data), self._client),) if data else ()
 
-    def send_opening(self, data: bytes) -> CommandGenerator[None]:
+    def send_opening(self, data: bytes) -> Iterable[commands.Command]:
         """Write what precedes the upstream's first byte."""
         if data:
             self.note_sent(data)
-            yield from self.send_body(data)
+        return self.send_body(data)
 
     def send_heartbeat(self) -> CommandGenerator[None]:
         """Write an event that the client ignores, where one may be written."""
@@ -232,15 +231,15 @@ class ResponseSide:
         """Return whether this is the wake-up that was asked for last."""
         return command is self._wakeup
 
-    def wake_after(self, seconds: float) -> CommandGenerator[None]:
+    def wake_after(self, seconds: float) -> Iterable[commands.Command]:
         """Ask for one wake-up. It replaces the one asked for before."""
         self._layer.forget_wakeup(self._wakeup)
         self._wakeup = commands.RequestWakeup(seconds)
-        yield self._wakeup
+        return (self._wakeup,)
 
-    def wake_when_due(self) -> CommandGenerator[None]:
+    def wake_when_due(self) -> Iterable[commands.Command]:
         """Ask for a wake-up at the time when a timer can be due."""
-        yield from self.wake_after(self.clock.delay())
+        return self.wake_after(self.clock.delay())
 
     def stop(self) -> Iterable[commands.Command]:
         """Stop the local source and forget the wake-up."""
@@ -276,7 +275,7 @@ class ResponseSide:
         cut = ResponseProtocolError(self._stream_id, reason, ErrorCode.KILL)
         yield SendHttp(cut, self._client)
 
-    def complete_record(self) -> CommandGenerator[None]:
+    def complete_record(self) -> Iterable[commands.Command]:
         """Sum the turn up in its record and in its flow."""
         if response := self.flow.response:
             response.timestamp_end = time.time()
@@ -284,7 +283,7 @@ class ResponseSide:
                 self._keep_body(response)
         self._kept.clear()
         self.recorder.turn_ended(self.flow, self.translator)
-        yield from ()
+        return ()
 
     def _keep_body(self, response: http.Response) -> None:
         fields = tuple(response.headers.fields)

@@ -181,16 +181,13 @@ _NO_STEPS: frozenset[type[Step]] = frozenset()
 class TurnState:
     """The two states of one turn. Holds nothing else."""
 
-    __slots__ = ("client", "upstream")
+    __slots__ = ("client", "is_ending", "upstream")
 
     def __init__(self) -> None:
         self.client = ClientState.RECEIVING
         self.upstream = UpstreamState.IDLE
-
-    @property
-    def is_ending(self) -> bool:
+        self.is_ending = False
         """Whether the end of the turn has begun: nothing but the rest of that end may follow."""
-        return self.client is ClientState.CLOSING or self.client is ClientState.ENDED
 
     @property
     def is_attempt_sent(self) -> bool:
@@ -204,6 +201,8 @@ class TurnState:
         except KeyError:
             msg = f"{event.name} in {self.client.name}"
             raise IllegalTransitionError(msg) from None
+        if event is ClientEvent.END_BEGUN:
+            self.is_ending = True
 
     def on_upstream(self, event: UpstreamEvent) -> None:
         """Change the upstream's state. Raises IllegalTransitionError."""

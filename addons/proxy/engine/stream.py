@@ -50,6 +50,7 @@ from addons.proxy.engine.injected import ConnectDeadline, Injected, InjectedEven
 from addons.proxy.engine.mitmproxy_patches.last_request import says_close
 from addons.proxy.engine.pool import GetPooledConnection
 from addons.proxy.engine.request_side import has_valid_headers
+from addons.proxy.engine.request_stream import nothing
 from addons.proxy.engine.states import (
     PlanEvent,
     UpstreamEvent,
@@ -72,21 +73,21 @@ class TurnStream(EndingStream):
 
     def _on_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, _UPSTREAM_EVENTS):
-            if self.attempt.is_current(event.stream_id):
-                yield from self._on_response(event)
-        elif isinstance(event, events.Start):
+            is_current = self.attempt.is_current(event.stream_id)
+            return self._on_response(event) if is_current else nothing()
+        if isinstance(event, _CLIENT_EVENTS) and not self.state.is_ending:
+            received: CommandGenerator[None] = self.client_state(event)
+            return received
+        return self._on_rare_event(event)
+
+    def _on_rare_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, events.Start):
             self.client_state = self.state_wait_for_request_headers
         elif isinstance(event, InjectedEvent):
             yield from self._on_injected(event.message)
         elif self.state.is_ending:
             yield from self.drop_late(event)
-        elif isinstance(event, _CLIENT_EVENTS):
-            yield from self.client_state(event)
-        else:
-            yield from self._on_rare_event(event)
-
-    def _on_rare_event(self, event: events.Event) -> CommandGenerator[None]:
-        if isinstance(event, events.Wakeup):
+        elif isinstance(event, events.Wakeup):
             if self.is_body_deadline(event.command):
                 yield from self.body_overdue()
             else:
@@ -117,46 +118,43 @@ class TurnStream(EndingStream):
         """Ask for a plan, unless a hook has answered already."""
         if response := self.flow.response:
             head = Head(response.status_code, tuple(response.headers.fields))
-            yield from self.answer(Reply(head, response.raw_content or b""))
-            return
+            return self.answer(Reply(head, response.raw_content or b""))
         self.response_side.recorder.turn_begins(self.flow)
         request = self.request_side.client_request(self.flow.request, self.record)
         self.plan = self._engine.router.plan(request)
         self.request_side.hide_key(self.flow.request, self.record)
-        yield from self._follow(PlanEvent.START, self.plan.start())
+        return self._follow(PlanEvent.START, self.plan.start())
 
     def _follow(self, event: PlanEvent, step: Step) -> CommandGenerator[None]:
         self.state.require(event, step)
-        yield from self._carry_out(step)
+        return self._carry_out(step)
 
     def _carry_out(self, step: Step) -> CommandGenerator[None]:
         match step:
             case Send():
-                yield from self._send(step)
+                return self._send_later(step) if step.delay else self._begin_attempt(step)
             case Relay():
-                yield from self._relay(step)
+                return self._relay(step)
             case Collect():
                 self.attempt.collect(step.limit)
+                return nothing()
             case Answer():
-                yield from self.answer(step.reply)
+                return self.answer(step.reply)
             case StreamLocal():
-                yield from self._stream_local(step)
+                return self._stream_local(step)
 
-    def _send(self, step: Send) -> CommandGenerator[None]:
+    def _send_later(self, step: Send) -> CommandGenerator[None]:
         yield from self.attempt.release()
-        if step.delay:
-            self.attempt.delay(step)
-            yield from self.response_side.wake_after(step.delay)
-        else:
-            yield from self._begin_attempt(step)
+        self.attempt.delay(step)
+        yield from self.response_side.wake_after(step.delay)
 
     def _send_anew(self, request: UpstreamRequest, fault: Fault) -> CommandGenerator[None]:
         """Send a request again that its upstream cannot have seen: its idle connection had ended before."""
         self.response_side.recorder.attempt_ended(fault)
-        yield from self.attempt.release()
-        yield from self._begin_attempt(Send(request), fresh=True)
+        return self._begin_attempt(Send(request), fresh=True)
 
     def _begin_attempt(self, step: Send, *, fresh: bool = False) -> CommandGenerator[None]:
+        yield from self.attempt.release()
         origin = step.request.origin
         self.attempt.connect(origin)
         self.response_side.recorder.attempt_begins(step.request, self.flow)
@@ -224,28 +222,25 @@ class TurnStream(EndingStream):
     def _on_response(self, event: events.Event) -> CommandGenerator[None]:
         match self.state.upstream:
             case UpstreamState.RELAYING:
-                yield from self._on_relayed(event)
+                return self._on_relayed(event)
             case UpstreamState.COLLECTING:
-                yield from self._on_collected(event)
+                return self._on_collected(event)
             case UpstreamState.AWAITING_HEAD if isinstance(event, ResponseHeaders):
-                yield from self._on_head(event.response)
+                return self._on_head(event.response)
+        return nothing()
 
     def _on_head(self, response: http.Response) -> CommandGenerator[None]:
         self.response_side.clock.upstream_active()
         if response.status_code < _FIRST_FINAL_STATUS or not has_valid_headers(response):
             detail = "its response head is not usable"
-            fault = Fault(FaultKind.PROTOCOL, detail, self.attempt.origin)
-            yield from self.attempt.release()
-            yield from self._attempt_failed(fault)
-            return
+            return self._give_up(Fault(FaultKind.PROTOCOL, detail, self.attempt.origin))
         fields = tuple(response.headers.fields)
         head = Head(response.status_code, fields, self.attempt.seconds)
         self.response_side.recorder.head(head, self.flow)
         if head.status == HTTPStatus.REQUEST_TIMEOUT and self._is_for_idle_connection(response):
-            yield from self._on_stale_connection("a 408 for the idle connection came")
-            return
+            return self._on_stale_connection("a 408 for the idle connection came")
         self.attempt.receive_head(head)
-        yield from self._follow(PlanEvent.ON_HEAD, self.plan.on_head(head))
+        return self._follow(PlanEvent.ON_HEAD, self.plan.on_head(head))
 
     def _on_collected(self, event: events.Event) -> CommandGenerator[None]:
         """Keep the body of a response that has to be explained; cut it at the limit.
@@ -296,10 +291,11 @@ class TurnStream(EndingStream):
         if isinstance(event, ResponseData):
             if error := self.response_side.relay_error:
                 raise error
-            yield from self._translate(event.data)
-        elif isinstance(event, ResponseEndOfMessage):
+            return self._translate(event.data)
+        if isinstance(event, ResponseEndOfMessage):
             self.attempt.end()
-            yield from self.finish()
+            return self.finish()
+        return nothing()
 
     def _translate(self, data: bytes) -> CommandGenerator[None]:
         yield from self.response_side.send_body(self.response_side.feed(data))
@@ -332,7 +328,7 @@ class TurnStream(EndingStream):
         self._drop_idle()
         request, fault = self.attempt.request, Fault(FaultKind.RESET, detail, self.attempt.origin)
         assert request is not None  # noqa: S101  no response head was taken
-        yield from self._send_anew(request, fault)
+        return self._send_anew(request, fault)
 
     def _drop_idle(self) -> None:
         """Drop the idle connections of this attempt's origin: they were left alone for as long, and may be dead too."""
@@ -394,6 +390,9 @@ class TurnStream(EndingStream):
             clock.client_waits(written - unsent, Count.BUFFER)
 
     def _stalled(self, detail: str) -> CommandGenerator[None]:
-        fault = Fault(FaultKind.STALL, detail, self.attempt.origin)
+        return self._give_up(Fault(FaultKind.STALL, detail, self.attempt.origin))
+
+    def _give_up(self, fault: Fault) -> CommandGenerator[None]:
+        """Abandon the attempt under way after this fault."""
         yield from self.attempt.release()
         yield from self._attempt_failed(fault)
