@@ -102,28 +102,44 @@ class TranslatedProvider:
     other: PlanMaker | None = None
     """Plans of the same row in the Responses protocol, for a model that wants it."""
     learning: LearningTarget = field(init=False)
+    headers: Headers = field(init=False)
+    """All headers of a request but the key."""
+    bad_header: str | None = field(init=False)
+    """The name of the first of them that must not be sent."""
+    route_headers: Headers = field(init=False)
+    """The header of an answer that names the route."""
 
     def __post_init__(self) -> None:
-        """Join the target and what is known of it."""
+        """Join the target and what is known of it, and make what is the same in all turns."""
+        headers = _request_headers(self.target)
         object.__setattr__(self, "learning", LearningTarget(self.target, self.store))
+        object.__setattr__(self, "headers", headers)
+        object.__setattr__(self, "bad_header", bad_header(headers))
+        object.__setattr__(self, "route_headers", _route_headers(self.target))
 
     def plan(self, request: ClientRequest, route: Route) -> Plan:
         """Begin the plan of one turn."""
         plan = TranslatedPlan(self, request, route)
         return TwoProtocolPlan(plan, self.limits.error_body_bytes) if self.other else plan
 
-    def request_headers(self) -> Headers:
-        """Return all headers but the key. The row's headers replace ours, except framing and hop-by-hop headers."""
-        own = {
-            name.lower(): (name, value)
-            for name, value in self.target.headers
-            if name.lower() not in HOP_BY_HOP | {b"host", b"content-length"}
-        }
-        defaults = (*OWN_HEADERS, *self.target.protocol.spec.headers)
-        kept = (header for header in defaults if header[0] not in own)
-        # A closing event cannot be added to a compressed stream, and no reader decompresses one.
-        own.pop(b"accept-encoding", None)
-        return (*kept, *own.values(), (b"accept-encoding", b"identity"))
+
+def _request_headers(target: Target) -> Headers:
+    """Return all headers but the key. The row's headers replace ours, except framing and hop-by-hop headers."""
+    own = {
+        name.lower(): (name, value)
+        for name, value in target.headers
+        if name.lower() not in HOP_BY_HOP | {b"host", b"content-length"}
+    }
+    defaults = (*OWN_HEADERS, *target.protocol.spec.headers)
+    kept = [header for header in defaults if header[0] not in own]
+    # A closing event cannot be added to a compressed stream, and no reader decompresses one.
+    own.pop(b"accept-encoding", None)
+    return (*kept, *own.values(), (b"accept-encoding", b"identity"))
+
+
+def _route_headers(target: Target) -> Headers:
+    value = ascii(f"{target.slug} -> {target.provider}/{target.model}")[1:-1]
+    return ((ROUTE_HEADER, value.encode()),)
 
 
 class TranslatedPlan:
@@ -141,6 +157,8 @@ class TranslatedPlan:
     def __init__(self, provider: TranslatedProvider, request: ClientRequest, route: Route) -> None:
         self._provider = provider
         self._request = request
+        self._is_unary_compaction = request.path.partition("?")[0].endswith("/compact")
+        """Whether this is `/responses/compact`, whose client reads one JSON object and never a stream."""
         self._payload: JsonObject = {}
         """The request body, which the response repeats and the memory stores."""
         other = provider.other
@@ -213,11 +231,6 @@ class TranslatedPlan:
             problem = row_field_problem(problem, target, self.repairs.advice)
         return self._answer_problem(problem, (*_wait_header(wait), *_request_id(head)))
 
-    @property
-    def _is_unary_compaction(self) -> bool:
-        """Whether this is `/responses/compact`, whose client reads one JSON object and never a stream."""
-        return self._request.path.partition("?")[0].endswith("/compact")
-
     def _read(self) -> Conversation | Problem:
         provider, request = self._provider, self._request
         encoding = request.header(b"content-encoding")
@@ -241,16 +254,17 @@ class TranslatedPlan:
         key = provider.key.current()
         if isinstance(key, KeyProblem):
             return key_problem(key)
-        headers = provider.request_headers()
-        if (bad := bad_header(headers)) is not None:
-            return bad_header_problem(target, bad)
+        if provider.bad_header is not None:
+            return bad_header_problem(target, provider.bad_header)
         refused = traits.refused_items
         self._written = accepted_conversation(self._conversation, target, refused)
         body = provider.translator.write_request(self._written, target)
         if isinstance(body, Problem):
             return body
         hidden = tuple(body_secrets(target.extra_body))
-        request = UpstreamRequest(target.origin, "POST", target.path, headers, body, key, hidden)
+        request = UpstreamRequest(
+            target.origin, "POST", target.path, provider.headers, body, key, hidden
+        )
         return key_in_header(request, traits)
 
     def _begin(self, head: Head) -> Step:
@@ -263,7 +277,7 @@ class TranslatedPlan:
             return Collect(limits.event_bytes)
         emitter = self._emitter()
         translator = self._translator(emitter)
-        headers = (*SSE_HEADERS, *self._route(), *_request_id(head))
+        headers = (*SSE_HEADERS, *self._provider.route_headers, *_request_id(head))
         return Relay(Head(HTTPStatus.OK, headers), translator, emitter.open())
 
     def _translator(self, emitter: Emitter) -> Translator:
@@ -297,7 +311,7 @@ class TranslatedPlan:
         return self._json(head, orjson.dumps(emitter.response))
 
     def _json(self, head: Head, body: bytes) -> Answer:
-        headers = (*JSON_HEADERS, *self._route(), *_request_id(head))
+        headers = (*JSON_HEADERS, *self._provider.route_headers, *_request_id(head))
         return Answer(Reply(Head(HTTPStatus.OK, headers), body))
 
     def _reader(self) -> EventReader:
@@ -321,11 +335,6 @@ class TranslatedPlan:
         if found := observed_traits(response, self.repairs.target):
             observe(self._provider.learning, self.repairs.traits, found)
 
-    def _route(self) -> Headers:
-        target = self._provider.target
-        value = ascii(f"{target.slug} -> {target.provider}/{target.model}")[1:-1]
-        return ((ROUTE_HEADER, value.encode()),)
-
     def _requested_wait(self, head: Head) -> float | None:
         return retry_after_seconds(head.headers, self._provider.clock())
 
@@ -335,11 +344,15 @@ class TranslatedPlan:
             problem = replace(problem, status=HTTPStatus.BAD_REQUEST)
         if self._is_unary_compaction or not self._request.is_codex:
             reply = problem.reply()
-            head = Head(reply.head.status, (*reply.head.headers, *self._route(), *headers))
+            head = Head(
+                reply.head.status, (*reply.head.headers, *self._provider.route_headers, *headers)
+            )
             return Answer(Reply(head, reply.body))
         emitter = self._emitter()
         stream = emitter.open() + emitter.fail(problem)
-        return Answer(Reply(Head(HTTPStatus.OK, (*SSE_HEADERS, *self._route())), stream))
+        return Answer(
+            Reply(Head(HTTPStatus.OK, (*SSE_HEADERS, *self._provider.route_headers)), stream)
+        )
 
 
 def _request_id(head: Head) -> Headers:

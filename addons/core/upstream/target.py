@@ -48,12 +48,13 @@ class Target:
     own_items: bool = True
     """Whether items of types that the API does not document may be sent, where the protocol has items."""
 
-    @property
-    def traits_scope(self) -> str:
-        """The key under which traits of this model at this upstream are kept."""
-        return f"{self.protocol}:{self.origin}:{self.model}"
+    traits_scope: str = field(init=False, compare=False, repr=False)
+    """The key under which traits of this model at this upstream are kept."""
+    reasoning_scope: str = field(init=False, compare=False, repr=False)
+    """The only scope that may get this target's reasoning back: the same protocol, origin and model."""
 
-    @property
-    def reasoning_scope(self) -> str:
-        """The only scope that may get this target's reasoning back: the same protocol, origin and model."""
-        return f"{self.protocol}:{self.origin}:{self.model}"
+    def __post_init__(self) -> None:
+        """Derive the scopes, which each turn asks for."""
+        scope = f"{self.protocol}:{self.origin}:{self.model}"
+        object.__setattr__(self, "traits_scope", scope)
+        object.__setattr__(self, "reasoning_scope", scope)
