@@ -24,7 +24,7 @@ from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.translator import load_translator
 from addons.core.providers.fallback import with_fallbacks
 from addons.core.routes import PlanMaker, Route
-from addons.core.settings.models_file import ModelRows
+from addons.core.settings.models_file import NO_ROWS, ModelRows
 from addons.core.settings.presets import family_for
 from addons.core.settings.profiles import profile_for
 from addons.core.settings.row import ModelRow
@@ -71,6 +71,7 @@ class RowRoutes:
         self._find = find
         self.known: KnownRoutes = {}
         """The routes of the last call. A row of which nothing changed keeps its route and its key."""
+        self._keys_of: tuple[ModelRows, KnownRoutes, list[RowKey]] = (NO_ROWS, self.known, [])
 
     def routes(self, rows: ModelRows, limits: Limits) -> list[Route]:
         """Return a route for every row, in the order of the rows."""
@@ -89,7 +90,7 @@ class RowRoutes:
 
     def missing_keys(self, rows: ModelRows) -> tuple[str, ...]:
         """Return, for each row with a target, why its key is missing now. A change means that the table is stale."""
-        return tuple(key.missing_reason() for key in self._keys(rows))
+        return tuple([key.missing_reason() for key in self._keys(rows)])
 
     def command_problems(self, rows: ModelRows) -> tuple[str, ...]:
         """Return the problems of commands that should print keys."""
@@ -106,8 +107,12 @@ class RowRoutes:
         return with_fallbacks(make_plan, others)
 
     def _keys(self, rows: ModelRows) -> list[RowKey]:
-        keys = (self._key(row, self.known.get(row.slug)) for row in rows.rows)
-        return [key for key in keys if key]
+        of_rows, of_known, keys = self._keys_of
+        if of_rows is not rows or of_known is not self.known:
+            found = (self._key(row, self.known.get(row.slug)) for row in rows.rows)
+            keys = [key for key in found if key]
+            self._keys_of = (rows, self.known, keys)
+        return keys
 
     def _key(self, row: ModelRow, known: KnownRoute | None) -> RowKey | None:
         if known and known.parts.row is row:

@@ -128,6 +128,8 @@ class Composition:
             self._heap.large_turn_ended()
 
     def _proxy_for(self, origin: Origin) -> Origin | None:
+        if proxy_for(origin, self._env, 0) is None:
+            return None
         return proxy_for(origin, self._env, self.port)
 
     def _max_body_bytes(self) -> int:

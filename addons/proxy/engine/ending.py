@@ -61,8 +61,9 @@ class EndStages:
 
     def run(self) -> CommandGenerator[None]:
         """Run what is left. Raises what a stage raises; the next call goes on with the stage after it."""
-        while self._stages:
-            yield from self._stages.popleft()()
+        stages = self._stages
+        while stages:
+            yield from stages.popleft()()
 
 
 class EndingStream(RequestStream):
@@ -192,8 +193,10 @@ class EndingStream(RequestStream):
     @property
     def pending_fault(self) -> Fault | None:
         """What has to end the turn at the next chance, if anything."""
-        killed = self.flow.error and self.flow.error.msg == Error.KILLED_MESSAGE
-        return self._termination or (KILLED if killed else None)
+        if self._termination:
+            return self._termination
+        error = self.flow.error
+        return KILLED if error and error.msg == Error.KILLED_MESSAGE else None
 
     # Ends -------------------------------------------------------------------------------------------------
 

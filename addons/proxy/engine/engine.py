@@ -272,10 +272,11 @@ class Engine:
 
         A connection through a proxy has no socket of its own: it is used as it is.
         """
-        if self.has_input(client, connection):
+        if (writer := self._writer_of(client, connection)) is None:
+            return True
+        if writer.is_closing() or sockets.has_input(writer):
             return False
-        if writer := self._writer_of(client, connection):
-            sockets.watch_reused(writer)
+        sockets.watch_reused(writer)
         return True
 
     def _writer_of(self, client: Client, connection: Connection) -> asyncio.StreamWriter | None:

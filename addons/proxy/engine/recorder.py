@@ -35,7 +35,7 @@ from addons.core.turn import (
     UpstreamRequest,
 )
 
-FIRST_TOKEN_MARKS = (b".delta", b"output_item.done")
+DELTA_MARK, ITEM_MARK = b".delta", b"output_item.done"
 """Each event of the client's stream that carries a part of the answer holds one of these."""
 MAX_READS, READ_SECONDS = 500, 0.01
 """How many read times are kept of a response, and how close two of them may be."""
@@ -87,8 +87,7 @@ class Recorder:
     def attempt_begins(self, request: UpstreamRequest, flow: http.HTTPFlow) -> None:
         """Note that an attempt is about to connect."""
         attempt = self._attempt_at(f"{request.origin}{redacted_path(request.path)}", request.method)
-        self.mask.add(field.secret for field in request.secrets)
-        self.mask.add(request.body_secrets)
+        self.mask.add([*[field.secret for field in request.secrets], *request.body_secrets])
         if self.record.thread:
             self.record.upstream_body = request.body
             self.record.upstream_encoding = header(request.headers, b"content-encoding")
@@ -167,7 +166,7 @@ class Recorder:
         """Note bytes of a stream that the client is sent."""
         record = self.record
         record.bytes_out += len(data)
-        if record.ttft is None and any(sign in data for sign in FIRST_TOKEN_MARKS):
+        if record.ttft is None and (DELTA_MARK in data or ITEM_MARK in data):
             record.ttft = self._now() - self._began
 
     def answered(self, reply: Reply) -> None:

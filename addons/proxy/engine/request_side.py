@@ -112,9 +112,7 @@ class RequestSide:
 
     def objection(self) -> Problem | Fault | None:
         """Return why the request may not go on, after a hook."""
-        if self.refusal or self.admission is not Admission.NONE:
-            return self.refusal
-        return NOT_ADMITTED
+        return self.refusal or (NOT_ADMITTED if self.admission is Admission.NONE else None)
 
     def client_request(self, request: http.Request, record: TurnRecord) -> ClientRequest:
         """Return what the flow holds now that every hook has returned. An edit made in mitmweb counts."""

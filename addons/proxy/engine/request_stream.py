@@ -118,8 +118,7 @@ class RequestStream(PromptStream):
         """Return, after a hook or a connect, whether the turn has ended. End it if it has to."""
         if self.state.is_ending:
             return True
-        queued = self._paused_event_queue
-        if queued and any(isinstance(event, RequestProtocolError) for event in queued):
+        if RequestProtocolError in map(type, self._paused_event_queue):
             yield from self.client_gone()
         elif pending_fault := self.pending_fault:
             yield from self.fail(pending_fault)
