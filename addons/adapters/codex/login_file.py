@@ -78,8 +78,11 @@ class LoginFile:
         """Return the login in the file. Costs one stat while the file does not change."""
         if is_login_disabled(self._env):
             return login_disabled_problem()
-        now = self._clock()
-        found = self._or_last_good(self._read(), now)
+        now, found = self._clock(), self._read()
+        if isinstance(found, Login):
+            self._good, self._broken_since = found, None
+        else:
+            found = self._or_last_good(found, now)
         return check_expiry(found, self._name, now) if isinstance(found, Login) else found
 
     def reread(self) -> Login | LoginProblem:
@@ -102,7 +105,7 @@ class LoginFile:
 
         Two truncated states look alike, so a broken result is only reused once the file is settled.
         """
-        return data == self._data and (self._file.is_settled or not _is_broken(found))
+        return data == self._data and (not _is_broken(found) or self._file.is_settled)
 
     def _read_settled(self, data: bytes | None) -> tuple[bytes | None, Login | LoginProblem]:
         """Read again until two reads agree on a valid login; otherwise the file counts as broken."""
@@ -117,11 +120,10 @@ class LoginFile:
             data, found = again, read_login(again, self._name)
         return data, found if _is_broken(found) or data is None else _changing_problem(self._name)
 
-    def _or_last_good(self, found: Login | LoginProblem, now: float) -> Login | LoginProblem:
+    def _or_last_good(self, found: LoginProblem, now: float) -> Login | LoginProblem:
         """Return the last good login in place of a broken file, for a limited time."""
         if not _is_broken(found):
-            self._good = found if isinstance(found, Login) else None
-            self._broken_since = None
+            self._good = self._broken_since = None
             return found
         if self._broken_since is None:
             self._broken_since = now

@@ -52,7 +52,11 @@ class CachedFile:
         Raises FileAccessError when it exists and cannot be read.
         """
         try:
-            return self._fresh()
+            # one system call, also for a file that does not exist
+            found = os.stat(self._name)  # noqa: PTH116  of a string: this runs several times a turn
+            if (seen := self._seen) is not None and _mark(found) == seen.mark:
+                return seen.data
+            return self._opened()
         except FileNotFoundError:
             self._seen = None
             return None
@@ -68,11 +72,7 @@ class CachedFile:
         """Drop the cache, so that the next read opens the file."""
         self._seen = None
 
-    def _fresh(self) -> bytes:
-        # one system call, also for a file that does not exist
-        found, seen = os.stat(self._name), self._seen  # noqa: PTH116  of a string: this runs several times a turn
-        if seen is not None and _mark(found) == seen.mark:
-            return seen.data
+    def _opened(self) -> bytes:
         self._seen = None
         # A named pipe must not block the caller, so `Path.read_bytes` is not used.
         with open(self.path, "rb", opener=open_nonblocking) as file:

@@ -235,18 +235,23 @@ class BackendPlan(ABC):
 
     def _upstream_path(self) -> str | None:
         path, _, query = self._request.path.partition("?")
-        rest, query = self._path(path), upstream_query(query)
-        return None if rest is None else f"{self._provider.base.path}{rest}{query and '?'}{query}"
+        if (rest := self._path(path)) is None:
+            return None
+        query = query and upstream_query(query)
+        return f"{self._provider.base.path}{rest}{query and '?'}{query}"
 
     def _secrets(self) -> tuple[SecretHeader, ...] | LoginProblem:
-        own = self._provider.client_credential(self._request)
         found = self._provider.logins.current()
-        if isinstance(found, Login):
-            if own and self._provider.credential == "client":
-                return own
+        if isinstance(found, Login) and self._provider.credential != "client":
             self._login = found
             return self._provider.login_credential(found)
-        return own if own and not _forbids(found, own) else found
+        own = self._provider.client_credential(self._request)
+        if not isinstance(found, Login):
+            return own if own and not _forbids(found, own) else found
+        if own:
+            return own
+        self._login = found
+        return self._provider.login_credential(found)
 
     def _with_newer_login(self) -> Send | None:
         used, sent = self._login, self._sent

@@ -48,6 +48,7 @@ from addons.core.providers.row_problems import (
     row_field_problem,
 )
 from addons.core.routes import PlanMaker, Route
+from addons.core.secrets import Secret
 from addons.core.turn import (
     Answer,
     ClientRequest,
@@ -106,6 +107,8 @@ class TranslatedProvider:
     """All headers of a request but the key."""
     bad_header: str | None = field(init=False)
     """The name of the first of them that must not be sent."""
+    body_secrets: tuple[Secret, ...] = field(init=False)
+    """The credentials that the row adds to each body."""
     route_headers: Headers = field(init=False)
     """The header of an answer that names the route."""
 
@@ -115,6 +118,7 @@ class TranslatedProvider:
         object.__setattr__(self, "learning", LearningTarget(self.target, self.store))
         object.__setattr__(self, "headers", headers)
         object.__setattr__(self, "bad_header", bad_header(headers))
+        object.__setattr__(self, "body_secrets", tuple(body_secrets(self.target.extra_body)))
         object.__setattr__(self, "route_headers", _route_headers(self.target))
 
     def plan(self, request: ClientRequest, route: Route) -> Plan:
@@ -261,10 +265,8 @@ class TranslatedPlan:
         body = provider.translator.write_request(self._written, target)
         if isinstance(body, Problem):
             return body
-        hidden = tuple(body_secrets(target.extra_body))
-        request = UpstreamRequest(
-            target.origin, "POST", target.path, provider.headers, body, key, hidden
-        )
+        hidden, headers = provider.body_secrets, provider.headers
+        request = UpstreamRequest(target.origin, "POST", target.path, headers, body, key, hidden)
         return key_in_header(request, traits)
 
     def _begin(self, head: Head) -> Step:

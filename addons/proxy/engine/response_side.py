@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import cast
 
 from mitmproxy import http
 from mitmproxy.connection import Client
@@ -120,9 +121,10 @@ class ResponseSide:
         """Write the head that was announced."""
         response = self.flow.response
         assert response  # noqa: S101  it was announced
-        translator: object = self.translator
-        self._ending = translator if isinstance(translator, AwaitsEnd) else None
-        self._quoting = translator if isinstance(translator, QuotesUpstream) else None
+        # `isinstance` of a protocol with a property takes hundreds of steps when the answer is no
+        translator, kind = self.translator, type(self.translator)
+        self._ending = cast("AwaitsEnd", translator) if hasattr(kind, "awaits_end") else None
+        self._quoting = cast("QuotesUpstream", translator) if hasattr(kind, "take_quotes") else None
         self._state.on_client(ClientEvent.HEAD_BEGUN)
         self.clock.answered()
         self.clock.client_fed()

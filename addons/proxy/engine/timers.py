@@ -178,13 +178,13 @@ class SilenceClock:
         """Return the seconds until something can be due, measured from the last activity, so that gaps never double."""
         now = self._now()
         self.is_earlier = False
+        limits = self._limits
         if (ended := self._ended) is not None:
-            wait = ended + self._limits.linger_seconds - now
-        else:
-            stall = self._upstream_active + self._limits.stall_seconds - now
-            answer = self._answered + self._limits.answer_seconds - now
-            beat = self._client_fed + self._limits.heartbeat_seconds - now
-            wait = min(stall, answer, beat if beat > 0 else self._limits.heartbeat_seconds)
-            if self._unread is not None:
-                wait = min(wait, self._unread + self._limits.unread_seconds - now)
+            return max(ended + limits.linger_seconds - now, _SHORTEST)
+        stall = self._upstream_active + limits.stall_seconds - now
+        answer = self._answered + limits.answer_seconds - now
+        beat = self._client_fed + limits.heartbeat_seconds - now
+        wait = min(stall, answer, beat if beat > 0 else limits.heartbeat_seconds)
+        if self._unread is not None:
+            wait = min(wait, self._unread + limits.unread_seconds - now)
         return max(wait, _SHORTEST)
