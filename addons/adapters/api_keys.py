@@ -141,6 +141,9 @@ class KeyRing:
         return run_command((program, *argv[1:]), self._env, self._folder)
 
 
+_LOOKED_UP = (EnvKey, FileKey)
+
+
 @dataclass(frozen=True, slots=True)
 class RowKey:
     """The `KeySource` of one row."""
@@ -169,11 +172,16 @@ class RowKey:
     def missing_reason(self) -> str:
         """Return why no turn can have its key; empty when it can, and for commands, which may succeed the next time."""
         for spec in self.row.keys:
-            if spec.required and isinstance(spec.key, EnvKey | FileKey):
+            if spec.required and isinstance(spec.key, _LOOKED_UP):
                 found = self.ring.resolve(spec.key)
                 if isinstance(found, KeyProblem):
                     return self._problem(spec, found).message
         return ""
+
+    @property
+    def is_looked_up(self) -> bool:
+        """Whether `missing_reason` depends on the environment or on a file."""
+        return any(spec.required and isinstance(spec.key, _LOOKED_UP) for spec in self.row.keys)
 
     def command_problem(self) -> str:
         """Return why the last run of the row's command gave no key; empty if it did, or never ran."""

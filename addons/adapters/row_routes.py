@@ -71,7 +71,8 @@ class RowRoutes:
         self._find = find
         self.known: KnownRoutes = {}
         """The routes of the last call. A row of which nothing changed keeps its route and its key."""
-        self._keys_of: tuple[ModelRows, KnownRoutes, list[RowKey]] = (NO_ROWS, self.known, [])
+        self._checked: tuple[ModelRows, KnownRoutes, list[RowKey]] = (NO_ROWS, self.known, [])
+        """Rows, their routes, and those of their keys that each turn looks up."""
 
     def routes(self, rows: ModelRows, limits: Limits) -> list[Route]:
         """Return a route for every row, in the order of the rows."""
@@ -89,8 +90,12 @@ class RowRoutes:
         return made
 
     def missing_keys(self, rows: ModelRows) -> tuple[str, ...]:
-        """Return, for each row with a target, why its key is missing now. A change means that the table is stale."""
-        return tuple([key.missing_reason() for key in self._keys(rows)])
+        """Return why the keys that are looked up are missing now. A change means that the table is stale."""
+        checked_rows, known, checked = self._checked
+        if checked_rows is not rows or known is not self.known:
+            checked = [key for key in self._keys(rows) if key.is_looked_up]
+            self._checked = (rows, self.known, checked)
+        return tuple([key.missing_reason() for key in checked])
 
     def command_problems(self, rows: ModelRows) -> tuple[str, ...]:
         """Return the problems of commands that should print keys."""
@@ -107,12 +112,8 @@ class RowRoutes:
         return with_fallbacks(make_plan, others)
 
     def _keys(self, rows: ModelRows) -> list[RowKey]:
-        of_rows, of_known, keys = self._keys_of
-        if of_rows is not rows or of_known is not self.known:
-            found = (self._key(row, self.known.get(row.slug)) for row in rows.rows)
-            keys = [key for key in found if key]
-            self._keys_of = (rows, self.known, keys)
-        return keys
+        keys = (self._key(row, self.known.get(row.slug)) for row in rows.rows)
+        return [key for key in keys if key]
 
     def _key(self, row: ModelRow, known: KnownRoute | None) -> RowKey | None:
         if known and known.parts.row is row:

@@ -15,10 +15,10 @@ from addons.core.upstream.target import Target
 def observed_traits(response: JsonObject, target: Target) -> dict[str, str]:
     """Return the traits that a whole response shows: call ids of a form of its own must come back unchanged."""
     output = response.get("output")
-    items = output if isinstance(output, list) else []
-    ids = (as_str(as_object(item).get("call_id")) for item in items)
-    if any(call_id and _is_rewritten(call_id, target) for call_id in ids):
-        return {"call_ids": "verbatim"}
+    for item in output if isinstance(output, list) else ():
+        call_id = as_str(as_object(item).get("call_id"))
+        if call_id and _is_rewritten(call_id, target):
+            return {"call_ids": "verbatim"}
     return {}
 
 

@@ -96,8 +96,8 @@ class Engine:
         self._accepted: set[str] = set()
         self._replays: dict[str, ConnectionHandler] = {}
         self.pool = UpstreamPool(lambda: self.limits, TrustOptions())
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle: asyncio.Event | None = None
+        """At shutdown: set when the last turn has ended."""
 
     # Hooks ------------------------------------------------------------------------------------------------
 
@@ -181,12 +181,11 @@ class Engine:
     def register(self, turn: LiveTurn) -> None:
         """Add a turn to the live ones."""
         self._turns[turn.flow.id] = turn
-        self._idle.clear()
 
     def forget(self, turn: LiveTurn) -> None:
         """Remove a turn from the live ones and report its record, once."""
         was_live = self._turns.pop(turn.flow.id, None)
-        if not self._turns:
+        if self._idle and not self._turns:
             self._idle.set()
         if was_live and turn.record.slug:
             self._on_turn(turn.record)
@@ -349,6 +348,9 @@ class Engine:
         await _all_sent(list(proxyserver.connections.values()))
 
     async def _became_idle(self, seconds: float) -> bool:
+        if not self._turns:
+            return True
+        self._idle = asyncio.Event()
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
