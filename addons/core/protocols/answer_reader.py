@@ -37,6 +37,8 @@ PROBE = "\x00codex-shim\x00"
 DATA_FIELD = b"data:"
 ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+ENDS = (Failed, Stopped)
+"""The events that end an answer."""
 
 JsonPath = tuple[object, ...]
 
@@ -78,7 +80,7 @@ class AnswerReader(ABC):
         """Return the events of one read of an event stream."""
 
     @abstractmethod
-    def _read_blocks(self, blocks: Iterable[bytes]) -> list[Event]:
+    def _read_blocks(self, blocks: Sequence[bytes]) -> list[Event]:
         """Return the events of these SSE blocks."""
 
     @abstractmethod
@@ -136,7 +138,7 @@ class AnswerReader(ABC):
         """Return the last events of the turn, with the usage before the one that ends it."""
         self._ended = True
         for event in events:
-            if isinstance(event, Failed | Stopped):
+            if isinstance(event, ENDS):
                 if usage := self._final_usage():
                     yield UsageSeen(usage)
                 yield event
@@ -171,13 +173,15 @@ class DeltaTemplate:
     a match gives the event that parsing the block would have given.
     """
 
-    __slots__ = ("_after", "_before", "_kind", "_min_length")
+    __slots__ = ("_after", "_before", "_literal", "kind")
 
     def __init__(self, before: bytes, after: bytes, kind: type[TextDelta | ReasoningDelta]) -> None:
         self._before = before
         self._after = after
-        self._kind = kind
-        self._min_length = len(before) + len(after)
+        self.kind = kind
+        """The events of such blocks."""
+        self._literal = slice(len(before) - 1, 1 - len(after) or None)
+        """The text of a block, with the quote that ends `before` and the one that begins `after`."""
 
     @classmethod
     def learn(
@@ -187,7 +191,7 @@ class DeltaTemplate:
 
         `text_of` returns the text in the parsed data, from the field that the reader takes it from.
         """
-        if len(events) != 1 or not isinstance(delta := events[0], TextDelta | ReasoningDelta):
+        if len(events) != 1 or not isinstance(delta := events[0], (TextDelta, ReasoningDelta)):
             return None
         literal = orjson.dumps(delta.text)
         start = block.find(literal) + 1
@@ -208,17 +212,31 @@ class DeltaTemplate:
 
     def match(self, block: bytes) -> TextDelta | ReasoningDelta | None:
         """Return the delta of a block of this form; None for any other block, and for one without text."""
-        if (
-            len(block) <= self._min_length
-            or not block.startswith(self._before)
-            or not block.endswith(self._after)
-        ):
-            return None
+        if block.startswith(self._before) and block.endswith(self._after):
+            try:
+                text = orjson.loads(block[self._literal])
+            except orjson.JSONDecodeError:
+                # also where the two parts overlap
+                return None
+            return self.kind(text) if text else None
+        return None
+
+    def texts(self, blocks: Sequence[bytes]) -> list[str]:
+        """Return the texts of blocks that are all of this form; nothing if one of them gives no delta."""
+        before, after, literal = self._before, self._after, self._literal
+        literals = [
+            block[literal] for block in blocks if block.startswith(before) and block.endswith(after)
+        ]
+        if len(literals) != len(blocks):
+            return []
         try:
-            text = orjson.loads(b'"%b"' % block[len(self._before) : len(block) - len(self._after)])
+            # No string may hold a line feed, so each block begins with a new value.
+            texts: list[str] = orjson.loads(b"[%b]" % b",\n".join(literals))
         except orjson.JSONDecodeError:
-            return None
-        return self._kind(text) if isinstance(text, str) else None
+            return []
+        # One string for each block: none of them holds a quote that ends its text early.
+        is_exact = len(texts) == len(blocks) and all(texts) and set(map(type, texts)) == {str}
+        return texts if is_exact else []
 
 
 class SurrogateJoiner:

@@ -60,6 +60,9 @@ class DataEvents:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if self._held:
             data = self._held + data
+        elif data.endswith(b"\n\n"):
+            # nearly every read: whole events
+            return _has_answer(data)
         end = data.rfind(b"\n\n") + 2
         if end == 1:
             self._hold(data)

@@ -51,7 +51,7 @@ class BlockReader:
     Of an event of more than `max_event_bytes` only the head is kept, in `oversized`; later events are read normally.
     """
 
-    __slots__ = ("_after_cr", "_head", "_held", "_max", "_size", "oversized")
+    __slots__ = ("_after_cr", "_head", "_held", "_max", "_size", "oversized", "too_large")
 
     def __init__(self, max_event_bytes: int) -> None:
         self._max = max_event_bytes
@@ -61,12 +61,17 @@ class BlockReader:
         self._head = b""
         self.oversized: list[bytes] = []
         """The first bytes of each ended event that exceeded the limit. The owner may clear it."""
+        self.too_large = False
+        """Whether an event was dropped, or is being dropped, because it exceeds the limit."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the blocks that end in this read. Additional blank lines give no block."""
         if self._after_cr or _CR in data:
             data = self._with_lf(data)
         if not self._held:
+            if data.endswith(b"\n\n"):
+                # nearly every read: whole events
+                return self._split(data)
             data = data.lstrip(b"\n")
         if not data:
             return []
@@ -95,11 +100,6 @@ class BlockReader:
         """Whether the bytes so far end inside an event."""
         return bool(self._held)
 
-    @property
-    def too_large(self) -> bool:
-        """Whether an event was dropped, or is being dropped, because it exceeds the limit."""
-        return bool(self._head or self.oversized)
-
     def _with_lf(self, data: bytes) -> bytes:
         if self._after_cr and data:
             # The CR that ended the last read already ended a line.
@@ -117,19 +117,28 @@ class BlockReader:
         self._size += len(data)
         if self._size > self._max + 1:
             self._head = b"".join(self._held)[:HEAD_BYTES]
+            self.too_large = True
             self._held = [data[-1:]]
 
     def _split(self, data: bytes) -> list[bytes]:
+        """Return the blocks of bytes that end with a blank line."""
         blocks = data.split(b"\n\n")
+        del blocks[-1]
         if self._head:
             self.oversized.append(self._head)
             self._head = b""
             del blocks[0]
-        kept = [stripped for block in blocks if (stripped := block.lstrip(b"\n"))]
-        if len(data) <= self._max:
-            return kept
-        self.oversized += [block[:HEAD_BYTES] for block in kept if len(block) > self._max]
-        return [block for block in kept if len(block) <= self._max]
+        if b"\n\n\n" in data or data.startswith(b"\n"):
+            blocks = [stripped for block in blocks if (stripped := block.lstrip(b"\n"))]
+        return blocks if len(data) <= self._max else self._within_limit(blocks)
+
+    def _within_limit(self, blocks: list[bytes]) -> list[bytes]:
+        oversized = [block[:HEAD_BYTES] for block in blocks if len(block) > self._max]
+        if not oversized:
+            return blocks
+        self.too_large = True
+        self.oversized += oversized
+        return [block for block in blocks if len(block) <= self._max]
 
 
 def _field(line: bytes, name: bytes) -> bytes:
@@ -138,6 +147,17 @@ def _field(line: bytes, name: bytes) -> bytes:
 
 def parse_block(block: bytes) -> SseEvent | None:
     """Parse the lines of one event; None if it has no data line, because such an event is never dispatched."""
+    name, rest = b"", block
+    if block.startswith(b"event:"):
+        line, _, rest = block.partition(b"\n")
+        name = _field(line, b"event")
+    if rest.startswith(b"data:") and b"\n" not in rest:
+        # nearly every event
+        return SseEvent(name.decode("utf-8", "replace"), rest[5:].removeprefix(b" "))
+    return _parse_lines(block)
+
+
+def _parse_lines(block: bytes) -> SseEvent | None:
     name, data = b"", []
     for line in block.split(b"\n"):
         if line.startswith(b"data:") or line == b"data":
@@ -161,7 +181,7 @@ class SseReader:
     def feed(self, data: bytes) -> list[bytes]:
         """Return the blocks that end in this read."""
         blocks = self._blocks.feed(data)
-        if blocks and self._first:
+        if self._first and blocks:
             self._first = False
             blocks[0] = blocks[0].removeprefix(BOM)
         return blocks

@@ -7,14 +7,14 @@ into any reads, give the same events, and an answer without a stop reason fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
 
 from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.limits import Limits
-from addons.core.protocols.answer_reader import AnswerReader, DeltaTemplate, excerpt
+from addons.core.protocols.answer_reader import ENDS, AnswerReader, DeltaTemplate, excerpt
 from addons.core.protocols.canonical.answer_text import AnswerText, Part
 from addons.core.protocols.canonical.conversation import Conversation
 from addons.core.protocols.canonical.events import (
@@ -26,6 +26,7 @@ from addons.core.protocols.canonical.events import (
     RefusalDelta,
     Stopped,
     StopReason,
+    TextDelta,
 )
 from addons.core.protocols.canonical.leaked_calls import LeakedCall
 from addons.core.protocols.canonical.opaque_reasoning import wrap
@@ -130,27 +131,34 @@ class ChatReader(AnswerReader):
         # The SSE reader dropped the event: the events after it must not pass for the complete answer.
         return self._too_large() if self._sse.too_large else self._read_blocks(blocks)
 
-    def _read_blocks(self, blocks: Iterable[bytes]) -> list[Event]:
+    def _read_blocks(self, blocks: Sequence[bytes]) -> list[Event]:
+        template, passes = self._template, self._passes
+        if template and len(blocks) > 1:
+            texts = template.texts(blocks)
+            if texts and passes(template.kind, "".join(texts)):
+                return [template.kind(text) for text in texts]
         out: list[Event] = []
         for block in blocks:
-            if self._template and (delta := self._template.match(block)):
-                if isinstance(delta, ReasoningDelta):
-                    self._thought.append(delta.text)
-                    out.append(delta)
-                    continue
-                if self._text.passes(delta.text):
-                    out.append(delta)
-                    continue
+            if template and (delta := template.match(block)) and passes(type(delta), delta.text):
+                out.append(delta)
+                continue
             event = parse_block(block)
             events = self._read_event(event) if event else []
-            if any(isinstance(one, Failed | Stopped) for one in events):
+            if any(isinstance(one, ENDS) for one in events):
                 return [*out, *self._close(events)]
-            is_plain = self._text.plain
-            self._template = (
-                DeltaTemplate.learn(block, events, _template_text) if is_plain else None
-            )
+            template = None
+            if len(events) == 1 and self._text.plain:
+                template = DeltaTemplate.learn(block, events, _template_text)
+            self._template = template
             out += events
         return out
+
+    def _passes(self, kind: type[TextDelta | ReasoningDelta], text: str) -> bool:
+        """Return whether text that follows other text or reasoning is passed on as it is."""
+        if kind is TextDelta:
+            return self._text.passes(text)
+        self._thought.append(text)
+        return True
 
     def _read_event(self, event: SseEvent) -> list[Event]:
         data = event.data.strip()

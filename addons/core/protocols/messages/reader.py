@@ -7,14 +7,14 @@ into any reads, give the same events, and an answer without a stop reason fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.limits import Limits
-from addons.core.protocols.answer_reader import AnswerReader, DeltaTemplate, excerpt
+from addons.core.protocols.answer_reader import ENDS, AnswerReader, DeltaTemplate, excerpt
 from addons.core.protocols.canonical.conversation import Conversation
 from addons.core.protocols.canonical.events import (
     Event,
@@ -80,25 +80,29 @@ class MessagesReader(AnswerReader):
 
     def _read_stream(self, data: bytes) -> list[Event]:
         events = self._read_blocks(self._sse.feed(data))
-        if not self._ended and self._sse.too_large:
+        if self._sse.too_large and not self._ended:
             events += self._too_large()
         return events
 
-    def _read_blocks(self, blocks: Iterable[bytes]) -> list[Event]:
+    def _read_blocks(self, blocks: Sequence[bytes]) -> list[Event]:
+        template, passes = self._template, self._blocks.passes
+        if template and len(blocks) > 1:
+            texts = template.texts(blocks)
+            if texts and passes("".join(texts)):
+                return [template.kind(text) for text in texts]
         out: list[Event] = []
         for block in blocks:
-            delta = self._template.match(block) if self._template else None
-            if delta and self._blocks.passes(delta.text):
+            if template and (delta := template.match(block)) and passes(delta.text):
                 out.append(delta)
                 continue
             event = parse_block(block)
             events = list(self._read_event(event)) if event else []
-            if any(isinstance(one, Failed | Stopped) for one in events):
+            if any(isinstance(one, ENDS) for one in events):
                 return [*out, *self._close(events)]
-            is_plain = self._blocks.is_plain
-            self._template = (
-                DeltaTemplate.learn(block, events, _template_text) if is_plain else None
-            )
+            template = None
+            if len(events) == 1 and self._blocks.is_plain:
+                template = DeltaTemplate.learn(block, events, _template_text)
+            self._template = template
             out += events
         return out
 

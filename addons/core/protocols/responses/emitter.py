@@ -8,7 +8,7 @@ the last one. An incomplete item is never done: the turn fails. One network read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from addons.core.errors import Problem, failed_event, problem_of
@@ -77,13 +77,12 @@ ECHO: dict[str, object] = {
 
 def echo_fields(request: Mapping[str, object]) -> JsonDict:
     """Return the fields of a request body that its response object repeats, completed with their defaults."""
-    echo: JsonDict = {}
-    for key, default in ECHO.items():
-        value = request.get(key)
-        if isinstance(default, dict) and isinstance(value, dict):
-            echo[key] = {**default, **value}
-        else:
-            echo[key] = default if value is None else value
+    echo = ECHO.copy()
+    for key, value in request.items():
+        if value is not None and key in ECHO:
+            default = ECHO[key]
+            is_object = isinstance(default, dict) and isinstance(value, dict)
+            echo[key] = {**default, **value} if is_object else value
     return echo
 
 
@@ -105,6 +104,7 @@ class Emitter:
         "_segment",
         "_used_indexes",
         "_write",
+        "terminal",
         "usage",
     )
 
@@ -128,6 +128,8 @@ class Emitter:
         self._done: dict[int, JsonDict] = {}
         self._used_indexes = 0
         self._opened = False
+        self.terminal = False
+        """Whether the terminal event was written."""
         self.usage: Usage | None = None
         """The last usage that the upstream reported."""
         self._response: JsonDict = {
@@ -144,11 +146,6 @@ class Emitter:
         }
 
     @property
-    def terminal(self) -> bool:
-        """Whether the terminal event was written."""
-        return self._response["status"] != "in_progress"
-
-    @property
     def response(self) -> JsonDict:
         """The current response object; after the terminal event, the answer to `stream: false`."""
         return self._response
@@ -160,25 +157,34 @@ class Emitter:
 
     def open(self) -> bytes:
         """Return the opening events. The first call of `open`, `emit` or `fail` writes them."""
-        self._open()
-        return self._write.take()
+        return self.emit(())
 
-    def emit(self, events: Iterable[Event]) -> bytes:
+    def emit(self, events: Sequence[Event]) -> bytes:
         """Return the bytes of these events, as one buffer. Events after the end of the turn are ignored."""
-        self._open()
+        if not self._opened:
+            self._open()
+        if len(events) > 1 and self._extends_message(events):
+            return self._write.take()
+        steps = self._STEPS
         for event in events:
             if self.terminal:
                 break
-            self._STEPS[type(event)](self, event)
+            steps[type(event)](self, event)
         return self._write.take()
+
+    def _extends_message(self, events: Sequence[Event]) -> bool:
+        """Write events that are all text of the open message, as in a read of a fast stream. Return whether they are."""
+        segment = self._segment
+        if self.terminal or not isinstance(segment, Message):
+            return False
+        texts = [event.text for event in events if type(event) is TextDelta and event.text]
+        return len(texts) == len(events) and segment.extend(texts)
 
     def fail(self, problem: Problem) -> bytes:
         """End the turn with `response.failed`, unless it has ended."""
         return self.emit((Failed(problem),))
 
     def _open(self) -> None:
-        if self._opened:
-            return
         self._opened = True
         for name in ("response.created", "response.in_progress"):
             self._write.event(name, {"response": self._response})
@@ -209,7 +215,9 @@ class Emitter:
 
     def _on_text(self, event: TextDelta) -> None:
         if event.text:
-            self._message().add(TEXT, event.text)
+            segment = self._segment
+            message = segment if isinstance(segment, Message) else self._message()
+            message.add(TEXT, event.text)
 
     def _on_text_done(self, _event: TextDone) -> None:
         if isinstance(self._segment, Message):
@@ -304,6 +312,7 @@ class Emitter:
         output = [self._done[index] for index in sorted(self._done)]
         usage = self.usage.to_response() if self.usage else None
         self._response |= {"status": status, "output": output, "usage": usage, key: value}
+        self.terminal = True
 
     # One row per event of the canonical vocabulary; a test compares the two.
     _STEPS: ClassVar[dict[type, Callable[[Emitter, Any], None]]] = {
@@ -346,7 +355,7 @@ class StreamTranslator:
 
     def feed(self, data: bytes) -> bytes:
         """Translate one network read."""
-        return b"" if self.terminal else self._emit(self._reader.feed(data))
+        return b"" if self._emitter.terminal else self._emit(self._reader.feed(data))
 
     def finish(self) -> bytes:
         """Translate the end of the upstream's body: a failure if nothing ended the turn."""
@@ -373,10 +382,11 @@ class StreamTranslator:
         return self._quotes.take(self._emitter.done_items)
 
     def _emit(self, events: Sequence[Event]) -> bytes:
-        written = self._emitter.emit(events)
+        emitter = self._emitter
+        written = emitter.emit(events)
         self._quotes.add(events)
-        if self._emitter.terminal:
-            self._on_end(self._emitter.response)
+        if emitter.terminal:
+            self._on_end(emitter.response)
         return written
 
 

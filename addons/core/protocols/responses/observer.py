@@ -54,7 +54,15 @@ class StreamObserver:
     read.
     """
 
-    __slots__ = ("_blocks", "_created", "_last", "_rate_limits", "_terminal", "_terminal_type")
+    __slots__ = (
+        "_begin",
+        "_blocks",
+        "_created",
+        "_last",
+        "_rate_limits",
+        "_terminal",
+        "_terminal_type",
+    )
     keeps_bytes = True
     """The client gets the upstream's own bytes."""
 
@@ -65,14 +73,20 @@ class StreamObserver:
         self._terminal = b""
         self._terminal_type = b""
         self._last = b""
+        self._begin = b""
+        """The begin of the last event, up to its type, which is not watched. Most events begin like the one before."""
 
     def feed(self, data: bytes) -> bytes:
         """Observe one network read; return it unchanged."""
         for block in self._blocks.feed(data):
-            kind = event_type_of(block)
-            if kind in WATCHED:
-                self._keep(kind, block)
-            elif SEQUENCE_NUMBER in block:
+            if not self._begin or not block.startswith(self._begin):
+                first = _type_at_start(block)
+                kind = first[1] if first else _type_inside(block)
+                if kind in WATCHED:
+                    self._keep(kind, block)
+                    continue
+                self._begin = block[: first.end()] if first else b""
+            if SEQUENCE_NUMBER in block:
                 self._last = block
         if self._blocks.oversized:
             self._keep_oversized_terminal()
@@ -175,9 +189,16 @@ def event_type_of(block: bytes) -> bytes:
 
     Clients go by the JSON and ignore the name of the event. Only a block that mentions an observed type is parsed.
     """
+    first = _type_at_start(block)
+    return first[1] if first else _type_inside(block)
+
+
+def _type_at_start(block: bytes) -> re.Match[bytes] | None:
     at = 0 if block.startswith(b"data:") else block.find(b"\ndata:") + 1
-    if first := TYPE_FIRST.match(block, at):
-        return first[1]
+    return TYPE_FIRST.match(block, at)
+
+
+def _type_inside(block: bytes) -> bytes:
     if not WATCHED_TYPE.search(block):
         return b""
     kind = _parsed(block).get("type")

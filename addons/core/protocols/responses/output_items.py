@@ -6,7 +6,7 @@ item begins or ends. Invariant: only `close` writes `output_item.done`, and the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,17 +19,17 @@ from addons.core.protocols.canonical.events import CallKind, Citation, ToolCallS
 
 
 class DeltaFrame(NamedTuple):
-    """The constant bytes of an item's delta events: before the sequence number, and before and after the text."""
+    """The constant bytes of an item's delta events, with places for the sequence number and the text."""
 
-    before_number: bytes
-    before_text: bytes
-    after_text: bytes
+    form: bytes
 
     @classmethod
     def of(cls, name: str, position: Mapping[str, object], after: bytes = b"") -> DeltaFrame:
         """Build the frame of the event `name`. `position` holds the fields that identify the part."""
-        head = b'event: %b\ndata: {"type":"%b","sequence_number":' % (name.encode(), name.encode())
-        return cls(head, b',%b,"delta":' % orjson.dumps(position)[1:-1], after + b"}\n\n")
+        constants = (name.encode(), name.encode(), orjson.dumps(position)[1:-1], after)
+        head, kind, place, end = (constant.replace(b"%", b"%%") for constant in constants)
+        data = b'{"type":"' + kind + b'","sequence_number":%d,' + place + b',"delta":%b' + end
+        return cls(b"event: " + head + b"\ndata: " + data + b"}\n\n")
 
 
 class EventWriter:
@@ -44,15 +44,20 @@ class EventWriter:
 
     def event(self, name: str, fields: Mapping[str, object]) -> None:
         """Write one event."""
-        self.numbered(sse_event(name, {"type": name, "sequence_number": self.number, **fields}))
+        data = {"type": name, "sequence_number": self.number, **fields}
+        self._out.append(sse_event(name, data))
+        self.number += 1
 
     def delta(self, frame: DeltaFrame, text: str) -> None:
         """Write one delta event."""
-        before_number, before_text, after_text = frame
-        self.numbered(
-            b"%b%d%b%b%b"
-            % (before_number, self.number, before_text, orjson.dumps(text), after_text)
-        )
+        self._out.append(frame.form % (self.number, orjson.dumps(text)))
+        self.number += 1
+
+    def deltas(self, frame: DeltaFrame, texts: Sequence[str]) -> None:
+        """Write one delta event for each text."""
+        form, dumps = frame.form, orjson.dumps
+        self._out += [form % (at, dumps(text)) for at, text in enumerate(texts, self.number)]
+        self.number += len(texts)
 
     def numbered(self, event: bytes) -> None:
         """Write an event that already contains `number`."""
@@ -78,14 +83,12 @@ class Item:
         self.output_index = output_index
 
     def _added(self, item: JsonDict) -> None:
-        self._event(
-            "response.output_item.added", {"item": item}, {"output_index": self.output_index}
-        )
+        fields = {"output_index": self.output_index, "item": item}
+        self._write.event("response.output_item.added", fields)
 
     def _done(self, item: JsonDict) -> JsonDict:
-        self._event(
-            "response.output_item.done", {"item": item}, {"output_index": self.output_index}
-        )
+        fields = {"output_index": self.output_index, "item": item}
+        self._write.event("response.output_item.done", fields)
         return item
 
     @property
@@ -149,6 +152,14 @@ class Message(Item):
         self._texts.append(text)
         self._write.delta(self._frame, text)
 
+    def extend(self, texts: Sequence[str]) -> bool:
+        """Add texts to the open part, one event each; return False, and write nothing, if no text is open."""
+        if self._shape is not TEXT:
+            return False
+        self._texts += texts
+        self._write.deltas(self._frame, texts)
+        return True
+
     def cite(self, citation: Citation) -> bool:
         """Annotate the open text; return False, and write nothing, if no text is open."""
         if self._shape is not TEXT:
@@ -180,8 +191,9 @@ class Message(Item):
     def _open_part(self, shape: PartShape) -> None:
         self._close_part()
         self._shape = shape
-        self._frame = shape.frame(self._part_position)
-        self._event("response.content_part.added", {"part": shape.part("")}, self._part_position)
+        position = self._part_position
+        self._frame = shape.frame(position)
+        self._event("response.content_part.added", {"part": shape.part("")}, position)
 
     def _close_part(self) -> None:
         if not self._shape:
