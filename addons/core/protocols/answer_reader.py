@@ -11,7 +11,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Self
+from typing import Any, Self
 
 import orjson
 
@@ -25,7 +25,7 @@ from addons.core.protocols.canonical.events import (
     TextDelta,
     UsageSeen,
 )
-from addons.core.protocols.sse import BOM, SseReader
+from addons.core.protocols.sse import BOM, SseEvent, SseReader, parse_block
 from addons.core.upstream.error_mapping import printable
 from addons.core.upstream.target import Target
 from addons.core.usage import Usage
@@ -80,8 +80,22 @@ class AnswerReader(ABC):
         """Return the events of one read of an event stream."""
 
     @abstractmethod
-    def _read_blocks(self, blocks: Sequence[bytes]) -> list[Event]:
-        """Return the events of these SSE blocks."""
+    def _read_event(self, event: SseEvent) -> Iterable[Event]:
+        """Return the events of one event of the stream."""
+
+    @property
+    @abstractmethod
+    def _is_plain(self) -> bool:
+        """Whether no text is held back, so that the next event may be read with a template."""
+
+    @abstractmethod
+    def _passes(self, kind: type[TextDelta | ReasoningDelta], text: str) -> bool:
+        """Return whether text behind other text of its kind is passed on as it is. It then counts as passed on."""
+
+    @staticmethod
+    @abstractmethod
+    def _template_text(value: Any) -> object:
+        """Return the text of the data of a delta, from the field that the reader takes it from."""
 
     @abstractmethod
     def _read_document(self, body: bytes) -> Iterator[Event]:
@@ -121,6 +135,31 @@ class AnswerReader(ABC):
         if self._ended:
             return events
         return [*events, *self._close(self._interrupted() if self._late else self._stop())]
+
+    def _read_blocks(self, blocks: Sequence[bytes]) -> list[Event]:
+        """Return the events of these SSE blocks."""
+        template = self._template
+        if template and len(blocks) > 1:
+            texts = template.texts(blocks)
+            if texts and self._passes(template.kind, "".join(texts)):
+                return [template.kind(text) for text in texts]
+        out: list[Event] = []
+        for block in blocks:
+            delta = template.match(block) if template else None
+            if delta and self._passes(type(delta), delta.text):
+                out.append(delta)
+                continue
+            event = parse_block(block)
+            events = list(self._read_event(event)) if event else []
+            for one in events:
+                if isinstance(one, ENDS):
+                    return [*out, *self._close(events)]
+            template = None
+            if len(events) == 1 and self._is_plain:
+                template = DeltaTemplate.learn(block, events, self._template_text)
+            self._template = template
+            out += events
+        return out
 
     def _detect_format(self, head: bytes) -> bytes:
         """Return the bytes to read, once the first one that is not blank has arrived."""

@@ -43,7 +43,7 @@ class PromptDigest:
 def digest_prompt(body: bytes, content_encoding: bytes | None = None) -> PromptDigest | None:
     """Return the digests of a request body; None if it is not a prompt or is too large."""
     decoded = decode(body, content_encoding, MAX_BODY_BYTES)
-    if not isinstance(decoded, bytes) or len(decoded) > MAX_BODY_BYTES:
+    if not isinstance(decoded, bytes):
         return None
     try:
         payload = orjson.loads(decoded)
@@ -51,35 +51,36 @@ def digest_prompt(body: bytes, content_encoding: bytes | None = None) -> PromptD
         return None
     if not isinstance(payload, dict):
         return None
-    field = next((name for name in _ITEMS if isinstance(payload.get(name), list)), None)
-    if field is None:
+    for field in _ITEMS:
+        items = payload.get(field)
+        if isinstance(items, list):
+            break
+    else:
         return None
-    digest = _digest_without_breakpoints if b'"cache_control"' in decoded else _digest
+    names = [head for head in _HEADS if head in payload]
     try:
-        heads = {head: digest(payload[head]) for head in _HEADS if head in payload}
-        return PromptDigest(heads, array("q", map(digest, payload[field])), field)
+        parts = [orjson.dumps(part) for part in (*[payload[name] for name in names], *items)]
     except orjson.JSONEncodeError:
         # orjson parses deeper nesting than it writes.
         return None
-
-
-def _digest(value: object) -> int:
+    if b'"cache_control"' in decoded:
+        parts = [_LATER_BREAKPOINT.sub(b"", part) for part in parts]
+        parts = [_FIRST_BREAKPOINT.sub(b"", part) for part in parts]
     # The builtin hash is keyed per process, and is five times as fast as hashlib.
-    return hash(orjson.dumps(value))
-
-
-def _digest_without_breakpoints(value: object) -> int:
-    return hash(_FIRST_BREAKPOINT.sub(b"", _LATER_BREAKPOINT.sub(b"", orjson.dumps(value))))
+    digests = array("q", map(hash, parts))
+    heads = dict(zip(names, digests, strict=False))
+    return PromptDigest(heads, digests[len(names) :], field)
 
 
 def first_difference(before: PromptDigest, after: PromptDigest) -> str:
     """Return the name of the first part that differs; empty if one prompt is a prefix of the other."""
-    for head in _HEADS:
-        if before.heads.get(head) != after.heads.get(head):
-            return head
-    pairs = zip(before.items, after.items, strict=False)
-    index = next((index for index, (old, new) in enumerate(pairs) if old != new), None)
-    return "" if index is None else f"{after.items_field}[{index}]"
+    if before.heads != after.heads:
+        return next(head for head in _HEADS if before.heads.get(head) != after.heads.get(head))
+    common = min(len(before.items), len(after.items))
+    if before.items[:common] == after.items[:common]:
+        return ""
+    index = next(at for at in range(common) if before.items[at] != after.items[at])
+    return f"{after.items_field}[{index}]"
 
 
 class PromptHistory:

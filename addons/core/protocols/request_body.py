@@ -124,7 +124,9 @@ def replace_model(
 
 def model_at_start(body: bytes, content_encoding: bytes | None) -> str | None:
     """Return the model if it is the first key and has no escapes, without decoding or parsing the rest."""
-    head = _decoded(body, _encoding(content_encoding), LEADING_BYTES)
+    head: bytes | None = body
+    if content_encoding:
+        head = _decoded(body, _encoding(content_encoding), LEADING_BYTES)
     match = _LEADING.match(head) if head is not None else None
     try:
         return match[1].decode() if match else None
@@ -159,6 +161,8 @@ def _closes_at_end(tail: bytes, start: int) -> bool:
 
 def decode(body: bytes, content_encoding: bytes | None, cap: int) -> bytes | Problem:
     """Return the body without its content-encoding; decodes at most `cap` + 1 bytes. Problems: 400, 413, 415."""
+    if not content_encoding:
+        return body if len(body) <= cap else _too_large(cap)
     encoding = _encoding(content_encoding)
     if encoding is None:
         return _refusal(

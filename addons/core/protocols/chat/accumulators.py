@@ -157,7 +157,8 @@ class ToolCalls:
         self._calls: list[_OpenCall] = []
         self._by_index: dict[int, _OpenCall] = {}
         self._by_id: dict[str, _OpenCall] = {}
-        self._used_ids = {item.call_id for item in conversation.items if isinstance(item, Call)}
+        self._used_ids: set[str] | None = None
+        """The ids of the calls of the thread, once an answer calls a tool."""
 
     def __bool__(self) -> bool:
         return bool(self._calls)
@@ -165,9 +166,8 @@ class ToolCalls:
     @property
     def too_many(self) -> bool:
         """Whether there are too many calls, or the arguments of the last one are too long."""
-        return len(self._calls) > MAX_CALLS or any(
-            call.size > MAX_ARGUMENT_BYTES for call in self._calls[-1:]
-        )
+        calls = self._calls
+        return bool(calls) and (len(calls) > MAX_CALLS or calls[-1].size > MAX_ARGUMENT_BYTES)
 
     @property
     def nameless(self) -> bool:
@@ -252,6 +252,9 @@ class ToolCalls:
         yield ToolCallStart(call.index, call.call_id, tool.name, tool.namespace, tool.kind)
 
     def _unique(self, call_id: str) -> str:
+        if self._used_ids is None:
+            items = self._conversation.items
+            self._used_ids = {item.call_id for item in items if isinstance(item, Call)}
         number = len(self._used_ids)
         while not call_id or call_id in self._used_ids:
             call_id = f"call_{number}"

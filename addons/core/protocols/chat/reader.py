@@ -7,14 +7,14 @@ into any reads, give the same events, and an answer without a stop reason fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
 
 from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.limits import Limits
-from addons.core.protocols.answer_reader import ENDS, AnswerReader, DeltaTemplate, excerpt
+from addons.core.protocols.answer_reader import AnswerReader, excerpt
 from addons.core.protocols.canonical.answer_text import AnswerText, Part
 from addons.core.protocols.canonical.conversation import Conversation
 from addons.core.protocols.canonical.events import (
@@ -33,7 +33,7 @@ from addons.core.protocols.canonical.opaque_reasoning import wrap
 from addons.core.protocols.chat.accumulators import MAX_DEPTH, ExtraFields, ToolCalls
 from addons.core.protocols.chat.reasoning_details import merged_details, visible_details
 from addons.core.protocols.chat.usage import count, find_usage
-from addons.core.protocols.sse import BOM, SseEvent, parse_block
+from addons.core.protocols.sse import BOM, SseEvent
 from addons.core.upstream.error_mapping import upstream_problem
 from addons.core.upstream.target import Target
 from addons.core.usage import Usage
@@ -61,19 +61,10 @@ FINISH_REASONS = {
     "refusal": StopReason.REFUSAL,
 }
 """Any other finish reason (stop, eos, end_turn, …) is `StopReason.END`."""
-FAILURES = frozenset(
-    {
-        "error",
-        "abort",
-        "aborted",
-        "cancelled",
-        "network_error",
-        "insufficient_system_resource",
-        "malformed_function_call",
-        "repetition_truncation",
-    }
-)
+FAILURES = frozenset({"error", "abort", "aborted", "cancelled", "network_error", "insufficient_system_resource", "malformed_function_call", "repetition_truncation"})  # fmt: skip
 """Finish reasons of an incomplete answer."""
+PLAIN_FIELDS = frozenset({"content", "role"})
+"""The fields of a delta that holds nothing but text."""
 DETAILS = "reasoning_details"
 REQUIRED_FIELD = "reasoning_content"
 """A profile names this field where the upstream refuses a call without it."""
@@ -131,34 +122,21 @@ class ChatReader(AnswerReader):
         # The SSE reader dropped the event: the events after it must not pass for the complete answer.
         return self._too_large() if self._sse.too_large else self._read_blocks(blocks)
 
-    def _read_blocks(self, blocks: Sequence[bytes]) -> list[Event]:
-        template, passes = self._template, self._passes
-        if template and len(blocks) > 1:
-            texts = template.texts(blocks)
-            if texts and passes(template.kind, "".join(texts)):
-                return [template.kind(text) for text in texts]
-        out: list[Event] = []
-        for block in blocks:
-            if template and (delta := template.match(block)) and passes(type(delta), delta.text):
-                out.append(delta)
-                continue
-            event = parse_block(block)
-            events = self._read_event(event) if event else []
-            if any(isinstance(one, ENDS) for one in events):
-                return [*out, *self._close(events)]
-            template = None
-            if len(events) == 1 and self._text.plain:
-                template = DeltaTemplate.learn(block, events, _template_text)
-            self._template = template
-            out += events
-        return out
+    @property
+    def _is_plain(self) -> bool:
+        return self._text.plain
 
     def _passes(self, kind: type[TextDelta | ReasoningDelta], text: str) -> bool:
-        """Return whether text that follows other text or reasoning is passed on as it is."""
         if kind is TextDelta:
             return self._text.passes(text)
         self._thought.append(text)
         return True
+
+    @staticmethod
+    def _template_text(value: Any) -> object:
+        # The fields that nearly all upstreams use.
+        delta = value["choices"][0]["delta"]
+        return delta.get("content") or delta.get("reasoning_content") or delta.get("reasoning")
 
     def _read_event(self, event: SseEvent) -> list[Event]:
         data = event.data.strip()
@@ -206,11 +184,12 @@ class ChatReader(AnswerReader):
             return
         delta = self._delta_of(choice)
         events = list(self._read_delta(delta))
-        continues = any(not isinstance(event, Citation) for event in events)
-        continues = continues or any(_extends_call(call) for call in _call_fragments(delta))
-        self._late = self._reason is not None and (self._late or continues)
+        if self._reason is not None and not self._late:
+            continues = any(not isinstance(event, Citation) for event in events)
+            self._late = continues or any(map(_extends_call, _call_fragments(delta)))
         yield from events
-        yield from self._read_finish_reason(choice.get("finish_reason"))
+        if finish := choice.get("finish_reason"):
+            yield from self._read_finish_reason(finish)
         if self._calls.too_many:
             yield from self._failed("sent more or longer tool calls than codex-shim accepts")
 
@@ -220,7 +199,18 @@ class ChatReader(AnswerReader):
             return delta
         return as_object(choice.get("message"))
 
-    def _read_delta(self, delta: JsonObject) -> Iterator[Event]:
+    def _read_delta(self, delta: JsonObject) -> Iterable[Event]:
+        content = delta.get("content") or ""
+        if PLAIN_FIELDS.issuperset(delta) and isinstance(content, str):
+            # nearly every delta
+            return self._add_text(content) if content else ()
+        return self._read_fields(delta)
+
+    def _add_text(self, text: str) -> Iterator[Event]:
+        self._answered = True
+        return self._add_parts(self._text.feed(text))
+
+    def _read_fields(self, delta: JsonObject) -> Iterator[Event]:
         details = delta.get("reasoning_details")
         if isinstance(details, list):
             self._details += details
@@ -234,8 +224,7 @@ class ChatReader(AnswerReader):
                 yield from self._end_text()
                 yield RefusalDelta(text)
             elif text:
-                self._answered = True
-                yield from self._add_parts(self._text.feed(text))
+                yield from self._add_text(text)
         if refusal := content_text(delta.get("refusal")):
             yield from self._end_text()
             yield RefusalDelta(refusal)
@@ -327,16 +316,10 @@ class ChatReader(AnswerReader):
 
 def _first_choice(choices: object) -> JsonObject:
     """Return the first choice: the request asks for only one."""
-    if not isinstance(choices, list):
-        return {}
-    found = (as_object(choice) for choice in choices)
-    return next((choice for choice in found if choice.get("index") in (0, None)), {})
-
-
-def _template_text(chunk: Any) -> object:
-    """Return the text of a chunk from the fields that nearly all upstreams use."""
-    delta = chunk["choices"][0]["delta"]
-    return delta.get("content") or delta.get("reasoning_content") or delta.get("reasoning")
+    for choice in map(as_object, choices if isinstance(choices, list) else ()):
+        if choice.get("index") in (0, None):
+            return choice
+    return {}
 
 
 def _call_fragments(delta: JsonObject) -> Iterator[JsonObject]:
@@ -397,12 +380,12 @@ def find_error(chunk: JsonObject, name: str) -> object | None:
     """
     if chunk.get("error") or chunk.get("error_message"):
         return chunk
-    status = as_object(chunk.get("base_resp"))
-    if count(status, "status_code"):
+    if (status := as_object(chunk.get("base_resp"))) and count(status, "status_code"):
         return {"code": status["status_code"], "message": status.get("status_msg")}
     if name == "error" or chunk.get("object") == "error" or chunk.get("type") == "error":
         return chunk
     # Named events are not errors: gateways report progress and prices in them.
-    bare = not name and "choices" not in chunk
+    if name or "choices" in chunk:
+        return None
     coded = "code" in chunk and "message" in chunk
-    return chunk if bare and (coded or chunk.get("detail")) else None
+    return chunk if coded or chunk.get("detail") else None

@@ -28,10 +28,9 @@ THOUGHT_DETAILS = ("completion_tokens_details", "output_tokens_details")
 
 def find_usage(chunk: JsonObject, choice: JsonObject) -> Usage | None:
     """Return the usage in a chunk, from any of its known fields; None if there is none or it is all zero."""
-    message = as_object(choice.get("message"))
-    fields = (chunk.get("usage"), as_object(chunk.get("x_groq")).get("usage"), choice.get("usage"), message.get("usage"))  # fmt: skip
-    for field in fields:
-        if field and (usage := read_usage(as_object(field))):
+    for holder in (chunk, chunk.get("x_groq"), choice, choice.get("message")):
+        field = as_object(as_object(holder).get("usage")) if holder else {}
+        if field and (usage := read_usage(field)):
             return usage
     return None
 
@@ -64,6 +63,8 @@ def read_usage(usage: JsonObject) -> Usage | None:
 def _cached_beside(usage: JsonObject, prompt: int, cached: int, written: int) -> int:
     """Return how many cached and written tokens the input does not contain yet."""
     separate = cached + written
+    if not separate:
+        return 0
     completion = count(usage, "completion_tokens", "output_tokens")
     more = count(usage, "total_tokens") - prompt - completion
     thought = count(_details(usage, *THOUGHT_DETAILS), "reasoning_tokens")
@@ -79,11 +80,16 @@ def _cached_beside(usage: JsonObject, prompt: int, cached: int, written: int) ->
 
 
 def _details(usage: JsonObject, *keys: str) -> JsonObject:
-    return next((found for key in keys if (found := as_object(usage.get(key)))), {})
+    for key in keys:
+        if found := as_object(usage.get(key)):
+            return found
+    return {}
 
 
 def count(usage: JsonObject, *keys: str) -> int:
     """Return the first positive number among these fields, else 0."""
+    if not usage:
+        return 0
     for key in keys:
         value = usage.get(key)
         if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:

@@ -7,24 +7,26 @@ into any reads, give the same events, and an answer without a stop reason fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar
 
 import orjson
 
 from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.limits import Limits
-from addons.core.protocols.answer_reader import ENDS, AnswerReader, DeltaTemplate, excerpt
+from addons.core.protocols.answer_reader import AnswerReader, excerpt
 from addons.core.protocols.canonical.conversation import Conversation
 from addons.core.protocols.canonical.events import (
     Event,
     Failed,
+    ReasoningDelta,
     RefusalDelta,
     Stopped,
     StopReason,
+    TextDelta,
 )
 from addons.core.protocols.messages.reader_blocks import ContentBlocks
-from addons.core.protocols.sse import SseEvent, parse_block
+from addons.core.protocols.sse import SseEvent
 from addons.core.upstream.error_mapping import upstream_problem
 from addons.core.upstream.target import Target
 from addons.core.usage import Usage
@@ -84,40 +86,29 @@ class MessagesReader(AnswerReader):
             events += self._too_large()
         return events
 
-    def _read_blocks(self, blocks: Sequence[bytes]) -> list[Event]:
-        template, passes = self._template, self._blocks.passes
-        if template and len(blocks) > 1:
-            texts = template.texts(blocks)
-            if texts and passes("".join(texts)):
-                return [template.kind(text) for text in texts]
-        out: list[Event] = []
-        for block in blocks:
-            if template and (delta := template.match(block)) and passes(delta.text):
-                out.append(delta)
-                continue
-            event = parse_block(block)
-            events = list(self._read_event(event)) if event else []
-            if any(isinstance(one, ENDS) for one in events):
-                return [*out, *self._close(events)]
-            template = None
-            if len(events) == 1 and self._blocks.is_plain:
-                template = DeltaTemplate.learn(block, events, _template_text)
-            self._template = template
-            out += events
-        return out
+    @property
+    def _is_plain(self) -> bool:
+        return self._blocks.is_plain
 
-    def _read_event(self, event: SseEvent) -> Iterator[Event]:
+    def _passes(self, kind: type[TextDelta | ReasoningDelta], text: str) -> bool:  # noqa: ARG002 - only text has a template
+        return self._blocks.passes(text)
+
+    @staticmethod
+    def _template_text(value: Any) -> object:
+        # Thinking also changes the state of its block, so it gets no template.
+        return value["delta"]["text"]
+
+    def _read_event(self, event: SseEvent) -> Iterable[Event]:
         data = event.data.strip()
         if not data or data == DONE:
-            return
+            return ()
         try:
             value = orjson.loads(data)
         except orjson.JSONDecodeError:
             value = self._surrogates.loads(data)
             if value is None:
-                yield from self._read_invalid(data)
-                return
-        yield from self._read_value(as_object(value), event.name)
+                return self._read_invalid(data)
+        return self._read_value(as_object(value), event.name)
 
     def _read_invalid(self, data: bytes) -> Iterator[Event]:
         if self._reason is None or self._late:
@@ -148,39 +139,34 @@ class MessagesReader(AnswerReader):
         kind = as_str(event.get("type")) or name
         if (error := find_error(event, kind)) is not None:
             yield Failed(upstream_problem(self._target, implied_status(error), error))
-        elif kind == "message_start":
-            yield from self._start_message(as_object(event.get("message")))
-        elif kind == "content_block_start":
-            self._late = self._reason is not None
-            yield from self._blocks.start(
-                _block_index(event), as_object(event.get("content_block"))
-            )
-        elif kind == "content_block_delta":
-            self._late = self._reason is not None
-            yield from self._blocks.delta(_block_index(event), as_object(event.get("delta")))
-        elif kind == "content_block_stop":
-            yield from self._blocks.stop(_block_index(event))
-        elif kind == "message_delta":
-            yield from self._end_message(
-                as_object(event.get("delta")), as_object(event.get("usage"))
-            )
-        elif kind == "message_stop":
-            self._add_counts(read_counts(as_object(event.get("usage"))))
-            self._add_counts(read_bedrock_counts(event))
-            yield from self._stop()
+        elif step := self._STEPS.get(kind):
+            yield from step(self, event)
         if self._blocks.fault:
             yield from self._failed(self._blocks.fault)
 
-    def _start_message(self, message: JsonObject) -> Iterator[Event]:
+    def _start_message(self, event: JsonObject) -> Iterator[Event]:
+        message = as_object(event.get("message"))
         self._add_counts(read_counts(as_object(message.get("usage"))))
         content = message.get("content")
-        for number, block in enumerate(content if isinstance(content, list) else []):
+        for number, block in enumerate(content if isinstance(content, list) else ()):
             key = ("document", number)
             yield from self._blocks.start(key, as_object(block))
             yield from self._blocks.stop(key)
 
-    def _end_message(self, delta: JsonObject, usage: JsonObject) -> Iterator[Event]:
-        self._add_counts(read_counts(usage))
+    def _start_block(self, event: JsonObject) -> Iterator[Event]:
+        self._late = self._reason is not None
+        return self._blocks.start(_block_index(event), as_object(event.get("content_block")))
+
+    def _add_to_block(self, event: JsonObject) -> Iterator[Event]:
+        self._late = self._reason is not None
+        return self._blocks.delta(_block_index(event), as_object(event.get("delta")))
+
+    def _stop_block(self, event: JsonObject) -> Iterator[Event]:
+        return self._blocks.stop(_block_index(event))
+
+    def _end_message(self, event: JsonObject) -> Iterator[Event]:
+        delta = as_object(event.get("delta"))
+        self._add_counts(read_counts(as_object(event.get("usage"))))
         reason = as_str(delta.get("stop_reason")).lower()
         if reason in FAILURES:
             error = {"error": {"message": f"stop_reason: {reason}", "code": reason}}
@@ -188,14 +174,31 @@ class MessagesReader(AnswerReader):
         elif reason:
             self._reason = STOP_REASONS.get(reason, StopReason.END)
             self._late = False
-        explanation = as_str(as_object(delta.get("stop_details")).get("explanation"))
-        if explanation and self._reason is StopReason.REFUSAL and not self._blocks.answered:
-            yield RefusalDelta(explanation)
+        if self._reason is StopReason.REFUSAL and not self._blocks.answered:
+            explanation = as_str(as_object(delta.get("stop_details")).get("explanation"))
+            if explanation:
+                yield RefusalDelta(explanation)
+
+    def _end_answer(self, event: JsonObject) -> Iterator[Event]:
+        self._add_counts(read_counts(as_object(event.get("usage"))))
+        self._add_counts(read_bedrock_counts(event))
+        return self._stop()
+
+    _STEPS: ClassVar[Mapping[str, Callable[[MessagesReader, JsonObject], Iterator[Event]]]] = {
+        "message_start": _start_message,
+        "content_block_start": _start_block,
+        "content_block_delta": _add_to_block,
+        "content_block_stop": _stop_block,
+        "message_delta": _end_message,
+        "message_stop": _end_answer,
+    }
 
     def _add_counts(self, counts: Mapping[str, int]) -> None:
         """Keep the largest counts: they are cumulative, and some upstreams send zeros in one of the events."""
+        known = self._counts
         for key, count in counts.items():
-            self._counts[key] = max(count, self._counts.get(key, 0))
+            if count > known.get(key, 0):
+                known[key] = count
 
     def _stop(self) -> Iterator[Event]:
         if self._reason is None:
@@ -210,11 +213,6 @@ class MessagesReader(AnswerReader):
 
     def _final_usage(self) -> Usage | None:
         return usage_from_counts(self._counts)
-
-
-def _template_text(event: Any) -> object:
-    """Return the text of a text delta. Thinking also changes the state of its block, so it gets no template."""
-    return event["delta"]["text"]
 
 
 def _block_index(event: JsonObject) -> int | None:
@@ -237,17 +235,15 @@ def implied_status(error: object) -> int | None:
 
 
 def read_counts(usage: JsonObject) -> dict[str, int]:
-    """Return the counts of one `usage` object, none of an empty one."""
-    if not usage:
-        return {}
-    counts = {key: _count(usage.get(key)) for key in COUNTS}
-    if not counts[CACHE_WRITE]:
-        counts[CACHE_WRITE] = sum(
-            _count(value) for value in as_object(usage.get("cache_creation")).values()
-        )
-    details = as_object(usage.get("output_tokens_details"))
-    thought = _count(details.get("thinking_tokens")) or _count(details.get("reasoning_tokens"))
-    return {**counts, "thought": thought}
+    """Return the positive counts of one `usage` object."""
+    counts = {key: count for key in COUNTS if key in usage and (count := _count(usage[key]))}
+    if CACHE_WRITE not in counts and "cache_creation" in usage:
+        written = as_object(usage["cache_creation"]).values()
+        counts[CACHE_WRITE] = sum(map(_count, written))
+    if details := as_object(usage.get("output_tokens_details")):
+        thought = _count(details.get("thinking_tokens")) or _count(details.get("reasoning_tokens"))
+        counts["thought"] = thought
+    return counts
 
 
 def read_bedrock_counts(event: JsonObject) -> dict[str, int]:
@@ -260,18 +256,13 @@ def read_bedrock_counts(event: JsonObject) -> dict[str, int]:
 
 def usage_from_counts(counts: Mapping[str, int]) -> Usage | None:
     """Return the usage as Responses counts it, with cached tokens as part of the input; None if it is all zero."""
-    tokens_in = sum(counts.get(key, 0) for key in ("input_tokens", CACHE_WRITE, CACHE_READ))
+    written, cached = counts.get(CACHE_WRITE, 0), counts.get(CACHE_READ, 0)
+    tokens_in = counts.get("input_tokens", 0) + written + cached
     tokens_out = counts.get("output_tokens", 0)
-    if not tokens_in + tokens_out:
+    total = tokens_in + tokens_out
+    if not total:
         return None
-    return Usage(
-        tokens_in,
-        counts.get(CACHE_READ, 0),
-        tokens_out,
-        counts.get("thought", 0),
-        tokens_in + tokens_out,
-        counts.get(CACHE_WRITE, 0),
-    )
+    return Usage(tokens_in, cached, tokens_out, counts.get("thought", 0), total, written)
 
 
 def _count(value: object) -> int:

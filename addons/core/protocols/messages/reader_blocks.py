@@ -90,7 +90,8 @@ class ContentBlocks:
         self._conversation = conversation
         self._reasoning_scope = reasoning_scope
         self._answer_tool = answer_tool
-        self._used_ids = {item.call_id for item in conversation.items if isinstance(item, Call)}
+        self._used_ids: set[str] | None = None
+        """The ids of the calls of the thread, once an answer calls a tool."""
         self._by_index: dict[object, _Block] = {}
         self._unknown = UnknownFields()
         self._text = AnswerText(conversation)
@@ -111,7 +112,8 @@ class ContentBlocks:
 
     def start(self, index: object, content: JsonObject) -> Iterator[Event]:
         """Open a block."""
-        yield from self._continue()
+        if self._open:
+            yield from self._continue()
         kind = as_str(content.get("type"))
         block = _Block(kind)
         self._by_index[index] = block
@@ -181,7 +183,8 @@ class ContentBlocks:
 
     def _add_text(self, text: str) -> Iterator[Event]:
         if text:
-            yield from self._continue()
+            if self._open:
+                yield from self._continue()
             yield from self._add_parts(self._text.feed(text))
 
     def _add_parts(self, parts: Iterable[Part]) -> Iterator[Event]:
@@ -250,6 +253,9 @@ class ContentBlocks:
 
     def _unique(self, call_id: str) -> str:
         """Return an id that no other call of the thread has: some upstreams number from 0 in each answer, or send none."""
+        if self._used_ids is None:
+            items = self._conversation.items
+            self._used_ids = {item.call_id for item in items if isinstance(item, Call)}
         base = call_id or f"call_{len(self._used_ids)}"
         unique_id, count = base, 1
         while unique_id in self._used_ids:

@@ -43,6 +43,7 @@ from addons.core.protocols.responses.output_items import (
     is_answer,
 )
 from addons.core.protocols.responses.quotes import Quotes
+from addons.core.protocols.responses.response_object import announced_response
 from addons.core.protocols.responses.stop_mapping import (
     INCOMPLETE_CALL,
     STOP_MAPPINGS,
@@ -65,25 +66,6 @@ NO_END = Problem(
     "stream_interrupted",
     "The upstream ended its answer without a stop reason, so the answer is incomplete. Send the turn again.",
 )
-# The fields of its request that a response object repeats, with their defaults.
-ECHO: dict[str, object] = {
-    "background": False, "instructions": None, "max_output_tokens": None, "max_tool_calls": None, "metadata": {},
-    "parallel_tool_calls": True, "previous_response_id": None, "prompt_cache_key": None,
-    "reasoning": {"effort": None, "summary": None}, "safety_identifier": None, "service_tier": None, "store": False,
-    "temperature": None, "text": {"format": {"type": "text"}}, "tool_choice": "auto", "tools": [], "top_logprobs": None,
-    "top_p": None, "truncation": "disabled", "user": None,
-}  # fmt: skip
-
-
-def echo_fields(request: Mapping[str, object]) -> JsonDict:
-    """Return the fields of a request body that its response object repeats, completed with their defaults."""
-    echo = ECHO.copy()
-    for key, value in request.items():
-        if value is not None and key in ECHO:
-            default = ECHO[key]
-            is_object = isinstance(default, dict) and isinstance(value, dict)
-            echo[key] = {**default, **value} if is_object else value
-    return echo
 
 
 class Emitter:
@@ -132,18 +114,7 @@ class Emitter:
         """Whether the terminal event was written."""
         self.usage: Usage | None = None
         """The last usage that the upstream reported."""
-        self._response: JsonDict = {
-            "id": response_id,
-            "object": "response",
-            "created_at": created_at,
-            "status": "in_progress",
-            "error": None,
-            "incomplete_details": None,
-            "model": model,
-            "output": [],
-            **echo_fields(echo),
-            "usage": None,
-        }
+        self._response = announced_response(response_id, created_at, model, echo)
 
     @property
     def response(self) -> JsonDict:

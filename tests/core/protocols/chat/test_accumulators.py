@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -64,7 +64,7 @@ def interleaved(draw: st.DrawFn) -> tuple[list[tuple[str, str]], list[tuple[int,
     return calls, [(place, left[place].pop(0)) for place in order]
 
 
-def delivered(events: Iterable[Event]) -> list[tuple[str, str, str]]:
+def delivered(events: Sequence[Event]) -> list[tuple[str, str, str]]:
     """Return (id, name, arguments) of each call in the response."""
     emitter = Emitter("resp_1", 1, "m", {}, Client.CODEX)
     check(emitter.emit(events))
