@@ -150,7 +150,7 @@ def parse_block(block: bytes) -> SseEvent | None:
     name, rest = b"", block
     if block.startswith(b"event:"):
         line, _, rest = block.partition(b"\n")
-        name = _field(line, b"event")
+        name = line[6:].removeprefix(b" ")
     if rest.startswith(b"data:") and b"\n" not in rest:
         # nearly every event
         return SseEvent(name.decode("utf-8", "replace"), rest[5:].removeprefix(b" "))

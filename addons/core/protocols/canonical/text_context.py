@@ -28,6 +28,8 @@ class TextContext:
 
     def add(self, text: str) -> None:
         """Add text that was passed on."""
+        if not text:
+            return
         seen = self._last + text
         self._struck = self._struck or "<s>" in seen
         self._last = seen[-2:]

@@ -113,14 +113,17 @@ class _TurnGrouper:
         if isinstance(block, Call):
             unique_id = self._unique(block.call_id)
             self.open_calls.append((block.call_id, unique_id))
-            block = replace(block, call_id=unique_id)
+            if unique_id != block.call_id:
+                block = replace(block, call_id=unique_id)
         self.blocks.append(block)
 
     def _add_output(self, output: Output) -> None:
         for index, (call_id, unique_id) in enumerate(self.open_calls):
             if call_id == output.call_id:
                 del self.open_calls[index]
-                self.outputs.append(replace(output, call_id=unique_id))
+                if unique_id != call_id:
+                    output = replace(output, call_id=unique_id)
+                self.outputs.append(output)
                 return
         self._close_exchange()
         note = Text(STRAY_OUTPUT.format(call_id=output.call_id))
@@ -129,7 +132,10 @@ class _TurnGrouper:
     def _close_exchange(self) -> None:
         if not self.blocks:
             return
-        missing = tuple(Output(unique_id, (Text(NO_OUTPUT),)) for _, unique_id in self.open_calls)
+        missing: tuple[Output, ...] = ()
+        if self.open_calls:
+            note = (Text(NO_OUTPUT),)
+            missing = tuple(Output(unique_id, note) for _, unique_id in self.open_calls)
         self.turns.append(Exchange(tuple(self.blocks), tuple(self.outputs), missing))
         self.blocks.clear()
         self.outputs.clear()

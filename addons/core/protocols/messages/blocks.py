@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -83,6 +84,7 @@ class _MessageWriter:
     target: Target
     messages: list[Message] = field(default_factory=list)
     provisional: int = 0
+    has_pictures: bool = False
 
     def add(self, turn: Turn) -> None:
         if isinstance(turn, Exchange):
@@ -99,7 +101,8 @@ class _MessageWriter:
         if not self.messages or self.messages[-1]["role"] == "assistant":
             self._append("user", text_blocks(CONTINUE))
             self.provisional = 1
-        limit_pictures(self.messages)
+        if self.has_pictures:
+            limit_pictures(self.messages)
         return WrittenMessages(self.messages, self.provisional)
 
     def _exchange(self, exchange: Exchange) -> None:
@@ -175,6 +178,7 @@ class _MessageWriter:
             if isinstance(part, Text):
                 yield from text_blocks(part.text)
             elif self.target.images:
+                self.has_pictures = True
                 yield picture_block(part.url)
             else:
                 yield from text_blocks(NO_IMAGES)
@@ -211,45 +215,53 @@ def mark_for_caching(
 
 def _breakpoints(messages: Sequence[Message], provisional: int) -> list[BlockPosition]:
     """Return the last blocks of the last two user turns, and one in between if they are far apart."""
-    positions = [
-        (message, block)
-        for message, content in enumerate(one["content"] for one in messages)
-        for block in range(len(content))
-    ]
-    positions = positions[: len(positions) - provisional]
-    ends: dict[int, int] = {}
-    for order, (message, _) in enumerate(positions):
-        if messages[message]["role"] == "user":
-            ends[message] = order
-    last = list(ends.values())[-2:]
-    if not last:
-        return []
-    start = last[0] if len(last) > 1 else -1
-    between = _breakpoint_between(messages, positions, start, last[-1])
-    return [positions[order] for order in (*last, *between)]
+    ends: list[BlockPosition] = []
+    # The blocks between the two ends, with the last one.
+    distance = 0
+    for index in range(len(messages) - 1, -1, -1):
+        message = messages[index]
+        count = len(message["content"])
+        # The provisional blocks are the last ones.
+        kept = max(count - provisional, 0)
+        provisional -= count - kept
+        if kept and message["role"] == "user":
+            ends.append((index, kept - 1))
+            if len(ends) > 1:
+                break
+        if ends:
+            distance += kept
+    ends.reverse()
+    if distance <= LOOK_BACK:
+        return ends
+    start = ends[0] if len(ends) > 1 else (-1, 0)
+    return [*ends, *_breakpoint_between(messages, start)]
 
 
 def _breakpoint_between(
-    messages: Sequence[Message], positions: Sequence[BlockPosition], start: int, end: int
-) -> Sequence[int]:
-    if end - start <= LOOK_BACK:
-        return ()
-    for order in range(start + LOOK_BACK, start, -1):
-        message, block = positions[order]
+    messages: Sequence[Message], start: BlockPosition
+) -> Sequence[BlockPosition]:
+    """Return the last block behind `start` from which `start` is found, unless only thinking is."""
+    blocks = _positions_behind(messages, start)
+    for message, block in reversed(tuple(islice(blocks, LOOK_BACK))):
         if messages[message]["content"][block]["type"] not in THINKING_TYPES:
-            return (order,)
+            return ((message, block),)
     return ()
 
 
+def _positions_behind(messages: Sequence[Message], start: BlockPosition) -> Iterator[BlockPosition]:
+    for message in range(start[0] + 1, len(messages)):
+        for block in range(len(messages[message]["content"])):
+            yield message, block
+
+
 def _with_breakpoint(blocks: list[Block], index: int) -> list[Block]:
-    return [
-        {**block, "cache_control": CACHE_CONTROL} if number == index else block
-        for number, block in enumerate(blocks)
-    ]
+    marked = blocks.copy()
+    marked[index] = {**blocks[index], "cache_control": CACHE_CONTROL}
+    return marked
 
 
 def _with_breakpoints(messages: list[Message], positions: Sequence[BlockPosition]) -> list[Message]:
-    marked = list(messages)
+    marked = messages.copy()
     for message, block in positions:
         content = _with_breakpoint(marked[message]["content"], block)
         marked[message] = {**marked[message], "content": content}

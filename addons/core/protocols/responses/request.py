@@ -30,9 +30,9 @@ from addons.core.protocols.canonical.tools import (
 from addons.core.protocols.responses.compaction import request_summary
 from addons.core.protocols.responses.request_items import (
     STATELESS,
+    TOOL_CARRIERS,
     ItemReader,
     UnreadableInputError,
-    carries_tools,
 )
 
 SERVER_STATE = ("previous_response_id", "conversation", "prompt")
@@ -94,7 +94,7 @@ def _declared(tools: object, raw_items: list[object]) -> DeclaredTools:
     listed: list[object] = list(tools or ())
     notes: list[str] = []
     for index, item in enumerate(raw_items):
-        if not isinstance(item, dict) or not carries_tools(item):
+        if not isinstance(item, dict) or item.get("type") not in TOOL_CARRIERS:
             continue
         carried = item.get("tools", [])
         if isinstance(carried, list):
@@ -102,7 +102,7 @@ def _declared(tools: object, raw_items: list[object]) -> DeclaredTools:
         else:
             notes.append(f"input[{index}].tools: not a list")
     declared = read_tools(listed)
-    return replace(declared, dropped=(*notes, *declared.dropped))
+    return replace(declared, dropped=(*notes, *declared.dropped)) if notes else declared
 
 
 def _items(

@@ -59,7 +59,7 @@ def json_text(value: object) -> str:
 
 
 MESSAGE_ROLES = frozenset({"user", "assistant", "system", "developer"})
-TOOL_CARRIERS = frozenset({"additional_tools", "tool_search_output"})
+TOOL_CARRIERS = ("additional_tools", "tool_search_output")
 """Items whose tools are added to those of the request before any item is read."""
 OUTPUT_TYPES = (
     "function_call_output",
@@ -90,12 +90,6 @@ MAX_FIELD_LENGTH = 4_000
 STATELESS = "refers to state that codex-shim does not have. Send the whole history in `input`, with `store: false`."
 
 
-def carries_tools(item: JsonObject) -> bool:
-    """Return whether an item declares tools of the request."""
-    kind = item.get("type")
-    return isinstance(kind, str) and kind in TOOL_CARRIERS
-
-
 @dataclass(slots=True)
 class ItemReader:
     """Reads the items of one request, in order."""
@@ -111,16 +105,19 @@ class ItemReader:
             self.dropped.append(f"{where}: not an object")
             return
         kind = item.get("type", "message")
-        if carries_tools(item) or kind == "compaction_trigger":
-            return
         read = READERS.get(kind) if isinstance(kind, str) else None
-        if kind == "item_reference":
-            raise UnreadableInputError(where, STATELESS)
+        if read is None:
+            if kind == "item_reference":
+                raise UnreadableInputError(where, STATELESS)
+            read = ItemReader.unknown
         try:
-            (read or ItemReader.unknown)(self, item, where)
+            read(self, item, where)
         except UnreadableInputError as error:
             self.dropped.append(str(error))
             self.unknown(item, where)
+
+    def skip(self, item: JsonObject, where: str) -> None:
+        """Read nothing: the item has a meaning for the request, and none for the model."""
 
     def message(self, item: JsonObject, where: str) -> None:
         """Read a message of any role."""
@@ -245,6 +242,8 @@ READERS: Mapping[str, Reader] = {
     "custom_tool_call": ItemReader.custom_tool_call,
     "local_shell_call": ItemReader.local_shell_call,
     "agent_message": ItemReader.agent_message,
+    "compaction_trigger": ItemReader.skip,
+    **dict.fromkeys(TOOL_CARRIERS, ItemReader.skip),
     **dict.fromkeys(OUTPUT_TYPES, ItemReader.output),
     **dict.fromkeys(sorted(COMPACTION_TYPES), ItemReader.compaction),
     **dict.fromkeys(HOSTED_STEPS, ItemReader.hosted_step),

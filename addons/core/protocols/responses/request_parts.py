@@ -45,8 +45,11 @@ def read_parts(content: object, where: str, dropped: list[str]) -> tuple[Part, .
     if isinstance(content, str):
         return (Text(content),) if content else ()
     listed = content if isinstance(content, list) else [content]
-    parts = (_read_part(part, f"{where}[{index}]", dropped) for index, part in enumerate(listed))
-    return tuple(part for part in parts if part)
+    parts: list[Part] = []
+    for index, part in enumerate(listed):
+        if read := _read_part(part, f"{where}[{index}]", dropped):
+            parts.append(read)
+    return tuple(parts)
 
 
 def _read_part(part: object, where: str, dropped: list[str]) -> Part | None:
