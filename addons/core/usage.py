@@ -30,13 +30,14 @@ class Usage:
     def of(cls, value: object) -> Usage | None:
         """Read the `usage` object of a response. None unless its three sums are integers."""
         usage = as_object(value)
-        sums = [as_int(usage.get(key)) for key in ("input_tokens", "output_tokens", "total_tokens")]
-        if None in sums:
+        tokens_in = as_int(usage.get("input_tokens"))
+        tokens_out = as_int(usage.get("output_tokens"))
+        total = as_int(usage.get("total_tokens"))
+        if tokens_in is None or tokens_out is None or total is None:
             return None
         inside = as_object(usage.get("input_tokens_details"))
         cached, written = inside.get("cached_tokens"), inside.get("cache_write_tokens")
         reasoning = as_object(usage.get("output_tokens_details")).get("reasoning_tokens")
-        tokens_in, tokens_out, total = (number or 0 for number in sums)
         return cls(
             tokens_in,
             as_int(cached) or 0,
@@ -49,26 +50,22 @@ class Usage:
     def plain(self) -> dict[str, int]:
         """Return the counts as plain data, under short names."""
         return {
-            "input": _written(self.input_tokens),
-            "cached": _written(self.cached_tokens),
-            "cache_written": _written(self.cache_written_tokens),
-            "output": _written(self.output_tokens),
-            "reasoning": _written(self.reasoning_tokens),
+            "input": min(self.input_tokens, MAX_TOKENS),
+            "cached": min(self.cached_tokens, MAX_TOKENS),
+            "cache_written": min(self.cache_written_tokens, MAX_TOKENS),
+            "output": min(self.output_tokens, MAX_TOKENS),
+            "reasoning": min(self.reasoning_tokens, MAX_TOKENS),
         }
 
     def to_response(self) -> dict[str, object]:
         """Return the `usage` object of a response. Clients require both detail objects."""
         return {
-            "input_tokens": _written(self.input_tokens),
+            "input_tokens": min(self.input_tokens, MAX_TOKENS),
             "input_tokens_details": {
-                "cached_tokens": _written(self.cached_tokens),
-                "cache_write_tokens": _written(self.cache_written_tokens),
+                "cached_tokens": min(self.cached_tokens, MAX_TOKENS),
+                "cache_write_tokens": min(self.cache_written_tokens, MAX_TOKENS),
             },
-            "output_tokens": _written(self.output_tokens),
-            "output_tokens_details": {"reasoning_tokens": _written(self.reasoning_tokens)},
-            "total_tokens": _written(self.total_tokens),
+            "output_tokens": min(self.output_tokens, MAX_TOKENS),
+            "output_tokens_details": {"reasoning_tokens": min(self.reasoning_tokens, MAX_TOKENS)},
+            "total_tokens": min(self.total_tokens, MAX_TOKENS),
         }
-
-
-def _written(count: int) -> int:
-    return min(count, MAX_TOKENS)

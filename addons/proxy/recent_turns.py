@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 from mitmproxy import http
@@ -30,8 +30,7 @@ MAX_BYTES = 16 * MIB
 MASK_SEED_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedTurn:
+class FinishedTurn(NamedTuple):
     """One turn without its connections."""
 
     id: str
@@ -59,8 +58,9 @@ class FinishedTurn:
     @property
     def size(self) -> int:
         """How many bytes of bodies it holds."""
-        messages = [message.raw_content for message in (self.request, self.response) if message]
-        return body_bytes(self.metadata) + sum(len(body) for body in messages if body)
+        answer = self.response.raw_content if self.response else None
+        bodies = len(self.request.raw_content or b"") + len(answer or b"")
+        return bodies + body_bytes(self.metadata)
 
 
 def is_turn(flow: http.HTTPFlow) -> bool:
@@ -86,16 +86,21 @@ class RecentTurns:
     """Remembers the last finished turns."""
 
     def __init__(self) -> None:
-        self._turns: deque[tuple[FinishedTurn, int]] = deque(maxlen=MAX_TURNS)
+        self._turns: deque[tuple[FinishedTurn, int]] = deque()
+        self._bytes = 0
+        """Of the bodies of these turns."""
 
     def keep(self, flow: http.HTTPFlow) -> None:
         """Remember a finished turn, and forget older ones to stay within the bounds. Other flows are ignored."""
         if not is_turn(flow):
             return
         finished = FinishedTurn.of(flow)
-        self._turns.append((finished, finished.size))
-        while self._turns and sum(size for _, size in self._turns) > MAX_BYTES:
-            self._turns.popleft()
+        size = finished.size
+        self._turns.append((finished, size))
+        self._bytes += size
+        while len(self._turns) > MAX_TURNS or self._bytes > MAX_BYTES:
+            _, size = self._turns.popleft()
+            self._bytes -= size
 
     @property
     def ids(self) -> Sequence[str]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from addons.adapters.system.files import make_private_folder
 from addons.core.telemetry.rate_limits import MAX_WINDOWS, Window
 from addons.core.telemetry.record import TurnRecord
+from addons.core.usage import Usage
 
 VERSION = 2
 BUSY_SECONDS = 5.0
@@ -36,6 +37,9 @@ CREATE TABLE IF NOT EXISTS quota (
     seen REAL NOT NULL, PRIMARY KEY (route, name)
 );
 """
+_NO_TOKENS = (None,) * 5
+MAX_COUNT = 2**53
+"""An upstream may report any count; an SQLite integer has 64 bits."""
 _INSERT = f"INSERT INTO turns VALUES (NULL, {', '.join('?' * 23)})"  # noqa: S608  question marks
 _QUOTA = "INSERT OR REPLACE INTO quota VALUES (?, ?, ?, ?, ?, ?)"
 _OLD_QUOTA = (
@@ -49,8 +53,7 @@ class NewerLedgerError(Exception):
     """A newer version of codex-shim wrote this ledger."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One turn, where its cached prefix broke, and the rate-limit windows that its upstreams reported."""
 
     record: TurnRecord
@@ -72,9 +75,8 @@ class Ledger:
             path.replace(path.with_name(f"{path.name}.broken-{int(now)}"))
             self._db = _connect(path, now)
 
-    def write(self, entries: Iterable[Entry]) -> None:
+    def write(self, entries: Sequence[Entry]) -> None:
         """Write these turns in one transaction."""
-        entries = tuple(entries)
         with self._db:
             # in one call: each one gives up the interpreter lock
             self._db.executemany(_INSERT, [_row(entry) for entry in entries])
@@ -123,18 +125,7 @@ def _require_known(db: sqlite3.Connection) -> None:
 
 
 def _row(entry: Entry) -> tuple[object, ...]:
-    record, usage = entry.record, entry.record.usage
-    tokens: tuple[int | None, ...] = (None,) * 5
-    if usage:
-        tokens = (
-            usage.input_tokens,
-            usage.cached_tokens,
-            usage.cache_written_tokens,
-            usage.output_tokens,
-            usage.reasoning_tokens,
-        )
-    # An upstream may report any count; an SQLite integer has 64 bits.
-    tokens = tuple(None if n is None else max(0, min(n, 2**53)) for n in tokens)
+    record = entry.record
     return (
         record.started,
         record.id,
@@ -150,12 +141,25 @@ def _row(entry: Entry) -> tuple[object, ...]:
         len(record.attempts),
         record.ttft,
         record.seconds,
-        *tokens,
+        *(_NO_TOKENS if record.usage is None else _counts(record.usage)),
         record.bytes_in,
         record.bytes_out,
         entry.broke_at,
         record.agent,
     )
+
+
+def _counts(usage: Usage) -> tuple[int, ...]:
+    counts = (
+        usage.input_tokens,
+        usage.cached_tokens,
+        usage.cache_written_tokens,
+        usage.output_tokens,
+        usage.reasoning_tokens,
+    )
+    if min(counts) >= 0 and max(counts) <= MAX_COUNT:
+        return counts
+    return tuple(max(0, min(count, MAX_COUNT)) for count in counts)
 
 
 def _quota_rows(entry: Entry) -> list[tuple[object, ...]]:

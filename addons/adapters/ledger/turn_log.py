@@ -63,11 +63,10 @@ class AccessLog:
 
     def write(self, lines: Iterable[Mapping[str, object]]) -> None:
         """Append these lines."""
-        data = b"".join(orjson.dumps(line) + b"\n" for line in lines)
+        data = b"".join([orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines])
         if not data:
             return
-        make_private_folder(self._path.parent)
-        self._rotate(len(data))
+        self._make_room(len(data))
         # Opened for every write: another process or the user may have moved the file.
         descriptor = os.open(self._path, _OPEN_FLAGS, 0o600)
         try:
@@ -75,10 +74,12 @@ class AccessLog:
         finally:
             os.close(descriptor)
 
-    def _rotate(self, added_bytes: int) -> None:
+    def _make_room(self, added_bytes: int) -> None:
+        """Rotate the files if this one would grow too large; make its folder if there is no file."""
         try:
             size = self._path.stat().st_size
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
+            make_private_folder(self._path.parent)
             return
         if size == 0 or size + added_bytes <= self._rotate_bytes:
             return
@@ -127,9 +128,10 @@ class TurnLogWriter:
     def note(self, record: TurnRecord) -> None:
         """Queue a turn for writing. After `close` it is dropped."""
         with self._lock:
+            size = len(record.upstream_body)
             waiting = self._bytes_noted - self._bytes_taken
-            if len(record.upstream_body) > min(MAX_BODY_BYTES, MAX_WAITING_BYTES - waiting):
-                record.upstream_body = b""
+            if size > MAX_BODY_BYTES or size + waiting > MAX_WAITING_BYTES:
+                record.upstream_body, size = b"", 0
             if self._closing.is_set() or self._waiting.qsize() >= MAX_WAITING:
                 self.dropped += 1
                 return
@@ -138,7 +140,7 @@ class TurnLogWriter:
                     target=self._run, name="codex-shim turn log", daemon=True
                 )
                 self._thread.start()
-            self._bytes_noted += len(record.upstream_body)
+            self._bytes_noted += size
             self._waiting.put(record)
 
     def close(self, seconds: float = 2.0) -> None:
@@ -176,11 +178,12 @@ class TurnLogWriter:
 
     def _write(self, records: list[TurnRecord]) -> None:
         entries = [self._entry(record) for record in records]
-        for entry in entries:
-            _log_entry(entry)
+        if access.isEnabledFor(logging.DEBUG):
+            for record in records:
+                access.debug("%s", summary(record))
         lines = [access_line(entry.record, entry.broke_at) for entry in entries]
-        self._attempt("access log", lambda: self._access_log.write(lines))
-        self._attempt("ledger", lambda: self._write_ledger(entries))
+        self._attempt("access log", self._access_log.write, lines)
+        self._attempt("ledger", self._write_ledger, entries)
 
     def _entry(self, record: TurnRecord) -> Entry:
         body, record.upstream_body = record.upstream_body, b""
@@ -194,6 +197,8 @@ class TurnLogWriter:
             and (digest := digest_prompt(body, record.upstream_encoding))
         ):
             broke_at = self._prompts.difference(record.thread, record.model, digest)
+            if broke_at:
+                _warn_about_cache(record, broke_at)
         windows = _windows(record, self._clock())
         if windows:
             self._remember(record.route, windows)
@@ -212,12 +217,12 @@ class TurnLogWriter:
             self._ledger = Ledger(self._ledger_path, self._clock())
         self._ledger.write(entries)
 
-    def _attempt(self, name: str, write: Callable[[], None]) -> None:
-        """Call `write`. When it fails, log it once and skip this file for `RETRY_SECONDS`."""
+    def _attempt[T](self, name: str, write: Callable[[T], None], turns: T) -> None:
+        """Write these turns. When it fails, log it once and skip this file for `RETRY_SECONDS`."""
         if time.monotonic() < self._skipped_until.get(name, 0.0):
             return
         try:
-            write()
+            write(turns)
         except (OSError, sqlite3.Error, NewerLedgerError) as error:
             self._skipped_until[name] = time.monotonic() + RETRY_SECONDS
             log.warning(
@@ -228,15 +233,14 @@ class TurnLogWriter:
             )
 
 
-def _log_entry(entry: Entry) -> None:
-    if access.isEnabledFor(logging.DEBUG):
-        access.debug("%s", summary(entry.record))
-    usage = entry.record.usage
-    if entry.broke_at and usage and usage.cached_tokens * 2 < usage.input_tokens:
+def _warn_about_cache(record: TurnRecord, broke_at: str) -> None:
+    """Log that the provider's cache does not cover most of the prompt, if that is so."""
+    usage = record.usage
+    if usage and usage.cached_tokens * 2 < usage.input_tokens:
         access.warning(
             "thread %s: the prompt changed at %s, so the provider's cache does not cover what follows",
-            entry.record.thread,
-            entry.broke_at,
+            record.thread,
+            broke_at,
         )
 
 
@@ -255,4 +259,6 @@ def _windows(record: TurnRecord, now: float) -> list[Window]:
     ]
     if record.rate_limits:
         windows += windows_in_event(record.rate_limits, now)
+    if not windows:
+        return []
     return list({window.name: window for window in windows}.values())

@@ -15,6 +15,8 @@ from datetime import datetime
 
 from addons.core.headers import Headers
 
+_LIMIT_NAME = re.compile(rb"limit|ary-", re.IGNORECASE)
+"""A part of each name that says something about a limit."""
 _CODEX = re.compile(r"x-(?P<family>[a-z0-9-]{1,40}?)-(?P<window>primary|secondary)-(?P<field>used-percent|window-minutes|reset-at|reset-after-seconds)")  # fmt: skip
 _LIMITS = re.compile(
     r"(?:x-ratelimit-(?P<field>limit|remaining|reset)-(?P<what>requests|tokens)"
@@ -43,12 +45,14 @@ class Window:
 
 def windows_in_headers(headers: Headers, now: float) -> list[Window]:
     """Return the windows in a response head. `now` is when it arrived, in Unix seconds."""
+    if not _LIMIT_NAME.search(b"\n".join(dict(headers))):
+        return []
     codex: dict[str, dict[str, str]] = {}
     others: dict[str, dict[str, str]] = {}
     for raw_name, raw_value in headers:
-        name = raw_name.decode("latin-1").lower()
-        if "limit" not in name and "ary-" not in name:
+        if not _LIMIT_NAME.search(raw_name):
             continue
+        name = raw_name.decode("latin-1").lower()
         value = raw_value.decode("latin-1").strip()
         if found := _CODEX.fullmatch(name):
             family = "" if found["family"] == "codex" else f"{found['family']} "

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 
 from addons.core.headers import Headers, canonical
 from addons.core.json_values import as_object
@@ -30,6 +31,7 @@ MAX_NOTES = 20
 """Entries of `dropped` in an access line."""
 _SECRET_RESPONSE_HEADERS = frozenset({b"set-cookie", b"set-cookie2", b"authentication-info"})
 """Response headers whose values are credentials. Whole names: a rate limit's name may contain `token`."""
+_GOOD_TERMINALS = frozenset({"", "response.completed"})
 _THOUSAND, _MILLION = 1000, 1_000_000
 
 
@@ -62,10 +64,10 @@ class AttemptRecord:
 
     def redact(self, mask: EchoMask) -> None:
         """Replace secrets wherever the request holds them and the upstream quoted them in its answer."""
-        is_empty = not self.request_body and not self.answer_body
-        fields = (part.decode("latin-1") for pair in self.answer_headers for part in pair)
-        if is_empty and not mask.finds_any(self.url, *fields):
-            return
+        if not self.request_body and not self.answer_body:
+            head = b"\n".join(chain.from_iterable(self.answer_headers)).decode("latin-1")
+            if not mask.finds_any(self.url, head):
+                return
         self.url = mask.text(self.url)
         self.request_body = mask.data(self.request_body)
         self.answer_headers, body = mask.message(self.answer_headers, bytes(self.answer_body))
@@ -130,8 +132,7 @@ class TurnRecord(TurnNotes):
     def redact(self, mask: EchoMask) -> None:
         """Replace secrets in the texts that come from the client, or from an upstream by way of a note."""
         names = (self.slug, self.model, self.thread, self.agent, self.route)
-        texts = (*names, *self.dropped, *self.repairs)
-        if not mask.finds_any(*texts):
+        if not mask.finds_any(*names, *self.dropped, *self.repairs):
             return
         self.slug, self.model = mask.text(self.slug), mask.text(self.model)
         self.thread, self.route = mask.text(self.thread), mask.text(self.route)
@@ -144,7 +145,7 @@ class TurnRecord(TurnNotes):
         """Whether the client received a whole answer."""
         if self.ended or not 0 < self.status < 400:  # noqa: PLR2004  where HTTP's errors begin
             return False
-        return self.terminal in {"", "response.completed"}
+        return self.terminal in _GOOD_TERMINALS
 
     def plain(self) -> dict[str, object]:
         """Return the turn as plain data, for `flow.metadata`."""
@@ -170,12 +171,12 @@ class TurnRecord(TurnNotes):
 def body_bytes(plain: object) -> int:
     """Return how many bytes of bodies the plain data of a turn holds. Total: the data may come from a file."""
     attempts = as_object(plain).get("attempts")
-    return sum(
-        len(body)
-        for attempt in (attempts if isinstance(attempts, list | tuple) else ())
-        for side in ("request", "answer")
-        if isinstance(body := as_object(as_object(attempt).get(side)).get("body"), bytes)
-    )
+    size = 0
+    for attempt in attempts if isinstance(attempts, list | tuple) else ():
+        for side in ("request", "answer"):
+            body = as_object(as_object(attempt).get(side)).get("body")
+            size += len(body) if isinstance(body, bytes) else 0
+    return size
 
 
 # Redaction ------------------------------------------------------------------------------------------------
@@ -201,7 +202,7 @@ def redacted_response_headers(headers: Headers) -> list[list[str]]:
 
 def without_cookies(headers: Headers) -> Headers:
     """Return the headers of a response with a label in place of the credentials that they set."""
-    if _SECRET_RESPONSE_HEADERS.isdisjoint([canonical(name) for name, _ in headers]):
+    if _SECRET_RESPONSE_HEADERS.isdisjoint(map(canonical, dict(headers))):
         return headers
     return tuple(
         (name, REDACTED.encode() if canonical(name) in _SECRET_RESPONSE_HEADERS else value)
@@ -212,9 +213,10 @@ def without_cookies(headers: Headers) -> Headers:
 def redacted_path(path: str) -> str:
     """Return a request target; values of query parameters whose name looks secret are redacted."""
     bare, mark, query = path.partition("?")
-    segments = (REDACTED if has_key_prefix(one) else one for one in bare.split("/"))
-    parameters = (_redacted_parameter(one) for one in query.split("&"))
-    return f"{'/'.join(segments)}{mark}{'&'.join(parameters)}"
+    segments = [REDACTED if has_key_prefix(one) else one for one in bare.split("/")]
+    if query:
+        query = "&".join([_redacted_parameter(one) for one in query.split("&")])
+    return f"{'/'.join(segments)}{mark}{query}"
 
 
 def _redacted_parameter(parameter: str) -> str:
@@ -228,25 +230,25 @@ def _redacted_parameter(parameter: str) -> str:
 
 def summary(record: TurnRecord) -> str:
     """Return `slug → model · 200 · TTFT 0.8 s · 312 tok/s · in 18.2k (cached 17k) out 640`."""
-    route = f"{record.slug} → {record.model}" if record.model else record.slug
-    parts = [route, str(record.status or "no answer"), *_failures(record)]
+    line = f"{record.slug} → {record.model}" if record.model else record.slug
+    line += f" · {record.status or 'no answer'}"
+    if record.terminal not in _GOOD_TERMINALS:
+        line += f" · {record.terminal}"
+    if record.error:
+        line += f" · {record.error}"
+    if record.ended:
+        line += f" · {record.ended}"
+    if len(record.attempts) > 1:
+        line += f" · {len(record.attempts)} attempts"
     if record.ttft is not None:
-        digits = ".2g" if record.ttft < 1 else ".1f"
-        parts.append(f"TTFT {record.ttft:{digits}} s")
+        line += f" · TTFT {record.ttft:{'.2g' if record.ttft < 1 else '.1f'}} s"
     if (speed := tokens_per_second(record)) is not None:
-        parts.append(f"{speed:.0f} tok/s")
+        line += f" · {speed:.0f} tok/s"
     if usage := record.usage:
         cached = f" (cached {short_count(usage.cached_tokens)})" if usage.cached_tokens else ""
         tokens_in, tokens_out = short_count(usage.input_tokens), short_count(usage.output_tokens)
-        parts.append(f"in {tokens_in}{cached} out {tokens_out}")
-    return " · ".join(parts)
-
-
-def _failures(record: TurnRecord) -> list[str]:
-    terminal = [] if record.terminal in {"", "response.completed"} else [record.terminal]
-    reasons = [reason for reason in (record.error, record.ended) if reason]
-    attempts = [f"{len(record.attempts)} attempts"] if len(record.attempts) > 1 else []
-    return [*terminal, *reasons, *attempts]
+        line += f" · in {tokens_in}{cached} out {tokens_out}"
+    return line
 
 
 def marker(record: TurnRecord) -> str:
@@ -258,11 +260,11 @@ def marker(record: TurnRecord) -> str:
 
 def tokens_per_second(record: TurnRecord) -> float | None:
     """Return the output rate after the first delta, None when it is unknown."""
-    duration = record.seconds - (record.ttft or 0.0)
-    usage = record.usage
-    if usage is None or record.ttft is None or duration <= 0 or not usage.output_tokens:
+    usage, ttft = record.usage, record.ttft
+    if usage is None or ttft is None or not usage.output_tokens:
         return None
-    return usage.output_tokens / duration
+    duration = record.seconds - ttft
+    return usage.output_tokens / duration if duration > 0 else None
 
 
 def short_count(tokens: int) -> str:
@@ -276,7 +278,7 @@ def short_count(tokens: int) -> str:
 
 def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
     """Return the fields of a line of the access log. `broke_at` is where the thread's cached prefix broke, if it did."""
-    return {
+    line: dict[str, object] = {
         "time": datetime.fromtimestamp(record.started, UTC).isoformat(timespec="milliseconds"),
         "id": record.id,
         "thread": record.thread,
@@ -284,7 +286,15 @@ def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
         "slug": record.slug,
         "route": record.route,
         "model": record.model,
-        "attempts": [_access_attempt(attempt) for attempt in record.attempts],
+        "attempts": [
+            {
+                "url": attempt.url,
+                "reason": attempt.reason,
+                "outcome": attempt.outcome,
+                "seconds": round(attempt.seconds, 4),
+            }
+            for attempt in record.attempts
+        ],
         "status": record.status,
         "terminal": record.terminal,
         "error": record.error,
@@ -295,19 +305,13 @@ def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
         "bytes_in": record.bytes_in,
         "bytes_out": record.bytes_out,
         "dropped": [printable(note) for note in record.dropped[:MAX_NOTES]],
-        **({"repairs": [printable(note) for note in record.repairs]} if record.repairs else {}),
-        "replay": record.replay,
-        **({"prefix_broke_at": broke_at} if broke_at else {}),
     }
-
-
-def _access_attempt(attempt: AttemptRecord) -> dict[str, object]:
-    return {
-        "url": attempt.url,
-        "reason": attempt.reason,
-        "outcome": attempt.outcome,
-        "seconds": round(attempt.seconds, 4),
-    }
+    if record.repairs:
+        line["repairs"] = [printable(note) for note in record.repairs]
+    line["replay"] = record.replay
+    if broke_at:
+        line["prefix_broke_at"] = broke_at
+    return line
 
 
 # The last turn of each model ------------------------------------------------------------------------------
@@ -327,13 +331,13 @@ class LastTurnStatus:
 
     def note(self, record: TurnRecord) -> None:
         """Record the end of a turn under the slug of its route."""
-        if record.row:
-            reason = "" if record.ok else record.error or record.ended or record.terminal
-            self._last[record.row] = {
-                "ok": record.ok,
-                "ended_at": round(record.started + record.seconds, 1),
-                "reason": reason or ("" if record.ok else f"status {record.status}"),
-            }
+        if not record.row:
+            return
+        reason = ""
+        if not (ok := record.ok):
+            reason = record.error or record.ended or record.terminal or f"status {record.status}"
+        ended_at = round(record.started + record.seconds, 1)
+        self._last[record.row] = {"ok": ok, "ended_at": ended_at, "reason": reason}
 
     def get(self, slug: str) -> TurnStatus | None:
         """Return the status of the last turn of a model, None before its first one."""
