@@ -6,7 +6,7 @@ detail objects are present.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from addons.core.json_values import as_int, as_object
 
@@ -14,8 +14,7 @@ MAX_TOKENS = 2**53 - 1
 """The largest count that is written. An absurd count must not break the event that ends the turn."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one turn. Cached and cache-written tokens are part of the input, reasoning tokens of the output."""
 
     input_tokens: int
