@@ -13,6 +13,7 @@ import ipaddress
 import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 
 from addons.core.errors import Problem
 from addons.core.frozen import turn_value
@@ -115,6 +116,7 @@ def token_refusal(
     return None
 
 
+@lru_cache(16)
 def _host_of(authority: str) -> str | None:
     match = _AUTHORITY.fullmatch(authority.lower())
     return (match["v6"] or match["name"]) if match else None
