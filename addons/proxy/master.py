@@ -23,6 +23,7 @@ from mitmproxy.options import Options
 
 from addons.adapters.system.mitmproxy_confdir import usable_confdir
 from addons.proxy.addon import ALLOW_REMOTE, CAPTURE, SETTINGS, CodexShim
+from addons.proxy.engine.mitmproxy_patches.flow_ids import shorten_ids
 from addons.proxy.engine.mitmproxy_patches.framing import shorten_framing
 from addons.proxy.engine.mitmproxy_patches.hook_runner import SyncHookRunner
 from addons.proxy.engine.mitmproxy_patches.messages import (
@@ -149,6 +150,7 @@ def run_master(listen: ListenOptions, on_ready: Callable[[ShimMaster], None]) ->
     skip_type_checks()
     shorten_headers()
     shorten_framing()
+    shorten_ids()
     keep_freed_memory()
     # By default a thread may run for 5 ms, and the turn log's thread would delay a delta for so long.
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
