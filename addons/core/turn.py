@@ -27,7 +27,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NoReturn, Protocol, runtime_checkable
+from typing import NamedTuple, NoReturn, Protocol, runtime_checkable
 
 from addons.core.frozen import turn_value
 from addons.core.headers import TOKEN_HEADER_BYTES, Headers, header
@@ -229,8 +229,7 @@ class Translator(Protocol):
         """End the stream after a fault: return the closing event, or nothing after a terminal event."""
 
 
-@turn_value(frozen=True, slots=True)
-class StreamSummary:
+class StreamSummary(NamedTuple):
     """The facts about a finished stream or a complete answer that the record keeps."""
 
     terminal: str = ""
@@ -289,8 +288,7 @@ class CapturedInput:
 # Steps ----------------------------------------------------------------------------------------------------------
 
 
-@turn_value(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Send this request after `delay` seconds. Ends the attempt before it."""
 
     request: UpstreamRequest

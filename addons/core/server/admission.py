@@ -14,9 +14,9 @@ import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from addons.core.errors import Problem
-from addons.core.frozen import turn_value
 from addons.core.headers import TOKEN_HEADER, Headers, canonical
 from addons.core.secrets import Secret
 
@@ -29,8 +29,7 @@ _AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-@turn_value(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """The head of a request as its client sent it, as far as admission needs it."""
 
     authority: str

@@ -19,7 +19,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from mitmproxy.connection import ConnectionState, Server
 from mitmproxy.net.server_spec import ServerSpec
@@ -39,8 +39,7 @@ READ_BYTES = 64 * 1024
 Address = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionKey:
+class ConnectionKey(NamedTuple):
     """Attributes that must be equal for a connection to serve another turn."""
 
     address: Address

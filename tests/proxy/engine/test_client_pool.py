@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from addons.core.turn import ClientRequest, Plan
 from addons.proxy.engine.client_pool import ClientPool
 from addons.proxy.engine.http1 import UpstreamHttp1
@@ -51,7 +49,7 @@ async def test_connection_under_a_dropped_generation_is_not_found() -> None:
         assert pool_of(proxy).find(key)
         proxy.engine.pool.drop_origin(key.address)
         assert pool_of(proxy).find(key) is None
-        assert pool_of(proxy).find(replace(key, generation=key.generation + 1)) is None
+        assert pool_of(proxy).find(key._replace(generation=key.generation + 1)) is None
 
 
 async def test_expired_connections_are_named_and_the_check_goes_on_for_the_others() -> None:
