@@ -23,7 +23,7 @@ from pathlib import Path
 
 from addons.core.version import VERSION
 from shim_cli.state.health import probe
-from tests.shim_cli.run import START, environment
+from tests.shim_cli.run import START, Done, environment, run
 from tests.shim_cli.stage import PREPARATIONS, Stage
 from tests.support.waiting import until
 
@@ -99,24 +99,16 @@ def _outcome(line: str, stage: Stage) -> Iterator[str]:
     rest = [word for word in words if not _is_assignment(word)]
     assert rest[0] == "codex-shim", line
     env = environment(stage.user.home, {**stage.env, **assignments})
-    run = _interrupted if rest[-1] == "&" else _completed
-    done = run([*START, *(word for word in rest[1:] if word != "&")], env, stage)
+    if rest[-1] == "&":
+        done = _interrupted([*START, *rest[1:-1]], env, stage)
+    else:
+        done = run(rest[1:], env, stage.user.home)
     assert "Traceback" not in done.stderr
     yield from (f"| {text}".rstrip() for text in _plain(done.stdout, stage).splitlines())
     stderr = (text for text in done.stderr.splitlines() if not text.startswith(SLOW))
     yield from (f"! {text}".rstrip() for text in _plain("\n".join(stderr), stage).splitlines())
     if done.returncode:
         yield f"? {done.returncode}"
-
-
-Done = subprocess.CompletedProcess[str]
-
-
-def _completed(words: list[str], env: Mapping[str, str], stage: Stage) -> Done:
-    return subprocess.run(
-        words, env=env, cwd=stage.user.home, capture_output=True, text=True, timeout=50,
-        stdin=subprocess.DEVNULL, check=False,
-    )  # fmt: skip
 
 
 def _interrupted(words: list[str], env: Mapping[str, str], stage: Stage) -> Done:
