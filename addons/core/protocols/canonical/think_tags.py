@@ -71,6 +71,8 @@ _CLOSING = {closing: _any_of((closing,)) for closing in BLOCKS.values()}
 _SKIPPED = _any_of((*sorted(set(BLOCKS.values())), *ANSWER_MARKS))
 _HEADS = (*BLOCKS, *BLOCKS.values(), *ANSWER_MARKS)
 _BEGINNINGS = beginnings(*_HEADS)
+_FIRST_CHARACTER = re.compile(f"[{re.escape(''.join(sorted({head[0] for head in _HEADS})))}]")
+"""What every tag and every mark begins with."""
 _LONGEST = max(map(len, _HEADS))
 TEMPLATE_CLOSER = re.compile(
     r"(?<![`'\"])(?:" + "|".join(map(re.escape, TEMPLATE_CLOSERS)) + r")(?![`'\"]|[ \t]+\S)",
@@ -122,6 +124,11 @@ class ThinkTags:
 
     def feed(self, text: str) -> Iterator[Part]:
         """Return the parts that more text completes."""
+        if self.idle and text.strip() and not _FIRST_CHARACTER.search(text):
+            # nearly every answer
+            self._state = _State.TEXT
+            yield TextDelta(text)
+            return
         rest, self._held = self._held + text, ""
         while rest and not self.done:
             if self._state is _State.THINKING:

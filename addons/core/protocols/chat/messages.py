@@ -69,7 +69,7 @@ CALL_IDS: Mapping[CallIds, Callable[[str], str]] = {
 def write_messages(items: Iterable[Item], target: Target, note: str = "") -> list[Message]:
     """Return the messages. `note` is added to the first one: the only position that never moves."""
     writer = _MessageWriter(target)
-    for turn in group_turns(_with_note(items, note)):
+    for turn in group_turns(_with_note(items, note) if note else items):
         if isinstance(turn, System):
             writer.system(turn.text)
         elif isinstance(turn, User):
@@ -83,11 +83,11 @@ def _with_note(items: Iterable[Item], note: str) -> Iterator[Item]:
     """Yield the items with the note after the leading system messages."""
     is_leading = True
     for item in items:
-        if note and is_leading and not isinstance(item, System):
+        if is_leading and not isinstance(item, System):
             yield System(note)
         is_leading = is_leading and isinstance(item, System)
         yield item
-    if note and is_leading:
+    if is_leading:
         yield System(note)
 
 
@@ -154,6 +154,8 @@ class _MessageWriter:
 
 def _joined(turns: Sequence[Sequence[Part]], target: Target) -> str | list[Message]:
     """Return the content of one message from several user turns: texts that meet become one text."""
+    if len(turns) == 1:
+        return _content(turns[0], target)
     contents = [_content(parts, target) for parts in turns]
     texts = [content for content in contents if isinstance(content, str)]
     if len(texts) == len(contents):
@@ -172,16 +174,13 @@ def _as_parts(content: str | list[Message]) -> list[Message]:
 
 
 def _content(parts: Sequence[Part], target: Target) -> str | list[Message]:
-    accepted = [_accepted_part(part, target) for part in parts]
-    if all(isinstance(part, Text) for part in accepted):
-        return "\n".join(part.text for part in accepted if isinstance(part, Text))
-    return [_part(part) for part in accepted]
-
-
-def _accepted_part(part: Part, target: Target) -> Part:
-    if isinstance(part, Image) and not target.images:
-        return Text(NO_IMAGES.format(model=target.model))
-    return part
+    texts = [part.text for part in parts if isinstance(part, Text)]
+    if len(texts) == len(parts):
+        return "\n".join(texts)
+    if not target.images:
+        note = NO_IMAGES.format(model=target.model)
+        return "\n".join(part.text if isinstance(part, Text) else note for part in parts)
+    return [_part(part) for part in parts]
 
 
 def _part(part: Part) -> Message:

@@ -28,6 +28,10 @@ THOUGHT_DETAILS = ("completion_tokens_details", "output_tokens_details")
 
 def find_usage(chunk: JsonObject, choice: JsonObject) -> Usage | None:
     """Return the usage in a chunk, from any of its known fields; None if there is none or it is all zero."""
+    if "x_groq" not in chunk and "usage" not in choice and "message" not in choice:
+        # nearly every chunk
+        field = as_object(chunk.get("usage"))
+        return read_usage(field) if field else None
     for holder in (chunk, chunk.get("x_groq"), choice, choice.get("message")):
         field = as_object(as_object(holder).get("usage")) if holder else {}
         if field and (usage := read_usage(field)):
@@ -91,7 +95,8 @@ def count(usage: JsonObject, *keys: str) -> int:
     if not usage:
         return 0
     for key in keys:
-        value = usage.get(key)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-            return int(min(value, MAX_TOKENS))
+        if key in usage:
+            value = usage[key]
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+                return int(min(value, MAX_TOKENS))
     return 0

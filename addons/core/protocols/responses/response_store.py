@@ -145,7 +145,7 @@ def _is_reference(item: object) -> bool:
 
 
 def _has_references(items: object) -> bool:
-    return isinstance(items, list) and any(_is_reference(item) for item in items)
+    return isinstance(items, list) and any(map(_is_reference, items))
 
 
 def _item_ids(output: object) -> Iterator[str]:
