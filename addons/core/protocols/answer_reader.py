@@ -34,7 +34,7 @@ DOCUMENT_STARTS = (b"{", b"[", b"<")
 """First bytes of a JSON or HTML body. No line of an event stream starts with them."""
 MAX_EXCERPT_BYTES = 200
 PROBE = "\x00codex-shim\x00"
-DATA_FIELD = b"data:"
+PROBE_LITERAL = orjson.dumps(PROBE)[1:-1]
 ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 ENDS = (Failed, Stopped)
@@ -240,12 +240,12 @@ class DeltaTemplate:
         return template if template._is_verified(text_of) else None
 
     def _is_verified(self, text_of: Callable[[object], object]) -> bool:
-        block = self._before + orjson.dumps(PROBE)[1:-1] + self._after
-        lines = [line for line in block.split(b"\n") if line.startswith(DATA_FIELD)]
-        if len(lines) != 1:
+        event = parse_block(self._before + PROBE_LITERAL + self._after)
+        if event is None or b"\n" in event.data:
+            # The text may not continue in another data line.
             return False
         try:
-            return text_of(orjson.loads(lines[0].removeprefix(DATA_FIELD))) == PROBE
+            return text_of(orjson.loads(event.data)) == PROBE
         except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
             return False
 

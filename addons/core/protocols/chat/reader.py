@@ -66,6 +66,8 @@ FAILURES = frozenset({"error", "abort", "aborted", "cancelled", "network_error",
 PLAIN_FIELDS = frozenset({"content", "role"})
 """The fields of a delta that holds nothing but text."""
 DETAILS = "reasoning_details"
+ERROR_FIELDS = frozenset({"base_resp", "error", "error_message", "type"})
+"""The fields in which a chunk with choices may report an error."""
 REQUIRED_FIELD = "reasoning_content"
 """A profile names this field where the upstream refuses a call without it."""
 NATURAL_STOPS = frozenset({None, StopReason.END, StopReason.TOOL_CALLS})
@@ -378,6 +380,9 @@ def find_error(chunk: JsonObject, name: str) -> object | None:
     Known forms: the object of OpenAI and OpenRouter, that of older vLLM, the `detail` of FastAPI, the bare `code` and
     `message` of DashScope, the `base_resp` of MiniMax, and the `error_message` of DeepInfra.
     """
+    if not name and "choices" in chunk and ERROR_FIELDS.isdisjoint(chunk):
+        # nearly every chunk
+        return chunk if chunk.get("object") == "error" else None
     if chunk.get("error") or chunk.get("error_message"):
         return chunk
     if (status := as_object(chunk.get("base_resp"))) and count(status, "status_code"):

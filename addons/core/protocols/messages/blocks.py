@@ -113,9 +113,12 @@ class _MessageWriter:
         if answer and not self.messages:
             self._append("user", text_blocks(OPENING))
         self._append("assistant", answer)
-        results = [self._result(output) for output in exchange.answers]
-        after = [block for output in exchange.answers for block in self._images_after(output)]
-        self._append("user", (*results, *after))
+        outputs = exchange.answers
+        results = [self._result(output) for output in outputs]
+        after: list[Block] = []
+        if not self.target.profile.tool_images:
+            after = [block for output in outputs for block in self._images_after(output)]
+        self._append("user", results + after)
         self.provisional = len(exchange.missing) if not after else 0
 
     def _append(self, role: str, blocks: Iterable[Block]) -> None:
@@ -157,8 +160,9 @@ class _MessageWriter:
                 yield {"type": "redacted_thinking", "data": data}
 
     def _result(self, output: Output) -> Block:
-        inside = self.target.profile.tool_images
-        parts = (part for part in output.parts if inside or isinstance(part, Text))
+        parts: Sequence[Part] = output.parts
+        if not self.target.profile.tool_images:
+            parts = [part for part in parts if isinstance(part, Text)]
         content = list(self._parts(parts)) or list(text_blocks(NO_OUTPUT))
         return {
             "type": "tool_result",
@@ -167,9 +171,9 @@ class _MessageWriter:
         }
 
     def _images_after(self, output: Output) -> Iterator[Block]:
-        """Return the images of a result, if the upstream does not accept them inside it."""
+        """Return the images of a result, for an upstream that does not accept them inside it."""
         images = [part for part in output.parts if isinstance(part, Image)]
-        if images and not self.target.profile.tool_images:
+        if images:
             yield from text_blocks(IMAGE_OF.format(id=self._call_id(output.call_id)))
             yield from self._parts(images)
 

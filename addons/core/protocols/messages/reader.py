@@ -137,10 +137,11 @@ class MessagesReader(AnswerReader):
 
     def _read_value(self, event: JsonObject, name: str) -> Iterator[Event]:
         kind = as_str(event.get("type")) or name
-        if (error := find_error(event, kind)) is not None:
-            yield Failed(upstream_problem(self._target, implied_status(error), error))
-        elif step := self._STEPS.get(kind):
+        step = None if event.get("error") else self._STEPS.get(kind)
+        if step:
             yield from step(self, event)
+        elif (error := find_error(event, kind)) is not None:
+            yield Failed(upstream_problem(self._target, implied_status(error), error))
         if self._blocks.fault:
             yield from self._failed(self._blocks.fault)
 
@@ -236,6 +237,8 @@ def implied_status(error: object) -> int | None:
 
 def read_counts(usage: JsonObject) -> dict[str, int]:
     """Return the positive counts of one `usage` object."""
+    if not usage:
+        return {}
     counts = {key: count for key in COUNTS if key in usage and (count := _count(usage[key]))}
     if CACHE_WRITE not in counts and "cache_creation" in usage:
         written = as_object(usage["cache_creation"]).values()

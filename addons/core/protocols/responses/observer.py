@@ -214,7 +214,7 @@ def _type_of_oversized(head: bytes) -> bytes:
 
 
 def _parsed(block: bytes) -> Mapping[str, object]:
-    event = parse_block(block)
+    event = parse_block(block) if block else None
     try:
         return as_object(orjson.loads(event.data)) if event else {}
     except orjson.JSONDecodeError:

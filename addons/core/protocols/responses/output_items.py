@@ -26,10 +26,11 @@ class DeltaFrame(NamedTuple):
     @classmethod
     def of(cls, name: str, position: Mapping[str, object], after: bytes = b"") -> DeltaFrame:
         """Build the frame of the event `name`. `position` holds the fields that identify the part."""
-        constants = (name.encode(), name.encode(), orjson.dumps(position)[1:-1], after)
-        head, kind, place, end = (constant.replace(b"%", b"%%") for constant in constants)
-        data = b'{"type":"' + kind + b'","sequence_number":%d,' + place + b',"delta":%b' + end
-        return cls(b"event: " + head + b"\ndata: " + data + b"}\n\n")
+        kind = name.encode()
+        head = b"event: " + kind + b'\ndata: {"type":"' + kind + b'","sequence_number":%d,'
+        # The id of an item may hold a percent sign.
+        place = orjson.dumps(position)[1:-1].replace(b"%", b"%%")
+        return cls(head + place + b',"delta":%b' + after + b"}\n\n")
 
 
 class EventWriter:

@@ -62,13 +62,15 @@ class Quotes:
     def take(self, items: Collection[JsonDict]) -> str:
         """Return the texts in what was emitted since the last call. `items`: all that are complete by now."""
         events, self._events = self._events, []
+        if len(events) == 1 and type(events[0]) is TextDelta and len(items) == self._items:
+            # nearly every read
+            return events[0].text
         texts = [
             event.text if type(event) is TextDelta else QUOTED.get(type(event), _no_text)(event)
             for event in events
         ]
         if len(items) == self._items:
-            # nearly every read
-            return texts[0] if len(texts) == 1 else "\n".join(texts)
+            return "\n".join(texts)
         texts += (orjson.dumps(item).decode() for item in islice(items, self._items, None))
         self._items = len(items)
         return "\n".join(texts)
