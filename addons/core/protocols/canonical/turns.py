@@ -97,8 +97,9 @@ class _TurnGrouper:
     def add(self, item: Item) -> None:
         if isinstance(item, Output):
             self._add_output(item)
-        elif isinstance(item, System | User):
-            self._close_exchange()
+        elif isinstance(item, (System, User)):
+            if self.blocks:
+                self._close_exchange()
             self.turns.append(item)
         else:
             self._add_block(item)

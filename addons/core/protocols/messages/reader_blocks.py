@@ -129,7 +129,8 @@ class ContentBlocks:
             data = as_str(content.get("data"))
             yield ReasoningDone(wrap(self._reasoning_scope, {"redacted_thinking": data}))
         elif kind == "text":
-            yield from self._add_text(as_str(content.get("text")))
+            if text := as_str(content.get("text")):
+                yield from self._add_text(text)
         elif kind:
             # The call of a tool that the upstream ran itself is not a call for Codex.
             yield from self._unknown.report("block", kind)

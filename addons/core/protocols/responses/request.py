@@ -126,6 +126,8 @@ def _wants_compaction(raw_items: list[object]) -> bool:
 
 
 def _text_format(value: object) -> TextFormat | None:
+    if value is None:
+        return None
     text_format = as_object(value)
     kind = text_format.get("type", "text")
     if kind == "text":
@@ -158,7 +160,7 @@ def _sampling(payload: JsonObject) -> Sampling:
 
 def _number(payload: JsonObject, key: Literal["temperature", "top_p"]) -> float | None:
     value = payload.get(key)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _string(value: object) -> str | None:
