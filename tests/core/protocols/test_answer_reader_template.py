@@ -43,6 +43,37 @@ def test_next_text_is_read(first: str, second: str) -> None:
     assert template is None or template.match(block(second)) == TextDelta(second)
 
 
+RAW = st.lists(st.sampled_from(['"', ",", "\\", "\n", "[", "]", "{", "}", "a", " "]), max_size=6)
+
+
+@given(st.lists(RAW.map("".join) | TEXTS.map(lambda text: orjson.dumps(text)[1:-1].decode())))
+def test_texts_are_those_of_the_single_blocks(raw: list[str]) -> None:
+    template = learned(block("a"), TextDelta("a"))
+    assert template is not None
+    blocks = [BEFORE + b'"' + text.encode() + b'"' + AFTER for text in raw]
+    deltas = [delta for one in blocks if (delta := template.match(one))]
+    expected = [delta.text for delta in deltas] if len(deltas) == len(blocks) else []
+    assert template.texts(blocks) == expected
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        ['a","b', "c"],
+        ["a\\", "b"],
+        ['a","b', "c\\", "d"],
+        ['a",["b', "c", 'd"],"e'],
+        ['a"', '"b'],
+        ['a",{"b":"c"},"d', "e"],
+        ["", "a"],
+    ],
+)
+def test_text_cannot_join_or_split_the_texts_of_other_blocks(raw: list[str]) -> None:
+    template = learned(block("a"), TextDelta("a"))
+    assert template is not None
+    assert template.texts([BEFORE + b'"' + text.encode() + b'"' + AFTER for text in raw]) == []
+
+
 def test_kind_of_the_delta_is_kept() -> None:
     template = learned(block("a"), ReasoningDelta("a"))
     assert template is not None
