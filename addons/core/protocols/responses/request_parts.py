@@ -36,6 +36,8 @@ OTHER_TEXT_FIELDS = ("text", "refusal", "transcript", "content")
 """Where parts of an unknown type may have their text."""
 _ENCRYPTED = re.compile(r"[A-Za-z0-9+/_=-]{64,}")
 """Base64 of a length that no word of a text has."""
+_URL = re.compile(r"(?:https?://|data:)[^\s]", re.IGNORECASE)
+"""The addresses of pictures that servers accept."""
 
 
 def read_parts(content: object, where: str, dropped: list[str]) -> tuple[Part, ...]:
@@ -122,7 +124,7 @@ def _image(part: Mapping[str, object]) -> Image | Text:
     if isinstance(source, dict):
         detail = detail or source.get("detail")
         source = source.get("url")
-    if not isinstance(source, str) or not source:
+    if not isinstance(source, str) or not _URL.match(source):
         return Text(NO_IMAGE_URL)
     return Image(source, detail if isinstance(detail, str) else None)
 

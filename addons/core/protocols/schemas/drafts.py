@@ -164,11 +164,11 @@ def _types(schema: JsonDict) -> None:
     """Write `type` as a list of known types without repetition; leave it out if any type is accepted."""
     given = schema.pop("type", None)
     listed = given if isinstance(given, list) else [given]
+    is_nullable = schema.pop("nullable", False) is True
     options = [one for one in listed if isinstance(one, Mapping)]
     if options:
-        schema.setdefault(
-            "anyOf", [*options, *({"type": one} for one in listed if isinstance(one, str))]
-        )
+        names = [one for one in listed if isinstance(one, str)] + ["null"] * is_nullable
+        schema.setdefault("anyOf", [*options, *({"type": one} for one in names)])
         return
     named = [_type_name(one) for one in listed if isinstance(one, str)]
     types = list(dict.fromkeys(one for one in named if one in TYPES))
@@ -178,7 +178,7 @@ def _types(schema: JsonDict) -> None:
         and not {"anyOf", "oneOf", "allOf", "$ref", "enum"} & schema.keys()
     ):
         types = [kind for kind, words in IMPLIED.items() if any(word in schema for word in words)]
-    if schema.pop("nullable", False) is True and (types or "enum" in schema):
+    if is_nullable and (types or "enum" in schema):
         types += [] if "null" in types or not types else ["null"]
         values = schema.get("enum")
         if isinstance(values, list) and None not in values:

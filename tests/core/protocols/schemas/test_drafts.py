@@ -35,6 +35,7 @@ from tests.core.protocols.schemas.samples import ANYTHING, Json
         ({"$recursiveRef": "#"}, {"$ref": "#"}),
         ({"$dynamicRef": "#node"}, {"$ref": "#node"}),
         ({"minLength": -1, "maxLength": 1.5, "minimum": "1", "pattern": 3, "enum": [], "anyOf": {}, "required": "a"}, {}),
+        ({"nullable": True, "type": {}}, {"anyOf": [{}, {"type": "null"}]}),
         ({"example": 1}, {"examples": [1]}),
     ],
 )  # fmt: skip
