@@ -84,7 +84,9 @@ YIELDING = {
     "layer": (ShimHttpLayer, "_on_event"),
     "connections": (ShimHttpLayer, "get_connection"),
     "upstream": (UpstreamHttp1, "_handle_event"),
+    "upstream request": (UpstreamHttp1, "send"),
     "http/1 client": (ListenerHttp1, "_handle_event"),
+    "http/1 answer": (ListenerHttp1, "send"),
     "http/2 client": (ListenerHttp2, "_handle_event"),
 }
 
@@ -191,8 +193,9 @@ async def test_exception_at_any_command_ends_the_turn(
                 reached[name] = number
         # and the next turn is fine
         await ASK[protocol](proxy, path)
-    other = "http/2 client" if protocol == "http/1" else "http/1 client"
-    unused = {other} if path == "/network" else {other, "upstream", "connections"}
+    unused = {"http/2 client"} if protocol == "http/1" else {"http/1 client", "http/1 answer"}
+    if path == "/local":
+        unused |= {"upstream", "upstream request", "connections"}
     assert set(reached) == set(YIELDING) - unused
 
 

@@ -1,5 +1,7 @@
 """Orders of events that sockets cannot be made to show: late, early and while the turn is paused."""
 
+import gc
+import weakref
 from dataclasses import dataclass, field
 
 import pytest
@@ -89,6 +91,17 @@ def test_data_of_a_closed_connection_is_ignored() -> None:
     driver.close(first)
     driver.data(second, WHOLE)
     assert driver.answer.endswith(chunk(EVENT + DONE) + b"0\r\n\r\n")
+
+
+def test_parser_of_a_closed_connection_is_released() -> None:
+    driver = Driver(two_attempts)
+    driver.post()
+    first = driver.open()
+    parser = weakref.ref(driver.layer.connections[first].context.layers[-1])
+    driver.data(first, BUSY)
+    assert first in driver.closed
+    gc.collect()
+    assert parser() is None
 
 
 def test_client_that_leaves_while_a_hook_is_held_ends_the_turn_after_it() -> None:

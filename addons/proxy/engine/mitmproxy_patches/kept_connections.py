@@ -95,13 +95,14 @@ class KeptClient(CoalescedReads, Http1Client):
     """The side that connects to upstreams."""
 
     _is_plain = False
-    """Whether the request under way has a length or no body, and says nothing about its connection."""
+    """Whether the request under way is not chunked and says nothing about its connection."""
 
     def send(self, event: HttpEvent) -> CommandGenerator[None]:
         """Frame a request without reading its head again for each part."""
         if isinstance(event, RequestHeaders):
-            names = {name.lower() for name, _ in event.request.headers.fields}
-            self._is_plain = names.isdisjoint(_HOP_BY_HOP)
+            data = event.request.data
+            names = {name.lower() for name, _ in data.headers.fields}
+            self._is_plain = data.http_version == b"HTTP/1.1" and names.isdisjoint(_HOP_BY_HOP)
         elif self._is_plain and isinstance(event, RequestData) and event.data:
             yield commands.SendData(self.conn, event.data)
             return

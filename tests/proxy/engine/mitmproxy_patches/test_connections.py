@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import pytest
 from mitmproxy.connection import ConnectionState
-from mitmproxy.proxy import events
-from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.layers.modes import ReverseProxy
+from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatchdog
 from mitmproxy.test import tflow
 from mitmproxy.utils import asyncio_utils
 
@@ -19,6 +20,7 @@ from addons.proxy.engine.mitmproxy_patches.connections import (
     READ_BYTES,
     enlarge_read_buffer,
     ensure_closed,
+    handle_directly,
     hang_up,
     raise_listen_backlog,
 )
@@ -27,6 +29,15 @@ from tests.support.waiting import settle, until
 
 class Writer:
     closed = False
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def write(self, data: bytes) -> None:
+        self.written += data
 
     def close(self) -> None:
         self.closed = True
@@ -77,6 +88,37 @@ def test_hanging_up_closes_the_socket_of_the_client() -> None:
     handler = Handler()
     hang_up(handler.real)
     assert cast("Writer", handler.io.writer).closed
+
+
+class Relaying:
+    """A layer below that of the reverse mode, which relays every read."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._client = handler.client
+        top = ReverseProxy.__new__(ReverseProxy)
+        self.context = SimpleNamespace(layers=[top, self])
+        vars(handler).update(
+            layer=top,
+            timeout_watchdog=TimeoutWatchdog(60, cast("Any", None)),
+            _server_event_lock=asyncio.Lock(),
+            drain_writers=None,
+        )
+
+    def handle_event(self, event: events.Event) -> None:
+        raise AssertionError(event)
+
+    def relay(self, event: events.DataReceived) -> list[commands.SendData]:
+        return [commands.SendData(self._client, event.data)]
+
+
+async def test_relayed_read_keeps_the_client_from_being_timed_out() -> None:
+    handler = Handler()
+    handle_directly(handler.real, cast("Any", Relaying(handler)))
+    handler.real.timeout_watchdog.last_activity = 0.0
+    await handler.server_event(events.DataReceived(handler.client, b"delta"))
+    assert cast("Writer", handler.io.writer).written == b"delta"
+    assert handler.reported == []
+    assert handler.real.timeout_watchdog.last_activity > 0
 
 
 async def test_one_read_returns_all_that_is_there() -> None:

@@ -1,0 +1,62 @@
+"""Which request is a client's last one, by what it sent ahead."""
+
+from __future__ import annotations
+
+import pytest
+from mitmproxy.net.http import http1
+
+from addons.proxy.engine.mitmproxy_patches.last_request import (
+    MAX_AHEAD,
+    ends_with_last_request,
+    is_last_request,
+    says_close,
+)
+
+HOST = b"Host: a\r\n"
+NEXT = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+LAST = b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "is_last"),
+    [
+        (b"", False),
+        (NEXT, False),
+        (LAST, True),
+        (b"\r\n" + NEXT + b"\r\n\r\n" + LAST, True),
+        (LAST[:-1], False),
+        (LAST.replace(b"\r\n", b"\n"), False),
+        (NEXT.replace(b"GET / ", b"GET  / ") + LAST, False),
+        (LAST.replace(HOST, HOST + b"Content-Length: 2\r\n") + b"ab", True),
+        (LAST.replace(HOST, HOST + b"Content-Length: 2\r\n") + b"a", False),
+        (
+            LAST.replace(HOST, HOST + b"Transfer-Encoding: chunked\r\n") + b"1\r\na\r\n0\r\n\r\n",
+            True,
+        ),
+        (LAST.replace(HOST, HOST + b"Transfer-Encoding: chunked\r\n") + b"1\r\na\r\n", False),
+        (NEXT * (MAX_AHEAD - 1) + LAST, True),
+        (NEXT * MAX_AHEAD + LAST, False),
+    ],
+)
+def test_whole_requests_end_with_a_last_one(data: bytes, is_last: bool) -> None:
+    assert ends_with_last_request(data) is is_last
+
+
+@pytest.mark.parametrize(
+    ("version", "connection", "closes", "is_last"),
+    [
+        (b"1.1", b"", False, False),
+        (b"1.1", b"keep-alive", False, False),
+        (b"1.1", b"x, CLOSE ,y", True, True),
+        (b"1.0", b"", False, True),
+        (b"1.0", b"Keep-Alive", False, False),
+    ],
+)
+def test_request_announces_that_no_other_follows(
+    version: bytes, connection: bytes, closes: bool, is_last: bool
+) -> None:
+    lines = [b"GET / HTTP/" + version, b"Host: a"]
+    request = http1.read_request_head(
+        [*lines, b"Connection: " + connection] if connection else lines
+    )
+    assert (says_close(request), is_last_request(request)) == (closes, is_last)
