@@ -49,6 +49,7 @@ from addons.proxy.engine.mitmproxy_patches.last_request import (
     STRICT_END,
     ends_with_last_request,
     is_last_request,
+    request_size,
 )
 from addons.proxy.engine.mitmproxy_patches.strict_chunks import StrictChunkedReader
 
@@ -83,10 +84,10 @@ Relay = Callable[[int, bytes], Sequence[commands.Command]]
 
 
 def _in_turn(
-    first: Iterable[commands.Command], then: CommandGenerator[None]
+    first: Iterable[commands.Command], then: Callable[[], CommandGenerator[None]]
 ) -> CommandGenerator[None]:
     yield from first
-    yield from then
+    yield from then()
 
 
 def _raising(error: Exception) -> CommandGenerator[None]:
@@ -115,21 +116,22 @@ class ListenerHttp1(KeptServer):
         """Blank lines that came while a turn was under way: the ends of heads, and seldom parts of bodies."""
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        """Pass a part of a long body on as it came: h11 would copy it three times. No event blocks this layer."""
-        if isinstance(event, HttpEvent):
-            return self.send(event)
+        """Pass a part of a long body on as it came: h11 would copy it three times."""
         if type(event) is events.DataReceived and not self.buf and self.state == self.read_body:
             reader = self.body_reader
             # the last part, and what may follow it, is left to h11
             if isinstance(reader, ContentLengthReader) and len(event.data) < reader._remaining:  # noqa: SLF001
                 reader._remaining -= len(event.data)  # noqa: SLF001
                 return cast("CommandGenerator[None]", iter(self.part(event.data)))
-        return self._handle_event(event)
+        return super().handle_event(event)
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        if not isinstance(event, events.Wakeup):
-            yield from super()._handle_event(event)
-        elif event.command is self._deadline:
+        if isinstance(event, events.Wakeup):
+            return self._on_deadline(event)
+        return super()._handle_event(event)
+
+    def _on_deadline(self, event: events.Wakeup) -> CommandGenerator[None]:
+        if event.command is self._deadline:
             yield from self._refuse(SLOW_HEAD)
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
@@ -159,7 +161,7 @@ class ListenerHttp1(KeptServer):
     ) -> CommandGenerator[None]:
         try:
             request = http1.read_request_head(lines)
-            size = http1.expected_http_body_size(request)
+            size = request_size(request)
         except ValueError:
             yield from self._refuse(BAD_HEAD)
             return
@@ -277,7 +279,7 @@ class UpstreamHttp1(KeptClient):
             found = self._take_chunks(event.data)
         if not self.buf:
             return cast("CommandGenerator[None]", iter(found))
-        return _in_turn(found, self._handle_event(events.DataReceived(self.conn, b"")))
+        return _in_turn(found, lambda: self._handle_event(events.DataReceived(self.conn, b"")))
 
     def _take_chunks(self, data: bytes) -> Sequence[commands.Command]:
         self.buf += data

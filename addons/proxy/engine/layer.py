@@ -75,7 +75,10 @@ class ShimHttpLayer(CommandPump):
         """Relay most reads of a stream's body at once. All else takes the way through mitmproxy's layers."""
         if type(event) is events.DataReceived and (writes := self.relay(event)) is not None:
             return (write for write in writes)
-        # not through mitmproxy's method: no command blocks this layer itself
+        return self.handle_unrelayed(event)
+
+    def handle_unrelayed(self, event: events.Event) -> CommandGenerator[None]:
+        """Handle an event that `relay` has left over. Not by mitmproxy's method: no command blocks this layer itself."""
         return self._handle_event(event)
 
     def relay(self, event: events.DataReceived) -> Sequence[commands.SendData] | None:
@@ -112,10 +115,15 @@ class ShimHttpLayer(CommandPump):
 
     def _on_event(self, event: events.Event) -> CommandGenerator[None]:
         self._is_reading = False
-        if type(event) is events.DataReceived and event.connection in self.connections:
+        if type(event) is events.DataReceived and (top := self.connections.get(event.connection)):
             self._is_reading = event.connection is self.context.client
-            yield from self.event_to_child(self.connections[event.connection], event)
-        elif isinstance(event, InjectedEvent):
+            return self.event_to_child(top, event)
+        if isinstance(event, events.CommandCompleted):
+            return self._on_reply(event)
+        return self._on_rare_event(event)
+
+    def _on_rare_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, InjectedEvent):
             yield from self._on_injected(event)
         elif isinstance(event, events.Start):
             self._engine.ensure_closed(self.context.client, self.context.client)
@@ -123,8 +131,6 @@ class ShimHttpLayer(CommandPump):
             self._timers = self._pool.timers = self._engine.wakeup_timers_for(self.context.client)
             # without mitmproxy's own parser, which it makes and drops when there is one
             yield from self.event_to_child(self.connections[self.context.client], event)
-        elif isinstance(event, events.CommandCompleted):
-            yield from self._on_reply(event)
         elif isinstance(event, events.ConnectionEvent) and self._is_forgotten(event.connection):
             yield from self._on_late_event(event)
         else:
@@ -139,12 +145,13 @@ class ShimHttpLayer(CommandPump):
         if self._pool.is_check(event.command):
             for connection in self._pool.expired():
                 yield from self.close(connection)
-        if event.command not in self.command_sources:
+        if (source := self.command_sources.pop(event.command, None)) is None:
             return
-        if isinstance(event.command, ConnectDeadline):
-            yield from self._on_connect_deadline(event.command)
-        else:
-            yield from super()._handle_event(event)
+        if not isinstance(event.command, ConnectDeadline):
+            yield from self.event_to_child(source, event)
+        elif isinstance(source, TurnStream):
+            source.attempt.connect_timed_out = True
+            yield from self._stop_connecting(source)
 
     def _on_injected(self, event: InjectedEvent) -> CommandGenerator[None]:
         stream = self.streams.get(event.message.stream_id)
@@ -224,9 +231,8 @@ class ShimHttpLayer(CommandPump):
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:
         """Make the stream of a turn."""
-        stream = TurnStream(fork(self.context), stream_id, self._engine, self)
-        self.streams[stream_id] = stream
-        yield from self.event_to_child(stream, events.Start())
+        self.streams[stream_id] = TurnStream(fork(self.context), stream_id, self._engine, self)
+        yield from ()
 
     def register_attempt(self, stream: HttpStream) -> int:
         """Return a fresh id for an attempt of this stream. Even: clients only use odd ones."""
@@ -236,9 +242,9 @@ class ShimHttpLayer(CommandPump):
 
     def mark_used(self, connection: Connection) -> bool:
         """Note that an upstream connection serves a turn. Return whether it had served one before."""
-        used = connection in self._used
+        before = len(self._used)
         self._used.add(connection)
-        return used
+        return len(self._used) == before
 
     def begin_turn(self, event: RequestHeaders) -> CommandGenerator[None]:
         """Make a stream. Remove the client's credentials from its request before the flow exists."""
@@ -273,12 +279,6 @@ class ShimHttpLayer(CommandPump):
                 await stream.drained()
 
     # Connections ------------------------------------------------------------------------------------------
-
-    def _on_connect_deadline(self, deadline: ConnectDeadline) -> CommandGenerator[None]:
-        stream = self.command_sources.pop(deadline)
-        if isinstance(stream, TurnStream):
-            stream.attempt.connect_timed_out = True
-            yield from self._stop_connecting(stream)
 
     def _stop_connecting(self, stream: TurnStream) -> CommandGenerator[None]:
         """Answer a stream that waits for a connection: it gets none."""

@@ -46,6 +46,7 @@ class RequestStream(PromptStream):
 
     def __init__(self, context: Context, stream_id: int, limits: Limits) -> None:
         super().__init__(context, stream_id)
+        self.client_state = self.state_wait_for_request_headers
         self.state = TurnState()
         self.request_side = RequestSide(limits)
         self._body_deadline: commands.RequestWakeup | None = None

@@ -81,9 +81,7 @@ class TurnStream(EndingStream):
         return self._on_rare_event(event)
 
     def _on_rare_event(self, event: events.Event) -> CommandGenerator[None]:
-        if isinstance(event, events.Start):
-            self.client_state = self.state_wait_for_request_headers
-        elif isinstance(event, InjectedEvent):
+        if isinstance(event, InjectedEvent):
             yield from self._on_injected(event.message)
         elif self.state.is_ending:
             yield from self.drop_late(event)

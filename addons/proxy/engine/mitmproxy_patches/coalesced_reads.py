@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import cast
 
 import h11
 from h11._readers import ChunkedReader, ContentLengthReader
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._http1 import Http1Connection, Http1Server, make_body_reader
 
 BROKEN_BODY = "broken body framing"
@@ -89,6 +90,15 @@ def plain_chunks(connection: Http1Connection) -> list[bytes]:
 
 class CoalescedReads(Http1Connection):
     """The handling of bodies that both sides share."""
+
+    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        """Handle an event. Not by mitmproxy's method: no command blocks this layer."""
+        return self.send(event) if isinstance(event, HttpEvent) else self._handle_event(event)
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, events.DataReceived) and self.state != self.passthrough:
+            self.buf += event.data
+        return cast("CommandGenerator[None]", self.state(event))
 
     def read_body(self, event: events.Event) -> CommandGenerator[None]:
         """Pass on what one read brought. Trailers are dropped: no supported client or upstream uses them."""

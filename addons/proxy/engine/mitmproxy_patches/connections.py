@@ -95,8 +95,8 @@ class RelayingLayer(Protocol):
 
     context: Context
 
-    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        """Handle an event."""
+    def handle_unrelayed(self, event: events.Event) -> CommandGenerator[None]:
+        """Handle an event that `relay` has left over."""
 
     def relay(self, event: events.DataReceived) -> Sequence[commands.SendData] | None:
         """Return what a read leads to, or None if its event has to be handled."""
@@ -107,7 +107,7 @@ def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
     top = handler.layer
     if not isinstance(top, ReverseProxy) or layer.context.layers != [top, layer]:
         return
-    top.__dict__["handle_event"] = layer.handle_event
+    top.__dict__["handle_event"] = layer.handle_unrelayed
     usual_event, usual_drain = handler.server_event, handler.drain_writers
 
     async def server_event(event: events.Event) -> None:

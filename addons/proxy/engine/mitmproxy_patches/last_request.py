@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from mitmproxy import http
-from mitmproxy.net.http import http1
+from mitmproxy.net.http import http1, validate
 
 from addons.core.server.request_framing import is_valid_head
 
@@ -25,6 +25,18 @@ def says_close(message: http.Message) -> bool:
     """Return whether a message ends its connection. mitmproxy compares the option `close` in lower case only."""
     options = message.headers.get("connection", "").lower().split(",")
     return "close" in [option.strip() for option in options]
+
+
+def request_size(request: http.Request) -> int | None:
+    """Return how long the body of a request with a valid head is, or None for chunks. Raises ValueError for 007."""
+    size = 0
+    for name, value in request.data.headers.fields:
+        match name.lower():
+            case b"content-length":
+                size = validate.parse_content_length(value.decode())
+            case b"transfer-encoding":
+                return None
+    return size
 
 
 def is_last_request(request: http.Request) -> bool:

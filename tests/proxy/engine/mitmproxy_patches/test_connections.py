@@ -104,7 +104,7 @@ class Relaying:
             drain_writers=None,
         )
 
-    def handle_event(self, event: events.Event) -> None:
+    def handle_unrelayed(self, event: events.Event) -> None:
         raise AssertionError(event)
 
     def relay(self, event: events.DataReceived) -> list[commands.SendData]:

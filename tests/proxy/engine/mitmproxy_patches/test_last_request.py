@@ -9,6 +9,7 @@ from addons.proxy.engine.mitmproxy_patches.last_request import (
     MAX_AHEAD,
     ends_with_last_request,
     is_last_request,
+    request_size,
     says_close,
 )
 
@@ -60,3 +61,25 @@ def test_request_announces_that_no_other_follows(
         [*lines, b"Connection: " + connection] if connection else lines
     )
     assert (says_close(request), is_last_request(request)) == (closes, is_last)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [],
+        [b"Content-Length: 0"],
+        [b"content-length: 12"],
+        [b"Content-Length: 007"],
+        [b"Transfer-Encoding: chunked"],
+        [b"x: 1", b"transfer-encoding: Chunked"],
+    ],
+)
+def test_size_of_a_valid_request_is_what_mitmproxy_expects(fields: list[bytes]) -> None:
+    request = http1.read_request_head([b"POST / HTTP/1.1", b"Host: a", *fields])
+    try:
+        expected = http1.expected_http_body_size(request)
+    except ValueError:
+        with pytest.raises(ValueError, match="content-length"):
+            request_size(request)
+    else:
+        assert request_size(request) == expected
