@@ -49,6 +49,7 @@ from addons.proxy.engine.mitmproxy_patches.last_request import (
     STRICT_END,
     ends_with_last_request,
     is_last_request,
+    read_request,
     request_size,
 )
 from addons.proxy.engine.mitmproxy_patches.strict_chunks import StrictChunkedReader
@@ -149,18 +150,16 @@ class ListenerHttp1(KeptServer):
             return
         if end and isinstance(event, events.DataReceived):
             self.buf.maybe_extract_at_most(end.end())
-            yield from self._begin_request(data[: end.start() - 1].split(b"\r\n"), event)
+            yield from self._begin_request(data[: end.start() + 1], event)
             return
         yield from super().read_headers(event)
         if self.buf and not self._deadline:
             self._deadline = commands.RequestWakeup(self._limits.head_seconds)
             yield self._deadline
 
-    def _begin_request(
-        self, lines: list[bytes], event: events.DataReceived
-    ) -> CommandGenerator[None]:
+    def _begin_request(self, head: bytes, event: events.DataReceived) -> CommandGenerator[None]:
         try:
-            request = http1.read_request_head(lines)
+            request = read_request(head)
             size = request_size(request)
         except ValueError:
             yield from self._refuse(BAD_HEAD)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from h11._readers import Http10Reader
 from mitmproxy import http
+from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
@@ -56,10 +57,18 @@ class KeptServer(CoalescedReads, Http1Server):
             if self.request.data.method.upper() != b"HEAD":
                 yield commands.SendData(self.conn, LAST_CHUNK)
             yield from self.mark_done(response=True)
+        elif isinstance(event, ResponseHeaders):
+            yield from self._send_head(event)
         else:
-            if isinstance(event, ResponseHeaders):
-                coding = event.response.headers.get("transfer-encoding", "")
-                self.chunks = "chunked" in coding.lower()
+            yield from super().send(event)
+
+    def _send_head(self, event: ResponseHeaders) -> CommandGenerator[None]:
+        response = event.response
+        self.chunks = "chunked" in response.headers.get("transfer-encoding", "").lower()
+        if response.data.http_version == b"HTTP/1.1" and event.stream_id == self.stream_id:
+            self.response = response
+            yield commands.SendData(self.conn, http1.assemble_response_head(response))
+        else:
             yield from super().send(event)
 
     def chunk(self, data: bytes) -> commands.SendData:
@@ -103,6 +112,10 @@ class KeptClient(CoalescedReads, Http1Client):
             data = event.request.data
             names = {name.lower() for name, _ in data.headers.fields}
             self._is_plain = data.http_version == b"HTTP/1.1" and names.isdisjoint(_HOP_BY_HOP)
+            if self._is_plain and self.stream_id is None:
+                self.stream_id, self.request = event.stream_id, event.request
+                yield commands.SendData(self.conn, http1.assemble_request_head(event.request))
+                return
         elif self._is_plain and isinstance(event, RequestData) and event.data:
             yield commands.SendData(self.conn, event.data)
             return

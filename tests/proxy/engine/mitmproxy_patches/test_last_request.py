@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from mitmproxy.net.http import http1
 
+from addons.core.server.request_framing import is_valid_head
 from addons.proxy.engine.mitmproxy_patches.last_request import (
     MAX_AHEAD,
     ends_with_last_request,
     is_last_request,
+    read_request,
     request_size,
     says_close,
 )
@@ -83,3 +87,19 @@ def test_size_of_a_valid_request_is_what_mitmproxy_expects(fields: list[bytes]) 
             request_size(request)
     else:
         assert request_size(request) == expected
+
+
+VALUES = st.lists(st.sampled_from([b"a", b":", b" ", b"\t", b"\x80", b"b c"]), max_size=8).map(
+    b"".join
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"x", b"X-a", b"~"]), VALUES), max_size=5))
+@example([(b"x", b" " * 100_000 + b"y" + b" " * 100_000)])
+def test_valid_head_is_read_as_by_mitmproxy(fields: list[tuple[bytes, bytes]]) -> None:
+    lines = [b"POST /a?b HTTP/1.1", b"Host: a", *(b"%b:%b" % field for field in fields)]
+    head = b"\r\n".join(lines) + b"\r\n"
+    assert is_valid_head(head)
+    ours, theirs = read_request(head), http1.read_request_head(lines)
+    theirs.timestamp_start = ours.timestamp_start
+    assert ours.get_state() == theirs.get_state()
