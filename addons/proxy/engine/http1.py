@@ -40,7 +40,7 @@ from addons.core.server.request_framing import is_valid_head
 from addons.proxy.engine.client_framing import http_response
 from addons.proxy.engine.faults import HEAD_CUT, HEAD_WITHOUT_END, NOTHING_RECEIVED
 from addons.proxy.engine.injected import ConnectionIdle, SpokeUnasked
-from addons.proxy.engine.mitmproxy_patches.coalesced_reads import plain_chunks
+from addons.proxy.engine.mitmproxy_patches.coalesced_reads import cut_chunks, plain_chunks
 from addons.proxy.engine.mitmproxy_patches.kept_connections import KeptClient, KeptServer
 from addons.proxy.engine.mitmproxy_patches.last_request import (
     BLANK_LINES,
@@ -281,8 +281,14 @@ class UpstreamHttp1(KeptClient):
         return _in_turn(found, lambda: self._handle_event(events.DataReceived(self.conn, b"")))
 
     def _take_chunks(self, data: bytes) -> Sequence[commands.Command]:
-        self.buf += data
-        parts = plain_chunks(self)
+        parts: list[bytes] = []
+        size = 0
+        if not self.buf:
+            # nearly every read: whole chunks, which need no buffer
+            parts, size = cut_chunks(self.body_reader, data)
+        if size < len(data):
+            self.buf += data[size:]
+            parts += plain_chunks(self)
         return self.part(parts[0] if len(parts) == 1 else b"".join(parts)) if parts else ()
 
     def part(self, data: bytes) -> Sequence[commands.Command]:

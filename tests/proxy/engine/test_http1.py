@@ -1,8 +1,14 @@
 """An answer on its way from the upstream to the client."""
 
 import pytest
-from mitmproxy.proxy import events
+from h11._readers import ChunkedReader
+from hypothesis import given
+from hypothesis import strategies as st
+from mitmproxy.options import Options
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.test import tflow
 
 from addons.proxy.engine.http1 import UpstreamHttp1
 from tests.boundary.scripts import asked
@@ -75,3 +81,31 @@ async def test_its_parts_take_the_short_way(monkeypatch: pytest.MonkeyPatch) -> 
             await c.post("/v1/responses", b'{"model":"m"}')
             assert (await c.response()).body == b"".join(EVENTS)
     assert short
+
+
+@given(
+    st.lists(
+        st.tuples(st.binary(min_size=1, max_size=9), st.sampled_from([b"", b";x"])), max_size=6
+    ),
+    st.lists(st.integers(0, 90), max_size=9),
+)
+def test_chunks_in_any_reads_are_relayed(
+    chunks: list[tuple[bytes, bytes]], cuts: list[int]
+) -> None:
+    context = Context(tflow.tclient_conn(), Options())
+    context.server = tflow.tserver_conn()
+    parser = UpstreamHttp1(context)
+    parser.begin(1000, lambda _, data: (commands.SendData(context.client, data),))
+    parser.state, parser.stream_id, parser.body_reader = parser.read_body, 2, ChunkedReader()
+    data = b"".join(b"%x%b\r\n%b\r\n" % (len(part), more, part) for part, more in chunks)
+    relayed, at = b"", 0
+    for end in (*sorted(min(cut, len(data)) for cut in cuts), len(data)):
+        read, at = data[at:end], end
+        writes = parser.relay(read)
+        if writes is None:
+            event = events.DataReceived(context.server, read)
+            found = list(parser.handle_event(event))
+            writes = [one for one in found if isinstance(one, commands.SendData)]
+            assert len(writes) == len(found)
+        relayed += b"".join(one.data for one in writes)
+    assert relayed == b"".join(part for part, _ in chunks)

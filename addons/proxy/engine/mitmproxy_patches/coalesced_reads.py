@@ -17,7 +17,12 @@ from h11._readers import ChunkedReader, ContentLengthReader
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
-from mitmproxy.proxy.layers.http._http1 import Http1Connection, Http1Server, make_body_reader
+from mitmproxy.proxy.layers.http._http1 import (
+    Http1Connection,
+    Http1Server,
+    TBodyReader,
+    make_body_reader,
+)
 
 BROKEN_BODY = "broken body framing"
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,7})\r\n")
@@ -61,21 +66,25 @@ def _take_plain_end(connection: Http1Connection) -> bool:
 
 
 def plain_chunks(connection: Http1Connection) -> list[bytes]:
-    """Return the data of the plain chunks that are complete. All else is left to h11, which validates it.
+    """Take the plain chunks that are complete from the buffer. All else is left to h11, which validates it."""
+    parts, size = cut_chunks(connection.body_reader, bytes(connection.buf._data))  # noqa: SLF001
+    connection.buf.maybe_extract_at_most(size)
+    return parts
+
+
+def cut_chunks(reader: TBodyReader, data: bytes) -> tuple[list[bytes], int]:
+    """Return what the plain chunks at the start of this data hold, and how long they are in all.
 
     Begins and ends where h11's reader stands: before a chunk, or before the line end that it has still to discard. So
     the reader need not know about the chunks in between.
     """
-    reader = connection.body_reader
     if not isinstance(reader, ChunkedReader) or reader._bytes_in_chunk or reader._reading_trailer:  # noqa: SLF001
-        return []
+        return [], 0
     owed = reader._bytes_to_discard  # noqa: SLF001
-    if owed not in (b"", _CRLF):
-        return []
-    data, at = bytes(connection.buf._data), len(owed)  # noqa: SLF001
-    if not data.startswith(owed):
-        return []
+    if owed not in (b"", _CRLF) or not data.startswith(owed):
+        return [], 0
     parts: list[bytes] = []
+    at = len(owed)
     while head := _SIZE_LINE.match(data, at):
         start = head.end()
         end = start + int(head[1], 16)
@@ -84,8 +93,7 @@ def plain_chunks(connection: Http1Connection) -> list[bytes]:
         parts.append(data[start:end])
         at = end + 2
     # of a line end that was owed, the last one is owed now
-    connection.buf.maybe_extract_at_most(at - len(owed))
-    return parts
+    return parts, at - len(owed)
 
 
 class CoalescedReads(Http1Connection):
