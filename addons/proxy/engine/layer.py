@@ -162,9 +162,9 @@ class ShimHttpLayer(CommandPump):
             yield from self._stop_connecting(stream)
 
     def reply_at_once(self, command: commands.Command) -> Reply | None:
-        """Run a hook.
+        """Run a hook, unless the client's parser is in the middle of a read: an answer would enter it again.
 
-        Not in the middle of what the client's parser does: the reply may lead to an answer, which enters it again.
+        A request that was sent ahead is read while the answer before it ends, so its first hook waits as well.
         """
         if self._is_reading or type(command) is HttpRequestHeadersHook:
             return None
