@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from mitmproxy import exceptions, master
+from mitmproxy import exceptions, http, master
 from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver, tlsconfig
 from mitmproxy.options import Options
 
@@ -55,6 +55,17 @@ class ListenOptions:
     allow_remote: bool = False
 
 
+class ListenerTls(tlsconfig.TlsConfig):
+    """mitmproxy's addon, which compares the path of each request with the serial number of its CA, written in decimal."""
+
+    name = "tlsconfig"
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Answer a request for the revocation list."""
+        if flow.request.data.path.endswith(b".crl"):
+            super().request(flow)
+
+
 class ShimMaster(master.Master):
     """mitmproxy with `CodexShim` and the addons that it needs. Raises StartError when the environment is not usable."""
 
@@ -77,7 +88,7 @@ class ShimMaster(master.Master):
             disable_h2c.DisableH2C(),
             self._proxyserver,
             next_layer.NextLayer(),
-            tlsconfig.TlsConfig(),
+            ListenerTls(),
         )
         # This master has no views, so bodies need not be kept.
         own = {

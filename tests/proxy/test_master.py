@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from mitmproxy.test.tflow import tflow
 
 from addons.proxy import master as master_module
 from addons.proxy.master import ListenOptions, ShimMaster, StartError, run_master
@@ -51,6 +53,22 @@ async def test_certificates_go_to_the_state_folder_if_their_own_is_not_writable(
     master = ShimMaster(ListenOptions("127.0.0.1", 0), print, home.env)
     assert master.options.confdir == str(home.folder / "state" / "mitmproxy")
     assert "certificates are kept in" in caplog.text
+
+
+async def test_only_the_path_of_the_revocation_list_is_answered_by_the_tls_addon(
+    home: Home,
+) -> None:
+    master = ShimMaster(ListenOptions("127.0.0.1", 0), print, home.env)
+    tls = master.addons.get("tlsconfig")
+    tls.certstore = SimpleNamespace(default_ca=SimpleNamespace(serial=7), default_crl=b"")
+    paths = ("/mitmproxy-7.crl", "/other.crl", "/v1/responses")
+    answers = []
+    for path in paths:
+        flow = tflow()
+        flow.live, flow.request.path = True, path
+        tls.request(flow)
+        answers.append(flow.response and flow.response.headers["content-type"])
+    assert answers == ["application/pkix-crl", None, None]
 
 
 async def test_full_disk_is_a_start_error(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
