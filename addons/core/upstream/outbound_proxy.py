@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 
 from addons.core.secrets import Origin
 
@@ -88,6 +89,7 @@ def _address(host: str) -> _Address | None:
         return None
 
 
+@lru_cache(64)
 def _is_loopback(host: str) -> bool:
     address = _address(host)
     return host.rstrip(".") == "localhost" or (address is not None and address.is_loopback)

@@ -40,7 +40,6 @@ class Attempt:
         "_id",
         "_layer",
         "_now",
-        "_round_trip",
         "_sent_at",
         "_state",
         "body_limit",
@@ -57,7 +56,7 @@ class Attempt:
         self._layer = layer
         self._state = state
         self._now = now
-        self._sent_at = self._round_trip = 0.0
+        self._sent_at = 0.0
         self._id: int | None = None
         self._body = bytearray()
         self.body_limit = 0
@@ -97,7 +96,7 @@ class Attempt:
         attempt_id = self._id = self._layer.register_attempt(stream)
         self._state.on_upstream(UpstreamEvent.REQUEST_SENT)
         self.request = request
-        self._sent_at, self._round_trip = self._now(), sockets.round_trip(connection)
+        self._sent_at = self._now()
         head = RequestHeaders(attempt_id, outgoing, end_stream=not request.body)
         yield SendHttp(head, connection)
         if request.body:
@@ -112,7 +111,9 @@ class Attempt:
     @property
     def is_within_round_trip(self) -> bool:
         """Whether the request went out on a reused connection, so lately that no byte can be an answer to it."""
-        return self.reused and self.seconds <= self._round_trip
+        if not self.reused or self.connection is None:
+            return False
+        return self.seconds <= sockets.round_trip(self.connection)
 
     def receive_head(self, head: Head) -> None:
         """Note the response head."""

@@ -70,7 +70,8 @@ class ClientPool:
         if isinstance(notice, SpokeUnasked):
             pool.distrust(key.address)
             return True
-        if not pool.may_keep(key) or len(self._idle()) > MAX_IDLE_CONNECTIONS:
+        may_exceed = len(self.keys) > MAX_IDLE_CONNECTIONS
+        if not pool.may_keep(key) or (may_exceed and len(self._idle()) > MAX_IDLE_CONNECTIONS):
             return True
         self._engine.watch_idle(self._client, connection)
         self._check_after(self._engine.limits.pool_idle_seconds)

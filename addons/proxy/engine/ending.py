@@ -157,7 +157,7 @@ class EndingStream(RequestStream):
 
     def turn_begins(self) -> None:
         """Make the flow reachable for kills, injections and the hooks of the addon."""
-        self.response_side.begin(self.flow, keeps_body=self.context.options.store_streamed_bodies)
+        self.response_side.begin(self.flow, keeps_body=self._engine.keeps_bodies)
         self.response_side.mask.add(self.request_side.credentials.values())
         self._engine.register(self)
         flow, this = self.flow, weakref.ref(self)

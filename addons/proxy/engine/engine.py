@@ -36,6 +36,7 @@ from addons.proxy.engine.interfaces import LiveTurn, RunHook
 from addons.proxy.engine.layer import ShimHttpLayer
 from addons.proxy.engine.local_source import SourcePump
 from addons.proxy.engine.mitmproxy_patches import connections, replay
+from addons.proxy.engine.option_values import OptionValues
 from addons.proxy.engine.pool import ConnectionKey, IdleConnection, UpstreamPool, attach
 from addons.proxy.engine.refusal import RefusingLayer
 from addons.proxy.engine.request_side import NOT_ADMITTED, Admission, take_credentials
@@ -96,6 +97,7 @@ class Engine:
         self._accepted: set[str] = set()
         self._replays: dict[str, ConnectionHandler] = {}
         self.pool = UpstreamPool(lambda: self.limits, TrustOptions())
+        self._body_options = OptionValues("store_streamed_bodies")
         self._idle: asyncio.Event | None = None
         """At shutdown: set when the last turn has ended."""
 
@@ -189,6 +191,11 @@ class Engine:
             self._idle.set()
         if was_live and turn.record.slug:
             self._on_turn(turn.record)
+
+    @property
+    def keeps_bodies(self) -> bool:
+        """Whether streamed bodies are kept with their flows."""
+        return bool(self._body_options()[0])
 
     def upstream_proxy(self, origin: Origin) -> ServerSpec | None:
         """Return the outbound proxy of an attempt, in mitmproxy's form."""

@@ -68,6 +68,10 @@ class TurnHost(Protocol):
     def now(self) -> Callable[[], float]:
         """The monotonic clock of all timers."""
 
+    @property
+    def keeps_bodies(self) -> bool:
+        """Whether streamed bodies are kept with their flows."""
+
     def register(self, turn: LiveTurn) -> None:
         """Add a turn to the live ones."""
 

@@ -5,8 +5,7 @@ Never does: change an option. Invariant: the values are those in force at the ti
 
 from __future__ import annotations
 
-from mitmproxy import ctx
-from mitmproxy.optmanager import OptManager
+from addons.proxy.engine.option_values import OptionValues
 
 NAMES = (
     "ssl_insecure",
@@ -21,23 +20,8 @@ NAMES = (
 )
 
 
-class TrustOptions:
-    """Reads the options once after each change: mitmproxy copies a value at each look."""
+class TrustOptions(OptionValues):
+    """Their values."""
 
     def __init__(self) -> None:
-        self._options: OptManager | None = None
-        self._values: tuple[object, ...] | None = None
-
-    def __call__(self) -> tuple[object, ...]:
-        """Return the values of `NAMES`, None for one that this Master does not know. The self-test has no Master."""
-        options: OptManager | None = getattr(ctx, "options", None)
-        if options is not self._options:
-            self._options, self._values = options, None
-            if options:
-                options.changed.connect(self._changed)
-        if self._values is None:
-            self._values = tuple(getattr(options, name, None) for name in NAMES)
-        return self._values
-
-    def _changed(self, updated: set[str]) -> None:  # noqa: ARG002  the name is part of the signal
-        self._values = None
+        super().__init__(*NAMES)

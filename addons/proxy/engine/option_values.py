@@ -1,0 +1,32 @@
+"""Options of mitmproxy that each turn asks for.
+
+Never does: change an option. Invariant: the values are those in force at the time of the call.
+"""
+
+from __future__ import annotations
+
+from mitmproxy import ctx
+from mitmproxy.optmanager import OptManager
+
+
+class OptionValues:
+    """Reads options once after each change: mitmproxy copies a value at each look."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self._options: OptManager | None = None
+        self._values: tuple[object, ...] | None = None
+
+    def __call__(self) -> tuple[object, ...]:
+        """Return the values, None for one that this Master does not know. The self-test has no Master."""
+        options: OptManager | None = getattr(ctx, "options", None)
+        if options is not self._options:
+            self._options, self._values = options, None
+            if options:
+                options.changed.connect(self._changed)
+        if self._values is None:
+            self._values = tuple(getattr(options, name, None) for name in self._names)
+        return self._values
+
+    def _changed(self, updated: set[str]) -> None:  # noqa: ARG002  the name is part of the signal
+        self._values = None
