@@ -83,7 +83,7 @@ class EndingStream(RequestStream):
         self._end_stages = EndStages()
         self._termination: Fault | None = None
 
-    def forget_wakeup(self, wakeup: commands.RequestWakeup | None) -> None:
+    def forget_wakeup(self, wakeup: commands.RequestWakeup) -> None:
         """Cancel a wake-up that nothing waits for."""
         self._layer.forget_wakeup(wakeup)
 

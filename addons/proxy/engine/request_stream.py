@@ -74,7 +74,7 @@ class RequestStream(PromptStream):
         """End the turn without an answer."""
         raise NotImplementedError
 
-    def forget_wakeup(self, wakeup: commands.RequestWakeup | None) -> None:
+    def forget_wakeup(self, wakeup: commands.RequestWakeup) -> None:
         """Cancel a wake-up that nothing waits for."""
         raise NotImplementedError
 
@@ -187,8 +187,9 @@ class RequestStream(PromptStream):
         yield from self.drop()
 
     def _forget_body_deadline(self) -> None:
-        deadline, self._body_deadline = self._body_deadline, None
-        self.forget_wakeup(deadline)
+        if deadline := self._body_deadline:
+            self._body_deadline = None
+            self.forget_wakeup(deadline)
 
     # After the end ----------------------------------------------------------------------------------------
 

@@ -235,7 +235,8 @@ class ResponseSide:
 
     def wake_after(self, seconds: float) -> Iterable[commands.Command]:
         """Ask for one wake-up. It replaces the one asked for before."""
-        self._layer.forget_wakeup(self._wakeup)
+        if self._wakeup:
+            self._layer.forget_wakeup(self._wakeup)
         self._wakeup = commands.RequestWakeup(seconds)
         return (self._wakeup,)
 
@@ -245,10 +246,11 @@ class ResponseSide:
 
     def stop(self) -> Iterable[commands.Command]:
         """Stop the local source and forget the wake-up."""
-        wakeup, self._wakeup = self._wakeup, None
-        source, self.source = self.source, None
-        self._layer.forget_wakeup(wakeup)
-        if source:
+        if wakeup := self._wakeup:
+            self._wakeup = None
+            self._layer.forget_wakeup(wakeup)
+        if source := self.source:
+            self.source = None
             source.cancel()
         return ()
 

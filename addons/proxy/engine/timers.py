@@ -23,16 +23,16 @@ from addons.core.limits import Limits
 class WakeupTimers:
     """The wake-ups of one client connection's layer. They end with the connection."""
 
-    __slots__ = ("_handler", "_timers")
+    __slots__ = ("_handler", "_loop", "_timers")
 
     def __init__(self, handler: ConnectionHandler) -> None:
         self._handler = handler
+        self._loop = asyncio.get_running_loop()
         self._timers: dict[commands.RequestWakeup, asyncio.TimerHandle] = {}
 
     def set(self, wakeup: commands.RequestWakeup) -> None:
         """Wake the layer after the wake-up's delay."""
-        loop = asyncio.get_running_loop()
-        timer = self._timers[wakeup] = loop.call_later(wakeup.delay, self._wake, wakeup)
+        timer = self._timers[wakeup] = self._loop.call_later(wakeup.delay, self._wake, wakeup)
         # mitmproxy cancels these when the client has left
         self._handler.wakeup_timer.add(timer)  # type: ignore[arg-type]
 
