@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import cast
 
 from mitmproxy import http
 
@@ -193,7 +194,9 @@ class Recorder:
     def _report(self, translator: object) -> StreamSummary:
         if self._reply:
             return summarize_answer(self._reply.head, self._reply.body)
-        return translator.summarize() if isinstance(translator, Summarizes) else StreamSummary()
+        if hasattr(type(translator), "summarize"):
+            return cast("Summarizes", translator).summarize()
+        return StreamSummary()
 
     def _show(self, flow: http.HTTPFlow) -> None:
         flow.metadata[METADATA_KEY] = self.record.plain()

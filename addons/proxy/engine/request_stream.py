@@ -15,7 +15,7 @@ from typing import NoReturn
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import DropStream, SendHttp
+from mitmproxy.proxy.layers.http import DropStream, HTTPMode, SendHttp
 from mitmproxy.proxy.layers.http import validate_request as mitmproxy_objection
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -43,6 +43,9 @@ from addons.proxy.engine.states import ClientEvent, TurnState
 
 class RequestStream(PromptStream):
     """Receives one request. The subclass decides what follows."""
+
+    mode = HTTPMode.transparent
+    """That of the layer. mitmproxy searches the layers of each stream for it."""
 
     def __init__(self, context: Context, stream_id: int, limits: Limits) -> None:
         super().__init__(context, stream_id)
