@@ -292,11 +292,12 @@ class RouteSources:
 
     def table(self) -> RouteTable:
         """Return the table of the sources as they are now; the same object while nothing changed."""
-        settings, problem = self.settings, self.login_problem
-        rows = self.settings_source.rows
-        missing, cursor = self.row_routes.missing_keys(rows), self.cursor.agent.available
-        self.row_routes.traits.refresh()
-        known = self.row_routes.traits.scopes
+        source, routes = self.settings_source, self.row_routes
+        settings, problem = source.current(), self.login_problem
+        rows = source.rows
+        missing, cursor = routes.missing_keys(rows), self.cursor.agent.available
+        routes.traits.refresh()
+        known = routes.traits.scopes
         built_from = (settings, problem, self.catalog.entries, cursor, rows, missing, known)
         if built_from != self._built_from:
             self._table = self._build(settings, problem)

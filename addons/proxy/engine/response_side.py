@@ -111,10 +111,11 @@ class ResponseSide:
         """Put the head of a streamed answer into the flow and let the hooks see it."""
         is_upstream = self.passes_through or bool(self.record.attempts)
         kept = self._kept_headers(head.headers) if is_upstream else head.headers
-        if self.passes_through and kept != head.headers:
-            self._original_headers = head.headers
-        kept_head = head if kept == head.headers else replace(head, headers=kept)
-        self.flow.response = self.framing.open(kept_head, self.flow.request)
+        if kept != head.headers:
+            if self.passes_through:
+                self._original_headers = head.headers
+            head = replace(head, headers=kept)
+        self.flow.response = self.framing.open(head, self.flow.request)
         yield HttpResponseHeadersHook(self.flow)
 
     def open(self) -> CommandGenerator[None]:
