@@ -228,6 +228,8 @@ class UpstreamHttp1(KeptClient):
     """Whether an interim response to the request under way was received."""
     _begun: Iterable[commands.Command] | None = None
     """What a read leads to, when `relay` has taken its chunks and its event is still to come."""
+    _begun_size = 0
+    """The bytes of that read: the event may also have those of the next one."""
     idle_since = 0.0
     """Wall clock, as in the pool."""
 
@@ -259,26 +261,35 @@ class UpstreamHttp1(KeptClient):
         try:
             found = self._take_chunks(data)
         except Exception as error:  # noqa: BLE001  raised again inside the boundary, by the event that follows
-            self._begun = _raising(error)
+            self._begun, self._begun_size = _raising(error), len(data)
             return None
         writes = [command for command in found if type(command) is commands.SendData]
         if not self.buf and len(writes) == len(found):
             return writes
-        self._begun = found
+        self._begun, self._begun_size = found, len(data)
         return None
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Handle plain chunks without the generators that a rarer event passes through."""
         if isinstance(event, HttpEvent):
             return self.send(event)
-        found, self._begun = self._begun, None
-        if found is None:
-            if type(event) is not events.DataReceived or self.state != self.read_body:
-                return self._handle_event(event)
-            found = self._take_chunks(event.data)
+        if self._begun is not None:
+            return self._go_on(event)
+        if type(event) is not events.DataReceived or self.state != self.read_body:
+            return self._handle_event(event)
+        found = self._take_chunks(event.data)
         if not self.buf:
             return cast("CommandGenerator[None]", iter(found))
         return _in_turn(found, lambda: self._handle_event(events.DataReceived(self.conn, b"")))
+
+    def _go_on(self, event: events.Event) -> CommandGenerator[None]:
+        """Carry out what `relay` has begun, then handle the rest of the event."""
+        found, self._begun = self._begun or (), None
+        if type(event) is events.DataReceived:
+            event = events.DataReceived(self.conn, event.data[self._begun_size :])
+            if not event.data and not self.buf:
+                return cast("CommandGenerator[None]", iter(found))
+        return _in_turn(found, lambda: self._handle_event(event))
 
     def _take_chunks(self, data: bytes) -> Sequence[commands.Command]:
         parts: list[bytes] = []

@@ -73,18 +73,20 @@ class ShimHttpLayer(CommandPump):
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Relay most reads of a stream's body at once. All else takes the way through mitmproxy's layers."""
-        if type(event) is events.DataReceived and (writes := self.relay(event)) is not None:
-            return (write for write in writes)
+        if type(event) is events.DataReceived:
+            writes = self.relay(event.connection, event.data)
+            if writes is not None:
+                return (write for write in writes)
         return self.handle_unrelayed(event)
 
     def handle_unrelayed(self, event: events.Event) -> CommandGenerator[None]:
         """Handle an event that `relay` has left over. Not by mitmproxy's method: no command blocks this layer itself."""
         return self._handle_event(event)
 
-    def relay(self, event: events.DataReceived) -> Sequence[commands.SendData] | None:
+    def relay(self, connection: Connection, data: bytes) -> Sequence[commands.SendData] | None:
         """Return the writes to the client that a read of a stream's body leads to. None: it has to be handled."""
-        parser = self._relaying.get(event.connection)
-        return parser.relay(event.data) if parser else None
+        parser = self._relaying.get(connection)
+        return parser.relay(data) if parser else None
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Handle an event, then the completion of the hooks that it led to.

@@ -30,6 +30,7 @@ from mitmproxy.utils import asyncio_utils
 
 from addons.core.limits import Limits
 from addons.proxy.engine.injected import SpokeUnasked
+from addons.proxy.engine.mitmproxy_patches import connections
 from addons.proxy.engine.upstream import sockets
 
 MAX_IDLE_CONNECTIONS = 16
@@ -190,9 +191,10 @@ class UpstreamPool:
             and isinstance(reader, asyncio.StreamReader)
             and isinstance(writer, asyncio.StreamWriter)
             and reading
-            and _waits_for_data(reader)
+            and connections.waits_for_data(reader)
         ):
             return
+        connections.stop_relaying(reader)
         idle = IdleConnection(server, layers, reader, writer, key)
         io.writer = _DetachedWriter()  # type: ignore[assignment]
         reading.add_done_callback(lambda _: self._begin(idle))
@@ -300,9 +302,3 @@ class _DetachedWriter:
 
     async def drain(self) -> None:
         """Return at once."""
-
-
-def _waits_for_data(reader: asyncio.StreamReader) -> bool:
-    """Return whether its task is between two reads, and no byte is on its way to the layer."""
-    waiter = reader._waiter  # type: ignore[attr-defined]  # noqa: SLF001
-    return waiter is not None and not waiter.done()

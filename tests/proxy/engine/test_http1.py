@@ -8,6 +8,8 @@ from mitmproxy.options import Options
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._events import ResponseProtocolError
 from mitmproxy.test import tflow
 
 from addons.proxy.engine.http1 import UpstreamHttp1
@@ -98,14 +100,34 @@ def test_chunks_in_any_reads_are_relayed(
     parser.begin(1000, lambda _, data: (commands.SendData(context.client, data),))
     parser.state, parser.stream_id, parser.body_reader = parser.read_body, 2, ChunkedReader()
     data = b"".join(b"%x%b\r\n%b\r\n" % (len(part), more, part) for part, more in chunks)
-    relayed, at = b"", 0
+    relayed, at, waiting = b"", 0, b""
     for end in (*sorted(min(cut, len(data)) for cut in cuts), len(data)):
         read, at = data[at:end], end
-        writes = parser.relay(read)
+        writes = None if waiting else parser.relay(read)
         if writes is None:
-            event = events.DataReceived(context.server, read)
-            found = list(parser.handle_event(event))
+            waiting += read
+            if end % 2 and end < len(data):
+                # the event has the bytes of the next read as well
+                continue
+            found = list(parser.handle_event(events.DataReceived(context.server, waiting)))
             writes = [one for one in found if isinstance(one, commands.SendData)]
             assert len(writes) == len(found)
+            waiting = b""
         relayed += b"".join(one.data for one in writes)
     assert relayed == b"".join(part for part, _ in chunks)
+
+
+def test_end_of_a_connection_comes_behind_what_was_relayed() -> None:
+    context = Context(tflow.tclient_conn(), Options())
+    context.server = tflow.tserver_conn()
+    parser = UpstreamHttp1(context)
+    parser.begin(1000, lambda _, data: (commands.SendData(context.client, data),))
+    parser.state, parser.stream_id, parser.body_reader = parser.read_body, 2, ChunkedReader()
+    assert parser.relay(b"5\r\nwhole\r\n5\r\nha") is None
+    found = list(parser.handle_event(events.ConnectionClosed(context.server)))
+    assert isinstance(found[0], commands.SendData)
+    assert found[0].data == b"whole"
+    assert any(
+        isinstance(one, ReceiveHttp) and isinstance(one.event, ResponseProtocolError)
+        for one in found
+    )

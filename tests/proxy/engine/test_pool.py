@@ -302,15 +302,3 @@ async def test_shutdown_closes_idle_connections() -> None:
         async with one_kept(up):
             pass
         await asyncio.wait_for(up.gone.wait(), 5)
-
-
-async def test_connection_is_only_taken_over_while_its_task_waits_for_data() -> None:
-    reader = asyncio.StreamReader()
-    assert not pool._waits_for_data(reader)
-    reading = asyncio.ensure_future(reader.read(1))
-    await settle()
-    assert pool._waits_for_data(reader)
-    reader.feed_data(b"x")
-    # the task was woken and has not run: the byte is on its way to the layer
-    assert not pool._waits_for_data(reader)
-    assert await reading == b"x"

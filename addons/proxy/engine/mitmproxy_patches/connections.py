@@ -98,8 +98,8 @@ class RelayingLayer(Protocol):
     def handle_unrelayed(self, event: events.Event) -> CommandGenerator[None]:
         """Handle an event that `relay` has left over."""
 
-    def relay(self, event: events.DataReceived) -> Sequence[commands.SendData] | None:
-        """Return what a read leads to, or None if its event has to be handled."""
+    def relay(self, connection: Connection, data: bytes) -> Sequence[commands.SendData] | None:
+        """Return what a read leads to. None: a `DataReceived` that begins with this data has to be handled."""
 
 
 def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
@@ -113,10 +113,11 @@ def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
     async def server_event(event: events.Event) -> None:
         # the lock is free: no other event is being handled, and nothing here waits
         if type(event) is events.DataReceived and not handler._server_event_lock.locked():  # noqa: SLF001
-            writes = layer.relay(event)
+            writes = layer.relay(event.connection, event.data)
             if writes is not None:
                 handler.timeout_watchdog.register_activity()
                 _write(handler, writes)
+                _relay_from_transport(handler, event.connection, layer)
                 return
         await usual_event(event)
 
@@ -125,6 +126,51 @@ def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
             await usual_drain()  # type: ignore[no-untyped-call]
 
     handler.__dict__.update(server_event=server_event, drain_writers=drain_writers)
+
+
+LARGEST_DIRECT_READ = 32 * 1024
+"""A larger one becomes several events: the task reads 64 KB at a time."""
+
+
+def _relay_from_transport(
+    handler: ConnectionHandler, connection: Connection, layer: RelayingLayer
+) -> None:
+    """Let further reads of this connection reach the layer without waking the task that reads it.
+
+    Only while that task waits for nothing but data, and the system has taken everything that was written before.
+    """
+    io = handler.transports.get(connection)
+    if io is None or not isinstance(reader := io.reader, asyncio.StreamReader):
+        return
+    if "feed_data" in reader.__dict__:
+        return
+    usual, lock, all_io = reader.feed_data, handler._server_event_lock, handler.transports  # noqa: SLF001
+
+    def feed_data(data: bytes) -> None:
+        if (
+            waits_for_data(reader)
+            and len(data) <= LARGEST_DIRECT_READ
+            and not lock.locked()
+            and all(map(_is_drained, all_io.values()))
+            and (writes := layer.relay(connection, data)) is not None
+        ):
+            handler.timeout_watchdog.register_activity()
+            _write(handler, writes)
+        else:
+            usual(data)
+
+    reader.__dict__["feed_data"] = feed_data
+
+
+def waits_for_data(reader: asyncio.StreamReader) -> bool:
+    """Return whether the task that reads is between two reads, and no byte is on its way to the layer."""
+    waiter = reader._waiter  # type: ignore[attr-defined]  # noqa: SLF001
+    return waiter is not None and not waiter.done()
+
+
+def stop_relaying(reader: asyncio.StreamReader) -> None:
+    """Let the bytes of a connection wait in its reader again: it leaves its client."""
+    reader.__dict__.pop("feed_data", None)
 
 
 def _write(handler: ConnectionHandler, writes: Sequence[commands.SendData]) -> None:

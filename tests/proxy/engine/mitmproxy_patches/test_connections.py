@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from mitmproxy.connection import ConnectionState
+from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.modes import ReverseProxy
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatchdog
@@ -16,6 +18,7 @@ from mitmproxy.test import tflow
 from mitmproxy.utils import asyncio_utils
 
 from addons.proxy.engine.mitmproxy_patches.connections import (
+    LARGEST_DIRECT_READ,
     LISTEN_BACKLOG,
     READ_BYTES,
     enlarge_read_buffer,
@@ -23,6 +26,8 @@ from addons.proxy.engine.mitmproxy_patches.connections import (
     handle_directly,
     hang_up,
     raise_listen_backlog,
+    stop_relaying,
+    waits_for_data,
 )
 from tests.support.waiting import settle, until
 
@@ -50,7 +55,7 @@ class Handler:
         self.client = tflow.tflow().client_conn
         self.client.state = ConnectionState.OPEN
         self.io = ConnectionIO(writer=cast("Any", Writer()))
-        self.transports = {self.client: self.io}
+        self.transports: dict[Connection, ConnectionIO] = {self.client: self.io}
         self.reported: list[events.Event] = []
 
     async def server_event(self, event: events.Event) -> None:
@@ -91,7 +96,9 @@ def test_hanging_up_closes_the_socket_of_the_client() -> None:
 
 
 class Relaying:
-    """A layer below that of the reverse mode, which relays every read."""
+    """A layer below that of the reverse mode, which relays reads."""
+
+    relays = True
 
     def __init__(self, handler: Handler) -> None:
         self._client = handler.client
@@ -107,8 +114,10 @@ class Relaying:
     def handle_unrelayed(self, event: events.Event) -> None:
         raise AssertionError(event)
 
-    def relay(self, event: events.DataReceived) -> list[commands.SendData]:
-        return [commands.SendData(self._client, event.data)]
+    def relay(self, _: Connection, data: bytes) -> list[commands.SendData] | None:
+        if not self.relays:
+            return None
+        return [commands.SendData(self._client, data)]
 
 
 async def test_relayed_read_keeps_the_client_from_being_timed_out() -> None:
@@ -119,6 +128,125 @@ async def test_relayed_read_keeps_the_client_from_being_timed_out() -> None:
     assert cast("Writer", handler.io.writer).written == b"delta"
     assert handler.reported == []
     assert handler.real.timeout_watchdog.last_activity > 0
+
+
+class Upstream:
+    """An upstream connection whose reads go to a `Relaying` layer, read by a task as mitmproxy reads it."""
+
+    def __init__(self) -> None:
+        self.handler = Handler()
+        self.layer = Relaying(self.handler)
+        handle_directly(self.handler.real, cast("Any", self.layer))
+        self.server = tflow.tflow().server_conn
+        self.reader = asyncio.StreamReader()
+        self.handler.transports[self.server] = ConnectionIO(reader=self.reader)
+        self.handler.io.writer = asyncio.StreamWriter(
+            cast("Any", self), cast("Any", None), None, asyncio.get_running_loop()
+        )
+        self.unsent = 0
+        self.closing = False
+        self.written: list[bytes] = []
+        self.read: list[bytes] = []
+        self.task = asyncio.ensure_future(self._read())
+
+    async def _read(self) -> None:
+        while data := await self.reader.read(65535):
+            self.read.append(data)
+            await self.handler.server_event(events.DataReceived(self.server, data))
+
+    # The transport of the client's writer
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+
+@contextlib.asynccontextmanager
+async def relayed_once() -> AsyncIterator[Upstream]:
+    """Yield a connection after its first relayed read: only then further ones need no task."""
+    upstream = Upstream()
+    await settle()
+    upstream.reader.feed_data(b"first")
+    await settle()
+    assert upstream.read == [b"first"]
+    yield upstream
+    upstream.reader.feed_eof()
+    await upstream.task
+    upstream.closing = True
+
+
+async def test_read_after_a_relayed_one_is_written_before_the_task_runs() -> None:
+    async with relayed_once() as upstream:
+        upstream.handler.real.timeout_watchdog.last_activity = 0.0
+        upstream.reader.feed_data(b"second")
+        assert upstream.written == [b"first", b"second"]
+        assert upstream.handler.real.timeout_watchdog.last_activity > 0
+        await settle()
+    assert upstream.read == [b"first"]
+
+
+async def test_read_that_cannot_be_relayed_is_left_to_the_task_and_so_are_those_behind_it() -> None:
+    async with relayed_once() as upstream:
+        upstream.layer.relays = False
+        upstream.reader.feed_data(b"second")
+        upstream.layer.relays = True
+        upstream.reader.feed_data(b"third")
+        assert upstream.written == [b"first"]
+        await settle()
+        assert upstream.written == [b"first", b"secondthird"]
+
+
+async def test_read_waits_for_the_event_that_is_handled_now() -> None:
+    async with relayed_once() as upstream:
+        lock = upstream.handler.real._server_event_lock
+        async with lock:
+            upstream.reader.feed_data(b"second")
+            assert upstream.written == [b"first"]
+        await settle()
+    assert upstream.read == [b"first", b"second"]
+
+
+async def test_read_waits_while_the_client_takes_nothing() -> None:
+    async with relayed_once() as upstream:
+        upstream.unsent = 1
+        upstream.reader.feed_data(b"second")
+        assert upstream.written == [b"first"]
+        await settle()
+    assert upstream.read == [b"first", b"second"]
+
+
+async def test_read_of_more_than_one_event_is_left_to_the_task() -> None:
+    async with relayed_once() as upstream:
+        large = b"x" * (LARGEST_DIRECT_READ + 1)
+        upstream.reader.feed_data(large)
+        assert upstream.written == [b"first"]
+        await settle()
+    assert upstream.read == [b"first", large]
+
+
+async def test_connection_that_leaves_its_client_relays_nothing() -> None:
+    async with relayed_once() as upstream:
+        stop_relaying(upstream.reader)
+        upstream.reader.feed_data(b"second")
+        assert upstream.written == [b"first"]
+        await settle()
+    assert upstream.read == [b"first", b"second"]
+
+
+async def test_task_waits_for_data_only_until_it_is_woken() -> None:
+    reader = asyncio.StreamReader()
+    assert not waits_for_data(reader)
+    reading = asyncio.ensure_future(reader.read(1))
+    await settle()
+    assert waits_for_data(reader)
+    reader.feed_data(b"x")
+    # the task was woken and has not run: the byte is on its way to the layer
+    assert not waits_for_data(reader)
+    assert await reading == b"x"
 
 
 async def test_one_read_returns_all_that_is_there() -> None:
