@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from shim_cli.command_groups import models_app, service_app
+from shim_cli.command_groups import models_app, service_app, threads_app
 from shim_cli.console.command_line import DEFAULT_PORT
 from shim_cli.console.entry_point import run
 from shim_cli.console.errors import CliError
@@ -41,6 +41,7 @@ app = typer.Typer(
 app.add_typer(models_app, name="model")
 app.add_typer(models_app, name="models", hidden=True)
 app.add_typer(service_app, name="service")
+app.add_typer(threads_app, name="threads")
 
 
 def _show_version(requested: bool) -> None:
@@ -136,14 +137,24 @@ def restart(port: Port = DEFAULT_PORT, settings: Settings = None) -> None:
 
 
 @app.command()
-def enable(port: Port = DEFAULT_PORT, settings: Settings = None, model: ModelOption = None) -> None:
+def enable(
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+    model: ModelOption = None,
+    move_threads: Annotated[
+        bool,
+        typer.Option(
+            "--move-threads", help="Move Codex's threads to the shim; disable restores them."
+        ),
+    ] = False,
+) -> None:
     """Start the shim and make Codex use it.
 
     Writes a marked block into Codex's config.toml and keeps every other byte.
     """
     from shim_cli.commands.enable import enable as run
 
-    raise typer.Exit(run(os.environ, model, port, settings))
+    raise typer.Exit(run(os.environ, model, port, settings, "move" if move_threads else "count"))
 
 
 @app.command()

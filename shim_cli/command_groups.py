@@ -1,4 +1,4 @@
-"""The command groups `model` and `service`: their commands, options and help texts.
+"""The command groups `model`, `service` and `threads`: their commands, options and help texts.
 
 Never does: import a command's module before the command runs. `model list` is added by `app`, because it is `list`.
 """
@@ -7,19 +7,24 @@ Never does: import a command's module before the command runs. `model list` is a
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from shim_cli.console.command_line import DEFAULT_PORT
 from shim_cli.console.errors import CliError
-from shim_cli.console.options import Port, Settings
+from shim_cli.console.options import AsJson, Port, Settings
 
 models_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List models or select one."
 )
 service_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Start the shim automatically at login."
+)
+threads_app = typer.Typer(
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    help="List Codex's threads by provider, or move them to another one.",
 )
 
 
@@ -77,3 +82,52 @@ def service_remove(port: Port = DEFAULT_PORT) -> None:
     from shim_cli.commands.service import remove
 
     raise typer.Exit(remove(os.environ, port))
+
+
+@threads_app.callback()
+def threads(context: typer.Context) -> None:
+    """List Codex's threads by provider, or move them to another one."""
+    if context.invoked_subcommand is None:
+        threads_list()
+
+
+@threads_app.command("list")
+def threads_list(as_json: AsJson = False) -> None:
+    """List Codex's threads by provider."""
+    from shim_cli.commands.threads import list_threads
+
+    raise typer.Exit(list_threads(os.environ, as_json=as_json))
+
+
+@threads_app.command("move")
+def threads_move(
+    to: Annotated[
+        Literal["shim", "openai"],
+        typer.Option("--to", help="codex-shim, or Codex's own provider."),
+    ],
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Thread ids, or the beginning or end of one."),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Move all threads of the other one.")
+    ] = False,
+) -> None:
+    """Move threads to another provider, so that Codex lists and resumes them there.
+
+    Changes the thread's rollout and Codex's state database. A thread that Codex has open is not moved.
+    """
+    from shim_cli.commands.threads import move_threads
+
+    if bool(ids) == every:
+        problem = "Name threads, or pass --all"
+        raise CliError(problem, "codex-shim threads lists them.")
+    raise typer.Exit(move_threads(os.environ, to, ids or []))
+
+
+@threads_app.command("undo")
+def threads_undo() -> None:
+    """Undo the latest move."""
+    from shim_cli.commands.threads import undo_move
+
+    raise typer.Exit(undo_move(os.environ))

@@ -7,15 +7,19 @@ and `disable` changes the file before it stops the shim, so Codex never uses a p
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import typer
 
 from addons.adapters.codex.activate import Activation
 from addons.adapters.codex.config_file import Change, CodexConfig, ConfigError
 from addons.core.codex.features import Feature, grouped
+from addons.core.codex.provider_config import PROVIDER_ID
+from addons.core.codex.rollout import BUILT_IN
 from shim_cli.commands.model import select_model
+from shim_cli.commands.threads import move_all_for_enable, other_threads, restored_threads
 from shim_cli.console.errors import CliError
 from shim_cli.state.codex_config import read_config
 from shim_cli.state.daemon import Started, ensure_started, stop_daemon
@@ -24,11 +28,24 @@ from shim_cli.state.run_state import read_state
 DISABLE_OLDER = "codex-shim disable --older"
 
 
-def enable(env: Mapping[str, str], requested: str | None, port: int, settings: Path | None) -> int:
-    """Start the shim and make Codex use it. Raises CliError; Codex's config is then unchanged."""
+def enable(
+    env: Mapping[str, str],
+    requested: str | None,
+    port: int,
+    settings: Path | None,
+    threads: Literal["ignore", "count", "move"] = "ignore",
+) -> int:
+    """Start the shim and make Codex use it. Raises CliError; Codex's config is then unchanged.
+
+    `threads` tells what to do about those of Codex's own provider. If moving them fails, the config stays changed.
+    """
     started = ensure_started(env, port, settings)
     activation = select_model(env, requested, port, settings)
     typer.echo("\n".join([*enabled_lines(activation, started), *_profile_warning(env)]))
+    if threads == "move":
+        move_all_for_enable(env)
+    elif threads == "count":
+        _echo_all(other_threads(env, BUILT_IN))
     return 0
 
 
@@ -74,10 +91,17 @@ def disable(env: Mapping[str, str], port: int, *, older: bool) -> int:
     except ConfigError as error:
         raise CliError(str(error), error.advice) from error
     typer.echo("\n".join(_disabled_lines(change, cleaned)))
+    _echo_all(restored_threads(env))
+    _echo_all(other_threads(env, PROVIDER_ID))
     state = read_state(env, port)
     if state and state.detached and (stopped := stop_daemon(env, port)):
         typer.echo(stopped)
     return 0
+
+
+def _echo_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(line)
 
 
 def _disabled_lines(change: Change, cleaned: Change | None) -> Iterator[str]:

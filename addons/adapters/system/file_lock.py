@@ -40,7 +40,7 @@ def locked(path: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
 def _acquired(path: Path, deadline: float) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        if _try_lock(descriptor) and _has_name(descriptor, path):
+        if try_lock(descriptor) and _has_name(descriptor, path):
             return descriptor
         os.close(descriptor)
         if time.monotonic() >= deadline:
@@ -59,7 +59,8 @@ def _has_name(descriptor: int, path: Path) -> bool:
 
 if sys.platform == "win32":
 
-    def _try_lock(descriptor: int) -> bool:
+    def try_lock(descriptor: int) -> bool:
+        """Lock an open file and return whether that succeeded. Closing the file unlocks it."""
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -74,7 +75,8 @@ if sys.platform == "win32":
 
 else:
 
-    def _try_lock(descriptor: int) -> bool:
+    def try_lock(descriptor: int) -> bool:
+        """Lock an open file and return whether that succeeded. Closing the file unlocks it."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

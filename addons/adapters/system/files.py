@@ -95,12 +95,15 @@ def write_atomic(
     mode: int = 0o600,
     owner: tuple[int, int] | None = None,
     before_replace: Callable[[], None] = _no_check,
+    *,
+    times_ns: tuple[int, int] | None = None,
 ) -> None:
     """Write a file so that readers, also after a crash, see either the old content or the new.
 
     A symlink's target is replaced, not the link. Missing folders are made with mode 0700. `owner` is user and group, for
     root, who may write other users' files. `before_replace` is called after the new content is on disk
-    and before it replaces the old; it may raise to abort.
+    and before it replaces the old; it may raise to abort. `times_ns` are the times of access and modification that the
+    file shall have.
     Raises FileAccessError; the file is then unchanged.
     """
     try:
@@ -109,6 +112,8 @@ def write_atomic(
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
         try:
             _write_new(temporary, data, mode, owner)
+            if times_ns:
+                os.utime(temporary, ns=times_ns)
             before_replace()
             temporary.replace(target)
         finally:

@@ -124,6 +124,11 @@ def backups_dir(env: Env) -> Path:
     return state_dir(env) / "config-backups"
 
 
+def thread_moves_file(env: Env) -> Path:
+    """Return the path of the journal of threads that were moved to another provider."""
+    return state_dir(env) / "thread-moves.json"
+
+
 def listing_file(env: Env) -> Path:
     """Return the path of the cached result of `codex-shim list`."""
     return state_dir(env) / "listing.json"
