@@ -10,6 +10,7 @@ write a rollout is either as before or as after, and the journal can restore it.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shlex
@@ -214,6 +215,7 @@ class ThreadMoves:
         if thread is None:
             raise _SkipError(GONE)
         with self._held(thread, opened):
+            _remove_leftovers(thread.path)
             before = thread.path.stat()
             content = _read(thread.path)
             try:
@@ -243,6 +245,7 @@ class ThreadMoves:
         with _errors():
             make_private_folder(path.parent)
             with locked(path.with_name(f".{path.name}.lock")):
+                _remove_leftovers(path)
                 yield
 
 
@@ -290,6 +293,12 @@ def _replace_rollout(path: Path, before: os.stat_result, content: bytes) -> None
         # Codex sorts threads by this time.
         times_ns=(before.st_atime_ns, before.st_mtime_ns),
     )
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Delete the temporary files that `write_atomic` left for this path when its process was killed."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> bytes:
