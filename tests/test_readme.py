@@ -20,6 +20,7 @@ from addons.core.limits import ENV_PREFIX, FORMER_NAMES, Limits
 from addons.core.settings.models_file import parse_models
 from addons.core.settings.root import parse_settings
 from addons.core.settings.upstream_url import EndpointRules
+from tests.adapters.codex.codex_threads import CodexThreads
 from tests.fakes.account import Account
 from tests.fakes.cursor import FakeCursor
 from tests.readme import ROOT, TEXT, Block, blocks, code_in, rows
@@ -153,13 +154,14 @@ esac
 
 @pytest.fixture
 def user(tmp_path: Path) -> Iterator[User]:
-    """Return a user with everything that the README mentions: a login, a key, Cursor."""
+    """Return a user with everything that the README mentions: a login, a key, Cursor, a thread."""
     cursor = FakeCursor(tmp_path / "cursor")
     cursor.install()
     cursor.login("in")
     with user_with_daemons(tmp_path) as created:
         (tmp_path / ".codex").mkdir()
         Account().write(tmp_path / ".codex")
+        CodexThreads(tmp_path).begin(1)
         cache = json.dumps(codex_shape(fallback_entries()))
         (tmp_path / ".codex" / "models_cache.json").write_text(cache)
         for name, text in PROGRAMS.items():

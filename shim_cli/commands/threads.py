@@ -14,7 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import typer
 
 from addons.adapters.codex.thread_index import Thread
-from addons.adapters.codex.thread_moves import Outcome, ThreadMoveError, ThreadMoves
+from addons.adapters.codex.thread_moves import (
+    COMPRESSED,
+    GONE,
+    OPEN,
+    Outcome,
+    ThreadMoveError,
+    ThreadMoves,
+)
 from addons.core.codex.provider_config import PROVIDER_ID
 from addons.core.codex.rollout import BUILT_IN, MOVABLE
 from shim_cli.console.errors import CliError
@@ -23,7 +30,12 @@ PROVIDERS: Mapping[str, str] = {"shim": PROVIDER_ID, "openai": BUILT_IN}
 """What `--to` accepts → provider."""
 NAMES: Mapping[str, str] = {PROVIDER_ID: "codex-shim", BUILT_IN: "Codex's own provider"}
 LISTED, TITLE_LENGTH, MIN_ID_PART = 20, 60, 6
-CLOSE = "Close it in Codex, then run the command again."
+ADVICE: Mapping[str, str] = {
+    OPEN: "Close it in Codex, then run the command again.",
+    COMPRESSED: "Open and close it in Codex, then run the command again.",
+    GONE: "Codex has deleted it. codex-shim threads lists the others.",
+}
+"""Why a thread was not moved → what to do. For all other reasons it can be forked, which every provider may do."""
 
 
 def list_threads(env: Mapping[str, str], *, as_json: bool) -> int:
@@ -57,7 +69,13 @@ def move_threads(env: Mapping[str, str], to: str, parts: Sequence[str]) -> int:
     except ThreadMoveError as error:
         raise CliError(str(error), error.advice) from error
     if not chosen:
-        typer.echo(f"Nothing to move: every such thread belongs to {NAMES[target]}.")
+        (other,) = MOVABLE - {target}
+        none = (
+            f"they belong to {NAMES[target]} already"
+            if parts
+            else f"no thread belongs to {NAMES[other]}"
+        )
+        typer.echo(f"Nothing to move: {none}.")
         return 0
     return _report(outcome, f"to {NAMES[target]}", "moved", undo=True)
 
@@ -153,7 +171,9 @@ def _report(outcome: Outcome, where: str, done: str, *, undo: bool) -> int:
         thread_id, reason = outcome.skipped[0]
         more = f", and {len(outcome.skipped) - 1} more" if len(outcome.skipped) > 1 else ""
         msg = f"the thread {thread_id} was not {done}: {reason}{more}"
-        raise CliError(msg, CLOSE)
+        raise CliError(
+            msg, ADVICE.get(reason) or f"Continue it as a new one: codex fork {thread_id}"
+        )
     for line in _moved_lines(outcome, where, done):
         typer.echo(line)
     if undo:
@@ -162,9 +182,14 @@ def _report(outcome: Outcome, where: str, done: str, *, undo: bool) -> int:
 
 
 def _moved_lines(outcome: Outcome, where: str, done: str) -> Iterator[str]:
-    count = len(outcome.moved)
-    if count:
-        yield f"Moved {count} {'thread' if count == 1 else 'threads'} {where}."
+    agents = sum(bool(thread.parent) for thread in outcome.moved)
+    counts = [
+        f"{count} {'thread' if count == 1 else 'threads'}{of_whom}"
+        for count, of_whom in ((len(outcome.moved) - agents, ""), (agents, " of sub-agents"))
+        if count
+    ]
+    if counts:
+        yield f"Moved {' and '.join(counts)} {where}."
     for thread_id, reason in outcome.skipped:
         yield f"  {thread_id} was not {done}: {reason}"
 

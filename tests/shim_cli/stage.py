@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from addons.adapters.ledger.turn_log import TurnLogWriter
+from tests.adapters.codex.codex_threads import CodexThreads, thread_id
 from tests.adapters.fake_codex import FakeCodex
 from tests.adapters.records import turn
 from tests.fakes.account import Account
@@ -179,6 +180,32 @@ def config_is_a_folder(stage: Stage) -> None:
     stage.user.config.mkdir(parents=True)
 
 
+def threads_of_both_providers(stage: Stage) -> None:
+    threads = CodexThreads(stage.user.home)
+    threads.begin(1, title="Repair the parser")
+    threads.begin(2, title="Explain\x1b[31m this\nsecond line")
+    threads.begin_sub_agent(3, thread_id(1))
+    threads.begin(4, "codex_shim", "Write the tests " * 5)
+
+
+def thread_of_another_provider(stage: Stage) -> None:
+    CodexThreads(stage.user.home).begin(5, "azure", "Elsewhere")
+
+
+def thread_without_room(stage: Stage) -> None:
+    threads = CodexThreads(stage.user.home)
+    path = threads.path(threads.begin(6, title="From another program"))
+    path.write_bytes(path.read_bytes().replace(b"36.465Z", b"36Z"))
+
+
+def damaged_journal_of_threads(stage: Stage) -> None:
+    _write(stage.user.state / "thread-moves.json", "{")
+
+
+def no_journal_of_threads(stage: Stage) -> None:
+    (stage.user.state / "thread-moves.json").unlink()
+
+
 def _name(preparation: Callable[[Stage], None]) -> str:
     return preparation.__name__.replace("_", " ")
 
@@ -194,5 +221,7 @@ PREPARATIONS = {
         config_is_not_utf8, config_is_a_dangling_symlink, config_with_inline_providers,
         config_with_a_damaged_block, config_invalid_without_the_block,
         config_with_a_profile, read_only_config, config_is_a_folder,
+        threads_of_both_providers, thread_of_another_provider, thread_without_room,
+        damaged_journal_of_threads, no_journal_of_threads,
     )
 }  # fmt: skip

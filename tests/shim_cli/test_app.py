@@ -45,6 +45,7 @@ Commands:
   report      Write a zip for a bug report, without text or secrets.
   model       List models or select one.
   service     Start the shim automatically at login.
+  threads     List Codex's threads by provider, or move them to another one.
 """
 
 

@@ -94,7 +94,7 @@ def test_every_command_has_a_transcript(command: str) -> None:
 
 
 def test_transcripts_use_known_commands() -> None:
-    known = {*everything(), "", "model", "service", "bogus"}
+    known = {*everything(), "", "model", "service", "threads", "bogus"}
     assert {each.command for each in LINES} <= known
 
 

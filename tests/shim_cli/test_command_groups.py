@@ -9,7 +9,11 @@ from tests.shim_cli.run import shim
 
 @pytest.mark.parametrize(
     ("group", "commands"),
-    [("model", ["forget", "list", "use"]), ("service", ["install", "remove"])],
+    [
+        ("model", ["forget", "list", "use"]),
+        ("service", ["install", "remove"]),
+        ("threads", ["list", "move", "undo"]),
+    ],
 )
 def test_help_of_a_group_lists_its_commands(
     tmp_path: Path, group: str, commands: list[str]
@@ -26,3 +30,15 @@ def test_forget_needs_either_a_model_or_all(tmp_path: Path, args: list[str]) -> 
 
     assert ran.returncode != 0
     assert "Name one model, or pass --all" in ran.stderr
+
+
+@pytest.mark.parametrize("args", [[], ["01a229d8", "--all"]])
+def test_move_needs_either_threads_or_all(tmp_path: Path, args: list[str]) -> None:
+    ran = shim(tmp_path, "threads", "move", "--to", "shim", *args)
+
+    assert ran.returncode == 1
+    assert "Name threads, or pass --all" in ran.stderr
+
+
+def test_threads_without_a_command_lists_them(tmp_path: Path) -> None:
+    assert shim(tmp_path, "threads").stdout == shim(tmp_path, "threads", "list").stdout

@@ -69,7 +69,7 @@ class Typed:
                 next(words)
             elif not word.startswith("-"):
                 names.append(word)
-        is_group = names[:1] in (["model"], ["service"])
+        is_group = names[:1] in (["model"], ["service"], ["threads"])
         return " ".join(names[: 1 + is_group])
 
 

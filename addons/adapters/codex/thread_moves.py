@@ -42,7 +42,7 @@ from addons.core.codex.rollout import (
 )
 
 OPEN = "Codex has it open"
-COMPRESSED = "Codex has compressed it; open it in Codex once, then move it"
+COMPRESSED = "Codex has compressed it"
 GONE = "its rollout is gone"
 REWRITTEN = "Codex has rewritten it since"
 
@@ -106,14 +106,18 @@ class ThreadMoves:
 
     def undo(self) -> Outcome | None:
         """Undo the latest move. Returns None when there is none."""
+        if not self._journal.path.exists():
+            return None
         with self._locked():
             moves = self._journal.read()
             return self._take_back(moves[-1]) if moves else None
 
     def undo_enable(self) -> Outcome:
         """Undo every move that `enable` made."""
+        total = Outcome()
+        if not self._journal.path.exists():
+            return total
         with self._locked():
-            total = Outcome()
             for move in reversed(self._journal.read()):
                 if move.author == "enable":
                     outcome = self._take_back(move)
@@ -334,5 +338,5 @@ def _errors() -> Iterator[None]:
         raise ThreadMoveError(str(error), advice) from error
     except OSError as error:
         advice = "Check its permissions, then run the command again: it finishes what was begun."
-        msg = f"{error.filename}: {error.strerror}"
+        msg = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
         raise ThreadMoveError(msg, advice) from error
