@@ -12,9 +12,11 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
+from addons.adapters.codex.thread_lock import writer_lock
 from tests.e2e.codex_cli import PREVIOUS, VERSION, CodexHome, Run, installed_codex
 from tests.e2e.newcomer import Newcomer
 from tests.fakes import scenarios
@@ -95,40 +97,56 @@ def rollout_of(person: Newcomer, thread: str) -> Path:
     return path
 
 
+class AppServer:
+    """A running `codex app-server`, which the terminal and Desktop use for their lists."""
+
+    def __init__(self, person: Newcomer) -> None:
+        self._process = subprocess.Popen(
+            [str(person.home.codex), "app-server"],
+            cwd=person.home.workspace,
+            env=person.home.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        self.call("initialize", clientInfo={"name": "test", "version": "1"})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=30)
+
+    def call(self, method: str, **params: object) -> dict[str, Any]:
+        """Send a request and return its result."""
+        self._count += 1
+        self._send({"id": self._count, "method": method, "params": params})
+        while True:
+            message = self.read()
+            if message.get("id") == self._count:
+                assert "result" in message, message
+                result: dict[str, Any] = message["result"]
+                return result
+
+    def read(self) -> dict[str, Any]:
+        """Return the next message."""
+        assert self._process.stdout
+        message: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return message
+
+    def _send(self, message: object) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+
+
 def listed(person: Newcomer) -> list[str]:
     """Return the threads that Codex lists with the provider of its config, as its own list of `codex resume` does."""
-    with subprocess.Popen(
-        [str(person.home.codex), "app-server"],
-        env=person.home.env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as server:
-        assert server.stdin
-        assert server.stdout
-
-        def call(number: int, method: str, params: dict[str, object]) -> dict[str, object]:
-            assert server.stdin
-            assert server.stdout
-            server.stdin.write(
-                json.dumps({"id": number, "method": method, "params": params}) + "\n"
-            )
-            server.stdin.flush()
-            for line in server.stdout:
-                message = json.loads(line)
-                if message.get("id") == number:
-                    result: dict[str, object] = message["result"]
-                    return result
-            raise AssertionError(method)
-
-        call(1, "initialize", {"clientInfo": {"name": "test", "version": "1"}})
-        found = call(2, "thread/list", {"limit": 50, "sourceKinds": ["cli", "exec", "vscode"]})
-        server.stdin.close()
-        server.wait(20)
-    threads = found["data"]
-    assert isinstance(threads, list)
-    return [thread["id"] for thread in threads]
+    with AppServer(person) as server:
+        found = server.call("thread/list", limit=50, sourceKinds=["cli", "exec", "vscode"])
+    return [thread["id"] for thread in found["data"]]
 
 
 def test_thread_continues_across_enable_and_disable(person: Newcomer, fake: Fake) -> None:
@@ -221,3 +239,54 @@ def test_open_thread_is_not_moved(person: Newcomer, fake: Fake) -> None:
         fake.gate.set()
         background.join()
     assert "Moved 1 thread" in person.ok("threads", "move", "--to", "shim", "--all")
+
+
+def test_codex_does_not_open_a_thread_while_its_lock_is_held(person: Newcomer, fake: Fake) -> None:
+    thread = thread_of(person.home.exec("first"))
+    with writer_lock(person.home.env, thread) as is_held:
+        assert is_held
+        refused = resume(person, "second", thread)
+    assert refused.code != 0
+    assert "already has an active writer" in refused.stderr
+    assert len(fake.requests) == 1
+    assert resume(person, "second", thread).messages == ["answer 2"]
+
+
+def test_fork_keeps_the_history_of_a_moved_thread(person: Newcomer, fake: Fake) -> None:
+    parent = thread_of(person.home.exec("first"))
+    with AppServer(person) as server:
+        fork = server.call("thread/fork", threadId=parent)["thread"]["id"]
+        server.call("turn/start", threadId=fork, input=[{"type": "text", "text": "second"}])
+        while server.read().get("method") != "turn/completed":
+            pass
+    # the fork names a byte offset of the rollout of its parent
+    first = json.loads(rollout_of(person, fork).read_bytes().splitlines()[0])
+    base = first["payload"]["history_base"]
+    assert base["end_byte_offset"] == rollout_of(person, parent).stat().st_size
+    assert "Moved 2 threads" in person.ok("enable", "--model", "own", "--move-threads")
+    assert resume(person, "third", fork).messages == ["answer 3"]
+    assert fake.last_texts == ["first", "answer 1", "second", "answer 2", "third"]
+
+
+def test_launch_resumes_threads_of_either_side(person: Newcomer, fake: Fake) -> None:
+    own = thread_of(person.home.exec("first"))
+    flags = (
+        "exec",
+        "--json",
+        "--skip-git-repo-check",
+        "--dangerously-bypass-approvals-and-sandbox",
+    )
+    begun = person.run("codex", "--", *flags, "-m", "own", "with the shim")
+    assert begun.returncode == 0, begun.stderr
+    with_shim = str(json.loads(begun.stdout.splitlines()[0])["thread_id"])
+    for is_enabled in (False, True):
+        if is_enabled:
+            person.ok("enable", "--model", "own")
+        done = person.run("codex", "--", *flags, "resume", own, "second")
+        assert done.returncode == 0, done.stderr
+        assert f"codex-shim threads move --to shim {own}" in done.stderr
+        assert json.loads(fake.requests[-1].body)["model"] == "gpt-5.5"
+        done = person.run("codex", "--", *flags, "-m", "own", "resume", with_shim, "third")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(fake.requests[-1].body)["model"] == "own"
+        assert fake.last_texts[0] == "with the shim"

@@ -45,6 +45,8 @@ class Thread:
     title: str = ""
     updated: float = 0.0
     parent: str = ""
+    model: str = ""
+    """The slug of its latest turn, if the database has it."""
 
     @property
     def is_compressed(self) -> bool:
@@ -108,6 +110,7 @@ class ThreadIndex:
                         row["title"] or "",
                         float(row["updated_at"] or 0),
                         row["parent"] or "",
+                        row["model"] or "",
                     )
 
     def _databases(self) -> list[Path]:
@@ -133,13 +136,10 @@ def sqlite_home(env: Mapping[str, str]) -> Path:
     return home / Path(named).expanduser() if named else home
 
 
-_QUERY = """
-SELECT threads.id, threads.model_provider, threads.title, threads.updated_at,
-       coalesce(thread_spawn_edges.parent_thread_id,
-                CASE WHEN threads.source LIKE '%"subagent"%' THEN 'unknown' END) AS parent
-FROM threads LEFT JOIN thread_spawn_edges ON thread_spawn_edges.child_thread_id = threads.id
+_PARENT = """
+coalesce((SELECT parent_thread_id FROM thread_spawn_edges WHERE child_thread_id = threads.id),
+         CASE WHEN source LIKE '%"subagent"%' THEN 'unknown' END)
 """
-_QUERY_WITHOUT_AGENTS = "SELECT id, model_provider, title, updated_at, NULL AS parent FROM threads"
 
 
 def _read_rows(path: Path) -> list[sqlite3.Row]:
@@ -149,7 +149,14 @@ def _read_rows(path: Path) -> list[sqlite3.Row]:
             tables = {row["name"] for row in database.execute("SELECT name FROM sqlite_master")}
             if "threads" not in tables:
                 return []
-            query = _QUERY if "thread_spawn_edges" in tables else _QUERY_WITHOUT_AGENTS
+            columns = {row["name"] for row in database.execute("PRAGMA table_info(threads)")}
+            # Older versions of Codex have neither.
+            parent = _PARENT if "thread_spawn_edges" in tables else "NULL"
+            model = "model" if "model" in columns else "NULL"
+            query = (
+                f"SELECT id, model_provider, title, updated_at, {parent} AS parent, {model} AS model"  # noqa: S608
+                " FROM threads"
+            )
             return database.execute(query).fetchall()
     except sqlite3.Error as error:
         raise _database_error(path, error) from error

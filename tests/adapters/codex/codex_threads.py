@@ -11,7 +11,7 @@ from pathlib import Path
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS threads (
     id TEXT PRIMARY KEY, rollout_path TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
-    source TEXT NOT NULL, model_provider TEXT NOT NULL, cwd TEXT NOT NULL, title TEXT NOT NULL);
+    source TEXT NOT NULL, model_provider TEXT NOT NULL, cwd TEXT NOT NULL, title TEXT NOT NULL, model TEXT);
 CREATE TABLE IF NOT EXISTS thread_spawn_edges (
     parent_thread_id TEXT NOT NULL, child_thread_id TEXT NOT NULL PRIMARY KEY, status TEXT NOT NULL);
 """
@@ -92,11 +92,11 @@ class CodexThreads:
         path.write_bytes(rollout(thread, provider, source))
         row = (
             thread, str(path), 1, 1_795_998_396 - number,
-            source if isinstance(source, str) else json.dumps(source), provider, "/somewhere", title,
+            source if isinstance(source, str) else json.dumps(source), provider, "/somewhere", title, "gpt-5.5",
         )  # fmt: skip
         with closing(sqlite3.connect(self.database)) as database, database:
             database.executescript(SCHEMA)
-            database.execute("INSERT INTO threads VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            database.execute("INSERT INTO threads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         return thread
 
     def begin_sub_agent(self, number: int, parent: str, provider: str = "openai") -> str:

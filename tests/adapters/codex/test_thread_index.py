@@ -82,10 +82,12 @@ def test_newest_database_tells_and_all_are_changed(codex: CodexThreads) -> None:
         ]
 
 
-def test_older_database_without_sub_agents_is_read(codex: CodexThreads) -> None:
+def test_older_database_without_sub_agents_or_models_is_read(codex: CodexThreads) -> None:
     thread = codex.begin(1)
+    assert [one.model for one in ThreadIndex(codex.env).threads()] == ["gpt-5.5"]
     with closing(sqlite3.connect(codex.database)) as database, database:
         database.execute("DROP TABLE thread_spawn_edges")
+        database.execute("ALTER TABLE threads DROP COLUMN model")
     assert [one.id for one in ThreadIndex(codex.env).threads()] == [thread]
     with closing(sqlite3.connect(codex.database)) as database, database:
         database.execute("DROP TABLE threads")

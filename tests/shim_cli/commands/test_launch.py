@@ -14,6 +14,7 @@ import pytest
 
 from shim_cli.commands.launch import child_env, codex_command, unwrap_batch_file, with_loopback
 from shim_cli.console.errors import CliError
+from tests.adapters.codex.codex_threads import CodexThreads
 from tests.shim_cli.daemons import User, user_with_daemons
 
 posix = pytest.mark.skipif(os.name != "posix", reason="a script as a program")
@@ -113,3 +114,33 @@ def test_batch_file_is_replaced_by_its_script() -> None:
 def test_codex_is_searched_in_the_given_path_only(tmp_path: Path) -> None:
     with pytest.raises(CliError, match="not found on PATH"):
         codex_command({"PATH": str(tmp_path)})
+
+
+@posix
+def test_thread_of_codexs_own_provider_is_resumed_without_the_shim(user: User) -> None:
+    threads = CodexThreads(user.home)
+    own, with_shim = threads.begin(1), threads.begin(2, "codex_shim")
+    ran = user.run("codex", "--", "exec", "resume", own, "go on")
+    assert json.loads(ran.stdout)[0] == ["exec", "resume", own, "go on"]
+    assert f"codex-shim threads move --to shim {own}" in ran.stderr
+    assert not user.record.exists()
+
+    user.config.write_text(
+        '# >>> codex-shim >>>\nmodel = "one"\nmodel_provider = "codex_shim"\n# <<< codex-shim <<<\n'
+    )
+    ran = user.run("codex", "--", "resume", own)
+    argv = json.loads(ran.stdout)[0]
+    config = tomllib.loads("\n".join(argv[1:-2:2]))
+    assert config == {"model_provider": "openai", "model": "gpt-5.5"}
+
+    ran = user.run("codex", "--", "resume", with_shim)
+    assert 'model_provider="codex_shim"' in json.loads(ran.stdout)[0]
+
+
+@posix
+def test_threads_that_cannot_be_read_are_left_to_codex(user: User) -> None:
+    threads = CodexThreads(user.home)
+    own = threads.begin(1)
+    threads.database.write_bytes(b"no database" * 100)
+    ran = user.run("codex", "--", "resume", own)
+    assert 'model_provider="codex_shim"' in json.loads(ran.stdout)[0]
