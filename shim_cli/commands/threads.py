@@ -17,7 +17,9 @@ from addons.adapters.codex.thread_index import Thread
 from addons.adapters.codex.thread_moves import (
     COMPRESSED,
     GONE,
+    NO_ROOM,
     OPEN,
+    REWRITTEN,
     Outcome,
     ThreadMoveError,
     ThreadMoves,
@@ -34,8 +36,10 @@ ADVICE: Mapping[str, str] = {
     OPEN: "Close it in Codex, then run the command again.",
     COMPRESSED: "Open and close it in Codex, then run the command again.",
     GONE: "Codex has deleted it. codex-shim threads lists the others.",
+    NO_ROOM: "Continue it as a new thread, which each provider may do: codex fork {id}",
+    REWRITTEN: "Continue it as a new thread, which each provider may do: codex fork {id}",
 }
-"""Why a thread was not moved → what to do. For all other reasons it can be forked, which every provider may do."""
+"""Why a thread was not moved → what to do."""
 
 
 def list_threads(env: Mapping[str, str], *, as_json: bool) -> int:
@@ -171,9 +175,10 @@ def _report(outcome: Outcome, where: str, done: str, *, undo: bool) -> int:
         thread_id, reason = outcome.skipped[0]
         more = f", and {len(outcome.skipped) - 1} more" if len(outcome.skipped) > 1 else ""
         msg = f"the thread {thread_id} was not {done}: {reason}{more}"
-        raise CliError(
-            msg, ADVICE.get(reason) or f"Continue it as a new one: codex fork {thread_id}"
+        advice = ADVICE.get(
+            reason, "Check the permissions of the file, then run the command again."
         )
+        raise CliError(msg, advice.format(id=thread_id))
     for line in _moved_lines(outcome, where, done):
         typer.echo(line)
     if undo:

@@ -45,6 +45,7 @@ OPEN = "Codex has it open"
 COMPRESSED = "Codex has compressed it"
 GONE = "its rollout is gone"
 REWRITTEN = "Codex has rewritten it since"
+NO_ROOM = "its rollout has no room for the name of the other provider"
 
 
 class ThreadMoveError(Exception):
@@ -59,9 +60,8 @@ class _SkipError(Exception):
     """This thread is not changed. The message is for the user."""
 
 
-class _OpenError(_SkipError):
-    def __init__(self) -> None:
-        super().__init__(OPEN)
+class _LaterError(_SkipError):
+    """This thread is not changed now, and could be later."""
 
 
 @dataclass(slots=True)
@@ -156,8 +156,8 @@ class ThreadMoves:
         sources = (MOVABLE | {thread.provider}) - {target}
         try:
             edits = edits_for(content, thread.id, sources, target)
-        except RolloutError as error:
-            raise _SkipError(str(error)) from None
+        except RolloutError:
+            raise _SkipError(NO_ROOM) from None
         digest = hashlib.sha256(content).hexdigest()
         return Moved(thread.id, thread.provider, target, len(content), digest, tuple(edits))
 
@@ -193,7 +193,7 @@ class ThreadMoves:
                 self._change(moved, thread, opened, _restored_content, moved.source)
             except _SkipError as reason:
                 outcome.skipped.append((moved.id, str(reason)))
-                if isinstance(reason, _OpenError):
+                if isinstance(reason, _LaterError):
                     kept.append(moved)
             else:
                 assert thread is not None  # noqa: S101  for the type checker
@@ -232,13 +232,17 @@ class ThreadMoves:
 
     @contextmanager
     def _held(self, thread: Thread, opened: frozenset[Path]) -> Iterator[None]:
-        """Keep Codex from opening a thread. Raises _SkipError when the thread cannot be changed."""
+        """Keep Codex from opening a thread. Raises _SkipError when the thread cannot be changed, also in the body."""
         if thread.is_compressed:
             raise _SkipError(COMPRESSED)
-        with writer_lock(self._env, thread.id) as is_held:
-            if not is_held or Path(os.path.realpath(thread.path)) in opened:
-                raise _OpenError
-            yield
+        try:
+            with writer_lock(self._env, thread.id) as is_held:
+                if not is_held or Path(os.path.realpath(thread.path)) in opened:
+                    raise _LaterError(OPEN)
+                yield
+        except (FileAccessError, OSError) as error:
+            # One file that cannot be written must not keep the others from being moved or restored.
+            raise _LaterError(str(error)) from error
 
     def _by_id(self) -> dict[str, Thread]:
         return {thread.id: thread for thread in self._index.threads()}
@@ -286,7 +290,7 @@ def _replace_rollout(path: Path, before: os.stat_result, content: bytes) -> None
     def require_unchanged() -> None:
         now = path.stat()
         if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-            raise _OpenError
+            raise _LaterError(OPEN)
 
     write_atomic(
         path,

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from addons.adapters.codex.thread_journal import ThreadJournal
 from addons.adapters.codex.thread_lock import writer_lock
 from addons.adapters.codex.thread_moves import Outcome, ThreadMoveError, ThreadMoves
+from addons.adapters.system.files import FileAccessError, write_atomic
 from tests.adapters.codex.codex_threads import CodexThreads, message_line, thread_id
 
 OPENAI, SHIM = "openai", "codex_shim"
@@ -161,6 +163,47 @@ def test_compressed_and_full_rollouts_are_left(codex: CodexThreads, moves: Threa
     assert "compressed" in reasons[compressed]
     assert "no room" in reasons[full]
     assert not ThreadJournal(codex.env).path.exists()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="permissions")
+def test_folder_without_permission_does_not_keep_others_from_moving(
+    codex: CodexThreads, moves: ThreadMoves
+) -> None:
+    closed, writable = codex.begin(1), codex.begin(2)
+    folder = codex.path(closed).parent
+    archive = codex.codex / "archived_sessions" / codex.path(writable).name
+    archive.parent.mkdir()
+    codex.path(writable).rename(archive)
+    folder.chmod(0o500)
+    try:
+        outcome = move_all(moves)
+    finally:
+        folder.chmod(0o700)
+    assert ids(outcome) == [writable]
+    assert [thread for thread, _ in outcome.skipped] == [closed]
+    assert ids(moves.undo()) == [writable]
+
+
+def test_file_that_cannot_be_written_does_not_keep_others_from_being_restored(
+    codex: CodexThreads, moves: ThreadMoves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, written = codex.begin(1), codex.begin(2)
+    before = [codex.path(thread).read_bytes() for thread in (refused, written)]
+    move_all(moves)
+
+    def full_disk(path: Path, *args: Any, **named: Any) -> None:
+        if path == codex.path(refused):
+            raise FileAccessError(path, "No space left on device")
+        write_atomic(path, *args, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("addons.adapters.codex.thread_moves.write_atomic", full_disk)
+        outcome = moves.undo()
+    assert outcome
+    assert ids(outcome) == [written]
+    assert "No space left on device" in outcome.skipped[0][1]
+    assert ids(moves.undo()) == [refused]
+    assert [codex.path(thread).read_bytes() for thread in (refused, written)] == before
 
 
 def test_rollout_that_codex_rewrote_is_moved_back_by_its_meaning(
