@@ -17,7 +17,7 @@ from typing import Any, Self
 import pytest
 
 from addons.adapters.codex.thread_lock import writer_lock
-from tests.e2e.codex_cli import PREVIOUS, VERSION, CodexHome, Run, installed_codex
+from tests.e2e.codex_cli import OLDEST, PREVIOUS, VERSION, CodexHome, Run, installed_codex
 from tests.e2e.newcomer import Newcomer
 from tests.fakes import scenarios
 from tests.fakes.http_messages import Answer, Request
@@ -25,6 +25,8 @@ from tests.fakes.http_server import HttpServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
+ALSO_OLDEST = pytest.mark.parametrize("person", [VERSION, PREVIOUS, OLDEST], indirect=True)
+"""For what the oldest version does as well: it refuses no provider on resume, takes no lock, and writes no byte offsets."""
 ROW = {"model": "own", "slug": "own", "provider": "openai-responses", "api_key": "fabricated"}
 
 
@@ -149,6 +151,7 @@ def listed(person: Newcomer) -> list[str]:
     return [thread["id"] for thread in found["data"]]
 
 
+@ALSO_OLDEST
 def test_thread_continues_across_enable_and_disable(person: Newcomer, fake: Fake) -> None:
     begun = person.home.exec("first")
     thread = thread_of(begun)
@@ -196,6 +199,7 @@ def _typed(said: str) -> list[str]:
     return line.rpartition("codex-shim ")[2].split()
 
 
+@ALSO_OLDEST
 def test_rollout_is_the_same_after_undo(person: Newcomer, fake: Fake) -> None:
     thread = thread_of(person.home.exec("first"))
     path = rollout_of(person, thread)
@@ -210,6 +214,7 @@ def test_rollout_is_the_same_after_undo(person: Newcomer, fake: Fake) -> None:
     assert fake.requests
 
 
+@ALSO_OLDEST
 def test_state_database_that_codex_makes_anew_has_the_new_provider(
     person: Newcomer, fake: Fake
 ) -> None:
@@ -222,6 +227,7 @@ def test_state_database_that_codex_makes_anew_has_the_new_provider(
     assert fake.last_texts == ["first", "answer 1", "second"]
 
 
+@ALSO_OLDEST
 def test_open_thread_is_not_moved(person: Newcomer, fake: Fake) -> None:
     thread = thread_of(person.home.exec("first"))
     fake.gate.clear()
@@ -268,6 +274,7 @@ def test_fork_keeps_the_history_of_a_moved_thread(person: Newcomer, fake: Fake) 
     assert fake.last_texts == ["first", "answer 1", "second", "answer 2", "third"]
 
 
+@ALSO_OLDEST
 def test_launch_resumes_threads_of_either_side(person: Newcomer, fake: Fake) -> None:
     own = thread_of(person.home.exec("first"))
     flags = (

@@ -46,6 +46,8 @@ class Moved:
 class Move:
     """The threads that one command moved. `state` tells whether it ended, and which way it was going."""
 
+    home: str
+    """Codex's folder, because several may share one state folder."""
     author: Author
     state: State
     time: float
@@ -85,6 +87,7 @@ class ThreadJournal:
 
 def _plain(move: Move) -> dict[str, object]:
     return {
+        "home": move.home,
         "author": move.author,
         "state": move.state,
         "time": move.time,
@@ -111,6 +114,7 @@ def _move(record: dict[str, object]) -> Move:
     if not isinstance(threads, list):
         raise TypeError
     return Move(
+        str(record["home"]),
         record["author"],  # type: ignore[arg-type]  # the program wrote it
         record["state"],  # type: ignore[arg-type]
         float(str(record["time"])),

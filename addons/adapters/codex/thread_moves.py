@@ -32,6 +32,7 @@ from addons.adapters.codex.thread_journal import (
 from addons.adapters.codex.thread_lock import open_rollouts, writer_lock
 from addons.adapters.system.file_lock import LockedError, locked
 from addons.adapters.system.files import FileAccessError, make_private_folder, write_atomic
+from addons.adapters.system.paths import codex_home
 from addons.core.codex.rollout import (
     MOVABLE,
     RolloutError,
@@ -79,6 +80,7 @@ class ThreadMoves:
     def __init__(self, env: Mapping[str, str], clock: Callable[[], float] = time.time) -> None:
         self._env = env
         self._clock = clock
+        self._home = str(codex_home(env))
         self._index = ThreadIndex(env)
         self._journal = ThreadJournal(env)
 
@@ -90,7 +92,7 @@ class ThreadMoves:
     def interrupted(self) -> bool:
         """Return whether a move did not come to its end."""
         with _errors():
-            return any(move.state != "done" for move in self._journal.read())
+            return any(move.state != "done" for move in self._moves())
 
     def move(self, threads: Sequence[Thread], target: str, author: Author = "command") -> Outcome:
         """Move threads to a provider. Those that cannot be moved are reported in the outcome."""
@@ -99,7 +101,7 @@ class ThreadMoves:
             outcome = Outcome()
             planned = self._plans(threads, target, outcome)
             if planned:
-                move = Move(author, "moving", self._clock(), tuple(planned))
+                move = Move(self._home, author, "moving", self._clock(), tuple(planned))
                 self._journal.write([*self._journal.read(), move])
                 self._carry_out(move, outcome)
             return outcome
@@ -109,7 +111,7 @@ class ThreadMoves:
         if not self._journal.path.exists():
             return None
         with self._locked():
-            moves = self._journal.read()
+            moves = self._moves()
             return self._take_back(moves[-1]) if moves else None
 
     def undo_enable(self) -> Outcome:
@@ -118,7 +120,7 @@ class ThreadMoves:
         if not self._journal.path.exists():
             return total
         with self._locked():
-            for move in reversed(self._journal.read()):
+            for move in reversed(self._moves()):
                 if move.author == "enable":
                     outcome = self._take_back(move)
                     total.moved += outcome.moved
@@ -131,10 +133,14 @@ class ThreadMoves:
             with self._locked():
                 self._finish()
 
+    def _moves(self) -> list[Move]:
+        """Return the moves in this folder of Codex, the oldest first."""
+        return [move for move in self._journal.read() if move.home == self._home]
+
     # Moves -----------------------------------------------------------------------------------------------
 
     def _finish(self) -> None:
-        for move in self._journal.read():
+        for move in self._moves():
             if move.state == "moving":
                 self._carry_out(move, Outcome())
             elif move.state == "undoing":

@@ -11,6 +11,7 @@ from addons.core.codex.rollout import Edit
 
 EVERY_BYTE = bytes(range(256))
 MOVE = Move(
+    "/home/.codex",
     "enable",
     "moving",
     1.5,
@@ -40,7 +41,7 @@ def test_journal_without_moves_is_deleted(journal: ThreadJournal) -> None:
 @pytest.mark.parametrize(
     "content",
     ["", "[]", "{}", '{"format": 9, "moves": []}', '{"format": 1, "moves": [{"threads": 1}]}',
-     '{"format": 1, "moves": [{"author": "command", "state": "done", "time": 1, "threads": [{"edits": 1}]}]}'],
+     '{"format": 1, "moves": [{"home": "/", "author": "command", "state": "done", "time": 1, "threads": [{"edits": 1}]}]}'],
 )  # fmt: skip
 def test_damaged_journal_is_refused(journal: ThreadJournal, content: str) -> None:
     journal.path.parent.mkdir()

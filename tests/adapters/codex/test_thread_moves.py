@@ -103,6 +103,18 @@ def test_disable_restores_only_what_enable_moved(codex: CodexThreads, moves: Thr
     assert ids(moves.undo()) == [by_hand]
 
 
+def test_folders_of_codex_that_share_a_state_folder_are_kept_apart(
+    codex: CodexThreads, moves: ThreadMoves
+) -> None:
+    thread = codex.begin(1)
+    moves.move(moves.threads(), SHIM, "enable")
+    elsewhere = ThreadMoves({**codex.env, "CODEX_HOME": str(codex.home / "elsewhere")})
+    assert elsewhere.undo() is None
+    assert elsewhere.undo_enable() == Outcome()
+    assert codex.row(thread) == SHIM
+    assert ids(moves.undo_enable()) == [thread]
+
+
 def test_thread_that_was_moved_back_by_hand_stays_there(
     codex: CodexThreads, moves: ThreadMoves
 ) -> None:
