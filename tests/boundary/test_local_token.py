@@ -39,7 +39,7 @@ async def test_missing_and_wrong_tokens_have_different_errors(home: Home) -> Non
     async with running(home) as proxy:
         missing = await proxy.post(DEMO)
         assert (missing.status, code_of(missing)) == (401, "local_token_missing")
-        wrong = await proxy.post(DEMO, token_line("x" + token[1:]))
+        wrong = await proxy.post(DEMO, token_line(token[::-1] + "x"))
         assert (wrong.status, code_of(wrong)) == (403, "local_token_wrong")
         bearer = await proxy.post(DEMO, b"authorization: Bearer " + token.encode())
         assert bearer.status == 401
