@@ -7,7 +7,7 @@ and `disable` changes the file before it stops the shim, so Codex never uses a p
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +25,7 @@ from shim_cli.state.codex_config import read_config
 from shim_cli.state.daemon import Started, ensure_started, stop_daemon
 from shim_cli.state.run_state import read_state
 
+MAX_NAMES = 8
 DISABLE_OLDER = "codex-shim disable --older"
 
 
@@ -104,6 +105,11 @@ def _echo_all(lines: Iterable[str]) -> None:
         typer.echo(line)
 
 
+def _names(names: Sequence[str]) -> str:
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
 def _disabled_lines(change: Change, cleaned: Change | None) -> Iterator[str]:
     if change.removed:
         yield f"Removed {change.path}, which did not exist before."
@@ -111,6 +117,8 @@ def _disabled_lines(change: Change, cleaned: Change | None) -> Iterator[str]:
         yield f"Restored {change.path}. Codex will stop using the shim the next time you start it."
     else:
         yield f"{change.path} has no block of codex-shim: nothing to remove."
+    if change.written and change.changed:
+        yield f"Changed since `enable`, by Codex or by you, and left so: {_names(change.changed)}"
     if cleaned and cleaned.written:
         yield f"Removed the blocks of an earlier shim, too. Backup: {cleaned.backup}"
     elif change.has_legacy_block and not cleaned:

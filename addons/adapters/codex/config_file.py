@@ -19,7 +19,7 @@ import shlex
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -42,6 +42,7 @@ from addons.core.codex.config_block import (
     remove,
     root_lines,
 )
+from addons.core.codex.config_changes import changed_settings
 from addons.core.codex.legacy_block import has_legacy_block, remove_legacy_blocks
 from addons.core.codex.provider_config import Values
 
@@ -84,6 +85,8 @@ class Change:
     """The file holds a block of an earlier shim."""
     is_link: bool = False
     """The file is a symlink, for example into a repository of dotfiles."""
+    changed: tuple[str, ...] = ()
+    """Names of the settings that Codex or the user has changed since the block was installed."""
     open_to_others: bool = False
     """Other users may read the file, which holds the local token."""
 
@@ -140,9 +143,13 @@ class CodexConfig:
             return Change(self.path, written=False)
         with self._locked():
             change = self._apply(self._without_block, None)
-            if CODEX_CATALOG not in (self._read().text or ""):
+            text = self._read().text or ""
+            if CODEX_CATALOG not in text:
                 self._remove_catalog()
         if self._displaced_lines() is not None:
+            before = self._text_before()
+            names = changed_settings(before, text) if before is not None else ()
+            change = replace(change, changed=tuple(names))
             with contextlib.suppress(OSError):
                 # The journal goes last, so that a repeated removal can still use it.
                 journal_file(self._env).unlink(missing_ok=True)
@@ -341,14 +348,27 @@ class CodexConfig:
             raise ConfigError(str(error), advice) from error
 
     def _displaced_lines(self) -> str | None:
+        displaced = self._journal().get("displaced")
+        return displaced if isinstance(displaced, str) else None
+
+    def _text_before(self) -> str | None:
+        """Return the text from before the block; empty if there was no file, None without a copy."""
+        backup = self._journal().get("backup")
+        if not isinstance(backup, str):
+            return None
+        try:
+            return Path(backup).read_text() if backup else ""
+        except (OSError, ValueError):
+            return None
+
+    def _journal(self) -> dict[str, object]:
+        """Return the journal of this file; empty without one."""
         try:
             journal = orjson.loads(journal_file(self._env).read_bytes())
         except (OSError, ValueError):
-            return None
-        if not isinstance(journal, dict) or journal.get("config") != str(self.path):
-            return None
-        displaced = journal.get("displaced")
-        return displaced if isinstance(displaced, str) else None
+            return {}
+        is_own = isinstance(journal, dict) and journal.get("config") == str(self.path)
+        return journal if is_own else {}
 
 
 def _is_toml(text: str) -> bool:

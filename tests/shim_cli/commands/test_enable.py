@@ -135,6 +135,27 @@ def test_disable_needs_neither_the_shim_nor_the_state_folder(user: User) -> None
     assert not user.state.exists()
 
 
+def test_disable_names_what_was_changed_since_enable(user: User) -> None:
+    user.run("enable")
+    lines = [
+        b'model_reasoning_effort = "low"\n',
+        user.config.read_bytes().replace(b"x = 1", b"x = 2"),
+        b'\n[projects."/home/me"]\ntrust_level = "trusted"\n',
+    ]
+    user.config.write_bytes(b"".join(lines))
+    disabled = user.run("disable")
+    names = "tui.x, model_reasoning_effort, projects"
+    told = [line for line in disabled.stdout.splitlines() if line.startswith("Changed since")]
+    assert told == [f"Changed since `enable`, by Codex or by you, and left so: {names}"]
+    assert tomllib.loads(user.config.read_text())["model_reasoning_effort"] == "low"
+
+
+def test_disable_says_nothing_of_changes_without_a_copy_of_before(user: User) -> None:
+    user.run("enable")
+    shutil.rmtree(user.state / "config-backups")
+    assert "Changed since" not in user.run("disable").stdout
+
+
 def test_disable_does_not_stop_a_foreground_shim(tmp_path: Path) -> None:
     with served(tmp_path, *SERVE) as running:
         user = User(tmp_path, running.port)
