@@ -15,32 +15,23 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 
-from addons.adapters.codex.account_catalog import AccountCatalog
-from addons.adapters.codex.login_file import LoginFile, login_path
+from addons.adapters.codex.account_routes import AccountRoutes
+from addons.adapters.codex.login_store import login_files
 from addons.adapters.cursor.routes import PROVIDER as CURSOR
 from addons.adapters.cursor.routes import CursorRoutes
 from addons.adapters.demo import plan_demo
 from addons.adapters.row_routes import RowRoutes
 from addons.adapters.system.files import CachedFile, FileAccessError
 from addons.adapters.system.paths import settings_file
-from addons.core.codex.login import Login, LoginKind, LoginProblem, LoginSource, UnavailableLogin
-from addons.core.codex.reasoning_levels import accepted_entry
+from addons.core.codex.login import LoginProblem
 from addons.core.cursor.catalog import ALIASES as CURSOR_ALIASES
-from addons.core.providers.chatgpt import (
-    BASE_URL_VARIABLE,
-    DEFAULT_BASE_URL,
-    ChatGPTProvider,
-    parse_base_url,
-)
 from addons.core.providers.chatgpt_endpoints import plan_endpoint
 from addons.core.providers.demo import DEMO_SLUG, demo_entry
 from addons.core.routes import Route, RouteTable
-from addons.core.secrets import Origin
 from addons.core.settings.models_file import NO_ROWS, ModelRows, parse_models
 from addons.core.settings.root import Settings, parse_settings
 from addons.core.settings.upstream_url import EndpointRules
 from addons.core.turn import ClientRequest, Plan
-from addons.core.upstream.outbound_proxy import outbound_problem
 
 BUILT_IN_ALIASES = {"openai-gpt-5-5": "gpt-5.5"}
 """Slugs that earlier shims wrote into the configs of users."""
@@ -168,19 +159,10 @@ def own_ports(env: Mapping[str, str]) -> frozenset[int]:
     return frozenset({int(port) if port.isdecimal() else DEFAULT_PORT})
 
 
-def account_logins(
-    env: Mapping[str, str], origin: Origin, clock: Callable[[], float] = time.time
-) -> LoginSource:
-    """Return the logins of the ChatGPT route: none while the outbound proxy to `origin` cannot be used."""
-    if problem := outbound_problem(origin, env):
-        return UnavailableLogin(LoginProblem(LoginKind.PROXY_UNUSABLE, problem))
-    return LoginFile(env, clock)
-
-
 class RouteSources:
     """Everything that the route table is built from.
 
-    Raises ValueError, with a text for the user, when CODEX_SHIM_CHATGPT_BASE_URL is not usable.
+    Raises ValueError, with a text for the user, when the base URL of the backend or of the API is not usable.
     """
 
     def __init__(
@@ -189,13 +171,11 @@ class RouteSources:
         settings: Path | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        base_url = env.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
         self._env = env
-        self._base = parse_base_url(base_url)
+        self.account = AccountRoutes(env, clock)
         self.settings_source = SettingsSource(env, settings)
-        self.logins = account_logins(env, self._base.origin, clock)
-        self.catalog = AccountCatalog(env, base_url, clock)
-        self.catalog.load()
+        self.logins = self.account.logins
+        self.catalog = self.account.catalog
         self.row_routes = RowRoutes(env, self.settings_source.path.parent, self._find)
         self.cursor = CursorRoutes(env, own_ports(env), clock, self._key_variables)
         self._built_from: tuple[object, ...] = ()
@@ -215,11 +195,6 @@ class RouteSources:
         self.table()
         self.settings_source.parse_in_thread(prepare)
 
-    @property
-    def chatgpt_origin(self) -> Origin:
-        """The origin of the ChatGPT route."""
-        return self._base.origin
-
     def models_etag(self) -> str | None:
         """Return the ETag of the account's own catalog while the offered models are exactly that catalog."""
         offers_only_these = all(route.provider == "chatgpt" for route in self.table().live)
@@ -229,7 +204,7 @@ class RouteSources:
     def files(self) -> tuple[Path, ...]:
         """Every file that the table depends on. While none of them changes, the table stays the same."""
         self.table()
-        own = (self.settings_source.path, login_path(self._env), self.row_routes.traits.path)
+        own = (self.settings_source.path, *login_files(self._env), self.row_routes.traits.path)
         return (*own, self.cursor.file, *self.catalog.files, *self.row_routes.ring.files)
 
     @property
@@ -240,8 +215,7 @@ class RouteSources:
     @property
     def login_problem(self) -> LoginProblem | None:
         """Why the ChatGPT route is not live; None when it is."""
-        found = self.logins.current()
-        return found if isinstance(found, LoginProblem) else None
+        return self.account.problem
 
     @property
     def rows(self) -> ModelRows:
@@ -293,23 +267,23 @@ class RouteSources:
     def table(self) -> RouteTable:
         """Return the table of the sources as they are now; the same object while nothing changed."""
         source, routes = self.settings_source, self.row_routes
-        settings, problem = source.current(), self.login_problem
+        settings, (problem, service) = source.current(), self.account.state
         rows = source.rows
         missing, cursor = routes.missing_keys(rows), self.cursor.agent.available
         routes.traits.refresh()
-        known = routes.traits.scopes
-        built_from = (settings, problem, self.catalog.entries, cursor, rows, missing, known)
+        known, entries = routes.traits.scopes, self.catalog.entries
+        built_from = (settings, problem, service, entries, cursor, rows, missing, known)
         if built_from != self._built_from:
-            self._table = self._build(settings, problem)
+            self._table = self._build(settings)
             self._built_from = built_from
         return self._table
 
-    def _build(self, settings: Settings, problem: LoginProblem | None) -> RouteTable:
+    def _build(self, settings: Settings) -> RouteTable:
         rows = self.settings_source.rows
         row_routes = self.row_routes.routes(rows, settings.limits)
         row_slugs = {route.slug for route in row_routes if route.live}
         logins = (
-            *self._chatgpt_routes(settings, problem),
+            *self._account_routes(settings),
             *self.cursor.routes(settings.limits),
         )
         routes = [*(route for route in logins if route.slug not in row_slugs), *row_routes]
@@ -327,29 +301,12 @@ class RouteSources:
 
     def plan_endpoint(self, request: ClientRequest) -> Plan:
         """Make the plan of a request to the ChatGPT backend that is no turn."""
-        return plan_endpoint(self._chatgpt(self.settings), request)
+        return plan_endpoint(self.account.provider(self.settings), request)
 
-    def _chatgpt(self, settings: Settings) -> ChatGPTProvider:
-        return ChatGPTProvider(
-            self.logins, self._base, settings.chatgpt_credential, limits=settings.limits
-        )
-
-    def _chatgpt_routes(self, settings: Settings, problem: LoginProblem | None) -> list[Route]:
-        chatgpt = self._chatgpt(settings)
-        make_plan = self.row_routes.with_fallbacks(chatgpt.plan, settings.chatgpt_fallback)
-        return [
-            Route(
-                slug=str(entry["slug"]),
-                display_name=str(entry.get("display_name") or entry["slug"]),
-                provider="chatgpt",
-                model=str(entry["slug"]),
-                entry=entry,
-                make_entry=partial(accepted_entry, entry),
-                make_plan=make_plan,
-                unavailable_reason=problem.message if problem else "",
-            )
-            for entry in self.catalog.entries
-        ]
+    def _account_routes(self, settings: Settings) -> list[Route]:
+        plan = self.account.provider(settings).plan
+        fallback = settings.chatgpt_fallback
+        return self.account.routes(self.row_routes.with_fallbacks(plan, fallback))
 
     def _demo_route(self, settings: Settings, unavailable_reason: str) -> Route:
         entry = demo_entry()
@@ -366,5 +323,4 @@ class RouteSources:
     async def refresh(self) -> bool:
         """Ask for the account's models, in the background. Return whether they changed. Never raises."""
         self.row_routes.ring.prepare(self.rows.rows)
-        found = self.logins.current()
-        return await self.catalog.refresh(found if isinstance(found, Login) else None)
+        return await self.account.refresh()

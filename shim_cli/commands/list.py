@@ -7,6 +7,7 @@ Invariant: a hidden model is shown with the reason, or not at all.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -41,7 +42,7 @@ def format_lines(models: Sequence[ListedModel]) -> list[str]:
     width = max((len(model.slug) for model in models), default=0)
     lines = []
     for model in models:
-        upstream = f"{model.model} ({', '.join(filter(None, (model.provider, model.upstream)))})"
+        upstream = f"{model.model} ({', '.join(filter(None, (model.provider, model.login, model.upstream)))})"
         lines.append(f"{model.slug:<{width}}  {model.display_name}  ->  {upstream}")
         if not model.live:
             lines.append(f"{'':<{width}}  hidden: {model.hidden_because}")
@@ -52,6 +53,8 @@ def format_lines(models: Sequence[ListedModel]) -> list[str]:
 
 def _build(env: Mapping[str, str], settings: Path | None) -> Listing:
     # Imports of 100 ms and more, not needed while the cached listing is valid.
+    from addons.adapters.codex.keyring_entry import FRESH_SECONDS  # noqa: PLC0415
+    from addons.adapters.codex.login_store import LoginStore  # noqa: PLC0415
     from addons.core.codex.login import Login  # noqa: PLC0415
     from shim_cli.state.sources import open_sources, refresh_cursor_login  # noqa: PLC0415
 
@@ -64,7 +67,9 @@ def _build(env: Mapping[str, str], settings: Path | None) -> Listing:
         login.expires_at if isinstance(login, Login) else None,
         sources.cursor.agent.fresh_until,
     )
-    until = min((end for end in ends if end is not None), default=None)
+    # no file shows that a keyring has changed
+    keyring_end = time.time() + FRESH_SECONDS if LoginStore(recorded).uses_keyring() else None
+    until = min((end for end in (*ends, keyring_end) if end is not None), default=None)
     sources.cursor.agent.save()
     inputs = ListingInputs([str(file) for file in sources.files], list(recorded.names), until)
     save_listing(listing, inputs, env, settings)

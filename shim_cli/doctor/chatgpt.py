@@ -1,13 +1,13 @@
-"""Section "ChatGPT passthrough": the login of `codex login`, its plan, its expiry and its models."""
+"""Section "ChatGPT passthrough": the kind of the login of `codex login`, its plan, its expiry and its models."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
 
-from addons.adapters.codex.login_file import login_path
+from addons.adapters.codex.login_store import KEYRING_NAME, LoginStore, login_path
 from addons.adapters.route_sources import RouteSources
-from addons.core.codex.login import Login, LoginKind, LoginProblem
+from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem
 from addons.core.providers.chatgpt import BASE_URL_VARIABLE
 from shim_cli.console.format import duration, model_count
 from shim_cli.doctor.finding import CheckResult, DoctorContext
@@ -28,13 +28,32 @@ def chatgpt(context: DoctorContext) -> Iterator[CheckResult]:
         yield "FAIL", sources, context.shell.unset(BASE_URL_VARIABLE)
         return
     login = sources.logins.current()
-    if isinstance(login, LoginProblem):
+    if isinstance(login, LoginProblem) and not login.is_with_client:
         yield _problem(login, context)
         return
-    account = f", account …{login.account_hint}" if login.account_hint else ""
-    yield "OK", f"logged in: {login_path(context.env)}"
-    yield "INFO", f"plan {login.plan_type or 'unknown'}{account}, {_expiry(login, time.time())}"
+    _, origin = sources.account.service
+    yield "OK", f"{sources.account.login_name} in {_place(context)}"
+    if isinstance(login, Login):
+        yield "INFO", _account(login)
+    else:
+        yield "INFO", "Codex signs each of its requests; other clients cannot use this login"
+    yield "INFO", f"turns go to {origin}"
     yield "INFO", _catalog(sources)
+
+
+def _place(context: DoctorContext) -> str:
+    path, store = login_path(context.env), LoginStore(context.env)
+    return KEYRING_NAME if store.uses_keyring() and not path.exists() else str(path)
+
+
+def _account(login: Login) -> str:
+    if login.method is LoginMethod.API_KEY:
+        return "each turn is paid by the token, and no ChatGPT plan is used"
+    account = f", account …{login.account_hint}" if login.account_hint else ""
+    region = f", region {login.routing_override}" if login.routing_override else ""
+    fedramp = ", FedRAMP" if login.is_fedramp else ""
+    plan = f"plan {login.plan_type or 'unknown'}"
+    return f"{plan}{account}{fedramp}{region}, {_expiry(login, time.time())}"
 
 
 def _problem(problem: LoginProblem, context: DoctorContext) -> CheckResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from addons.adapters.codex.account_routes import AccountRoutes
 from addons.core.codex.row_catalog import offered_levels
 from addons.core.routes import Route
 from addons.core.settings.row import ModelRow
@@ -24,7 +25,7 @@ def model_findings(context: DoctorContext) -> list[Finding]:
     findings = []
     for route in table.routes.values():
         row = rows.get(route.slug)
-        found = [*_route(route, row, str(sources.chatgpt_origin))]
+        found = [*_route(route, row, sources.account)]
         if row and row.target:
             found += _learnt(row.slug, row.target, store.current(row.target.traits_scope))
         findings += [Finding(route.slug, *one) for one in found]
@@ -46,15 +47,17 @@ def _learnt(slug: str, target: Target, traits: Traits) -> Iterator[CheckResult]:
         yield "INFO", f"{count} refused pictures or reasoning blocks are not sent again", forget
 
 
-def _route(route: Route, row: ModelRow | None, chatgpt: str) -> Iterator[CheckResult]:
+def _route(route: Route, row: ModelRow | None, account: AccountRoutes) -> Iterator[CheckResult]:
+    name, origin = account.service
     if route.live:
         yield "OK", f"{route.display_name}: {route.model} by {route.provider}"
     else:
         yield "INFO", f"hidden: {route.unavailable_reason}"
     if row and row.target:
         yield from _row(row, row.target)
-    elif route.provider == "chatgpt":
-        yield "INFO", f"forwarded unchanged to {chatgpt}"
+    elif route.provider == name:
+        login = f" with the {account.login_name}" if route.live else ""
+        yield "INFO", f"forwarded unchanged to {origin}{login}"
     window = route.entry.get("context_window")
     if isinstance(window, int):
         yield "INFO", f"context window {window:,} tokens"

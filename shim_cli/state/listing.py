@@ -6,7 +6,7 @@ Never does: hold a plan, a key or a token. Invariant: a listing survives the rou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class ListedModel:
     """Why the model is not live. The name is a key of `list --json`."""
     learnt: tuple[str, ...] = ()
     """Traits that were observed or learnt at its upstream."""
+    login: str = ""
+    """The kind of Codex's login that its turns are sent with; empty for a model with another credential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,10 @@ class Listing:
             slug: learnt_facts(traits.current(to.traits_scope)) for slug, to in targets.items()
         }
         models = tuple(
-            _listed(route, _upstream(route, sources, upstreams), learnt.get(route.slug, ()))
+            replace(
+                _listed(route, _upstream(route, sources, upstreams), learnt.get(route.slug, ())),
+                login=_login(route, sources) if route.slug not in targets else "",
+            )
             for route in sources.table().routes.values()
         )
         return cls(models, tuple(sources.problems))
@@ -97,7 +102,13 @@ def _listed(route: Route, upstream: str, learnt: tuple[str, ...]) -> ListedModel
     )
 
 
+def _login(route: Route, sources: RouteSources) -> str:
+    name, _ = sources.account.service
+    return sources.account.login_name if route.live and route.provider == name else ""
+
+
 def _upstream(route: Route, sources: RouteSources, upstreams: Mapping[str, str]) -> str:
-    if route.provider == "chatgpt":
-        return str(sources.chatgpt_origin)
-    return upstreams.get(route.slug, "")
+    if route.slug in upstreams:
+        return upstreams[route.slug]
+    name, origin = sources.account.service
+    return str(origin) if route.provider == name else ""

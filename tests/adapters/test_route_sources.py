@@ -235,5 +235,5 @@ def test_endpoint_of_the_backend_follows_the_login_without_a_restart(home: Home)
     home.log_in()
     step = sources.plan_endpoint(request).start()
     assert isinstance(step, Send)
-    assert step.request.origin == sources.chatgpt_origin
+    assert step.request.origin == sources.account.base.origin
     assert step.request.path.endswith("/alpha/search")

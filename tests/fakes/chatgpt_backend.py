@@ -102,6 +102,9 @@ class ChatGptBackend:
     def _respond(self, request: Request) -> Answer:
         if request.path == OAUTH_PATH:
             return self._refresh(request)
+        document = self.account.document(request)
+        if document is not None:
+            return scenarios.unary(document)
         refusal = self._refusal(request)
         if refusal:
             self.refused.append((request, refusal))
@@ -128,10 +131,7 @@ class ChatGptBackend:
         return _body_refusal(request) if request.method == "POST" else None
 
     def _is_logged_in(self, request: Request) -> bool:
-        return (
-            request.header("authorization") == f"Bearer {self.account.access_token}"
-            and request.header("chatgpt-account-id") == self.account.account_id
-        )
+        return all(request.header(name) == value for name, value in self.account.headers.items())
 
     def _refresh(self, request: Request) -> Answer:
         if json.loads(request.body)["refresh_token"] != self.refreshable:

@@ -1,4 +1,4 @@
-"""Fetches the model list of one account from the ChatGPT backend.
+"""Asks OpenAI about one account with its login: the model list, and other JSON.
 
 Never does: follow a redirect, choose a proxy of its own, quote the response in an error. Invariant: the login's values
 go only to the origin of the base URL, and every unusable response is a DiscoveryError.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from addons.core.codex.login import Login
 from addons.core.secrets import Origin, Secret, SecretHeader
@@ -43,10 +45,100 @@ def skip_httpx_cli() -> None:
 
 @dataclass(frozen=True, slots=True)
 class BackendAnswer:
-    """The backend's response. `body` is None when the list still matches the ETag that was sent."""
+    """The backend's response. `body` is None when the answer still matches the ETag that was sent."""
 
     body: bytes | None
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class JsonRequest:
+    """A GET with one login, as Codex sends it. `send` raises ValueError when `url` is not an http(s) URL."""
+
+    url: str
+    login: Login
+    proxy: Origin | None = None
+    """The outbound proxy that turns use."""
+    ca_file: str = ""
+    """The CA file that turns use; empty means the default certificates."""
+
+    async def send(self) -> bytes:
+        """Send the request and return the body. Raises DiscoveryError."""
+        answer = await self.send_if_changed({}, "")
+        return answer.body or b""
+
+    async def send_if_changed(self, params: Mapping[str, str], etag: str) -> BackendAnswer:
+        """Send the request with the ETag of the known answer. Raises DiscoveryError."""
+        # Imported here: `codex-shim list` loads this module but never sends a request.
+        import asyncio  # noqa: PLC0415
+
+        skip_httpx_cli()
+        import httpx  # noqa: PLC0415
+
+        _quiet_client_logs()
+        conditional = {b"if-none-match": etag.encode()} if etag else {}
+        try:
+            async with (
+                asyncio.timeout(LIMIT_SECONDS),
+                httpx.AsyncClient(
+                    follow_redirects=False,
+                    trust_env=False,
+                    proxy=str(self.proxy) if self.proxy else None,
+                    verify=self._verification(),
+                ) as client,
+                client.stream(
+                    "GET",
+                    self.url,
+                    params=params,
+                    headers=[*self.headers().items(), *conditional.items()],
+                ) as response,
+            ):
+                return await self._answer(response, etag)
+        except (httpx.HTTPError, OSError) as error:
+            what = f"could not be reached for its models ({type(error).__name__})"
+            raise self._error(what) from None
+
+    def headers(self) -> dict[bytes, bytes]:
+        """Return the headers of the request, the login's included."""
+        origin = Origin.of(self.url)
+        secrets: list[tuple[bytes, Secret | None, bytes]] = [
+            (b"authorization", self.login.access_token, b"Bearer "),
+            (b"chatgpt-account-id", self.login.account_id, b""),
+        ]
+        plain = {
+            b"accept": b"application/json",
+            b"accept-encoding": b"identity",
+            b"user-agent": b"codex-shim",
+            **dict(self.login.headers),
+        }
+        return plain | {
+            name: SecretHeader(name, secret, origin, prefix).value_for(origin)
+            for name, secret, prefix in secrets
+            if secret
+        }
+
+    def _verification(self) -> ssl.SSLContext | bool:
+        """Return the TLS verification for httpx. Raises OSError when the CA file is not usable."""
+        import ssl  # noqa: PLC0415 - see `send_if_changed`
+
+        return ssl.create_default_context(cafile=self.ca_file) if self.ca_file else True
+
+    async def _answer(self, response: httpx.Response, etag: str) -> BackendAnswer:
+        if response.status_code == _NOT_MODIFIED and etag:
+            return BackendAnswer(None, etag)
+        if response.status_code != _OK:
+            other = f"answered with status {response.status_code}. codex-shim tries again later"
+            raise self._error(_REFUSALS.get(response.status_code, other))
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > ANSWER_BYTES:
+                what = f"sent more than {ANSWER_BYTES} bytes"
+                raise self._error(what)
+        return BackendAnswer(bytes(body), response.headers.get("etag", ""))
+
+    def _error(self, what: str) -> DiscoveryError:
+        return DiscoveryError(f"{Origin.of(self.url)} {what}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,79 +159,20 @@ class ModelsRequest:
     @property
     def account(self) -> str:
         """A short hash of the account id. An ETag is only valid for the account that received it."""
-        plain = self._headers().get(b"chatgpt-account-id", b"")
+        plain = self._request.headers().get(b"chatgpt-account-id", b"")
         return hashlib.sha256(plain).hexdigest()[:12] if plain else ""
 
     async def send(self, etag: str = "") -> BackendAnswer:
         """Send the request with the ETag of the known list. Raises DiscoveryError."""
-        # Imported here: `codex-shim list` loads this module but never sends a request.
-        import asyncio  # noqa: PLC0415
+        params = {"client_version": self.client_version}
+        return await self._request.send_if_changed(params, etag)
 
-        skip_httpx_cli()
-        import httpx  # noqa: PLC0415
-
-        _quiet_client_logs()
-        conditional = {b"if-none-match": etag.encode()} if etag else {}
-        try:
-            async with (
-                asyncio.timeout(LIMIT_SECONDS),
-                httpx.AsyncClient(
-                    follow_redirects=False,
-                    trust_env=False,
-                    proxy=str(self.proxy) if self.proxy else None,
-                    verify=self._verification(),
-                ) as client,
-                client.stream(
-                    "GET",
-                    self.base_url.rstrip("/") + "/models",
-                    params={"client_version": self.client_version},
-                    headers=[*self._headers().items(), *conditional.items()],
-                ) as response,
-            ):
-                return await self._answer(response, etag)
-        except (httpx.HTTPError, OSError) as error:
-            what = f"could not be reached for its models ({type(error).__name__})"
-            raise self._error(what) from None
-
-    def _verification(self) -> ssl.SSLContext | bool:
-        """Return the TLS verification for httpx. Raises OSError when the CA file is not usable."""
-        import ssl  # noqa: PLC0415 - see `send`
-
-        return ssl.create_default_context(cafile=self.ca_file) if self.ca_file else True
-
-    def _headers(self) -> dict[bytes, bytes]:
-        origin = Origin.of(self.base_url)
-        secrets: list[tuple[bytes, Secret | None, bytes]] = [
-            (b"authorization", self.login.access_token, b"Bearer "),
-            (b"chatgpt-account-id", self.login.account_id, b""),
-        ]
-        plain = {
-            b"accept": b"application/json",
-            b"accept-encoding": b"identity",
-            b"user-agent": b"codex-shim",
-        }
-        return plain | {
-            name: SecretHeader(name, secret, origin, prefix).value_for(origin)
-            for name, secret, prefix in secrets
-            if secret
-        }
-
-    async def _answer(self, response: httpx.Response, etag: str) -> BackendAnswer:
-        if response.status_code == _NOT_MODIFIED and etag:
-            return BackendAnswer(None, etag)
-        if response.status_code != _OK:
-            other = f"answered with status {response.status_code}. codex-shim tries again later"
-            raise self._error(_REFUSALS.get(response.status_code, other))
-        body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > ANSWER_BYTES:
-                what = f"sent more than {ANSWER_BYTES} bytes"
-                raise self._error(what)
-        return BackendAnswer(bytes(body), response.headers.get("etag", ""))
-
-    def _error(self, what: str) -> DiscoveryError:
-        return DiscoveryError(f"{Origin.of(self.base_url)} {what}")
+    @property
+    def _request(self) -> JsonRequest:
+        url = self.base_url.rstrip("/") + "/models"
+        if self.login.backend:
+            url = f"{self.login.backend}{urlsplit(url).path}"
+        return JsonRequest(url, self.login, self.proxy, self.ca_file)
 
 
 def _quiet_client_logs() -> None:

@@ -1,4 +1,4 @@
-"""Codex's auth.json as a source of logins: cached, checked for expiry at every call, tolerant of partial writes.
+"""Codex's login as a source of logins: cached, checked for expiry at every call, tolerant of partial writes.
 
 Never does: write the file, refresh a token, store one on disk. Invariant: a partially written file is read again before
 it is reported, and a login is only accepted when two consecutive reads gave the same bytes.
@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
-from addons.adapters.system.files import CachedFile, FileAccessError
-from addons.adapters.system.paths import codex_home
+from addons.adapters.codex.keyring_entry import KeyringUnusableError
+from addons.adapters.codex.login_store import LoginStore
+from addons.adapters.system.files import FileAccessError
+from addons.core.codex.auth_json import has_codex_login, read_login
 from addons.core.codex.login import (
     Login,
     LoginKind,
     LoginProblem,
     check_expiry,
-    is_chatgpt_login,
     is_login_disabled,
+    keyring_problem,
     login_disabled_problem,
-    read_login,
     unreadable_problem,
 )
 
@@ -32,26 +32,21 @@ LAST_GOOD_SECONDS = 30.0
 PAUSES = (0.0, 0.001, 0.002)
 """Seconds before the second, third and fourth read. They block the event loop, so they are tiny."""
 
-_BROKEN = frozenset({LoginKind.GARBLED, LoginKind.UNREADABLE})
-
-
-def login_path(env: Mapping[str, str]) -> Path:
-    """Return the path of Codex's login: $CODEX_HOME/auth.json, else ~/.codex/auth.json."""
-    return codex_home(env) / "auth.json"
+_BROKEN = frozenset({LoginKind.GARBLED, LoginKind.UNREADABLE, LoginKind.KEYRING})
 
 
 def has_chatgpt_login(env: Mapping[str, str]) -> bool:
-    """Return whether Codex has a ChatGPT login in auth.json; an expired one counts, because Codex refreshes it."""
-    file = CachedFile(login_path(env))
+    """Return whether Codex has a login for ChatGPT; an expired one counts, because Codex refreshes it."""
+    store = LoginStore(env)
     try:
         for pause in (0.0, *PAUSES):
             # Codex may be rewriting the file.
             time.sleep(pause)
-            data = file.read()
-            if data is None or is_chatgpt_login(data):
+            data = store.read()
+            if data is None or has_codex_login(data):
                 return data is not None
-            file.forget()
-    except FileAccessError:
+            store.forget()
+    except (FileAccessError, KeyringUnusableError):
         return False
     return False
 
@@ -62,8 +57,7 @@ class LoginFile:
     def __init__(self, env: Mapping[str, str], clock: Callable[[], float] = time.time) -> None:
         self._env = env
         self._clock = clock
-        self._file = CachedFile(login_path(env))
-        self._name = str(self._file.path)
+        self._store = LoginStore(env)
         self._data: bytes | None = None
         self._found: Login | LoginProblem | None = None
         self._good: Login | None = None
@@ -83,21 +77,24 @@ class LoginFile:
             self._good, self._broken_since = found, None
         else:
             found = self._or_last_good(found, now)
-        return check_expiry(found, self._name, now) if isinstance(found, Login) else found
+        return check_expiry(found, self._store.name, now) if isinstance(found, Login) else found
 
     def reread(self) -> Login | LoginProblem:
         """Return the login without the cache, for use after an upstream has rejected the token."""
-        self._file.forget()
+        self._store.forget()
         return self.current()
 
     def _read(self) -> Login | LoginProblem:
         try:
-            data = self._file.read()
+            data = self._store.read()
             if self._found is None or not self._is_current(data, self._found):
                 self._data, self._found = self._read_settled(data)
         except FileAccessError as error:
             self._found = None
-            return unreadable_problem(self._name, error.reason)
+            return unreadable_problem(str(self._store.path), error.reason)
+        except KeyringUnusableError as error:
+            self._found = None
+            return keyring_problem(str(error), error.command)
         return self._found
 
     def _is_current(self, data: bytes | None, found: Login | LoginProblem) -> bool:
@@ -105,20 +102,22 @@ class LoginFile:
 
         Two truncated states look alike, so a broken result is only reused once the file is settled.
         """
-        return data == self._data and (not _is_broken(found) or self._file.is_settled)
+        return data == self._data and (not _is_broken(found) or self._store.is_settled)
 
     def _read_settled(self, data: bytes | None) -> tuple[bytes | None, Login | LoginProblem]:
         """Read again until two reads agree on a valid login; otherwise the file counts as broken."""
-        found = read_login(data, self._name)
+        found = read_login(data, self._store.name)
         for pause in PAUSES:
             if data is None:
                 break
             time.sleep(pause)
-            again = self._file.read()
+            again = self._store.read()
             if again == data and not _is_broken(found):
                 return again, found
-            data, found = again, read_login(again, self._name)
-        return data, found if _is_broken(found) or data is None else _changing_problem(self._name)
+            data, found = again, read_login(again, self._store.name)
+        return data, found if _is_broken(found) or data is None else _changing_problem(
+            self._store.name
+        )
 
     def _or_last_good(self, found: LoginProblem, now: float) -> Login | LoginProblem:
         """Return the last good login in place of a broken file, for a limited time."""

@@ -15,10 +15,12 @@ from http import HTTPStatus
 from typing import Literal
 from urllib.parse import urlsplit
 
-from addons.core.codex.login import Login, LoginKind, LoginProblem, LoginSource
+from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem, LoginSource
 from addons.core.errors import Problem, error_reply, problem_of
 from addons.core.headers import (
+    Headers,
     bad_header,
+    canonical,
     client_headers,
     is_html,
     upstream_headers,
@@ -40,6 +42,7 @@ from addons.core.protocols.responses.observer import (
 )
 from addons.core.providers.chatgpt_problems import (
     bad_header_problem,
+    changed_login_problem,
     html_reply,
     login_problem,
     redirect_problem,
@@ -63,6 +66,13 @@ from addons.core.turn import (
 
 DEFAULT_BASE_URL = "https://chatgpt.com/backend-api/codex"
 BASE_URL_VARIABLE = "CODEX_SHIM_CHATGPT_BASE_URL"
+API_BASE_URL = "https://api.openai.com/v1"
+"""Where Codex sends turns when the user has logged in with an API key."""
+FEDRAMP_API_BASE_URL = "https://gov.api.openai.com/v1"
+"""Where Codex 0.171 sends turns with the API key of a FedRAMP project."""
+API_BASE_URL_VARIABLE = "CODEX_SHIM_OPENAI_BASE_URL"
+CHATGPT_METHODS = frozenset({LoginMethod.CHATGPT, LoginMethod.ACCESS_TOKEN})
+API_METHODS = frozenset({LoginMethod.API_KEY})
 PATHS = {
     "/v1/responses": "/responses",
     "/v1/responses/compact": "/responses/compact",
@@ -90,25 +100,25 @@ class BaseUrl:
     path: str
 
 
-def parse_base_url(text: str) -> BaseUrl:
-    """Return the address in CODEX_SHIM_CHATGPT_BASE_URL.
+def parse_base_url(text: str, variable: str = BASE_URL_VARIABLE) -> BaseUrl:
+    """Return the address in an environment variable.
 
     Raises ValueError with a message for the user unless it is https or loopback, without user info, query and fragment.
     """
     if re.search(r"[\x00-\x20\x7f]", text) or "@" in text:
-        msg = f"{BASE_URL_VARIABLE} must be a plain URL without blanks, user name or password"
+        msg = f"{variable} must be a plain URL without blanks, user name or password"
         raise ValueError(msg)
     try:
         origin, parts = Origin.of(text), urlsplit(text)
     except ValueError as error:
-        msg = f"{BASE_URL_VARIABLE}: {error}"
+        msg = f"{variable}: {error}"
         raise ValueError(msg) from error
     if origin.scheme != "https" and not origin.is_loopback:
-        msg = f"{BASE_URL_VARIABLE} must be https, or http to this machine: your ChatGPT login would be sent unencrypted"
+        msg = f"{variable} must be https, or http to this machine: your login would be sent unencrypted"
         raise ValueError(msg)
     path = parts.path.rstrip("/")
     if parts.query or parts.fragment or not _PATH.fullmatch(path):
-        msg = f"{BASE_URL_VARIABLE} must end after its path, like {DEFAULT_BASE_URL}"
+        msg = f"{variable} must end after its path, like {DEFAULT_BASE_URL}"
         raise ValueError(msg)
     return BaseUrl(origin, path)
 
@@ -130,6 +140,14 @@ class ChatGPTProvider:
     limits: Limits = DEFAULT_LIMITS
     refused: RejectedReasoning = field(default_factory=RejectedReasoning)
     """Reasoning of other upstreams that the backend rejected."""
+    methods: frozenset[LoginMethod] = CHATGPT_METHODS
+    """The kinds of login that this route sends. An API key never goes to ChatGPT, nor a ChatGPT login to the API."""
+
+    def base_for(self, login: Login | None) -> BaseUrl:
+        """Return the address for this login; None for the client's own."""
+        if login is None or login.backend is None:
+            return self.base
+        return BaseUrl(login.backend, self.base.path)
 
     def plan(self, request: ClientRequest, route: Route) -> Plan:
         """Begin the plan of one turn."""
@@ -147,6 +165,8 @@ class ChatGPTProvider:
             return ()
         if account is None:
             return (self._bound(b"authorization", bearer),) if request.is_codex else ()
+        if LoginMethod.CHATGPT not in self.methods:
+            return ()
         return (
             self._bound(b"authorization", bearer),
             self._bound(b"chatgpt-account-id", account),
@@ -154,10 +174,18 @@ class ChatGPTProvider:
 
     def login_credential(self, login: Login) -> tuple[SecretHeader, ...]:
         """Return the two headers of a login in auth.json, or one when it has no account."""
-        bearer = SecretHeader(b"authorization", login.access_token, self.base.origin, b"Bearer ")
+        origin = self.base_for(login).origin
+        bearer = SecretHeader(b"authorization", login.access_token, origin, b"Bearer ")
         if login.account_id is None:
             return (bearer,)
-        return (bearer, self._bound(b"chatgpt-account-id", login.account_id))
+        return (bearer, SecretHeader(b"chatgpt-account-id", login.account_id, origin))
+
+    def current_login(self) -> Login | LoginProblem:
+        """Return the login in auth.json, or a problem when it is none for this route."""
+        found = self.logins.current()
+        if isinstance(found, Login) and found.method not in self.methods:
+            return changed_login_problem(found)
+        return found
 
     def _bound(self, name: bytes, secret: Secret) -> SecretHeader:
         return SecretHeader(name, secret, self.base.origin)
@@ -188,8 +216,9 @@ class BackendPlan(ABC):
         body = self._body()
         if isinstance(body, Problem):
             return self._answer_problem(body)
-        origin = self._provider.base.origin
-        self._sent = UpstreamRequest(origin, self._request.method, path, headers, body, secrets)
+        headers = headers_with(headers, self._login)
+        origin, method = self._origin, self._request.method
+        self._sent = UpstreamRequest(origin, method, path, headers, body, secrets)
         return Send(self._sent)
 
     def on_head(self, head: Head) -> Step:
@@ -199,15 +228,13 @@ class BackendPlan(ABC):
             if again is not None:
                 return again
         if _is_redirect(head):
-            return self._answer_problem(
-                redirect_problem(self._request, head, self._provider.base.origin)
-            )
+            return self._answer_problem(redirect_problem(self._request, head, self._origin))
         return self._on_answer(head)
 
     def on_body(self, head: Head, body: bytes) -> Step:
         """Answer with the meaning of an HTML page."""
         if is_page(head):
-            return Answer(html_reply(self._request, head, body, self._provider.base.origin))
+            return Answer(html_reply(self._request, head, body, self._origin))
         return self._on_answer_body(head, body)
 
     def on_fault(self, fault: Fault) -> Step:
@@ -230,6 +257,10 @@ class BackendPlan(ABC):
     def _on_answer_body(self, head: Head, body: bytes) -> Step:
         """Decide about the body that `_on_answer` asked for, unless it is an HTML page."""
 
+    @property
+    def _origin(self) -> Origin:
+        return self._provider.base_for(self._login).origin
+
     def _answer_problem(self, problem: Problem) -> Answer:
         return Answer(error_reply(problem, to_codex=self._request.expects_stream))
 
@@ -241,14 +272,14 @@ class BackendPlan(ABC):
         return f"{self._provider.base.path}{rest}{query and '?'}{query}"
 
     def _secrets(self) -> tuple[SecretHeader, ...] | LoginProblem:
-        found = self._provider.logins.current()
-        if isinstance(found, Login) and self._provider.credential != "client":
+        found, prefers_own = self._provider.current_login(), self._provider.credential == "client"
+        if isinstance(found, Login) and not prefers_own and not found.lacks_account:
             self._login = found
             return self._provider.login_credential(found)
         own = self._provider.client_credential(self._request)
         if not isinstance(found, Login):
             return own if own and not _forbids(found, own) else found
-        if own:
+        if own and (prefers_own or _completes(own, found)):
             return own
         self._login = found
         return self._provider.login_credential(found)
@@ -259,10 +290,13 @@ class BackendPlan(ABC):
             return None
         self._may_reread_login = False
         newer = self._provider.logins.reread()
-        if not isinstance(newer, Login) or newer.same_token(used):
+        is_usable = isinstance(newer, Login) and newer.method in self._provider.methods
+        if not isinstance(newer, Login) or not is_usable or newer.same_token(used):
             return None
         self._login = newer
-        self._sent = replace(sent, secrets=self._provider.login_credential(newer))
+        self._sent = replace(
+            sent, origin=self._origin, secrets=self._provider.login_credential(newer)
+        )
         return Send(self._sent)
 
 
@@ -306,7 +340,7 @@ class ChatGPTPlan(BackendPlan):
         return Answer(Reply(Head(head.status, client_headers(head.headers)), body))
 
     def _answer_empty(self, head: Head) -> Answer:
-        return self._answer_problem(empty_problem(str(self._provider.base.origin), head))
+        return self._answer_problem(empty_problem(str(self._origin), head))
 
 
 def _forbids(problem: LoginProblem, own: tuple[SecretHeader, ...]) -> bool:
@@ -316,8 +350,22 @@ def _forbids(problem: LoginProblem, own: tuple[SecretHeader, ...]) -> bool:
     API key sends that key, without an account.
     """
     return problem.kind in {LoginKind.DISABLED, LoginKind.PROXY_UNUSABLE} or (
-        problem.kind is LoginKind.API_KEY_ONLY and len(own) == 1
+        problem.kind is LoginKind.CHANGED and len(own) == 1
     )
+
+
+def _completes(own: tuple[SecretHeader, ...], login: Login) -> bool:
+    """Return whether the client's own credential names the account that the login lacks."""
+    return login.lacks_account and len(own) > 1
+
+
+def headers_with(headers: Headers, login: Login | None) -> Headers:
+    """Return the request headers with those of the login in place of the client's."""
+    own = login.headers if login else ()
+    if not own:
+        return headers
+    names = {name for name, _ in own}
+    return (*((name, value) for name, value in headers if canonical(name) not in names), *own)
 
 
 def _is_redirect(head: Head) -> bool:

@@ -10,7 +10,7 @@ import re
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from addons.core.codex.login import LoginProblem
+from addons.core.codex.login import Login, LoginKind, LoginProblem
 from addons.core.errors import INVALID_PROMPT, JSON_HEADERS, Problem, error_reply
 from addons.core.headers import bad_header
 from addons.core.secrets import Origin
@@ -26,6 +26,15 @@ _HOST = re.compile(r"[0-9A-Za-z.:-]{1,255}")
 def login_problem(request: ClientRequest, problem: LoginProblem) -> Problem:
     """Return the problem for a missing login."""
     return Problem(401, _final(request, f"login_{problem.kind}"), problem.message)
+
+
+def changed_login_problem(login: Login) -> LoginProblem:
+    """Return the problem of a login of another kind than the route's."""
+    return LoginProblem(
+        LoginKind.CHANGED,
+        f"Codex is now logged in with another kind of login ({login.method}), so this model is not available. "
+        "Type `codex-shim enable`, then restart Codex.",
+    )
 
 
 def unknown_path_problem(request: ClientRequest) -> Problem:

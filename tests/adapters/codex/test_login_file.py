@@ -13,12 +13,11 @@ from addons.adapters.codex.login_file import (
     LAST_GOOD_SECONDS,
     LoginFile,
     has_chatgpt_login,
-    login_path,
 )
 from addons.adapters.system.files import RACY_NS
 from addons.core.codex.login import Login, LoginKind, LoginProblem
 from addons.core.secrets import Secret
-from tests.core.codex.test_login import NOW, jwt
+from tests.core.codex.test_auth_json import NOW, jwt
 
 
 class Clock:
@@ -59,11 +58,6 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     made: list[float] = []
     monkeypatch.setattr("time.sleep", made.append)
     return made
-
-
-def test_login_path_is_in_codex_home_or_the_user_home(tmp_path: Path) -> None:
-    assert login_path({"CODEX_HOME": str(tmp_path)}) == tmp_path / "auth.json"
-    assert login_path({"HOME": str(tmp_path)}) == tmp_path / ".codex" / "auth.json"
 
 
 def test_changed_login_is_read_again(tmp_path: Path) -> None:

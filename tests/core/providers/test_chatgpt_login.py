@@ -30,7 +30,7 @@ BEARER_ONLY = {b"authorization": OWN[b"authorization"]}
 DUMMY = {b"authorization": PLACEHOLDERS[0], b"chatgpt-account-id": OWN[b"chatgpt-account-id"]}
 ACCOUNT_ONLY = {b"chatgpt-account-id": OWN[b"chatgpt-account-id"]}
 NO_FILE, EXPIRED = no_login(), no_login(LoginKind.EXPIRED)
-API_KEY, OFF = no_login(LoginKind.API_KEY_ONLY), no_login(LoginKind.DISABLED)
+CHANGED, OFF = no_login(LoginKind.CHANGED), no_login(LoginKind.DISABLED)
 ONLY_BEARER = {b"authorization": b"Bearer own-token"}
 
 
@@ -47,8 +47,8 @@ ONLY_BEARER = {b"authorization": b"Bearer own-token"}
         ("auth_json", NO_FILE, CODEX, DUMMY, None),
         ("auth_json", NO_FILE, CODEX, ACCOUNT_ONLY, None),
         ("auth_json", NO_FILE, CODEX, {}, None),
-        ("auth_json", API_KEY, CODEX, BEARER_ONLY, None),
-        ("auth_json", API_KEY, CODEX, OWN, FROM_CLIENT),
+        ("auth_json", CHANGED, CODEX, BEARER_ONLY, None),
+        ("auth_json", CHANGED, CODEX, OWN, FROM_CLIENT),
         ("auth_json", OFF, CODEX, OWN, None),
         ("client", FILE, CODEX, OWN, FROM_CLIENT),
         ("client", FILE, CODEX, BEARER_ONLY, ONLY_BEARER),

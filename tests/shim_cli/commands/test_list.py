@@ -40,8 +40,8 @@ def test_login_lists_the_account_models(home: Path) -> None:
 
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout == (
-        "gpt-6-sol  GPT-6 Sol  ->  gpt-6-sol (chatgpt, http://127.0.0.1:9)\n"
-        "gpt-5.5    gpt-5.5  ->  gpt-5.5 (chatgpt, http://127.0.0.1:9)\n"
+        "gpt-6-sol  GPT-6 Sol  ->  gpt-6-sol (chatgpt, ChatGPT login, http://127.0.0.1:9)\n"
+        "gpt-5.5    gpt-5.5  ->  gpt-5.5 (chatgpt, ChatGPT login, http://127.0.0.1:9)\n"
     )
 
 
@@ -68,6 +68,7 @@ def test_json_list(home: Path) -> None:
         "live": True,
         "hidden_because": "",
         "learnt": [],
+        "login": "ChatGPT login",
     }
     everything = json.loads(shim(home, "list", "--all", "--json").stdout)
     assert [row["slug"] for row in everything if not row["live"]] == [

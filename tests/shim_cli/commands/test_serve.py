@@ -29,7 +29,7 @@ def test_announcement_has_address_models_and_a_command_that_works(tmp_path: Path
     with served(tmp_path, *SERVE) as running:
         assert running.printed[0] == f"codex-shim listens on http://127.0.0.1:{running.port}/v1\n"
         assert running.printed[1] == "  demo      shim-demo\n"
-        assert running.printed[2].startswith("  chatgpt   not live: There is no ChatGPT login at ")
+        assert running.printed[2].startswith("  chatgpt   not live: There is no ChatGPT login in ")
         assert running.printed[3] == "Try it:\n"
         command = shlex.split(running.printed[4])
         url, body = command[2], command[command.index("-d") + 1]

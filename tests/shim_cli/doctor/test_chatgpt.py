@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -18,8 +19,9 @@ def test_login_is_shown_without_secrets(env: dict[str, str], tmp_path: Path) -> 
     put(tmp_path / ".codex" / "auth.json", json.dumps({"tokens": tokens}))
 
     assert section_messages(env, "ChatGPT passthrough") == [
-        ("OK", f"logged in: {tmp_path}/.codex/auth.json"),
+        ("OK", f"ChatGPT login in {tmp_path}/.codex/auth.json"),
         ("INFO", "plan pro, account …cdef, the token expires in 9 d 1 h"),
+        ("INFO", "turns go to http://127.0.0.1:9"),
         ("INFO", "1 model, built in, until the shim has run with this login"),
     ]
 
@@ -49,6 +51,60 @@ def test_unusable_login_is_a_warning_with_the_reason(
 
     assert shown == level
     assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        (
+            {"auth_mode": "apikey", "OPENAI_API_KEY": "key-1"},
+            [
+                "API key in {path}",
+                "each turn is paid by the token, and no ChatGPT plan is used",
+                "turns go to https://api.openai.com",
+            ],
+        ),
+        (
+            {"personal_access_token": "at-1"},
+            [
+                "personal access token in {path}",
+                "plan unknown, the token has no expiry",
+                "turns go to http://127.0.0.1:9",
+            ],
+        ),
+        (
+            {"auth_mode": "agentIdentity", "agent_identity": "e.y.j"},
+            [
+                "agent identity in {path}",
+                "Codex signs each of its requests; other clients cannot use this login",
+                "turns go to http://127.0.0.1:9",
+            ],
+        ),
+    ],
+)
+def test_kind_of_the_login_is_named(
+    env: dict[str, str], tmp_path: Path, content: dict[str, str], shown: list[str]
+) -> None:
+    path = tmp_path / ".codex" / "auth.json"
+    put(path, json.dumps(content))
+
+    found = section_messages(env, "ChatGPT passthrough")
+
+    assert [message for _, message in found[:3]] == [line.format(path=path) for line in shown]
+    assert all(value not in repr(found) for value in ("key-1", "at-1", "e.y.j"))
+
+
+def test_unreadable_keyring_is_a_warning_with_the_way_out(
+    env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    put(tmp_path / ".codex" / "config.toml", 'cli_auth_credentials_store = "keyring"')
+
+    [(level, message)] = section_messages(env, "ChatGPT passthrough")
+
+    assert level == "WARN"
+    assert "`keyring` is not installed. Type `pip install 'codex-shim[keyring]'`" in message
+    assert 'cli_auth_credentials_store = "file"' in message
 
 
 def test_disabled_passthrough_is_info(env: dict[str, str]) -> None:

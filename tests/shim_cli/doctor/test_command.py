@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from addons.core.codex.login import LoginProblem, read_login
+from addons.core.codex.auth_json import read_login
+from addons.core.codex.login import LoginProblem
 from addons.core.cursor.status import NOT_FOUND
 from shim_cli.doctor.command import format_lines
 from shim_cli.doctor.finding import Finding

@@ -1,0 +1,149 @@
+"""Details of an account that its login does not hold: the account of an access token, the region of a workspace.
+
+OpenAI is asked for them as Codex asks. Never does: run on the request path, follow a redirect, raise, store an answer. Invariant: an answer belongs to the token
+that it was asked with; a login with another token gets nothing of it.
+
+Source: Codex 0.171 on loopback asks `GET {authapi}/v1/user-auth-credential/whoami` for a personal access token and
+`GET {backend}/wham/accounts/check` for the region, and sends `x-openai-account-routing-override` to the origin that it
+was told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+import orjson
+
+from addons.adapters.codex.backend_models import DiscoveryError, JsonRequest
+from addons.adapters.system.paths import Env
+from addons.core.codex.login import Login, LoginMethod, LoginProblem, LoginSource
+from addons.core.codex.routing import AccountRouting, read_routing, read_whoami
+from addons.core.secrets import Origin
+from addons.core.upstream.outbound_proxy import CA_FILE, proxy_for
+
+AUTHAPI_VARIABLE = "CODEX_AUTHAPI_BASE_URL"
+"""Codex's own variable."""
+AUTHAPI = "https://auth.openai.com/api/accounts"
+WHOAMI = "/v1/user-auth-credential/whoami"
+ACCOUNTS = "/wham/accounts/check"
+PERSONAL_PLANS = frozenset({None, "free", "go", "plus", "pro", "prolite"})
+"""Plans without a workspace, so without a region."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """One login as the file has it, and the same login with the details."""
+
+    given: Login
+    completed: Login
+
+
+class AccountDetails:
+    """The details of the login that was asked for last. `complete` costs a comparison."""
+
+    def __init__(self, env: Env, base_url: str) -> None:
+        self._env = env
+        self._base = base_url
+        self._known: _Known | None = None
+        self.error = ""
+        """Why the last request failed; empty when it did not, or none was needed."""
+
+    def complete(self, login: Login) -> Login:
+        """Return the login with what is known of its account."""
+        known = self._known
+        if known is None or login is known.completed:
+            return login
+        return known.completed if login is known.given else self._by_token(login, known)
+
+    async def refresh(self, login: Login) -> None:
+        """Ask for what this login lacks. Never raises: `error` holds the reason."""
+        self.error = ""
+        found = login
+        try:
+            if found.method is LoginMethod.ACCESS_TOKEN:
+                found = await self._with_account(found)
+            if found.plan_type not in PERSONAL_PLANS:
+                found = await self._with_region(found)
+        except (DiscoveryError, ValueError) as error:
+            self.error = str(error)
+        if found is not login:
+            self._known = _Known(login, found)
+
+    def _by_token(self, login: Login, known: _Known) -> Login:
+        if not login.same_token(known.given):
+            return login
+        completed = replace(
+            login,
+            account_id=known.completed.account_id,
+            plan_type=known.completed.plan_type,
+            account_hint=known.completed.account_hint,
+            is_fedramp=known.completed.is_fedramp,
+            routing_override=known.completed.routing_override,
+            backend=known.completed.backend,
+        )
+        self._known = _Known(login, completed)
+        return completed
+
+    async def _with_account(self, login: Login) -> Login:
+        base = self._env.get(AUTHAPI_VARIABLE, "").strip().rstrip("/") or AUTHAPI
+        origin = Origin.of(base)
+        if origin.scheme != "https" and not origin.is_loopback:
+            msg = f"{AUTHAPI_VARIABLE} must be https, or http to this machine"
+            raise DiscoveryError(msg)
+        return read_whoami(await self._ask(base + WHOAMI, login), login)
+
+    async def _with_region(self, login: Login) -> Login:
+        url = self._base.rstrip("/").removesuffix("/codex") + ACCOUNTS
+        routing = read_routing(await self._ask(url, login), login)
+        backend = self._trusted(routing)
+        return replace(login, routing_override=routing.override, backend=backend)
+
+    def _trusted(self, routing: AccountRouting) -> Origin | None:
+        """Return the origin that the backend named, if it is one of the same service. Raises DiscoveryError."""
+        own = Origin.of(self._base)
+        if not routing.origin or (named := Origin.of(routing.origin)) == own:
+            return None
+        is_subdomain = named.scheme == "https" and named.host.endswith(f".{own.host}")
+        if is_subdomain or (own.is_loopback and named.is_loopback):
+            return named
+        msg = f"{own} named {urlsplit(str(named)).hostname} as the server of this account, which is not part of {own.host}"
+        raise DiscoveryError(msg)
+
+    async def _ask(self, url: str, login: Login) -> Mapping[str, object]:
+        proxy = proxy_for(Origin.of(url), self._env, own_port=0)
+        body = await JsonRequest(url, login, proxy, self._env.get(CA_FILE, "")).send()
+        try:
+            content = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            content = None
+        if not isinstance(content, dict):
+            msg = f"the answer of {Origin.of(url)} is not a JSON object"
+            raise DiscoveryError(msg)
+        return content
+
+
+class DetailedLogins:
+    """A `LoginSource` whose logins carry the details of their account."""
+
+    def __init__(self, source: LoginSource, details: AccountDetails) -> None:
+        self._source = source
+        self._details = details
+
+    @property
+    def known(self) -> Login | None:
+        """The login that was read last."""
+        login = self._source.known
+        return self._details.complete(login) if login else None
+
+    def current(self) -> Login | LoginProblem:
+        """Return the login in the file now."""
+        return self._completed(self._source.current())
+
+    def reread(self) -> Login | LoginProblem:
+        """Return the login without any cache."""
+        return self._completed(self._source.reread())
+
+    def _completed(self, found: Login | LoginProblem) -> Login | LoginProblem:
+        return self._details.complete(found) if isinstance(found, Login) else found

@@ -1,0 +1,114 @@
+"""Details of an account that its login does not hold, asked from services on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from addons.adapters.codex.account_details import AccountDetails, DetailedLogins
+from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem
+from addons.core.secrets import Origin, Secret
+from tests.adapters.account_models import Backend
+from tests.core.codex.test_routing import ENTRY, WHOAMI
+from tests.core.providers.chatgpt_turns import Logins
+
+TOKEN = Login(Secret("at-1"), method=LoginMethod.ACCESS_TOKEN)
+TEAM = Login(Secret("t"), Secret("acct-1"), plan_type="team")
+
+
+def details_of(backend: Backend, **env: str) -> AccountDetails:
+    root = backend.url.removesuffix("/backend-api/codex")
+    return AccountDetails({"CODEX_AUTHAPI_BASE_URL": f"{root}/authapi", **env}, backend.url)
+
+
+def refreshed(backend: Backend, login: Login, answer: object, **env: str) -> AccountDetails:
+    backend.body = orjson.dumps(answer)
+    details = details_of(backend, **env)
+    asyncio.run(details.refresh(login))
+    return details
+
+
+def test_account_of_an_access_token_is_asked_for(backend: Backend) -> None:
+    details = refreshed(backend, TOKEN, {**WHOAMI, "chatgpt_plan_type": "plus"})
+    found = details.complete(TOKEN)
+    assert found.account_id
+    assert found.account_id.matches(Secret("acct-0123456789-9f3c"))
+    [(path, headers)] = backend.requests
+    assert path == "/authapi/v1/user-auth-credential/whoami"
+    assert headers["authorization"] == "Bearer at-1"
+    assert "chatgpt-account-id" not in headers
+    assert details.error == ""
+
+
+def test_region_of_a_workspace_is_asked_for(backend: Backend) -> None:
+    entry = {**ENTRY, "workspace_backend_origin": "https://127.0.0.1:7"}
+    found = refreshed(backend, TEAM, {"accounts": [entry]}).complete(TEAM)
+    assert found.routing_override == "us_cr"
+    assert found.backend == Origin("https", "127.0.0.1", 7)
+    [(path, headers)] = backend.requests
+    assert path == "/backend-api/wham/accounts/check"
+    assert headers["chatgpt-account-id"] == "acct-1"
+
+
+@pytest.mark.parametrize("plan", [None, "free", "go", "plus", "pro"])
+def test_personal_account_is_asked_for_nothing(backend: Backend, plan: str | None) -> None:
+    login = replace(TEAM, plan_type=plan)
+    assert refreshed(backend, login, {}).complete(login) is login
+    assert backend.requests == []
+
+
+@pytest.mark.parametrize(
+    "named", ["https://evil.example", "http://eu.chatgpt.com", "https://chatgpt.com.evil.example"]
+)
+def test_foreign_backend_gets_nothing(backend: Backend, named: str) -> None:
+    details = refreshed(backend, TEAM, {"accounts": [{**ENTRY, "workspace_backend_origin": named}]})
+    assert details.complete(TEAM) is TEAM
+    assert "not part of 127.0.0.1" in details.error
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+def test_refusal_leaves_the_login_as_it_is(backend: Backend, status: int) -> None:
+    backend.status = status
+    details = refreshed(backend, TOKEN, WHOAMI)
+    assert details.complete(TOKEN) is TOKEN
+    assert str(status) in details.error
+
+
+@pytest.mark.parametrize("body", [b"[]", b"<html>"])
+def test_answer_that_is_no_object_is_an_error(backend: Backend, body: bytes) -> None:
+    details = details_of(backend)
+    backend.body = body
+    asyncio.run(details.refresh(TOKEN))
+    assert "is not a JSON object" in details.error
+    assert details.complete(TOKEN) is TOKEN
+
+
+def test_token_is_not_sent_without_encryption(backend: Backend) -> None:
+    env = {"CODEX_AUTHAPI_BASE_URL": "http://login.example/api"}
+    details = refreshed(backend, TOKEN, WHOAMI, **env)
+    assert "must be https" in details.error
+    assert backend.requests == []
+
+
+def test_details_belong_to_one_token(backend: Backend) -> None:
+    details = refreshed(backend, TOKEN, WHOAMI)
+    again, other = (
+        Login(Secret(token), method=LoginMethod.ACCESS_TOKEN) for token in ("at-1", "at-2")
+    )
+    assert not details.complete(again).lacks_account
+    assert details.complete(other) is other
+    assert details.complete(details.complete(again)) is details.complete(again)
+
+
+def test_source_of_logins_gives_the_details(backend: Backend) -> None:
+    details = refreshed(backend, TOKEN, WHOAMI)
+    logins = DetailedLogins(Logins(TOKEN, TOKEN), details)
+    for found in (logins.current(), logins.reread()):
+        assert isinstance(found, Login)
+        assert not found.lacks_account
+    assert logins.known is None
+    problem = LoginProblem(LoginKind.MISSING, "none")
+    assert DetailedLogins(Logins(problem), details).current() is problem

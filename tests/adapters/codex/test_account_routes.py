@@ -1,0 +1,105 @@
+"""The routes of each kind of login: their service, their names and their problems."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from addons.core.turn import Answer, ClientRequest, Send
+from tests.adapters.homes import Home, live
+from tests.fakes.account import Account
+from tests.fakes.logins import AgentAccount, KeyAccount, TokenAccount
+
+TURN = ClientRequest("POST", "/v1/responses", (), b'{"model":"gpt-5.5"}')
+
+
+@pytest.mark.parametrize(
+    ("login", "name", "service", "origin"),
+    [
+        (Account(), "ChatGPT login", "chatgpt", "https://chatgpt.com"),
+        (TokenAccount(), "personal access token", "chatgpt", "https://chatgpt.com"),
+        (AgentAccount(), "agent identity", "chatgpt", "https://chatgpt.com"),
+        (KeyAccount(), "API key", "openai", "https://api.openai.com"),
+        (
+            KeyAccount(access_token="sk-proj-fedramp-x"),
+            "API key",
+            "openai",
+            "https://gov.api.openai.com",
+        ),
+    ],
+)
+def test_each_kind_of_login_has_its_service(
+    home: Home, login: Account, name: str, service: str, origin: str
+) -> None:
+    home.log_in(login)
+    sources = home.open()
+    assert sources.account.login_name == name
+    found, to = sources.account.service
+    assert (found, str(to)) == (service, origin)
+    assert live(sources) == ["gpt-5.5", "gpt-6-sol"]
+    assert {route.provider for route in sources.table().live} == {service}
+    assert sources.login_problem is None
+
+
+def test_turn_with_an_api_key_goes_to_the_api(home: Home) -> None:
+    home.log_in(KeyAccount())
+    route = home.open().table().routes["gpt-5.5"]
+    step = route.make_plan(TURN, route).start()
+    assert isinstance(step, Send)
+    assert (str(step.request.origin), step.request.path) == (
+        "https://api.openai.com",
+        "/v1/responses",
+    )
+
+
+def test_api_can_be_named(home: Home) -> None:
+    home.env = {**home.env, "CODEX_SHIM_OPENAI_BASE_URL": "https://gateway.example/openai/v1"}
+    home.log_in(KeyAccount(access_token="sk-proj-fedramp-x"))
+    _, origin = home.open().account.service
+    assert str(origin) == "https://gateway.example"
+
+
+def test_unusable_name_of_the_api_is_an_error(home: Home) -> None:
+    home.env = {**home.env, "CODEX_SHIM_OPENAI_BASE_URL": "http://api.example/v1"}
+    with pytest.raises(ValueError, match="CODEX_SHIM_OPENAI_BASE_URL must be https"):
+        home.open()
+
+
+def test_models_that_the_api_does_not_serve_are_left_out(home: Home) -> None:
+    home.log_in(KeyAccount())
+    sources = home.open()
+    (home.codex / "models_cache.json").write_text(
+        '{"models":[{"slug":"only-chatgpt","supported_in_api":false},{"slug":"both"}]}'
+    )
+    sources.catalog.load()
+    assert live(sources) == ["both"]
+    home.log_in(Account())
+    assert live(sources) == ["only-chatgpt", "both"]
+
+
+def test_key_never_goes_to_chatgpt_when_the_login_changes(home: Home) -> None:
+    home.log_in(Account())
+    sources = home.open()
+    route = sources.table().routes["gpt-5.5"]
+    home.log_in(KeyAccount())
+    step = route.make_plan(TURN, route).start()
+    assert isinstance(step, Answer)
+    assert b"codex-shim enable" in step.reply.body
+
+
+def test_agent_identity_cannot_sign_for_other_clients(home: Home) -> None:
+    home.log_in(AgentAccount())
+    route = home.open().table().routes["gpt-5.5"]
+    step = route.make_plan(TURN, route).start()
+    assert isinstance(step, Answer)
+    assert step.reply.head.status == 401
+    assert b"only Codex can sign" in step.reply.body
+
+
+def test_api_key_asks_no_service_about_an_account(home: Home) -> None:
+    home.env = {**home.env, "CODEX_SHIM_CHATGPT_BASE_URL": "http://127.0.0.1:9/codex"}
+    home.log_in(KeyAccount())
+    sources = home.open()
+    asyncio.run(sources.refresh())
+    assert sources.catalog.error == ""
