@@ -199,6 +199,8 @@ class BackendPlan(ABC):
         self._request = request
         self._login: Login | None = None
         self._sent: UpstreamRequest | None = None
+        self._passed: Headers = ()
+        """The client's headers that are sent, without those of a login."""
         self._may_reread_login = True
 
     def start(self) -> Step:
@@ -216,6 +218,7 @@ class BackendPlan(ABC):
         body = self._body()
         if isinstance(body, Problem):
             return self._answer_problem(body)
+        self._passed = headers
         headers = headers_with(headers, self._login)
         origin, method = self._origin, self._request.method
         self._sent = UpstreamRequest(origin, method, path, headers, body, secrets)
@@ -295,7 +298,10 @@ class BackendPlan(ABC):
             return None
         self._login = newer
         self._sent = replace(
-            sent, origin=self._origin, secrets=self._provider.login_credential(newer)
+            sent,
+            origin=self._origin,
+            headers=headers_with(self._passed, newer),
+            secrets=self._provider.login_credential(newer),
         )
         return Send(self._sent)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from addons.core.codex.login import Login, LoginKind, LoginProblem
+from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem
 from addons.core.headers import Headers
-from addons.core.providers.chatgpt import PLACEHOLDERS, ChatGPTProvider, Credential
-from addons.core.secrets import Secret
+from addons.core.providers.chatgpt import API_METHODS, PLACEHOLDERS, ChatGPTProvider, Credential
+from addons.core.routes import Route
+from addons.core.secrets import Origin, Secret
 from addons.core.turn import Head, Relay, Send
 from tests.core.providers.chatgpt_turns import (
     CODEX,
@@ -69,6 +72,91 @@ def test_which_credential_is_sent(
 ) -> None:
     step = plan_of(request(headers, credentials=own), Logins(found), credential=credential).start()
     assert (sent(step.request.secrets) if isinstance(step, Send) else None) == expected
+
+
+PAT = Login(Secret("at-1"), method=LoginMethod.ACCESS_TOKEN)
+OWNED = replace(PAT, account_id=Secret("file-account"))
+KEY = Login(Secret("key-1"), method=LoginMethod.API_KEY)
+REGION = replace(
+    FILE,
+    is_fedramp=True,
+    routing_override="us_cr",
+    backend=Origin("https", "eu.chatgpt.com", 443),
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "own", "bearer"),
+    [
+        (PAT, OWN, b"Bearer own-token"),
+        (PAT, BEARER_ONLY, b"Bearer at-1"),
+        (PAT, {}, b"Bearer at-1"),
+        (OWNED, OWN, b"Bearer at-1"),
+    ],
+)
+def test_client_that_knows_the_account_of_a_token_sends_its_own_login(
+    found: Login, own: dict[bytes, Secret], bearer: bytes
+) -> None:
+    step = plan_of(request(CODEX, credentials=own), Logins(found)).start()
+    assert sent(sent_request(step).secrets)[b"authorization"] == bearer
+
+
+def test_login_of_another_kind_is_not_sent() -> None:
+    status, code, message = answer(plan_of(request(SDK), Logins(KEY)).start())
+    assert (status, code) == (401, "login_changed")
+    assert "API key" in message
+    assert "codex-shim enable" in message
+
+
+@pytest.mark.parametrize("credential", ["auth_json", "client"])
+def test_chatgpt_login_of_the_client_is_not_sent_to_the_api(credential: Credential) -> None:
+    settings = ChatGPTProvider(Logins(KEY), credential=credential, methods=API_METHODS)
+    turn = request(credentials=OWN)
+    route = Route("gpt-x", "GPT X", "openai", "gpt-x", {}, settings.plan)
+    step = route.make_plan(turn, route).start()
+    assert sent(sent_request(step).secrets) == {b"authorization": b"Bearer key-1"}
+
+
+def test_login_with_a_region_goes_to_its_own_backend_with_its_marks() -> None:
+    doubled = (
+        *CODEX,
+        (b"X-OpenAI-Fedramp", b"true"),
+        (b"X_OpenAI_Account_Routing_Override", b"us"),
+    )
+    turn = sent_request(plan_of(request(doubled), Logins(REGION)).start())
+    assert str(turn.origin) == "https://eu.chatgpt.com"
+    assert {header.bound_to for header in turn.secrets} == {turn.origin}
+    assert turn.headers[-2:] == REGION.headers
+    names = [name.lower().replace(b"_", b"-") for name, _ in turn.headers]
+    assert len(names) == len(set(names))
+
+
+def test_marks_of_the_client_pass_with_a_login_without_any() -> None:
+    marks = ((b"x-openai-internal-codex-residency", b"us"), (b"x-openai-fedramp", b"true"))
+    turn = sent_request(plan_of(request((*CODEX, *marks)), Logins(FILE)).start())
+    assert set(marks) <= set(turn.headers)
+
+
+def test_newer_login_moves_to_its_own_backend() -> None:
+    plan = plan_of(request(), Logins(FILE, replace(REGION, access_token=Secret("newer-token"))))
+    plan.start()
+    again = sent_request(plan.on_head(Head(401, ())))
+    assert str(again.origin) == "https://eu.chatgpt.com"
+    assert {header.bound_to for header in again.secrets} == {again.origin}
+    assert again.headers[-2:] == REGION.headers
+
+
+def test_marks_of_the_refused_login_are_not_sent_with_the_newer_one() -> None:
+    plan = plan_of(request(), Logins(replace(REGION, backend=None), NEWER))
+    first = sent_request(plan.start())
+    again = sent_request(plan.on_head(Head(401, ())))
+    assert again.headers == first.headers[:-2]
+
+
+def test_newer_login_of_another_kind_is_not_tried() -> None:
+    plan = plan_of(request(), Logins(FILE, KEY))
+    plan.start()
+    assert isinstance(plan.on_head(Head(401, ())), Relay)
 
 
 def test_local_token_is_never_a_login() -> None:
