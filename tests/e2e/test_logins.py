@@ -43,8 +43,8 @@ def services(backend: ChatGptBackend) -> dict[str, str]:
     }
 
 
-def with_services(user: CodexHome, backend: ChatGptBackend, variable: str) -> Newcomer:
-    return Newcomer(user, {**services(backend), variable: backend.base_url})
+def with_services(user: CodexHome, backend: ChatGptBackend, variable: str, **env: str) -> Newcomer:
+    return Newcomer(user, {**services(backend), variable: backend.base_url, **env})
 
 
 @pytest.fixture
