@@ -17,7 +17,7 @@ import tomlkit
 import typer
 
 from addons.adapters.codex.accepted_models import filter_accepted
-from addons.adapters.codex.activate import uses_chatgpt_login
+from addons.adapters.codex.activate import uses_api_key, uses_chatgpt_login
 from addons.adapters.codex.cli import CodexCli
 from addons.adapters.system.files import FileAccessError, write_atomic
 from addons.adapters.system.local_token import read_token
@@ -49,7 +49,14 @@ def generate(env: Mapping[str, str], port: int, settings: Path | None) -> int:
     table = fit.table
     catalog_path, config_path = catalog_file(env), standalone_config_file(env)
     slug, token = _default_slug(table), read_token(env)
-    make = partial(config_for, slug, port, str(catalog_path), chatgpt_login=uses_chatgpt_login(env))
+    make = partial(
+        config_for,
+        slug,
+        port,
+        str(catalog_path),
+        chatgpt_login=uses_chatgpt_login(env),
+        api_key=uses_api_key(env),
+    )
     config = make(token_in_file(token) if token else None)
     shown = make(token_in_environment() if token else None)
     _write(catalog_path, fit.catalog)

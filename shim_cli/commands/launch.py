@@ -16,6 +16,7 @@ import typer
 
 from addons.adapters.codex.activate import (
     ActivationError,
+    uses_api_key,
     uses_chatgpt_login,
     write_catalog,
 )
@@ -65,6 +66,7 @@ def launch(env: Mapping[str, str], port: int, settings: Path | None, args: Seque
         str(catalog_file(env)),
         token_in_environment(),
         chatgpt_login=uses_chatgpt_login(env),
+        api_key=uses_api_key(env),
     )
     return _run([*codex, *arguments(config), *args], child_env(env, ensure_token(env)))
 

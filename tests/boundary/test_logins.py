@@ -16,6 +16,7 @@ from tests.boundary.surfaces import DONE, TURN, Home, Running, code_of, running
 from tests.fakes.account import Account
 from tests.fakes.http_messages import Request
 from tests.fakes.logins import AgentAccount, KeyAccount, RegionAccount, TokenAccount
+from tests.support.client import client
 from tests.support.upstream import Exchange, Upstream, upstream
 from tests.support.waiting import until
 
@@ -134,6 +135,18 @@ async def test_api_key_goes_to_the_api_only(home: Home) -> None:
     assert [one.line for one in api.requests] == [b"POST /v1/responses HTTP/1.1"]
     assert home.backend.requests == []
     assert health["chatgpt_passthrough"] is False
+
+
+async def test_search_with_an_api_key_goes_to_the_api(home: Home) -> None:
+    async with (
+        setup(home, KeyAccount(), "CODEX_SHIM_OPENAI_BASE_URL") as (service, proxy, api),
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/alpha/search", b'{"id":"t1","model":"gpt-5.5"}', *CODEX)
+        response = await c.response()
+    assert response.status == 200
+    assert service.refused == []
+    assert [one.line for one in api.requests] == [b"POST /v1/alpha/search HTTP/1.1"]
 
 
 async def test_api_key_is_not_sent_to_chatgpt_after_a_change_of_the_login(home: Home) -> None:

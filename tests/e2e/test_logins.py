@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+import tomlkit
 
 from tests.e2e.codex_cli import CodexHome, Json
-from tests.e2e.newcomer import Newcomer
+from tests.e2e.newcomer import OWN, Newcomer
 from tests.fakes import scenarios
 from tests.fakes.account import Account
-from tests.fakes.chatgpt_backend import ChatGptBackend
+from tests.fakes.chatgpt_backend import ChatGptBackend, decoded_body
+from tests.fakes.http_messages import Request
 from tests.fakes.logins import (
     AgentAccount,
     AgentBackend,
@@ -104,6 +106,13 @@ def test_agent_identity_is_sent_as_codex_signed_it(
     assert "agent identity in" in someone.ok("doctor")
 
 
+def tools_of(request: Request) -> str:
+    body = decoded_body(request)
+    items = body["input"]
+    assert isinstance(items, list)
+    return json.dumps([item["tools"] for item in items if item["type"] == "additional_tools"])
+
+
 def test_api_key_goes_to_the_api_and_nowhere_else(
     user: CodexHome, models: bytes, cleanup: list[Newcomer]
 ) -> None:
@@ -112,15 +121,23 @@ def test_api_key_goes_to_the_api_and_nowhere_else(
     with ApiBackend(login, models) as api:
         someone = with_services(user, api, "CODEX_SHIM_OPENAI_BASE_URL")
         cleanup.append(someone)
-        someone.home.configure(api.base_url, "gpt-5.5", requires_openai_auth=True)
+        built_in = {
+            "model": MODEL,
+            "openai_base_url": api.base_url,
+            "analytics": {"enabled": False},
+        }
+        someone.config.write_text(tomlkit.dumps(built_in))
         api.play(scenarios.text("without the shim"))
         assert someone.home.exec("hello").messages == ["without the shim"]
+        someone.config.write_bytes(OWN)
         api.play(scenarios.text("through the shim"))
-        someone.ok("model", "use", "gpt-5.5")
+        someone.ok("model", "use", MODEL)
         run = someone.home.exec("hello")
     assert run.messages == ["through the shim"], run.errors
-    assert [urlsplit(one.target).path for one in api.turns] == ["/v1/responses"] * 2
-    assert api.refused == []
+    without, through = (tools_of(one) for one in api.turns)
+    assert through == without
+    assert "web.run" in through
+    assert [one for one, _ in api.refused if one.method == "POST"] == []
     assert "(openai, API key, " in someone.ok("list")
 
 

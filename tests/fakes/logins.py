@@ -107,7 +107,8 @@ class ApiBackend(ChatGptBackend):
 
     @property
     def turns(self) -> list[Request]:
-        return [request for request in self.requests if request.path == "/v1/responses"]
+        posts = (request for request in self.requests if request.method == "POST")
+        return [request for request in posts if request.path == "/v1/responses"]
 
     def _respond(self, request: Request) -> Answer:
         if request.path.startswith("/v1/"):

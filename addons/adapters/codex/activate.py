@@ -15,7 +15,7 @@ import orjson
 from addons.adapters.codex.accepted_models import filter_accepted, installed_version, made_for
 from addons.adapters.codex.cli import CodexCli
 from addons.adapters.codex.config_file import Change, CodexConfig, ConfigError
-from addons.adapters.codex.login_file import has_chatgpt_login
+from addons.adapters.codex.login_file import has_api_key_login, has_chatgpt_login
 from addons.adapters.system.files import FileAccessError, write_atomic
 from addons.adapters.system.local_token import ensure_token
 from addons.adapters.system.paths import CODEX_CATALOG, catalog_file
@@ -62,9 +62,13 @@ def activate_model(
     route = live_route(write_catalog(env, table), slug)
     try:
         token = ensure_token(env)
-        login = uses_chatgpt_login(env)
         config = config_for(
-            route.slug, port, CODEX_CATALOG, token_in_file(token), chatgpt_login=login
+            route.slug,
+            port,
+            CODEX_CATALOG,
+            token_in_file(token),
+            chatgpt_login=uses_chatgpt_login(env),
+            api_key=uses_api_key(env),
         )
         change = CodexConfig(env, wait_seconds).install(config, _read_catalog(env))
     except FileAccessError as error:
@@ -77,6 +81,11 @@ def activate_model(
 def uses_chatgpt_login(env: Mapping[str, str]) -> bool:
     """Return whether the block may require a ChatGPT login: Codex has one, and the shim does not ignore it."""
     return has_chatgpt_login(env) and not is_login_disabled(env)
+
+
+def uses_api_key(env: Mapping[str, str]) -> bool:
+    """Return whether Codex is logged in with an API key, and the shim does not ignore it."""
+    return has_api_key_login(env) and not is_login_disabled(env)
 
 
 def _read_catalog(env: Mapping[str, str]) -> bytes:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from addons.adapters.codex.keyring_entry import KeyringUnusableError
 from addons.adapters.codex.login_store import LoginStore
 from addons.adapters.system.files import FileAccessError
-from addons.core.codex.auth_json import has_codex_login, read_login
+from addons.core.codex.auth_json import has_api_key, has_codex_login, read_login
 from addons.core.codex.login import (
     Login,
     LoginKind,
@@ -37,13 +37,23 @@ _BROKEN = frozenset({LoginKind.GARBLED, LoginKind.UNREADABLE, LoginKind.KEYRING}
 
 def has_chatgpt_login(env: Mapping[str, str]) -> bool:
     """Return whether Codex has a login for ChatGPT; an expired one counts, because Codex refreshes it."""
+    return _is_stored(env, has_codex_login)
+
+
+def has_api_key_login(env: Mapping[str, str]) -> bool:
+    """Return whether Codex is logged in with an API key."""
+    return _is_stored(env, has_api_key)
+
+
+def _is_stored(env: Mapping[str, str], is_wanted: Callable[[bytes], bool]) -> bool:
+    """Return whether the stored login is of a kind."""
     store = LoginStore(env)
     try:
         for pause in (0.0, *PAUSES):
             # Codex may be rewriting the file.
             time.sleep(pause)
             data = store.read()
-            if data is None or has_codex_login(data):
+            if data is None or is_wanted(data):
                 return data is not None
             store.forget()
     except (FileAccessError, KeyringUnusableError):

@@ -77,6 +77,12 @@ def has_codex_login(data: bytes | None) -> bool:
     return fits_a_header(tokens.get("access_token")) and bool(_jwt_claims(tokens.get("id_token")))
 
 
+def has_api_key(data: bytes | None) -> bool:
+    """Return whether Codex is logged in with an API key by these bytes of auth.json."""
+    content = _json_object(data or b"") or {}
+    return _mode(content) == API_KEY and fits_a_header(content.get(MEMBERS[API_KEY]))
+
+
 def _mode(content: Mapping[str, object]) -> str:
     """Return the login that Codex 0.171 uses. Without `auth_mode` an access token is preferred, then an API key."""
     named = content.get("auth_mode")

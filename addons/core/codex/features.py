@@ -60,11 +60,15 @@ def grouped(found: tuple[Feature, ...]) -> tuple[Feature, ...]:
     return tuple(Feature(", ".join(joined), reason) for reason, joined in names.items())
 
 
-def login_change(provider: Values, *, chatgpt_login: bool) -> str:
+def login_change(provider: Values, *, chatgpt_login: bool, api_key: bool = False) -> str:
     """Return how the login differs from the one that the block was written for; empty if it does not."""
-    needs_login = provider.get(NEEDS_LOGIN) is True
+    needs_login, search = provider.get(NEEDS_LOGIN) is True, provider.get(SEARCHES_WEB) is True
     if needs_login and not chatgpt_login:
         return "it requires a ChatGPT login, and there is none: Codex asks for one when it starts"
-    if chatgpt_login and not (needs_login and provider.get(SEARCHES_WEB) is True):
+    if chatgpt_login and not (needs_login and search):
         return "it was written without a ChatGPT login: web search and image generation are off"
+    if api_key and not search:
+        return "it was written without a login: web search is off"
+    if search and not (chatgpt_login or api_key):
+        return "it turns on web search, which needs a login, and there is none"
     return ""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.codex.auth_json import has_codex_login, read_login
+from addons.core.codex.auth_json import has_api_key, has_codex_login, read_login
 from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem, check_expiry
 from addons.core.secrets import Secret
 
@@ -338,6 +338,21 @@ TOKENS = {"access_token": "t", "id_token": jwt(email="ada@example.com")}
 )
 def test_codex_finds_a_login_for_chatgpt(content: object, is_login: bool) -> None:
     assert has_codex_login(orjson.dumps(content)) is is_login
+
+
+@pytest.mark.parametrize(
+    ("content", "is_key"),
+    [
+        ({"auth_mode": "apikey", "OPENAI_API_KEY": "key-1"}, True),
+        ({"OPENAI_API_KEY": "key-1", "tokens": TOKENS}, True),
+        ({"auth_mode": "chatgpt", "OPENAI_API_KEY": "key-1", "tokens": TOKENS}, False),
+        ({"auth_mode": "apikey"}, False),
+        ({"OPENAI_API_KEY": "a b"}, False),
+        ([], False),
+    ],
+)
+def test_codex_is_logged_in_with_an_api_key(content: object, is_key: bool) -> None:
+    assert has_api_key(orjson.dumps(content)) is is_key
 
 
 @pytest.mark.parametrize("data", [None, b"", b"{", b"3"])

@@ -44,6 +44,17 @@ def test_block_of_this_login_needs_no_change(login: bool) -> None:
     assert login_change(block(chatgpt_login=login), chatgpt_login=login) == ""
 
 
+def test_api_key_turns_on_search_as_without_the_shim() -> None:
+    with_key = provider_of(config_for("m", 1, "/c.json", api_key=True))
+    without = names(block(chatgpt_login=False), on=True)
+    assert names(with_key, on=True) - without == {"web search"}
+    assert "requires_openai_auth" not in with_key
+    assert login_change(with_key, chatgpt_login=False, api_key=True) == ""
+    assert "there is none" in login_change(with_key, chatgpt_login=False)
+    late = login_change(block(chatgpt_login=False), chatgpt_login=False, api_key=True)
+    assert "web search is off" in late
+
+
 def test_changed_login_is_named() -> None:
     gone = login_change(block(chatgpt_login=True), chatgpt_login=False)
     assert "requires a ChatGPT login, and there is none" in gone
