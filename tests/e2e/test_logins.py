@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import tomlkit
 
-from tests.e2e.codex_cli import CodexHome, Json
+from tests.e2e.codex_cli import PREVIOUS, VERSION, CodexHome, Json, installed_codex
 from tests.e2e.newcomer import OWN, Newcomer
 from tests.fakes import scenarios
 from tests.fakes.account import Account
@@ -28,6 +29,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 MODEL = "gpt-6-sol"
 FEDRAMP = {"chatgpt_account_is_fedramp": True}
+
+
+@pytest.fixture(params=[VERSION, PREVIOUS])
+def user(request: pytest.FixtureRequest, tmp_path: Path) -> CodexHome:
+    return CodexHome(tmp_path, installed_codex(request.param))
 
 
 @pytest.fixture
