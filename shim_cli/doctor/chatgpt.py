@@ -64,7 +64,7 @@ def _problem(problem: LoginProblem, context: DoctorContext) -> CheckResult:
     if problem.kind is LoginKind.PROXY_UNUSABLE:
         advice = context.shell.set_variable("CODEX_SHIM_UPSTREAM_PROXY", "http://HOST:PORT")
         return "WARN", problem.message, advice
-    return "WARN", problem.message, "codex login"
+    return "WARN", problem.message, problem.command
 
 
 def _expiry(login: Login, now: float) -> str:

@@ -95,8 +95,9 @@ def _mode(content: Mapping[str, object]) -> str:
 def _api_key(content: Mapping[str, object], path: str) -> Login | LoginProblem:
     key = content.get(MEMBERS[API_KEY])
     if not key:
-        message = f"{path} names an API key and holds none. Type `codex login --with-api-key`."
-        return LoginProblem(LoginKind.NO_TOKEN, message)
+        command = "codex login --with-api-key"
+        message = f"{path} names an API key and holds none. Type `{command}`."
+        return LoginProblem(LoginKind.NO_TOKEN, message, command)
     if not fits_a_header(key):
         return _garbled(path, "OPENAI_API_KEY is not a plain string")
     is_fedramp = str(key).startswith(FEDRAMP_KEYS)
@@ -106,11 +107,9 @@ def _api_key(content: Mapping[str, object], path: str) -> Login | LoginProblem:
 def _access_token(content: Mapping[str, object], path: str) -> Login | LoginProblem:
     token = content.get(MEMBERS[ACCESS_TOKEN])
     if not token:
-        message = (
-            f"{path} names a personal access token and holds none. "
-            "Type `codex login --with-access-token`."
-        )
-        return LoginProblem(LoginKind.NO_TOKEN, message)
+        command = "codex login --with-access-token"
+        message = f"{path} names a personal access token and holds none. Type `{command}`."
+        return LoginProblem(LoginKind.NO_TOKEN, message, command)
     if not fits_a_header(token):
         return _garbled(path, "personal_access_token is not a plain string")
     return Login(Secret(str(token)), method=LoginMethod.ACCESS_TOKEN)

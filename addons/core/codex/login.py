@@ -58,6 +58,8 @@ class LoginProblem:
 
     kind: LoginKind
     message: str
+    command: str = "codex login"
+    """What to type, if the kind does not say."""
 
     @property
     def is_with_client(self) -> bool:
@@ -168,6 +170,7 @@ def keyring_problem(reason: str, command: str) -> LoginProblem:
     return LoginProblem(
         LoginKind.KEYRING,
         f"Codex keeps its login in the system keyring, and codex-shim cannot read it: {reason}. {advice}.",
+        command or "codex login",
     )
 
 

@@ -163,6 +163,10 @@ def test_unusable_login_names_the_file_and_the_command(
     assert found.kind is kind
     assert PATH in found.message
     assert command in found.message
+    assert found.command in found.message or found.kind in {
+        LoginKind.EXPIRED,
+        LoginKind.AGENT_IDENTITY,
+    }
     assert found.message.count(". ") <= 1
 
 

@@ -89,4 +89,7 @@ def test_keyring_problem_names_the_reason_and_the_command() -> None:
     told = keyring_problem("the library is missing", "pip install it")
     assert "the library is missing. Type `pip install it`, or put" in told.message
     assert 'cli_auth_credentials_store = "file"' in told.message
-    assert "codex login" in keyring_problem("it is locked", "").message
+    assert told.command == "pip install it"
+    locked = keyring_problem("it is locked", "")
+    assert "codex login" in locked.message
+    assert locked.command == "codex login"
