@@ -54,7 +54,13 @@ def test_variable_table_is_complete_and_unique() -> None:
     documented = [name for cells in rows("variable") for name in code_in(cells[0])]
     assert sorted(documented) == sorted(set(documented))
     assert {name for name in documented if name.startswith(ENV_PREFIX)} == read - limits
-    others = {"CODEX_HOME", "CODEX_SQLITE_HOME", "CODEX_BIN", "CODEX_AUTHAPI_BASE_URL", "CURSOR_AGENT_BIN"}
+    others = {
+        "CODEX_HOME",
+        "CODEX_SQLITE_HOME",
+        "CODEX_BIN",
+        "CODEX_AUTHAPI_BASE_URL",
+        "CURSOR_AGENT_BIN",
+    }
     assert {name for name in documented if not name.startswith(ENV_PREFIX)} == others
 
 
