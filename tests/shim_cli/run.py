@@ -120,6 +120,13 @@ def _umask() -> int:
     return umask
 
 
+def _kill(pid: int, result: int) -> None:
+    """Kill a command, and wait until the server has reported its end."""
+    os.kill(pid, signal.SIGKILL)
+    while os.read(result, 1 << 16):
+        pass
+
+
 def _read_all(sources: Sequence[int]) -> list[str]:
     """Return what is written to these pipes. The last one is that of the process id and the exit code."""
     read = dict.fromkeys(sources, b"")
@@ -130,7 +137,7 @@ def _read_all(sources: Sequence[int]) -> list[str]:
         while selector.get_map():
             ready = selector.select(max(0.0, deadline - time.monotonic()))
             if not ready:
-                os.kill(int(read[sources[-1]].split()[0]), signal.SIGKILL)
+                _kill(int(read[sources[-1]].split()[0]), sources[-1])
                 raise subprocess.TimeoutExpired(START, SECONDS)
             for key, _ in ready:
                 data = os.read(key.fd, 1 << 16)

@@ -36,12 +36,12 @@ from addons.proxy.engine.interfaces import LiveTurn, RunHook
 from addons.proxy.engine.layer import ShimHttpLayer
 from addons.proxy.engine.local_source import SourcePump
 from addons.proxy.engine.mitmproxy_patches import connections, replay
-from addons.proxy.engine.option_values import OptionValues
 from addons.proxy.engine.pool import ConnectionKey, IdleConnection, UpstreamPool, attach
 from addons.proxy.engine.refusal import RefusingLayer
 from addons.proxy.engine.request_side import NOT_ADMITTED, Admission, take_credentials
 from addons.proxy.engine.timers import WakeupTimers
 from addons.proxy.engine.upstream import sockets
+from addons.proxy.engine.upstream.option_values import OptionValues
 from addons.proxy.engine.upstream.trust import TrustOptions
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ Never does: change an option. Invariant: the values are those in force at the ti
 
 from __future__ import annotations
 
-from addons.proxy.engine.option_values import OptionValues
+from addons.proxy.engine.upstream.option_values import OptionValues
 
 NAMES = (
     "ssl_insecure",
