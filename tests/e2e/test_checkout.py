@@ -121,7 +121,8 @@ def test_checkout_starts_and_answers(checkout: Path, env: Mapping[str, str]) -> 
     assert "Traceback" not in shown
     home = Path(env["HOME"])
     assert not (home / ".codex").exists()
-    assert not (home / ".codex-shim").exists()
+    assert not (home / ".codex-shim" / "models.json").exists()
+    assert not (home / ".local" / "state").exists()
 
 
 def test_checkout_runs_its_tests(checkout: Path, env: Mapping[str, str]) -> None:
