@@ -19,7 +19,9 @@ _FIELDS = rb"(?:" + _TOKEN + rb":" + _TEXT + rb"\r\n)*"
 _HEAD = re.compile(_TOKEN + rb" [\x21-\x7e]+ HTTP/1\.([01])\r\n" + _FIELDS)
 _TRAILERS = re.compile(_FIELDS)
 _FRAMING = re.compile(
-    rb"\n(transfer-encoding|content-length|host):[ \t]*(.*?)[ \t]*\r(?=\n)", re.IGNORECASE
+    # Blanks are stripped afterwards: here those within a value would take quadratic time.
+    rb"\n(transfer-encoding|content-length|host):([^\r]*)\r(?=\n)",
+    re.IGNORECASE,
 )
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
@@ -34,7 +36,7 @@ def is_valid_head(head: bytes) -> bool:
     if (line := _HEAD.fullmatch(head)) is None:
         return False
     found = _FRAMING.findall(head)
-    fields: dict[bytes, bytes] = {name.lower(): value for name, value in found}
+    fields: dict[bytes, bytes] = {name.lower(): value.strip(b" \t") for name, value in found}
     is_http11 = line[1] == b"1"
     if len(fields) < len(found) or (is_http11 and b"host" not in fields):
         return False

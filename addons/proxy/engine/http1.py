@@ -41,6 +41,7 @@ from addons.proxy.engine.client_framing import http_response
 from addons.proxy.engine.faults import HEAD_CUT, HEAD_WITHOUT_END, NOTHING_RECEIVED
 from addons.proxy.engine.injected import ConnectionIdle, SpokeUnasked
 from addons.proxy.engine.mitmproxy_patches.coalesced_reads import cut_chunks, plain_chunks
+from addons.proxy.engine.mitmproxy_patches.connections import Relayed
 from addons.proxy.engine.mitmproxy_patches.kept_connections import KeptClient, KeptServer
 from addons.proxy.engine.mitmproxy_patches.last_request import (
     BLANK_LINES,
@@ -227,7 +228,7 @@ class UpstreamHttp1(KeptClient):
     _acknowledged = False
     """Whether an interim response to the request under way was received."""
     _begun: Iterable[commands.Command] | None = None
-    """What a read leads to, when `relay` has taken its chunks and its event is still to come."""
+    """What else a read leads to, when `relay` has taken its chunks and its event is still to come."""
     _begun_size = 0
     """The bytes of that read: the event may also have those of the next one."""
     idle_since = 0.0
@@ -254,20 +255,24 @@ class UpstreamHttp1(KeptClient):
         """Release every reference to the client that was served."""
         self._relay = _discard
 
-    def relay(self, data: bytes) -> Sequence[commands.SendData] | None:
-        """Return the writes to the client that a read of plain chunks leads to. None: it has to come as an event."""
+    def relay(self, data: bytes) -> Relayed | None:
+        """Return the writes to the client that a read of plain chunks leads to. None: nothing was taken of it.
+
+        What was taken is written now: its translator counts it as sent, and another event may end the turn first.
+        """
         if self.state != self.read_body or self._begun is not None:
             return None
         try:
             found = self._take_chunks(data)
         except Exception as error:  # noqa: BLE001  raised again inside the boundary, by the event that follows
             self._begun, self._begun_size = _raising(error), len(data)
-            return None
+            return (), False
         writes = [command for command in found if type(command) is commands.SendData]
         if not self.buf and len(writes) == len(found):
-            return writes
-        self._begun, self._begun_size = found, len(data)
-        return None
+            return writes, True
+        # a write is the first command, if there is one
+        self._begun, self._begun_size = found[len(writes) :], len(data)
+        return writes, False
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Handle plain chunks without the generators that a rarer event passes through."""

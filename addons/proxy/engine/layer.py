@@ -10,7 +10,8 @@ exception; what waits for a reply is listed in `command_sources` or was abandone
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import cast
 
 from mitmproxy.connection import Connection, ConnectionState, Server
@@ -40,7 +41,7 @@ from addons.proxy.engine.injected import (
 )
 from addons.proxy.engine.interfaces import LayerEngine
 from addons.proxy.engine.mitmproxy_patches.command_pump import CommandPump
-from addons.proxy.engine.mitmproxy_patches.connections import fork
+from addons.proxy.engine.mitmproxy_patches.connections import Relayed, fork
 from addons.proxy.engine.mitmproxy_patches.http2 import ListenerHttp2
 from addons.proxy.engine.mitmproxy_patches.prompt_stream import Reply
 from addons.proxy.engine.pool import ConnectionKey, GetPooledConnection
@@ -74,16 +75,18 @@ class ShimHttpLayer(CommandPump):
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Relay most reads of a stream's body at once. All else takes the way through mitmproxy's layers."""
         if type(event) is events.DataReceived:
-            writes = self.relay(event.connection, event.data)
-            if writes is not None:
-                return (write for write in writes)
+            relayed = self.relay(event.connection, event.data)
+            if relayed is not None:
+                writes, is_whole = relayed
+                rest: Iterable[commands.Command] = () if is_whole else self.handle_unrelayed(event)
+                return cast("CommandGenerator[None]", chain(writes, rest))
         return self.handle_unrelayed(event)
 
     def handle_unrelayed(self, event: events.Event) -> CommandGenerator[None]:
         """Handle an event that `relay` has left over. Not by mitmproxy's method: no command blocks this layer itself."""
         return self._handle_event(event)
 
-    def relay(self, connection: Connection, data: bytes) -> Sequence[commands.SendData] | None:
+    def relay(self, connection: Connection, data: bytes) -> Relayed | None:
         """Return the writes to the client that a read of a stream's body leads to. None: it has to be handled."""
         parser = self._relaying.get(connection)
         return parser.relay(data) if parser else None

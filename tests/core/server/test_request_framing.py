@@ -112,3 +112,10 @@ def test_long_line_takes_linear_time() -> None:
     assert not is_valid_chunk_line(b"1" + b";a" * 100_000 + b"\r")
     assert not is_valid_chunk_line(b"1;a=" + b'"\\' * 100_000)
     assert not is_valid_head(LINE + b"x:" + b" " * 100_000 + b"\x00\r\n")
+
+
+@pytest.mark.parametrize("name", [b"host", b"transfer-encoding", b"content-length"])
+def test_blanks_within_a_value_take_linear_time(name: bytes) -> None:
+    """In quadratic time this would exceed the time limit of a test by far."""
+    head = LINE + name + b": a" + b" " * 2_000_000 + b"b\r\n"
+    assert not is_valid_head(head)

@@ -90,6 +90,10 @@ def hang_up(handler: ConnectionHandler) -> None:
         io.writer.close()
 
 
+Relayed = tuple[Sequence[commands.SendData], bool]
+"""What goes to the client now, and whether that is all. If not, a `DataReceived` that begins with the read has to follow."""
+
+
 class RelayingLayer(Protocol):
     """A layer that knows what most reads lead to without handling an event."""
 
@@ -98,8 +102,8 @@ class RelayingLayer(Protocol):
     def handle_unrelayed(self, event: events.Event) -> CommandGenerator[None]:
         """Handle an event that `relay` has left over."""
 
-    def relay(self, connection: Connection, data: bytes) -> Sequence[commands.SendData] | None:
-        """Return what a read leads to. None: a `DataReceived` that begins with this data has to be handled."""
+    def relay(self, connection: Connection, data: bytes) -> Relayed | None:
+        """Return what a read leads to. None: its event has to be handled."""
 
 
 def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
@@ -113,12 +117,13 @@ def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
     async def server_event(event: events.Event) -> None:
         # the lock is free: no other event is being handled, and nothing here waits
         if type(event) is events.DataReceived and not handler._server_event_lock.locked():  # noqa: SLF001
-            writes = layer.relay(event.connection, event.data)
-            if writes is not None:
+            relayed = layer.relay(event.connection, event.data)
+            if relayed is not None:
                 handler.timeout_watchdog.register_activity()
-                _write(handler, writes)
+                _write(handler, relayed[0])
                 _relay_from_transport(handler, event.connection, layer)
-                return
+                if relayed[1]:
+                    return
         await usual_event(event)
 
     async def drain_writers() -> None:
@@ -152,12 +157,13 @@ def _relay_from_transport(
             and len(data) <= LARGEST_DIRECT_READ
             and not lock.locked()
             and all(map(_is_drained, all_io.values()))
-            and (writes := layer.relay(connection, data)) is not None
+            and (relayed := layer.relay(connection, data)) is not None
         ):
             handler.timeout_watchdog.register_activity()
-            _write(handler, writes)
-        else:
-            usual(data)
+            _write(handler, relayed[0])
+            if relayed[1]:
+                return
+        usual(data)
 
     reader.__dict__["feed_data"] = feed_data
 

@@ -21,6 +21,7 @@ from addons.proxy.engine.mitmproxy_patches.connections import (
     LARGEST_DIRECT_READ,
     LISTEN_BACKLOG,
     READ_BYTES,
+    Relayed,
     enlarge_read_buffer,
     ensure_closed,
     handle_directly,
@@ -99,6 +100,7 @@ class Relaying:
     """A layer below that of the reverse mode, which relays reads."""
 
     relays = True
+    relays_all = True
 
     def __init__(self, handler: Handler) -> None:
         self._client = handler.client
@@ -114,10 +116,10 @@ class Relaying:
     def handle_unrelayed(self, event: events.Event) -> None:
         raise AssertionError(event)
 
-    def relay(self, _: Connection, data: bytes) -> list[commands.SendData] | None:
+    def relay(self, _: Connection, data: bytes) -> Relayed | None:
         if not self.relays:
             return None
-        return [commands.SendData(self._client, data)]
+        return [commands.SendData(self._client, data)], self.relays_all
 
 
 async def test_relayed_read_keeps_the_client_from_being_timed_out() -> None:
@@ -198,6 +200,16 @@ async def test_read_that_cannot_be_relayed_is_left_to_the_task_and_so_are_those_
         assert upstream.written == [b"first"]
         await settle()
         assert upstream.written == [b"first", b"secondthird"]
+
+
+async def test_what_was_taken_of_a_read_is_written_before_its_event() -> None:
+    async with relayed_once() as upstream:
+        upstream.layer.relays_all = False
+        upstream.reader.feed_data(b"second")
+        assert upstream.written == [b"first", b"second"]
+        upstream.layer.relays = False
+        await settle()
+    assert upstream.read == [b"first", b"second"]
 
 
 async def test_read_waits_for_the_event_that_is_handled_now() -> None:
