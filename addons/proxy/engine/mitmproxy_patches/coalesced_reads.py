@@ -67,12 +67,12 @@ def _take_plain_end(connection: Http1Connection) -> bool:
 
 def plain_chunks(connection: Http1Connection) -> list[bytes]:
     """Take the plain chunks that are complete from the buffer. All else is left to h11, which validates it."""
-    parts, size = cut_chunks(connection.body_reader, bytes(connection.buf._data))  # noqa: SLF001
+    parts, size = cut_chunks(connection.body_reader, connection.buf._data)  # noqa: SLF001
     connection.buf.maybe_extract_at_most(size)
     return parts
 
 
-def cut_chunks(reader: TBodyReader, data: bytes) -> tuple[list[bytes], int]:
+def cut_chunks(reader: TBodyReader, data: bytes | bytearray) -> tuple[list[bytes], int]:
     """Return what the plain chunks at the start of this data hold, and how long they are in all.
 
     Begins and ends where h11's reader stands: before a chunk, or before the line end that it has still to discard. So
@@ -90,7 +90,7 @@ def cut_chunks(reader: TBodyReader, data: bytes) -> tuple[list[bytes], int]:
         end = start + int(head[1], 16)
         if end == start or data[end : end + 2] != _CRLF:
             break
-        parts.append(data[start:end])
+        parts.append(bytes(data[start:end]))
         at = end + 2
     # of a line end that was owed, the last one is owed now
     return parts, at - len(owed)
