@@ -38,8 +38,8 @@ def state_dir(env: Env) -> Path:
     named = _path_in(env, "CODEX_SHIM_STATE_DIR")
     if named:
         return named
-    old = old_state_dir(env)
-    return old if old.is_dir() else shim_dir(env)
+    old, new = old_state_dir(env), shim_dir(env)
+    return old if _is_other_folder(old, new) else new
 
 
 def old_state_dir(env: Env, platform: str = sys.platform) -> Path:
@@ -55,8 +55,10 @@ def old_state_dir(env: Env, platform: str = sys.platform) -> Path:
 
 def has_old_state(env: Env) -> bool:
     """Return whether there is a state folder of an older version, or one whose move was interrupted."""
-    old = old_state_dir(env)
-    return not env.get("CODEX_SHIM_STATE_DIR") and (old.is_dir() or moving_dir(old).is_dir())
+    if env.get("CODEX_SHIM_STATE_DIR"):
+        return False
+    old, new = old_state_dir(env), shim_dir(env)
+    return _is_other_folder(old, new) or _is_other_folder(moving_dir(old), new)
 
 
 def moving_dir(old: Path) -> Path:
@@ -142,6 +144,14 @@ def cursor_file(env: Env) -> Path:
 def home(env: Env) -> Path:
     """Return the user's home folder."""
     return _path_in(env, "HOME") or _path_in(env, "USERPROFILE") or Path.home()
+
+
+def _is_other_folder(old: Path, new: Path) -> bool:
+    """Return whether `old` is a folder, and none that a symlink makes the same as `new`."""
+    try:
+        return old.is_dir() and not old.samefile(new)
+    except FileNotFoundError:
+        return True
 
 
 def _path_in(env: Env, variable: str) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -23,6 +24,8 @@ FILES = {
     "usage.sqlite-wal": b"more pages",
     "config-backups/1.toml": b'model = "x"\n',
 }
+
+links = pytest.mark.skipif(os.name == "nt", reason="Windows lets only administrators make symlinks")
 
 
 @pytest.fixture
@@ -118,7 +121,123 @@ def test_a_file_that_is_there_already_is_kept_and_so_is_the_old_one(
     assert content[f"{DUPLICATES}/token.1"] == FILES["token"]
 
 
-@pytest.mark.parametrize("crash_at", range(2 * (len(FILES) + 2)))
+@pytest.mark.usefixtures("old")
+@pytest.mark.parametrize("name", ["usage.sqlite", "usage.sqlite-wal", "usage.sqlite-shm"])
+def test_a_database_is_never_separated_from_its_log(
+    env: dict[str, str], tmp_path: Path, name: str
+) -> None:
+    new = tmp_path / ".codex-shim"
+    (new / DUPLICATES).mkdir(parents=True)
+    (new / name).write_bytes(b"new")
+    (new / DUPLICATES / "usage.sqlite-journal").write_bytes(b"older")
+
+    move_old_state(env)
+
+    content = _content(new)
+    assert {each: content[each] for each in content if each.startswith("usage")} == {name: b"new"}
+    assert content[f"{DUPLICATES}/usage.sqlite.1"] == FILES["usage.sqlite"]
+    assert content[f"{DUPLICATES}/usage.sqlite.1-wal"] == FILES["usage.sqlite-wal"]
+
+
+@pytest.mark.usefixtures("old")
+@pytest.mark.parametrize("crosses_disks", [False, True])
+@pytest.mark.parametrize("crash_at", range(2 * (len(FILES) + 4)))
+def test_a_crash_keeps_a_second_database_with_its_log(
+    env: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    crash_at: int,
+    crosses_disks: bool,
+) -> None:
+    new = tmp_path / ".codex-shim"
+    new.mkdir()
+    (new / "usage.sqlite").write_bytes(b"new")
+    with monkeypatch.context() as patch:
+        _crashing_calls(patch, crash_at, crosses_disks=crosses_disks)
+        with contextlib.suppress(KeyboardInterrupt):
+            move_old_state(env)
+
+    move_old_state(env)
+
+    content = _content(new)
+    pairs = [
+        name
+        for name, data in content.items()
+        if data == FILES["usage.sqlite"] and content.get(f"{name}-wal") == FILES["usage.sqlite-wal"]
+    ]
+    assert pairs
+    assert all(name.startswith(DUPLICATES) for name in pairs)
+    assert content["usage.sqlite"] == b"new"
+    assert "usage.sqlite-wal" not in content
+
+
+@links
+@pytest.mark.parametrize("link_is_old", [True, False])
+def test_one_folder_with_two_names_is_no_old_state(
+    env: dict[str, str], old: Path, tmp_path: Path, link_is_old: bool
+) -> None:
+    new = tmp_path / ".codex-shim"
+    if link_is_old:
+        old.rename(new)
+        old.symlink_to(new)
+    else:
+        new.symlink_to(old)
+
+    assert not move_old_state(env)
+
+    assert state_dir(env) == new
+    assert _content(new) == FILES
+    assert old.is_dir()
+
+
+@links
+def test_an_old_folder_that_is_a_symlink_is_emptied_and_unlinked(
+    env: dict[str, str], old: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "disk" / "state"
+    elsewhere.parent.mkdir()
+    old.rename(elsewhere)
+    old.symlink_to(elsewhere)
+
+    assert "Moved" in move_old_state(env)
+
+    assert _content(tmp_path / ".codex-shim") == FILES
+    assert list(elsewhere.iterdir()) == list(old.parent.iterdir()) == []
+
+
+@links
+def test_a_new_folder_inside_the_old_one_moves_nothing(
+    env: dict[str, str], old: Path, tmp_path: Path
+) -> None:
+    (old / "inner").mkdir()
+    (tmp_path / ".codex-shim").symlink_to(old / "inner")
+
+    assert "is inside it" in move_old_state(env)
+
+    assert _content(old) == FILES
+    assert state_dir(env) == old
+
+
+@links
+def test_a_symlink_stays_one_on_another_disk(
+    env: dict[str, str], old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "backups"
+    (old / "config-backups").rename(elsewhere)
+    (old / "config-backups").symlink_to(elsewhere)
+    new = tmp_path / ".codex-shim"
+    new.mkdir()
+    (new / ".config-backups.moving").symlink_to("left by a crash")
+    _crashing_calls(monkeypatch, -1, crosses_disks=True)
+
+    assert "Moved" in move_old_state(env)
+
+    assert (new / "config-backups").readlink() == elsewhere
+    assert [path.name for path in elsewhere.iterdir()] == ["1.toml"]
+    assert not (new / DUPLICATES).exists()
+
+
+@pytest.mark.parametrize("crash_at", range(2 * (len(FILES) + 4)))
 @pytest.mark.parametrize("crosses_disks", [False, True])
 def test_a_crash_at_any_rename_loses_nothing(
     env: dict[str, str],
