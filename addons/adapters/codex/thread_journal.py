@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import orjson
 
@@ -71,8 +71,8 @@ class ThreadJournal:
         try:
             if record["format"] != FORMAT:
                 raise ValueError(record["format"])  # noqa: TRY301  one message for all of them
-            return [_move(each) for each in record["moves"]]
-        except (KeyError, TypeError, ValueError, UnicodeError):
+            return [_move(each) for each in _list(record["moves"])]
+        except (KeyError, TypeError, ValueError):
             reason = "is damaged, or of another version of codex-shim"
             raise JournalError(self.path, reason) from None
 
@@ -109,31 +109,61 @@ def _plain(move: Move) -> dict[str, object]:
     }
 
 
-def _move(record: dict[str, object]) -> Move:
-    threads = record["threads"]
-    if not isinstance(threads, list):
-        raise TypeError
+def _move(record: Mapping[str, object]) -> Move:
+    author, state, time = record["author"], record["state"], record["time"]
+    if author not in get_args(Author) or state not in get_args(State):
+        raise ValueError(author, state)
+    if not isinstance(time, int | float):
+        raise TypeError(time)
     return Move(
-        str(record["home"]),
-        record["author"],  # type: ignore[arg-type]  # the program wrote it
-        record["state"],  # type: ignore[arg-type]
-        float(str(record["time"])),
-        tuple(_moved(each) for each in threads),
+        _text(record["home"]),
+        author,  # type: ignore[arg-type]  # it is one of the literals
+        state,  # type: ignore[arg-type]
+        float(time),
+        tuple(_moved(each) for each in _list(record["threads"])),
     )
 
 
-def _moved(record: dict[str, object]) -> Moved:
-    edits = record["edits"]
-    if not isinstance(edits, list):
-        raise TypeError
-    return Moved(
-        str(record["id"]),
-        str(record["source"]),
-        str(record["target"]),
-        int(str(record["size"])),
-        str(record["sha256"]),
-        tuple(
-            Edit(int(offset), old.encode("latin-1"), new.encode("latin-1"))
-            for offset, old, new in edits
-        ),
+def _moved(record: Mapping[str, object]) -> Moved:
+    size = _number(record["size"])
+    edits, end = [], 0
+    for each in _list(record["edits"]):
+        edit = _edit(each)
+        # Edits that overlap, or that reach beyond the rollout, are none that the program planned.
+        if not end <= edit.offset <= size - len(edit.old):
+            raise ValueError(edit.offset)
+        end = edit.offset + len(edit.old)
+        edits.append(edit)
+    thread_id, source, target = (_text(record[each]) for each in ("id", "source", "target"))
+    return Moved(thread_id, source, target, size, _text(record["sha256"]), tuple(edits))
+
+
+def _edit(record: Sequence[object]) -> Edit:
+    offset, old, new = record
+    edit = Edit(
+        _number(offset),
+        # One character per byte.
+        _text(old).encode("latin-1"),
+        _text(new).encode("latin-1"),
     )
+    if len(edit.old) != len(edit.new):
+        raise ValueError(offset)
+    return edit
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(value)
+    return value
