@@ -18,7 +18,9 @@ from addons.adapters.codex.thread_moves import (
     COMPRESSED,
     GONE,
     NO_ROOM,
+    NO_SESSIONS,
     OPEN,
+    READ_ONLY,
     REWRITTEN,
     Outcome,
     ThreadMoveError,
@@ -34,12 +36,15 @@ NAMES: Mapping[str, str] = {PROVIDER_ID: "codex-shim", BUILT_IN: "Codex's own pr
 LISTED, TITLE_LENGTH, MIN_ID_PART = 20, 60, 6
 ADVICE: Mapping[str, str] = {
     OPEN: "Close it in Codex, then run the command again.",
-    COMPRESSED: "Open and close it in Codex, then run the command again.",
+    COMPRESSED: "Open and close it, then run the command again: codex-shim codex -- resume {id}",
     GONE: "Codex has deleted it. codex-shim threads lists the others.",
+    NO_SESSIONS: "Check CODEX_HOME, then run the command again.",
+    READ_ONLY: "Make it writable, then run the command again. codex-shim threads list --json names its file.",
     NO_ROOM: "Continue it as a new thread, which each provider may do: codex fork {id}",
     REWRITTEN: "Continue it as a new thread, which each provider may do: codex fork {id}",
 }
 """Why a thread was not moved → what to do."""
+AGAIN = "Correct that, then type: codex-shim disable"
 
 
 def list_threads(env: Mapping[str, str], *, as_json: bool) -> int:
@@ -72,7 +77,7 @@ def move_threads(env: Mapping[str, str], to: str, parts: Sequence[str]) -> int:
         outcome = moves.move(chosen, target)
     except ThreadMoveError as error:
         raise CliError(str(error), error.advice) from error
-    if not chosen:
+    if not outcome.moved and not outcome.skipped:
         (other,) = MOVABLE - {target}
         none = (
             f"they belong to {NAMES[target]} already"
@@ -118,8 +123,17 @@ def restored_threads(env: Mapping[str, str]) -> Iterator[str]:
         yield f"Threads were not moved back: {error}. {error.advice}"
         return
     yield from _moved_lines(outcome, f"back to {NAMES[BUILT_IN]}", "moved back")
-    if outcome.skipped:
+    yield from _advice_for_disable(outcome)
+
+
+def _advice_for_disable(outcome: Outcome) -> Iterator[str]:
+    compressed = [thread_id for thread_id, reason in outcome.skipped if reason == COMPRESSED]
+    for thread_id in compressed:
+        yield f"Open and close it: codex-shim codex -- resume {thread_id}"
+    if any(reason == OPEN for _, reason in outcome.skipped):
         yield "Close them in Codex, then type: codex-shim disable"
+    elif any(reason != GONE for _, reason in outcome.skipped):
+        yield "Then type: codex-shim disable" if compressed else AGAIN
 
 
 def other_threads(env: Mapping[str, str], provider: str) -> Iterator[str]:
@@ -145,7 +159,7 @@ def _named(threads: Sequence[Thread], parts: Sequence[str]) -> list[Thread]:
     before = 0
     while len(chosen) > before:
         before = len(chosen)
-        chosen |= {one.id: one for one in threads if one.parent in chosen}
+        chosen |= {one.id: one for one in _movable(threads) if one.parent in chosen}
     return list(chosen.values())
 
 

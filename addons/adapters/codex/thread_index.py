@@ -9,9 +9,11 @@ Never does: change a rollout, create a database. Invariant: a thread that has no
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sqlite3
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -19,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from addons.adapters.system.files import CachedFile, FileAccessError
+from addons.adapters.system.files import CachedFile, FileAccessError, open_nonblocking
 from addons.adapters.system.paths import codex_config_file, codex_home
 from addons.core.codex.rollout import read_meta
 
@@ -32,7 +34,7 @@ MAX_FIRST_LINE = 1 << 24
 
 
 class ThreadIndexError(Exception):
-    """A database or a folder of Codex cannot be used. The message names it."""
+    """A database of Codex cannot be used. The message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class ThreadIndex:
         self._env = env
 
     def threads(self) -> list[Thread]:
-        """Return every thread that has a rollout, the latest first. Raises ThreadIndexError."""
+        """Return every thread that has a rollout, the latest first. Raises ThreadIndexError, or OSError for a folder."""
         rollouts = dict(self._rollouts())
         known = {thread.id: thread for thread in self._rows(rollouts)}
         for thread_id, path in rollouts.items():
@@ -84,6 +86,10 @@ class ThreadIndex:
             except sqlite3.Error as error:
                 raise _database_error(path, error) from error
 
+    def has_sessions(self) -> bool:
+        """Return whether the folder of rollouts is there, so that a thread without one is gone."""
+        return (codex_home(self._env) / FOLDERS[0]).is_dir()
+
     def _rollouts(self) -> Iterator[tuple[str, Path]]:
         """Yield the id and the rollout of each thread. The plain file of a thread comes last, so that it wins."""
         found = []
@@ -91,7 +97,7 @@ class ThreadIndex:
             folder = codex_home(self._env) / name
             found += [
                 (match, Path(place, file))
-                for place, _, files in os.walk(folder)
+                for place, _, files in os.walk(folder, onerror=_require_missing)
                 for file in files
                 if (match := _ROLLOUT.fullmatch(file))
             ]
@@ -121,6 +127,14 @@ class ThreadIndex:
             if (match := _STATE.fullmatch(path.name))
         ]
         return [path for _, path in sorted(found)]
+
+
+def _require_missing(error: OSError) -> None:
+    """Accept a folder that does not exist. One that cannot be read may hold threads: raise its error."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
+    if os.path.lexists(error.filename):
+        raise OSError(errno.ENOENT, "it is a symlink to a missing folder", error.filename)
 
 
 def sqlite_home(env: Mapping[str, str]) -> Path:
@@ -171,15 +185,19 @@ def _database_error(path: Path, error: sqlite3.Error) -> ThreadIndexError:
 
 
 def _from_rollout(thread_id: str, path: Path) -> Thread | None:
-    """Return what the first line of a rollout says; None when it is not readable, or compressed."""
+    """Return what the first line of a rollout says: no provider when it cannot be read, None when it is no rollout."""
     if path.suffix == COMPRESSED:
         return Thread(thread_id, "", path)
     try:
-        with path.open("rb") as file:
-            meta = read_meta(file.readline(MAX_FIRST_LINE))
-            updated = os.fstat(file.fileno()).st_mtime
-    except OSError:
+        # A named pipe must not block the caller, so `Path.open` is not used.
+        with open(path, "rb", opener=open_nonblocking) as file:
+            status = os.fstat(file.fileno())
+            line = file.readline(MAX_FIRST_LINE) if stat.S_ISREG(status.st_mode) else b""
+    except FileNotFoundError:
         return None
+    except OSError:
+        return Thread(thread_id, "", path)
+    meta = read_meta(line)
     if meta is None:
         return None
-    return Thread(thread_id, meta.provider, path, "", updated, meta.parent)
+    return Thread(thread_id, meta.provider, path, "", status.st_mtime, meta.parent)

@@ -31,7 +31,12 @@ from addons.adapters.codex.thread_journal import (
 )
 from addons.adapters.codex.thread_lock import open_rollouts, writer_lock
 from addons.adapters.system.file_lock import LockedError, locked
-from addons.adapters.system.files import FileAccessError, make_private_folder, write_atomic
+from addons.adapters.system.files import (
+    FileAccessError,
+    make_private_folder,
+    open_nonblocking,
+    write_atomic,
+)
 from addons.adapters.system.paths import codex_home
 from addons.core.codex.rollout import (
     MOVABLE,
@@ -45,6 +50,9 @@ from addons.core.codex.rollout import (
 OPEN = "Codex has it open"
 COMPRESSED = "Codex has compressed it"
 GONE = "its rollout is gone"
+NO_SESSIONS = "Codex's folder `sessions` is missing"
+READ_ONLY = "its rollout is read-only"
+NO_FILE = "its rollout is not a file"
 REWRITTEN = "Codex has rewritten it since"
 NO_ROOM = "its rollout has no room for the name of the other provider"
 
@@ -80,7 +88,7 @@ class ThreadMoves:
     def __init__(self, env: Mapping[str, str], clock: Callable[[], float] = time.time) -> None:
         self._env = env
         self._clock = clock
-        self._home = str(codex_home(env))
+        self._home = os.path.realpath(codex_home(env))
         self._index = ThreadIndex(env)
         self._journal = ThreadJournal(env)
 
@@ -95,11 +103,17 @@ class ThreadMoves:
             return any(move.state != "done" for move in self._moves())
 
     def move(self, threads: Sequence[Thread], target: str, author: Author = "command") -> Outcome:
-        """Move threads to a provider. Those that cannot be moved are reported in the outcome."""
+        """Move threads to a provider. Those that cannot be moved are reported in the outcome.
+
+        A thread that another command has moved there meanwhile is in neither list.
+        """
         with self._locked():
             self._finish()
-            outcome = Outcome()
-            planned = self._plans(threads, target, outcome)
+            outcome, now = Outcome(), self._by_id()
+            outcome.skipped += [(one.id, GONE) for one in threads if one.id not in now]
+            current = [now[one.id] for one in threads if one.id in now]
+            current = [one for one in current if one.provider != target]
+            planned = self._plans(current, target, outcome)
             if planned:
                 move = Move(self._home, author, "moving", self._clock(), tuple(planned))
                 self._journal.write([*self._journal.read(), move])
@@ -135,7 +149,7 @@ class ThreadMoves:
 
     def _moves(self) -> list[Move]:
         """Return the moves in this folder of Codex, the oldest first."""
-        return [move for move in self._journal.read() if move.home == self._home]
+        return [move for move in self._journal.read() if os.path.realpath(move.home) == self._home]
 
     # Moves -----------------------------------------------------------------------------------------------
 
@@ -177,7 +191,7 @@ class ThreadMoves:
                 self._change(moved, thread, opened, _moved_content, moved.target)
             except _SkipError as reason:
                 outcome.skipped.append((moved.id, str(reason)))
-                if thread is None or not _has_moved(moved, thread):
+                if not _may_have_moved(moved, thread, reason):
                     continue
                 is_done = False
             else:
@@ -223,7 +237,8 @@ class ThreadMoves:
         provider: str,
     ) -> None:
         if thread is None:
-            raise _SkipError(GONE)
+            # Without the folder the thread may come back, for example when its disk is mounted.
+            raise _SkipError(GONE) if self._index.has_sessions() else _LaterError(NO_SESSIONS)
         with self._held(thread, opened):
             _remove_leftovers(thread.path)
             before = thread.path.stat()
@@ -240,11 +255,14 @@ class ThreadMoves:
     def _held(self, thread: Thread, opened: frozenset[Path]) -> Iterator[None]:
         """Keep Codex from opening a thread. Raises _SkipError when the thread cannot be changed, also in the body."""
         if thread.is_compressed:
-            raise _SkipError(COMPRESSED)
+            raise _LaterError(COMPRESSED)
         try:
             with writer_lock(self._env, thread.id) as is_held:
                 if not is_held or Path(os.path.realpath(thread.path)) in opened:
                     raise _LaterError(OPEN)
+                if not thread.path.stat().st_mode & stat.S_IWUSR:
+                    # An atomic replacement would ignore the mode.
+                    raise _LaterError(READ_ONLY)
                 yield
         except (FileAccessError, OSError) as error:
             # One file that cannot be written must not keep the others from being moved or restored.
@@ -278,7 +296,11 @@ def _restored_content(moved: Moved, content: bytes) -> bytes:
         if not is_applied(content, moved.edits):
             # Codex has rewritten it: the bytes of before are gone, so only the provider is restored.
             return apply(content, edits_for(content, moved.id, {moved.target}, moved.source))
-        content = revert(content, moved.edits)
+        restored = revert(content, moved.edits)
+        if _digest(restored[: moved.size]) != moved.sha256:
+            # The file or the journal has other bytes than the move wrote.
+            return apply(content, edits_for(content, moved.id, {moved.target}, moved.source))
+        content = restored
     return _rest_named(moved, content, moved.target, moved.source)
 
 
@@ -286,9 +308,14 @@ def _rest_named(moved: Moved, content: bytes, source: str, target: str) -> bytes
     return apply(content, edits_for(content, moved.id, {source}, target, moved.size))
 
 
-def _has_moved(moved: Moved, thread: Thread) -> bool:
-    """Return whether the rollout is already as after the move."""
-    content = _read(thread.path)
+def _may_have_moved(moved: Moved, thread: Thread | None, reason: _SkipError) -> bool:
+    """Return whether the rollout is already as after the move, also if it cannot be read now."""
+    if thread is None or thread.is_compressed:
+        return isinstance(reason, _LaterError)
+    try:
+        content = _read(thread.path)
+    except (_SkipError, OSError):
+        return True
     return _digest(content[: moved.size]) != moved.sha256 and is_applied(content, moved.edits)
 
 
@@ -317,9 +344,14 @@ def _remove_leftovers(path: Path) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        # A named pipe must not block the command, so `Path.read_bytes` is not used.
+        with open(path, "rb", opener=open_nonblocking) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _LaterError(NO_FILE)
+            return file.read()
     except FileNotFoundError:
-        raise _SkipError(GONE) from None
+        # It was there when the folders were read: Codex may have moved it into another one.
+        raise _LaterError(GONE) from None
 
 
 def _digest(content: bytes) -> str:

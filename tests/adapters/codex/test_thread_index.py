@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -11,6 +12,8 @@ import pytest
 
 from addons.adapters.codex.thread_index import ThreadIndex, ThreadIndexError, sqlite_home
 from tests.adapters.codex.codex_threads import CodexThreads, rollout, thread_id
+
+posix = pytest.mark.skipif(os.name == "nt", reason="symlinks and named pipes")
 
 
 @pytest.fixture
@@ -112,3 +115,30 @@ def test_folder_of_the_databases(codex: CodexThreads, tmp_path: Path) -> None:
     assert sqlite_home(named) == tmp_path / "b"
     (codex.codex / "config.toml").write_text("sqlite_home = [")
     assert sqlite_home(codex.env) == codex.codex
+
+
+@posix
+def test_folder_that_cannot_be_read_is_an_error(codex: CodexThreads, tmp_path: Path) -> None:
+    thread = codex.begin(1)
+    sessions = codex.codex / "sessions"
+    sessions.rename(tmp_path / "elsewhere")
+    index = ThreadIndex(codex.env)
+    assert index.threads() == []
+    assert not index.has_sessions()
+    sessions.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OSError, match=r"symlink to a missing folder.*sessions"):
+        index.threads()
+    sessions.unlink()
+    sessions.write_bytes(b"no folder")
+    with pytest.raises(NotADirectoryError, match="sessions"):
+        index.threads()
+    sessions.unlink()
+    sessions.symlink_to(tmp_path / "elsewhere")
+    assert [one.id for one in index.threads()] == [thread]
+
+
+@posix
+def test_named_pipe_with_the_name_of_a_rollout_is_no_thread(codex: CodexThreads) -> None:
+    thread, pipe = codex.begin(1), codex.path(thread_id(2))
+    os.mkfifo(pipe)
+    assert [one.id for one in ThreadIndex(codex.env).threads()] == [thread]

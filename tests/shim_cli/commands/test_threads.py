@@ -98,3 +98,40 @@ def test_damaged_database_is_an_error_with_advice(codex: CodexThreads) -> None:
     disabled = shim(codex.home, "disable")
     assert disabled.returncode == 0
     assert "Threads were not counted: " in disabled.stdout
+
+
+def test_sub_agent_of_another_provider_is_left(codex: CodexThreads) -> None:
+    named = codex.begin(1)
+    child = codex.begin_sub_agent(2, named, "ollama")
+    ran = shim(codex.home, "threads", "move", "--to", "shim", named)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (codex.row(named), codex.row(child)) == (SHIM, "ollama")
+
+
+def test_disable_says_how_to_open_a_compressed_thread(codex: CodexThreads) -> None:
+    thread = codex.begin(1)
+    shim(codex.home, "threads", "move", "--to", "shim", "--all")
+    journal = codex.home / "state" / "thread-moves.json"
+    # as if `enable` had moved it: that needs a running shim
+    journal.write_text(journal.read_text().replace('"command"', '"enable"'))
+    path = codex.path(thread)
+    compressed = path.rename(path.with_name(f"{path.name}.zst"))
+    advice = (
+        f"Open and close it: codex-shim codex -- resume {thread}\nThen type: codex-shim disable"
+    )
+    assert advice in shim(codex.home, "disable").stdout
+    refused = shim(codex.home, "threads", "undo")
+    assert f"again: codex-shim codex -- resume {thread}" in refused.stderr
+    compressed.rename(path)
+    assert "Moved 1 thread back" in shim(codex.home, "disable").stdout
+    assert codex.row(thread) == OPENAI
+
+
+def test_disable_says_what_to_do_about_a_read_only_rollout(codex: CodexThreads) -> None:
+    thread = codex.begin(1)
+    shim(codex.home, "threads", "move", "--to", "shim", "--all")
+    journal = codex.home / "state" / "thread-moves.json"
+    journal.write_text(journal.read_text().replace('"command"', '"enable"'))
+    codex.path(thread).chmod(0o400)
+    told = shim(codex.home, "disable").stdout
+    assert "its rollout is read-only\nCorrect that, then type: codex-shim disable" in told
