@@ -195,7 +195,8 @@ def _try_line(address: str, slug: str, token: Path | None) -> str:
     fields = {"instructions": "Be brief.", "input": [message], "stream": True, "store": False}
     body = json.dumps({"model": slug, **fields})
     url, kind = f"http://{address}/v1/responses", "content-type: application/json"
-    line = f"curl -N {shlex.quote(url)} -H {shlex.quote(kind)} -d {shlex.quote(body)}"
+    # A proxy of $http_proxy must not get the local token.
+    line = f"curl -N --noproxy '*' {shlex.quote(url)} -H {shlex.quote(kind)} -d {shlex.quote(body)}"
     if not token:
         return line
     # The header comes from stdin: other users can read a command line.

@@ -32,7 +32,7 @@ def test_announcement_has_address_models_and_a_command_that_works(tmp_path: Path
         assert running.printed[2].startswith("  chatgpt   not live: There is no ChatGPT login in ")
         assert running.printed[3] == "Try it:\n"
         command = shlex.split(running.printed[4])
-        url, body = command[2], command[command.index("-d") + 1]
+        url, body = command[4], command[command.index("-d") + 1]
         assert url == f"http://127.0.0.1:{running.port}/v1/responses"
         answer = running.ask("POST", "/v1/responses", body)
         assert answer.status == 200
@@ -242,7 +242,7 @@ def test_sample_command_sends_the_token_without_showing_it(
     assert "s3cret" not in line
     assert line.endswith(" -H @-")
     header, curl = line.strip().split(" | ")
-    assert curl.startswith("curl -N ")
+    assert curl.startswith("curl -N --noproxy '*' ")
     if os.name == "posix":
         ran = subprocess.run(["sh", "-c", header], capture_output=True, text=True, check=True)
         assert ran.stdout == "x-codex-shim-token: s3cret\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -94,3 +95,24 @@ def test_printed_line_works_on_its_route(
     if route is not _demo:
         deltas = b"".join(answer.split(b"event: response.output_text.delta")[1:])
         assert b"Hello" in deltas
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY"])
+def test_printed_line_sends_nothing_to_a_proxy(tmp_path: Path, variable: str) -> None:
+    ensure_token(environment(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as proxy, served(tmp_path, *SERVE) as running:
+        proxy.setblocking(False)
+        ran = subprocess.run(
+            ["sh", "-c", running.printed[-1].strip()],
+            env={
+                "PATH": os.environ["PATH"],
+                variable: f"http://127.0.0.1:{proxy.getsockname()[1]}",
+            },
+            capture_output=True,
+            timeout=10,
+            check=False,
+        )
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+
+    assert ran.stdout.count(b"event: response.completed") == 1
