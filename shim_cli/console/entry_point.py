@@ -12,6 +12,7 @@ from types import TracebackType
 
 import typer
 
+from addons.adapters.system.paths import NoHomeError
 from shim_cli.console.errors import CliError
 
 
@@ -23,6 +24,9 @@ def run(program: typer.Typer, name: str) -> None:
         typer.main.get_command(program)(prog_name=name)
     except KeyboardInterrupt:
         sys.exit(130)
+    except NoHomeError as error:
+        CliError(str(error), "Set it to a folder of yours, then run the command again.").show()
+        sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         advice = "Check the path and its permissions, then run `codex-shim doctor`."

@@ -15,6 +15,10 @@ CODEX_CATALOG = "codex-shim-catalog.json"
 """The catalog's name beside config.toml. Codex does not start without its catalog, so both are in one folder."""
 
 
+class NoHomeError(RuntimeError):
+    """The user has no home folder."""
+
+
 def codex_home(env: Env) -> Path:
     """Return Codex's own folder: $CODEX_HOME, else ~/.codex."""
     return _path_in(env, "CODEX_HOME") or home(env) / ".codex"
@@ -142,8 +146,12 @@ def cursor_file(env: Env) -> Path:
 
 
 def home(env: Env) -> Path:
-    """Return the user's home folder."""
-    return _path_in(env, "HOME") or _path_in(env, "USERPROFILE") or Path.home()
+    """Return the user's home folder. Raises NoHomeError."""
+    try:
+        return _path_in(env, "HOME") or _path_in(env, "USERPROFILE") or Path.home()
+    except RuntimeError:
+        msg = "HOME is not set, and the system names no home folder for this user"
+        raise NoHomeError(msg) from None
 
 
 def _is_other_folder(old: Path, new: Path) -> bool:

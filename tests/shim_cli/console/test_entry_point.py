@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,32 @@ def test_exceptions_are_reported_without_traceback(
     )
 
     assert (ran.returncode, ran.stderr.lstrip("\n") or "\n") == (code, expected)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no passwd entries")
+@pytest.mark.parametrize("command", ["status", "doctor", "enable"])
+def test_user_without_a_home_folder_is_told(tmp_path: Path, command: str) -> None:
+    start = (
+        "import pwd; from shim_cli.app import main\n"
+        "def unknown(uid): raise KeyError(uid)\n"
+        "pwd.getpwuid = unknown; main()"
+    )
+    env = environment(tmp_path)
+    for name in ("HOME", "USERPROFILE", "CODEX_SHIM_STATE_DIR"):
+        del env[name]
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", start, command],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        "codex-shim: HOME is not set, and the system names no home folder for this user\n"
+        "Set it to a folder of yours, then run the command again.\n"
+    )
 
 
 def test_debug_variable_shows_the_traceback(tmp_path: Path) -> None:
