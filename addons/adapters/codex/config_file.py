@@ -356,10 +356,13 @@ class CodexConfig:
         backup = self._journal().get("backup")
         if not isinstance(backup, str):
             return None
-        try:
-            return Path(backup).read_text() if backup else ""
-        except (OSError, ValueError):
-            return None
+        if not backup:
+            return ""
+        # The state folder may have been moved since.
+        for path in (Path(backup), backups_dir(self._env) / Path(backup).name):
+            with contextlib.suppress(OSError, ValueError):
+                return path.read_bytes().decode()
+        return None
 
     def _journal(self) -> dict[str, object]:
         """Return the journal of this file; empty without one."""

@@ -31,9 +31,19 @@ def _changes(
     before: Mapping[str, object], after: Mapping[str, object], prefix: str
 ) -> Iterator[str]:
     for key in {**before, **after}:
-        name = prefix + (key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False))
+        name = prefix + (key if _BARE.fullmatch(key) else _quoted(key))
         old, new = before.get(key, _MISSING), after.get(key, _MISSING)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from _changes(old, new, f"{name}.")
-        elif old != new:
+        elif _form(old) != _form(new):
             yield name
+
+
+def _quoted(key: str) -> str:
+    """Return a key in ASCII: control characters and those for the direction of text would change the terminal."""
+    return json.dumps(key).replace("\x7f", "\\u007f")
+
+
+def _form(value: object) -> str:
+    """Return a form of a value that is the same for equal values of one type: `nan` is `nan`, and `1` is not `true`."""
+    return json.dumps(value, sort_keys=True, default=repr)

@@ -25,6 +25,13 @@ from addons.core.codex.config_changes import changed_settings
         ("a = 1\n", "[a]\nb = 1\n", ["a"]),
         ("a = [1, 2]\n", "a = [2, 1]\n", ["a"]),
         ("a = 1\n", "a = = 1\n", []),
+        ("a = nan\nb = [nan]\n", "b = [nan]\na = nan\n", []),
+        ("a = 1\nb = [1]\n", "a = true\nb = [true]\n", ["a", "b"]),
+        ("a = 1\n", "a = 1.0\n", ["a"]),
+        ("a = [{ b = 1, c = 2 }]\n", "a = [{ c = 2, b = 1 }]\n", []),
+        ("a = 2026-11-30\n", "a = 2026-11-30\n", []),
+        ("a = 2026-11-30\n", "a = 2026-12-01\n", ["a"]),
+        ("", '"\\u001b[2J\\u202Eé\\u007f" = 1\n', ['"\\u001b[2J\\u202e\\u00e9\\u007f"']),
     ],
 )
 def test_names_of_changed_settings(before: str, after: str, names: list[str]) -> None:

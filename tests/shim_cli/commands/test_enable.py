@@ -150,6 +150,17 @@ def test_disable_names_what_was_changed_since_enable(user: User) -> None:
     assert tomllib.loads(user.config.read_text())["model_reasoning_effort"] == "low"
 
 
+def test_disable_names_changes_after_the_state_folder_was_moved(user: User) -> None:
+    user.config.write_bytes('model = "o3"\n[tui]\nx = "ä"\ny = "ö"\n'.encode())
+    user.run("enable")
+    user.config.write_bytes(user.config.read_bytes().replace("ö".encode(), "ü".encode()))
+    journal = user.state / "wiring.json"
+    record = json.loads(journal.read_text())
+    record["backup"] = str(user.home / "before" / Path(record["backup"]).name)
+    journal.write_text(json.dumps(record))
+    assert "left so: tui.y\n" in user.run("disable").stdout
+
+
 def test_disable_says_nothing_of_changes_without_a_copy_of_before(user: User) -> None:
     user.run("enable")
     shutil.rmtree(user.state / "config-backups")
