@@ -158,7 +158,8 @@ def _is_other_folder(old: Path, new: Path) -> bool:
     """Return whether `old` is a folder, and none that a symlink makes the same as `new`."""
     try:
         return old.is_dir() and not old.samefile(new)
-    except FileNotFoundError:
+    except OSError:
+        # There is no usable `new` yet.
         return True
 
 

@@ -206,6 +206,19 @@ def test_an_old_folder_that_is_a_symlink_is_emptied_and_unlinked(
 
 
 @links
+@pytest.mark.parametrize("target", ["nowhere", ".codex-shim"])
+def test_a_new_folder_that_is_unusable_moves_nothing(
+    env: dict[str, str], old: Path, tmp_path: Path, target: str
+) -> None:
+    (tmp_path / ".codex-shim").symlink_to(tmp_path / target)
+
+    assert "could not be moved" in move_old_state(env)
+
+    assert _content(old) == FILES
+    assert state_dir(env) == old
+
+
+@links
 def test_a_new_folder_inside_the_old_one_moves_nothing(
     env: dict[str, str], old: Path, tmp_path: Path
 ) -> None:
