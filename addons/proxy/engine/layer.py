@@ -10,7 +10,7 @@ exception; what waits for a reply is listed in `command_sources` or was abandone
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import cast
 
@@ -77,9 +77,8 @@ class ShimHttpLayer(CommandPump):
         if type(event) is events.DataReceived:
             relayed = self.relay(event.connection, event.data)
             if relayed is not None:
-                writes, is_whole = relayed
-                rest: Iterable[commands.Command] = () if is_whole else self.handle_unrelayed(event)
-                return cast("CommandGenerator[None]", chain(writes, rest))
+                rest = () if relayed[1] else self.handle_unrelayed(event)
+                return cast("CommandGenerator[None]", chain(relayed[0], rest))
         return self.handle_unrelayed(event)
 
     def handle_unrelayed(self, event: events.Event) -> CommandGenerator[None]:
