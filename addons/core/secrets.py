@@ -57,6 +57,10 @@ class Secret:
         """Return what a function makes of the plain value. Only for the mask of echoes."""
         return make(self._value)
 
+    def fits(self, form: re.Pattern[bytes]) -> bool:
+        """Return whether the whole value has a form, such as that of a token."""
+        return form.fullmatch(self._value) is not None
+
     def reveal(self) -> bytes:
         """Return the plain bytes. Only for the code that writes a request."""
         return self._value

@@ -205,3 +205,14 @@ async def test_keyring_that_cannot_be_read_is_told_with_the_way_out(
         reasons = (await proxy.health())["reasons"]
     assert b"codex-shim[keyring]" in response.body
     assert "codex-shim[keyring]" in str(reasons)
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/alpha/search"])
+async def test_key_of_codex_is_not_sent_to_chatgpt(home: Home, path: str) -> None:
+    async with setup(home, Account()) as (_, proxy, backend):
+        home.auth.unlink()
+        async with client(proxy.port) as c:
+            await c.post(path, TURN, *CODEX, b"authorization: Bearer sk-fabricated")
+            response = await c.response()
+    assert b"codex login" in response.body
+    assert not any(b"sk-fabricated" in one.head for one in backend.requests)

@@ -65,7 +65,8 @@ async def test_unsupported_proxy_scheme_disables_one_route_only(home: Home, prox
         assert (await proxy.post(DEMO)).status == 200
         health = await proxy.health()
         assert "HTTPS_PROXY, the outbound proxy" in str(health["reasons"])
-        own = (b"originator: codex", b"authorization: Bearer own", b"chatgpt-account-id: a")
+        bearer = b"authorization: Bearer " + fabricated_jwt("a").encode()
+        own = (b"originator: codex", bearer, b"chatgpt-account-id: a")
         refused = await proxy.post(TURN, *own)
         assert b"HTTPS_PROXY, the outbound proxy" in refused.body
         assert b"hunter2" not in refused.body + str(health).encode()

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Literal
 from urllib.parse import urlsplit
 
-from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem, LoginSource
+from addons.core.codex.login import Login, LoginMethod, LoginProblem, LoginSource
 from addons.core.errors import Problem, error_reply, problem_of
 from addons.core.headers import (
     Headers,
@@ -48,6 +48,7 @@ from addons.core.providers.chatgpt_problems import (
     redirect_problem,
     unknown_path_problem,
 )
+from addons.core.providers.client_login import completes, forbids, is_for
 from addons.core.providers.row_problems import empty_problem
 from addons.core.routes import Route
 from addons.core.secrets import Origin, Secret, SecretHeader
@@ -157,15 +158,18 @@ class ChatGPTProvider:
         """Return the client's own login, as Codex sends it with requires_openai_auth; empty when it sent none.
 
         An SDK requires a key, so its bearer alone is a placeholder or belongs to another service. Together with an
-        account, or from Codex, it is a login.
+        account, or from Codex, it is a login, if it has the form of one for this route's service.
         """
         bearer = request.credentials.get(b"authorization")
         account = request.credentials.get(b"chatgpt-account-id")
         if bearer is None or any(bearer.matches(value) for value in self.placeholders):
             return ()
+        is_chatgpt_route = LoginMethod.CHATGPT in self.methods
+        if not is_for(bearer, chatgpt=is_chatgpt_route):
+            return ()
         if account is None:
             return (self._bound(b"authorization", bearer),) if request.is_codex else ()
-        if LoginMethod.CHATGPT not in self.methods:
+        if not is_chatgpt_route:
             return ()
         return (
             self._bound(b"authorization", bearer),
@@ -281,8 +285,8 @@ class BackendPlan(ABC):
             return self._provider.login_credential(found)
         own = self._provider.client_credential(self._request)
         if not isinstance(found, Login):
-            return own if own and not _forbids(found, own) else found
-        if own and (prefers_own or _completes(own, found)):
+            return own if own and not forbids(found, own) else found
+        if own and (prefers_own or completes(own, found)):
             return own
         self._login = found
         return self._provider.login_credential(found)
@@ -347,22 +351,6 @@ class ChatGPTPlan(BackendPlan):
 
     def _answer_empty(self, head: Head) -> Answer:
         return self._answer_problem(empty_problem(str(self._origin), head))
-
-
-def _forbids(problem: LoginProblem, own: tuple[SecretHeader, ...]) -> bool:
-    """Return whether the client's own credential must not replace auth.json.
-
-    A login that is switched off stays off, and nothing is sent without a usable proxy. A Codex whose auth.json holds an
-    API key sends that key, without an account.
-    """
-    return problem.kind in {LoginKind.DISABLED, LoginKind.PROXY_UNUSABLE} or (
-        problem.kind is LoginKind.CHANGED and len(own) == 1
-    )
-
-
-def _completes(own: tuple[SecretHeader, ...], login: Login) -> bool:
-    """Return whether the client's own credential names the account that the login lacks."""
-    return login.lacks_account and len(own) > 1
 
 
 def headers_with(headers: Headers, login: Login | None) -> Headers:

@@ -12,6 +12,7 @@ from addons.core.providers.chatgpt import DEFAULT_BASE, BaseUrl, ChatGPTProvider
 from addons.core.routes import Route
 from addons.core.secrets import Origin, Secret, SecretHeader
 from addons.core.turn import Answer, ClientRequest, Plan, Send, Step, UpstreamRequest
+from tests.fakes.account import fabricated_jwt
 
 ORIGIN = Origin("https", "chatgpt.com", 443)
 BODY = b'{"model":"gpt-x","input":[],"stream":true}'
@@ -19,8 +20,9 @@ CODEX: Headers = ((b"originator", b"codex_exec"), (b"content-type", b"applicatio
 SDK: Headers = ((b"user-agent", b"openai-python"), (b"content-type", b"application/json"))
 FILE = Login(Secret("file-token"), Secret("file-account"))
 NEWER = Login(Secret("newer-token"), Secret("file-account"))
+OWN_TOKEN = f"Bearer {fabricated_jwt('own-account')}"
 OWN = {
-    b"authorization": Secret("Bearer own-token"),
+    b"authorization": Secret(OWN_TOKEN),
     b"chatgpt-account-id": Secret("own-account"),
 }
 

@@ -18,6 +18,7 @@ from tests.core.providers.chatgpt_turns import (
     FROM_FILE,
     NEWER,
     OWN,
+    OWN_TOKEN,
     SDK,
     Logins,
     answer,
@@ -28,13 +29,13 @@ from tests.core.providers.chatgpt_turns import (
     sent_request,
 )
 
-FROM_CLIENT = {b"authorization": b"Bearer own-token", b"chatgpt-account-id": b"own-account"}
+FROM_CLIENT = {b"authorization": OWN_TOKEN.encode(), b"chatgpt-account-id": b"own-account"}
 BEARER_ONLY = {b"authorization": OWN[b"authorization"]}
 DUMMY = {b"authorization": PLACEHOLDERS[0], b"chatgpt-account-id": OWN[b"chatgpt-account-id"]}
 ACCOUNT_ONLY = {b"chatgpt-account-id": OWN[b"chatgpt-account-id"]}
 NO_FILE, EXPIRED = no_login(), no_login(LoginKind.EXPIRED)
 CHANGED, OFF = no_login(LoginKind.CHANGED), no_login(LoginKind.DISABLED)
-ONLY_BEARER = {b"authorization": b"Bearer own-token"}
+ONLY_BEARER = {b"authorization": OWN_TOKEN.encode()}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ REGION = replace(
 @pytest.mark.parametrize(
     ("found", "own", "bearer"),
     [
-        (PAT, OWN, b"Bearer own-token"),
+        (PAT, OWN, OWN_TOKEN.encode()),
         (PAT, BEARER_ONLY, b"Bearer at-1"),
         (PAT, {}, b"Bearer at-1"),
         (OWNED, OWN, b"Bearer at-1"),
