@@ -14,6 +14,7 @@ from collections.abc import Callable
 from mitmproxy.utils import asyncio_utils
 
 from addons.adapters.route_sources import RouteSources
+from addons.core.codex.login import Login, LoginProblem
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class BackgroundRefresh:
 
     async def _account(self) -> None:
         while True:
+            # Taken before the request: a login that changes meanwhile is asked for at once.
             login = self._sources().logins.current()
             try:
                 await self._sources().refresh()
@@ -53,12 +55,21 @@ class BackgroundRefresh:
                     "asking for the account's models failed: %s; codex-shim tries again later",
                     type(error).__name__,
                 )
-            due = time.monotonic() + REFRESH_SECONDS
-            while time.monotonic() < due and self._sources().logins.current() == login:  # noqa: ASYNC110  a file sends no event
+            due, is_same = time.monotonic() + REFRESH_SECONDS, True
+            while is_same and time.monotonic() < due:
+                # Before anything else, so that no state of the login makes this a loop without a pause.
                 await asyncio.sleep(LOGIN_POLL_SECONDS)
+                is_same = _is_same(self._sources().logins.current(), login)
 
     async def _cursor(self) -> None:
         while True:
             cursor = self._sources().cursor
             await cursor.refresh()
             await cursor.agent.wait_for_refresh()
+
+
+def _is_same(now: Login | LoginProblem, before: Login | LoginProblem) -> bool:
+    """Return whether the login is still the one before. The details of its account do not make it another one."""
+    if isinstance(now, Login) and isinstance(before, Login):
+        return now.method is before.method and now.same_token(before)
+    return now == before

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from addons.core.codex.login import Login, LoginMethod
+from addons.core.secrets import Secret
 from addons.proxy import refresh
 from addons.proxy.refresh import BackgroundRefresh
 from tests.boundary.surfaces import Home, running
@@ -30,20 +32,26 @@ class FakeCursor:
 
 
 class FakeSources:
-    """Counts refreshes of the account's models. `login` is what the login file holds."""
+    """Counts refreshes of the account's models and looks at the login. `login` is the token that the file holds."""
 
     def __init__(self) -> None:
         self.login = "first"
+        self.account = ""
+        """The account that a refresh finds."""
         self.refreshes = 0
+        self.looks = 0
         self.error: Exception | None = None
         self.cursor = FakeCursor()
         self.logins = self
 
-    def current(self) -> str:
-        return self.login
+    def current(self) -> Login:
+        self.looks += 1
+        account = Secret(self.account) if self.account else None
+        return Login(Secret(self.login), account, method=LoginMethod.ACCESS_TOKEN)
 
     async def refresh(self) -> bool:
         self.refreshes += 1
+        self.account = "acct-found"
         if self.error:
             raise self.error
         return False
@@ -66,10 +74,40 @@ async def test_account_models_are_fetched_at_once_after_a_new_login(
     monkeypatch.setattr(refresh, "LOGIN_POLL_SECONDS", 0.01)
     sources = FakeSources()
     tasks = await started(sources)
-    await asyncio.sleep(0.05)
-    assert sources.refreshes == 1, "nothing has changed"
+    await until(lambda: sources.looks >= 5)
+    assert sources.refreshes == 1, "the token has not changed"
     sources.login = "second"
     await until(lambda: sources.refreshes == 2)
+    await ended(tasks)
+
+
+async def test_nothing_is_asked_without_a_pause() -> None:
+    sources = FakeSources()
+    tasks = await started(sources)
+    for number in range(100):
+        sources.login = f"token {number}"
+        await asyncio.sleep(0)
+    assert sources.refreshes == 1
+    await ended(tasks)
+
+
+async def test_login_that_changes_during_a_refresh_is_asked_for_after_the_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refresh, "LOGIN_POLL_SECONDS", 0.001)
+    sources = FakeSources()
+    refreshed = sources.refresh
+
+    async def change() -> bool:
+        sources.login = "second"
+        return await refreshed()
+
+    monkeypatch.setattr(sources, "refresh", change)
+    tasks = await started(sources)
+    await until(lambda: sources.refreshes == 2)
+    looks = sources.looks
+    await until(lambda: sources.looks >= looks + 5)
+    assert sources.refreshes == 2
     await ended(tasks)
 
 
