@@ -172,7 +172,7 @@ class RouteSources:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._env = env
-        self.account = AccountRoutes(env, clock)
+        self.account = AccountRoutes(env, clock, own_ports(env))
         self.settings_source = SettingsSource(env, settings)
         self.logins = self.account.logins
         self.catalog = self.account.catalog

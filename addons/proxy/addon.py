@@ -128,6 +128,7 @@ class CodexShim:
         """Start the background tasks. The listener is open."""
         self.engine.raise_listen_backlog()
         self.sources.cursor.own_ports |= {self.parts.port}
+        self.sources.account.api.own_ports |= {self.parts.port}
         self.sources.parse_in_thread()
         self._refresh = BackgroundRefresh(lambda: self.sources)
 

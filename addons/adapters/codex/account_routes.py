@@ -12,6 +12,7 @@ from functools import partial
 
 from addons.adapters.codex.account_catalog import AccountCatalog
 from addons.adapters.codex.account_details import AccountDetails, DetailedLogins
+from addons.adapters.codex.api_base import ApiBase
 from addons.adapters.codex.login_file import LoginFile
 from addons.core.codex.catalog import Entry
 from addons.core.codex.login import (
@@ -24,14 +25,10 @@ from addons.core.codex.login import (
 )
 from addons.core.codex.reasoning_levels import accepted_entry
 from addons.core.providers.chatgpt import (
-    API_BASE_URL,
-    API_BASE_URL_VARIABLE,
     API_METHODS,
     BASE_URL_VARIABLE,
     CHATGPT_METHODS,
     DEFAULT_BASE_URL,
-    FEDRAMP_API_BASE_URL,
-    BaseUrl,
     ChatGPTProvider,
     parse_base_url,
 )
@@ -41,7 +38,6 @@ from addons.core.settings.root import Settings
 from addons.core.upstream.outbound_proxy import outbound_problem
 
 CHATGPT, OPENAI = "chatgpt", "openai"
-API, FEDRAMP_API = parse_base_url(API_BASE_URL), parse_base_url(FEDRAMP_API_BASE_URL)
 AGENT_IDENTITY = "agent identity"
 
 
@@ -54,18 +50,49 @@ def account_logins(
     return LoginFile(env, clock)
 
 
+class UsableLogins:
+    """A `LoginSource` without API keys while the address of the API cannot be used."""
+
+    def __init__(self, source: LoginSource, api: ApiBase) -> None:
+        self._source = source
+        self._api = api
+
+    @property
+    def known(self) -> Login | None:
+        """The login that was read last."""
+        return self._source.known
+
+    def current(self) -> Login | LoginProblem:
+        """Return the login in the file now."""
+        return self._usable(self._source.current())
+
+    def reread(self) -> Login | LoginProblem:
+        """Return the login without any cache."""
+        return self._usable(self._source.reread())
+
+    def _usable(self, found: Login | LoginProblem) -> Login | LoginProblem:
+        is_key = isinstance(found, Login) and found.method is LoginMethod.API_KEY
+        return (is_key and self._api.problem) or found
+
+
 class AccountRoutes:
     """Codex's login, the models of its account and their routes.
 
     Raises ValueError, with a text for the user, when a variable holds an unusable base URL.
     """
 
-    def __init__(self, env: Mapping[str, str], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        clock: Callable[[], float],
+        own_ports: frozenset[int] = frozenset(),
+    ) -> None:
         base_url = env.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
         self.base = parse_base_url(base_url)
-        self._named_api = self._api_base(env)
+        self.api = ApiBase(env, own_ports)
         self.details = AccountDetails(env, base_url)
-        self.logins = DetailedLogins(account_logins(env, self.base.origin, clock), self.details)
+        stored = account_logins(env, self.base.origin, clock)
+        self.logins = UsableLogins(DetailedLogins(stored, self.details), self.api)
         self.catalog = AccountCatalog(env, base_url, clock)
         self.catalog.load()
 
@@ -99,13 +126,14 @@ class AccountRoutes:
         if not isinstance(found, Login) or found.method is not LoginMethod.API_KEY:
             base, methods = self.base, CHATGPT_METHODS
         else:
-            base, methods = self._base_of(found), API_METHODS
+            base, methods = self.api.base_for(found), API_METHODS
         return ChatGPTProvider(
             self.logins,
             base,
             settings.chatgpt_credential,
             limits=settings.limits,
             methods=methods,
+            key_base=self.api.base_for,
         )
 
     def routes(self, make_plan: PlanMaker) -> list[Route]:
@@ -140,15 +168,8 @@ class AccountRoutes:
         if isinstance(found, LoginProblem):
             return CHATGPT, self.base.origin
         if found.method is LoginMethod.API_KEY:
-            return OPENAI, self._base_of(found).origin
+            return OPENAI, self.api.base_for(found).origin
         return CHATGPT, found.backend or self.base.origin
-
-    def _base_of(self, login: Login) -> BaseUrl:
-        return self._named_api or (FEDRAMP_API if login.is_fedramp else API)
-
-    def _api_base(self, env: Mapping[str, str]) -> BaseUrl | None:
-        named = env.get(API_BASE_URL_VARIABLE)
-        return parse_base_url(named, API_BASE_URL_VARIABLE) if named else None
 
 
 def _problem_of(found: Login | LoginProblem) -> LoginProblem | None:

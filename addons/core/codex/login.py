@@ -46,6 +46,8 @@ class LoginKind(StrEnum):
     """Codex keeps its login in the system's keyring, which cannot be read."""
     CHANGED = "changed"
     """The login is of another kind than the one that the route was made for."""
+    API_BASE = "api_base"
+    """The address that config.toml names for API keys cannot be used."""
     EXPIRED = "expired"
     DISABLED = "disabled"
     PROXY_UNUSABLE = "no_way"

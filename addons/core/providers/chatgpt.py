@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Literal
@@ -144,8 +145,13 @@ class ChatGPTProvider:
     methods: frozenset[LoginMethod] = CHATGPT_METHODS
     """The kinds of login that this route sends. An API key never goes to ChatGPT, nor a ChatGPT login to the API."""
 
+    key_base: Callable[[Login], BaseUrl] | None = None
+    """Returns the address for an API key as the settings are now; None for `base`."""
+
     def base_for(self, login: Login | None) -> BaseUrl:
         """Return the address for this login; None for the client's own."""
+        if login and self.key_base and login.method is LoginMethod.API_KEY:
+            return self.key_base(login)
         if login is None or login.backend is None:
             return self.base
         return BaseUrl(login.backend, self.base.path)
@@ -209,8 +215,8 @@ class BackendPlan(ABC):
 
     def start(self) -> Step:
         """Send the request, or answer with the reason why that is impossible."""
-        path = self._upstream_path()
-        if path is None:
+        after_base = self._after_base()
+        if after_base is None:
             return self._answer_problem(unknown_path_problem(self._request))
         headers = upstream_headers(self._request.headers)
         bad = bad_header(headers)
@@ -224,8 +230,10 @@ class BackendPlan(ABC):
             return self._answer_problem(body)
         self._passed = headers
         headers = headers_with(headers, self._login)
-        origin, method = self._origin, self._request.method
-        self._sent = UpstreamRequest(origin, method, path, headers, body, secrets)
+        base, method = self._provider.base_for(self._login), self._request.method
+        self._sent = UpstreamRequest(
+            base.origin, method, base.path + after_base, headers, body, secrets
+        )
         return Send(self._sent)
 
     def on_head(self, head: Head) -> Step:
@@ -271,12 +279,13 @@ class BackendPlan(ABC):
     def _answer_problem(self, problem: Problem) -> Answer:
         return Answer(error_reply(problem, to_codex=self._request.expects_stream))
 
-    def _upstream_path(self) -> str | None:
+    def _after_base(self) -> str | None:
+        """Return what follows the path of the base; None if this path of the client is not forwarded."""
         path, _, query = self._request.path.partition("?")
         if (rest := self._path(path)) is None:
             return None
         query = query and upstream_query(query)
-        return f"{self._provider.base.path}{rest}{query and '?'}{query}"
+        return f"{rest}{query and '?'}{query}"
 
     def _secrets(self) -> tuple[SecretHeader, ...] | LoginProblem:
         found, prefers_own = self._provider.current_login(), self._provider.credential == "client"
@@ -300,10 +309,11 @@ class BackendPlan(ABC):
         is_usable = isinstance(newer, Login) and newer.method in self._provider.methods
         if not isinstance(newer, Login) or not is_usable or newer.same_token(used):
             return None
-        self._login = newer
+        self._login, base = newer, self._provider.base_for(newer)
         self._sent = replace(
             sent,
-            origin=self._origin,
+            origin=base.origin,
+            path=base.path + (self._after_base() or ""),
             headers=headers_with(self._passed, newer),
             secrets=self._provider.login_credential(newer),
         )

@@ -20,7 +20,7 @@ _FOR_CHATGPT = re.compile(
 """What Codex sends to ChatGPT: a JWT, a personal access token, or the signature of an agent identity."""
 _FOR_API = re.compile(rb"(?i:bearer)[ \t]+(?!(?i:eyJ|at-))(?![^.]+\.[^.]+\.[^.]+\Z)[\x21-\x7e]+")
 """What Codex may send to the API: a key, and nothing that looks like a token of ChatGPT."""
-_OFF = frozenset({LoginKind.DISABLED, LoginKind.PROXY_UNUSABLE})
+_OFF = frozenset({LoginKind.DISABLED, LoginKind.PROXY_UNUSABLE, LoginKind.API_BASE})
 
 
 def is_for(authorization: Secret, *, chatgpt: bool) -> bool:
@@ -34,7 +34,7 @@ def is_for(authorization: Secret, *, chatgpt: bool) -> bool:
 def forbids(problem: LoginProblem, own: Sequence[SecretHeader]) -> bool:
     """Return whether the client's own credential must not replace auth.json.
 
-    A login that is switched off stays off, and nothing is sent without a usable proxy. After a change of the login only
+    A login that is switched off stays off, and nothing is sent without a usable proxy or address. After a change of the login only
     a credential that names its account is certain to belong to this route.
     """
     return problem.kind in _OFF or (problem.kind is LoginKind.CHANGED and len(own) == 1)

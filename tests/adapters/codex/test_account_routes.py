@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from addons.core.turn import Answer, ClientRequest, Send
+from addons.core.secrets import Secret
+from addons.core.turn import Answer, ClientRequest, Head, Send
 from tests.adapters.homes import Home, live
 from tests.fakes.account import Account
 from tests.fakes.logins import AgentAccount, KeyAccount, TokenAccount
@@ -64,6 +66,78 @@ def test_unusable_name_of_the_api_is_an_error(home: Home) -> None:
     home.env = {**home.env, "CODEX_SHIM_OPENAI_BASE_URL": "http://api.example/v1"}
     with pytest.raises(ValueError, match="CODEX_SHIM_OPENAI_BASE_URL must be https"):
         home.open()
+
+
+def sent_to(home: Home) -> tuple[str, str]:
+    route = home.open().table().routes["gpt-5.5"]
+    step = route.make_plan(TURN, route).start()
+    assert isinstance(step, Send)
+    assert {one.bound_to for one in step.request.secrets} == {step.request.origin}
+    return str(step.request.origin), step.request.path
+
+
+def test_key_goes_where_codex_sends_it(home: Home) -> None:
+    home.log_in(KeyAccount(access_token="gateway-key"))
+    (home.codex / "config.toml").write_text('openai_base_url = "https://gateway.example/x/v1/"\n')
+    assert sent_to(home) == ("https://gateway.example", "/x/v1/responses")
+    assert str(home.open().account.service[1]) == "https://gateway.example"
+    home.env = {**home.env, "CODEX_SHIM_OPENAI_BASE_URL": "https://other.example/v1"}
+    assert sent_to(home) == ("https://other.example", "/v1/responses")
+
+
+def test_change_of_the_address_takes_effect_at_once(home: Home) -> None:
+    home.log_in(KeyAccount())
+    config = home.codex / "config.toml"
+    config.write_text('openai_base_url = "https://gateway.example/a"\n')
+    route = home.open().table().routes["gpt-5.5"]
+    config.write_text('openai_base_url = "https://gateway.example/second"\n')
+    step = route.make_plan(TURN, route).start()
+    assert isinstance(step, Send)
+    assert step.request.path == "/second/responses"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['"http://gateway.example/v1"', '"ftp://x"', "7", "[]", '"http://127.0.0.1:8765/v1"',
+     '"https://user:hush@gateway.example"', '"http://localhost:8765"'],
+)  # fmt: skip
+def test_unusable_address_of_the_api_keeps_the_key(home: Home, value: str) -> None:
+    home.log_in(KeyAccount())
+    (home.codex / "config.toml").write_text(f"openai_base_url = {value}\n")
+    sources = home.open()
+    assert "gpt-5.5" not in live(sources)
+    problem = sources.login_problem
+    assert problem
+    assert problem.kind == "api_base"
+    assert "openai_base_url" in problem.message
+    assert "hush" not in problem.message
+    route = sources.table().routes["gpt-5.5"]
+    own = {b"authorization": Secret("Bearer sk-own")}
+    codex = replace(TURN, headers=((b"originator", b"codex_exec"),), credentials=own)
+    for turn in (TURN, codex):
+        assert isinstance(route.make_plan(turn, route).start(), Answer)
+
+
+def test_address_of_the_api_means_nothing_to_a_chatgpt_login(home: Home) -> None:
+    home.log_in(Account())
+    (home.codex / "config.toml").write_text('openai_base_url = "http://127.0.0.1:8765/v1"\n')
+    assert sent_to(home)[0] == "https://chatgpt.com"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_newer_key_goes_to_its_own_address(home: Home, is_first: bool) -> None:
+    keys = [KeyAccount(), KeyAccount(access_token="sk-proj-fedramp-x")]
+    first, second = keys if is_first else reversed(keys)
+    home.log_in(first)
+    route = home.open().table().routes["gpt-5.5"]
+    plan = route.make_plan(TURN, route)
+    plan.start()
+    home.log_in(second)
+    step = plan.on_head(Head(401, ()))
+    assert isinstance(step, Send)
+    named = "https://gov.api.openai.com" if is_first else "https://api.openai.com"
+    assert str(step.request.origin) == named
+    assert {one.bound_to for one in step.request.secrets} == {step.request.origin}
 
 
 def test_models_that_the_api_does_not_serve_are_left_out(home: Home) -> None:
