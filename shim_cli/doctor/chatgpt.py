@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 
-from addons.adapters.codex.login_store import KEYRING_NAME, LoginStore, login_path
+from addons.adapters.codex.keyring_entry import KeyringUnusableError
+from addons.adapters.codex.login_store import LoginStore, login_path
 from addons.adapters.route_sources import RouteSources
+from addons.adapters.system.files import FileAccessError
 from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem
 from addons.core.providers.chatgpt import BASE_URL_VARIABLE
 from shim_cli.console.format import duration, model_count
@@ -42,8 +44,12 @@ def chatgpt(context: DoctorContext) -> Iterator[CheckResult]:
 
 
 def _place(context: DoctorContext) -> str:
-    path, store = login_path(context.env), LoginStore(context.env)
-    return KEYRING_NAME if store.uses_keyring() and not path.exists() else str(path)
+    store = LoginStore(context.env)
+    try:
+        store.read()
+    except (FileAccessError, KeyringUnusableError):
+        return str(store.path)
+    return store.name
 
 
 def _account(login: Login) -> str:

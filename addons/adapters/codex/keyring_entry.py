@@ -21,7 +21,7 @@ from threading import Thread
 SERVICE = "Codex Auth"
 FRESH_SECONDS = 30.0
 WAIT_SECONDS = 2.0
-"""How long a caller waits for the first answer, and for one after a refused login."""
+"""How long a caller waits for the first answer. Later ones are not waited for: the caller may be the event loop."""
 INSTALL = "pip install 'codex-shim[keyring]'"
 
 Read = Callable[[str, str], str | None]
@@ -88,9 +88,8 @@ class KeyringEntry:
         return self._found
 
     def forget(self) -> None:
-        """Ask the keyring again, as the login in it was refused."""
+        """Ask the keyring again, as the login in it was refused. `read` returns the old entry until it answers."""
         self._ask()
-        self._wait()
 
     def _ask(self) -> None:
         if self._asking and self._asking.is_alive():
@@ -111,3 +110,5 @@ class KeyringEntry:
             self._found = None if entry is None else entry.encode()
         except KeyringUnusableError as error:
             self._found = error
+        except Exception as error:  # noqa: BLE001  raised again by `read`: a keyring's library has errors of its own
+            self._found = KeyringUnusableError(f"the keyring failed ({type(error).__name__})")

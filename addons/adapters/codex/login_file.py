@@ -79,7 +79,7 @@ class LoginFile:
         return self._found if isinstance(self._found, Login) else self._good
 
     def current(self) -> Login | LoginProblem:
-        """Return the login in the file. Costs one stat while the file does not change."""
+        """Return the login in the file. Costs two stats while nothing changes."""
         if is_login_disabled(self._env):
             return login_disabled_problem()
         now, found = self._clock(), self._read()

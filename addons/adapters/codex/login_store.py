@@ -1,7 +1,7 @@
-"""The bytes of Codex's login: auth.json, or the entry in the system's keyring when there is no such file.
+"""The bytes of Codex's login: auth.json, or the entry in the system's keyring, as Codex's config.toml says.
 
-Never does: parse a login, write one. Invariant: while auth.json exists, a read costs one stat and the keyring is not
-asked. Codex removes the file when it saves a login in the keyring.
+With `keyring` the entry is the only place, with `auto` the entry comes before the file. Never does: parse a login, write
+one. Invariant: without a word of the config, a read costs two stats and the keyring is not asked.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from addons.adapters.codex.keyring_entry import KeyringEntry
+from addons.adapters.codex.keyring_entry import KeyringEntry, KeyringUnusableError
 from addons.adapters.system.files import CachedFile, FileAccessError
 from addons.adapters.system.paths import codex_config_file, codex_home
 
 STORE_KEY = "cli_auth_credentials_store"
-KEYRING_STORES = frozenset({"keyring", "auto"})
+KEYRING, AUTO = "keyring", "auto"
 KEYRING_NAME = "the system keyring"
 
 
@@ -37,7 +37,7 @@ class LoginStore:
         self._file = CachedFile(self.path)
         self._config = CachedFile(codex_config_file(env))
         self._config_seen: bytes | None = None
-        self._uses_keyring = False
+        self._kind: object = None
         self._entry = entry or KeyringEntry(codex_home(env))
         self._is_file = True
 
@@ -53,26 +53,40 @@ class LoginStore:
 
     def read(self) -> bytes | None:
         """Return the bytes, or None if there is no login. Raises FileAccessError and KeyringUnusableError."""
-        data = self._file.read()
-        self._is_file = data is not None or not self.uses_keyring()
-        return data if self._is_file else self._entry.read()
+        if not self.uses_keyring():
+            self._is_file = True
+            return self._file.read()
+        self._is_file = False
+        if self._kind == KEYRING:
+            return self._entry.read()
+        entry, problem = None, None
+        try:
+            entry = self._entry.read()
+        except KeyringUnusableError as error:
+            problem = error
+        if entry is None and (data := self._file.read()) is not None:
+            self._is_file = True
+            return data
+        if problem:
+            raise problem
+        return entry
 
     def forget(self) -> None:
-        """Drop every cache."""
+        """Drop every cache. The keyring answers later."""
         self._file.forget()
-        if not self._is_file:
+        if self.uses_keyring():
             self._entry.forget()
 
     def uses_keyring(self) -> bool:
-        """Return whether Codex's config.toml says that the login is in the keyring."""
+        """Return whether Codex's config.toml says that the login may be in the keyring."""
         try:
             data = self._config.read()
         except FileAccessError:
             return False
         if data != self._config_seen:
             self._config_seen = data
-            self._uses_keyring = _store_in(data or b"") in KEYRING_STORES
-        return self._uses_keyring
+            self._kind = _store_in(data or b"")
+        return self._kind in (KEYRING, AUTO)
 
 
 def _store_in(data: bytes) -> object:

@@ -37,6 +37,13 @@ class Keyring:
         return self.entry
 
 
+def answered() -> None:
+    """Wait until every keyring that was asked has answered."""
+    for thread in threading.enumerate():
+        if thread.name == "keyring":
+            thread.join(20)
+
+
 @pytest.fixture
 def ring() -> Keyring:
     return Keyring()
@@ -69,7 +76,7 @@ def test_keyring_is_asked_once_while_the_answer_is_fresh(tmp_path: Path, ring: K
     clock.now += FRESH_SECONDS
     ring.entry = "two"
     entry.read()
-    entry.forget()
+    answered()
     assert entry.read() == b"two"
 
 
@@ -78,6 +85,7 @@ def test_refused_login_is_asked_for_again_at_once(tmp_path: Path, ring: Keyring)
     entry.read()
     ring.entry = "two"
     entry.forget()
+    answered()
     assert entry.read() == b"two"
 
 
@@ -89,6 +97,7 @@ def test_unusable_keyring_is_reported_until_it_answers(tmp_path: Path, ring: Key
     assert caught.value.command == "unlock it"
     ring.problem = None
     entry.forget()
+    answered()
     assert entry.read() == b"one"
 
 
@@ -104,9 +113,35 @@ def test_silent_keyring_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(KeyringUnusableError, match="unlock"):
         entry.read()
     answer.set()
-    monkeypatch.setattr(keyring_entry, "WAIT_SECONDS", 20)
-    entry.forget()
+    answered()
     assert entry.read() == b"late"
+
+
+def test_refused_login_does_not_wait_for_the_keyring(tmp_path: Path, ring: Keyring) -> None:
+    answer = threading.Event()
+
+    def read(service: str, user: str) -> str | None:
+        if ring.asked:
+            answer.wait(20)
+        return ring.read(service, user)
+
+    entry = KeyringEntry(tmp_path, read, Clock())
+    assert entry.read() == b"one"
+    ring.entry = "two"
+    entry.forget()
+    assert entry.read() == b"one", "the keyring has not answered yet"
+    answer.set()
+    answered()
+    assert entry.read() == b"two"
+
+
+def test_error_of_a_library_is_a_reason_without_its_text(tmp_path: Path) -> None:
+    def read(_service: str, _user: str) -> str:
+        msg = "a-secret"
+        raise LookupError(msg)
+
+    with pytest.raises(KeyringUnusableError, match=r"^the keyring failed \(LookupError\)$"):
+        KeyringEntry(tmp_path, read, Clock()).read()
 
 
 class FakeLibrary:

@@ -1,4 +1,4 @@
-"""Where Codex keeps its login: auth.json, else the keyring when config.toml says so."""
+"""Where Codex keeps its login: auth.json or the keyring, as config.toml says."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from addons.adapters.codex.keyring_entry import KeyringEntry
+from addons.adapters.codex.keyring_entry import KeyringEntry, KeyringUnusableError
 from addons.adapters.codex.login_store import KEYRING_NAME, LoginStore, login_files, login_path
 from tests.adapters.account_models import Clock
-from tests.adapters.codex.test_keyring_entry import Keyring
+from tests.adapters.codex.test_keyring_entry import Keyring, answered
 
 
 def store(home: Path, ring: Keyring) -> LoginStore:
@@ -48,15 +48,51 @@ def test_keyring_is_not_asked_without_a_word_of_the_config(tmp_path: Path, value
     assert ring.asked == []
 
 
-def test_file_is_preferred_and_the_keyring_is_not_asked(tmp_path: Path) -> None:
+def test_file_is_not_read_when_the_keyring_is_the_store(tmp_path: Path) -> None:
+    configure(tmp_path, '"keyring"')
+    (tmp_path / "auth.json").write_bytes(b"stale")
+    assert store(tmp_path, Keyring("entry")).read() == b"entry"
+    found = store(tmp_path, Keyring(None))
+    assert found.read() is None
+    assert found.name == KEYRING_NAME
+
+
+def test_file_is_no_way_out_of_an_unusable_keyring(tmp_path: Path) -> None:
     ring = Keyring()
+    ring.problem = KeyringUnusableError("it is locked")
+    configure(tmp_path, '"keyring"')
+    (tmp_path / "auth.json").write_bytes(b"stale")
+    with pytest.raises(KeyringUnusableError):
+        store(tmp_path, ring).read()
+
+
+def test_entry_comes_before_the_file_with_auto(tmp_path: Path) -> None:
+    configure(tmp_path, '"auto"')
+    (tmp_path / "auth.json").write_bytes(b"file")
+    found = store(tmp_path, Keyring("entry"))
+    assert found.read() == b"entry"
+    assert found.name == KEYRING_NAME
+
+
+@pytest.mark.parametrize("problem", [None, KeyringUnusableError("it is locked")])
+def test_file_is_read_without_an_entry_with_auto(
+    tmp_path: Path, problem: KeyringUnusableError | None
+) -> None:
+    ring = Keyring(None)
+    ring.problem = problem
     configure(tmp_path, '"auto"')
     (tmp_path / "auth.json").write_bytes(b"file")
     found = store(tmp_path, ring)
     assert found.read() == b"file"
-    assert ring.asked == []
-    (tmp_path / "auth.json").unlink()
-    assert found.read() == b"one"
+    assert found.name == str(tmp_path / "auth.json")
+
+
+def test_unusable_keyring_is_a_problem_with_auto_and_no_file(tmp_path: Path) -> None:
+    ring = Keyring()
+    ring.problem = KeyringUnusableError("it is locked")
+    configure(tmp_path, '"auto"')
+    with pytest.raises(KeyringUnusableError):
+        store(tmp_path, ring).read()
 
 
 def test_change_of_the_config_takes_effect(tmp_path: Path) -> None:
@@ -73,6 +109,7 @@ def test_forget_asks_the_keyring_again(tmp_path: Path) -> None:
     found.read()
     ring.entry = "two"
     found.forget()
+    answered()
     assert found.read() == b"two"
 
 
