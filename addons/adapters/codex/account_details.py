@@ -1,7 +1,8 @@
 """Details of an account that its login does not hold: the account of an access token, the region of a workspace.
 
-OpenAI is asked for them as Codex asks. Never does: run on the request path, follow a redirect, raise, store an answer. Invariant: an answer belongs to the token
-that it was asked with; a login with another token gets nothing of it.
+OpenAI is asked for them as Codex asks. Never does: run on the request path, follow a redirect, raise, store an answer.
+Invariant: the owner of a token belongs to that token; the region belongs to the account, whatever its token is, so that
+a refresh of the token changes neither the headers nor the origin.
 
 Source: Codex 0.171 on loopback asks `GET {authapi}/v1/user-auth-credential/whoami` for a personal access token and
 `GET {backend}/wham/accounts/check` for the region, and sends `x-openai-account-routing-override` to the origin that it
@@ -12,14 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 import orjson
 
 from addons.adapters.codex.backend_models import DiscoveryError, JsonRequest
 from addons.adapters.system.paths import Env
 from addons.core.codex.login import Login, LoginMethod, LoginProblem, LoginSource
-from addons.core.codex.routing import AccountRouting, read_routing, read_whoami
+from addons.core.codex.routing import AccountRouting, is_part_of, read_routing, read_whoami
 from addons.core.secrets import Origin
 from addons.core.upstream.outbound_proxy import CA_FILE, proxy_for
 
@@ -47,6 +47,8 @@ class AccountDetails:
         self._env = env
         self._base = base_url
         self._known: _Known | None = None
+        self._regions: dict[bytes, tuple[str, Origin | None]] = {}
+        """Digest of an account id → the region and the backend that OpenAI named last."""
         self.error = ""
         """Why the last request failed; empty when it did not, or none was needed."""
 
@@ -55,15 +57,21 @@ class AccountDetails:
         known = self._known
         if known is None or login is known.completed:
             return login
-        return known.completed if login is known.given else self._by_token(login, known)
+        if login is known.given:
+            return known.completed
+        completed = (
+            self._by_token(login, known) if login.same_token(known.given) else self._placed(login)
+        )
+        self._known = _Known(login, completed) if completed is not login else known
+        return completed
 
     async def refresh(self, login: Login) -> None:
         """Ask for what this login lacks. Never raises: `error` holds the reason."""
         self.error = ""
-        found = login
+        found = self._placed(login)
         try:
             if found.method is LoginMethod.ACCESS_TOKEN:
-                found = await self._with_account(found)
+                found = self._placed(await self._with_account(found))
             if found.plan_type not in PERSONAL_PLANS:
                 found = await self._with_region(found)
         except (DiscoveryError, ValueError) as error:
@@ -71,10 +79,9 @@ class AccountDetails:
         if found is not login:
             self._known = _Known(login, found)
 
-    def _by_token(self, login: Login, known: _Known) -> Login:
-        if not login.same_token(known.given):
-            return login
-        completed = replace(
+    @staticmethod
+    def _by_token(login: Login, known: _Known) -> Login:
+        return replace(
             login,
             account_id=known.completed.account_id,
             plan_type=known.completed.plan_type,
@@ -83,8 +90,13 @@ class AccountDetails:
             routing_override=known.completed.routing_override,
             backend=known.completed.backend,
         )
-        self._known = _Known(login, completed)
-        return completed
+
+    def _placed(self, login: Login) -> Login:
+        """Return the login with the region of its account, if OpenAI has named it before."""
+        region = self._regions.get(login.account_id.digest) if login.account_id else None
+        if region is None or region == (login.routing_override, login.backend):
+            return login
+        return replace(login, routing_override=region[0], backend=region[1])
 
     async def _with_account(self, login: Login) -> Login:
         base = self._env.get(AUTHAPI_VARIABLE, "").strip().rstrip("/") or AUTHAPI
@@ -98,6 +110,8 @@ class AccountDetails:
         url = self._base.rstrip("/").removesuffix("/codex") + ACCOUNTS
         routing = read_routing(await self._ask(url, login), login)
         backend = self._trusted(routing)
+        if login.account_id:
+            self._regions[login.account_id.digest] = (routing.override, backend)
         return replace(login, routing_override=routing.override, backend=backend)
 
     def _trusted(self, routing: AccountRouting) -> Origin | None:
@@ -105,10 +119,9 @@ class AccountDetails:
         own = Origin.of(self._base)
         if not routing.origin or (named := Origin.of(routing.origin)) == own:
             return None
-        is_subdomain = named.scheme == "https" and named.host.endswith(f".{own.host}")
-        if is_subdomain or (own.is_loopback and named.is_loopback):
+        if is_part_of(named, own):
             return named
-        msg = f"{own} named {urlsplit(str(named)).hostname} as the server of this account, which is not part of {own.host}"
+        msg = f"{own} named a server of this account that is not part of {own.host}, so it is not used"
         raise DiscoveryError(msg)
 
     async def _ask(self, url: str, login: Login) -> Mapping[str, object]:

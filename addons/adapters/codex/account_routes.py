@@ -6,6 +6,7 @@ carry the name of that service: `chatgpt` or `openai`.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -36,6 +37,8 @@ from addons.core.routes import PlanMaker, Route
 from addons.core.secrets import Origin
 from addons.core.settings.root import Settings
 from addons.core.upstream.outbound_proxy import outbound_problem
+
+log = logging.getLogger(__name__)
 
 CHATGPT, OPENAI = "chatgpt", "openai"
 AGENT_IDENTITY = "agent identity"
@@ -157,7 +160,12 @@ class AccountRoutes:
     async def refresh(self) -> bool:
         """Ask for the details of the account and its models. Return whether the models changed. Never raises."""
         if login := self._chatgpt_login():
+            before = self.details.error
             await self.details.refresh(login)
+            if self.details.error and self.details.error != before:
+                log.warning(
+                    "the region or the owner of the login is unknown: %s", self.details.error
+                )
         return await self.catalog.refresh(self._chatgpt_login())
 
     def _chatgpt_login(self) -> Login | None:

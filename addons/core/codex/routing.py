@@ -1,6 +1,6 @@
 """Reads what OpenAI says of an account: who owns a personal access token, and where a workspace's turns go.
 
-Never does: send a request, decide whether an origin may be trusted. Invariant: what is returned fits a header.
+Never does: send a request. Invariant: what is returned fits a header.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from dataclasses import dataclass, replace
 
 from addons.core.codex.auth_json import account_hint, fits_a_header
 from addons.core.codex.login import Login
-from addons.core.secrets import Secret
+from addons.core.secrets import Origin, Secret
 
 NO_CONSTRAINT = "NO_CONSTRAINT"
 _OVERRIDE = re.compile(r"[a-z][a-z_]{0,15}")
 """`us` and `us_cr` are the values that Codex 0.171 sends."""
+
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+_HTTPS_PORT = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,14 @@ def read_routing(answer: Mapping[str, object], login: Login) -> AccountRouting:
             )
             return AccountRouting(_override(override), _origin(origin))
     return AccountRouting()
+
+
+def is_part_of(named: Origin, own: Origin) -> bool:
+    """Return whether a backend that `own` named is a host below it, or on this machine like it."""
+    if own.is_loopback and named.is_loopback:
+        return True
+    is_below = _HOST.fullmatch(named.host) is not None and named.host.endswith(f".{own.host}")
+    return named.scheme == "https" and named.port == _HTTPS_PORT and is_below
 
 
 def _accounts(listed: object) -> Iterable[Mapping[str, object]]:

@@ -11,12 +11,15 @@ import pytest
 from addons.adapters.codex.account_details import AccountDetails, DetailedLogins
 from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem
 from addons.core.secrets import Origin, Secret
+from addons.core.turn import Head
 from tests.adapters.account_models import Backend
 from tests.core.codex.test_routing import ENTRY, WHOAMI
-from tests.core.providers.chatgpt_turns import Logins
+from tests.core.providers.chatgpt_turns import Logins, plan_of, request, sent_request
 
 TOKEN = Login(Secret("at-1"), method=LoginMethod.ACCESS_TOKEN)
 TEAM = Login(Secret("t"), Secret("acct-1"), plan_type="team")
+REGIONAL = Origin("https", "127.0.0.1", 7)
+ENTRY_WITH_BACKEND = {**ENTRY, "workspace_backend_origin": "https://127.0.0.1:7"}
 
 
 def details_of(backend: Backend, **env: str) -> AccountDetails:
@@ -67,6 +70,7 @@ def test_foreign_backend_gets_nothing(backend: Backend, named: str) -> None:
     details = refreshed(backend, TEAM, {"accounts": [{**ENTRY, "workspace_backend_origin": named}]})
     assert details.complete(TEAM) is TEAM
     assert "not part of 127.0.0.1" in details.error
+    assert "evil" not in details.error
 
 
 @pytest.mark.parametrize("status", [401, 404, 500])
@@ -101,6 +105,53 @@ def test_details_belong_to_one_token(backend: Backend) -> None:
     assert not details.complete(again).lacks_account
     assert details.complete(other) is other
     assert details.complete(details.complete(again)) is details.complete(again)
+
+
+def test_region_stays_with_the_account_when_the_token_is_refreshed(backend: Backend) -> None:
+    details = refreshed(backend, TEAM, {"accounts": [ENTRY_WITH_BACKEND]})
+    renewed = replace(TEAM, access_token=Secret("renewed"))
+    found = details.complete(renewed)
+    assert (found.routing_override, found.backend) == ("us_cr", REGIONAL)
+    assert found.access_token.matches(Secret("renewed"))
+    assert details.complete(renewed) is found
+    other = Login(Secret("other"), Secret("acct-2"), plan_type="team")
+    assert details.complete(other) is other
+    assert details.complete(TEAM).backend == REGIONAL
+
+
+def test_failed_request_keeps_the_region_of_the_account(backend: Backend) -> None:
+    details = refreshed(backend, TEAM, {"accounts": [ENTRY_WITH_BACKEND]})
+    renewed = replace(TEAM, access_token=Secret("renewed"))
+    backend.status = 500
+    asyncio.run(details.refresh(renewed))
+    assert "500" in details.error
+    assert details.complete(renewed).backend == REGIONAL
+
+
+def test_region_that_ended_is_dropped(backend: Backend) -> None:
+    details = refreshed(backend, TEAM, {"accounts": [ENTRY_WITH_BACKEND]})
+    backend.body = orjson.dumps({"accounts": [{"id": "acct-1"}]})
+    asyncio.run(details.refresh(details.complete(TEAM)))
+    found = details.complete(TEAM)
+    assert (found.routing_override, found.backend) == ("", None)
+
+
+def test_token_of_a_workspace_keeps_its_region_when_it_is_replaced(backend: Backend) -> None:
+    details = refreshed(backend, TEAM, {"accounts": [ENTRY_WITH_BACKEND]})
+    whoami = {"chatgpt_account_id": "acct-1", "chatgpt_plan_type": "plus"}
+    backend.body = orjson.dumps(whoami)
+    asyncio.run(details.refresh(TOKEN))
+    assert details.complete(TOKEN).backend == REGIONAL
+
+
+def test_retry_after_a_refusal_stays_at_the_backend_of_the_account(backend: Backend) -> None:
+    details = refreshed(backend, TEAM, {"accounts": [ENTRY_WITH_BACKEND]})
+    renewed = replace(TEAM, access_token=Secret("renewed"))
+    plan = plan_of(request(), DetailedLogins(Logins(TEAM, renewed), details))
+    first = sent_request(plan.start())
+    again = sent_request(plan.on_head(Head(401, ())))
+    assert first.origin == again.origin == REGIONAL
+    assert first.headers == again.headers
 
 
 def test_source_of_logins_gives_the_details(backend: Backend) -> None:

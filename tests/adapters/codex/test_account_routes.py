@@ -177,3 +177,13 @@ def test_api_key_asks_no_service_about_an_account(home: Home) -> None:
     sources = home.open()
     asyncio.run(sources.refresh())
     assert sources.catalog.error == ""
+
+
+def test_unknown_region_is_logged_once(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+    home.env = {**home.env, "CODEX_SHIM_CHATGPT_BASE_URL": "http://127.0.0.1:9/codex"}
+    home.log_in(Account(claims={"chatgpt_plan_type": "team"}))
+    account = home.open().account
+    for _ in range(2):
+        asyncio.run(account.refresh())
+    assert account.details.error
+    assert caplog.text.count("the region or the owner of the login is unknown") == 1

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addons.core.codex.login import Login, LoginMethod
-from addons.core.codex.routing import AccountRouting, read_routing, read_whoami
-from addons.core.secrets import Secret
+from addons.core.codex.routing import AccountRouting, is_part_of, read_routing, read_whoami
+from addons.core.secrets import Origin, Secret
 
 TOKEN = Login(Secret("at-1"), method=LoginMethod.ACCESS_TOKEN)
 LOGIN = Login(Secret("t"), Secret("acct-1"))
@@ -84,3 +84,28 @@ values = st.recursive(
 def test_any_answer_gives_a_routing(accounts: object) -> None:
     found = read_routing({"accounts": accounts}, LOGIN)
     assert found.override.isprintable()
+
+
+OWN = Origin.of("https://chatgpt.com")
+
+
+@pytest.mark.parametrize("named", ["https://eu.chatgpt.com", "https://a.b-1.chatgpt.com:443/x"])
+def test_backend_below_the_usual_one_is_part_of_it(named: str) -> None:
+    assert is_part_of(Origin.of(named), OWN)
+
+
+@pytest.mark.parametrize(
+    "host", [".chatgpt.com", "a b.chatgpt.com", "a..chatgpt.com", "evil.example#.chatgpt.com", "\xe9.chatgpt.com",
+             "a_b.chatgpt.com", "a%2e.chatgpt.com", "chatgpt.com", "evilchatgpt.com", "a.chatgpt.com\n", "127.0.0.1"]
+)  # fmt: skip
+def test_other_host_is_not_part_of_it(host: str) -> None:
+    assert not is_part_of(Origin("https", host, 443), OWN)
+
+
+@pytest.mark.parametrize("named", ["http://eu.chatgpt.com", "https://eu.chatgpt.com:8443"])
+def test_other_scheme_or_port_is_not_part_of_it(named: str) -> None:
+    assert not is_part_of(Origin.of(named), OWN)
+
+
+def test_local_backend_may_name_another_port() -> None:
+    assert is_part_of(Origin.of("http://127.0.0.1:7"), Origin.of("http://localhost:9"))

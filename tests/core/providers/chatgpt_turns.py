@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from addons.core.codex.login import Login, LoginKind, LoginProblem
+from addons.core.codex.login import Login, LoginKind, LoginProblem, LoginSource
 from addons.core.headers import Headers
 from addons.core.providers.chatgpt import DEFAULT_BASE, BaseUrl, ChatGPTProvider, Credential
 from addons.core.routes import Route
@@ -64,7 +64,7 @@ def request(
 
 def plan_of(
     turn: ClientRequest,
-    logins: Logins | None = None,
+    logins: LoginSource | None = None,
     *,
     base: BaseUrl = DEFAULT_BASE,
     credential: Credential = "auth_json",
