@@ -33,6 +33,7 @@ ERROR_BOUNDARIES = {
     "addons/proxy/engine/http1.py": "the read that failed is given to the layer as an event, which raises inside its boundary",
     "addons/proxy/engine/local_source.py": "a local source runs in a task of its own; its exception must end the turn",
     "addons/adapters/ledger/turn_log.py": "records hold data of upstreams; one that cannot be written must not end the thread",
+    "addons/adapters/codex/keyring_entry.py": "a keyring's library has errors of its own; a thread gives them to the reader as a login problem",
     "addons/adapters/route_sources.py": "a thread passes every exception to the caller, through its Future",
     "addons/proxy/engine/mitmproxy_patches/hook_runner.py": "it is raised again inside mitmproxy's own boundary for addons",
     "addons/proxy/engine/compat/self_test.py": "a thread passes every exception to the caller; one that is lost would pass the test",
