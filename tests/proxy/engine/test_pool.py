@@ -297,6 +297,37 @@ async def test_idle_connection_holds_no_reference_to_its_former_client() -> None
         await until(gone)
 
 
+async def test_connection_whose_reads_were_relayed_relays_for_its_next_client_only() -> None:
+    received = asyncio.Event()
+
+    async def in_many_reads(exchange: Exchange) -> None:
+        await exchange.sse_head()
+        for part in (EVENT, EVENT, EVENT, DONE):
+            received.clear()
+            await exchange.chunk(part)
+            if part is EVENT:
+                await received.wait()
+        await exchange.end()
+
+    async def asked(proxy: Running) -> bytes:
+        body = b""
+        async with client(proxy.port) as c:
+            await c.post("/v1/responses", BODY)
+            await c.head()
+            while not body.endswith(DONE):
+                body += await c.chunk()
+                received.set()
+        await until(lambda: len(proxy.engine.pool) == 1)
+        return body
+
+    async with upstream(in_many_reads) as up, engine(to_ports(up.port)) as proxy:
+        for _ in range(3):
+            assert await asked(proxy) == EVENT * 3 + DONE
+            (idle,) = proxy.engine.pool._idle
+            assert "feed_data" not in vars(idle.reader)
+    assert up.connections == 1
+
+
 async def test_shutdown_closes_idle_connections() -> None:
     async with upstream(turn) as up:
         async with one_kept(up):
