@@ -18,8 +18,11 @@ _FOR_CHATGPT = re.compile(
     rb"|(?i:agentassertion)[ \t]+[\x21-\x7e]+"
 )
 """What Codex sends to ChatGPT: a JWT, a personal access token, or the signature of an agent identity."""
-_FOR_API = re.compile(rb"(?i:bearer)[ \t]+(?!(?i:eyJ|at-))(?![^.]+\.[^.]+\.[^.]+\Z)[\x21-\x7e]+")
-"""What Codex may send to the API: a key, and nothing that looks like a token of ChatGPT."""
+_FOR_API = re.compile(rb"(?i:bearer)[ \t]++(?!(?i:eyJ|at-))(?![^.]+\.[^.]+\.[^.]+\Z)[\x21-\x7e]+")
+"""What Codex may send to the API: a key, and nothing that looks like a token of ChatGPT.
+
+The blanks are possessive: given back one by one, each would have the rest scanned again.
+"""
 _OFF = frozenset({LoginKind.DISABLED, LoginKind.PROXY_UNUSABLE, LoginKind.API_BASE})
 
 

@@ -73,7 +73,7 @@ class ShimHttpLayer(CommandPump):
     # Events -----------------------------------------------------------------------------------------------
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        """Relay most reads of a stream's body at once. All else takes the way through mitmproxy's layers."""
+        """Relay most reads of a stream's body at once. Everything else goes through mitmproxy's layers."""
         if type(event) is events.DataReceived:
             relayed = self.relay(event.connection, event.data)
             if relayed is not None:

@@ -145,3 +145,9 @@ def test_key_of_codex_goes_to_the_api_after_a_logout(
     credentials = {b"authorization": Secret("Bearer sk-own")}
     sent = sent_request(plan(provider, request(path=path, credentials=credentials)).start())
     assert {one.bound_to for one in sent.secrets} == {base.origin}
+
+
+@pytest.mark.parametrize("chatgpt", [False, True])
+def test_blanks_take_linear_time(chatgpt: bool) -> None:
+    """In quadratic time this would exceed the time limit of a test by far."""
+    assert not is_for(Secret("Bearer" + " " * 2_000_000 + "\x01"), chatgpt=chatgpt)
