@@ -28,11 +28,12 @@ from benchmarks.soak import agent
 from benchmarks.soak.clients import SoakClient, clients_of
 from benchmarks.soak.turns import OF_CLIENTS, WHOLE, Turn, digest_of, turn_of
 from benchmarks.soak.upstream import Upstreams
-from tests.e2e.shim import free_port, shim_command
+from tests.e2e.shim import shim_command
 from tests.fakes.account import Account
 from tests.faults.oracle import Seen, seen_in
 from tests.faults.routes import KEY, WITH_UPSTREAM, Family
 from tests.support.client import Response, client
+from tests.support.ports import free_port
 from tests.support.upstream import upstream
 from tests.support.waiting import until
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.shim_cli.run import START, environment
-from tests.shim_cli.served import DEMO, Served, free_port
+from tests.shim_cli.served import DEMO, Served
+from tests.support.ports import free_port
 from tests.support.waiting import LONGEST
 
 pytestmark = [

@@ -12,18 +12,13 @@ from pathlib import Path
 import pytest
 
 import addons
+from tests.support.ports import free_port
 
 BEARER = b"cl1ent-Bearer-7Qx2vKpz91"
 SCRIPT = Path(addons.__path__[0]) / "codex_shim.py"
 SINK = "--mode=reverse:http://127.0.0.1:9"
 
 pytestmark = pytest.mark.timeout(60)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def ask(port: int, upstream: int, answers: list[bytes]) -> None:

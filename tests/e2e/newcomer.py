@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.e2e.codex_cli import CodexHome
-from tests.e2e.shim import free_port, shim_command
+from tests.e2e.shim import shim_command
+from tests.support.ports import free_port
 
 OWN = (
     b"# my own\n"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,14 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.support.ports import free_port
+
 START_SECONDS = 20
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that is not in use."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def shim_command(*arguments: str) -> list[str]:

@@ -15,13 +15,13 @@ import pytest
 from addons.core.version import VERSION
 from tests.e2e.codex_cli import CodexHome
 from tests.e2e.newcomer import OWN, Newcomer
-from tests.e2e.shim import free_port
 from tests.fakes import scenarios
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.chatgpt_backend import ChatGptBackend
 from tests.fakes.cursor import FakeCursor
 from tests.fakes.model_upstream import KEY, ScriptedAnswer
 from tests.readme import blocks
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 

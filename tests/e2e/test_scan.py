@@ -21,10 +21,11 @@ import pytest
 from tests.e2e.conftest import StartShim
 from tests.e2e.leaks import leaks, leaks_in_files
 from tests.e2e.line import Line
-from tests.e2e.shim import Shim, free_port, shim_command
+from tests.e2e.shim import Shim, shim_command
 from tests.fakes import scenarios
 from tests.fakes.account import Account
 from tests.fakes.http_messages import Answer, Gate
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

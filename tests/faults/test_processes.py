@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.shim import free_port, shim_command
+from tests.e2e.shim import shim_command
 from tests.fakes.account import Account
 from tests.faults.healthy import TEXT
 from tests.faults.oracle import seen_in
@@ -23,6 +23,7 @@ from tests.faults.routes import KEY, WITH_UPSTREAM, Family
 from tests.faults.shim import CODEX, LIMITS
 from tests.support.client import Client, Response, client
 from tests.support.measured import MEASURED
+from tests.support.ports import free_port
 from tests.support.upstream import Exchange, Script, Upstream, upstream
 from tests.support.waiting import until
 

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.e2e.shim import free_port
 from tests.fakes.model_upstream import KEY
 from tests.sdk.environments import LITELLM
 from tests.sdk.line import clean_env
+from tests.support.ports import free_port
 
 MASTER_KEY = "sk-fabricated-litellm"
 MOCKED = "Hello from the mock."

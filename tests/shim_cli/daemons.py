@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.shim_cli.run import shim
-from tests.shim_cli.served import free_port
+from tests.support.ports import free_port
 
 
 @dataclass

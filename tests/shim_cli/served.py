@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,14 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.shim_cli.run import START, environment
+from tests.support.ports import free_port
 
 DEMO = json.dumps({"model": "shim-demo", "stream": True, "input": "hi"})
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @dataclass

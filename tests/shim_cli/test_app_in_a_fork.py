@@ -15,7 +15,7 @@ import pytest
 import shim_cli
 from tests.shim_cli import run as runner
 from tests.shim_cli.run import START, Done, environment, run, shim
-from tests.shim_cli.served import free_port
+from tests.support.ports import free_port
 
 ROWS = '[{"model":"m","slug":"one","provider":"deepseek","api_key":"sk-hush"}]'
 FIRST_IMPORTS = """

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.shim_cli.run import shim
-from tests.shim_cli.served import free_port
+from tests.support.ports import free_port
 
 
 def test_global_port_and_state_dir_apply_to_the_command(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.e2e.shim import Shim, free_port
+from tests.e2e.shim import Shim
+from tests.support.ports import free_port
 
 XSRF = "0123456789abcdef0123456789abcdef"
 WAIT_SECONDS = 20.0

@@ -21,17 +21,11 @@ from addons.core.turn import (
 from tests.boundary.scripts import BODY, DONE, EVENT, answer, gated, raw, silence, turn
 from tests.support.client import client
 from tests.support.engine import QUICK, ScriptedPlan, engine, to_ports, wire_to
+from tests.support.ports import free_port
 from tests.support.upstream import Exchange, upstream
 from tests.support.waiting import until, within
 
 RETRY_503 = frozenset({503})
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def test_retryable_status_is_tried_again_and_the_client_sees_one_answer() -> None:

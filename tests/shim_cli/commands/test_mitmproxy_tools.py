@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,8 +20,9 @@ from shim_cli.state.health import probe
 from tests.e2e.shim import Shim
 from tests.fakes.cursor import FakeCursor
 from tests.shim_cli.run import START, environment, shim
-from tests.shim_cli.served import free_port, served
+from tests.shim_cli.served import served
 from tests.support.codex_client import Posted, request
+from tests.support.ports import free_port
 
 ADDON = Path("/somewhere/addons/codex_shim.py")
 SHIM = [
@@ -146,9 +146,7 @@ def test_working_folder_cannot_run_code_in_the_tool(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_mitmdump_serves_until_ctrl_c(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [*START, "mitmdump", "--port", str(port)],
         env=environment(tmp_path, {"PYTHONUNBUFFERED": "1"}),

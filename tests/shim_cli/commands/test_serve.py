@@ -19,7 +19,8 @@ from addons.core.turn import ClientRequest, Plan
 from shim_cli.commands.serve import announce, announcement
 from tests.fakes.account import Account
 from tests.shim_cli.run import environment, shim
-from tests.shim_cli.served import DEMO, SERVE, free_port, served
+from tests.shim_cli.served import DEMO, SERVE, served
+from tests.support.ports import free_port
 
 ENTRY = Path(sys.executable).with_name("mitmdump")
 posix = pytest.mark.skipif(os.name != "posix", reason="signals")

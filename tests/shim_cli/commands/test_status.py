@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -9,6 +8,7 @@ import pytest
 
 from shim_cli.commands.status import write_status
 from tests.shim_cli.health_server import HEALTHY, answering
+from tests.support.ports import free_port
 
 Server = Callable[[int, bytes], int]
 
@@ -21,10 +21,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    return free_port()
 
 
 def test_running_shim_is_described(server: Server, capsys: pytest.CaptureFixture[str]) -> None:

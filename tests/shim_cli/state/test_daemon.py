@@ -22,7 +22,8 @@ from shim_cli.state.health import Health
 from shim_cli.state.run_state import RunState, write_state
 from tests.shim_cli.daemons import User, user_with_daemons
 from tests.shim_cli.run import START
-from tests.shim_cli.served import DEMO, SERVE, free_port, served
+from tests.shim_cli.served import DEMO, SERVE, served
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 

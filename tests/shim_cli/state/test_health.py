@@ -10,6 +10,7 @@ import pytest
 
 from shim_cli.state.health import Health, accepts_token, is_listening, probe
 from tests.shim_cli.health_server import HEALTHY, answering, answering_with_token
+from tests.support.ports import free_port
 
 Server = Callable[[int, bytes], int]
 
@@ -22,10 +23,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    return free_port()
 
 
 def test_closed_port_is_stopped(closed_port: int) -> None:
