@@ -17,6 +17,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
+from addons.core.masking.escapes import unescaped
+
 GRAM = 8
 """Length of the pieces that are looked up."""
 MIN_MATCH = 16
@@ -74,8 +76,12 @@ class Echoes:
         expanded: set[bytes] = set()
         for part in dict.fromkeys(_parts(value)):
             for encoded in dict.fromkeys(_encodings(part)):
-                if len(form := fold(encoded)) >= (MIN_LENGTH if encoded is part else GRAM):
-                    (dense if len(encoded) < EXPANSION * len(part) else expanded).add(form)
+                forms = dense if len(encoded) < EXPANSION * len(part) else expanded
+                shortest = MIN_LENGTH if encoded is part else GRAM
+                # what looks like an escape in an encoding is resolved where the encoding is quoted
+                for form in {fold(encoded), fold(unescaped(encoded))}:
+                    if len(form) >= shortest:
+                        forms.add(form)
         return cls(frozenset(dense), frozenset(expanded))
 
 

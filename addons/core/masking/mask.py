@@ -17,6 +17,7 @@ from itertools import chain, compress
 
 from addons.core.headers import Headers, header
 from addons.core.masking.echoes import GRAM, MIN_EXPANDED_MATCH, MIN_MATCH, Echoes, fold
+from addons.core.masking.escapes import ESCAPE, character, unescaped
 from addons.core.secrets import Secret
 
 LABEL = b"<secret>"
@@ -31,19 +32,11 @@ LARGE = 1 << 14
 MIN_CUT = 4
 """Folded characters of a secret at the end of a cut text that are taken for its beginning."""
 
-_ESCAPE = re.compile(
-    rb"(?:\\+u00|\\+u\{0*|\\+x|%u00|(?:%(?:25)*)|&#[xX]0*|0[xX](?=[0-9a-fA-F]{2}(?![0-9a-zA-Z])))([0-9a-fA-F]{2})"
-    rb"|\\+([01][0-7]{2})|&#0*([0-9]{2,3})|\\+u[0-9a-fA-F]{4}|\\+[nrtbf]|&(?:amp|quot|apos|lt|gt);"
-)
-"""One escaped character of JSON, a URL, HTML, C or Python, however often it was escaped."""
-_ESCAPE_SIGNS = re.compile(rb"\\[ux0-9]|%[0-9a-fA-Fu]|&[#a-z]|0[xX]")
-_BACKSLASH, _PERCENT, _AMPERSAND, _ZERO, _LOWER_X, _UPPER_X = b"\\%&0xX"
-_BLANKS = (b"\\n", b"\\r", b"\\t")
 _TEXT_FIELD = re.compile(
     rb'"(delta|text|content|partial_json|arguments|thinking|reasoning_content|reasoning|refusal|input)" ?: ?"((?:[^"\\]|\\.)*)"'
 )
 """A field of a protocol whose text is spread over events."""
-_UNTOUCHED = re.compile(rb"(\\*[\"'\r\n{}\[\]]+)")
+_UNTOUCHED = re.compile(rb"((?:(?<!\\)\\++)?[\"'\r\n{}\[\]]+)")
 
 _IS_KEPT = bytes(bool(fold(bytes((each,)))) for each in range(256))
 
@@ -78,16 +71,16 @@ class EchoMask:
         text = texts[0] if len(texts) == 1 else "\n".join(texts)
         if len(text) < self._min_length:
             return False
-        return self._has_echo(_unescaped(text.encode("utf-8", "surrogatepass")))
+        return self._has_echo(unescaped(text.encode("utf-8", "surrogatepass")))
 
     def data(self, data: bytes) -> bytes:
         """Return a text without the echoes in it."""
-        if not self._has_echo(_unescaped(data)):
+        if not self._has_echo(unescaped(data)):
             return data
         if len(data) > LARGE and b"\n\n" in data:
             # of a long stream only the events with an echo are worth a closer look
             data = b"\n\n".join(self.data(event) for event in data.split(b"\n\n"))
-            if not self._has_echo(_unescaped(data)):
+            if not self._has_echo(unescaped(data)):
                 return data
         return self._replaced(data, [(0, len(data))])
 
@@ -104,7 +97,7 @@ class EchoMask:
         for name, text in _TEXT_FIELD.findall(masked):
             texts.setdefault(name, []).append(text)
         for name, parts in texts.items():
-            if len(parts) > 1 and self._has_echo(_unescaped(b"".join(parts))):
+            if len(parts) > 1 and self._has_echo(unescaped(b"".join(parts))):
                 spans = [each.span(2) for each in _TEXT_FIELD.finditer(masked) if each[1] == name]
                 masked = self._replaced(masked, spans)
         return masked
@@ -212,10 +205,10 @@ class _Folded:
         texts: list[bytes] = []
         for start, end in parts:
             at = start
-            for escape in _ESCAPE.finditer(data, start, end):
+            for escape in ESCAPE.finditer(data, start, end):
                 texts.append(folded._plain(data, at, escape.start()))
-                if character := fold(_character(escape)):
-                    texts.append(character)
+                if kept := fold(character(escape)):
+                    texts.append(kept)
                     folded.starts.append(escape.start())
                     folded.ends.append(escape.end())
                 at = escape.end()
@@ -243,33 +236,6 @@ class _Folded:
 
 def _as_words(grams: Iterable[bytes]) -> frozenset[int]:
     return frozenset(int.from_bytes(gram, sys.byteorder) for gram in grams)
-
-
-def _character(found: re.Match[bytes]) -> bytes:
-    if found[1]:
-        return bytes((int(found[1], 16),))
-    if found[2]:
-        return bytes((int(found[2], 8),))
-    return bytes((int(found[3]) & 0xFF,)) if found[3] else b""
-
-
-def _unescaped(data: bytes) -> bytes:
-    # an integer is looked for ten times as fast as bytes, and this runs for every read
-    if _BACKSLASH in data:
-        for blank in _BLANKS:
-            data = data.replace(blank, b"")
-    elif (
-        _PERCENT not in data
-        and _AMPERSAND not in data
-        and (_ZERO not in data or not _may_hold_hex(data))
-    ):
-        return data
-    return _ESCAPE.sub(_character, data) if _ESCAPE_SIGNS.search(data) else data
-
-
-def _may_hold_hex(data: bytes) -> bool:
-    """Return whether there may be a number such as 0x41, in data with a zero."""
-    return (_LOWER_X in data and b"0x" in data) or (_UPPER_X in data and b"0X" in data)
 
 
 def _merged(found: Iterable[list[Span]]) -> Iterator[Span]:

@@ -21,6 +21,10 @@ KEYS = {
     "hex": "0af7651916cd43dd8448eb211c80319c",
     "token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhY2N0LTEyMzQ1Njc4OTAifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbi0x",
     "account": "5f9b6c1e-1111-4222-8333-0123456789ab",
+    # in base85 these hold %3B, %09 and %04, which look like escapes of a URL
+    "escape in base85": "acct-7039c868f66caaeaf88a9e41",
+    "escapes in base85": "acct-3064c198f418f6196cd852d2",
+    "escapes": "pa%41ss%2dword&lt;91Zq7LkWm38TbYq",
 }
 
 
