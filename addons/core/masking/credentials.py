@@ -40,18 +40,16 @@ _INSIDE = re.compile(
     r"(?<![\w-])(?:" + _PREFIXED.pattern + r")|\bbearer[ \t]+\S{8,}|\b(?:token|secret|password|api[_-]?key)[=:][^\s&;,]{8,}",
     re.IGNORECASE,
 )  # fmt: skip
-_GLUED = re.compile(
-    _KINDS + r"[-_][\w.-]*?(?=[a-z]*[0-9])(?=[0-9]*[a-z])[a-z0-9]{12,}|AIza[\w-]{20,}",
-    re.IGNORECASE,
-)
-"""A key in the middle of a word. Without a part that is long and random it is an ordinary one, such as `task-list`."""
+_GLUED = re.compile(_KINDS + r"[-_](?P<rest>[\w.-]*+)", re.IGNORECASE)
+"""What may be a key in the middle of a word. Without a part that is long and random it is none: `task-list`."""
+_GLUED_GOOGLE = re.compile(r"AIza[\w-]{20,}", re.IGNORECASE)
+_RUN = re.compile(r"[a-z0-9]{12,}", re.IGNORECASE)
 _HEADER_WORDS = frozenset({"login", "pin", "pw", "session"})
 _PARAMETER_WORDS = _HEADER_WORDS | {"access", "code", "k", "p", "s", "t"}
 """Words of the names of a client's fields whose short values give access. In other places they say nothing."""
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_RANDOM = re.compile(
-    r"(?=[A-Za-z0-9+/_=.~-]*[0-9])(?=[A-Za-z0-9+/_=.~-]*[A-Za-z])[A-Za-z0-9+/_=.~-]*[A-Za-z0-9+/_]{20,}[A-Za-z0-9+/_=.~-]*"
-)
+_OF_TOKEN = re.compile(r"[A-Za-z0-9+/_=.~-]+")
+_RANDOM_PARTS = (re.compile("[0-9]"), re.compile("[A-Za-z]"), re.compile(r"[A-Za-z0-9+/_]{20}"))
 _MIN_RANDOM = 24
 MIN_SEGMENT = 12
 """Characters of the shortest segment of a path that may be a key."""
@@ -75,7 +73,15 @@ def is_credential_value(value: str) -> bool:
     if holds_key(text):
         return True
     is_long = len(text) >= _MIN_RANDOM and _UUID.fullmatch(text) is None
-    return is_long and _RANDOM.fullmatch(text) is not None
+    return is_long and _is_random(text)
+
+
+def _is_random(text: str) -> bool:
+    """Return whether a text has only characters of tokens, digits and letters among them, and a long run without a sign."""
+    # one pattern for all four would read a long value as often as it has characters
+    return _OF_TOKEN.fullmatch(text) is not None and all(
+        part.search(text) for part in _RANDOM_PARTS
+    )
 
 
 def is_credential(name: bytes, value: bytes) -> bool:
@@ -160,11 +166,21 @@ def _segment(segment: str, taken: Taken) -> str:
     if len(segment) < MIN_SEGMENT:
         return segment
     plain = _plain(segment)
-    glued = _GLUED.search(plain)
+    glued = _glued_key(plain)
     if not glued and not holds_key(plain):
         return segment
-    taken.keep(b"/", (glued[0] if glued else plain).encode("latin-1"))
+    taken.keep(b"/", (glued or plain).encode("latin-1"))
     return TARGET_LABEL
+
+
+def _glued_key(text: str) -> str:
+    """Return the key in the middle of a word, or nothing."""
+    for found in _GLUED.finditer(text):
+        for run in _RUN.finditer(found["rest"]):
+            if not run[0].isalpha() and not run[0].isdecimal():
+                return text[found.start() : found.start("rest") + run.end()]
+    google = _GLUED_GOOGLE.search(text)
+    return google[0] if google else ""
 
 
 def _parameter(parameter: str, taken: Taken) -> str:

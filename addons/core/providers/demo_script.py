@@ -100,11 +100,11 @@ def describe_output(output: str) -> str:
     code = EXIT_CODE.search(head)
     if code and code["code"] != "0":
         return f"The command ended with code {code['code']}. It printed: {_first_lines(body)}\n\n{AFTER_CALL}"
-    found = (LISTED.match(line) for line in body.splitlines())
-    names = [match["name"] for match in found if match and match["name"] not in {".", ".."}]
+    listed = [match["name"] for line in body.splitlines() if (match := LISTED.match(line))]
+    names = [name for name in listed if name not in {".", ".."}]
     if names:
         text = f"{len(names)} {'entry' if len(names) == 1 else 'entries'} here: {_quoted(names)}"
-    elif LISTED.search(body):
+    elif listed:
         text = "This folder is empty."
     else:
         text = f"The output does not look like a listing: {_first_lines(body)}"

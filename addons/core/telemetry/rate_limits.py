@@ -22,7 +22,7 @@ _LIMITS = re.compile(
     r"(?:x-ratelimit-(?P<field>limit|remaining|reset)-(?P<what>requests|tokens)"
     r"|anthropic-ratelimit-(?P<what2>requests|tokens|input-tokens|output-tokens)-(?P<field2>limit|remaining|reset))"
 )
-_SPAN = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h|d)")
+_SPAN = re.compile(r"(?P<number>\d{1,12}(?:\.\d{1,12})?)(?P<unit>ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MAX_WINDOWS = 16
 

@@ -48,7 +48,7 @@ _CLOCK_LENGTH = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2}(?:\.\d+)?)")
 _ISO_LENGTH = re.compile(
     r"P(?:(\d{1,4})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,5})M)?(?:(\d{1,7}(?:\.\d+)?)S)?)?", re.IGNORECASE
 )
-_CUES = r"again|retry(?:ing)?|wait(?:ing)?|reset(?:s|ting)?|reset_in|availab\w*|resumes?|refresh\w*|renew\w*|regain|replenish\w*|back|open(?:s|ing)?|ready|cool-?down|expires?|delay"
+_CUES = r"again|retry(?:ing)?|wait(?:ing)?|reset(?:s|ting)?|reset_in|availab\w{0,8}|resumes?|refresh\w{0,8}|renew\w{0,8}|regain|replenish\w{0,8}|back|open(?:s|ing)?|ready|cool-?down|expires?|delay"
 _RELATIVE = re.compile(
     rf"(?:{_CUES})(?:(?!\bevery\b|\bper\b|\beach\b)[^.\n\d]){{0,40}}?({_LENGTH}|(?<!\bat )\d{{1,3}}:\d{{2}}:\d{{2}}(?![\d:])|(?<=\bin )\d{{1,2}}:\d{{2}}(?![\d:]| ?[ap]m))",
     re.IGNORECASE,
@@ -58,7 +58,7 @@ _RELATIVE_FIRST = re.compile(
     re.IGNORECASE,
 )
 _BARE_SECONDS = re.compile(
-    r"retry[-_ ]?after(?:[-_ ]?seconds)?['\"]?\s*[:=]?\s*['\"]?(\d{1,6}(?:\.\d+)?)(?![\d.:/-]|\s?\w)",
+    r"retry[-_ ]?after(?:[-_ ]?seconds)?['\"]?\s*+(?:[:=]\s*+)?['\"]?(\d{1,6}(?:\.\d+)?)(?![\d.:/-]|\s?\w)",
     re.IGNORECASE,
 )
 _TIME_CUE = re.compile(
@@ -75,7 +75,7 @@ _CLOCK_TIME = re.compile(
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NAMED_TIME = re.compile(
-    rf"({'|'.join(_MONTHS)})[a-z]*\.? (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})(?:,? (?:at )?(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?\s?(AM|PM)?{_ZONE})?",
+    rf"({'|'.join(_MONTHS)})[a-z]{{0,8}}\.? (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})(?:,? (?:at )?(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?\s?(AM|PM)?{_ZONE})?",
     re.IGNORECASE,
 )
 _MAIL_TIME = re.compile(

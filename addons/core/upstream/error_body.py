@@ -52,7 +52,7 @@ _STATUS_IN_TEXT = re.compile(
 _GENERIC = re.compile(
     r"(?:an? )?(?:(?:provider|upstream|api|unknown|unexpected|internal|server|service|request|validation|param(?:eter)?s?|"
     r"invalid|bad|http|client|from|the|error|errors|failed|failure|fail|returned|incorrect|occurred|exception|gateway|argument|"
-    r"specified|unprocessable|entity|not|acceptable|code|status|:|\d{3})[\s.!:-]*)+",
+    r"specified|unprocessable|entity|not|acceptable|code|status|:|\d{3})[\s.!:-]*+)+",
     re.IGNORECASE,
 )
 """A text that names no reason."""

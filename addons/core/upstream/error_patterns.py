@@ -21,7 +21,7 @@ def _any(*alternatives: str) -> re.Pattern[str]:
 
 
 _LIMIT = r"(?:context[ _-]?(?:length|window|size|limit|len)|max(?:imum)?[ _](?:model[ _]|context[ _]|seq(?:uence)?[ _]|prompt[ _]|input[ _])(?:len(?:gth)?|tokens?|size|window)|(?:allowed|supported) (?:input|prompt|context) (?:length|size)|n_ctx\b|(?:model|prompt|input)[ _]token[ _]limit)"
-_BEYOND = r"(?:exceed\w*|(?:long|larg|great)er than|more than|less than|overflow\w*|beyond|above|too (?:long|large|big|many tokens) for|fits? (?:in|into|within)|out of)"
+_BEYOND = r"(?:exceed\w{0,8}|(?:long|larg|great)er than|more than|less than|overflow\w{0,8}|beyond|above|too (?:long|large|big|many tokens) for|fits? (?:in|into|within)|out of)"
 
 CONTEXT = _any(
     r"maximum (?:context|prompt|input|sequence) length",  # OpenAI, vLLM, DeepSeek, Mistral, OpenRouter, xAI

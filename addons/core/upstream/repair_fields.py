@@ -49,7 +49,7 @@ _IDENTIFIER = r"[a-z_$][\w.\[\]$-]{0,120}"
 """Bounded like every repetition here, so that the time for a text is linear in its length."""
 _QUOTED = re.compile(rf"['\"`\[“\u2018「【]({_IDENTIFIER})['\"`\]”\u2019」】]", re.ASCII)
 _CHINESE = re.compile(
-    rf"(?:参数|字段|属性|选项|支持|识别|允许)\s*[:\uff1a]?\s*({_IDENTIFIER})|({_IDENTIFIER})\s{{0,4}}(?:参数|字段|属性|选项|不|无|未|非)",
+    rf"(?:参数|字段|属性|选项|支持|识别|允许)\s*+(?:[:\uff1a]\s*+)?({_IDENTIFIER})|({_IDENTIFIER})\s{{0,4}}(?:参数|字段|属性|选项|不|无|未|非)",
     re.ASCII,
 )
 _LABELLED = re.compile(

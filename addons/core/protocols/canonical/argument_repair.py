@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+import string
 
 import orjson
 
@@ -40,7 +41,7 @@ _REWRITTEN = re.compile(
 _BARE_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*+(?=[ \t\r\n]*:)")
 _WORD = re.compile(rf"(?:true|false|null|True|False|None|{_NUMBER})(?![\w.])")
 PYTHON_CONSTANTS = {"True": "true", "False": "false", "None": "null"}
-_FENCE = re.compile(r"\s*```[a-zA-Z0-9]*\s*(.*?)\s*```\s*", re.DOTALL)
+_FENCE = "```"
 _NOISE = re.compile(r"(?:[ \t\r\n}\]);]|\\[nrt]|```|</?[|\uff5c]?[\w/:\u2581]+[|\uff5c]?>)*+")
 """What may follow a whole object: stray brackets, the end of a code fence, and a model's special tokens."""
 
@@ -65,13 +66,20 @@ def repair_arguments(text: str, schema: JsonObject | None = None) -> str | None:
         if inner is None:
             break
         text = inner
-    if fenced := _FENCE.fullmatch(text):
-        text = fenced[1]
     try:
-        repaired = _first_object(text, schema)
+        repaired = _first_object(_without_fence(text), schema)
     except _UncertainError:
         return None
     return repaired if is_object(repaired) else None
+
+
+def _without_fence(text: str) -> str:
+    """Return a text without the code fence around it, if there is one."""
+    bare = text.strip()
+    if len(bare) < 2 * len(_FENCE) or not (bare.startswith(_FENCE) and bare.endswith(_FENCE)):
+        return text
+    inside = bare[len(_FENCE) : -len(_FENCE)]
+    return inside.lstrip(string.ascii_letters + string.digits).strip()
 
 
 def is_object(text: str) -> bool:

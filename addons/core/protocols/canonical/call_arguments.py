@@ -20,13 +20,13 @@ Arguments = tuple[str, int]
 """The text of the object, and the place behind what was read."""
 
 _PARAMETER = re.compile(
-    rf"\s*<(?P<tag>(?:{any_of(PREFIXES)})parameter)(?P<equals>=|\s+name=)[\"']?(?P<name>[^\"'<>]+?)[\"']?"
+    rf"\s*<(?P<tag>(?:{any_of(PREFIXES)})parameter)(?P<equals>=|\s+name=)[\"']?(?P<name>[^\"'<>]{{1,200}}?)[\"']?"
     r"(?P<string>\s+string=\"true\")?(?:\s+\w+=\"[^\"]*\")*\s*>"
 )
 _NAMED_TAG = re.compile(r"\s*<([\w.-]+)>(.*?)</\1>\s*(?=<|\Z)", re.DOTALL)
 _GLM_ARGUMENT = re.compile(
     # A tag around the key may be written twice.
-    r"\s*(?:<arg_key>\s*)+([^<]*)(?:</arg_key>\s*)+<arg_value>(.*?)</arg_value>",
+    r"\s*(?:<arg_key>\s*+)++([^<]*)(?:</arg_key>\s*+)++<arg_value>(.*?)</arg_value>",
     re.DOTALL,
 )
 _GLM_END = re.compile(r"\s*(?=</tool_call>)")
@@ -36,7 +36,7 @@ _KIMI_ARGUMENT = re.compile(
     re.DOTALL,
 )
 _KIMI_END = re.compile(r"\s*<\|close\|>call<\|sep\|>")
-_ATTRIBUTE = re.compile(r"(\w+)=\"([^\"]*)\"")
+_ATTRIBUTE = re.compile(r"(?<!\w)(\w++)=\"([^\"]*)\"")
 _GEMMA_TOKEN = re.compile(
     r"\s*(?:(?P<mark>[{}\[\]:,])|<\|\"\|>(?P<quoted>.*?)<\|\"\|>|<escape>(?P<escaped>.*?)<escape>"
     r"|(?P<json>\"(?:[^\"\\]|\\.)*\")|(?P<bare>[\w.+-]+))",

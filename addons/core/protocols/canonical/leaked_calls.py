@@ -69,11 +69,11 @@ _BEFORE_TYPE = beginnings(TYPE_AND_SEPARATOR)
 _BEFORE_NAME = beginnings(*_NAME_PREFIXES)
 _BEFORE_MARKER = beginnings(*OPENERS, *HEADS, *CLOSERS)
 _NAME_NOISE = re.compile(
-    r"(?:(?:</?[\w|\uff5c\u2581:]+>|<\|[\w|]*)(?:commentary|analysis|final|json)?)+$"
+    r"(?:(?:</?[\w|\uff5c\u2581:]+>|<\|[\w|]*)(?:commentary|analysis|final|json)?){1,16}$"
 )
 _FENCE_END = re.compile(r"\s*```")
-_BETWEEN = re.compile(r"\s*[,;]?\s*(?=\{)")
-_BETWEEN_VALUES = re.compile(r"\s*[,;]?\s*")
+_BETWEEN = re.compile(r"\s*+(?:[,;]\s*+)?(?=\{)")
+_BETWEEN_VALUES = re.compile(r"\s*+(?:[,;]\s*+)?")
 _CALL_KEYS = frozenset({"name", "arguments", "parameters", "type", "id"})
 MAX_END_TAGS = 16
 MAX_HEAD = 200

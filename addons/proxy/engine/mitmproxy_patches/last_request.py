@@ -14,7 +14,7 @@ from addons.core.server.request_framing import is_valid_head
 
 HEAD_END = re.compile(rb"\n\r?\n")
 STRICT_END = b"\n\r\n"
-_FIELD = re.compile(rb"([^:\r\n]++):[ \t]*+((?:[^ \t\r\n]++|[ \t]++(?!\r))*+)[ \t]*+\r\n")
+_FIELD = re.compile(rb"(?m)^([^:\r\n]++):[ \t]*+((?:[^ \t\r\n]++|[ \t]++(?!\r))*+)[ \t]*+\r\n")
 """A field line of a valid head. Never goes back: blanks within a value would take quadratic time."""
 LAST_CHUNK = b"0\r\n\r\n"
 BLANK_LINES = re.compile(rb"(?:\r\n)+")
