@@ -23,10 +23,10 @@ from mitmproxy.options import Options
 
 from addons.adapters.system.mitmproxy_confdir import usable_confdir
 from addons.proxy.addon import ALLOW_REMOTE, CAPTURE, SETTINGS, CodexShim
+from addons.proxy.engine.mitmproxy_patches.command_pump import SyncHookRunner
 from addons.proxy.engine.mitmproxy_patches.flow_ids import shorten_ids
-from addons.proxy.engine.mitmproxy_patches.framing import shorten_framing
-from addons.proxy.engine.mitmproxy_patches.hook_runner import SyncHookRunner
 from addons.proxy.engine.mitmproxy_patches.messages import (
+    shorten_framing,
     shorten_headers,
     skip_type_checks,
 )

@@ -11,7 +11,7 @@ import pytest
 from mitmproxy.connection import ConnectionState
 
 from addons.core.limits import Limits
-from addons.proxy.engine.mitmproxy_patches.last_request import MAX_AHEAD
+from addons.proxy.engine.mitmproxy_patches.messages import MAX_AHEAD
 from tests.boundary.masters import MASTERS
 from tests.boundary.scripts import BODY, DONE, EVENT, begins, gated, silence, turn
 from tests.support.client import Client, client

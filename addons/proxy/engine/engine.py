@@ -41,8 +41,7 @@ from addons.proxy.engine.refusal import RefusingLayer
 from addons.proxy.engine.request_side import NOT_ADMITTED, Admission, take_credentials
 from addons.proxy.engine.timers import WakeupTimers
 from addons.proxy.engine.upstream import sockets
-from addons.proxy.engine.upstream.option_values import OptionValues
-from addons.proxy.engine.upstream.trust import TrustOptions
+from addons.proxy.engine.upstream.option_values import OptionValues, TrustOptions
 
 log = logging.getLogger(__name__)
 

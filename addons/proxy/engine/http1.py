@@ -40,10 +40,14 @@ from addons.core.server.request_framing import is_valid_head
 from addons.proxy.engine.client_framing import http_response
 from addons.proxy.engine.faults import HEAD_CUT, HEAD_WITHOUT_END, NOTHING_RECEIVED
 from addons.proxy.engine.injected import ConnectionIdle, SpokeUnasked
-from addons.proxy.engine.mitmproxy_patches.coalesced_reads import cut_chunks, plain_chunks
 from addons.proxy.engine.mitmproxy_patches.connections import Relayed
-from addons.proxy.engine.mitmproxy_patches.kept_connections import KeptClient, KeptServer
-from addons.proxy.engine.mitmproxy_patches.last_request import (
+from addons.proxy.engine.mitmproxy_patches.http1_connections import (
+    KeptClient,
+    KeptServer,
+    cut_chunks,
+    plain_chunks,
+)
+from addons.proxy.engine.mitmproxy_patches.messages import (
     BLANK_LINES,
     HEAD_END,
     MAX_AHEAD,

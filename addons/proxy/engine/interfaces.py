@@ -24,8 +24,8 @@ from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import Fault, TurnRouter
 from addons.proxy.engine.injected import Injected
 from addons.proxy.engine.local_source import SourcePump
+from addons.proxy.engine.mitmproxy_patches.command_pump import RepliesAtOnce
 from addons.proxy.engine.mitmproxy_patches.connections import RelayingLayer
-from addons.proxy.engine.mitmproxy_patches.prompt_stream import RepliesAtOnce
 from addons.proxy.engine.pool import ConnectionKey, IdleConnection, UpstreamPool
 from addons.proxy.engine.request_side import RequestSide
 from addons.proxy.engine.timers import WakeupTimers

@@ -40,10 +40,9 @@ from addons.proxy.engine.injected import (
     without_quotes,
 )
 from addons.proxy.engine.interfaces import LayerEngine
-from addons.proxy.engine.mitmproxy_patches.command_pump import CommandPump
+from addons.proxy.engine.mitmproxy_patches.command_pump import CommandPump, Reply
 from addons.proxy.engine.mitmproxy_patches.connections import Relayed, fork
 from addons.proxy.engine.mitmproxy_patches.http2 import ListenerHttp2
-from addons.proxy.engine.mitmproxy_patches.prompt_stream import Reply
 from addons.proxy.engine.pool import ConnectionKey, GetPooledConnection
 from addons.proxy.engine.request_side import take_credentials
 from addons.proxy.engine.stream import TurnStream

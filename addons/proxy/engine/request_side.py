@@ -24,7 +24,7 @@ from addons.core.protocols.request_body import decode, encode, find_model
 from addons.core.secrets import Secret
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import ClientRequest, Fault, FaultKind
-from addons.proxy.engine.mitmproxy_patches.framing import (
+from addons.proxy.engine.mitmproxy_patches.messages import (
     expected_http_body_size,
     validate_headers,
 )

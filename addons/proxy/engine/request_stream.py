@@ -30,7 +30,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpRequestHeadersHook, HttpReque
 from addons.core.errors import Problem
 from addons.core.limits import Limits
 from addons.core.turn import Fault
-from addons.proxy.engine.mitmproxy_patches.prompt_stream import PromptStream
+from addons.proxy.engine.mitmproxy_patches.command_pump import PromptStream
 from addons.proxy.engine.request_side import (
     BAD_REQUEST,
     NOT_ADMITTED,

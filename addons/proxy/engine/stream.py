@@ -47,7 +47,7 @@ from addons.core.turn import (
 from addons.proxy.engine.ending import EndingStream
 from addons.proxy.engine.faults import NOTHING_RECEIVED, connect_fault, response_fault
 from addons.proxy.engine.injected import ConnectDeadline, Injected, InjectedEvent, Signal
-from addons.proxy.engine.mitmproxy_patches.last_request import says_close
+from addons.proxy.engine.mitmproxy_patches.messages import says_close
 from addons.proxy.engine.pool import GetPooledConnection
 from addons.proxy.engine.request_side import has_valid_headers
 from addons.proxy.engine.request_stream import nothing

@@ -3,18 +3,32 @@
 mitmproxy asks each command what it is up to eleven times, and yields nearly all of them through every caller to the handler
 of the connections. Here a layer's command is carried out where it appears; only what the handler has to do is yielded.
 
-Never does: decide what a turn does. Invariant: writes and commands reach the handler in the order in which they appeared.
+Writes: a head and the small body after it would be two packets, two system calls here and two wake-ups at the peer.
+
+Replies: mitmproxy pauses a stream at each blocking command, queues the events that follow, and resumes it by an event of its
+own. Here a stream goes on at once when the reply is known: no addon waits, a connection is idle.
+
+Hooks: mitmproxy gives each hook a task, two rounds of the addon chain and a round of the event loop: a third of a small turn's
+CPU time, and most of what a turn waits for before its first delta. Where all addons are known, none of them is a
+coroutine and no addon intercepts flows, a call does the same.
+
+Never does: decide what a turn does or which reply is known, copy a large body, or run a hook that an addon may wait in.
+Invariant: writes and commands reach the handler, and events a stream, in the order in which they appeared. An addon's
+exception is logged and stops there.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from inspect import iscoroutinefunction
+from typing import Any, Protocol, cast
 
+from mitmproxy import http
+from mitmproxy.addonmanager import AddonManager, safecall, traverse
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layer import CommandGenerator, Paused
 from mitmproxy.proxy.layers.http import (
     DropStream,
     GetHttpConnection,
@@ -26,8 +40,144 @@ from mitmproxy.proxy.layers.http import (
 )
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import RequestHeaders, RequestProtocolError
+from mitmproxy.proxy.layers.http._hooks import (
+    HttpErrorHook,
+    HttpRequestHeadersHook,
+    HttpRequestHook,
+    HttpResponseHeadersHook,
+    HttpResponseHook,
+)
 
-from addons.proxy.engine.mitmproxy_patches.coalesced_writes import CoalescedWrites
+MAX_JOINED_BYTES = 64 * 1024
+"""Beyond this, copying costs more than a write."""
+
+
+class CoalescedWrites:
+    """Holds writes back until another command, or the end of the event, comes."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held: list[commands.SendData] = []
+
+    def add(self, write: commands.SendData) -> None:
+        """Hold a write back, joined with the one before it if both are small and go to the same connection."""
+        last = self._held[-1] if self._held else None
+        if (
+            last
+            and last.connection is write.connection
+            and len(last.data) + len(write.data) <= MAX_JOINED_BYTES
+        ):
+            last.data += write.data
+        else:
+            self._held.append(write)
+
+    def take(self) -> Iterable[commands.SendData]:
+        """Return what is held back."""
+        if not self._held:
+            return ()
+        held, self._held = self._held, []
+        return held
+
+
+Reply = tuple[Any]
+"""The one reply to a command, which may be None."""
+
+
+class RepliesAtOnce(Protocol):
+    """The layer of a stream."""
+
+    def reply_at_once(self, command: commands.Command) -> Reply | None:
+        """Return the reply to a blocking command if it is known now."""
+
+
+class PromptStream(HttpStream):
+    """mitmproxy's stream, with a pause only at commands that take time."""
+
+    _layer: RepliesAtOnce
+
+    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        """Handle an event, or queue it while the stream is paused. The reply that is waited for ends the pause."""
+        paused = self._paused
+        if paused is None:
+            return self._run(self._handle_event(event))
+        if isinstance(event, events.CommandCompleted) and event.command is paused.command:
+            self._paused = None
+            return self._resume(paused.generator, event.reply)
+        self._paused_event_queue.append(event)
+        return cast("CommandGenerator[None]", iter(()))
+
+    def _run(
+        self, generator: CommandGenerator[None], reply: object = None
+    ) -> CommandGenerator[None]:
+        try:
+            while True:
+                command = generator.send(reply)
+                reply = None
+                if command.blocking is not True:
+                    yield command
+                elif found := self._layer.reply_at_once(command):
+                    (reply,) = found
+                else:
+                    command.blocking = self
+                    self._paused = Paused(command, generator)
+                    yield command
+                    return
+        except StopIteration:
+            return
+
+    def _resume(self, generator: CommandGenerator[None], reply: object) -> CommandGenerator[None]:
+        yield from self._run(generator, reply)
+        while not self._paused and self._paused_event_queue:
+            yield from self._run(self._handle_event(self._paused_event_queue.popleft()))
+
+
+FlowHook = Callable[[http.HTTPFlow], object]
+FLOW_HOOKS = (
+    HttpRequestHeadersHook,
+    HttpRequestHook,
+    HttpResponseHeadersHook,
+    HttpResponseHook,
+    HttpErrorHook,
+)
+
+
+class SyncHookRunner:
+    """The flow hooks of a master's addons. Runs none if one of them is a coroutine or an addon has an `update` hook."""
+
+    def __init__(self, addons: AddonManager) -> None:
+        self._addons = addons
+        self._known: list[object] = []
+        self._found: dict[type[commands.StartHook], list[FlowHook]] = {}
+
+    def run(self, command: commands.StartHook) -> bool:
+        """Run a hook if it is a flow hook and can be run at once. Return whether it was run."""
+        if self._known != self._addons.chain:
+            self._look()
+        methods = self._found.get(type(command))
+        if methods is None or not isinstance(command, FLOW_HOOKS):
+            return False
+        for method in methods:
+            try:
+                method(command.flow)
+            except Exception:
+                # entered only now: it costs more than most hooks
+                with safecall():
+                    raise
+        return True
+
+    def _look(self) -> None:
+        self._known = list(self._addons.chain)
+        found: dict[type[commands.StartHook], list[FlowHook]] = {
+            hook: _methods(self._addons, hook.name) for hook in FLOW_HOOKS
+        }
+        waits = any(iscoroutinefunction(one) for methods in found.values() for one in methods)
+        self._found = {} if waits or _methods(self._addons, "update") else found
+
+
+def _methods(addons: AddonManager, name: str) -> list[FlowHook]:
+    every = traverse(addons.chain)
+    return [found for addon in every if callable(found := getattr(addon, name, None))]
 
 
 class RunsHooks(Protocol):

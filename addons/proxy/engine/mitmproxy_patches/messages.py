@@ -1,19 +1,31 @@
-"""Shorter ways through mitmproxy's messages, which every small turn passes through about thirty times.
+"""HTTP messages: shorter ways through mitmproxy's headers and framing, and which message ends its connection.
 
-Making headers calls two functions for each field, and so does looking one up; a lookup that finds nothing raises and
-catches an exception. The fields of a message are checked for their types each time that one is made.
+Headers: making them calls two functions for each field, and so does looking one up; a lookup that finds nothing raises and
+catches an exception. The fields of a message are checked for their types each time that one is made. Every small turn passes
+through all of it about thirty times.
 
-Never does: change what a lookup returns, or which names it takes. Invariant: `fields` stays the only store. What is
-derived from it is used only while `fields` is the same tuple.
+Framing: each message is asked whether it is valid, and up to three times how long its body is. Nearly every one gives one
+of two answers: a content-length that is a number, or the transfer coding `chunked`.
+
+Never does: change what a lookup returns or which names it takes, decide about other framing (mitmproxy's own functions do),
+or read from a connection. Invariant: `fields` stays the only store of headers, and what is derived from it is used only while
+`fields` is the same tuple. Results about framing are those of mitmproxy. A request that RFC 9112 does not allow is not taken
+for a client's last one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 from mitmproxy import http
+from mitmproxy.net.http import http1, validate
+from mitmproxy.net.http.http1 import read
+from mitmproxy.proxy.layers import http as http_layer
+
+from addons.core.server.request_framing import is_valid_head
 
 Fields = tuple[tuple[bytes, bytes], ...]
 Folded = dict[bytes, bytes]
@@ -119,3 +131,131 @@ def _contains(headers: http.Headers, key: str | bytes) -> bool:
 
 def _bytes(headers: http.Headers) -> bytes:
     return b"".join([b"%b: %b\r\n" % field for field in headers.fields])
+
+
+_OK = 200
+_METHODS_WITH_BODY = frozenset({b"GET", b"POST"})
+"""Methods whose successful answers have a body. There are others."""
+_TOKENS = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_LENGTH = re.compile(rb"0|[1-9][0-9]{0,17}")
+
+_usual_size = read.expected_http_body_size
+_usual_validation = validate.validate_headers
+
+
+def shorten_framing() -> None:
+    """Replace mitmproxy's functions wherever it looks them up."""
+    for module in (http1, http_layer, read):
+        setattr(module, "expected_http_body_size", expected_http_body_size)  # noqa: B010  mypy knows of no such change
+    for module in (http_layer, validate):
+        setattr(module, "validate_headers", validate_headers)  # noqa: B010  mypy knows of no such change
+
+
+def expected_http_body_size(
+    request: http.Request, response: http.Response | None = None
+) -> int | None:
+    """Return the length of a body, None for a chunked one, -1 for one that ends with its connection.
+
+    Raises ValueError for invalid framing.
+    """
+    if response is None:
+        fields = folded(request.data.headers)
+    elif response.data.status_code == _OK and request.data.method in _METHODS_WITH_BODY:
+        fields = folded(response.data.headers)
+    else:
+        return _usual_size(request, response)
+    coding, length = fields.get(b"transfer-encoding"), fields.get(b"content-length")
+    if coding == b"chunked":
+        return None
+    if coding is None and length is not None and _LENGTH.fullmatch(length):
+        return int(length)
+    return _usual_size(request, response)
+
+
+def validate_headers(message: http.Message) -> None:
+    """Raise ValueError for a message whose headers could smuggle another one."""
+    if not _is_valid(message):
+        _usual_validation(message)
+
+
+def _is_valid(message: http.Message) -> bool:
+    """Return whether a message with usual framing is valid."""
+    fields = folded(message.data.headers)
+    if not _TOKENS.fullmatch(b"".join(fields)) or b"" in fields:
+        return False
+    coding, length = fields.get(b"transfer-encoding"), fields.get(b"content-length")
+    if coding is None:
+        return length is None or _LENGTH.fullmatch(length) is not None
+    is_http11 = message.data.http_version == b"HTTP/1.1"
+    has_body = not isinstance(message, http.Response) or message.data.status_code == _OK
+    return coding == b"chunked" and length is None and is_http11 and has_body
+
+
+HEAD_END = re.compile(rb"\n\r?\n")
+STRICT_END = b"\n\r\n"
+_FIELD = re.compile(rb"(?m)^([^:\r\n]++):[ \t]*+((?:[^ \t\r\n]++|[ \t]++(?!\r))*+)[ \t]*+\r\n")
+"""A field line of a valid head. Never goes back: blanks within a value would take quadratic time."""
+LAST_CHUNK = b"0\r\n\r\n"
+BLANK_LINES = re.compile(rb"(?:\r\n)+")
+
+MAX_AHEAD = 128
+"""Requests that a client may send ahead. They are answered without a pause in which other clients could be."""
+
+
+def says_close(message: http.Message) -> bool:
+    """Return whether a message ends its connection. mitmproxy compares the option `close` in lower case only."""
+    options = message.headers.get("connection", "").lower().split(",")
+    return "close" in [option.strip() for option in options]
+
+
+def read_request(head: bytes) -> http.Request:
+    """Return the request of a valid head, without a function call for each of its lines. Raises ValueError."""
+    line, _, fields = head.partition(b"\r\n")
+    request = http1.read_request_head([line])
+    request.data.headers.fields = tuple(_FIELD.findall(fields))
+    return request
+
+
+def request_size(request: http.Request) -> int | None:
+    """Return how long the body of a request with a valid head is, or None for chunks. Raises ValueError for 007."""
+    size = 0
+    for name, value in request.data.headers.fields:
+        match name.lower():
+            case b"content-length":
+                size = validate.parse_content_length(value.decode())
+            case b"transfer-encoding":
+                return None
+    return size
+
+
+def is_last_request(request: http.Request) -> bool:
+    """Return whether a client has announced that it sends no other request over its connection."""
+    options = request.headers.get("connection", "").lower()
+    return says_close(request) or (request.is_http10 and "keep-alive" not in options)
+
+
+def ends_with_last_request(data: bytes) -> bool:
+    """Return whether these bytes are whole requests, of which the last announces that no other follows.
+
+    Of more than `MAX_AHEAD` requests only the first ones are looked at.
+    """
+    at = 0
+    for _ in range(MAX_AHEAD):
+        if blank := BLANK_LINES.match(data, at):
+            at = blank.end()
+        end = HEAD_END.search(data, at)
+        if not end or end[0] != STRICT_END or not is_valid_head(data[at : end.start() + 1]):
+            return False
+        try:
+            request = http1.read_request_head(data[at : end.start()].split(b"\r\n"))
+            size = http1.expected_http_body_size(request)
+        except ValueError:
+            return False
+        at = end.end()
+        if size is None:
+            # its chunks are not read before its turn
+            return is_last_request(request) and data.endswith(LAST_CHUNK, at)
+        if is_last_request(request):
+            return len(data) - at >= size
+        at += size
+    return False

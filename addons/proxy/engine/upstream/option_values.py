@@ -1,4 +1,4 @@
-"""Options of mitmproxy that each turn asks for.
+"""Options of mitmproxy that each turn asks for, among them those that decide whom an upstream connection trusts.
 
 Never does: change an option. Invariant: the values are those in force at the time of the call.
 """
@@ -30,3 +30,23 @@ class OptionValues:
 
     def _changed(self, updated: set[str]) -> None:  # noqa: ARG002  the name is part of the signal
         self._values = None
+
+
+NAMES = (
+    "ssl_insecure",
+    "ssl_verify_upstream_trusted_ca",
+    "ssl_verify_upstream_trusted_confdir",
+    "client_certs",
+    "ciphers_server",
+    "tls_version_server_min",
+    "tls_version_server_max",
+    "tls_ecdh_curve_server",
+    "upstream_auth",
+)
+
+
+class TrustOptions(OptionValues):
+    """Their values."""
+
+    def __init__(self) -> None:
+        super().__init__(*NAMES)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mitmproxy.net.http import http1
 
 from addons.core.server.request_framing import is_valid_head
-from addons.proxy.engine.mitmproxy_patches.last_request import (
+from addons.proxy.engine.mitmproxy_patches.messages import (
     MAX_AHEAD,
     ends_with_last_request,
     is_last_request,

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from mitmproxy.proxy.layers.http._http1 import Http1Connection
 
-from addons.proxy.engine.mitmproxy_patches.coalesced_reads import read_joined
+from addons.proxy.engine.mitmproxy_patches.http1_connections import read_joined
 
 Outcome = tuple[bytes, str]
 """The body's bytes, and how it ended: end, open, or broken."""

@@ -11,7 +11,7 @@ from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._hooks import HttpRequestHook
 from mitmproxy.test import tflow
 
-from addons.proxy.engine.mitmproxy_patches.prompt_stream import PromptStream, Reply
+from addons.proxy.engine.mitmproxy_patches.command_pump import PromptStream, Reply
 
 
 class Host:

@@ -21,7 +21,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
 from mitmproxy.test import tflow
 
-from addons.proxy.engine.mitmproxy_patches.kept_connections import KeptClient, KeptServer
+from addons.proxy.engine.mitmproxy_patches.http1_connections import KeptClient, KeptServer
 
 REQUESTS = [
     [b"POST / HTTP/1.1", b"host: a", b"content-length: 2"],

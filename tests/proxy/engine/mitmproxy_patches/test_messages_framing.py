@@ -12,7 +12,7 @@ from mitmproxy.net.http import http1, validate
 from mitmproxy.net.http.http1 import read
 from mitmproxy.proxy.layers import http as http_layer
 
-from addons.proxy.engine.mitmproxy_patches import framing
+from addons.proxy.engine.mitmproxy_patches import messages
 
 NAMES = st.sampled_from(
     [b"Content-Length", b"content-length", b"Transfer-Encoding", b"x", b"", b"a b", b"x\n", b"\xff"]
@@ -60,7 +60,7 @@ def test_request_is_judged_as_by_mitmproxy(
     method: bytes, version: bytes, fields: list[tuple[bytes, bytes]]
 ) -> None:
     request = request_with(method, version, fields)
-    size, validation = framing.expected_http_body_size, framing.validate_headers
+    size, validation = messages.expected_http_body_size, messages.validate_headers
     assert outcome(size, request) == outcome(USUAL_SIZE, request)
     assert outcome(validation, request) == outcome(USUAL_VALIDATION, request)
 
@@ -75,7 +75,7 @@ def test_response_is_judged_as_by_mitmproxy(
     method: bytes, status: int, version: bytes, fields: list[tuple[bytes, bytes]]
 ) -> None:
     request, response = request_with(method, version, []), response_with(status, version, fields)
-    size, validation = framing.expected_http_body_size, framing.validate_headers
+    size, validation = messages.expected_http_body_size, messages.validate_headers
     assert outcome(size, request, response) == outcome(USUAL_SIZE, request, response)
     assert outcome(validation, response) == outcome(USUAL_VALIDATION, response)
 
@@ -89,6 +89,6 @@ def test_mitmproxy_asks_here(monkeypatch: pytest.MonkeyPatch) -> None:
         (validate, "validate_headers"),
     ):
         monkeypatch.setattr(module, name, getattr(module, name))
-    framing.shorten_framing()
-    assert http1.expected_http_body_size is framing.expected_http_body_size
-    assert http_layer.__dict__["validate_headers"] is framing.validate_headers
+    messages.shorten_framing()
+    assert http1.expected_http_body_size is messages.expected_http_body_size
+    assert http_layer.__dict__["validate_headers"] is messages.validate_headers

@@ -7,7 +7,7 @@ from mitmproxy import ctx
 from mitmproxy.addons import tlsconfig
 from mitmproxy.test import taddons
 
-from addons.proxy.engine.upstream.trust import NAMES, TrustOptions
+from addons.proxy.engine.upstream.option_values import NAMES, TrustOptions
 
 
 def test_values_are_read_again_after_each_change() -> None:

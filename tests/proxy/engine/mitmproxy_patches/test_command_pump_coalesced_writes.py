@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mitmproxy.connection import Server
 from mitmproxy.proxy.commands import SendData
 
-from addons.proxy.engine.mitmproxy_patches.coalesced_writes import MAX_JOINED_BYTES, CoalescedWrites
+from addons.proxy.engine.mitmproxy_patches.command_pump import MAX_JOINED_BYTES, CoalescedWrites
 
 ENDS = (Server(address=("a.test", 1)), Server(address=("b.test", 1)))
 

@@ -10,7 +10,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpRequestHook, HttpResponseHook
 from mitmproxy.proxy.server_hooks import ClientConnectedHook
 from mitmproxy.test import tflow
 
-from addons.proxy.engine.mitmproxy_patches.hook_runner import SyncHookRunner
+from addons.proxy.engine.mitmproxy_patches.command_pump import SyncHookRunner
 
 
 class Notes:
