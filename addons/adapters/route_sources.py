@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Thread
 
 from addons.adapters.codex.account_routes import AccountRoutes
-from addons.adapters.codex.login_store import login_files
+from addons.adapters.codex.login_file import login_files
 from addons.adapters.cursor.routes import PROVIDER as CURSOR
 from addons.adapters.cursor.routes import CursorRoutes
 from addons.adapters.demo import plan_demo

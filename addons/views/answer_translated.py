@@ -7,8 +7,9 @@ translator.
 from __future__ import annotations
 
 from addons.core.protocols.canonical.conversation import Conversation
-from addons.core.protocols.responses.emitter import Emitter, StreamTranslator
+from addons.core.protocols.responses.emitter import Emitter
 from addons.core.protocols.responses.stop_mapping import Client
+from addons.core.protocols.responses.stream_translator import StreamTranslator
 from addons.core.protocols.translator import load_translator
 from addons.core.secrets import Origin
 from addons.core.upstream.protocol import Protocol

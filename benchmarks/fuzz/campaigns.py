@@ -18,10 +18,11 @@ from addons.core.protocols.canonical.conversation import Conversation
 from addons.core.protocols.chat import request as chat
 from addons.core.protocols.messages import request as messages
 from addons.core.protocols.request_body import find_model, parse_body
-from addons.core.protocols.responses.emitter import Emitter, StreamTranslator
+from addons.core.protocols.responses.emitter import Emitter
 from addons.core.protocols.responses.observer import StreamObserver
 from addons.core.protocols.responses.request import read_request
 from addons.core.protocols.responses.stop_mapping import Client
+from addons.core.protocols.responses.stream_translator import StreamTranslator
 from addons.core.protocols.sse import SseReader
 from addons.core.secrets import Origin
 from addons.core.settings.models_file import parse_models

@@ -54,7 +54,7 @@ def format_lines(models: Sequence[ListedModel]) -> list[str]:
 def _build(env: Mapping[str, str], settings: Path | None) -> Listing:
     # Imports of 100 ms and more, not needed while the cached listing is valid.
     from addons.adapters.codex.keyring_entry import FRESH_SECONDS  # noqa: PLC0415
-    from addons.adapters.codex.login_store import LoginStore  # noqa: PLC0415
+    from addons.adapters.codex.login_file import LoginStore  # noqa: PLC0415
     from addons.core.codex.login import Login  # noqa: PLC0415
     from shim_cli.state.sources import open_sources, refresh_cursor_login  # noqa: PLC0415
 

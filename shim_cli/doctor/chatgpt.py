@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from addons.adapters.codex.keyring_entry import KeyringUnusableError
-from addons.adapters.codex.login_store import LoginStore, login_path
+from addons.adapters.codex.login_file import LoginStore, login_path
 from addons.adapters.route_sources import RouteSources
 from addons.adapters.system.files import FileAccessError
 from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from addons.adapters.codex.login_store import login_path
+from addons.adapters.codex.login_file import login_path
 from addons.adapters.system.paths import settings_file, state_dir
 from addons.core.secrets import looks_secret
 

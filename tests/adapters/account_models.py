@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from addons.adapters.codex.account_catalog import AccountCatalog
+from addons.adapters.codex.account_routes import AccountCatalog
 from addons.core.codex.login import Login
 from addons.core.secrets import Secret
 from tests.adapters.fake_codex import FakeCodex

@@ -8,7 +8,7 @@ import time
 import orjson
 import pytest
 
-from addons.adapters.codex.account_catalog import AccountCatalog
+from addons.adapters.codex.account_routes import AccountCatalog
 from addons.core.cursor.status import NOT_FOUND
 from addons.core.server import admission as gate
 from tests.boundary.surfaces import DEMO, DONE, TURN, Home, code_of, running

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from addons.core.protocols.responses.emitter import StreamTranslator
+from addons.core.protocols.responses.stream_translator import StreamTranslator
 from addons.proxy.engine.attempt import Attempt
 from benchmarks.simulation.clock import ViolationError
 from benchmarks.simulation.episode import run_episode

@@ -10,7 +10,7 @@ import pytest
 from mitmproxy import exceptions, http
 from mitmproxy.test import tflow
 
-from addons.adapters.codex.account_catalog import AccountCatalog
+from addons.adapters.codex.account_routes import AccountCatalog
 from addons.core.errors import Problem
 from addons.core.server import admission
 from addons.core.turn import Fault, FaultKind

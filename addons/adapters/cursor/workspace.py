@@ -15,7 +15,7 @@ from addons.adapters.system.paths import Env, home
 from addons.core.cursor.error_patterns import no_workspace
 from addons.core.cursor.settings import WORKSPACE
 from addons.core.errors import Problem
-from addons.core.upstream.error_mapping import printable
+from addons.core.upstream.error_mapping import quotable
 
 log = logging.getLogger(__name__)
 SHOWN_CHARACTERS = 200
@@ -97,4 +97,4 @@ def _is_root(folder: str) -> bool:
 
 
 def _shown(folder: str) -> str:
-    return repr(printable(folder)[:SHOWN_CHARACTERS])
+    return repr(quotable(folder)[:SHOWN_CHARACTERS])

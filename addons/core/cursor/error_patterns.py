@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from addons.core.errors import INVALID_PROMPT, Problem
-from addons.core.upstream.error_mapping import printable
+from addons.core.upstream.error_mapping import quotable
 
 SHOWN_CHARACTERS = 300
 SHOWN_LINES = 3
@@ -107,7 +107,7 @@ def failure(text: str, happened: str) -> Problem:
 def plain_output(text: str) -> str:
     """Return the child's output without events and control characters."""
     lines = (line for line in text.splitlines() if not line.lstrip().startswith("{"))
-    return "\n".join(filter(None, (printable(line) for line in lines)))
+    return "\n".join(filter(None, (quotable(line) for line in lines)))
 
 
 def after_action(problem: Problem) -> Problem:
@@ -132,7 +132,7 @@ def foreign_credential(source: str) -> Problem:
     return Problem(
         500,
         INVALID_PROMPT,
-        f"cursor-agent would have used {printable(source)[:60] or 'no known credential'}, not your login, so the "
+        f"cursor-agent would have used {quotable(source)[:60] or 'no known credential'}, not your login, so the "
         "turn was stopped before it cost anything. Remove stored API keys, then run `cursor-agent login`.",
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from addons.core.json_values import JsonObject, as_object
-from addons.core.upstream.error_mapping import printable
+from addons.core.upstream.error_mapping import quotable
 
 SHOWN_CHARACTERS = 160
 SUFFIX = "ToolCall"
@@ -128,5 +128,5 @@ DONE: Mapping[str, Callable[[JsonObject], str]] = {
 
 
 def _one_line(text: object) -> str:
-    line = _BLANKS.sub(" ", printable(str(text)[: 4 * SHOWN_CHARACTERS])).strip()
+    line = _BLANKS.sub(" ", quotable(str(text)[: 4 * SHOWN_CHARACTERS])).strip()
     return line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]}…"

@@ -1,4 +1,4 @@
-"""What the readers of the chat and messages protocols share: limits, JSON repair, and a fast path for text deltas.
+"""What the readers of the chat and messages protocols share: limits, JSON repair, unknown fields, a fast path for text.
 
 Source: RFC 8259, section 8.2 (unpaired surrogates). Never looks at a provider's name, never writes `response.*` events,
 never raises on any input. Invariant: any bytes, split into any reads, give the same events, and an answer without a stop
@@ -19,6 +19,7 @@ from addons.core.errors import Problem
 from addons.core.protocols.canonical.events import (
     Event,
     Failed,
+    Omitted,
     ReasoningDelta,
     Stopped,
     StopReason,
@@ -26,7 +27,8 @@ from addons.core.protocols.canonical.events import (
     UsageSeen,
 )
 from addons.core.protocols.sse import BOM, SseEvent, SseReader, parse_block
-from addons.core.upstream.error_mapping import printable
+from addons.core.turn import printable
+from addons.core.upstream.error_mapping import quotable
 from addons.core.upstream.target import Target
 from addons.core.usage import Usage
 
@@ -39,6 +41,8 @@ ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 ENDS = (Failed, Stopped)
 """The events that end an answer."""
+MAX_UNKNOWN_FIELDS = 8
+MAX_KIND_LENGTH = 40
 
 JsonPath = tuple[object, ...]
 
@@ -330,6 +334,25 @@ def _list_key(value: object, index: int) -> object:
     return value.get("index", index) if isinstance(value, dict) else index
 
 
+class UnknownFields:
+    """The fields, parts or blocks of one answer that no reader understands, for the turn's record.
+
+    Never repeats text of the answer. Invariant: reports each kind once, and at most `MAX_UNKNOWN_FIELDS` kinds.
+    """
+
+    __slots__ = ("_reported",)
+
+    def __init__(self) -> None:
+        self._reported: set[str] = set()
+
+    def report(self, what: str, kind: str) -> Iterator[Omitted]:
+        """Report one kind, unless it or too many others were reported."""
+        description = f"{what} '{printable(kind[:MAX_KIND_LENGTH])}' in the answer"
+        if description not in self._reported and len(self._reported) < MAX_UNKNOWN_FIELDS:
+            self._reported.add(description)
+            yield Omitted(description)
+
+
 def excerpt(data: bytes) -> str:
     """Return the beginning of the data, printable in an error message."""
-    return printable(data[:MAX_EXCERPT_BYTES].decode("utf-8", "replace"))
+    return quotable(data[:MAX_EXCERPT_BYTES].decode("utf-8", "replace"))

@@ -33,10 +33,11 @@ from addons.core.protocols.canonical.events import Event, Failed
 from addons.core.protocols.request_body import parse_body
 from addons.core.protocols.responses.compaction import compaction_item, request_summary
 from addons.core.protocols.responses.compaction_answer import CompactionTranslator, SummaryCollector
-from addons.core.protocols.responses.emitter import Emitter, StreamTranslator
+from addons.core.protocols.responses.emitter import Emitter
 from addons.core.protocols.responses.request import read_request
 from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.responses.stop_mapping import Client
+from addons.core.protocols.responses.stream_translator import StreamTranslator
 from addons.core.routes import Route
 from addons.core.turn import (
     Answer,

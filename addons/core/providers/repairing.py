@@ -22,7 +22,7 @@ from addons.core.masking.mask import TurnMask
 from addons.core.protocols.request_body import decode
 from addons.core.providers.retry import FAULT_PAUSES, may_be_repaired
 from addons.core.turn import Collect, Fault, Head, Plan, Send, Step, TurnNotes, UpstreamRequest
-from addons.core.upstream.error_mapping import printable
+from addons.core.upstream.error_mapping import quotable
 from addons.core.upstream.refusal import Refusal, read_refusal
 from addons.core.upstream.repairs import MAX_REPAIRS, REPAIRABLE, is_temporary, proposals
 from addons.core.upstream.sent import Change, Sent
@@ -295,7 +295,7 @@ def _masked_text(refusal: Refusal, sent: UpstreamRequest) -> str:
     mask = TurnMask()
     mask.add(one.secret for one in sent.secrets)
     mask.add(sent.body_secrets)
-    return printable(mask.current.text(refusal.text))[:MAX_REFUSAL_TEXT]
+    return quotable(mask.current.text(refusal.text))[:MAX_REFUSAL_TEXT]
 
 
 def _key_header(sent: UpstreamRequest) -> str:

@@ -27,9 +27,10 @@ from addons.core.protocols.responses.compaction import (
     request_summary,
 )
 from addons.core.protocols.responses.compaction_answer import CompactionTranslator, read_summary
-from addons.core.protocols.responses.emitter import Emitter, StreamTranslator, emit_document
+from addons.core.protocols.responses.emitter import Emitter
 from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.responses.stop_mapping import Client
+from addons.core.protocols.responses.stream_translator import StreamTranslator, emit_document
 from addons.core.protocols.translator import EventReader, ProtocolTranslator
 from addons.core.providers.observed import observed_traits
 from addons.core.providers.repairing import (

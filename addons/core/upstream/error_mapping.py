@@ -99,7 +99,7 @@ def upstream_problem(
     wait = retry_after if retry_after is not None else body.wait
     kind = _kind(known, body, wait)
     client_error = CLIENT_ERRORS[kind]
-    message = printable(body.message)
+    message = quotable(body.message)
     quote = f" The provider says: {message}" if message else ""
     text = client_error.text.format(
         who=f"{target.provider} ({target.model} at {target.origin})",
@@ -128,7 +128,7 @@ def refusal_kind(
     return _kind(_inner_status(status, body), body, wait)
 
 
-def printable(text: str) -> str:
+def quotable(text: str) -> str:
     """Return an upstream's text without control characters and keys, at most 2 KiB, so that it can be shown."""
     plain = _UNPRINTABLE.sub(" ", _ANSI.sub("", text[: 4 * MAX_QUOTED_BYTES]))
     hidden = _KEY.sub("[key]", plain).strip()

@@ -36,7 +36,7 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client
 
 from addons.core.errors import Problem
 from addons.core.limits import Limits
-from addons.core.server.request_framing import is_valid_head
+from addons.core.server.admission import is_valid_head
 from addons.proxy.engine.client_framing import http_response
 from addons.proxy.engine.faults import HEAD_CUT, HEAD_WITHOUT_END, NOTHING_RECEIVED
 from addons.proxy.engine.injected import ConnectionIdle, SpokeUnasked

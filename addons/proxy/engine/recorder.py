@@ -15,11 +15,12 @@ from mitmproxy import http
 from addons.core.headers import header
 from addons.core.masking.mask import TurnMask
 from addons.core.protocols.responses.observer import summarize_answer
-from addons.core.telemetry.error_codes import known_code, known_terminal
 from addons.core.telemetry.record import (
     METADATA_KEY,
     AttemptRecord,
     TurnRecord,
+    known_code,
+    known_terminal,
     marker,
     redacted_path,
     redacted_request_headers,

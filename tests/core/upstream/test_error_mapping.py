@@ -11,7 +11,7 @@ from addons.core.errors import Problem
 from addons.core.secrets import Origin
 from addons.core.upstream.error_mapping import (
     MAX_QUOTED_BYTES,
-    printable,
+    quotable,
     upstream_problem,
 )
 from addons.core.upstream.protocol import Protocol
@@ -241,12 +241,12 @@ def test_html_page_is_quoted_by_its_title() -> None:
     ],
 )
 def test_control_characters_and_keys_are_not_quoted(text: str, shown: str) -> None:
-    assert printable(text) == shown
+    assert quotable(text) == shown
 
 
 @pytest.mark.parametrize("character", ["a", "é", "🙂"])
 def test_quote_ends_at_two_kib_and_at_a_whole_character(character: str) -> None:
-    shown = printable(character * 5000)
+    shown = quotable(character * 5000)
     assert len(shown.encode()) <= MAX_QUOTED_BYTES
     assert shown.rstrip("…") == character * (len(shown) - 1)
 

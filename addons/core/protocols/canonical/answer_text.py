@@ -1,6 +1,6 @@
 """The text of one answer as it streams: text, the reasoning between tags at its start, and leaked tool calls.
 
-`think_tags` knows the tags, `leaked_calls` the forms of calls, `call_markers` all other tokens; this module decides which
+`leaked_calls` knows the forms of calls, `text_markers` the tags and all other tokens; this module decides which
 text is passed on and which is held back. Text streams at once; only from a possible marker on it is held, at most
 `MAX_HELD` characters, until it is a call, the end of the answer, or text again. Nothing inside a code fence or between
 backticks is a marker; nothing in the middle of a line of prose is a call. Invariant: what is held becomes calls or is
@@ -13,21 +13,6 @@ import re
 from collections.abc import Iterator
 from enum import Enum, auto
 
-from addons.core.protocols.canonical.call_markers import (
-    BOX,
-    CLOSERS,
-    END_OF_BOX,
-    ENDINGS,
-    HARMONY_HEADS,
-    HEADS,
-    INVISIBLE,
-    MINIMAX,
-    OPENERS,
-    any_of,
-    beginnings,
-    behind_markers,
-    without_endings,
-)
 from addons.core.protocols.canonical.conversation import Conversation
 from addons.core.protocols.canonical.events import ReasoningDelta, TextDelta, TextDone
 from addons.core.protocols.canonical.leaked_calls import (
@@ -37,12 +22,25 @@ from addons.core.protocols.canonical.leaked_calls import (
     LeakedCallParser,
     Pending,
 )
-from addons.core.protocols.canonical.text_context import TextContext
-from addons.core.protocols.canonical.think_tags import (
+from addons.core.protocols.canonical.text_markers import (
+    BOX,
+    CLOSERS,
+    END_OF_BOX,
+    ENDINGS,
+    HARMONY_HEADS,
+    HEADS,
+    INVISIBLE,
+    MINIMAX,
+    OPENERS,
     TEMPLATE_CLOSER,
     TEMPLATE_CLOSERS,
     TEMPLATE_OPENERS,
+    TextContext,
     ThinkTags,
+    any_of,
+    beginnings,
+    behind_markers,
+    without_endings,
 )
 
 MAX_HELD = 256 * 1024

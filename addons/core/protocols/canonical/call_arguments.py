@@ -1,6 +1,6 @@
 """The arguments of a tool call in the text of an answer, in each template's own notation → the text of a JSON object.
 
-Source: the chat templates that `call_markers` names. Each function reads the beginning of a text, or all of it, and
+Source: the chat templates that `text_markers` names. Each function reads the beginning of a text, or all of it, and
 returns None for what is not whole. Invariant: no value is completed or left out; a value keeps its text unless its tag
 or the schema names another type and the text is of it.
 """
@@ -14,7 +14,7 @@ from html import unescape
 
 from addons.core.json_values import JsonDict, JsonObject, as_object
 from addons.core.protocols.canonical.argument_repair import PYTHON_CONSTANTS, repair_arguments
-from addons.core.protocols.canonical.call_markers import MINIMAX, PREFIXES, any_of
+from addons.core.protocols.canonical.text_markers import MINIMAX, PREFIXES, any_of
 
 Arguments = tuple[str, int]
 """The text of the object, and the place behind what was read."""

@@ -1,6 +1,6 @@
 """Tool calls that a server left in the text of an answer, in the forms of the models' own templates.
 
-Source: the chat templates that `call_markers` names, and public reports of leaked calls. Decides on one piece of text that
+Source: the chat templates that `text_markers` names, and public reports of leaked calls. Decides on one piece of text that
 begins with a marker; `answer_text` finds the markers while the answer streams, `call_arguments` reads the arguments.
 Invariant: a call is read only if it names a declared tool and is whole; its arguments are those of the text, repaired only
 where that is certain.
@@ -29,7 +29,10 @@ from addons.core.protocols.canonical.call_arguments import (
     python_calls,
     tagged_arguments,
 )
-from addons.core.protocols.canonical.call_markers import (
+from addons.core.protocols.canonical.conversation import Conversation, Tool
+from addons.core.protocols.canonical.custom_tool_input import wrap_input
+from addons.core.protocols.canonical.events import CallKind
+from addons.core.protocols.canonical.text_markers import (
     CLOSERS,
     HEADS,
     KIMI_HEADS,
@@ -39,9 +42,6 @@ from addons.core.protocols.canonical.call_markers import (
     beginnings,
     behind_markers,
 )
-from addons.core.protocols.canonical.conversation import Conversation, Tool
-from addons.core.protocols.canonical.custom_tool_input import wrap_input
-from addons.core.protocols.canonical.events import CallKind
 
 _OPENED = re.compile(rf"(?:\s*(?:{any_of(OPENERS)}))*\s*")
 _CLOSED = re.compile(any_of(CLOSERS))
@@ -108,13 +108,11 @@ class Found:
 Reading = Found | Pending
 
 
+@dataclass(slots=True)
 class LeakedCallParser:
     """Reads calls of the tools of one conversation."""
 
-    __slots__ = ("_conversation",)
-
-    def __init__(self, conversation: Conversation) -> None:
-        self._conversation = conversation
+    conversation: Conversation
 
     def read(self, text: str, *, final: bool) -> Reading:
         """Read the calls at the beginning of the text, behind their marker. `final`: no more text follows."""
@@ -251,7 +249,7 @@ class LeakedCallParser:
         return (
             not name
             or name in _BEFORE_NAME
-            or any(tool.upstream_name.startswith(name) for tool in self._conversation.tools)
+            or any(tool.upstream_name.startswith(name) for tool in self.conversation.tools)
         )
 
     def _read_json_arguments(self, tool: Tool, text: str, position: int) -> Reading:
@@ -303,7 +301,7 @@ class LeakedCallParser:
         return given.keys() <= known and all(key in given for key in needed)
 
     def _tool(self, name: str) -> Tool | None:
-        return declared_tool(self._conversation, name)
+        return declared_tool(self.conversation, name)
 
 
 def declared_tool(conversation: Conversation, name: str) -> Tool | None:

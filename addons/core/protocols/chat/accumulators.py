@@ -15,6 +15,7 @@ import orjson
 
 from addons.core.json_values import JsonObject, as_int, as_object, as_str
 from addons.core.limits import MIB
+from addons.core.protocols.answer_reader import UnknownFields
 from addons.core.protocols.canonical.argument_repair import ArgumentStream
 from addons.core.protocols.canonical.conversation import Call, Conversation
 from addons.core.protocols.canonical.custom_tool_input import CustomInputDecoder
@@ -28,7 +29,6 @@ from addons.core.protocols.canonical.events import (
     ToolCallDelta,
     ToolCallEnd,
     ToolCallStart,
-    UnknownFields,
 )
 from addons.core.protocols.canonical.leaked_calls import LeakedCall, declared_tool
 from addons.core.protocols.canonical.opaque_reasoning import wrap

@@ -20,10 +20,10 @@ from addons.core.protocols.canonical.events import (
     UsageSeen,
 )
 from addons.core.protocols.responses.compaction import compaction_item
-from addons.core.protocols.responses.emitter import (
+from addons.core.protocols.responses.emitter import Emitter
+from addons.core.protocols.responses.stream_translator import (
     NO_END,
     UPSTREAM_FAULTS,
-    Emitter,
     OnEnd,
     stream_summary,
 )

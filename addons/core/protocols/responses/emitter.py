@@ -1,9 +1,10 @@
-"""The only writer of `response.*` events, and the translator that joins it with the reader of an upstream protocol.
+"""The only writer of `response.*` events of a translated answer, and the response object that its opening events announce.
 
-Source: OpenAI API reference, "Responses: streaming events"; what Codex 0.169 and eight SDK clients accept. The emitter
-never reads a clock, makes an id or sees upstream bytes; the translator knows no protocol. Invariant: total; sequence
-numbers rise by one from 0, each item is added, filled and done in order, and exactly one terminal event is written, as
-the last one. An incomplete item is never done: the turn fails. One network read is answered with one buffer.
+Sources: OpenAI API reference, "Responses: streaming events" and "The response object"; what Codex 0.169 and eight SDK
+clients accept. Never reads a clock, makes an id or sees upstream bytes. Invariant: total; sequence numbers rise by one
+from 0, each item is added, filled and done in order, and exactly one terminal event is written, as the last one. An
+incomplete item is never done: the turn fails. Every field that clients require is present in the response object, with the
+API's default if the request has no value.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
-from addons.core.errors import Problem, failed_event, problem_of
+from addons.core.errors import Problem, failed_event
 from addons.core.json_values import JsonDict
 from addons.core.protocols.canonical.events import (
     Citation,
@@ -31,7 +32,6 @@ from addons.core.protocols.canonical.events import (
     UsageSeen,
 )
 from addons.core.protocols.canonical.opaque_reasoning import REASONING_ID_PREFIX
-from addons.core.protocols.responses.observer import error_code
 from addons.core.protocols.responses.output_items import (
     CALL_SHAPES,
     REFUSAL,
@@ -42,8 +42,6 @@ from addons.core.protocols.responses.output_items import (
     Reasoning,
     is_answer,
 )
-from addons.core.protocols.responses.quotes import Quotes
-from addons.core.protocols.responses.response_object import announced_response
 from addons.core.protocols.responses.stop_mapping import (
     INCOMPLETE_CALL,
     STOP_MAPPINGS,
@@ -53,19 +51,16 @@ from addons.core.protocols.responses.stop_mapping import (
     Failure,
     StopMapping,
 )
-from addons.core.protocols.translator import EventReader
-from addons.core.turn import Fault, FaultKind, StreamSummary
 from addons.core.usage import Usage
 
-OnEnd = Callable[[Mapping[str, object]], None]
-
-UPSTREAM_FAULTS = frozenset({FaultKind.CUT, FaultKind.RESET, FaultKind.PROTOCOL, FaultKind.STALL})
-"""Faults that can occur after the upstream sent its stop reason."""
-NO_END = Problem(
-    502,
-    "stream_interrupted",
-    "The upstream ended its answer without a stop reason, so the answer is incomplete. Send the turn again.",
-)
+# The fields of its request that a response object repeats, with their defaults.
+ECHO: dict[str, object] = {
+    "background": False, "instructions": None, "max_output_tokens": None, "max_tool_calls": None, "metadata": {},
+    "parallel_tool_calls": True, "previous_response_id": None, "prompt_cache_key": None,
+    "reasoning": {"effort": None, "summary": None}, "safety_identifier": None, "service_tier": None, "store": False,
+    "temperature": None, "text": {"format": {"type": "text"}}, "tool_choice": "auto", "tools": [], "top_logprobs": None,
+    "top_p": None, "truncation": "disabled", "user": None,
+}  # fmt: skip
 
 
 class Emitter:
@@ -303,79 +298,27 @@ class Emitter:
     }
 
 
-class StreamTranslator:
-    """Translates upstream bytes into the client's stream. Calls `on_end` with the final response object."""
-
-    __slots__ = ("_emitter", "_on_end", "_quotes", "_reader")
-
-    def __init__(self, reader: EventReader, emitter: Emitter, on_end: OnEnd) -> None:
-        self._reader = reader
-        self._emitter = emitter
-        self._on_end = on_end
-        self._quotes = Quotes()
-
-    @property
-    def terminal(self) -> bool:
-        """Whether the client was sent its terminal event."""
-        return self._emitter.terminal
-
-    @property
-    def awaits_end(self) -> bool:
-        """Whether the upstream's answer is complete, and only usage and the end of the body may follow."""
-        return self._reader.awaits_end
-
-    def feed(self, data: bytes) -> bytes:
-        """Translate one network read."""
-        return b"" if self._emitter.terminal else self._emit(self._reader.feed(data))
-
-    def finish(self) -> bytes:
-        """Translate the end of the upstream's body: a failure if nothing ended the turn."""
-        if self.terminal:
-            return b""
-        return self._emit((*self._reader.finish(), Failed(NO_END)))
-
-    def fail(self, fault: Fault) -> bytes:
-        """End the stream with a failure, unless the upstream had already sent its stop reason."""
-        if self.terminal:
-            return b""
-        if fault.kind in UPSTREAM_FAULTS:
-            events = self._reader.finish()
-            if any(isinstance(event, Stopped) for event in events):
-                return self._emit(events)
-        return self._emit((Failed(problem_of(fault)),))
-
-    def summarize(self) -> StreamSummary:
-        """Return the result of the stream."""
-        return stream_summary(self._emitter.response, self._emitter.usage)
-
-    def take_quotes(self) -> str:
-        """Return the texts of the upstream in what was written since the last call."""
-        return self._quotes.take(self._emitter.done_items)
-
-    def _emit(self, events: Sequence[Event]) -> bytes:
-        emitter = self._emitter
-        written = emitter.emit(events)
-        self._quotes.add(events)
-        if emitter.terminal:
-            self._on_end(emitter.response)
-        return written
-
-
-def stream_summary(response: Mapping[str, object], usage: Usage | None) -> StreamSummary:
-    """Return the summary of a response object."""
-    status, error = response["status"], response["error"]
-    terminal = "" if status == "in_progress" else f"response.{status}"
-    return StreamSummary(terminal, error_code(error) if isinstance(error, dict) else "", usage)
-
-
-def emit_document(reader: EventReader, emitter: Emitter, body: bytes) -> Problem | None:
-    """Emit an answer that is one document. Returns the problem if it failed, else see `Emitter.response`."""
-    events = (*reader.feed(body), *reader.finish(), Failed(NO_END))
-    emitter.emit(events)
-    error = emitter.response["error"]
-    if not isinstance(error, dict):
-        return None
-    problems = (event.problem for event in events if isinstance(event, Failed))
-    # A failure of the emitter itself, such as an incomplete call, is not among the reader's events.
-    own = Problem(502, error["code"], error["message"], "server_error")
-    return next((problem for problem in problems if problem.message == own.message), own)
+def announced_response(
+    response_id: str, created_at: int, model: str, request: Mapping[str, object]
+) -> JsonDict:
+    """Return the response object of an answer that begins. It repeats fields of the body of its request."""
+    response: JsonDict = {
+        "id": response_id,
+        "object": "response",
+        "created_at": created_at,
+        "status": "in_progress",
+        "error": None,
+        "incomplete_details": None,
+        "model": model,
+        "output": [],
+        **ECHO,
+        "usage": None,
+    }
+    for key, value in request.items():
+        if value is not None and key in ECHO:
+            default = ECHO[key]
+            if isinstance(default, dict) and isinstance(value, dict):
+                response[key] = {**default, **value}
+            else:
+                response[key] = value
+    return response

@@ -14,8 +14,8 @@ import orjson
 
 from addons.core.errors import sse_event
 from addons.core.json_values import JsonDict
-from addons.core.protocols.canonical.call_markers import says
 from addons.core.protocols.canonical.events import CallKind, Citation, ToolCallStart
+from addons.core.protocols.canonical.text_markers import says
 
 
 class DeltaFrame(NamedTuple):

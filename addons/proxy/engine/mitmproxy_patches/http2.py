@@ -36,7 +36,7 @@ from mitmproxy.proxy.layers.http._events import ErrorCode
 from mitmproxy.proxy.layers.http._http2 import Http2Server, parse_h2_request_headers
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
 
-from addons.core.server.request_framing import is_valid_length
+from addons.core.server.admission import is_valid_length
 
 MAX_HELD_BACK = 256 * 1024
 """Bytes that may wait for the window of a stream before its source has to wait."""

@@ -25,7 +25,7 @@ from mitmproxy.net.http import http1, validate
 from mitmproxy.net.http.http1 import read
 from mitmproxy.proxy.layers import http as http_layer
 
-from addons.core.server.request_framing import is_valid_head
+from addons.core.server.admission import is_valid_head
 
 Fields = tuple[tuple[bytes, bytes], ...]
 Folded = dict[bytes, bytes]

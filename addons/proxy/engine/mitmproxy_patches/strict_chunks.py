@@ -13,7 +13,7 @@ import h11
 from h11._readers import ChunkedReader
 from h11._receivebuffer import ReceiveBuffer
 
-from addons.core.server.request_framing import are_valid_trailers, is_valid_chunk_line
+from addons.core.server.admission import are_valid_trailers, is_valid_chunk_line
 
 MAX_LINE_BYTES = 4096
 """Longest chunk line. RFC 9112, 7.1.1: a recipient ought to limit the length of chunk extensions."""

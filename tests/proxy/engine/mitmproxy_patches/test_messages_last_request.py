@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from mitmproxy.net.http import http1
 
-from addons.core.server.request_framing import is_valid_head
+from addons.core.server.admission import is_valid_head
 from addons.proxy.engine.mitmproxy_patches.messages import (
     MAX_AHEAD,
     ends_with_last_request,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from addons.adapters.codex.keyring_entry import KeyringEntry, KeyringUnusableError
-from addons.adapters.codex.login_store import KEYRING_NAME, LoginStore, login_files, login_path
+from addons.adapters.codex.login_file import KEYRING_NAME, LoginStore, login_files, login_path
 from tests.adapters.account_models import Clock
 from tests.adapters.codex.test_keyring_entry import Keyring, answered
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addons.core.protocols.canonical.events import ReasoningDelta, TextDelta
-from addons.core.protocols.canonical.think_tags import BLOCKS, ThinkTags
+from addons.core.protocols.canonical.text_markers import BLOCKS, ThinkTags
 
 
 def read(*pieces: str) -> tuple[str, str]:

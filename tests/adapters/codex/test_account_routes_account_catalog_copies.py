@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from addons.adapters.codex.account_catalog import AccountCatalog
+from addons.adapters.codex.account_routes import AccountCatalog
 from addons.adapters.system.paths import (
     account_catalog_file,
     bundled_catalog_file,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.protocols.data_events import MAX_HELD_BYTES, DataEvents
+from addons.core.protocols.sse import MAX_HELD_BYTES, DataEvents
 
 ANSWERS = [
     b'data: {"type":"x"}\n\n',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from addons.core.protocols.responses.response_object import ECHO, announced_response
+from addons.core.protocols.responses.emitter import ECHO, announced_response
 
 
 def test_request_without_values_gives_the_defaults() -> None:

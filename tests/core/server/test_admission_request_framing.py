@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.server.request_framing import (
+from addons.core.server.admission import (
     are_valid_trailers,
     is_valid_chunk_line,
     is_valid_head,

@@ -16,13 +16,13 @@ from addons.core.protocols.canonical.events import (
     ToolCallStart,
     UsageSeen,
 )
-from addons.core.protocols.responses.emitter import (
+from addons.core.protocols.responses.emitter import Emitter
+from addons.core.protocols.responses.stop_mapping import Client
+from addons.core.protocols.responses.stream_translator import (
     UPSTREAM_FAULTS,
-    Emitter,
     StreamTranslator,
     emit_document,
 )
-from addons.core.protocols.responses.stop_mapping import Client
 from addons.core.turn import Fault, FaultKind, StreamSummary
 from addons.core.usage import Usage
 from tests.conformance import check, parse

@@ -25,10 +25,11 @@ from addons.core.protocols.canonical.events import (
     ToolCallEnd,
     ToolCallStart,
 )
-from addons.core.protocols.responses.emitter import Emitter, StreamTranslator
+from addons.core.protocols.responses.emitter import Emitter
 from addons.core.protocols.responses.stop_mapping import Client
+from addons.core.protocols.responses.stream_translator import StreamTranslator
 from addons.core.secrets import Secret
-from tests.core.protocols.responses.test_emitter_translator import Reader
+from tests.core.protocols.responses.test_stream_translator import Reader
 
 KEY = "row-Key_Inline-9f3aQz71LmXw"
 HALF = len(KEY) // 2

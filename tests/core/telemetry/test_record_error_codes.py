@@ -9,7 +9,7 @@ import pytest
 
 from addons.core.codex.login import LoginKind
 from addons.core.errors import FAULTS
-from addons.core.telemetry.error_codes import (
+from addons.core.telemetry.record import (
     KNOWN_CODES,
     OTHER_ERROR,
     OWN_CODES,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.protocols.canonical.text_context import TextContext
+from addons.core.protocols.canonical.text_markers import TextContext
 
 
 def after(*pieces: str) -> tuple[bool, bool, bool]:

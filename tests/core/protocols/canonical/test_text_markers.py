@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.protocols.canonical.call_markers import (
+from addons.core.protocols.canonical.text_markers import (
     CLOSERS,
     ENDINGS,
     HEADS,
