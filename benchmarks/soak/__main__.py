@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import tests.support.client
-from addons.core.providers.retry import EARLY_SECONDS
+from addons.core.providers.row_attempts import EARLY_SECONDS
 from benchmarks.soak import agent
 from benchmarks.soak.clients import SoakClient, clients_of
 from benchmarks.soak.turns import OF_CLIENTS, WHOLE, Turn, digest_of, turn_of

@@ -16,7 +16,7 @@ from addons.adapters.traits_store import FileTraits
 from addons.core.protocols.chat import request as chat
 from addons.core.protocols.responses.request import read_request
 from addons.core.protocols.translator import ProtocolTranslator
-from addons.core.providers import retry
+from addons.core.providers import row_attempts
 from addons.core.providers.translated import TranslatedProvider
 from addons.core.routes import Route
 from addons.core.secrets import Origin
@@ -163,7 +163,7 @@ async def test_late_status_is_sent_again_only_if_it_refuses_the_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An error of the server does not say that the upstream did no work."""
-    monkeypatch.setattr(retry, "EARLY_SECONDS", 0.05)
+    monkeypatch.setattr(row_attempts, "EARLY_SECONDS", 0.05)
 
     async def late(exchange: Exchange) -> None:
         await asyncio.sleep(0.2)

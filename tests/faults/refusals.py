@@ -6,7 +6,7 @@ import asyncio
 import json
 from dataclasses import replace
 
-from addons.core.providers.retry import EARLY_SECONDS
+from addons.core.providers.row_attempts import EARLY_SECONDS
 from tests.faults.fault import IMMEDIATELY, RETRIES, Fault, MakeScript, row_requests
 from tests.faults.outcomes import Expected, Pair, both, failed, http, passed
 from tests.faults.routes import RouteKind

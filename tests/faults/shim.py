@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from addons.adapters.demo import PAUSE_SECONDS, paced
-from addons.core.providers import retry
+from addons.core.providers import row_attempts
 from addons.proxy.master import ListenOptions, ShimMaster
 from tests.boundary.cursor_shim import body_of
 from tests.conformance import check
@@ -315,14 +315,15 @@ async def leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Async
     """Assert that this process holds nothing more afterwards than before."""
     monkeypatch.setattr(tempfile, "tempdir", str(folder / "tmp"))
     pauses = {
-        key: tuple(pause / PAUSE_DIVISOR for pause in row) for key, row in retry.PAUSES.items()
+        key: tuple(pause / PAUSE_DIVISOR for pause in row)
+        for key, row in row_attempts.PAUSES.items()
     }
     faults = {
         key: tuple(pause / PAUSE_DIVISOR for pause in row)
-        for key, row in retry.FAULT_PAUSES.items()
+        for key, row in row_attempts.FAULT_PAUSES.items()
     }
-    monkeypatch.setattr(retry, "PAUSES", pauses)
-    monkeypatch.setattr(retry, "FAULT_PAUSES", faults)
+    monkeypatch.setattr(row_attempts, "PAUSES", pauses)
+    monkeypatch.setattr(row_attempts, "FAULT_PAUSES", faults)
     monkeypatch.setattr(paced, "__defaults__", (PAUSE_SECONDS / PAUSE_DIVISOR,))
     before, children_before = Footprint.now(), children()
     yield

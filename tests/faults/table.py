@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from addons.core.providers.retry import (
+from addons.core.providers.row_attempts import (
     EARLY_SECONDS,
     FAULT_PAUSES,
     PAUSES,

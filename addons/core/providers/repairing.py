@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from http import HTTPStatus
-from typing import Protocol
 
 import orjson
 
@@ -20,8 +18,7 @@ from addons.core.json_values import as_object
 from addons.core.limits import Limits
 from addons.core.masking.mask import TurnMask
 from addons.core.protocols.request_body import decode
-from addons.core.providers.retry import FAULT_PAUSES, may_be_repaired
-from addons.core.turn import Collect, Fault, Head, Plan, Send, Step, TurnNotes, UpstreamRequest
+from addons.core.turn import Head, Plan, Send, Step, TurnNotes, UpstreamRequest
 from addons.core.upstream.error_mapping import quotable
 from addons.core.upstream.refusal import Refusal, read_refusal
 from addons.core.upstream.repairs import MAX_REPAIRS, REPAIRABLE, is_temporary, proposals
@@ -29,7 +26,6 @@ from addons.core.upstream.sent import Change, Sent
 from addons.core.upstream.target import Target
 from addons.core.upstream.traits import (
     LearningTarget,
-    Source,
     Trait,
     Traits,
     adapted,
@@ -96,7 +92,7 @@ class TurnRepairs:
         self, head: Head, body: bytes, sent: UpstreamRequest, write: WriteRequest
     ) -> Step | None:
         """Return the step that sends the repaired turn; None if nothing can be repaired."""
-        if head.status not in REPAIRABLE or not may_be_repaired(head):
+        if head.status not in REPAIRABLE:
             return None
         refusal = read_refusal(head.status, body)
         self._refused.append(sent)
@@ -199,75 +195,6 @@ class TurnRepairs:
             return
         items = pending.change.items
         self._learning.store.learn(self._learning.base.traits_scope, pending.traits, items)
-
-
-class RepairingPlan(Plan, Protocol):
-    """A plan whose repairs may change its protocol."""
-
-    repairs: TurnRepairs
-
-    def after_other(self) -> Step:
-        """Return the step that follows when the other protocol was refused too."""
-
-
-class TwoProtocolPlan:
-    """One turn in the protocol of its row or, from a refusal on that asks for it, in the other one."""
-
-    __slots__ = ("_error_body_bytes", "_plan")
-
-    def __init__(self, plan: RepairingPlan, error_body_bytes: int) -> None:
-        self._plan = plan
-        self._error_body_bytes = error_body_bytes
-
-    def start(self) -> Step:
-        """Begin in the protocol that the upstream was found to want."""
-        return self._current.start()
-
-    def on_head(self, head: Head) -> Step:
-        """Let the current plan decide. If the other protocol is refused too, the change is taken back."""
-        step = self._current.on_head(head)
-        if not self._plan.repairs.other_plan:
-            return step
-        if HTTPStatus.OK <= head.status < HTTPStatus.MULTIPLE_CHOICES:
-            self._plan.repairs.accepted()
-        elif self._plan.repairs.is_provisional and not isinstance(step, Send):
-            return Collect(self._error_body_bytes)
-        return step
-
-    def on_body(self, head: Head, body: bytes) -> Step:
-        """Let the current plan decide."""
-        may_change = self._is_other_tried and may_be_repaired(head)
-        step = self._current.on_body(head, body)
-        return self._settled(step) if may_change else step
-
-    def on_fault(self, fault: Fault) -> Step:
-        """Let the current plan decide."""
-        is_unsent = self._is_other_tried and fault.kind in FAULT_PAUSES
-        step = self._current.on_fault(fault)
-        return self._settled(step) if is_unsent else step
-
-    @property
-    def _current(self) -> Plan:
-        return self._plan.repairs.other_plan or self._plan
-
-    @property
-    def _is_other_tried(self) -> bool:
-        repairs = self._plan.repairs
-        return repairs.other_plan is not None and repairs.is_provisional
-
-    def _settled(self, step: Step) -> Step:
-        return step if isinstance(step, Send) else self._plan.after_other()
-
-
-def observe(learning: LearningTarget, traits: Traits, found: dict[str, str]) -> None:
-    """Keep what an answer showed, if it is new."""
-    new = [
-        Trait(name, value, Source.OBSERVED)
-        for name, value in found.items()
-        if name not in traits.entries
-    ]
-    if new:
-        learning.store.learn(learning.base.traits_scope, new, ())
 
 
 def key_in_header(request: UpstreamRequest, traits: Traits) -> UpstreamRequest:

@@ -46,15 +46,14 @@ from addons.core.protocols.responses.observer import (
     native_relay,
 )
 from addons.core.protocols.responses.refused_pictures import accepted_payload, is_changed
-from addons.core.providers.repairing import TurnRepairs, TwoProtocolPlan, key_in_header
-from addons.core.providers.retry import RetryBudget, may_be_repaired
+from addons.core.providers.repairing import TurnRepairs, key_in_header
+from addons.core.providers.row_attempts import RowAttempts, TwoProtocolPlan, may_be_repaired
 from addons.core.providers.row_problems import (
     bad_header_problem,
     empty_problem,
     fault_problem,
     key_problem,
     redirect_problem,
-    row_field_problem,
 )
 from addons.core.routes import PlanMaker, Route
 from addons.core.turn import (
@@ -65,13 +64,10 @@ from addons.core.turn import (
     Head,
     Plan,
     Reply,
-    Send,
     Step,
     UpstreamRequest,
 )
 from addons.core.upstream.api_keys import KeyProblem, KeySource
-from addons.core.upstream.durations import retry_after_seconds
-from addons.core.upstream.error_mapping import upstream_problem
 from addons.core.upstream.repairs import REPAIRABLE
 from addons.core.upstream.target import Target
 from addons.core.upstream.traits import LearningTarget, MemoryTraits, Traits, TraitsStore
@@ -112,11 +108,6 @@ class ResponsesProvider:
 class ResponsesPlan:
     """The decisions of one turn."""
 
-    _budget: RetryBudget
-    _sent: UpstreamRequest
-    _refusal: tuple[Head, bytes]
-    """The refusal that the other protocol is tried for."""
-
     def __init__(self, provider: ResponsesProvider, request: ClientRequest, route: Route) -> None:
         self._provider = provider
         self._request = request
@@ -124,17 +115,16 @@ class ResponsesPlan:
         # a compaction is a request of the native API only
         is_turn = not request.path.partition("?")[0].endswith(COMPACT)
         make_other = (lambda: other(request, route)) if other and is_turn else None
-        self.repairs = TurnRepairs(provider.learning, request.notes, make_other)
+        repairs = TurnRepairs(provider.learning, request.notes, make_other)
+        self.attempts = RowAttempts(provider.target, provider.clock, repairs, self._write)
         self._reasoning_retry = ReasoningRetry(
             provider.refused, request, provider.limits.body_bytes
         )
 
     def start(self) -> Step:
         """Send the turn, or answer with the reason why that is impossible."""
-        upstream_request = self._write(self.repairs.traits, self.repairs.target)
-        if isinstance(upstream_request, Problem):
-            return self._answer_problem(upstream_request)
-        return self._send(upstream_request)
+        step = self.attempts.start()
+        return self._answer_problem(step) if isinstance(step, Problem) else step
 
     def on_head(self, head: Head) -> Step:
         """Relay the answer. Read a refusal that Codex would misinterpret, to report it in a form that Codex handles."""
@@ -143,9 +133,11 @@ class ResponsesPlan:
         if has_no_body(head):
             return self._answer_empty(head)
         if HTTPStatus.OK <= head.status < HTTPStatus.MULTIPLE_CHOICES:
-            self.repairs.accepted()
+            self.attempts.repairs.accepted()
         # The body of an internal error may say how to repair the request.
-        if head.status != HTTPStatus.INTERNAL_SERVER_ERROR and (again := self._retry(head)):
+        if head.status != HTTPStatus.INTERNAL_SERVER_ERROR and (
+            again := self.attempts.after_status(head)
+        ):
             return again
         if head.status == HTTPStatus.UNAUTHORIZED:
             self._provider.key.refused()
@@ -161,54 +153,33 @@ class ResponsesPlan:
         if head.status < HTTPStatus.MULTIPLE_CHOICES and not is_html(head.headers):
             step = native_answer(head, body, self._provider.limits.event_bytes)
             return step or self._answer_empty(head)
-        without = may_be_repaired(head) and self._reasoning_retry.request_after(body, self._sent)
+        attempts = self.attempts
+        without = may_be_repaired(head) and self._reasoning_retry.request_after(body, attempts.sent)
         if without:
-            return self._send(without)
-        if repaired := self.repairs.request_after(head, body, self._sent, self._write):
-            self._refusal = head, body
-            return self._resent(repaired)
-        if head.status == HTTPStatus.INTERNAL_SERVER_ERROR and (again := self._retry(head)):
+            return attempts.send(without)
+        if repaired := attempts.repaired(head, body):
+            return repaired
+        if head.status == HTTPStatus.INTERNAL_SERVER_ERROR and (
+            again := self.attempts.after_status(head)
+        ):
             return again
-        return self._refused(head, body)
+        return self.refused(head, body)
 
     def on_fault(self, fault: Fault) -> Step:
         """Retry where the upstream cannot have begun to answer, else answer with the fault."""
-        again = self._budget.after_fault(fault)
+        again = self.attempts.after_fault(fault)
         return again or self._answer_problem(fault_problem(self._provider.target, fault))
 
-    def after_other(self) -> Step:
-        """Repair the turn in another way, or answer with its refusal: the other protocol was refused too."""
-        again = self.repairs.without_other(self._write)
-        return self._resent(again) if again else self._refused(*self._refusal)
-
-    def _resent(self, step: Step) -> Step:
-        if isinstance(step, Send) and not self.repairs.other_plan:
-            self._sent = step.request
-            self._budget.repaired(step.request)
-        return step
-
-    def _refused(self, head: Head, body: bytes) -> Answer:
+    def refused(self, head: Head, body: bytes) -> Answer:
+        """Answer with the upstream's refusal itself, or with its meaning in a form that Codex handles."""
         if not self._request.is_codex and not is_html(head.headers):
             return Answer(Reply(Head(head.status, client_headers(head.headers)), body))
-        failed = head.status >= HTTPStatus.BAD_REQUEST
-        status = head.status if failed else HTTPStatus.BAD_GATEWAY
-        wait, now = self._requested_wait(head), self._provider.clock()
-        problem = upstream_problem(self._provider.target, status, body, wait, now)
-        if self.repairs.advice:
-            problem = row_field_problem(problem, self._provider.target, self.repairs.advice)
-        return self._answer_problem(problem)
+        return self._answer_problem(self.attempts.problem(head, body))
 
     def _answer_empty(self, head: Head) -> Answer:
         target = self._provider.target
         who = f"{target.provider} ({target.model} at {target.origin})"
         return self._answer_problem(empty_problem(who, head))
-
-    def _retry(self, head: Head) -> Send | None:
-        return self._budget.after_status(head, self._requested_wait(head))
-
-    def _send(self, upstream_request: UpstreamRequest) -> Send:
-        self._sent, self._budget = upstream_request, RetryBudget(upstream_request)
-        return Send(upstream_request)
 
     def _write(self, traits: Traits, target: Target) -> UpstreamRequest | Problem:
         key = self._provider.key.current()
@@ -257,9 +228,6 @@ class ResponsesPlan:
         payload = accepted_payload(parsed.payload, target, traits.refused_items)
         payload = {**payload, "model": target.model}
         return orjson.dumps(finished_body(payload, target.extra_body, target.omitted))
-
-    def _requested_wait(self, head: Head) -> float | None:
-        return retry_after_seconds(head.headers, self._provider.clock())
 
     def _answer_problem(self, problem: Problem) -> Answer:
         return Answer(error_reply(problem, to_codex=self._request.is_codex))

@@ -32,21 +32,19 @@ from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.responses.stop_mapping import Client
 from addons.core.protocols.responses.stream_translator import StreamTranslator, emit_document
 from addons.core.protocols.translator import EventReader, ProtocolTranslator
-from addons.core.providers.observed import observed_traits
-from addons.core.providers.repairing import (
-    TurnRepairs,
+from addons.core.providers.repairing import TurnRepairs, key_in_header
+from addons.core.providers.row_attempts import (
+    RowAttempts,
     TwoProtocolPlan,
-    key_in_header,
     observe,
+    observed_traits,
 )
-from addons.core.providers.retry import RetryBudget
 from addons.core.providers.row_problems import (
     bad_header_problem,
     encoded_problem,
     fault_problem,
     key_problem,
     redirect_problem,
-    row_field_problem,
 )
 from addons.core.routes import PlanMaker, Route
 from addons.core.secrets import Secret
@@ -59,15 +57,13 @@ from addons.core.turn import (
     Plan,
     Relay,
     Reply,
-    Send,
     Step,
     Translator,
     UpstreamRequest,
 )
 from addons.core.upstream.api_keys import KeyProblem, KeySource
-from addons.core.upstream.durations import retry_after_seconds
 from addons.core.upstream.error_codes import TRANSIENT
-from addons.core.upstream.error_mapping import refusal_kind, upstream_problem
+from addons.core.upstream.error_mapping import refusal_kind
 from addons.core.upstream.target import Target
 from addons.core.upstream.traits import LearningTarget, MemoryTraits, Traits, TraitsStore
 from addons.core.version import VERSION
@@ -154,10 +150,6 @@ class TranslatedPlan:
     _written: Conversation
     """The conversation without what the upstream refused: what was sent and what the answer refers to."""
     _streams: bool
-    _budget: RetryBudget
-    _sent: UpstreamRequest
-    _refusal: tuple[Head, bytes]
-    """The refusal that the other protocol is tried for."""
 
     def __init__(self, provider: TranslatedProvider, request: ClientRequest, route: Route) -> None:
         self._provider = provider
@@ -168,7 +160,8 @@ class TranslatedPlan:
         """The request body, which the response repeats and the memory stores."""
         other = provider.other
         make_other = (lambda: other(request, route)) if other else None
-        self.repairs = TurnRepairs(provider.learning, request.notes, make_other)
+        repairs = TurnRepairs(provider.learning, request.notes, make_other)
+        self.attempts = RowAttempts(provider.target, provider.clock, repairs, self._write)
 
     def start(self) -> Step:
         """Translate and send the turn, or answer with the reason why that is impossible."""
@@ -176,21 +169,20 @@ class TranslatedPlan:
         if isinstance(conversation, Problem):
             return self._answer_problem(conversation)
         self._conversation = conversation
-        upstream_request = self._write(self.repairs.traits, self.repairs.target)
-        if isinstance(upstream_request, Problem):
-            return self._answer_problem(upstream_request)
-        self._sent, self._budget = upstream_request, RetryBudget(upstream_request)
-        return Send(upstream_request)
+        step = self.attempts.start()
+        return self._answer_problem(step) if isinstance(step, Problem) else step
 
     def on_head(self, head: Head) -> Step:
         """Begin the answer, retry where that may help, or read the body of a refusal."""
         if HTTPStatus.OK <= head.status < HTTPStatus.MULTIPLE_CHOICES:
-            self.repairs.accepted()
+            self.attempts.repairs.accepted()
             return self._begin(head)
         if HTTPStatus.MULTIPLE_CHOICES <= head.status < HTTPStatus.BAD_REQUEST:
             return self._answer_problem(redirect_problem(self._provider.target, head))
         # The body of an internal error may say that the same request fails again.
-        if head.status != HTTPStatus.INTERNAL_SERVER_ERROR and (again := self._retry(head)):
+        if head.status != HTTPStatus.INTERNAL_SERVER_ERROR and (
+            again := self.attempts.after_status(head)
+        ):
             return again
         if head.status == HTTPStatus.UNAUTHORIZED:
             self._provider.key.refused()
@@ -200,41 +192,24 @@ class TranslatedPlan:
         """Answer with the whole response, or repair what was refused, or answer with the meaning of the refusal."""
         if head.status < HTTPStatus.MULTIPLE_CHOICES and not is_html(head.headers):
             return self._whole(head, body)
-        if repaired := self.repairs.request_after(head, body, self._sent, self._write):
-            self._refusal = head, body
-            return self._resent(repaired)
+        if repaired := self.attempts.repaired(head, body):
+            return repaired
         if head.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             final = refusal_kind(head.status, body) not in TRANSIENT
-            if not final and (again := self._retry(head)):
+            if not final and (again := self.attempts.after_status(head)):
                 return again
-        return self._refused(head, body)
+        return self.refused(head, body)
 
     def on_fault(self, fault: Fault) -> Step:
         """Retry where the upstream cannot have begun to answer, else answer with the fault."""
-        again = self._budget.after_fault(fault)
+        again = self.attempts.after_fault(fault)
         return again or self._answer_problem(fault_problem(self._provider.target, fault))
 
-    def after_other(self) -> Step:
-        """Repair the turn in another way, or answer with its refusal: the other protocol was refused too."""
-        again = self.repairs.without_other(self._write)
-        return self._resent(again) if again else self._refused(*self._refusal)
-
-    def _retry(self, head: Head) -> Send | None:
-        return self._budget.after_status(head, self._requested_wait(head))
-
-    def _resent(self, step: Step) -> Step:
-        if isinstance(step, Send) and not self.repairs.other_plan:
-            self._sent = step.request
-            self._budget.repaired(step.request)
-        return step
-
-    def _refused(self, head: Head, body: bytes) -> Step:
-        target, wait = self._provider.target, self._requested_wait(head)
-        status = head.status if head.status >= HTTPStatus.BAD_REQUEST else HTTPStatus.BAD_GATEWAY
-        problem = upstream_problem(target, status, body, wait, self._provider.clock())
-        if self.repairs.advice:
-            problem = row_field_problem(problem, target, self.repairs.advice)
-        return self._answer_problem(problem, (*_wait_header(wait), *_request_id(head)))
+    def refused(self, head: Head, body: bytes) -> Answer:
+        """Answer with the meaning of a refusal."""
+        wait = self.attempts.requested_wait(head)
+        headers = (*_wait_header(wait), *_request_id(head))
+        return self._answer_problem(self.attempts.problem(head, body), headers)
 
     def _read(self) -> Conversation | Problem:
         provider, request = self._provider, self._request
@@ -318,7 +293,7 @@ class TranslatedPlan:
         return Answer(Reply(Head(HTTPStatus.OK, headers), body))
 
     def _reader(self) -> EventReader:
-        return self._provider.translator.reader(self._written, self.repairs.target)
+        return self._provider.translator.reader(self._written, self.attempts.repairs.target)
 
     def _emitter(self) -> Emitter:
         provider = self._provider
@@ -335,11 +310,9 @@ class TranslatedPlan:
         if response.get("status") == "failed":
             return
         self._provider.memory.keep(self._payload, response)
-        if found := observed_traits(response, self.repairs.target):
-            observe(self._provider.learning, self.repairs.traits, found)
-
-    def _requested_wait(self, head: Head) -> float | None:
-        return retry_after_seconds(head.headers, self._provider.clock())
+        repairs = self.attempts.repairs
+        if found := observed_traits(response, repairs.target):
+            observe(self._provider.learning, repairs.traits, found)
 
     def _answer_problem(self, problem: Problem, headers: Headers = ()) -> Answer:
         if self._is_unary_compaction and self._request.is_codex:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from addons.core.providers.observed import observed_traits
+from addons.core.providers.row_attempts import observed_traits
 from addons.core.upstream.profile import Profile
 from addons.core.upstream.protocol import Protocol
 from tests.core.providers.rows import TARGET

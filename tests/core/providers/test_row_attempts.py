@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from addons.core.providers.retry import (
+from addons.core.providers.row_attempts import (
     EARLY_SECONDS,
     FAULT_PAUSES,
     PAUSES,
