@@ -107,7 +107,8 @@ class RowAttempts:
 
     __slots__ = ("_budget", "_clock", "_target", "_write", "refusal", "repairs", "sent")
 
-    _budget: RetryBudget
+    _budget: RetryBudget | None
+    """The retries of the request, once an attempt has failed."""
     sent: UpstreamRequest
     """The last request in the protocol of the row."""
     refusal: tuple[Head, bytes]
@@ -132,16 +133,20 @@ class RowAttempts:
 
     def send(self, request: UpstreamRequest) -> Send:
         """Return the step that sends a request with retries of its own."""
-        self.sent, self._budget = request, RetryBudget(request)
+        self.sent, self._budget = request, None
         return Send(request)
 
     def after_status(self, head: Head) -> Send | None:
         """Return the next try, if this status is retried."""
-        return self._budget.after_status(head, self.requested_wait(head))
+        return self._retries().after_status(head, self.requested_wait(head))
 
     def after_fault(self, fault: Fault) -> Send | None:
         """Return the next try, if the upstream cannot have begun to answer."""
-        return self._budget.after_fault(fault)
+        return self._retries().after_fault(fault)
+
+    def _retries(self) -> RetryBudget:
+        self._budget = self._budget or RetryBudget(self.sent)
+        return self._budget
 
     def repaired(self, head: Head, body: bytes) -> Step | None:
         """Return the step that sends the repaired turn; None if this refusal cannot be repaired."""
@@ -159,7 +164,8 @@ class RowAttempts:
     def _noted(self, step: Step | None) -> Step | None:
         if isinstance(step, Send) and not self.repairs.other_plan:
             self.sent = step.request
-            self._budget.repaired(step.request)
+            if self._budget:
+                self._budget.repaired(step.request)
         return step
 
     def problem(self, head: Head, body: bytes) -> Problem:
@@ -187,10 +193,11 @@ class RowPlan(Plan, Protocol):
 class TwoProtocolPlan:
     """One turn in the protocol of its row or, from a refusal on that asks for it, in the other one."""
 
-    __slots__ = ("_error_body_bytes", "_plan")
+    __slots__ = ("_error_body_bytes", "_plan", "_repairs")
 
     def __init__(self, plan: RowPlan, error_body_bytes: int) -> None:
         self._plan = plan
+        self._repairs = plan.attempts.repairs
         self._error_body_bytes = error_body_bytes
 
     def start(self) -> Step:
@@ -199,12 +206,13 @@ class TwoProtocolPlan:
 
     def on_head(self, head: Head) -> Step:
         """Let the current plan decide. If the other protocol is refused too, the change is taken back."""
-        step = self._current.on_head(head)
-        if not self._plan.attempts.repairs.other_plan:
-            return step
+        other = self._repairs.other_plan
+        if not other:
+            return self._plan.on_head(head)
+        step = other.on_head(head)
         if HTTPStatus.OK <= head.status < HTTPStatus.MULTIPLE_CHOICES:
-            self._plan.attempts.repairs.accepted()
-        elif self._plan.attempts.repairs.is_provisional and not isinstance(step, Send):
+            self._repairs.accepted()
+        elif self._repairs.is_provisional and not isinstance(step, Send):
             return Collect(self._error_body_bytes)
         return step
 
@@ -222,12 +230,11 @@ class TwoProtocolPlan:
 
     @property
     def _current(self) -> Plan:
-        return self._plan.attempts.repairs.other_plan or self._plan
+        return self._repairs.other_plan or self._plan
 
     @property
     def _is_other_tried(self) -> bool:
-        repairs = self._plan.attempts.repairs
-        return repairs.other_plan is not None and repairs.is_provisional
+        return self._repairs.other_plan is not None and self._repairs.is_provisional
 
     def _settled(self, step: Step) -> Step:
         if isinstance(step, Send):
