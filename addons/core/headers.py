@@ -90,7 +90,7 @@ _NOT_UPSTREAM = (
     HOP_BY_HOP
     | CLIENT_CREDENTIALS
     | (NOT_CREDENTIALS - KNOWN_HEADERS)
-    | {b"accept-encoding", b"content-length", b"host", b"x-codex-shim-token"}
+    | {b"accept-encoding", b"content-length", b"host", TOKEN_HEADER_BYTES}
 )
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")

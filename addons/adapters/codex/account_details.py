@@ -5,8 +5,8 @@ Invariant: the owner of a token belongs to that token; the region belongs to the
 a refresh of the token changes neither the headers nor the origin.
 
 Source: Codex 0.171 on loopback asks `GET {authapi}/v1/user-auth-credential/whoami` for a personal access token and
-`GET {backend}/wham/accounts/check` for the region, and sends `x-openai-account-routing-override` to the origin that it
-was told.
+`GET {backend}/wham/accounts/check` for the region, and sends `x-openai-account-routing-override` to the origin that the
+backend named.
 """
 
 from __future__ import annotations

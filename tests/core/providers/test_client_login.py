@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import pytest
 
@@ -12,6 +13,7 @@ from addons.core.providers.chatgpt import (
     API_METHODS,
     CHATGPT_METHODS,
     DEFAULT_BASE,
+    BaseUrl,
     ChatGPTProvider,
     Credential,
     parse_base_url,
@@ -20,7 +22,7 @@ from addons.core.providers.chatgpt_endpoints import plan_endpoint
 from addons.core.providers.client_login import is_for
 from addons.core.routes import Route
 from addons.core.secrets import Secret
-from addons.core.turn import ClientRequest, Plan, Send
+from addons.core.turn import ClientRequest, Plan, Send, Step
 from tests.core.providers.chatgpt_turns import (
     CODEX,
     FILE,
@@ -40,7 +42,7 @@ UNKNOWN = ("Bearer own-key", "Bearer cr_own", "Bearer own.key")
 NOWHERE = ("Bearer", "Bearer ", "Basic b3duOm93bg==", JWT, "Bearer a b", "sk-own", "Bearer a.b.c")
 KEY = Login(Secret("file-key"), method=LoginMethod.API_KEY)
 PAT = Login(Secret("at-file"), method=LoginMethod.ACCESS_TOKEN)
-FOUND = [FILE, KEY, PAT, *(no_login(kind) for kind in LoginKind)]
+FOUND: list[Login | LoginProblem] = [FILE, KEY, PAT, *(no_login(kind) for kind in LoginKind)]
 ACCOUNT = {b"chatgpt-account-id": Secret("own-account")}
 
 
@@ -53,10 +55,6 @@ PLANS: list[tuple[str, Callable[[ChatGPTProvider, ClientRequest], Plan]]] = [
     ("/v1/responses", turn_of),
     ("/v1/alpha/search", plan_endpoint),
 ]
-
-
-def named(found: Login | LoginProblem) -> str:
-    return found.method.name if isinstance(found, Login) else found.kind.name
 
 
 @pytest.mark.parametrize("text", CHATGPT_FORMS)
@@ -77,23 +75,24 @@ def test_other_values_are_for_neither(text: str) -> None:
     assert not is_for(Secret(text), chatgpt=False)
 
 
-def each_request(own: str) -> Iterator[tuple[Callable[..., Plan], ClientRequest]]:
-    for account in ({}, ACCOUNT):
-        for headers in (CODEX, SDK):
-            for path, plan in PLANS:
-                credentials = {b"authorization": Secret(own), **account}
-                yield plan, request(headers, path=path, credentials=credentials)
+CREDENTIALS: tuple[Credential, ...] = ("auth_json", "client")
 
 
-@pytest.mark.parametrize("credential", ["auth_json", "client"])
-@pytest.mark.parametrize("found", FOUND, ids=named)
+def each_turn(
+    own: str, base: BaseUrl, methods: frozenset[LoginMethod]
+) -> Iterator[tuple[Login | LoginProblem, ClientRequest, Step]]:
+    """Yield every login of the file with every request that carries `own`, and the first step of its plan."""
+    for found, credential in product(FOUND, CREDENTIALS):
+        provider = ChatGPTProvider(Logins(found), base, credential, methods=methods)
+        for account, headers, (path, plan) in product(({}, ACCOUNT), (CODEX, SDK), PLANS):
+            credentials = {b"authorization": Secret(own), **account}
+            asked = request(headers, path=path, credentials=credentials)
+            yield found, asked, plan(provider, asked).start()
+
+
 @pytest.mark.parametrize("own", [*KEYS, *UNKNOWN, *NOWHERE])
-def test_key_of_a_client_never_goes_to_chatgpt(
-    own: str, found: Login | LoginProblem, credential: Credential
-) -> None:
-    provider = ChatGPTProvider(Logins(found), DEFAULT_BASE, credential, methods=CHATGPT_METHODS)
-    for plan, asked in each_request(own):
-        step = plan(provider, asked).start()
+def test_key_of_a_client_never_goes_to_chatgpt(own: str) -> None:
+    for found, asked, step in each_turn(own, DEFAULT_BASE, CHATGPT_METHODS):
         if isinstance(found, Login) and found.method in CHATGPT_METHODS:
             first = sent_request(step).secrets[0]
             assert first.secret is found.access_token
@@ -104,20 +103,13 @@ def test_key_of_a_client_never_goes_to_chatgpt(
             assert answer(step)[:2] == (200 if is_turn_of_codex else 401, code)
 
 
-@pytest.mark.parametrize("credential", ["auth_json", "client"])
-@pytest.mark.parametrize("found", FOUND, ids=named)
 @pytest.mark.parametrize("own", [*CHATGPT_FORMS, *NOWHERE])
-def test_token_of_a_client_never_goes_to_the_api(
-    own: str, found: Login | LoginProblem, credential: Credential
-) -> None:
-    base = parse_base_url(API_BASE_URL)
-    provider = ChatGPTProvider(Logins(found), base, credential, methods=API_METHODS)
-    for plan, asked in each_request(own):
-        step = plan(provider, asked).start()
+def test_token_of_a_client_never_goes_to_the_api(own: str) -> None:
+    for found, _, step in each_turn(own, parse_base_url(API_BASE_URL), API_METHODS):
         if found is KEY:
             assert [one.secret for one in sent_request(step).secrets] == [KEY.access_token]
         else:
-            assert not isinstance(step, Send)
+            assert not isinstance(step, Send), found
 
 
 @pytest.mark.parametrize("kind", sorted(set(LoginKind)))

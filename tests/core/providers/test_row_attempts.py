@@ -60,10 +60,10 @@ def test_late_status_that_names_a_wait_is_not_retried(status: int, name: bytes) 
     assert pauses_after_status(status, 0.0, 60.0, name) == []
 
 
-@pytest.mark.parametrize("status", range(400, 600))
-def test_only_a_refusal_may_be_repaired_late(status: int) -> None:
-    assert may_be_repaired(Head(status, seconds=EARLY_SECONDS))
-    assert may_be_repaired(Head(status, seconds=60.0)) is (status < 500)
+def test_only_a_refusal_may_be_repaired_late() -> None:
+    for status in range(400, 600):
+        assert may_be_repaired(Head(status, seconds=EARLY_SECONDS))
+        assert may_be_repaired(Head(status, seconds=60.0)) is (status < 500)
 
 
 def test_time_counts_for_each_try() -> None:

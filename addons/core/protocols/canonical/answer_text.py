@@ -172,7 +172,7 @@ class AnswerText:
                 yield from self._run(text[reading.end :])
             elif parser and state is _State.DOCUMENT:
                 yield from self._finish_document(text, parser)
-            elif not self._says_nothing(text, state):
+            elif not self._is_markup(text, state):
                 yield TextDelta(without_endings(text) if state is _State.CALL else text)
         self._state = _State.TEXT
 
@@ -180,7 +180,7 @@ class AnswerText:
         calls = parser.read_document(without_endings(text))
         yield from calls or self._run(text)
 
-    def _says_nothing(self, text: str, state: _State) -> bool:
+    def _is_markup(self, text: str, state: _State) -> bool:
         if state is _State.ENDING:
             return _ENDED.fullmatch(text) is not None
         if state is _State.CALL:
@@ -270,7 +270,7 @@ class AnswerText:
         if self._context.in_code or marker["box"]:
             return None
         if marker["ending"]:
-            return None if self._context.speaks_of(marker[0]) else _State.ENDING
+            return None if self._context.belongs_to_text(marker[0]) else _State.ENDING
         return _State.CALL if self._parser else None
 
     def _ends_reasoning(self, text: str, place: int) -> bool:

@@ -122,7 +122,7 @@ _BARE = re.compile(rf"(?:\s|{any_of((*OPENERS, *CLOSERS))})*")
 _VISIBLE = re.compile(rf"[^\s{INVISIBLE}]")
 
 
-def says(text: str) -> bool:
+def has_visible_text(text: str) -> bool:
     """Return whether a text has any visible character."""
     return _VISIBLE.search(text) is not None
 
@@ -186,7 +186,7 @@ class TextContext:
         """Whether the open line has any text."""
         return bool(self._head.strip())
 
-    def speaks_of(self, ending: str) -> bool:
+    def belongs_to_text(self, ending: str) -> bool:
         """Return whether an end token that comes next belongs to the text: to a sentence, or to a tag of HTML."""
         behind_word = self._last[:1].isalnum() and self._last[1:] in {" ", "\t"}
         return behind_word or (ending == "</s>" and self._struck)

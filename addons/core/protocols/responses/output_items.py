@@ -15,7 +15,7 @@ import orjson
 from addons.core.errors import sse_event
 from addons.core.json_values import JsonDict
 from addons.core.protocols.canonical.events import CallKind, Citation, ToolCallStart
-from addons.core.protocols.canonical.text_markers import says
+from addons.core.protocols.canonical.text_markers import has_visible_text
 
 
 class DeltaFrame(NamedTuple):
@@ -186,8 +186,8 @@ class Message(Item):
 
     @property
     def is_blank(self) -> bool:
-        """Whether it says nothing so far."""
-        return not self._parts and not any(map(says, self._texts))
+        """Whether it has no visible text so far."""
+        return not self._parts and not any(map(has_visible_text, self._texts))
 
     def _open_part(self, shape: PartShape) -> None:
         self._close_part()
@@ -230,7 +230,7 @@ def is_answer(item: JsonDict) -> bool:
     texts = (
         (part.get("text", part.get("refusal")) for part in parts) if isinstance(parts, list) else ()
     )
-    return any(map(says, texts))
+    return any(map(has_visible_text, texts))
 
 
 class Reasoning(Item):

@@ -16,7 +16,7 @@ from addons.core.protocols.canonical.text_markers import (
     any_of,
     beginnings,
     behind_markers,
-    says,
+    has_visible_text,
     without_endings,
 )
 
@@ -51,6 +51,6 @@ def test_markers_around_calls_are_left_out() -> None:
     assert behind_markers("<tool_call>a</tool_call>") == "a</tool_call>"
 
 
-def test_invisible_text_says_nothing() -> None:
-    assert not says(" \u200b\n\ufeff \u2060")
-    assert says("\u200b.")
+def test_invisible_text_is_not_visible() -> None:
+    assert not has_visible_text(" \u200b\n\ufeff \u2060")
+    assert has_visible_text("\u200b.")

@@ -14,7 +14,7 @@ def after(*pieces: str) -> tuple[bool, bool, bool]:
     context = TextContext()
     for piece in pieces:
         context.add(piece)
-    return context.in_code, context.in_line, context.speaks_of("<|im_end|>")
+    return context.in_code, context.in_line, context.belongs_to_text("<|im_end|>")
 
 
 @pytest.mark.parametrize(
@@ -45,5 +45,5 @@ def test_closing_tag_of_struck_text_is_no_end_token() -> None:
     context = TextContext()
     for letter in "a <s>b":
         context.add(letter)
-    assert context.speaks_of("</s>")
-    assert not context.speaks_of("<|im_end|>")
+    assert context.belongs_to_text("</s>")
+    assert not context.belongs_to_text("<|im_end|>")

@@ -261,6 +261,17 @@ async def test_task_waits_for_data_only_until_it_is_woken() -> None:
     assert await reading == b"x"
 
 
+async def test_cancelled_task_does_not_wait_for_data() -> None:
+    reader = asyncio.StreamReader()
+    task = asyncio.ensure_future(reader.read(1))
+    await asyncio.sleep(0)
+    assert waits_for_data(reader)
+    task.cancel()
+    assert not waits_for_data(reader)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_one_read_returns_all_that_is_there() -> None:
     handler = Handler()
     handler.io.reader = reader = asyncio.StreamReader()
