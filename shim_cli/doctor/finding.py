@@ -77,9 +77,9 @@ class DoctorContext:
 
     @property
     def catalog(self) -> Path:
-        """The catalog that Codex reads or will read: the one beside config.toml once that file names it."""
-        beside = codex_catalog_file(self.env)
-        return beside if self.config.catalog == beside else catalog_file(self.env)
+        """The catalog that Codex reads or will read: the one next to config.toml once that file names it."""
+        copied = codex_catalog_file(self.env)
+        return copied if self.config.catalog == copied else catalog_file(self.env)
 
     @property
     def write_catalog(self) -> str:

@@ -23,9 +23,9 @@ Env = Mapping[str, str]
 DUPLICATES = "from-old-folder"
 """The subfolder for files whose names the new folder has already."""
 COMPANIONS = ("-wal", "-shm", "-journal")
-"""What SQLite appends to the name of a database. Beside another database such a file destroys it."""
+"""What SQLite appends to the name of a database. Next to another database such a file destroys it."""
 PLAN = ".move-plan.json"
-"""Where the group goes whose files are being moved, so that the next command puts the rest beside them."""
+"""Where the group goes whose files are being moved, so that the next command puts the rest next to them."""
 
 
 def move_old_state(env: Env) -> str:

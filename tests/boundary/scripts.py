@@ -111,9 +111,9 @@ class OneStep:
         return Answer(error_reply(problem_of(fault), to_codex=self.request.is_codex))
 
 
-def synthetic(origin: LocalSource, head: Head = SSE_HEAD) -> Callable[[ClientRequest], Plan]:
+def local_stream(source: LocalSource, head: Head = SSE_HEAD) -> Callable[[ClientRequest], Plan]:
     """Plans that stream what a coroutine writes."""
-    return lambda request: OneStep(request, StreamLocal(head, origin, Plain()))
+    return lambda request: OneStep(request, StreamLocal(head, source, Plain()))
 
 
 def asked(slug: str, make: Callable[[ClientRequest], Plan]) -> Callable[[ClientRequest], Plan]:

@@ -1,4 +1,4 @@
-"""The endpoints that Codex calls beside the turns, through the whole proxy on sockets: search, images, history, notes."""
+"""The endpoints that Codex calls apart from turns, through the whole proxy on sockets: search, images, history, notes."""
 
 from __future__ import annotations
 

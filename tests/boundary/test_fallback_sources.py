@@ -11,7 +11,7 @@ import pytest
 from addons.core.providers.fallback import with_fallbacks
 from addons.core.routes import Route
 from addons.core.turn import ClientRequest, Collect, Head, Plan, Sink, Step
-from tests.boundary.scripts import BODY, DONE, EVENT, HEARTBEAT, synthetic
+from tests.boundary.scripts import BODY, DONE, EVENT, HEARTBEAT, local_stream
 from tests.support.client import Response, client
 from tests.support.engine import ScriptedPlan, engine, wire_to
 from tests.support.upstream import Exchange, Script, upstream
@@ -33,7 +33,7 @@ class Explains(ScriptedPlan):
 
 def falls_back(port: int) -> Callable[[ClientRequest], Plan]:
     """Plans of a route whose fallback is a local source."""
-    local = Route("local", "", "demo", "", {}, lambda request, _: synthetic(writes)(request))
+    local = Route("local", "", "demo", "", {}, lambda request, _: local_stream(writes)(request))
     first = Route("first", "", "row", "", {}, lambda *_: pytest.fail("asked twice"))
     make = with_fallbacks(lambda r, _: Explains(r, [wire_to(port, r)]), lambda: [local])
     return lambda request: make(request, first)

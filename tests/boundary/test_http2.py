@@ -17,8 +17,8 @@ from tests.boundary.scripts import (
     answer,
     begins,
     gated,
+    local_stream,
     silence,
-    synthetic,
     turn,
 )
 from tests.support.certificates import make_authority
@@ -58,12 +58,12 @@ async def test_retry_works_for_an_http2_client(tmp_path: Path) -> None:
 
 
 async def test_kill_and_injection_reach_the_right_stream(tmp_path: Path) -> None:
-    async def origin(sink: Sink) -> None:
+    async def source(sink: Sink) -> None:
         await sink.write(EVENT)
         await asyncio.Event().wait()
 
     async with (
-        engine(synthetic(origin), CALM, confdir=str(tmp_path)) as proxy,
+        engine(local_stream(source), CALM, confdir=str(tmp_path)) as proxy,
         h2_client(proxy.port) as c,
     ):
         one, two = await c.post("/one"), await c.post("/two")

@@ -6,14 +6,14 @@ import weakref
 from dataclasses import replace
 
 from addons.core.turn import ClientRequest, Plan, Sink
-from tests.boundary.scripts import BODY, DONE, EVENT, answer, begins, raw, synthetic, turn
+from tests.boundary.scripts import BODY, DONE, EVENT, answer, begins, local_stream, raw, turn
 from tests.support.client import Client, client
 from tests.support.engine import QUICK, engine, to_ports
 from tests.support.upstream import upstream
 from tests.support.waiting import until
 
 
-async def origin(sink: Sink) -> None:
+async def source(sink: Sink) -> None:
     await sink.write(EVENT + DONE)
 
 
@@ -37,7 +37,7 @@ async def test_two_hundred_mixed_turns_leave_nothing_behind() -> None:
             "/failed": to_ports(closing.port),
             "/refused": to_ports(1),
             "/killed": to_ports(slow.port),
-            "/synthetic": synthetic(origin),
+            "/local": local_stream(source),
         }
         turns: list[weakref.ref[object]] = []
 

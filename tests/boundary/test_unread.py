@@ -14,7 +14,7 @@ from h2.settings import SettingCodes
 
 from addons.core.turn import Sink
 from addons.proxy.engine.engine import Engine
-from tests.boundary.scripts import BODY, DONE, EVENT, begins, gated, synthetic
+from tests.boundary.scripts import BODY, DONE, EVENT, begins, gated, local_stream
 from tests.support.client import Client
 from tests.support.engine import QUICK, Running, engine, to_ports
 from tests.support.http2 import H2Client, h2_client
@@ -153,7 +153,7 @@ async def test_stream_without_a_window_holds_no_other_up(tmp_path: Path) -> None
 async def test_local_source_waits_for_the_window_of_its_http2_client(tmp_path: Path) -> None:
     written = 0
 
-    async def origin(sink: Sink) -> None:
+    async def source(sink: Sink) -> None:
         nonlocal written
         while True:
             await sink.write(PIECE)
@@ -161,7 +161,7 @@ async def test_local_source_waits_for_the_window_of_its_http2_client(tmp_path: P
 
     limits = replace(PATIENT, queue_bytes=64 * 1024)
     async with (
-        engine(synthetic(origin), limits, confdir=str(tmp_path)) as proxy,
+        engine(local_stream(source), limits, confdir=str(tmp_path)) as proxy,
         closed_window(proxy) as c,
     ):
         one = await c.post("/one")

@@ -1,4 +1,4 @@
-"""Web search and images of the real Codex: it calls endpoints beside the turns, directly and through codex-shim alike."""
+"""Web search and images of the real Codex: it calls endpoints other than turns, directly and through codex-shim alike."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ ENDPOINTS: Mapping[str, tuple[str, ...]] = {
     f"{BASE}/images/generations": ("model", "prompt"),
     f"{BASE}/images/edits": ("model", "prompt", "images"),
 }
-"""Path of an endpoint beside the turns → the members that Codex 0.171 always sends."""
+"""Path of an endpoint other than a turn → the members that Codex 0.171 always sends."""
 OAUTH_PATH = "/oauth/token"
 MODELS_ETAG = b'W/"models-1"'
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -82,7 +82,7 @@ class ChatGptBackend:
 
     @property
     def endpoint_requests(self) -> list[Request]:
-        """The requests to endpoints beside the turns."""
+        """The requests to endpoints other than turns."""
         return [request for request in self.requests if request.path in ENDPOINTS]
 
     @property

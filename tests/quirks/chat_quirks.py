@@ -206,7 +206,7 @@ USAGES = [
 ]
 CITED = {"type": "url_citation", "url_citation": {"url": "https://a.test", "title": "A", "content": "…", "start_index": 0, "end_index": 2}}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
-BESIDE = [
+EXTRA_FIELDS = [
     Quirk("annotations after the text", "OpenRouter", "Effect-TS/effect#7128", text("hi") + chunk({"content": "", "annotations": [CITED]}) + stop(), HI),
     Quirk("annotations behind the stop", "OpenAI", "OpenAI API reference: Chat completion object, annotations", text("hi", "stop") + chunk({"annotations": [CITED, CITED]}) + DONE, HI),
     Quirk("annotations before any text", "relays", "OpenAI API reference: Chat completion object, annotations", chunk({"annotations": [CITED]}) + text("hi") + stop(), HI),
@@ -294,7 +294,7 @@ QUIRKS = (
     + SHAPES
     + THOUGHTS
     + USAGES
-    + BESIDE
+    + EXTRA_FIELDS
     + LEAKS
     + TAGS
     + NOTHING

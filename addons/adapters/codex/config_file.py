@@ -3,7 +3,7 @@
 A lock excludes other codex-shim processes, a copy of the old file and a journal go to the state folder first, and the
 file is replaced atomically. Symlinks are followed, and the file mode is kept.
 
-The block names a catalog beside config.toml, which is written before the block and removed after it: Codex does not
+The block names a catalog next to config.toml, which is written before the block and removed after it: Codex does not
 start without the catalog that its config names.
 
 Never does: write when nothing changes, overwrite a concurrent edit. Invariant: removing the block needs neither the
@@ -127,7 +127,7 @@ class CodexConfig:
     def install(self, config: Values, catalog: bytes | None = None) -> Change:
         """Install the block, or replace it. Raises ConfigError; the file is then unchanged.
 
-        `catalog` is the content of the catalog beside the file, if the config names that one.
+        `catalog` is the content of the catalog next to the file, if the config names that one.
         """
 
         def change(before: _File) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 Env = Mapping[str, str]
 CODEX_CATALOG = "codex-shim-catalog.json"
-"""The catalog's name beside config.toml. Codex does not start without its catalog, so both are in one folder."""
+"""The catalog's name next to config.toml. Codex does not start without its catalog, so both are in one folder."""
 
 
 class NoHomeError(RuntimeError):
@@ -111,7 +111,7 @@ def codex_config_file(env: Env) -> Path:
 
 
 def codex_catalog_file(env: Env) -> Path:
-    """Return the path of the catalog beside Codex's config.toml, which exists while the shim is enabled."""
+    """Return the path of the catalog next to Codex's config.toml, which exists while the shim is enabled."""
     return codex_home(env) / CODEX_CATALOG
 
 

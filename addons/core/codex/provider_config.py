@@ -36,7 +36,7 @@ def config_for(
 ) -> Values:
     """Return the config as nested values.
 
-    `catalog` is an absolute path, or for config.toml a name beside it. `headers` are further keys of the provider.
+    `catalog` is an absolute path, or for config.toml a name next to it. `headers` are further keys of the provider.
     `chatgpt_login`: Codex has a ChatGPT login, which its own web search and image generation need. `api_key`: Codex is
     logged in with an API key, which its web search needs.
     """

@@ -109,7 +109,7 @@ def thread_id_for(request: ClientRequest) -> bytes | None:
 
 
 def thread_id_in_metadata(request: ClientRequest) -> bytes | None:
-    """Return the thread id in the turn's metadata, the only one of a request beside the turns; None without one."""
+    """Return the thread id in the turn's metadata, the only one of a request other than a turn; None without one."""
     value = _metadata(request).get("thread_id")
     return value.encode("utf-8", "replace") if isinstance(value, str) else None
 

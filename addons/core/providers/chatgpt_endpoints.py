@@ -1,4 +1,4 @@
-"""The endpoints of the ChatGPT backend that Codex calls beside the turns: search, images, history and notes.
+"""The endpoints of the ChatGPT backend that Codex calls apart from turns: search, images, history and notes.
 
 Codex runs these tools itself: the model calls `web.run`, Codex asks `alpha/search`, and the next turn holds the result.
 The request goes to the account's backend with the login of the ChatGPT route, whatever route the turn has.

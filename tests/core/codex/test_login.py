@@ -86,10 +86,10 @@ def test_agent_identity_is_with_the_client() -> None:
 
 
 def test_keyring_problem_names_the_reason_and_the_command() -> None:
-    told = keyring_problem("the library is missing", "pip install it")
-    assert "the library is missing. Type `pip install it`, or put" in told.message
-    assert 'cli_auth_credentials_store = "file"' in told.message
-    assert told.command == "pip install it"
+    problem = keyring_problem("the library is missing", "pip install it")
+    assert "the library is missing. Type `pip install it`, or put" in problem.message
+    assert 'cli_auth_credentials_store = "file"' in problem.message
+    assert problem.command == "pip install it"
     locked = keyring_problem("it is locked", "")
     assert "codex login" in locked.message
     assert locked.command == "codex login"

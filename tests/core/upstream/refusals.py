@@ -25,7 +25,7 @@ class Refused:
     """Trait → value of the first proposed change (`...`: the next of a ladder); `notes`: which items, or how many."""
     status: int = 400
     sent: dict[str, Any] = field(default_factory=dict)
-    """Fields of the request beside model, messages and stream."""
+    """Fields of the request other than model, messages and stream."""
     profile: dict[str, Any] = field(default_factory=dict)
     messages: bool = False
     """Whether the upstream has the messages protocol."""

@@ -277,7 +277,7 @@ def test_output_schema_reaches_the_model(byok: Byok) -> None:
     run = byok.exec("answer", "--output-schema", str(schema))
 
     assert [json.loads(text) for text in run.messages] == [json.loads(ANSWER)]
-    # Many chat servers refuse a format beside tools, so an unknown one gets the schema as an instruction.
+    # Many chat servers refuse a format together with tools, so an unknown one gets the schema as an instruction.
     in_words = json.dumps('"answer":{"type":"integer"}')[1:-1]
     expected = in_words if byok.protocol == "chat" else '"answer": {"type": "integer"}'
     assert expected in byok.text(0)

@@ -17,8 +17,8 @@ from tests.boundary.scripts import (
     answer,
     begins,
     gated,
+    local_stream,
     silence,
-    synthetic,
     turn,
 )
 from tests.support.client import Client, Response, client
@@ -162,7 +162,7 @@ async def flooding() -> AsyncIterator[Scene]:
 async def synthesizing() -> AsyncIterator[Scene]:
     stopped = asyncio.Event()
 
-    async def origin(sink: Sink) -> None:
+    async def source(sink: Sink) -> None:
         try:
             await sink.write(EVENT)
             await asyncio.Event().wait()
@@ -170,7 +170,7 @@ async def synthesizing() -> AsyncIterator[Scene]:
             stopped.set()
 
     async with upstream(turn) as up:
-        make = routes(to_ports(up.port), synthetic(origin))
+        make = routes(to_ports(up.port), local_stream(source))
         async with engine(make, CALM) as proxy, client(proxy.port) as c:
             await c.post("/x", BODY)
             scene = Scene(proxy, c, stopped, await c.head())

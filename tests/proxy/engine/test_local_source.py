@@ -1,4 +1,4 @@
-"""Synthetic origins: a coroutine streams to the client, no faster than it reads and no longer than it stays."""
+"""Local sources: a coroutine streams to the client, no faster than it reads and no longer than it stays."""
 
 import asyncio
 from dataclasses import replace
@@ -6,19 +6,19 @@ from dataclasses import replace
 import pytest
 
 from addons.core.turn import LocalSource, Sink
-from tests.boundary.scripts import BODY, DONE, EVENT, HEARTBEAT, synthetic
+from tests.boundary.scripts import BODY, DONE, EVENT, HEARTBEAT, local_stream
 from tests.support.client import client
 from tests.support.engine import QUICK, engine, only_stream
 from tests.support.waiting import LONGEST, until, within
 
 
 async def test_what_one_step_writes_arrives_as_one_chunk() -> None:
-    async def origin(sink: Sink) -> None:
+    async def source(sink: Sink) -> None:
         for _ in range(100):
             await sink.write(EVENT)
         await sink.write(DONE)
 
-    async with engine(synthetic(origin)) as proxy, client(proxy.port) as c:
+    async with engine(local_stream(source)) as proxy, client(proxy.port) as c:
         for _ in range(2):
             await c.post("/v1/responses", BODY)
             response = await c.response()
@@ -26,20 +26,20 @@ async def test_what_one_step_writes_arrives_as_one_chunk() -> None:
             assert response.chunks == [EVENT * 100 + DONE]
 
 
-async def test_origin_waits_for_a_client_that_reads_nothing() -> None:
+async def test_source_waits_for_a_client_that_reads_nothing() -> None:
     """What it managed to write is bounded by the queue and the sockets' buffers, not by what it has."""
     piece = b"data: " + b"x" * 65_528 + b"\n\n"
     total = 4000
     written = 0
 
-    async def origin(sink: Sink) -> None:
+    async def source(sink: Sink) -> None:
         nonlocal written
         for _ in range(total):
             await sink.write(piece)
             written += len(piece)
 
     calm = replace(QUICK, queue_bytes=256 * 1024, heartbeat_seconds=30, stall_seconds=30)
-    async with engine(synthetic(origin), calm) as proxy:
+    async with engine(local_stream(source), calm) as proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, limit=1 << 16)
         writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}")
         stream_of = proxy.engine._turns.values
@@ -72,11 +72,11 @@ async def is_cancelled_from_within(sink: Sink) -> None:
     raise asyncio.CancelledError
 
 
-@pytest.mark.parametrize("origin", [breaks, is_cancelled_from_within])
-async def test_origin_that_fails_is_a_typed_failure(
-    origin: LocalSource, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("source", [breaks, is_cancelled_from_within])
+async def test_source_that_fails_is_a_typed_failure(
+    source: LocalSource, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with engine(synthetic(origin)) as proxy, client(proxy.port) as c:
+    async with engine(local_stream(source)) as proxy, client(proxy.port) as c:
         for _ in range(2):
             await c.post("/v1/responses", BODY)
             response = await c.response()
@@ -87,11 +87,11 @@ async def test_origin_that_fails_is_a_typed_failure(
     assert "secret-in" not in caplog.text
 
 
-async def test_origin_that_ends_without_a_terminal_event_gets_one() -> None:
-    async def origin(sink: Sink) -> None:
+async def test_source_that_ends_without_a_terminal_event_gets_one() -> None:
+    async def source(sink: Sink) -> None:
         await sink.write(b"data: half")
 
-    async with engine(synthetic(origin)) as proxy, client(proxy.port) as c:
+    async with engine(local_stream(source)) as proxy, client(proxy.port) as c:
         await c.post("/v1/responses", BODY)
         response = await c.response()
     assert response.body.startswith(b"data: half\n\nevent: response.failed\n")
@@ -100,7 +100,7 @@ async def test_origin_that_ends_without_a_terminal_event_gets_one() -> None:
 async def test_silent_local_source_gets_heartbeats_at_event_borders_only() -> None:
     gates = [asyncio.Event(), asyncio.Event()]
 
-    async def origin(sink: Sink) -> None:
+    async def source(sink: Sink) -> None:
         await sink.write(EVENT)
         await gates[0].wait()
         await sink.write(b"data: half")
@@ -108,7 +108,7 @@ async def test_silent_local_source_gets_heartbeats_at_event_borders_only() -> No
         await sink.write(b"\n\n" + DONE)
 
     async with (
-        engine(synthetic(origin), replace(QUICK, stall_seconds=5)) as proxy,
+        engine(local_stream(source), replace(QUICK, stall_seconds=5)) as proxy,
         client(proxy.port) as c,
     ):
         await c.post("/v1/responses", BODY)
@@ -125,17 +125,17 @@ async def test_silent_local_source_gets_heartbeats_at_event_borders_only() -> No
         assert (await c.rest(begun)).body == b"\n\n" + DONE
 
 
-async def test_origin_that_is_silent_too_long_is_stalled_and_cancelled() -> None:
+async def test_source_that_is_silent_too_long_is_stalled_and_cancelled() -> None:
     ended = asyncio.Event()
 
-    async def origin(sink: Sink) -> None:
+    async def source(sink: Sink) -> None:
         try:
             await sink.write(EVENT)
             await asyncio.Event().wait()
         finally:
             ended.set()
 
-    async with engine(synthetic(origin), replace(QUICK, stall_seconds=0.2)) as proxy:
+    async with engine(local_stream(source), replace(QUICK, stall_seconds=0.2)) as proxy:
         async with client(proxy.port) as c:
             await c.post("/v1/responses", BODY)
             response = await c.response()
@@ -143,11 +143,11 @@ async def test_origin_that_is_silent_too_long_is_stalled_and_cancelled() -> None
     assert b"upstream_stalled" in response.body
 
 
-async def test_origin_is_ended_at_once_by_the_terminal_event() -> None:
-    """Also when the translator found it before the origin did: what runs for a turn must not act on after it."""
+async def test_source_is_ended_at_once_by_the_terminal_event() -> None:
+    """Also when the translator found it before the source did: what runs for a turn must not act on after it."""
     ended = asyncio.Event()
 
-    async def origin(sink: Sink) -> None:
+    async def source(sink: Sink) -> None:
         try:
             await sink.write(EVENT + DONE)
             await asyncio.Event().wait()
@@ -155,7 +155,7 @@ async def test_origin_is_ended_at_once_by_the_terminal_event() -> None:
             ended.set()
 
     limits = replace(QUICK, heartbeat_seconds=60, stall_seconds=60, linger_seconds=60)
-    async with engine(synthetic(origin), limits) as proxy, client(proxy.port) as c:
+    async with engine(local_stream(source), limits) as proxy, client(proxy.port) as c:
         for _ in range(2):
             ended.clear()
             await c.post("/v1/responses", BODY)

@@ -10,7 +10,7 @@ from mitmproxy import http
 
 from addons.core.errors import Problem
 from addons.core.turn import Sink
-from tests.boundary.scripts import BODY, DONE, EVENT, synthetic, turn
+from tests.boundary.scripts import BODY, DONE, EVENT, local_stream, turn
 from tests.support.client import client
 from tests.support.engine import QUICK, Running, engine, to_ports
 from tests.support.upstream import upstream
@@ -203,7 +203,7 @@ async def test_head_is_measured_alone(over: int) -> None:
 
 async def test_head_that_is_never_finished_has_a_deadline() -> None:
     async with (
-        engine(synthetic(whole), replace(QUICK, head_seconds=0.1)) as proxy,
+        engine(local_stream(whole), replace(QUICK, head_seconds=0.1)) as proxy,
         client(proxy.port) as c,
     ):
         await c.post("/v1/responses", BODY)
@@ -220,7 +220,7 @@ async def test_head_that_is_never_finished_has_a_deadline() -> None:
 
 async def test_head_in_two_parts_is_in_time() -> None:
     async with (
-        engine(synthetic(whole), replace(QUICK, head_seconds=1.0)) as proxy,
+        engine(local_stream(whole), replace(QUICK, head_seconds=1.0)) as proxy,
         client(proxy.port) as c,
     ):
         await c.send(b"POST / HTTP/1.1\r\nhost: x\r\n")
@@ -247,7 +247,7 @@ async def test_broken_chunks_of_a_request_are_reported() -> None:
 async def test_client_that_sends_on_while_it_is_answered_is_cut_off() -> None:
     limits = replace(QUICK, heartbeat_seconds=30, stall_seconds=30)
     sent = 0
-    async with engine(synthetic(silent), limits) as proxy, client(proxy.port) as c:
+    async with engine(local_stream(silent), limits) as proxy, client(proxy.port) as c:
         await c.post("/v1/responses", BODY)
         await c.head()
         async with asyncio.timeout(LONGEST):

@@ -191,7 +191,7 @@ def _part(part: Part) -> Message:
 
 
 WITHOUT_TEXT = {"null": None, "empty": "", "text": "(calls tools)"}
-"""What stands as content beside calls alone, by `empty_content`."""
+"""What stands as content together with calls alone, by `empty_content`."""
 
 
 def _assistant(exchange: Exchange, target: Target) -> Message | None:

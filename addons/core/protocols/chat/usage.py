@@ -11,7 +11,7 @@ from addons.core.json_values import JsonObject, as_object
 from addons.core.usage import MAX_TOKENS, Usage
 
 CACHED = ("cached_tokens", "cache_read_tokens", "cache_read_input_tokens")
-CACHED_BESIDE = (
+CACHED_SEPARATELY = (
     "cache_read_input_tokens",
     "prompt_cache_hit_tokens",
     "cached_tokens",
@@ -42,7 +42,7 @@ def find_usage(chunk: JsonObject, choice: JsonObject) -> Usage | None:
 def read_usage(usage: JsonObject) -> Usage | None:
     """Return the usage of one usage object; None if it is all zero."""
     details = _details(usage, "prompt_tokens_details", "input_tokens_details")
-    cached = count(details, *CACHED) or count(usage, *CACHED_BESIDE)
+    cached = count(details, *CACHED) or count(usage, *CACHED_SEPARATELY)
     written = count(details, *WRITTEN) or count(usage, *WRITTEN)
     prompt = count(usage, "prompt_tokens", "input_tokens")
     if not prompt:
@@ -53,7 +53,7 @@ def read_usage(usage: JsonObject) -> Usage | None:
     thought = thought or count(usage, "reasoning_tokens")
     if not max(total, prompt + completion):
         return None
-    tokens_in = prompt + _cached_beside(usage, prompt, cached, written)
+    tokens_in = prompt + _cached_separately(usage, prompt, cached, written)
     # Gemini and xAI count reasoning only in the total.
     tokens_out = max(completion, total - tokens_in)
     thought = thought or tokens_out - completion
@@ -64,7 +64,7 @@ def read_usage(usage: JsonObject) -> Usage | None:
     )
 
 
-def _cached_beside(usage: JsonObject, prompt: int, cached: int, written: int) -> int:
+def _cached_separately(usage: JsonObject, prompt: int, cached: int, written: int) -> int:
     """Return how many cached and written tokens the input does not contain yet."""
     separate = cached + written
     if not separate:

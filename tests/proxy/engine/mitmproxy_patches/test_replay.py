@@ -6,7 +6,7 @@ from dataclasses import replace
 from mitmproxy import http
 
 from addons.core.turn import Sink
-from tests.boundary.scripts import BODY, DONE, EVENT, asked, synthetic, turn
+from tests.boundary.scripts import BODY, DONE, EVENT, asked, local_stream, turn
 from tests.support.client import client
 from tests.support.engine import BEARER, QUICK, Running, engine, to_ports
 from tests.support.upstream import upstream
@@ -58,7 +58,7 @@ async def test_synthetic_turn_can_be_replayed_and_killed() -> None:
     runs: list[str] = []
     gate = asyncio.Event()
 
-    async def origin(sink: Sink) -> None:
+    async def source(sink: Sink) -> None:
         runs.append("began")
         try:
             await sink.write(EVENT)
@@ -68,7 +68,7 @@ async def test_synthetic_turn_can_be_replayed_and_killed() -> None:
             runs.append("ended")
 
     calm = replace(QUICK, heartbeat_seconds=30, stall_seconds=30)
-    async with engine(asked("m", synthetic(origin)), calm, store_streamed_bodies=True) as proxy:
+    async with engine(asked("m", local_stream(source)), calm, store_streamed_bodies=True) as proxy:
         async with client(proxy.port) as c:
             gate.set()
             await c.post("/v1/responses", BODY)
