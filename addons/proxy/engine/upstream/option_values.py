@@ -46,7 +46,7 @@ NAMES = (
 
 
 class TrustOptions(OptionValues):
-    """Their values."""
+    """The options that decide whom an upstream connection trusts, and as whom it presents itself."""
 
     def __init__(self) -> None:
         super().__init__(*NAMES)
