@@ -1,7 +1,7 @@
 """Carries events and commands between the layers of one client connection, and runs what needs no task.
 
-Commands: mitmproxy tests the type of each command up to eleven times, and yields nearly all of them through every caller to the handler
-of the connections. Here a layer's command is carried out where it appears; only what the handler has to do is yielded.
+Commands: mitmproxy tests the type of each one up to eleven times, and yields nearly all of them through every caller to the
+handler of the connections. Here a layer's command is carried out where it appears; only what the handler has to do is yielded.
 
 Writes: a head and the small body after it would be two packets, two system calls here and two wake-ups at the peer.
 
