@@ -6,16 +6,16 @@ default:
 
 # Lint, formatting, types, import rules and layout. Changes no file.
 check:
-    uv run ruff check .
-    uv run ruff format --check .
-    uv run mypy
-    uv run lint-imports
+    uv run --group lint ruff check .
+    uv run --group lint ruff format --check .
+    uv run --group dev mypy
+    uv run --group lint lint-imports
     uv run python -m scripts.structure
 
 # Format every file and apply the fixes that ruff can make.
 fmt:
-    uv run ruff format .
-    uv run ruff check --fix .
+    uv run --group lint ruff format .
+    uv run --group lint ruff check --fix .
 
 # The tests that need only Python.
 test *args:
