@@ -61,6 +61,10 @@ simulation *args:
 soak *args:
     uv run python -m benchmarks.soak {{ args }}
 
+# The terminal and the badges of README.md.
+pictures:
+    uv run python -m scripts.pictures
+
 # The number of files that one turn executes, for each kind of upstream.
 turn-files *args:
     uv run python -m scripts.turn_files {{ args }}

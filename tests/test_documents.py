@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -31,12 +32,12 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def broken_links(document: Path) -> list[str]:
+def broken_links(document: Path, root: Path = ROOT) -> list[str]:
     broken = []
-    for target, anchor in LINK.findall((ROOT / document).read_text()):
+    for target, anchor in LINK.findall((root / document).read_text()):
         if target.startswith(("http:", "https:")):
             continue
-        page = (ROOT / document.parent / target) if target else ROOT / document
+        page = (root / document.parent / target) if target else root / document
         if not page.exists() or (anchor and anchor not in anchors(page)):
             broken.append(f"{target}#{anchor}")
     return broken
@@ -55,6 +56,37 @@ def test_every_named_path_exists(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
     assert broken_links(document) == []
+
+
+def is_well_formed(address: str) -> bool:
+    """Return whether an address of the web is complete: https, a host name with a dot, and nothing that a link ends with."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    return (
+        parts.scheme == "https"
+        and re.fullmatch(r"(?:[a-z0-9-]+\.)+[a-z]{2,}", host) is not None
+        and not re.search(r"[\s<>\"'`]|[.,;:]$", address)
+    )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_links_to_the_web_are_well_formed(document: Path) -> None:
+    links = re.findall(r"\]\((https?:[^)]*)\)", (ROOT / document).read_text())
+    assert [address for address in links if not is_well_formed(address)] == []
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://example.com/a#b", True),
+        ("http://example.com/", False),
+        ("https://example", False),
+        ("https://example.com/a.", False),
+        ("https://exa mple.com/", False),
+    ],
+)
+def test_form_of_an_address_is_judged(address: str, expected: bool) -> None:
+    assert is_well_formed(address) is expected
 
 
 def test_the_architecture_page_names_the_files_of_a_turn() -> None:

@@ -1,4 +1,4 @@
-"""README.md matches the code: its commands and variables exist, and the commands it shows work."""
+"""README.md and docs/ match the code: their commands and variables exist, and the commands that they show work."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import ast
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,21 +22,37 @@ from addons.core.settings.upstream_url import EndpointRules
 from tests.adapters.codex.codex_threads import CodexThreads
 from tests.fakes.account import Account
 from tests.fakes.cursor import FakeCursor
-from tests.readme import ROOT, TEXT, Block, blocks, code_in, rows
+from tests.readme import (
+    COMMANDS,
+    CONFIGURATION,
+    DOCUMENTS,
+    README,
+    ROOT,
+    TROUBLESHOOTING,
+    Block,
+    Document,
+    code_in,
+)
 from tests.shim_cli.daemons import User, user_with_daemons
 from tests.shim_cli.run import environment
 from tests.shim_cli.test_app_golden import everything
 
 VARIABLE = re.compile(r"CODEX_SHIM_[A-Z_]*[A-Z]")
 SOURCES = [*ROOT.glob("addons/**/*.py"), *ROOT.glob("shim_cli/**/*.py")]
-LINES = [line for block in blocks("sh") for line in block.lines]
+LONGEST_README = 150
+NOT_READ = {"CODEX_SHIM_ARTIFACTS", "CODEX_SHIM_UPDATE_GOLDEN", "CODEX_SHIM_GIT"}
+"""Variables of the tests, and the end of a name of Homebrew's."""
+
+
+def test_readme_is_short() -> None:
+    assert len(README.text.splitlines()) <= LONGEST_README
 
 
 # Tables ---------------------------------------------------------------------------------------------------
 
 
 def test_command_table_is_complete() -> None:
-    named = [name for cells in rows("command") for name in code_in(cells[0])]
+    named = [name for cells in COMMANDS.rows("command") for name in code_in(cells[0])]
     commands = {re.split(r" (?:--|\[|[A-Z])", name)[0] for name in named}
     assert commands - {"doctor models", "doctor picker"} == set(everything())
 
@@ -51,7 +66,7 @@ def constants(path: Path) -> Iterator[str]:
 def test_variable_table_is_complete_and_unique() -> None:
     read = {text for path in SOURCES for text in constants(path) if VARIABLE.fullmatch(text)}
     limits = {ENV_PREFIX + name.upper() for name in asdict(Limits())}
-    documented = [name for cells in rows("variable") for name in code_in(cells[0])]
+    documented = [name for cells in CONFIGURATION.rows("variable") for name in code_in(cells[0])]
     assert sorted(documented) == sorted(set(documented))
     assert {name for name in documented if name.startswith(ENV_PREFIX)} == read - limits
     others = {
@@ -64,19 +79,20 @@ def test_variable_table_is_complete_and_unique() -> None:
     assert {name for name in documented if not name.startswith(ENV_PREFIX)} == others
 
 
-def test_every_variable_in_the_text_is_read_by_the_code() -> None:
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_variable_in_the_text_is_read_by_the_code(document: Document) -> None:
     limits = {ENV_PREFIX + name.upper() for name in (*asdict(Limits()), *FORMER_NAMES)}
-    documented = {name for cells in rows("variable") for name in code_in(cells[0])}
-    assert set(VARIABLE.findall(TEXT)) <= documented | limits
+    documented = {name for cells in CONFIGURATION.rows("variable") for name in code_in(cells[0])}
+    assert set(VARIABLE.findall(document.text)) <= documented | limits | NOT_READ
 
 
 def test_limit_table_matches_the_code() -> None:
-    documented = {code_in(cells[0])[0]: float(cells[1]) for cells in rows("limit")}
+    documented = {code_in(cells[0])[0]: float(cells[1]) for cells in CONFIGURATION.rows("limit")}
     assert documented == {name: float(value) for name, value in asdict(Limits()).items()}
 
 
 @pytest.mark.parametrize(
-    "symptom", [code for cells in rows("symptom") for code in code_in(cells[0])]
+    "symptom", [code for cells in TROUBLESHOOTING.rows("symptom") for code in code_in(cells[0])]
 )
 def test_quoted_symptom_is_a_text_of_the_product(symptom: str) -> None:
     from_other_programs = {
@@ -92,42 +108,48 @@ def test_quoted_symptom_is_a_text_of_the_product(symptom: str) -> None:
     assert symptom in from_other_programs or any(symptom in text for text in texts)
 
 
-@pytest.mark.parametrize("block", blocks("json"), ids=lambda block: block.text[:20])
+@pytest.mark.parametrize(
+    "block",
+    [*README.blocks("json"), *CONFIGURATION.blocks("json")],
+    ids=lambda block: block.text[:40],
+)
 def test_settings_example_is_valid(block: Block) -> None:
     data = block.text.encode()
     assert parse_settings(data, "models.json", {}).problems == ()
     assert parse_models(data, "models.json", EndpointRules()).problems == ()
 
 
-# Commands in the text -------------------------------------------------------------------------------------
-
-INLINE = sorted(
-    {code for code in code_in(TEXT) if code.startswith("codex-shim ") and "…" not in code}
-)
-
-
-@pytest.mark.parametrize("line", [*INLINE, *(line for line in LINES if "codex-shim " in line)])
-def test_shown_command_and_flags_exist(line: str) -> None:
-    inner = re.search(r"\$\((.*?)\)", line)
-    arguments = shlex.split(inner[1] if inner else line)
-    arguments = arguments[arguments.index("codex-shim") + 1 :]
-    arguments = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    candidates = (" ".join(arguments[:2]), arguments[0])
-    name = next((one for one in candidates if one in everything()), None)
-    assert name, line
-    known = {flag for each in everything()[name].params for flag in each.opts}
-    assert {one.partition("=")[0] for one in arguments if one.startswith("--")} <= known
-
-
 # Shell blocks ---------------------------------------------------------------------------------------------
 
+RUN = [
+    README,
+    *(Document(f"docs/{name}.md") for name in ("codex", "cursor", "install", "observing")),
+]
+"""The documents whose shell blocks are run."""
+INSTALLS = "it installs; tests/e2e/test_newcomer.py runs the first of them"
+NO_DOCKER = "it needs Docker; tests/test_packaging.py checks the file"
+NO_HOMEBREW = "it needs Homebrew; tests/test_packaging.py checks the file"
 NOT_RUN = {
     "uv run pytest": "this test is part of it",
     "curl https://cursor.com/install -fsS | bash": "it downloads a third-party installer",
     "cursor-agent login": "it needs a person and a browser",
-    "uv tool install .": "tests/e2e/test_newcomer.py runs it",
+    "uv tool install .": INSTALLS,
+    "uv tool install '.[keyring]'": INSTALLS,
+    "uv tool uninstall codex-shim": INSTALLS,
+    "git pull && uv tool install --force . && codex-shim restart": INSTALLS,
+    'docker build -f scripts/packaging/Dockerfile --build-arg UID="$(id -u)" -t codex-shim .': NO_DOCKER,
+    "mkdir -p ~/.codex ~/.codex-shim": NO_DOCKER,
+    "docker run --detach --name codex-shim --publish 127.0.0.1:8765:8765 --volume ~/.codex:/home/shim/.codex --volume ~/.codex-shim:/home/shim/.codex-shim codex-shim": NO_DOCKER,
+    "docker exec codex-shim codex-shim enable": NO_DOCKER,
+    "docker exec codex-shim codex-shim disable": NO_DOCKER,
+    "brew tap-new --no-git local/tools": NO_HOMEBREW,
+    'cp scripts/packaging/codex-shim.rb "$(brew --repository local/tools)/Formula/"': NO_HOMEBREW,
+    'export HOMEBREW_CODEX_SHIM_GIT="$PWD"': NO_HOMEBREW,
+    "brew install --HEAD local/tools/codex-shim": NO_HOMEBREW,
 }
-UNTIL_UP = re.compile(r"uv run (?:codex-shim (?:serve|web|mitmdump)|mitmdump)\b")
+UNTIL_UP = re.compile(
+    r"(?:uv run (?:--no-default-groups )?)?\b(?:codex-shim (?:serve|web|mitmdump)|mitmdump -s)\b"
+)
 PREAMBLE = """
 set -euo pipefail
 until_up() {
@@ -147,7 +169,13 @@ until_up() {
 """
 PROGRAMS = {
     # `uv run X` runs X of this environment; there is nothing to sync
-    "uv": '#!/bin/sh\n[ "$1" = run ] || exit 64\nshift\nexec "$@"\n',
+    "uv": """#!/bin/sh
+[ "$1" = run ] || exit 64
+shift
+[ "$1" != --no-default-groups ] || shift
+exec "$@"
+""",
+    "uvx": '#!/bin/sh\n[ "$1 $2" = "--from ." ] || exit 64\nshift 2\nexec "$@"\n',
     "pip": '#!/bin/sh\n[ "$*" = "install uv" ]\n',
     "codex": """#!/bin/sh
 case "$*" in
@@ -173,7 +201,7 @@ def user(tmp_path: Path) -> Iterator[User]:
         for name, text in PROGRAMS.items():
             (cursor.bin / name).write_text(text)
             (cursor.bin / name).chmod(0o755)
-        [example] = [block for block in blocks("json") if "DEEPSEEK" in block.text]
+        [example] = [block for block in README.blocks("json") if "DEEPSEEK" in block.text]
         (tmp_path / ".codex-shim").mkdir()
         (tmp_path / ".codex-shim" / "models.json").write_text(example.text)
         path = os.pathsep.join(
@@ -190,9 +218,17 @@ def script_of(block: Block, port: int) -> str:
     return PREAMBLE + text.replace("8765", str(port)) + "\n"
 
 
+RUNNABLE = [
+    block
+    for document in RUN
+    for block in document.blocks("sh")
+    if not set(block.lines) <= NOT_RUN.keys()
+]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a POSIX shell and signals")
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("block", blocks("sh"), ids=lambda block: block.lines[0])
+@pytest.mark.parametrize("block", RUNNABLE, ids=lambda block: block.lines[0])
 def test_shell_block_works(block: Block, user: User, tmp_path: Path) -> None:
     env = environment(user.home, {**user.more, "CODEX_SHIM_PORT": str(user.port), "CI": "1"})
     ran = subprocess.run(
@@ -209,8 +245,8 @@ def test_shell_block_works(block: Block, user: User, tmp_path: Path) -> None:
     assert "Traceback" not in ran.stdout + ran.stderr
 
 
-def test_every_excluded_line_is_still_in_the_readme() -> None:
-    assert set(NOT_RUN) <= set(LINES)
+def test_every_excluded_line_is_still_in_a_document() -> None:
+    assert set(NOT_RUN) <= {line for document in RUN for line in document.lines()}
 
 
 def test_models_example_is_listed_once_its_key_is_set(user: User) -> None:

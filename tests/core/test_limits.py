@@ -65,11 +65,9 @@ def test_long_value_is_cut_in_a_message() -> None:
     assert shown("x" * 5000) == "'" + "x" * 59 + "…"
 
 
-def test_readme_lists_every_limit_with_its_default() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    rows = re.findall(
-        r"^\| `(\w+_(?:seconds|bytes|connections))` \| (\d+) \|", readme, re.MULTILINE
-    )
+def test_every_limit_is_documented_with_its_default() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    rows = re.findall(r"^\| `(\w+_(?:seconds|bytes|connections))` \| (\d+) \|", page, re.MULTILINE)
     defaults = [(field.name, str(getattr(DEFAULTS, field.name))) for field in fields(Limits)]
     assert rows == [(name, value.removesuffix(".0")) for name, value in defaults]
 

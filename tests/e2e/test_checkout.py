@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.readme import ROOT, blocks
+from tests.readme import README, ROOT
 from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
-START, TEST = blocks("sh")[0].lines
+START, TEST = README.blocks("sh")[0].lines
 INSTALL = START.partition(" && ")[0]
 LONGEST_START = 240
 

@@ -20,7 +20,7 @@ from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.chatgpt_backend import ChatGptBackend
 from tests.fakes.cursor import FakeCursor
 from tests.fakes.model_upstream import KEY, ScriptedAnswer
-from tests.readme import blocks
+from tests.readme import README
 from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
@@ -201,7 +201,7 @@ def test_with_all_three_kinds(
 
 
 def test_install_line_of_the_readme_installs_the_command(wheel: Path, tmp_path: Path) -> None:
-    [line] = [line for block in blocks("sh") for line in block.lines if "tool install" in line]
+    [line] = [line for line in README.lines() if line.startswith("uv tool install")]
     command = [str(wheel) if part == "." else part for part in line.split()]
     assert command[0] == "uv"
     env = {**os.environ, "UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path)}

@@ -179,9 +179,9 @@ def test_mitmdump_prints_readable_turns(tmp_path: Path) -> None:
 
 
 def test_documented_filters_are_valid() -> None:
-    """The filters of the README are valid filters of mitmproxy."""
-    readme = Path(__file__, "../../../../README.md").resolve().read_text()
-    table = readme.partition("| filter | finds |")[2].partition("\n\n")[0]
+    """The filters of docs/observing.md are valid filters of mitmproxy."""
+    page = Path(__file__, "../../../../docs/observing.md").resolve().read_text()
+    table = page.partition("| filter | finds |")[2].partition("\n\n")[0]
     filters = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
 
     assert len(filters) > 3
