@@ -61,6 +61,10 @@ simulation *args:
 soak *args:
     uv run python -m benchmarks.soak {{ args }}
 
+# The docs site, in artifacts/site: a broken link or a file that is loaded from another server fails it.
+docs:
+    uv run --group docs python -m scripts.docs_site
+
 # The terminal and the badges of README.md.
 pictures:
     uv run python -m scripts.pictures

@@ -54,7 +54,7 @@ def test_checkout_holds_no_secret() -> None:
 
 def test_ci_script_is_valid_and_has_every_step() -> None:
     text = (ROOT / ".ci" / "run").read_text()
-    steps = "structure audit secrets fuzz lint types tests lowest newest e2e"
+    steps = "structure docs audit secrets fuzz lint types tests lowest newest e2e"
     for step in steps.split():
         assert f"step {step} " in text, step
     done = subprocess.run(["bash", "-n", str(ROOT / ".ci" / "run")], check=False)
