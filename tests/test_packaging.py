@@ -50,6 +50,11 @@ def test_default_group_has_what_the_tests_need_and_no_more() -> None:
     assert needed("codex-shim", default) & DEVELOPMENT == {"hypothesis", "pytest"}
 
 
+def test_script_of_a_checkout_installs_no_group() -> None:
+    script = (ROOT / "scripts" / "codex-shim-install-cursor-composer").read_text()
+    assert "uv run --quiet --no-default-groups " in script
+
+
 def test_dev_group_has_everything() -> None:
     assert needed("codex-shim", "dev") >= DEVELOPMENT
 

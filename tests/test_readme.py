@@ -17,6 +17,7 @@ import pytest
 from addons.core.codex.catalog import codex_shape, fallback_entries
 from addons.core.limits import ENV_PREFIX, FORMER_NAMES, Limits
 from addons.core.settings.models_file import parse_models
+from addons.core.settings.presets import PRESETS
 from addons.core.settings.root import parse_settings
 from addons.core.settings.upstream_url import EndpointRules
 from tests.adapters.codex.codex_threads import CodexThreads
@@ -46,6 +47,11 @@ NOT_READ = {"CODEX_SHIM_ARTIFACTS", "CODEX_SHIM_UPDATE_GOLDEN", "CODEX_SHIM_GIT"
 
 def test_readme_is_short() -> None:
     assert len(README.text.splitlines()) <= LONGEST_README
+
+
+def test_documents_count_the_providers() -> None:
+    for document in (README, Document("docs/comparison.md")):
+        assert re.findall(r"(\d+) (?:providers|by name)", document.text)[0] == str(len(PRESETS))
 
 
 # Tables ---------------------------------------------------------------------------------------------------
