@@ -21,6 +21,7 @@ from addons.core.settings.presets import PRESETS
 from addons.core.settings.root import parse_settings
 from addons.core.settings.upstream_url import EndpointRules
 from tests.adapters.codex.codex_threads import CodexThreads
+from tests.e2e.shim import Shim
 from tests.fakes.account import Account
 from tests.fakes.cursor import FakeCursor
 from tests.readme import (
@@ -47,6 +48,15 @@ NOT_READ = {"CODEX_SHIM_ARTIFACTS", "CODEX_SHIM_UPDATE_GOLDEN", "CODEX_SHIM_GIT"
 
 def test_readme_is_short() -> None:
     assert len(README.text.splitlines()) <= LONGEST_README
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="stops the shim with a signal")
+def test_shown_output_is_what_a_newcomer_sees(tmp_path: Path) -> None:
+    [shown] = README.blocks("text")
+    with Shim(environment(tmp_path), tmp_path / "serve.log") as ended:
+        pass
+    printed = ended.output.replace(str(tmp_path), "~").replace(str(ended.port), "8765")
+    assert shown.text.splitlines() == printed.splitlines()[: len(shown.lines)]
 
 
 def test_documents_count_the_providers() -> None:
