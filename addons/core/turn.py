@@ -138,10 +138,7 @@ class ClientRequest:
 
     @property
     def expects_stream(self) -> bool:
-        """Whether an error must be a failed stream: it is a turn of Codex, which retries on an HTTP status.
-
-        The other endpoints that Codex calls answer JSON, and their errors have a status.
-        """
+        """Whether an error must be a failed stream: Codex retries a turn on a status, and expects one elsewhere."""
         return self.is_codex and shim_path(self.path).startswith("/responses")
 
 
@@ -150,10 +147,7 @@ class ClientRequest:
 
 @turn_value(frozen=True, slots=True)
 class UpstreamRequest:
-    """The request that one attempt sends. It is never part of a flow.
-
-    `headers` hold no host, no content-length and no secret: the engine adds them when it writes the request.
-    """
+    """The request that one attempt sends, part of no flow. The engine adds host, content-length and secrets to `headers`."""
 
     origin: Origin
     method: str
@@ -163,6 +157,8 @@ class UpstreamRequest:
     secrets: tuple[SecretHeader, ...] = ()
     body_secrets: tuple[Secret, ...] = ()
     """Credentials in the body, which a row adds. They are sent as they are, and masked where the request is kept."""
+    frame: bytes | None = None
+    """Over a WebSocket: the frame of the client, or b"" if it has none or something has changed. None: by HTTP."""
 
 
 @turn_value(frozen=True, slots=True)
@@ -192,6 +188,7 @@ class FaultKind(StrEnum):
 
     CONNECT = "connect"
     TLS = "tls"
+    UPGRADE = "upgrade"
     RESET = "reset"
     """The connection ended before the response head."""
     PROTOCOL = "protocol"
