@@ -38,8 +38,6 @@ from addons.core.errors import Problem
 from addons.core.limits import Limits
 from addons.core.server.request_framing import is_valid_head
 from addons.proxy.engine.client_framing import http_response
-from addons.proxy.engine.faults import HEAD_CUT, HEAD_WITHOUT_END, NOTHING_RECEIVED
-from addons.proxy.engine.injected import ConnectionIdle, SpokeUnasked
 from addons.proxy.engine.mitmproxy_patches.coalesced_reads import cut_chunks, plain_chunks
 from addons.proxy.engine.mitmproxy_patches.connections import Relayed
 from addons.proxy.engine.mitmproxy_patches.kept_connections import KeptClient, KeptServer
@@ -54,6 +52,13 @@ from addons.proxy.engine.mitmproxy_patches.last_request import (
     request_size,
 )
 from addons.proxy.engine.mitmproxy_patches.strict_chunks import StrictChunkedReader
+from addons.proxy.engine.upstream.notices import (
+    HEAD_CUT,
+    HEAD_WITHOUT_END,
+    NOTHING_RECEIVED,
+    ConnectionIdle,
+    SpokeUnasked,
+)
 
 BAD_HEAD = Problem(
     400,

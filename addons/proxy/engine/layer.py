@@ -30,13 +30,12 @@ from mitmproxy.proxy.layers.http._hooks import HttpRequestHeadersHook
 
 from addons.core.turn import Fault
 from addons.proxy.engine.client_pool import ClientPool
-from addons.proxy.engine.http1 import ListenerHttp1, UpstreamHttp1, install_upstream_parser, receive
+from addons.proxy.engine.http1 import ListenerHttp1, UpstreamHttp1, receive
 from addons.proxy.engine.injected import (
     ConnectDeadline,
     Injected,
     InjectedEvent,
     Signal,
-    UpstreamNotice,
     without_quotes,
 )
 from addons.proxy.engine.interfaces import LayerEngine
@@ -48,6 +47,7 @@ from addons.proxy.engine.pool import ConnectionKey, GetPooledConnection
 from addons.proxy.engine.request_side import take_credentials
 from addons.proxy.engine.stream import TurnStream
 from addons.proxy.engine.timers import WakeupTimers
+from addons.proxy.engine.upstream.notices import UpstreamNotice
 
 
 class ShimHttpLayer(CommandPump):
@@ -64,7 +64,7 @@ class ShimHttpLayer(CommandPump):
         self._used: set[Connection] = set()
         self._relaying: dict[Connection, UpstreamHttp1] = {}
         """The upstream connections whose bytes reach their parser as they are, without TLS."""
-        self._pool = ClientPool(engine, context.client, self.connections)
+        self._pool = ClientPool(engine, context, self.connections)
         if context.client.alpn == b"h2":
             self.connections[context.client] = ListenerHttp2(fork(context))
         else:
@@ -328,7 +328,7 @@ class ShimHttpLayer(CommandPump):
         self.mark_used(idle.server)
         protocol = cast("UpstreamHttp1", idle.layers[-1])
         protocol.begin(self._engine.limits.head_bytes, self._relayed)
-        self._relay_at_once(idle.server, idle.layers)
+        self._relay_at_once(idle.server)
         return idle.server
 
     def release_idle(self) -> list[tuple[Server, list[layer.Layer], ConnectionKey]]:
@@ -347,14 +347,13 @@ class ShimHttpLayer(CommandPump):
         if command.err:
             self._forget(command.connection)
         else:
-            layers = self.connections[command.connection].context.layers
-            install_upstream_parser(layers, self._engine.limits.head_bytes, self._relayed)
-            self._relay_at_once(command.connection, layers)
+            self._pool.install_parser(command.connection, self._relayed)
+            self._relay_at_once(command.connection)
         yield from super().register_connection(command)
 
-    def _relay_at_once(self, connection: Connection, layers: list[layer.Layer]) -> None:
+    def _relay_at_once(self, connection: Connection) -> None:
         """Let this connection's reads reach its parser directly if no layer changes them in between."""
-        around, protocol = layers[-2:]
+        around, protocol = self.connections[connection].context.layers[-2:]
         if self.connections[connection] is around and isinstance(protocol, UpstreamHttp1):
             self._relaying[connection] = protocol
 
