@@ -379,7 +379,8 @@ class ChatGPTPlan(BackendPlan):
         if head.status < HTTPStatus.MULTIPLE_CHOICES:
             step = native_answer(head, body, self._provider.limits.event_bytes)
             return step or self._answer_empty(head)
-        if self._sent and (again := self._reasoning_retry.request_after(body, self._sent)):
+        sent = None if self._transport.is_warm_up else self._sent
+        if sent and (again := self._reasoning_retry.request_after(body, sent)):
             self._sent = changed(again)
             return Send(self._sent)
         return Answer(Reply(Head(head.status, client_headers(head.headers)), body))

@@ -58,7 +58,7 @@ class RefusedUpgrades:
 class TurnTransport:
     """The transport of one turn."""
 
-    __slots__ = ("_frame", "_is_warm_up", "_refused", "_request", "_uses_socket")
+    __slots__ = ("_frame", "_refused", "_request", "_uses_socket", "is_warm_up")
 
     def __init__(
         self, request: ClientRequest, setting: Transport, refused: RefusedUpgrades
@@ -68,7 +68,8 @@ class TurnTransport:
         came_by_socket = request.transport is ClientTransport.WEBSOCKET
         self._uses_socket = setting == "websocket" or (setting == "auto" and came_by_socket)
         self._frame = request.frame
-        self._is_warm_up = self._frame is not None and is_warm_up(self._frame)
+        self.is_warm_up = is_warm_up(request.frame)
+        """Whether the turn costs money unless it goes as the client's own frame."""
 
     def first_step(self, sent: UpstreamRequest, limits: Limits) -> Send | Answer:
         """Return how a turn begins whose request by HTTP is this one."""
@@ -79,6 +80,8 @@ class TurnTransport:
         if not is_object or not isinstance(plain, bytes) or sent.origin in self._refused:
             return self._by_http(sent)
         own = self._frame if sent.body is self._request.body else None
+        if self.is_warm_up and own is None:
+            return self._by_http(sent)
         headers = tuple(each for each in sent.headers if canonical(each[0]) != _CODING)
         return Send(replace(sent, headers=headers, body=plain, frame=own or b""))
 
@@ -88,7 +91,7 @@ class TurnTransport:
         return self._by_http(replace(sent, frame=None))
 
     def _by_http(self, sent: UpstreamRequest) -> Send | Answer:
-        if not self._is_warm_up:
+        if not self.is_warm_up:
             return Send(sent)
         digest = blake2b(self._frame or b"", digest_size=12).hexdigest()
         body = warm_up_answer(f"resp_shim_warm_up_{digest}")

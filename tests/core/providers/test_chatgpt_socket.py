@@ -116,6 +116,19 @@ def test_warm_up_never_goes_by_http(transport: Transport) -> None:
     assert b"response.completed" in step.reply.body
 
 
+def test_warm_up_that_would_be_written_anew_is_answered_here() -> None:
+    assert isinstance(plan_of(by_socket(WARM_UP), model="gpt-y").start(), Answer)
+
+
+def test_refused_warm_up_is_not_repaired() -> None:
+    body = b'{"model":"gpt-x","input":[{"type":"reasoning","encrypted_content":"e"}]}'
+    plan = plan_of(by_socket(WARM_UP, body=body))
+    plan.start()
+    plan.on_head(Head(400))
+    step = plan.on_body(Head(400), b'{"error":{"code":"invalid_encrypted_content"}}')
+    assert isinstance(step, Answer)
+
+
 def test_limit_of_a_body_holds_for_what_is_decoded() -> None:
     coded = (*CODEX, (b"content-encoding", b"zstd"))
     packed = zstandard.ZstdCompressor().compress(b"{" + b" " * (Limits().body_bytes + 1))

@@ -78,12 +78,12 @@ def frame_for(request: UpstreamRequest, last_response: str | None) -> bytes:
     if own and _is_known(own, last_response):
         return own
     frame = whole_frame(request.body, request.headers)
-    return frame.replace(b"{", _WARM_UP, 1) if own and is_warm_up(own) else frame
+    return frame.replace(b"{", _WARM_UP, 1) if is_warm_up(own) else frame
 
 
-def is_warm_up(frame: bytes) -> bool:
-    """Return whether a client's frame asks for nothing but to be prepared for the first turn."""
-    if not _GENERATES_NOTHING.search(frame):
+def is_warm_up(frame: bytes | None) -> bool:
+    """Return whether a client's frame asks for nothing but to be prepared for the first turn. By HTTP nothing does."""
+    if frame is None or not _GENERATES_NOTHING.search(frame):
         return False
     return (_parsed(frame) or {}).get("generate") is False
 
