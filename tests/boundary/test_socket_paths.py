@@ -77,7 +77,8 @@ WORDS = Path(__file__).parents[2].joinpath("docs", "faults.md").read_text(encodi
 
 def tools() -> list[dict[str, object]]:
     """Return tools of the size of Codex's: 18 kB of JSON in each request."""
-    made, used = [], 0
+    made: list[dict[str, object]] = []
+    used = 0
     while len(orjson.dumps(made)) < 18_000:
         description, used = " ".join(WORDS[used : used + 70]), used + 70
         parameters = {"type": "object", "properties": {"cmd": {"type": "string"}}}
