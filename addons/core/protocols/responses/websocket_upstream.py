@@ -42,6 +42,8 @@ _PREVIOUS = re.compile(rb'"previous_response_id"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|nu
 _TYPE_FIRST = re.compile(rb'\s*\{\s*"type"\s*:\s*"([^"\\]*)"')
 _NAME = re.compile(rb"[\w.]+")
 _TWO_TEXTS = b"}{"
+_NOTHING = b"\0"
+"""No JSON text begins with it."""
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 _MIN_STATUS, _MAX_STATUS = 400, 599
 _MADE_HERE = frozenset(
@@ -135,11 +137,15 @@ class Refusal(NamedTuple):
 class AnswerFrames:
     """Reads the frames of one turn. `previous`: the id of the response before it on this connection."""
 
-    __slots__ = ("_is_begun", "_previous", "is_broken", "is_over", "refusal", "response_id")
+    __slots__ = (
+        "_begin", "_head", "_is_begun", "_previous", "is_broken", "is_over", "refusal", "response_id",
+    )  # fmt: skip
 
     def __init__(self, previous: str | None) -> None:
         self._previous = previous
         self._is_begun = False
+        self._begin, self._head = _NOTHING, b""
+        """The begin of the last event, up to its type, and what precedes it in SSE. Most events begin like the one before."""
         self.refusal: Refusal | None = None
         """Set if the first frame refuses the turn. The answer is over then."""
         self.is_over = False
@@ -151,6 +157,8 @@ class AnswerFrames:
 
     def feed(self, text: bytes) -> bytes:
         """Return the event of a text frame, empty if it is none of this turn."""
+        if text.startswith(self._begin) and not _is_rare(text):
+            return b"%b%b\n\n" % (self._head, text)
         kind = type_of(text)
         if kind in TERMINAL or _TWO_TEXTS in text:
             event = _parsed(text)
@@ -163,6 +171,9 @@ class AnswerFrames:
             elif kind in TERMINAL and not self._end(kind, event):
                 return b""
         self._is_begun = self._is_begun or not kind.startswith(PUSHED)
+        is_last = self.is_over or self.is_broken
+        if not is_last and (first := _TYPE_FIRST.match(text)):
+            self._begin, self._head = first[0], _head(kind)
         return _sse(kind, text) if text and not self.is_broken else b""
 
     def _end(self, kind: bytes, event: dict[str, object]) -> bool:
@@ -176,10 +187,17 @@ class AnswerFrames:
         return True
 
 
+def _is_rare(text: bytes) -> bool:
+    """Return whether a text may hold more than one event, or line ends."""
+    return _TWO_TEXTS in text or b"\n" in text or b"\r" in text
+
+
+def _head(kind: bytes) -> bytes:
+    return b"event: %b\ndata: " % kind if _NAME.fullmatch(kind) else b"data: "
+
+
 def _sse(kind: bytes, text: bytes) -> bytes:
-    data = text.translate(_LINE_ENDS) if b"\n" in text or b"\r" in text else text
-    name = b"event: %b\n" % kind if _NAME.fullmatch(kind) else b""
-    return b"%bdata: %b\n\n" % (name, data)
+    return b"%b%b\n\n" % (_head(kind), text.translate(_LINE_ENDS))
 
 
 def type_of(text: bytes) -> bytes:

@@ -22,6 +22,8 @@ _TWO_BYTES, _EIGHT_BYTES = 126, 127
 _SMALL = 125
 """The most bytes that a control frame holds, and that a frame needs no longer head for."""
 _WORD = 4
+_WHOLE_TEXT = _FIN | TEXT
+_LONG_HEAD = 4
 
 
 class FrameError(Exception):
@@ -70,7 +72,11 @@ class FrameReader:
         found: list[Message] = []
         at = 0
         try:
-            while self.broken is None and (bounds := self._measure(source, at)):
+            while self.broken is None:
+                if not self._opcode:
+                    at = _take_plain(source, at, found)
+                if (bounds := self._measure(source, at)) is None:
+                    break
                 begin, end = bounds
                 self._receive(source[at], bytes(source[begin:end]), found)
                 at = end
@@ -129,6 +135,26 @@ class FrameReader:
             except UnicodeDecodeError:
                 raise FrameError(INVALID_DATA, "text that is not UTF-8") from None
         return Message(self._opcode, payload)
+
+
+def _take_plain(source: bytes | bytearray, at: int, found: list[Message]) -> int:
+    """Take the plain text messages from here on, and return where the first other frame begins.
+
+    Nearly every frame is one: not compressed, not fragmented, less than 64 KB of ASCII.
+    """
+    there = len(source)
+    while at + _LONG_HEAD <= there and source[at] == _WHOLE_TEXT:
+        size, begin = source[at + 1], at + 2
+        if size == _TWO_BYTES:
+            size, begin = source[at + 2] << 8 | source[at + 3], at + _LONG_HEAD
+        elif size > _TWO_BYTES:
+            break
+        end = begin + size
+        if end > there or not (payload := bytes(source[begin:end])).isascii():
+            break
+        found.append(Message(TEXT, payload))
+        at = end
+    return at
 
 
 def _size(source: bytes | bytearray, at: int) -> tuple[int, int] | None:
