@@ -30,6 +30,7 @@ from tests.faults.outcomes import Expected, Pair
 from tests.faults.refusals import REFUSALS
 from tests.faults.reuse_faults import REUSE_FAULTS
 from tests.faults.routes import ROUTES, Family
+from tests.faults.socket_faults import SOCKET_FAULTS, SOCKETS
 from tests.faults.stream_faults import INSIDE, INSTEAD_OF_ANSWER
 
 ROOT = Path(__file__).parents[2]
@@ -227,6 +228,11 @@ def lines() -> Iterator[str]:
     yield "## Environment"
     for file in LISTED_TESTS:
         yield from sentences(file)
+    yield SOCKETS
+    yield from table(
+        ("the backend", "the client receives", "requests to the backend"),
+        (f"| {fault.what} | {fault.outcome} | {fault.requests} |" for fault in SOCKET_FAULTS),
+    )
     yield ""
 
 
