@@ -52,6 +52,15 @@ async def test_error_frame_becomes_a_status(
     assert (len(backend.upgrades), len(backend.paid), backend.posts) == (2, 2, [])
 
 
+async def test_limits_that_come_before_a_refusal_change_nothing(tmp_path: Path) -> None:
+    async def refuse(frame: Frame) -> None:
+        await frame.send({"type": "codex.rate_limits", "rate_limits": {}})
+        await frame.error(429, "usage_limit_reached")
+
+    async with setup(SERVE, tmp_path, SocketBackend([refuse])) as shim:
+        assert (await shim.ask("one")).status == 429
+
+
 @pytest.mark.parametrize("status", [None, 99, 200, True])
 async def test_error_frame_without_a_status_ends_the_turn(
     tmp_path: Path, status: int | None

@@ -27,6 +27,8 @@ CONNECTION_LIMIT = "websocket_connection_limit_reached"
 UNKNOWN_PREVIOUS = "previous_response_not_found"
 PUSHED = b"codex."
 """Begins the type of events that a server may send at any time."""
+MAX_HELD_BYTES = 64 * 1024
+"""Of pushed events that wait for the answer to begin. When there are more, only the last one is kept."""
 
 _CREATE = b'{"type":"response.create",'
 _WARM_UP = b'{"generate":false,'
@@ -138,12 +140,14 @@ class AnswerFrames:
     """Reads the frames of one turn. `previous`: the id of the response before it on this connection."""
 
     __slots__ = (
-        "_begin", "_head", "_is_begun", "_previous", "is_broken", "is_over", "refusal", "response_id",
+        "_begin", "_head", "_held", "_is_begun", "_previous", "is_broken", "is_over", "refusal", "response_id",
     )  # fmt: skip
 
     def __init__(self, previous: str | None) -> None:
         self._previous = previous
         self._is_begun = False
+        self._held = b""
+        """What was pushed before the answer began: a refusal may still come."""
         self._begin, self._head = _NOTHING, b""
         """The begin of the last event, up to its type, and what precedes it in SSE. Most events begin like the one before."""
         self.refusal: Refusal | None = None
@@ -170,11 +174,19 @@ class AnswerFrames:
                 return b""
             elif kind in TERMINAL and not self._end(kind, event):
                 return b""
-        self._is_begun = self._is_begun or not kind.startswith(PUSHED)
-        is_last = self.is_over or self.is_broken
-        if not is_last and (first := _TYPE_FIRST.match(text)):
+        return self._written(kind, text) if text and not self.is_broken else b""
+
+    def _written(self, kind: bytes, text: bytes) -> bytes:
+        written = _sse(kind, text)
+        if not self._is_begun and kind.startswith(PUSHED):
+            self._held = self._held + written if len(self._held) <= MAX_HELD_BYTES else written
+            return b""
+        if not self.is_over and (first := _TYPE_FIRST.match(text)):
             self._begin, self._head = first[0], _head(kind)
-        return _sse(kind, text) if text and not self.is_broken else b""
+        if self._held:
+            written, self._held = self._held + written, b""
+        self._is_begun = True
+        return written
 
     def _end(self, kind: bytes, event: dict[str, object]) -> bool:
         """Note a terminal event. Return False if it is that of the turn before."""

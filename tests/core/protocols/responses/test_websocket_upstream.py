@@ -10,6 +10,7 @@ import pytest
 from addons.core.headers import Headers
 from addons.core.protocols.responses.websocket_upstream import (
     BETA,
+    MAX_HELD_BYTES,
     AnswerFrames,
     frame_for,
     is_warm_up,
@@ -160,7 +161,7 @@ def test_line_ends_between_tokens_do_not_end_an_event() -> None:
 
 def test_refusal_in_place_of_an_answer() -> None:
     answer = AnswerFrames(None)
-    assert answer.feed(b'{"type":"codex.rate_limits"}')
+    assert answer.feed(b'{"type":"codex.rate_limits"}') == b""
     assert answer.feed(REFUSAL) == b""
     refusal = answer.refusal
     assert refusal
@@ -171,6 +172,26 @@ def test_refusal_in_place_of_an_answer() -> None:
         b"content-length": b"%d" % len(refusal.body),
         b"a": b"b",
     }
+
+
+def test_what_is_pushed_comes_before_the_answer() -> None:
+    answer = AnswerFrames(None)
+    pushed = b'{"type":"codex.rate_limits"}'
+    assert answer.feed(pushed) == b""
+    written = [answer.feed(text) for text in (CREATED, pushed, pushed, DELTA)]
+    assert [event["type"] for event in parse(written[0])] == [
+        "codex.rate_limits",
+        "response.created",
+    ]
+    assert all(len(parse(each)) == 1 for each in written[1:])
+
+
+def test_what_is_pushed_for_long_is_not_hoarded() -> None:
+    answer = AnswerFrames(None)
+    pushed = b'{"type":"codex.rate_limits","x":"%b"}' % (b"x" * 1000)
+    for _ in range(1000):
+        answer.feed(pushed)
+    assert len(answer.feed(CREATED)) < MAX_HELD_BYTES + 3 * len(pushed)
 
 
 @pytest.mark.parametrize(
