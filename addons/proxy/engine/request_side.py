@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum, auto
+from typing import NamedTuple
 
 from mitmproxy import http
 
@@ -23,7 +24,7 @@ from addons.core.masking.mask import TurnMask
 from addons.core.protocols.request_body import decode, encode, find_model
 from addons.core.secrets import Secret
 from addons.core.telemetry.record import TurnRecord
-from addons.core.turn import ClientRequest, Fault, FaultKind
+from addons.core.turn import ClientRequest, ClientTransport, Fault, FaultKind
 from addons.proxy.engine.mitmproxy_patches.framing import (
     expected_http_body_size,
     validate_headers,
@@ -68,6 +69,15 @@ class Admission(Enum):
     WHOLE = auto()
 
 
+class Frame(NamedTuple):
+    """A text frame of a client's WebSocket that asks for a turn."""
+
+    text: bytes
+    """As it came."""
+    body: bytes
+    """The body of the request that it means."""
+
+
 class RequestSide:
     """The state of one client request."""
 
@@ -76,6 +86,7 @@ class RequestSide:
         "admission",
         "client_authority",
         "credentials",
+        "frame",
         "is_whole",
         "limits",
         "refusal",
@@ -88,6 +99,8 @@ class RequestSide:
         """The Host or :authority that the client sent, before mitmproxy rewrites it."""
         self.admission = Admission.NONE
         self.refusal: Problem | None = None
+        self.frame: Frame | None = None
+        """The frame of a WebSocket that brought the request; None by HTTP."""
         self.is_whole = False
         """Whether the last byte of the request was received, or the client has left."""
         self._received = 0
@@ -116,13 +129,17 @@ class RequestSide:
 
     def client_request(self, request: http.Request, record: TurnRecord) -> ClientRequest:
         """Return what the flow holds now that every hook has returned. An edit made in mitmweb counts."""
+        body, frame = request.raw_content or b"", self.frame
         return ClientRequest(
             method=request.method,
             path=request.path,
             headers=tuple(request.headers.fields),
-            body=request.raw_content or b"",
+            body=body,
             credentials=self.credentials,
             notes=record,
+            transport=ClientTransport.WEBSOCKET if frame else ClientTransport.HTTP,
+            frame=frame.text if frame and frame.body == body else None,
+            is_replay=record.replay,
         )
 
     def hide_key(self, request: http.Request, record: TurnRecord) -> None:
