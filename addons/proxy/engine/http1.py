@@ -54,6 +54,7 @@ from addons.proxy.engine.mitmproxy_patches.last_request import (
     request_size,
 )
 from addons.proxy.engine.mitmproxy_patches.strict_chunks import StrictChunkedReader
+from addons.proxy.engine.websocket.client_socket import SwitchProtocols
 
 BAD_HEAD = Problem(
     400,
@@ -198,6 +199,13 @@ class ListenerHttp1(KeptServer):
                     self.stream_id, "too much was sent ahead", ErrorCode.CLIENT_DISCONNECTED
                 )
             )
+
+    def make_pipe(self) -> CommandGenerator[None]:
+        """Give this place to the WebSocket of the client: the answer was a 101."""
+        assert self.request is not None  # noqa: S101  what was answered
+        ahead = bytes(self.buf.maybe_extract_at_most(len(self.buf)) or b"")
+        self.state = self.done
+        yield SwitchProtocols(self.stream_id, self.request, ahead)
 
     def _has_last_request(self) -> bool:
         """Return whether the request under way, or one that was sent ahead, is the client's last one, and whole."""

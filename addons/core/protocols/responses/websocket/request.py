@@ -12,6 +12,7 @@ Never does: let a frame set a credential, a Host or a header of the message's fr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -42,6 +43,15 @@ _OF_CONNECTION = HOP_BY_HOP | {
 }
 """Headers of the upgrade that say nothing about a turn."""
 _HANDSHAKE = b"sec-websocket-"
+
+
+class Frame(NamedTuple):
+    """A text frame of a client that asks for a turn."""
+
+    text: bytes
+    """As it came."""
+    body: bytes
+    """The body of the request that it means, with the whole history."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""WebSockets of clients, as one more kind of connection of mitmproxy's HTTP layer."""
