@@ -44,10 +44,10 @@ from addons.proxy.engine.mitmproxy_patches.connections import Relayed, fork
 from addons.proxy.engine.mitmproxy_patches.http2 import ListenerHttp2
 from addons.proxy.engine.mitmproxy_patches.prompt_stream import Reply
 from addons.proxy.engine.pool import ConnectionKey, GetPooledConnection
-from addons.proxy.engine.request_side import take_credentials
 from addons.proxy.engine.stream import TurnStream
 from addons.proxy.engine.timers import WakeupTimers
 from addons.proxy.engine.upstream.notices import UpstreamNotice
+from addons.proxy.engine.websocket.client_socket import ClientSocket, SwitchProtocols
 
 
 class ShimHttpLayer(CommandPump):
@@ -60,8 +60,6 @@ class ShimHttpLayer(CommandPump):
         super().__init__(context, engine)
         self._is_reading = False
         """Whether the event under way is a read of the client's connection."""
-        self._last_attempt_id = 0
-        self._used: set[Connection] = set()
         self._relaying: dict[Connection, UpstreamHttp1] = {}
         """The upstream connections whose bytes reach their parser as they are, without TLS."""
         self._pool = ClientPool(engine, context, self.connections)
@@ -111,6 +109,9 @@ class ShimHttpLayer(CommandPump):
             if isinstance(command, UpstreamNotice):
                 if self._pool.ends_at(command):
                     yield from self._pass_on(self.close(command.connection))
+                continue
+            if isinstance(command, SwitchProtocols):
+                self._switch_protocols(command)
                 continue
             yield from self._writes.take()
             yield without_quotes(command)
@@ -238,28 +239,27 @@ class ShimHttpLayer(CommandPump):
         self.streams[stream_id] = TurnStream(fork(self.context), stream_id, self._engine, self)
         yield from ()
 
-    def register_attempt(self, stream: HttpStream) -> int:
-        """Return a fresh id for an attempt of this stream. Even: clients only use odd ones."""
-        self._last_attempt_id += 2
-        self.streams[self._last_attempt_id] = stream
-        return self._last_attempt_id
-
-    def mark_used(self, connection: Connection) -> bool:
-        """Note that an upstream connection serves a turn. Return whether it had served one before."""
-        before = len(self._used)
-        self._used.add(connection)
-        return len(self._used) == before
-
     def begin_turn(self, event: RequestHeaders) -> CommandGenerator[None]:
         """Make a stream. Remove the client's credentials from its request before the flow exists."""
         yield from self.make_stream(event.stream_id)
         stream = self.streams[event.stream_id]
         if isinstance(stream, TurnStream):
-            side = stream.request_side
-            side.client_authority = event.request.host_header or ""
-            if not event.replay_flow:
-                side.credentials = take_credentials(event.request)
+            side, client = stream.request_side, self.connections[self.context.client]
+            if isinstance(client, ClientSocket):
+                side.client_authority, side.credentials, side.frame = client.beginning
+            else:
+                side.take_from(event)
         yield from self.event_to_child(stream, event)
+
+    def _switch_protocols(self, switch: SwitchProtocols) -> None:
+        """Let a WebSocket take the place of the client's HTTP/1 connection."""
+        client, stream = self.context.client, self.streams[switch.stream_id]
+        assert isinstance(stream, TurnStream)  # noqa: S101  that of the upgrade, which ends just now
+        socket = ClientSocket(fork(self.context), switch, stream.request_side, self._engine)
+        self.connections[client] = socket
+        self._engine.keep_open(client)
+        if switch.ahead:
+            self._due.append(events.DataReceived(client, switch.ahead))
 
     def client_failed(self, stream: HttpStream, event: HttpEvent) -> CommandGenerator[None]:
         """End a turn whose client has failed, while it waits for a connection as well."""

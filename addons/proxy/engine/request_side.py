@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum, auto
-from typing import NamedTuple
 
 from mitmproxy import http
+from mitmproxy.proxy.layers.http._events import RequestHeaders
 
 from addons.core.errors import Problem
 from addons.core.headers import TARGET_LABEL
@@ -22,6 +22,7 @@ from addons.core.masking.credentials import Taken, holds_key
 from addons.core.masking.credentials import take_credentials as credentials_in
 from addons.core.masking.mask import TurnMask
 from addons.core.protocols.request_body import decode, encode, find_model
+from addons.core.protocols.responses.websocket.request import Frame
 from addons.core.secrets import Secret
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import ClientRequest, ClientTransport, Fault, FaultKind
@@ -69,15 +70,6 @@ class Admission(Enum):
     WHOLE = auto()
 
 
-class Frame(NamedTuple):
-    """A text frame of a client's WebSocket that asks for a turn."""
-
-    text: bytes
-    """As it came."""
-    body: bytes
-    """The body of the request that it means."""
-
-
 class RequestSide:
     """The state of one client request."""
 
@@ -104,6 +96,12 @@ class RequestSide:
         self.is_whole = False
         """Whether the last byte of the request was received, or the client has left."""
         self._received = 0
+
+    def take_from(self, event: RequestHeaders) -> None:
+        """Take what a flow does not hold off the head of a request. That of a replay has labels only."""
+        self.client_authority = event.request.host_header or ""
+        if not event.replay_flow:
+            self.credentials = take_credentials(event.request)
 
     @property
     def is_admitted(self) -> bool:

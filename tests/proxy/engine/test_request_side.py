@@ -8,12 +8,12 @@ import pytest
 from mitmproxy import http
 
 from addons.core.errors import Problem
+from addons.core.protocols.responses.websocket.request import Frame
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import ClientTransport
 from addons.proxy.engine.request_side import (
     NOT_ADMITTED,
     Admission,
-    Frame,
     RequestSide,
     has_valid_headers,
     too_large,
