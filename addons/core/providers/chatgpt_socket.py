@@ -17,7 +17,11 @@ from addons.core.errors import SSE_HEADERS
 from addons.core.headers import canonical
 from addons.core.limits import Limits
 from addons.core.protocols.request_body import decode
-from addons.core.protocols.responses.websocket_upstream import is_warm_up, warm_up_answer
+from addons.core.protocols.responses.websocket_upstream import (
+    is_for_upstream,
+    is_warm_up,
+    warm_up_answer,
+)
 from addons.core.secrets import Origin
 from addons.core.settings.root import Transport
 from addons.core.turn import (
@@ -79,7 +83,8 @@ class TurnTransport:
         is_object = isinstance(plain, bytes) and plain.strip().startswith(b"{")
         if not is_object or not isinstance(plain, bytes) or sent.origin in self._refused:
             return self._by_http(sent)
-        own = self._frame if sent.body is self._request.body else None
+        is_own = sent.body is self._request.body and is_for_upstream(self._frame or b"")
+        own = self._frame if is_own else None
         if self.is_warm_up and own is None:
             return self._by_http(sent)
         headers = tuple(each for each in sent.headers if canonical(each[0]) != _CODING)

@@ -68,6 +68,11 @@ def test_changed_request_is_written_anew() -> None:
     assert sent_request(plan_of(by_socket(None)).start()).frame == b""
 
 
+def test_frame_that_carries_a_credential_is_written_anew() -> None:
+    frame = b'{"client_metadata":{"ws_request_header_x_codex_shim_token":"t"}}'
+    assert sent_request(plan_of(by_socket(frame)).start()).frame == b""
+
+
 def test_request_that_is_repaired_is_written_anew() -> None:
     body = b'{"model":"gpt-x","input":[{"type":"reasoning","encrypted_content":"e"}]}'
     plan = plan_of(by_socket(body=body))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import orjson
 
 from addons.core.errors import sse_event
-from addons.core.headers import Headers, bad_name, canonical
+from addons.core.headers import Headers, bad_name, canonical, is_known
 from addons.core.json_values import as_int, as_object
 from addons.core.protocols.responses.observer import TERMINAL, WATCHED_TYPE
 from addons.core.turn import UpstreamRequest
@@ -31,7 +31,6 @@ MAX_HELD_BYTES = 64 * 1024
 """Of pushed events that wait for the answer to begin. When there are more, only the last one is kept."""
 
 _CREATE = b'{"type":"response.create",'
-_WARM_UP = b'{"generate":false,'
 _TURN_HEADERS = b"x-openai-internal-"
 """Begins the names of headers that belong to one turn."""
 _IN_METADATA = "ws_request_header_"
@@ -39,6 +38,7 @@ _NOT_IN_UPGRADE = frozenset(
     {b"accept", b"accept-encoding", b"content-encoding", b"content-type", b"openai-beta"}
 )
 _GENERATES_NOTHING = re.compile(rb'"generate"\s*:\s*false')
+_CARRIED = re.compile(rb'"ws_request_header_([^"]*)"')
 _PREVIOUS = re.compile(rb'"previous_response_id"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|null)')
 """Quotes inside of a string are escaped, so this is no text of a message. It may be a member of another object."""
 _TYPE_FIRST = re.compile(rb'\s*\{\s*"type"\s*:\s*"([^"\\]*)"')
@@ -79,10 +79,9 @@ def frame_for(request: UpstreamRequest, last_response: str | None) -> bytes:
     `last_response`: the id of the last response of this connection. The body is plain JSON.
     """
     own = request.frame
-    if own and _is_known(own, last_response):
-        return own
-    frame = whole_frame(request.body, request.headers)
-    return frame.replace(b"{", _WARM_UP, 1) if is_warm_up(own) else frame
+    if not own:
+        return whole_frame(request.body, request.headers)
+    return own if _is_known(own, last_response) else _with_history(own, request.body)
 
 
 def is_warm_up(frame: bytes | None) -> bool:
@@ -106,6 +105,19 @@ def _is_known(frame: bytes, last_response: str | None) -> bool:
     """Return whether every response that a frame may refer to is the last one of the connection."""
     last = last_response.encode() if last_response else None
     return all(found[1] in (None, last) for found in _PREVIOUS.finditer(frame))
+
+
+def _with_history(frame: bytes, body: bytes) -> bytes:
+    """Return the client's frame with the whole history of the body in place of what it refers to."""
+    payload = as_object(orjson.loads(frame))
+    kept = {name: value for name, value in payload.items() if name != "previous_response_id"}
+    return orjson.dumps({**kept, "input": as_object(orjson.loads(body)).get("input")})
+
+
+def is_for_upstream(frame: bytes) -> bool:
+    """Return whether a client's frame carries no headers but those that Codex and the SDKs are known to send."""
+    names = _CARRIED.findall(frame)
+    return all(b"\\" not in name and is_known(canonical(name)) for name in names)
 
 
 def whole_frame(body: bytes, headers: Headers) -> bytes:

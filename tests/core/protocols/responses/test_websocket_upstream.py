@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 import pytest
 
@@ -13,6 +11,7 @@ from addons.core.protocols.responses.websocket_upstream import (
     MAX_HELD_BYTES,
     AnswerFrames,
     frame_for,
+    is_for_upstream,
     is_warm_up,
     upgrade_headers,
     warm_up_answer,
@@ -30,12 +29,6 @@ CREATE = {"type": "response.create", "model": "m", "input": ["a", "b"]}
 def request(frame: bytes | None, headers: Headers = ()) -> UpstreamRequest:
     origin = Origin("https", "chatgpt.com", 443)
     return UpstreamRequest(origin, "POST", "/r", headers, BODY, frame=frame)
-
-
-def sent(frame: bytes | None, last: str | None, headers: Headers = ()) -> dict[str, Any]:
-    text = frame_for(request(frame, headers), last)
-    payload: dict[str, Any] = orjson.loads(text)
-    return payload
 
 
 # Requests -----------------------------------------------------------------------------------------------------
@@ -74,24 +67,52 @@ def test_headers_of_a_turn_go_into_its_metadata() -> None:
 @pytest.mark.parametrize(
     ("own", "last", "is_own"),
     [
-        (b'{"type":"response.create","input":["b"],"previous_response_id":"r1"}', "r1", True),
-        (b'{"type":"response.create","input":["b"],"previous_response_id":"r1"}', "r2", False),
-        (b'{"type":"response.create","input":["b"],"previous_response_id":"r1"}', None, False),
-        (b'{"type":"response.create","input":["b"],"previous_response_id":null}', None, True),
-        (b'{"type":"response.create","input":["b"]}', "r1", True),
+        (b'{"type":"t","input":["b"],"previous_response_id":"r1"}', "r1", True),
+        (b'{"type":"t","input":["b"],"previous_response_id":"r1"}', "r2", False),
+        (b'{"type":"t","input":["b"],"previous_response_id":"r1"}', None, False),
+        (b'{"type":"t","input":["b"],"previous_response_id":null}', None, True),
+        (b'{"type":"t","input":["b"]}', "r1", True),
         # inside a text the quotes are escaped
-        (rb'{"type":"response.create","input":["\"previous_response_id\":\"r9\""]}', None, True),
+        (rb'{"type":"t","input":["\"previous_response_id\":\"r9\""]}', None, True),
         # not known to be none of another object: the history is never wrong
-        (b'{"input":[{"previous_response_id" : "r9"}]}', "r1", False),
-        (rb'{"input":[],"previous_response_id":"r\u0031"}', "r1", False),
-        (b"", "r1", False),
+        (b'{"type":"t","input":[{"previous_response_id" : "r9"}]}', "r1", False),
+        (rb'{"type":"t","input":[],"previous_response_id":"r\u0031"}', "r1", False),
     ],
 )
 def test_own_frame_is_sent_while_the_server_knows_what_it_refers_to(
     own: bytes, last: str | None, is_own: bool
 ) -> None:
     text = frame_for(request(own), last)
-    assert text == (own if is_own else whole_frame(BODY, ()))
+    if is_own:
+        assert text == own
+    else:
+        assert orjson.loads(text) == {"type": "t", "input": ["a", "b"]}
+
+
+def test_request_without_a_frame_of_its_own_is_written_from_its_body() -> None:
+    assert frame_for(request(b""), "r1") == whole_frame(BODY, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("x_openai_internal_codex_responses_lite", True),
+        ("x-codex-turn-state", True),
+        ("authorization", False),
+        ("X-Codex-Shim-Token", False),
+        ("x_unknown", False),
+        ("", False),
+    ],
+)
+def test_frame_with_headers_that_are_not_passed_on_is_none_for_the_upstream(
+    name: str, expected: bool
+) -> None:
+    frame = orjson.dumps({"client_metadata": {"k": "v", f"ws_request_header_{name}": "x"}})
+    assert is_for_upstream(frame) is expected
+
+
+def test_name_of_a_header_with_an_escape_is_not_passed_on() -> None:
+    assert not is_for_upstream(rb'{"ws_request_header_x-codex-\u0061":"x"}')
 
 
 @pytest.mark.parametrize(
@@ -109,9 +130,9 @@ def test_warm_up_is_known(frame: bytes, expected: bool) -> None:
     assert is_warm_up(frame) is expected
 
 
-def test_warm_up_stays_one_when_its_frame_is_written_anew() -> None:
+def test_warm_up_stays_one_when_its_history_is_put_in() -> None:
     own = b'{"generate":false,"previous_response_id":"r9"}'
-    assert sent(own, "r1") == {**CREATE, "generate": False, "client_metadata": {"k": "v"}}
+    assert orjson.loads(frame_for(request(own), "r1")) == {"generate": False, "input": ["a", "b"]}
 
 
 def test_warm_up_is_answered_with_a_whole_response() -> None:
