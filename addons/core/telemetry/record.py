@@ -18,7 +18,7 @@ from addons.core.json_values import as_object
 from addons.core.masking.credentials import has_key_prefix
 from addons.core.masking.mask import EchoMask
 from addons.core.secrets import is_credential_name, looks_secret
-from addons.core.turn import TurnNotes, printable
+from addons.core.turn import ClientTransport, TurnNotes, printable
 from addons.core.usage import Usage
 
 REDACTED = "<secret>"
@@ -125,6 +125,7 @@ class TurnRecord(TurnNotes):
     bytes_in: int = 0
     bytes_out: int = 0
     replay: bool = False
+    transport: ClientTransport = ClientTransport.HTTP
     upstream_body: bytes = b""
     """The request body of the last attempt, for the comparison with the thread's previous turn."""
     upstream_encoding: bytes | None = None
@@ -309,6 +310,8 @@ def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
     if record.repairs:
         line["repairs"] = [printable(note) for note in record.repairs]
     line["replay"] = record.replay
+    if record.transport is not ClientTransport.HTTP:
+        line["transport"] = str(record.transport)
     if broke_at:
         line["prefix_broke_at"] = broke_at
     return line

@@ -49,6 +49,8 @@ from addons.proxy.engine.timers import WakeupTimers
 from addons.proxy.engine.upstream.notices import UpstreamNotice
 from addons.proxy.engine.websocket.client_socket import ClientSocket, SwitchProtocols
 
+_RELAYING = (ListenerHttp1, ClientSocket)
+
 
 class ShimHttpLayer(CommandPump):
     """mitmproxy's HTTP layer in which every stream is a turn."""
@@ -187,8 +189,7 @@ class ShimHttpLayer(CommandPump):
 
     def _end_turns(self, fault: Fault, cause: events.Event) -> CommandGenerator[None]:
         """End each turn of the connection. Close the connection unless its parser is known to be intact."""
-        begun = [s for s in self.streams.values() if isinstance(s, TurnStream)]
-        turns = list(dict.fromkeys(begun))
+        turns = list(dict.fromkeys(s for s in self.streams.values() if isinstance(s, TurnStream)))
         intact = bool(turns) and getattr(cause, "connection", None) is not self.context.client
         for turn in turns:
             intact = intact and not turn.state.is_ending
@@ -364,11 +365,10 @@ class ShimHttpLayer(CommandPump):
         """
         stream = self.streams.get(attempt_id)
         client = self.connections[self.context.client]
-        if isinstance(stream, TurnStream) and type(client) is ListenerHttp1 and client.chunks:
+        if isinstance(stream, TurnStream) and isinstance(client, _RELAYING) and client.chunks:
             written = stream.relay_at_once(attempt_id, data)
             if written is not None:
                 sent = (client.chunk(written),) if written else ()
-                # an empty part is an event without bytes
                 return (*sent, receive(attempt_id, b"")) if stream.needs_event else sent
         return (receive(attempt_id, data),)
 

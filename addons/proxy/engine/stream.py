@@ -120,6 +120,7 @@ class TurnStream(EndingStream):
             return self.answer(Reply(head, response.raw_content or b""))
         self.response_side.recorder.turn_begins(self.flow)
         request = self.request_side.client_request(self.flow.request, self.record)
+        self.record.transport = request.transport
         self.plan = self._engine.router.plan(request)
         self.request_side.hide_key(self.flow.request, self.record)
         return self._follow(PlanEvent.START, self.plan.start())

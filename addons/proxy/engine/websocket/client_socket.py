@@ -66,7 +66,7 @@ from addons.proxy.engine.websocket.framing import (
     Text,
     close_frame,
     pong_frame,
-    text_frame,
+    text_frames,
 )
 
 MAX_WAITING = 4
@@ -285,6 +285,20 @@ class ClientSocket(HttpConnection):
         if events_.too_large:
             yield from self._close(CloseCode.TOO_LARGE, "an event exceeds the limit `body_bytes`")
 
+    @property
+    def chunks(self) -> bool:
+        """Whether parts of an event stream may come by `chunk`, without an event each."""
+        events_ = self._turn.events if self._turn else None
+        return events_ is not None and not events_.too_large
+
+    def chunk(self, data: bytes) -> commands.SendData:
+        """Return the frames for a part of the event stream under way. It may be empty."""
+        assert self._turn  # noqa: S101  see `chunks`
+        events_ = self._turn.events
+        assert events_  # noqa: S101
+        texts = events_.feed(data)
+        return self._write(texts, events_.name)
+
     def _end(self, turn: _Turn) -> CommandGenerator[None]:
         if turn.events:
             yield from self._send_events(turn.events, turn.events.finish())
@@ -295,10 +309,10 @@ class ClientSocket(HttpConnection):
         while self._waiting and self._turn is None:
             yield from self._begin(self._waiting.popleft())
 
-    def _write(self, texts: Sequence[bytes]) -> commands.SendData:
+    def _write(self, texts: Sequence[bytes], name: bytes = b"") -> commands.SendData:
         self._last_sent = self._now()
-        self._history.note(texts)
-        return commands.SendData(self.conn, b"".join(map(text_frame, texts)))
+        self._history.note(texts, name)
+        return commands.SendData(self.conn, text_frames(texts))
 
     # Time -------------------------------------------------------------------------------------------------
 

@@ -9,9 +9,10 @@ into reads gives the same messages; nothing is returned behind an `Ended`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from wsproto import ConnectionType
 from wsproto.connection import Connection
@@ -114,17 +115,21 @@ class FrameReader:
         return Ended(code, reason)
 
 
-def text_frame(text: bytes) -> bytes:
-    """Return a whole text message. `text` is UTF-8."""
-    return b"".join((_FIN_TEXT, _length(len(text)), text))
+def text_frames(texts: Sequence[bytes]) -> bytes:
+    """Return a whole text message for each text, which is UTF-8. A read may bring a thousand of them."""
+    parts = [b""] * (2 * len(texts))
+    parts[::2] = map(_text_head, map(len, texts))
+    parts[1::2] = texts
+    return b"".join(parts)
 
 
-def _length(size: int) -> bytes:
+@lru_cache(4096)
+def _text_head(size: int) -> bytes:
     if size < _SHORT:
-        return bytes((size,))
+        return _FIN_TEXT + bytes((size,))
     if size < _TWO_BYTES:
-        return b"\x7e" + size.to_bytes(2, "big")
-    return b"\x7f" + size.to_bytes(8, "big")
+        return _FIN_TEXT + b"\x7e" + size.to_bytes(2, "big")
+    return _FIN_TEXT + b"\x7f" + size.to_bytes(8, "big")
 
 
 def pong_frame(payload: bytes) -> bytes:

@@ -21,7 +21,7 @@ from addons.proxy.engine.websocket.framing import (
     Text,
     close_frame,
     pong_frame,
-    text_frame,
+    text_frames,
 )
 from tests.support.websocket import BINARY, CLOSE, PING, PONG, TEXT, frame
 
@@ -119,7 +119,7 @@ def test_large_frame_ends_the_connection_before_it_is_whole() -> None:
 def test_client_reads_what_is_written(size: int) -> None:
     client = Connection(ConnectionType.CLIENT)
     text = b"y" * size
-    client.receive_data(text_frame(text) + pong_frame(b"p") + close_frame(1009, "ü" * 300))
+    client.receive_data(text_frames([text]) + pong_frame(b"p") + close_frame(1009, "ü" * 300))
     *parts, pong, close = client.events()
     assert all(isinstance(part, TextMessage) for part in parts)
     assert "".join(part.data for part in parts if isinstance(part, TextMessage)) == text.decode()

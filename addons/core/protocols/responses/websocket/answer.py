@@ -7,6 +7,7 @@ split of the bytes into reads gives the same frames, and each is valid UTF-8.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import orjson
@@ -36,13 +37,21 @@ def is_stream(status: int, headers: Headers) -> bool:
     return status == OK and is_events and encoding == b"identity"
 
 
+_HEAD = re.compile(rb"(?:event: ([^\n]*)\n)?data: ")
+
+
 class EventFrames:
     """Cuts one event stream into the texts of frames."""
 
-    __slots__ = ("_reader",)
+    __slots__ = ("_is_plain", "_max", "_reader", "name")
 
     def __init__(self, max_event_bytes: int) -> None:
         self._reader = SseReader(max_event_bytes)
+        self._max = max_event_bytes
+        self._is_plain = False
+        """Whether the stream has begun and no CR was seen, so that bytes between events need no reader."""
+        self.name = b""
+        """The name that the server gave to each event of the last read; empty if they differ or have none."""
 
     @property
     def too_large(self) -> bool:
@@ -51,11 +60,58 @@ class EventFrames:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the data of each event that ends in these bytes."""
+        self.name = b""
+        if not self._is_plain or b"\r" in data:
+            texts = self._read(data)
+            # what follows a byte order mark, and a line that ends in CR, stays with the reader
+            self._is_plain = bool(texts) and b"\r" not in data
+            return texts
+        begin = data.find(b"\n\n") + 2 if self._reader.pending else 0
+        end = data.rfind(b"\n\n") + 2
+        if begin == 1 or end <= begin:
+            return self._read(data)
+        first = self._read(data[:begin]) if begin else []
+        whole = data[begin:end] if begin or end < len(data) else data
+        found = self._alike(whole)
+        if found is None or self._reader.pending:
+            self.name = b""
+            return first + self._read(data[begin:])
+        if end < len(data):
+            self._reader.feed(data[end:])
+        if first:
+            self.name = b""
+            return first + found
+        return found
+
+    def _read(self, data: bytes) -> list[bytes]:
         return list(_texts(self._reader.feed(data)))
+
+    def _alike(self, events: bytes) -> list[bytes] | None:
+        """Return the data of whole events that begin alike, as those of nearly every read; None if they do not."""
+        head = _HEAD.match(events)
+        if head is None or len(events) > self._max:
+            return None
+        texts = events[head.end() : -2].split(b"\n\n" + head[0])
+        joined = b"".join(texts)
+        if b"\n" in joined or not all(texts) or DONE in texts or not _is_text(joined):
+            return None
+        self.name = head[1] or b""
+        return texts
 
     def finish(self) -> list[bytes]:
         """Return what follows at the end of the stream: an event without its blank line, if it is whole."""
+        self.name = b""
         return [text for text in _texts(self._reader.finish()) if _is_json(text)]
+
+
+def _is_text(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _texts(blocks: Iterable[bytes]) -> Iterable[bytes]:

@@ -74,9 +74,9 @@ class History:
             self._asked = new
         return True
 
-    def note(self, payloads: Sequence[bytes]) -> None:
-        """Note events of the answer, each as JSON."""
-        if self._asked is None:
+    def note(self, payloads: Sequence[bytes], name: bytes = b"") -> None:
+        """Note events of the answer, each as JSON. `name` is that of all of them, if it is known: few matter."""
+        if self._asked is None or (name and name not in _MARKS):
             return
         for payload in payloads:
             if any(mark in payload for mark in _MARKS):

@@ -46,6 +46,35 @@ def test_any_cut_of_the_bytes_gives_the_same_frames(borders: list[int]) -> None:
     assert found + frames.finish() == TEXTS
 
 
+DELTA = 'event: a\ndata: {"type":"a","delta":"%s"}\n\n'
+LINES = st.sampled_from(
+    [b"event: a\n", b"event: b\n", b"data: {}\n", b"data: \xc3\xa4\n", b"data: [DONE]\n", b"data: \n",
+     b"data:x\n", b"data\n", b": c\n", b"id: 1\n", b"\n", b"\n", b"\n", b"\r\n", b"\r", b"\xff", b"\xef\xbb\xbf"]
+)  # fmt: skip
+
+
+@given(st.lists(LINES, max_size=25), st.lists(st.integers(0, 10_000), max_size=6))
+def test_any_lines_give_the_frames_that_one_read_gives(
+    lines: list[bytes], borders: list[int]
+) -> None:
+    stream = b"event: a\ndata: 1\n\n" + b"".join(lines) + b"\n\n"
+    whole, parts = EventFrames(1000), EventFrames(1000)
+    slow = [text for one in stream.splitlines(keepends=True) for text in whole.feed(one)]
+    assert [text for part in cut(stream, borders) for text in parts.feed(part)] == slow
+
+
+def test_name_is_that_of_all_events_of_a_read_or_none() -> None:
+    frames = EventFrames(1000)
+    read = "".join(DELTA % n for n in range(3)).encode()
+    assert (len(frames.feed(read)), frames.name) == (3, b"")
+    assert (len(frames.feed(read)), frames.name) == (3, b"a")
+    assert (len(frames.feed(read + b"event: b\ndata: {}\n\n")), frames.name) == (4, b"")
+    assert (len(frames.feed(read[:-5])), frames.name) == (2, b"a")
+    assert (len(frames.feed(read[-5:] + read)), frames.name) == (4, b"")
+    assert (len(frames.feed(b'data: {"type":"a"}\n\n')), frames.name) == (1, b"")
+    assert (frames.finish(), frames.name) == ([], b"")
+
+
 @given(st.binary(max_size=200), st.lists(st.integers(0, 10_000), max_size=5))
 def test_any_bytes_give_valid_text(data: bytes, borders: list[int]) -> None:
     frames = EventFrames(50)

@@ -128,6 +128,15 @@ def test_history_never_exceeds_its_limit(turns: list[tuple[str, str]]) -> None:
         assert history.size <= 150
 
 
+def test_events_whose_name_does_not_matter_are_not_read() -> None:
+    history = History(1000)
+    begin(history, None, {"n": 1})
+    history.note([done({"n": 2})], b"response.output_text.delta")
+    history.note([done({"n": 3})], b"response.output_item.done")
+    history.note([completed("resp_1")], b"response.completed")
+    assert begin(history, "resp_1") == [{"n": 1}, {"n": 3}]
+
+
 def test_unknown_response_is_named_and_cut() -> None:
     problem = not_found("r" * 500)
     assert (problem.status, problem.code) == (400, "previous_response_not_found")
