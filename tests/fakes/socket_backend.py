@@ -153,6 +153,8 @@ class SocketBackend:
             self.posts.append(request)
             self.paid.append("post")
             await self.post(exchange)
+        elif b"/responses" not in request.line:
+            await exchange.whole(b"{}", b"content-type: application/json", status=b"404 Not Found")
         elif reason := self._objection(request):
             self.refused.append(reason)
             status = b"401 Unauthorized" if reason == "login" else b"400 Bad Request"
