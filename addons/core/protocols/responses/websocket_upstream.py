@@ -204,7 +204,7 @@ class AnswerFrames:
         """Note a terminal event. Return False if it is that of the turn before."""
         found = as_object(event.get("response")).get("id")
         response_id = found if isinstance(found, str) else None
-        if response_id is not None and response_id == self._previous:
+        if response_id is not None and response_id == self._previous and not self._is_begun:
             return False
         self.is_over = True
         self.response_id = response_id if kind == b"response.completed" else None

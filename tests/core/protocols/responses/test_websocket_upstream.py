@@ -240,6 +240,13 @@ def test_end_of_the_response_before_is_dropped() -> None:
     assert not answer.is_over
 
 
+def test_server_that_gives_every_response_one_id_ends_its_turns() -> None:
+    answer = AnswerFrames("r2")
+    answer.feed(CREATED)
+    assert answer.feed(DONE)
+    assert answer.is_over
+
+
 @pytest.mark.parametrize(
     ("text", "is_broken"),
     [
