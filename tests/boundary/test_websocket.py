@@ -62,7 +62,8 @@ async def test_turn_of_a_local_model_is_streamed_and_recorded(home: Home) -> Non
     )
     log = await asyncio.to_thread(access_log_file(home.env).read_bytes)
     (logged,) = log.splitlines()
-    assert orjson.loads(logged)["slug"] == "shim-demo"
+    line = orjson.loads(logged)
+    assert (line["slug"], line["transport"]) == ("shim-demo", "websocket")
 
 
 @pytest.mark.parametrize(

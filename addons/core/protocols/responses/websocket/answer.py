@@ -175,7 +175,12 @@ def _error(body: bytes) -> JsonDict:
 
 def _no_stream(headers: Headers) -> JsonDict:
     kind = media_type(headers).decode("latin-1") or "no content-type"
-    message = f"The upstream answered with {ascii(kind)[1:-1][:60]} in place of an event stream."
+    encoding = (header(headers, b"content-encoding") or b"").decode("latin-1")
+    shown = f"{kind}, compressed with {encoding}," if encoding else kind
+    message = (
+        f"The upstream answered with {ascii(shown)[1:-1][:80]} where a plain event stream was expected. "
+        "Check `base_url` of the model with `codex-shim doctor`."
+    )
     return {"type": "codex_shim_error", "code": "upstream_protocol", "message": message}
 
 
