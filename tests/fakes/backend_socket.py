@@ -61,6 +61,8 @@ class BackendSocket:
     last: str = ""
     """The id of the last response."""
     count: int = 0
+    received: int = 0
+    """Bytes on the wire, without the upgrade."""
 
     def __post_init__(self) -> None:
         extension = PerMessageDeflate()
@@ -95,6 +97,7 @@ class BackendSocket:
                         return "".join(parts)
             if not (data := await self.reader.read(65536)):
                 return None
+            self.received += len(data)
             self._ws.receive_data(data)
 
     def _write(self, document: object) -> None:

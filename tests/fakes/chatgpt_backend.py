@@ -18,7 +18,7 @@ import zstandard
 
 from tests.fakes import scenarios
 from tests.fakes.account import Account
-from tests.fakes.backend_socket import BETA, SWITCHING
+from tests.fakes.backend_socket import BETA, SWITCHING, BackendSocket
 from tests.fakes.http_messages import Answer, Request, Send
 from tests.fakes.http_server import HttpServer
 
@@ -84,9 +84,9 @@ class ChatGptBackend:
         return [request for request in self.requests if request.path in TURN_PATHS]
 
     @property
-    def upgrades(self) -> list[Request]:
-        """The requests that became WebSockets."""
-        return self._server.upgrades
+    def sockets(self) -> list[BackendSocket]:
+        """The connections that became WebSockets."""
+        return self._server.sockets
 
     @property
     def endpoint_requests(self) -> list[Request]:

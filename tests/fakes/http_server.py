@@ -100,8 +100,8 @@ class HttpServer(LoopbackServer):
         self._upgrade = upgrade or respond
         """Answers the request for a WebSocket. At a 101 `respond` answers its frames."""
         self.requests: list[Request] = []
-        self.upgrades: list[Request] = []
-        """The requests that became WebSockets."""
+        self.sockets: list[BackendSocket] = []
+        """The connections that became WebSockets."""
         self.connections = 0
         """The number of connections that were opened."""
         self.client_left = threading.Event()
@@ -113,8 +113,8 @@ class HttpServer(LoopbackServer):
         while request := await read_request(reader):
             answer = self._upgrade(request) if is_upgrade(request) else None
             if answer and answer.status == SWITCHING:
-                self.upgrades.append(request)
                 socket = BackendSocket(request, reader, writer, self._respond, self.requests.append)
+                self.sockets.append(socket)
                 if await socket.serve():
                     self.client_left.set()
                 return
