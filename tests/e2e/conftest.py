@@ -103,7 +103,7 @@ def direct(user: CodexHome, backend: ChatGptBackend) -> Line:
     return Line(user, backend, backend.base_url, {"requires_openai_auth": True})
 
 
-@pytest.fixture(params=["direct", "shim", "websocket", "websocket-previous"])
+@pytest.fixture(params=["direct", "shim", "websocket", "websocket-previous", "both-websockets"])
 def line(
     request: pytest.FixtureRequest, user: CodexHome, backend: ChatGptBackend
 ) -> Iterator[Line]:
@@ -118,6 +118,7 @@ def line(
         return
     if request.param == "websocket-previous":
         user.codex = installed_codex(PREVIOUS)
+    backend.speaks_websocket = request.param == "both-websockets"
     yield Line(user, backend, base_url, dict(SPEAKS_WEBSOCKET))
     assert_websocket(user.state)
 
