@@ -77,6 +77,7 @@ def cost_line(running: Stage, root: Path, protocol: str, suffix: str = "") -> st
         catalog=running.catalog,
         protocol=protocol,
         version=VERSION,
+        transport="http",
     )
     bodies = session.run_session(byok)
     assert upstream.objections == []

@@ -93,6 +93,7 @@ def error_reply(problem: Problem, *, to_codex: bool) -> Reply:
 FAULTS: dict[FaultKind, tuple[int, str, str]] = {
     FaultKind.CONNECT: (502, "upstream_unreachable", "codex-shim could not connect to {where}: {detail}. Check the network or proxy settings, then `codex-shim doctor`."),
     FaultKind.TLS: (502, INVALID_PROMPT, "codex-shim does not trust the certificate of {where}: {detail}. See certs/README.md for adding a CA file."),
+    FaultKind.UPGRADE: (502, "upstream_unreachable", "{where} opened no WebSocket: {detail}. Set `chatgpt.transport` in models.json to `http`."),
     FaultKind.RESET: (502, "upstream_closed", "{where} closed the connection before it answered: {detail}."),
     FaultKind.PROTOCOL: (502, "upstream_protocol", "{where} did not send valid HTTP: {detail}."),
     FaultKind.CUT: (502, "stream_interrupted", "{where} ended the connection in the middle of its answer: {detail}."),

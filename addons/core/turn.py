@@ -83,6 +83,14 @@ class TurnNotes:
         self.route, self.model = printable(route), printable(model)
 
 
+class ClientTransport(StrEnum):
+    """What carried a turn from its client to this port."""
+
+    HTTP = "http"
+    WEBSOCKET = "websocket"
+    """A text frame of a client's WebSocket. The replay of such a turn is `HTTP`: it has no connection."""
+
+
 @turn_value(frozen=True, slots=True)
 class ClientRequest:
     """The client's request as the flow holds it after the last hook, and its credentials, which no flow holds."""
@@ -99,6 +107,11 @@ class ClientRequest:
     model: str = ""
     """The slug or alias that the body names, once the router has read it."""
     notes: TurnNotes = field(default_factory=TurnNotes, compare=False, repr=False)
+    transport: ClientTransport = ClientTransport.HTTP
+    frame: bytes | None = field(default=None, repr=False)
+    """The JSON text of a WebSocket frame as it came, where `body` has the whole history. None after an edit."""
+    is_replay: bool = False
+    """Whether a user replays a flow: the client that sent it is not there."""
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header (`name` in lower case), or None."""
@@ -106,15 +119,8 @@ class ClientRequest:
 
     def with_model(self, model: str) -> ClientRequest:
         """Return the request with the model that its body names."""
-        return ClientRequest(
-            self.method,
-            self.path,
-            self.headers,
-            self.body,
-            self.credentials,
-            model,
-            self.notes,
-        )
+        same = (self.credentials, model, self.notes, self.transport, self.frame, self.is_replay)
+        return ClientRequest(self.method, self.path, self.headers, self.body, *same)
 
     @property
     def is_codex(self) -> bool:
@@ -132,10 +138,7 @@ class ClientRequest:
 
     @property
     def expects_stream(self) -> bool:
-        """Whether an error must be a failed stream: it is a turn of Codex, which retries on an HTTP status.
-
-        The other endpoints that Codex calls answer JSON, and their errors have a status.
-        """
+        """Whether an error must be a failed stream: Codex retries a turn on a status, and expects one elsewhere."""
         return self.is_codex and shim_path(self.path).startswith("/responses")
 
 
@@ -144,10 +147,7 @@ class ClientRequest:
 
 @turn_value(frozen=True, slots=True)
 class UpstreamRequest:
-    """The request that one attempt sends. It is never part of a flow.
-
-    `headers` hold no host, no content-length and no secret: the engine adds them when it writes the request.
-    """
+    """The request that one attempt sends, part of no flow. The engine adds host, content-length and secrets to `headers`."""
 
     origin: Origin
     method: str
@@ -157,6 +157,8 @@ class UpstreamRequest:
     secrets: tuple[SecretHeader, ...] = ()
     body_secrets: tuple[Secret, ...] = ()
     """Credentials in the body, which a row adds. They are sent as they are, and masked where the request is kept."""
+    frame: bytes | None = None
+    """Over a WebSocket: the frame of the client, or b"" if it has none or something has changed. None: by HTTP."""
 
 
 @turn_value(frozen=True, slots=True)
@@ -186,6 +188,7 @@ class FaultKind(StrEnum):
 
     CONNECT = "connect"
     TLS = "tls"
+    UPGRADE = "upgrade"
     RESET = "reset"
     """The connection ended before the response head."""
     PROTOCOL = "protocol"

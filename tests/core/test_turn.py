@@ -13,6 +13,7 @@ from addons.core.turn import (
     MAX_NAME_LENGTH,
     Answer,
     ClientRequest,
+    ClientTransport,
     Fault,
     FaultKind,
     Head,
@@ -79,8 +80,18 @@ def test_text_of_the_client_is_noted_printable_and_cut(text: str, shown: str) ->
 def test_request_with_its_model_keeps_everything_else() -> None:
     request = ClientRequest("POST", "/r", ((b"a", b"b"),), b"{}", {b"x": Secret("y" * 20)})
     named = request.with_model("gpt-5.5")
+    assert named.transport is ClientTransport.HTTP
     assert (named, named.notes) == (replace(request, model="gpt-5.5"), request.notes)
     assert named.notes is request.notes
+
+
+def test_request_of_a_frame_keeps_its_transport_and_text_with_its_model() -> None:
+    request = ClientRequest(
+        "POST", "/r", (), b"{}", transport=ClientTransport.WEBSOCKET, frame=b"{ }", is_replay=True
+    )
+    named = request.with_model("gpt-5.5")
+    assert (named.transport, named.frame) == (ClientTransport.WEBSOCKET, b"{ }")
+    assert named == replace(request, model="gpt-5.5")
 
 
 def test_notes_do_not_distinguish_requests() -> None:

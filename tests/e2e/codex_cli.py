@@ -121,6 +121,8 @@ class CodexHome:
     root: Path
     codex: Path
     extra_env: dict[str, str] = field(default_factory=dict)
+    provider: dict[str, object] = field(default_factory=dict)
+    """Keys that every config.toml gives to the provider."""
 
     def __post_init__(self) -> None:
         for folder in (self.home, self.codex_home, self.workspace, self.state):
@@ -185,6 +187,7 @@ class CodexHome:
                     "name": "codex-shim",
                     "base_url": base_url,
                     "wire_api": "responses",
+                    **self.provider,
                     **provider,
                 }
             },

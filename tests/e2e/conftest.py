@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.codex_cli import CodexHome, Json, installed_codex
+from tests.e2e.codex_cli import PREVIOUS, CodexHome, Json, installed_codex
 from tests.e2e.line import Line
-from tests.e2e.shim import Shim
+from tests.e2e.shim import Shim, assert_websocket
 from tests.fakes.account import Account
 from tests.fakes.chatgpt_backend import ChatGptBackend
 from tests.fakes.tap import Tap
 
 StartShim = Callable[..., Shim]
+SPEAKS_WEBSOCKET = {"supports_websockets": True}
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +36,17 @@ def bundled_models(codex: Path, tmp_path_factory: pytest.TempPathFactory) -> lis
 def user(codex: Path, tmp_path: Path) -> CodexHome:
     """A new user without a login."""
     return CodexHome(tmp_path, codex)
+
+
+@pytest.fixture(params=["http", "websocket"])
+def each_transport(request: pytest.FixtureRequest, user: CodexHome) -> Iterator[None]:
+    """Run a test twice: Codex sends its turns by HTTP, and over a WebSocket."""
+    if request.param == "http":
+        yield
+        return
+    user.provider = dict(SPEAKS_WEBSOCKET)
+    yield
+    assert_websocket(user.state)
 
 
 @pytest.fixture
@@ -91,14 +103,24 @@ def direct(user: CodexHome, backend: ChatGptBackend) -> Line:
     return Line(user, backend, backend.base_url, {"requires_openai_auth": True})
 
 
-@pytest.fixture(params=["direct", "shim"])
-def line(request: pytest.FixtureRequest, user: CodexHome, backend: ChatGptBackend) -> Line:
-    """Run a test twice: Codex must behave through codex-shim as it does with the backend alone."""
+@pytest.fixture(params=["direct", "shim", "websocket", "websocket-previous", "both-websockets"])
+def line(
+    request: pytest.FixtureRequest, user: CodexHome, backend: ChatGptBackend
+) -> Iterator[Line]:
+    """Run a test on each path, by WebSocket with both versions: Codex must behave through codex-shim as it does with the backend alone."""
     if request.param == "direct":
-        direct: Line = request.getfixturevalue("direct")
-        return direct
+        yield request.getfixturevalue("direct")
+        return
     running: Shim = request.getfixturevalue("shim")
-    return Line(user, backend, f"http://127.0.0.1:{running.port}/v1")
+    base_url = f"http://127.0.0.1:{running.port}/v1"
+    if request.param == "shim":
+        yield Line(user, backend, base_url)
+        return
+    if request.param == "websocket-previous":
+        user.codex = installed_codex(PREVIOUS)
+    backend.speaks_websocket = request.param == "both-websockets"
+    yield Line(user, backend, base_url, dict(SPEAKS_WEBSOCKET))
+    assert_websocket(user.state)
 
 
 @pytest.fixture

@@ -19,6 +19,11 @@ class Line:
     base_url: str
     provider: dict[str, object] = field(default_factory=dict)
 
+    @property
+    def speaks_websocket(self) -> bool:
+        """Whether Codex sends its turns over a WebSocket."""
+        return bool(self.provider.get("supports_websockets"))
+
     def configure(
         self,
         model: str = "gpt-5.5",

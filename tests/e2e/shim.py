@@ -26,6 +26,20 @@ def shim_command(*arguments: str) -> list[str]:
     return [str(Path(sys.executable).with_name("codex-shim")), *arguments]
 
 
+def assert_websocket(state: Path, since: int = 0) -> None:
+    """Fail unless a WebSocket carried a turn of the access log of a state folder, from one line on."""
+    deadline = time.monotonic() + START_SECONDS
+    while not any("transport" in line for line in logged_turns(state)[since:]):
+        assert time.monotonic() < deadline, "every turn came by HTTP"
+        time.sleep(0.02)
+
+
+def logged_turns(state: Path) -> list[dict[str, object]]:
+    """Return the lines of the access log of a state folder."""
+    log = state / "access.jsonl"
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
 class Shim:
     """One running codex-shim, for use as a context manager."""
 

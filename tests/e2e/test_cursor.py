@@ -59,6 +59,7 @@ def use_composer(user: CodexHome, shim: Shim) -> None:
     user.configure(f"http://127.0.0.1:{shim.port}/v1", "composer-2-5")
 
 
+@pytest.mark.usefixtures("each_transport")
 def test_two_turns_of_one_conversation(user: CodexHome, shim: Shim, fake: FakeCursor) -> None:
     fake.play("echo")
     use_composer(user, shim)
@@ -78,6 +79,7 @@ def test_two_turns_of_one_conversation(user: CodexHome, shim: Shim, fake: FakeCu
     assert "canary" not in shim.output
 
 
+@pytest.mark.usefixtures("each_transport")
 def test_actions_of_cursor_are_shown_and_are_no_tool_calls(
     user: CodexHome, shim: Shim, fake: FakeCursor
 ) -> None:
@@ -91,6 +93,7 @@ def test_actions_of_cursor_are_shown_and_are_no_tool_calls(
     assert "Reading /w/a.py" in str(run.items_of("reasoning"))
 
 
+@pytest.mark.usefixtures("each_transport")
 def test_failure_is_shown_once_with_a_command_to_run(
     user: CodexHome, shim: Shim, fake: FakeCursor
 ) -> None:
@@ -104,6 +107,7 @@ def test_failure_is_shown_once_with_a_command_to_run(
     assert len(fake.turns) == 1
 
 
+@pytest.mark.usefixtures("each_transport")
 def test_killed_codex_ends_the_child(user: CodexHome, shim: Shim, fake: FakeCursor) -> None:
     fake.play("hang_in_the_middle")
     use_composer(user, shim)

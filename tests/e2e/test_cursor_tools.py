@@ -14,7 +14,11 @@ from tests.e2e.conftest import StartShim
 from tests.e2e.shim import Shim
 from tests.fakes.cursor import FakeCursor
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120), pytest.mark.usefixtures("tools_shim")]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(120),
+    pytest.mark.usefixtures("each_transport", "tools_shim"),
+]
 
 PATCH = "*** Begin Patch\n*** Add File: made.txt\n+by Codex, not by Cursor\n*** End Patch"
 

@@ -7,7 +7,11 @@ import pytest
 from tests.e2e.codex_cli import CodexHome
 from tests.e2e.conftest import StartShim
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(120),
+    pytest.mark.usefixtures("each_transport"),
+]
 
 
 def test_demo_runs_a_real_tool_call_on_an_empty_home(

@@ -18,6 +18,7 @@ import zstandard
 
 from tests.fakes import scenarios
 from tests.fakes.account import Account
+from tests.fakes.backend_socket import BETA, SWITCHING, BackendSocket
 from tests.fakes.http_messages import Answer, Request, Send
 from tests.fakes.http_server import HttpServer
 
@@ -46,13 +47,15 @@ class ChatGptBackend:
         self.account = account
         """The account with the valid token. Replace it to let the token expire."""
         self.models = models
+        self.speaks_websocket = False
+        """Whether turns may come over a WebSocket."""
         self.unscripted: list[Request] = []
         self.refused: list[tuple[Request, Answer]] = []
         self.refreshable: str | None = None
         """The refresh token that the login service accepts once."""
         self._script: deque[Answer] = deque()
         self._lock = threading.Lock()
-        self._server = HttpServer(self._respond)
+        self._server = HttpServer(self._respond, self._upgrade)
 
     def __enter__(self) -> Self:
         self._server.__enter__()
@@ -79,6 +82,11 @@ class ChatGptBackend:
     def turns(self) -> list[Request]:
         """The turns among the requests."""
         return [request for request in self.requests if request.path in TURN_PATHS]
+
+    @property
+    def sockets(self) -> list[BackendSocket]:
+        """The connections that became WebSockets."""
+        return self._server.sockets
 
     @property
     def endpoint_requests(self) -> list[Request]:
@@ -129,6 +137,15 @@ class ChatGptBackend:
                 "Provided authentication token is expired. Please sign in again.",
             )
         return _body_refusal(request) if request.method == "POST" else None
+
+    def _upgrade(self, request: Request) -> Answer:
+        if not self.speaks_websocket:
+            return self._respond(request)
+        if not self._is_logged_in(request):
+            return scenarios.error(401, "token_expired", "Please sign in again.")
+        if request.header("openai-beta") != BETA:
+            return scenarios.detail(400, "openai-beta")
+        return Answer(status=SWITCHING)
 
     def _is_logged_in(self, request: Request) -> bool:
         return all(request.header(name) == value for name, value in self.account.headers.items())

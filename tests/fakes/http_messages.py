@@ -122,6 +122,22 @@ class Answer:
 Respond = Callable[[Request], Answer]
 
 
+class Reader(asyncio.StreamReader):
+    """A stream reader with an event for the end of the stream, so that it can be awaited without reading."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.ended = asyncio.Event()
+
+    def feed_eof(self) -> None:
+        super().feed_eof()
+        self.ended.set()
+
+    def set_exception(self, exc: BaseException) -> None:
+        super().set_exception(exc)  # type: ignore[arg-type]
+        self.ended.set()
+
+
 async def read_request(reader: asyncio.StreamReader) -> Request | None:
     """Return one complete request, None when the connection ends first."""
     try:

@@ -15,12 +15,14 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
+from tests.fakes.backend_socket import SWITCHING, BackendSocket, is_upgrade
 from tests.fakes.http_messages import (
     Action,
     Answer,
     Cut,
     Hold,
     Pause,
+    Reader,
     Request,
     Respond,
     Send,
@@ -28,22 +30,6 @@ from tests.fakes.http_messages import (
 )
 
 _RST_ON_CLOSE = struct.pack("ii", 1, 0)
-
-
-class Reader(asyncio.StreamReader):
-    """A stream reader with an event for the end of the stream, so that it can be awaited without reading."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
-        self.ended = asyncio.Event()
-
-    def feed_eof(self) -> None:
-        super().feed_eof()
-        self.ended.set()
-
-    def set_exception(self, exc: BaseException) -> None:
-        super().set_exception(exc)  # type: ignore[arg-type]
-        self.ended.set()
 
 
 class LoopbackServer:
@@ -108,10 +94,14 @@ class LoopbackServer:
 class HttpServer(LoopbackServer):
     """Answers each request with the result of `respond`, and keeps connections alive."""
 
-    def __init__(self, respond: Respond) -> None:
+    def __init__(self, respond: Respond, upgrade: Respond | None = None) -> None:
         super().__init__()
         self._respond = respond
+        self._upgrade = upgrade or respond
+        """Answers the request for a WebSocket. At a 101 `respond` answers its frames."""
         self.requests: list[Request] = []
+        self.sockets: list[BackendSocket] = []
+        """The connections that became WebSockets."""
         self.connections = 0
         """The number of connections that were opened."""
         self.client_left = threading.Event()
@@ -121,8 +111,15 @@ class HttpServer(LoopbackServer):
         """Read requests and answer them one after the other."""
         self.connections += 1
         while request := await read_request(reader):
+            answer = self._upgrade(request) if is_upgrade(request) else None
+            if answer and answer.status == SWITCHING:
+                socket = BackendSocket(request, reader, writer, self._respond, self.requests.append)
+                self.sockets.append(socket)
+                if await socket.serve():
+                    self.client_left.set()
+                return
             self.requests.append(request)
-            if not await self._answered(self._respond(request), reader, writer):
+            if not await self._answered(answer or self._respond(request), reader, writer):
                 return
 
     async def _answered(self, answer: Answer, reader: Reader, writer: asyncio.StreamWriter) -> bool:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.fakes.http_messages import Request, read_request
-from tests.fakes.http_server import LoopbackServer, Reader
+from tests.fakes.http_messages import Reader, Request, read_request
+from tests.fakes.http_server import LoopbackServer
 
 
 class Tap(LoopbackServer):

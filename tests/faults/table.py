@@ -22,6 +22,7 @@ from addons.proxy.engine.upstream.sockets import (
     SHORTEST_ROUND_TRIP,
 )
 from tests.boundary.test_cursor_turns import ENDS
+from tests.faults import websocket_client_faults  # noqa: F401  adds its rows
 from tests.faults.client_faults import CLIENT_FAULTS
 from tests.faults.connect_faults import CONNECT_FAULTS
 from tests.faults.fault import IMMEDIATELY, RETRIES, Fault
@@ -30,7 +31,9 @@ from tests.faults.outcomes import Expected, Pair
 from tests.faults.refusals import REFUSALS
 from tests.faults.reuse_faults import REUSE_FAULTS
 from tests.faults.routes import ROUTES, Family
+from tests.faults.socket_faults import SOCKET_FAULTS, SOCKETS
 from tests.faults.stream_faults import INSIDE, INSTEAD_OF_ANSWER
+from tests.faults.websocket import over_websocket
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docs" / "faults.md"
@@ -48,6 +51,7 @@ thirty times, so it mostly receives a 200 stream that ends in `response.failed`,
 effect. SDKs receive the status that selects the right exception. The account's own route passes ChatGPT's answers
 unchanged.
 
+*Codex over WebSocket*: an HTTP status is an error frame with that status, and Codex goes on by HTTP when its retries are used up.
 *Codex requests*: how many requests Codex 0.169 makes in total with default settings when every one gets this answer.
 *Upstream requests*: how many requests the upstream gets for one request of the client. *retries*: {{pauses}} s apart.
 
@@ -91,6 +95,7 @@ HEADINGS = (
     "route",
     "Codex receives",
     "Codex requests",
+    "Codex over WebSocket",
     "others receive",
     "message",
     "upstream requests",
@@ -124,14 +129,17 @@ def request_cell(expected: Expected) -> str:
     return f"{count}, {wait} s apart" if wait and count > 1 else str(count)
 
 
-def row(name: str, what: str, routes: str, pair: Pair, *, requests: int, within: str) -> str:
-    """Return one line of a table."""
+def row(
+    name: str, what: str, routes: str, pair: Pair, framed: Expected, *, requests: int, within: str
+) -> str:
+    """Return one line of a table. `framed` is what Codex receives over a WebSocket."""
     cells = [
         f"`{name}`",
         what,
         routes,
         outcome_cell(pair.codex),
         request_cell(pair.codex),
+        "the same" if framed == pair.codex else outcome_cell(framed),
         outcome_cell(pair.sdk),
         f"“…{pair.codex.message}…”" if pair.codex.message else "",
         str(requests),
@@ -164,7 +172,8 @@ def rows_of(fault: Fault) -> Iterator[str]:
         done += alike
         routes = "all" if len(alike) == len(FAMILIES) else ", ".join(alike)
         within = IMMEDIATELY if fault.within == RETRIES and count == 1 else fault.within
-        yield row(fault.name, fault.what, routes, pair, requests=count, within=within)
+        framed = over_websocket(fault, family)
+        yield row(fault.name, fault.what, routes, pair, framed, requests=count, within=within)
 
 
 def sentences(file: str) -> Iterator[str]:
@@ -186,7 +195,15 @@ def lines() -> Iterator[str]:
     yield from table(
         HEADINGS,
         (
-            row(fault.name, fault.what, "all", fault.expected, requests=0, within=fault.within)
+            row(
+                fault.name,
+                fault.what,
+                "all",
+                fault.expected,
+                fault.expected.codex,
+                requests=0,
+                within=fault.within,
+            )
             for fault in CONNECT_FAULTS
         ),
     )
@@ -227,6 +244,11 @@ def lines() -> Iterator[str]:
     yield "## Environment"
     for file in LISTED_TESTS:
         yield from sentences(file)
+    yield SOCKETS
+    yield from table(
+        ("the backend", "the client receives", "requests to the backend"),
+        (f"| {fault.what} | {fault.outcome} | {fault.requests} |" for fault in SOCKET_FAULTS),
+    )
     yield ""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import websocket_client_faults  # noqa: F401  adds its rows
 from tests.faults.client_faults import CLIENT_FAULTS, ClientFault, shut_down
 from tests.faults.routes import ROUTES, Family, RouteKind
 from tests.faults.shim import BOUND_SECONDS, running_shim

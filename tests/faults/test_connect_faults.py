@@ -17,6 +17,7 @@ from tests.faults.connect_faults import CONNECT_FAULTS, ConnectFault
 from tests.faults.oracle import seen_in
 from tests.faults.routes import WITH_UPSTREAM, RouteKind
 from tests.faults.shim import CLIENTS, complete_answer, running_shim
+from tests.faults.websocket import ask as over_a_websocket
 from tests.support.certificates import DAY, make_authority
 from tests.support.upstream import upstream
 
@@ -135,6 +136,8 @@ async def test_connect_fault(
                 seen,
             )
             shim.check_one_answer(response)
+        seen, _ = await over_a_websocket(shim)
+        assert fault.expected.codex.differs(seen) == [], seen
         await broken.repair()
         for client in CLIENTS:
             shim.check_whole(await shim.ask(CLIENTS[client]))

@@ -18,6 +18,7 @@ from tests.faults.oracle import ALL_RETRIES, STREAM_RETRIES, Seen, codex_request
 from tests.faults.refusals import REFUSALS
 from tests.faults.routes import ROUTES
 from tests.faults.shim import settings_text
+from tests.faults.socket_faults import SOCKET_FAULTS
 from tests.faults.stream_faults import STREAM_FAULTS
 from tests.faults.table import COMMAND, FILE, ROOT, text
 
@@ -56,6 +57,11 @@ def test_every_threat_names_existing_tests() -> None:
             for file, name in named
             if not Path(ROOT, file).is_file() or (name and name not in names_of_tests(file))
         ]
+    assert missing == []
+
+
+def test_every_fault_of_a_websocket_is_shown_by_a_test() -> None:
+    missing = [each for each in SOCKET_FAULTS if each.test not in names_of_tests(each.file)]
     assert missing == []
 
 

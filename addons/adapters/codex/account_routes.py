@@ -50,6 +50,7 @@ from addons.core.providers.chatgpt import (
     ChatGPTProvider,
     parse_base_url,
 )
+from addons.core.providers.chatgpt_socket import RefusedUpgrades
 from addons.core.routes import PlanMaker, Route
 from addons.core.secrets import Origin
 from addons.core.settings.root import Settings
@@ -290,6 +291,7 @@ class AccountRoutes:
         self.logins = UsableLogins(DetailedLogins(stored, self.details), self.api)
         self.catalog = AccountCatalog(env, base_url, clock)
         self.catalog.load()
+        self._refused_upgrades = RefusedUpgrades(clock)
 
     @property
     def problem(self) -> LoginProblem | None:
@@ -328,6 +330,8 @@ class AccountRoutes:
             settings.chatgpt_credential,
             limits=settings.limits,
             methods=methods,
+            transport=settings.chatgpt_transport,
+            refused_upgrades=self._refused_upgrades,
             key_base=self.api.base_for,
         )
 

@@ -23,7 +23,6 @@ from addons.core.headers import (
     bad_header,
     canonical,
     client_headers,
-    is_html,
     upstream_headers,
     upstream_query,
 )
@@ -45,19 +44,24 @@ from addons.core.providers.chatgpt_problems import (
     bad_header_problem,
     changed_login_problem,
     html_reply,
+    is_page,
+    is_redirect,
     login_problem,
     redirect_problem,
     unknown_path_problem,
 )
+from addons.core.providers.chatgpt_socket import RefusedUpgrades, TurnTransport, changed
 from addons.core.providers.client_login import completes, forbids, is_for
 from addons.core.providers.row_problems import empty_problem
 from addons.core.routes import Route
 from addons.core.secrets import Origin, Secret, SecretHeader
+from addons.core.settings.root import Transport
 from addons.core.turn import (
     Answer,
     ClientRequest,
     Collect,
     Fault,
+    FaultKind,
     Head,
     Plan,
     Reply,
@@ -145,6 +149,8 @@ class ChatGPTProvider:
     methods: frozenset[LoginMethod] = CHATGPT_METHODS
     """The kinds of login that this route sends. An API key never goes to ChatGPT, nor a ChatGPT login to the API."""
 
+    transport: Transport = "auto"
+    refused_upgrades: RefusedUpgrades = field(default_factory=lambda: RefusedUpgrades(lambda: 0.0))
     key_base: Callable[[Login], BaseUrl] | None = None
     """Returns the address for an API key as the settings are now; None for `base`."""
 
@@ -234,7 +240,11 @@ class BackendPlan(ABC):
         self._sent = UpstreamRequest(
             base.origin, method, base.path + after_base, headers, body, secrets
         )
-        return Send(self._sent)
+        return self._first_step(self._sent)
+
+    def _first_step(self, sent: UpstreamRequest) -> Step:
+        """Return the step that sends the request."""
+        return Send(sent)
 
     def on_head(self, head: Head) -> Step:
         """Decide about the answer, unless it is a redirect or a refusal that a newer login may fix."""
@@ -242,7 +252,7 @@ class BackendPlan(ABC):
             again = self._with_newer_login()
             if again is not None:
                 return again
-        if _is_redirect(head):
+        if is_redirect(head):
             return self._answer_problem(redirect_problem(self._request, head, self._origin))
         return self._on_answer(head)
 
@@ -329,6 +339,21 @@ class ChatGPTPlan(BackendPlan):
         self._reasoning_retry = ReasoningRetry(
             provider.refused, request, provider.limits.body_bytes
         )
+        self._transport = TurnTransport(request, provider.transport, provider.refused_upgrades)
+
+    def on_fault(self, fault: Fault) -> Step:
+        """Send by HTTP what no WebSocket could be had for. Answer with any other fault."""
+        sent = self._sent
+        if fault.kind is FaultKind.UPGRADE and sent and sent.frame is not None:
+            return self._noted(self._transport.without_socket(sent))
+        return super().on_fault(fault)
+
+    def _first_step(self, sent: UpstreamRequest) -> Step:
+        return self._noted(self._transport.first_step(sent, self._provider.limits))
+
+    def _noted(self, step: Send | Answer) -> Step:
+        self._sent = step.request if isinstance(step, Send) else self._sent
+        return step
 
     def _path(self, path: str) -> str | None:
         return PATHS.get(path)
@@ -354,9 +379,10 @@ class ChatGPTPlan(BackendPlan):
         if head.status < HTTPStatus.MULTIPLE_CHOICES:
             step = native_answer(head, body, self._provider.limits.event_bytes)
             return step or self._answer_empty(head)
-        if self._sent and (again := self._reasoning_retry.request_after(body, self._sent)):
-            self._sent = again
-            return Send(again)
+        sent = None if self._transport.is_warm_up else self._sent
+        if sent and (again := self._reasoning_retry.request_after(body, sent)):
+            self._sent = changed(again)
+            return Send(self._sent)
         return Answer(Reply(Head(head.status, client_headers(head.headers)), body))
 
     def _answer_empty(self, head: Head) -> Answer:
@@ -370,14 +396,3 @@ def headers_with(headers: Headers, login: Login | None) -> Headers:
         return headers
     names = {name for name, _ in own}
     return (*((name, value) for name, value in headers if canonical(name) not in names), *own)
-
-
-def _is_redirect(head: Head) -> bool:
-    redirects = HTTPStatus.MULTIPLE_CHOICES <= head.status < HTTPStatus.BAD_REQUEST
-    return redirects and head.status != HTTPStatus.NOT_MODIFIED
-
-
-def is_page(head: Head) -> bool:
-    """Return whether an HTML page came in place of an API answer."""
-    answers = head.status == HTTPStatus.OK or head.status >= HTTPStatus.BAD_REQUEST
-    return answers and is_html(head.headers)

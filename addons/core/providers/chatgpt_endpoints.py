@@ -18,7 +18,8 @@ from addons.core.errors import problem_of, sse_event
 from addons.core.headers import client_headers, media_type
 from addons.core.protocols.request_body import find_model
 from addons.core.protocols.responses.observer import JSON, JsonPassThrough, PassThrough
-from addons.core.providers.chatgpt import BackendPlan, ChatGPTProvider, is_page
+from addons.core.providers.chatgpt import BackendPlan, ChatGPTProvider
+from addons.core.providers.chatgpt_problems import is_page
 from addons.core.turn import (
     Answer,
     ClientRequest,

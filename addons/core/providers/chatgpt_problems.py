@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from addons.core.codex.login import Login, LoginKind, LoginProblem
 from addons.core.errors import INVALID_PROMPT, JSON_HEADERS, Problem, error_reply
-from addons.core.headers import bad_header
+from addons.core.headers import bad_header, is_html
 from addons.core.secrets import Origin
 from addons.core.turn import ClientRequest, Head, Reply
 
@@ -120,3 +120,15 @@ def _location_host(head: Head, origin: Origin) -> str:
     except ValueError:
         return "an unreadable address"
     return host if _HOST.fullmatch(host) else "an unreadable address"
+
+
+def is_redirect(head: Head) -> bool:
+    """Return whether an answer names another place to ask."""
+    redirects = HTTPStatus.MULTIPLE_CHOICES <= head.status < HTTPStatus.BAD_REQUEST
+    return redirects and head.status != HTTPStatus.NOT_MODIFIED
+
+
+def is_page(head: Head) -> bool:
+    """Return whether an HTML page came in place of an API answer."""
+    answers = head.status == HTTPStatus.OK or head.status >= HTTPStatus.BAD_REQUEST
+    return answers and is_html(head.headers)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from addons.core.protocols.responses.websocket_upstream import is_warm_up
 from addons.core.routes import PlanMaker, Route
 from addons.core.turn import (
     ClientRequest,
@@ -48,6 +49,8 @@ class FallbackPlan:
         self._request = request
         self._route = route
         self._plan = first
+        # a warm-up would be a request that costs money elsewhere
+        others = () if is_warm_up(request.frame) else others
         self._left = [other for other in others if other.live and other.slug != route.slug]
         self._answering = route
 

@@ -19,8 +19,9 @@ from addons.core.routes import Route, RouteTable
 from addons.core.server.admission import NO_TOKEN, TokenRule, token_refusal
 from addons.core.server.endpoints import TURN_PATHS, DataSources, Endpoint, endpoint_table
 from addons.core.server.replies import answer, not_json, quote, refuse
+from addons.core.server.websocket import is_upgrade, upgrade_plan, warm_up_plan
 from addons.core.telemetry.record import redacted_path
-from addons.core.turn import ClientRequest, Plan, Reply, shim_path
+from addons.core.turn import ClientRequest, ClientTransport, Plan, Reply, shim_path
 
 V1_PATHS = frozenset({"/models", *TURN_PATHS})
 """Paths that clients know with a `/v1` before them."""
@@ -56,8 +57,8 @@ class Router:
             if request.is_codex:
                 self._note_unknown(f"{request.method} {redacted_path(path)}")
             return refuse(_no_such_path(path, self._endpoints))
-        if path == "/responses" and _is_websocket(request):
-            return refuse(_websocket_refused())
+        if path == "/responses" and is_upgrade(request):
+            return upgrade_plan(request, self._upgrade_problem(request, path))
         if request.method not in endpoint.methods:
             return answer(_wrong_method(request.method, path, endpoint.methods))
         return endpoint.plan(request)
@@ -72,7 +73,8 @@ class Router:
         if not rule.required:
             return None
         presented = request.credentials.get(TOKEN_HEADER_BYTES)
-        if presented is None and request.header(TOKEN_HEADER_BYTES) == REDACTION_LABEL:
+        is_label = presented is None and request.header(TOKEN_HEADER_BYTES) == REDACTION_LABEL
+        if is_label and request.transport is ClientTransport.HTTP:
             # A replayed flow. It was admitted with its token before, and only its owner can replay it.
             return None
         problem = token_refusal(rule, request.method, path, presented)
@@ -81,9 +83,16 @@ class Router:
             return error_reply(replace(problem, code=INVALID_PROMPT), to_codex=True)
         return problem.reply() if problem else None
 
+    def _upgrade_problem(self, request: ClientRequest, path: str) -> Problem | None:
+        """Return why no frame of a connection would be admitted, or None."""
+        presented = request.credentials.get(TOKEN_HEADER_BYTES)
+        return None if request.is_replay else token_refusal(self._token(), "POST", path, presented)
+
     def _plan_turn(self, request: ClientRequest) -> Plan:
         if media_type(request.headers) != b"application/json":
             return refuse(not_json())
+        if warm_up := warm_up_plan(request):
+            return warm_up
         slug = find_model(request.body, request.header(b"content-encoding"), self._max_body_bytes())
         if isinstance(slug, Problem):
             return refuse(slug)
@@ -122,20 +131,6 @@ class Router:
             if route and route.live:
                 return route
         return table.first_live or table.resolve(slug)
-
-
-def _is_websocket(request: ClientRequest) -> bool:
-    return (request.header(b"upgrade") or b"").lower() == b"websocket"
-
-
-def _websocket_refused() -> Problem:
-    """426 sends Codex to plain HTTP at once; any other status costs it seven tries (Codex 0.169)."""
-    return Problem(
-        426,
-        "websocket_not_spoken",
-        "codex-shim does not accept WebSocket here. Use POST /v1/responses; "
-        "in Codex set supports_websockets = false for this provider.",
-    )
 
 
 def _no_such_path(path: str, endpoints: Mapping[str, Endpoint]) -> Problem:

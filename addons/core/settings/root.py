@@ -15,6 +15,7 @@ import orjson
 from addons.core.limits import Limits, limits_from, shown
 
 CredentialChoice = Literal["auth_json", "client"]
+Transport = Literal["auto", "http", "websocket"]
 ALLOWED_HOSTS = "CODEX_SHIM_ALLOWED_HOSTS"
 
 
@@ -29,6 +30,8 @@ class Settings:
     """The credential that the ChatGPT route prefers when the client sends its own."""
     chatgpt_fallback: tuple[str, ...] = ()
     """Slugs to try, in order, when the ChatGPT backend cannot answer."""
+    chatgpt_transport: Transport = "auto"
+    """What carries turns to the ChatGPT backend; `auto` for what carried them to this port."""
     helpers: str = ""
     """The slug or alias of the model for Codex's helper calls; empty for none in particular."""
     allowed_hosts: frozenset[str] = frozenset()
@@ -55,6 +58,7 @@ def parse_settings(
         aliases=reader.aliases(root),
         chatgpt_credential=reader.credential(root),
         chatgpt_fallback=reader.fallback(root),
+        chatgpt_transport=reader.transport(root),
         helpers=reader.helpers(root),
         allowed_hosts=frozenset(env.get(ALLOWED_HOSTS, "").lower().replace(",", " ").split()),
         problems=tuple(reader.problems),
@@ -134,6 +138,21 @@ class _Reader:
             return tuple(slugs)
         self._wrong(("chatgpt", "fallback"), "not a list of names of models")
         return self.before.chatgpt_fallback
+
+    def transport(self, root: Mapping[str, object]) -> Transport:
+        """Return what carries turns to the ChatGPT backend."""
+        section = root.get("chatgpt")
+        match section.get("transport", "auto") if isinstance(section, dict) else "auto":
+            case "auto":
+                return "auto"
+            case "http":
+                return "http"
+            case "websocket":
+                return "websocket"
+            case other:
+                reason = f"{shown(other)} is neither auto, http nor websocket"
+                self._wrong(("chatgpt", "transport"), reason)
+        return self.before.chatgpt_transport
 
     def helpers(self, root: Mapping[str, object]) -> str:
         """Return the model for Codex's helper calls."""

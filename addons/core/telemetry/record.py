@@ -22,14 +22,14 @@ from addons.core.json_values import as_object
 from addons.core.masking.credentials import has_key_prefix
 from addons.core.masking.mask import EchoMask
 from addons.core.secrets import is_credential_name, looks_secret
-from addons.core.turn import TurnNotes, printable
+from addons.core.turn import ClientTransport, TurnNotes, printable
 from addons.core.usage import Usage
 
 OTHER_ERROR = "other_error"
 """Stands in place of a code that is not listed."""
 
 OWN_CODES = frozenset(
-    ["answer_unread", "bad_request", "client_refused", "cloudflare_challenge", "context_length_exceeded", "empty_answer", "invalid_prompt", "key_pending", "local_token_missing", "local_token_unusable", "local_token_wrong", "login_agent_identity", "login_api_base", "login_changed", "login_disabled", "login_expired", "login_garbled", "login_keyring", "login_missing", "login_no_token", "login_no_way", "login_unreadable", "login_unsupported", "method_not_allowed", "model_hidden", "model_not_found", "no_turn", "not_found", "rate_limit_exceeded", "request_head_too_large", "request_refused", "request_timeout", "request_too_large", "server_error", "shim_bug", "shutting_down", "stream_interrupted", "tool_call_incomplete", "too_many_listeners", "unknown_path", "unsupported_media_type", "upstream_closed", "upstream_html", "upstream_protocol", "upstream_redirect", "upstream_stalled", "upstream_timeout", "upstream_unreachable", "websocket_not_spoken", "insufficient_quota"]
+    ["answer_unread", "bad_request", "client_refused", "cloudflare_challenge", "context_length_exceeded", "empty_answer", "invalid_prompt", "key_pending", "local_token_missing", "local_token_unusable", "local_token_wrong", "login_agent_identity", "login_api_base", "login_changed", "login_disabled", "login_expired", "login_garbled", "login_keyring", "login_missing", "login_no_token", "login_no_way", "login_unreadable", "login_unsupported", "method_not_allowed", "model_hidden", "model_not_found", "no_turn", "not_found", "rate_limit_exceeded", "request_head_too_large", "request_refused", "request_timeout", "request_too_large", "server_error", "shim_bug", "shutting_down", "stream_interrupted", "tool_call_incomplete", "too_many_listeners", "unknown_path", "unsupported_media_type", "upstream_closed", "upstream_html", "upstream_protocol", "upstream_redirect", "upstream_stalled", "upstream_timeout", "upstream_unreachable", "websocket_not_spoken", "insufficient_quota", "invalid_frame"]
 )  # fmt: skip
 API_CODES = frozenset(
     ["account_deactivated", "api_error", "authentication_error", "billing_error", "billing_hard_limit_reached", "content_filter", "content_policy_violation", "cyber_policy", "deactivated_workspace", "internal_server_error", "invalid_api_key", "invalid_encrypted_content", "invalid_request_error", "invalid_value", "missing_required_parameter", "model_not_available", "model_not_supported", "not_found_error", "overloaded_error", "permission_error", "previous_response_not_found", "rate_limit_error", "request_too_large", "server_is_overloaded", "slow_down", "string_above_max_length", "timeout_error", "token_expired", "token_invalidated", "token_revoked", "unknown_parameter", "unsupported_country_region_territory", "unsupported_parameter", "unsupported_value", "usage_limit_reached", "usage_not_included", "websocket_connection_limit_reached"]
@@ -154,6 +154,7 @@ class TurnRecord(TurnNotes):
     bytes_in: int = 0
     bytes_out: int = 0
     replay: bool = False
+    transport: ClientTransport = ClientTransport.HTTP
     upstream_body: bytes = b""
     """The request body of the last attempt, for the comparison with the thread's previous turn."""
     upstream_encoding: bytes | None = None
@@ -338,6 +339,8 @@ def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
     if record.repairs:
         line["repairs"] = [printable(note) for note in record.repairs]
     line["replay"] = record.replay
+    if record.transport is not ClientTransport.HTTP:
+        line["transport"] = str(record.transport)
     if broke_at:
         line["prefix_broke_at"] = broke_at
     return line

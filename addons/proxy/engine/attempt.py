@@ -29,7 +29,8 @@ from addons.core.turn import Head, Send, UpstreamRequest
 from addons.proxy.engine.interfaces import LayerHost
 from addons.proxy.engine.states import TurnState, UpstreamEvent, UpstreamState
 from addons.proxy.engine.upstream import sockets
-from addons.proxy.engine.upstream.egress import http_request
+from addons.proxy.engine.upstream.egress import http_request, upgrade_request
+from addons.proxy.engine.websocket.upstream_socket import SocketTurn
 
 
 class Attempt:
@@ -90,13 +91,17 @@ class Attempt:
         self, request: UpstreamRequest, connection: Server, stream: HttpStream
     ) -> Iterator[commands.Command]:
         """Send the upstream request. Raises what the egress step raises, before a byte is sent."""
-        outgoing = http_request(request)
+        by_socket = request.frame is not None
+        outgoing = upgrade_request(request) if by_socket else http_request(request)
         self.connection = connection
         self.reused = self._layer.mark_used(connection)
         attempt_id = self._id = self._layer.register_attempt(stream)
         self._state.on_upstream(UpstreamEvent.REQUEST_SENT)
         self.request = request
         self._sent_at = self._now()
+        if by_socket:
+            yield SendHttp(SocketTurn(attempt_id, outgoing, True, turn=request), connection)  # noqa: FBT003
+            return
         head = RequestHeaders(attempt_id, outgoing, end_stream=not request.body)
         yield SendHttp(head, connection)
         if request.body:

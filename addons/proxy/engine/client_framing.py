@@ -21,11 +21,15 @@ FRAMING = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
 )
 BODILESS = frozenset({204, 304})
+SWITCHING_PROTOCOLS = 101
+_SWITCH = ((b"upgrade", b"websocket"), (b"connection", b"Upgrade"))
 
 
 def http_response(reply: Reply, *, close: bool = False) -> http.Response:
     """Return the mitmproxy response of a whole local answer. Framing headers of the reply are replaced."""
     headers = _without(FRAMING | {b"content-length"}, reply.head.headers)
+    if reply.head.status == SWITCHING_PROTOCOLS:
+        return _response(SWITCHING_PROTOCOLS, _SWITCH + headers, b"")
     if reply.head.status not in BODILESS:
         headers += ((b"content-length", b"%d" % len(reply.body)),)
     if close:

@@ -12,29 +12,35 @@ from __future__ import annotations
 import time
 from collections.abc import Container, Mapping
 
-from mitmproxy.connection import Client, Connection, Server
+from mitmproxy.connection import Connection, Server
 from mitmproxy.proxy import commands, layer
+from mitmproxy.proxy.context import Context
 
-from addons.proxy.engine.http1 import UpstreamHttp1
-from addons.proxy.engine.injected import SpokeUnasked, UpstreamNotice
+from addons.proxy.engine.http1 import Relay, UpstreamHttp1, install_upstream_parser
 from addons.proxy.engine.interfaces import LayerEngine
 from addons.proxy.engine.pool import MAX_IDLE_CONNECTIONS, ConnectionKey, GetPooledConnection
 from addons.proxy.engine.timers import WakeupTimers
+from addons.proxy.engine.upstream.notices import SpokeUnasked, UpstreamNotice
+from addons.proxy.engine.websocket.upstream_socket import UpstreamSocket, install_socket
+
+SOCKET_CHECK_SECONDS = 60.0
+"""How often idle WebSockets are looked after."""
 
 
 class ClientPool:
     """The keys of one client's upstream connections, and the idle ones among them."""
 
-    __slots__ = ("_check", "_client", "_connections", "_engine", "keys", "timers")
+    __slots__ = ("_check", "_client", "_connections", "_engine", "_options", "keys", "timers")
 
     def __init__(
         self,
         engine: LayerEngine,
-        client: Client,
+        context: Context,
         connections: Mapping[Connection, layer.Layer],
     ) -> None:
         self._engine = engine
-        self._client = client
+        self._client = context.client
+        self._options = context.options
         self._connections = connections
         self._check: commands.RequestWakeup | None = None
         self.keys: dict[Connection, ConnectionKey] = {}
@@ -53,6 +59,8 @@ class ClientPool:
 
     def find(self, key: ConnectionKey) -> Server | None:
         """Return an idle connection with this key that nothing was received on, the newest first."""
+        if key.by_socket:
+            return self._find_socket(key)
         if not self._engine.pool.may_keep(key):
             return None
         oldest = time.time() - self._engine.limits.pool_idle_seconds
@@ -62,6 +70,21 @@ class ClientPool:
                 return server
         return None
 
+    def _find_socket(self, key: ConnectionKey) -> Server | None:
+        for server, socket in reversed(self._sockets()):
+            usable = socket.is_idle and not socket.is_aged and self.keys[server] == key
+            if usable and self._engine.reuse(self._client, server):
+                return server
+        return None
+
+    def install_parser(self, connection: Connection, relay: Relay) -> None:
+        """Let a new connection read HTTP/1, or become a WebSocket."""
+        layers, limits = self._connections[connection].context.layers, self._engine.limits
+        install_upstream_parser(layers, limits.head_bytes, relay)
+        key = self.keys.get(connection)
+        if key and key.by_socket:
+            install_socket(layers, limits, relay)
+
     def ends_at(self, notice: UpstreamNotice) -> bool:
         """Return whether the connection that a notice is about has to be closed, or keep it for the next turn."""
         connection, pool = notice.connection, self._engine.pool
@@ -70,6 +93,10 @@ class ClientPool:
         if isinstance(notice, SpokeUnasked):
             pool.distrust(key.address)
             return True
+        if key.by_socket:
+            self._engine.watch_idle(self._client, connection)
+            self._check_after(self._socket_check_seconds)
+            return False
         may_exceed = len(self.keys) > MAX_IDLE_CONNECTIONS
         if not pool.may_keep(key) or (may_exceed and len(self._idle()) > MAX_IDLE_CONNECTIONS):
             return True
@@ -103,18 +130,40 @@ class ClientPool:
         return wakeup is self._check
 
     def expired(self) -> list[Server]:
-        """Return what was idle for too long, and look again when the next one can be."""
+        """Return what was idle for too long, and look again when the next one can be.
+
+        While a WebSocket is idle, the look itself keeps mitmproxy from ending the client's connection for silence.
+        """
         self._check = None
         limit, now = self._engine.limits.pool_idle_seconds, time.time()
         ages = [(server, now - since) for server, since in self._idle()]
         if left := [age for _, age in ages if age < limit]:
             self._check_after(limit - max(left))
-        return [server for server, age in ages if age >= limit]
+        sockets = [each for each in self._sockets() if each[1].is_idle]
+        kept = sockets[-1:] if sockets and not sockets[-1][1].is_aged else []
+        if kept:
+            self._check_after(self._socket_check_seconds)
+        unused = [server for server, _ in sockets[: len(sockets) - len(kept)]]
+        return [*unused, *(server for server, age in ages if age >= limit)]
 
     def _check_after(self, seconds: float) -> None:
         if self._check is None and self.timers:
             self._check = commands.RequestWakeup(seconds)
             self.timers.set(self._check)
+
+    @property
+    def _socket_check_seconds(self) -> float:
+        return min(SOCKET_CHECK_SECONDS, float(self._options.tcp_timeout) / 3)
+
+    def _sockets(self) -> list[tuple[Server, UpstreamSocket]]:
+        """Return the WebSockets, in the order in which they were made."""
+        found = []
+        for connection, key in self.keys.items():
+            if key.by_socket and isinstance(connection, Server) and connection.connected:
+                protocol = self._connections[connection].context.layers[-1]
+                if isinstance(protocol, UpstreamSocket):
+                    found.append((connection, protocol))
+        return found
 
     def _idle(self) -> list[tuple[Server, float]]:
         """Return the connections that serve no turn, and since when."""

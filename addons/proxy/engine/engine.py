@@ -211,12 +211,8 @@ class Engine:
         where = [
             f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)
         ]
-        log.error(
-            "internal error %s: %s at %s",
-            error_id,
-            type(error).__name__,
-            " < ".join(reversed(where)),
-        )
+        at = " < ".join(reversed(where))
+        log.error("internal error %s: %s at %s", error_id, type(error).__name__, at)
         detail = f"internal error {error_id}. Please report it with the log line of that id"
         return Fault(FaultKind.INTERNAL, detail)
 
@@ -256,6 +252,11 @@ class Engine:
         """Make sure that a connection whose task has ended is closed and reported."""
         if handler := self._handler_of(client):
             connections.ensure_closed(handler, connection)
+
+    def keep_open(self, client: Client) -> None:
+        """Let no idle time end the connection of a client."""
+        if handler := self._handler_of(client):
+            connections.keep_open(handler)
 
     def watch_half_closed(self, client: Client) -> None:
         """Report the loss of a connection that its client has half-closed."""

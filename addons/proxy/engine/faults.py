@@ -9,11 +9,9 @@ from addons.core.limits import Limits
 from addons.core.secrets import Origin
 from addons.core.turn import Fault, FaultKind
 from addons.proxy.engine.attempt import Attempt
+from addons.proxy.engine.upstream.notices import BROKEN_FRAMES, HEAD_WITHOUT_END, NO_UPGRADE
 
 _TLS_MARKS = ("certificate", "tls", "ssl", "handshake")
-HEAD_WITHOUT_END = "response head without end"
-HEAD_CUT = "connection ended after the first bytes of a response"
-NOTHING_RECEIVED = "connection ended before any byte of a response"
 _UNREADABLE_HEAD = ("Cannot parse", HEAD_WITHOUT_END)
 
 
@@ -28,6 +26,11 @@ def connect_fault(text: str, origin: Origin, *, timed_out: bool, limits: Limits)
 
 def response_fault(text: str, attempt: Attempt) -> Fault:
     """Return the fault that ended an attempt after its request was sent."""
+    if text == NO_UPGRADE:
+        detail = "it refused the upgrade, or did not answer it in time"
+        return Fault(FaultKind.UPGRADE, detail, attempt.origin)
+    if attempt.head is None and text == BROKEN_FRAMES:
+        return Fault(FaultKind.PROTOCOL, "its WebSocket frames cannot be read", attempt.origin)
     if attempt.head is None and text.startswith(_UNREADABLE_HEAD):
         return Fault(FaultKind.PROTOCOL, "its response head cannot be read", attempt.origin)
     if attempt.head is None:

@@ -38,8 +38,6 @@ from addons.core.errors import Problem
 from addons.core.limits import Limits
 from addons.core.server.admission import is_valid_head
 from addons.proxy.engine.client_framing import http_response
-from addons.proxy.engine.faults import HEAD_CUT, HEAD_WITHOUT_END, NOTHING_RECEIVED
-from addons.proxy.engine.injected import ConnectionIdle, SpokeUnasked
 from addons.proxy.engine.mitmproxy_patches.connections import Relayed
 from addons.proxy.engine.mitmproxy_patches.http1_connections import (
     KeptClient,
@@ -58,6 +56,8 @@ from addons.proxy.engine.mitmproxy_patches.messages import (
     request_size,
 )
 from addons.proxy.engine.mitmproxy_patches.strict_chunks import StrictChunkedReader
+from addons.proxy.engine.upstream import notices
+from addons.proxy.engine.websocket.client_socket import SwitchProtocols
 
 BAD_HEAD = Problem(
     400,
@@ -71,7 +71,6 @@ LARGE_HEAD = Problem(
     "codex-shim refuses this request: its head is larger than the `head_bytes` limit. "
     "Nothing was sent on.",
 )
-
 SLOW_HEAD = Problem(
     408,
     "request_timeout",
@@ -203,6 +202,13 @@ class ListenerHttp1(KeptServer):
                 )
             )
 
+    def make_pipe(self) -> CommandGenerator[None]:
+        """Give this place to the WebSocket of the client: the answer was a 101."""
+        assert self.request is not None  # noqa: S101  what was answered
+        ahead = bytes(self.buf.maybe_extract_at_most(len(self.buf)) or b"")
+        self.state = self.done
+        yield SwitchProtocols(self.stream_id, self.request, ahead)
+
     def _has_last_request(self) -> bool:
         """Return whether the request under way, or one that was sent ahead, is the client's last one, and whole."""
         is_last = self.request is not None and is_last_request(self.request)
@@ -322,7 +328,7 @@ class UpstreamHttp1(KeptClient):
         if self.is_idle:
             self._acknowledged = False
             self.idle_since = time.time()
-            yield ConnectionIdle(self.conn)
+            yield notices.ConnectionIdle(self.conn)
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
         """Skip interim heads. End the attempt when a head exceeds its limit or does not come."""
@@ -331,7 +337,7 @@ class UpstreamHttp1(KeptClient):
             return
         if self.request is None or self.stream_id is None:
             if not _IDLE_TIMEOUT.match(bytes(self.buf)):
-                yield SpokeUnasked(self.conn)
+                yield notices.SpokeUnasked(self.conn)
             yield from super().read_headers(event)
             return
         self._skip_interim_heads()
@@ -341,7 +347,7 @@ class UpstreamHttp1(KeptClient):
             yield commands.CloseConnection(self.conn)
             yield ReceiveHttp(
                 ResponseProtocolError(
-                    self.stream_id, HEAD_WITHOUT_END, ErrorCode.GENERIC_SERVER_ERROR
+                    self.stream_id, notices.HEAD_WITHOUT_END, ErrorCode.GENERIC_SERVER_ERROR
                 )
             )
             self.state = self.done
@@ -370,7 +376,7 @@ class UpstreamHttp1(KeptClient):
         if self.conn.state & ConnectionState.CAN_WRITE:
             yield commands.CloseConnection(self.conn)
         if self.stream_id is not None:
-            text = HEAD_CUT if self.buf or self._acknowledged else NOTHING_RECEIVED
+            text = notices.HEAD_CUT if self.buf or self._acknowledged else notices.NOTHING_RECEIVED
             yield ReceiveHttp(
                 ResponseProtocolError(self.stream_id, text, ErrorCode.GENERIC_SERVER_ERROR)
             )

@@ -9,7 +9,6 @@ import logging
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from mitmproxy.connection import Connection
 from mitmproxy.flow import Flow
 from mitmproxy.proxy import commands, events
 
@@ -57,18 +56,3 @@ def without_quotes(command: commands.Command) -> commands.Command:
     if isinstance(command, commands.Log) and not isinstance(command, SafeLog):
         return SafeLog("a protocol message was withheld: it may quote raw bytes", logging.DEBUG)
     return command
-
-
-class UpstreamNotice(commands.Command):
-    """A report of an upstream connection's parser to the layer that holds the connection."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-
-
-class ConnectionIdle(UpstreamNotice):
-    """The response has ended, and the connection could serve another turn."""
-
-
-class SpokeUnasked(UpstreamNotice):
-    """Bytes came while no response was awaited."""

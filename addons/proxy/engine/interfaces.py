@@ -120,6 +120,9 @@ class LayerEngine(TurnHost, Protocol):
     def reuse(self, client: Client, connection: Connection) -> bool:
         """Let an idle connection of a client serve again. Return False if bytes or its end have come meanwhile."""
 
+    def keep_open(self, client: Client) -> None:
+        """Let no idle time end the connection of a client."""
+
     def watch_half_closed(self, client: Client) -> None:
         """Report the loss of a connection that its client has half-closed."""
 

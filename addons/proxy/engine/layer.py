@@ -30,13 +30,12 @@ from mitmproxy.proxy.layers.http._hooks import HttpRequestHeadersHook
 
 from addons.core.turn import Fault
 from addons.proxy.engine.client_pool import ClientPool
-from addons.proxy.engine.http1 import ListenerHttp1, UpstreamHttp1, install_upstream_parser, receive
+from addons.proxy.engine.http1 import ListenerHttp1, UpstreamHttp1, receive
 from addons.proxy.engine.injected import (
     ConnectDeadline,
     Injected,
     InjectedEvent,
     Signal,
-    UpstreamNotice,
     without_quotes,
 )
 from addons.proxy.engine.interfaces import LayerEngine
@@ -44,9 +43,12 @@ from addons.proxy.engine.mitmproxy_patches.command_pump import CommandPump, Repl
 from addons.proxy.engine.mitmproxy_patches.connections import Relayed, fork
 from addons.proxy.engine.mitmproxy_patches.http2 import ListenerHttp2
 from addons.proxy.engine.pool import ConnectionKey, GetPooledConnection
-from addons.proxy.engine.request_side import take_credentials
 from addons.proxy.engine.stream import TurnStream
 from addons.proxy.engine.timers import WakeupTimers
+from addons.proxy.engine.upstream.notices import UpstreamNotice
+from addons.proxy.engine.websocket.client_socket import ClientSocket, SwitchProtocols
+
+_RELAYING = (ListenerHttp1, ClientSocket)
 
 
 class ShimHttpLayer(CommandPump):
@@ -59,11 +61,9 @@ class ShimHttpLayer(CommandPump):
         super().__init__(context, engine)
         self._is_reading = False
         """Whether the event under way is a read of the client's connection."""
-        self._last_attempt_id = 0
-        self._used: set[Connection] = set()
         self._relaying: dict[Connection, UpstreamHttp1] = {}
         """The upstream connections whose bytes reach their parser as they are, without TLS."""
-        self._pool = ClientPool(engine, context.client, self.connections)
+        self._pool = ClientPool(engine, context, self.connections)
         if context.client.alpn == b"h2":
             self.connections[context.client] = ListenerHttp2(fork(context))
         else:
@@ -110,6 +110,9 @@ class ShimHttpLayer(CommandPump):
             if isinstance(command, UpstreamNotice):
                 if self._pool.ends_at(command):
                     yield from self._pass_on(self.close(command.connection))
+                continue
+            if isinstance(command, SwitchProtocols):
+                self._switch_protocols(command)
                 continue
             yield from self._writes.take()
             yield without_quotes(command)
@@ -185,8 +188,7 @@ class ShimHttpLayer(CommandPump):
 
     def _end_turns(self, fault: Fault, cause: events.Event) -> CommandGenerator[None]:
         """End each turn of the connection. Close the connection unless its parser is known to be intact."""
-        begun = [s for s in self.streams.values() if isinstance(s, TurnStream)]
-        turns = list(dict.fromkeys(begun))
+        turns = list(dict.fromkeys(s for s in self.streams.values() if isinstance(s, TurnStream)))
         intact = bool(turns) and getattr(cause, "connection", None) is not self.context.client
         for turn in turns:
             intact = intact and not turn.state.is_ending
@@ -237,28 +239,27 @@ class ShimHttpLayer(CommandPump):
         self.streams[stream_id] = TurnStream(fork(self.context), stream_id, self._engine, self)
         yield from ()
 
-    def register_attempt(self, stream: HttpStream) -> int:
-        """Return a fresh id for an attempt of this stream. Even: clients only use odd ones."""
-        self._last_attempt_id += 2
-        self.streams[self._last_attempt_id] = stream
-        return self._last_attempt_id
-
-    def mark_used(self, connection: Connection) -> bool:
-        """Note that an upstream connection serves a turn. Return whether it had served one before."""
-        before = len(self._used)
-        self._used.add(connection)
-        return len(self._used) == before
-
     def begin_turn(self, event: RequestHeaders) -> CommandGenerator[None]:
         """Make a stream. Remove the client's credentials from its request before the flow exists."""
         yield from self.make_stream(event.stream_id)
         stream = self.streams[event.stream_id]
         if isinstance(stream, TurnStream):
-            side = stream.request_side
-            side.client_authority = event.request.host_header or ""
-            if not event.replay_flow:
-                side.credentials = take_credentials(event.request)
+            side, client = stream.request_side, self.connections[self.context.client]
+            if isinstance(client, ClientSocket):
+                side.client_authority, side.credentials, side.frame = client.beginning
+            else:
+                side.take_from(event)
         yield from self.event_to_child(stream, event)
+
+    def _switch_protocols(self, switch: SwitchProtocols) -> None:
+        """Let a WebSocket take the place of the client's HTTP/1 connection."""
+        client, stream = self.context.client, self.streams[switch.stream_id]
+        assert isinstance(stream, TurnStream)  # noqa: S101  that of the upgrade, which ends just now
+        socket = ClientSocket(fork(self.context), switch, stream.request_side, self._engine)
+        self.connections[client] = socket
+        self._engine.keep_open(client)
+        if switch.ahead:
+            self._due.append(events.DataReceived(client, switch.ahead))
 
     def client_failed(self, stream: HttpStream, event: HttpEvent) -> CommandGenerator[None]:
         """End a turn whose client has failed, while it waits for a connection as well."""
@@ -327,7 +328,7 @@ class ShimHttpLayer(CommandPump):
         self.mark_used(idle.server)
         protocol = cast("UpstreamHttp1", idle.layers[-1])
         protocol.begin(self._engine.limits.head_bytes, self._relayed)
-        self._relay_at_once(idle.server, idle.layers)
+        self._relay_at_once(idle.server)
         return idle.server
 
     def release_idle(self) -> list[tuple[Server, list[layer.Layer], ConnectionKey]]:
@@ -346,14 +347,13 @@ class ShimHttpLayer(CommandPump):
         if command.err:
             self._forget(command.connection)
         else:
-            layers = self.connections[command.connection].context.layers
-            install_upstream_parser(layers, self._engine.limits.head_bytes, self._relayed)
-            self._relay_at_once(command.connection, layers)
+            self._pool.install_parser(command.connection, self._relayed)
+            self._relay_at_once(command.connection)
         yield from super().register_connection(command)
 
-    def _relay_at_once(self, connection: Connection, layers: list[layer.Layer]) -> None:
+    def _relay_at_once(self, connection: Connection) -> None:
         """Let this connection's reads reach its parser directly if no layer changes them in between."""
-        around, protocol = layers[-2:]
+        around, protocol = self.connections[connection].context.layers[-2:]
         if self.connections[connection] is around and isinstance(protocol, UpstreamHttp1):
             self._relaying[connection] = protocol
 
@@ -364,11 +364,10 @@ class ShimHttpLayer(CommandPump):
         """
         stream = self.streams.get(attempt_id)
         client = self.connections[self.context.client]
-        if isinstance(stream, TurnStream) and type(client) is ListenerHttp1 and client.chunks:
+        if isinstance(stream, TurnStream) and isinstance(client, _RELAYING) and client.chunks:
             written = stream.relay_at_once(attempt_id, data)
             if written is not None:
                 sent = (client.chunk(written),) if written else ()
-                # an empty part is an event without bytes
                 return (*sent, receive(attempt_id, b"")) if stream.needs_event else sent
         return (receive(attempt_id, data),)
 

@@ -29,9 +29,9 @@ from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 from mitmproxy.utils import asyncio_utils
 
 from addons.core.limits import Limits
-from addons.proxy.engine.injected import SpokeUnasked
 from addons.proxy.engine.mitmproxy_patches import connections
 from addons.proxy.engine.upstream import sockets
+from addons.proxy.engine.upstream.notices import SpokeUnasked
 
 MAX_IDLE_CONNECTIONS = 16
 """Of one process, and of one client that stays."""
@@ -51,7 +51,9 @@ class ConnectionKey(NamedTuple):
     credential: bytes
     """A digest of the secrets that were sent on it."""
     generation: int
-    """Raised when the idle connections of the address are dropped."""
+    """Raised when the idle connections of the address are dropped. Always 0 for a WebSocket, which is in no pool."""
+    by_socket: bool = False
+    """Whether it is a WebSocket: it serves no turn by HTTP, and the other way round."""
 
 
 @dataclass(eq=False)
@@ -146,11 +148,17 @@ class UpstreamPool:
     # Keys -------------------------------------------------------------------------------------------------
 
     def key(
-        self, address: Address, *, tls: bool, via: ServerSpec | None, credential: bytes
+        self,
+        address: Address,
+        *,
+        tls: bool,
+        via: ServerSpec | None,
+        credential: bytes,
+        by_socket: bool = False,
     ) -> ConnectionKey:
         """Return the key of a connection that is made or wanted now."""
-        generation = self._generations.get(address, 0)
-        return ConnectionKey(address, tls, via, self._trust(), credential, generation)
+        generation = 0 if by_socket else self._generations.get(address, 0)
+        return ConnectionKey(address, tls, via, self._trust(), credential, generation, by_socket)
 
     def may_keep(self, key: ConnectionKey) -> bool:
         """Return whether a connection with this key may serve another turn."""

@@ -42,6 +42,8 @@ DELTA_MARK, ITEM_MARK = b".delta", b"output_item.done"
 MAX_READS, READ_SECONDS = 500, 0.01
 """How many read times are kept of a response, and how close two of them may be."""
 
+WEBSOCKET = "WEBSOCKET"
+"""What the views show in the place of a method."""
 PROGRAM_STATUS = 200
 """The status of a program that runs."""
 
@@ -88,7 +90,8 @@ class Recorder:
 
     def attempt_begins(self, request: UpstreamRequest, flow: http.HTTPFlow) -> None:
         """Note that an attempt is about to connect."""
-        attempt = self._attempt_at(f"{request.origin}{redacted_path(request.path)}", request.method)
+        method = request.method if request.frame is None else WEBSOCKET
+        attempt = self._attempt_at(f"{request.origin}{redacted_path(request.path)}", method)
         self.mask.add([*[field.secret for field in request.secrets], *request.body_secrets])
         if self.record.thread:
             self.record.upstream_body = request.body

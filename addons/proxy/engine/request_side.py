@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 
 from mitmproxy import http
+from mitmproxy.proxy.layers.http._events import RequestHeaders
 
 from addons.core.errors import Problem
 from addons.core.headers import TARGET_LABEL
@@ -21,9 +22,10 @@ from addons.core.masking.credentials import Taken, holds_key
 from addons.core.masking.credentials import take_credentials as credentials_in
 from addons.core.masking.mask import TurnMask
 from addons.core.protocols.request_body import decode, encode, find_model
+from addons.core.protocols.responses.websocket.request import Frame
 from addons.core.secrets import Secret
 from addons.core.telemetry.record import TurnRecord
-from addons.core.turn import ClientRequest, Fault, FaultKind
+from addons.core.turn import ClientRequest, ClientTransport, Fault, FaultKind
 from addons.proxy.engine.mitmproxy_patches.messages import (
     expected_http_body_size,
     validate_headers,
@@ -76,6 +78,7 @@ class RequestSide:
         "admission",
         "client_authority",
         "credentials",
+        "frame",
         "is_whole",
         "limits",
         "refusal",
@@ -88,9 +91,17 @@ class RequestSide:
         """The Host or :authority that the client sent, before mitmproxy rewrites it."""
         self.admission = Admission.NONE
         self.refusal: Problem | None = None
+        self.frame: Frame | None = None
+        """The frame of a WebSocket that brought the request; None by HTTP."""
         self.is_whole = False
         """Whether the last byte of the request was received, or the client has left."""
         self._received = 0
+
+    def take_from(self, event: RequestHeaders) -> None:
+        """Take what a flow does not hold off the head of a request. That of a replay has labels only."""
+        self.client_authority = event.request.host_header or ""
+        if not event.replay_flow:
+            self.credentials = take_credentials(event.request)
 
     @property
     def is_admitted(self) -> bool:
@@ -116,13 +127,17 @@ class RequestSide:
 
     def client_request(self, request: http.Request, record: TurnRecord) -> ClientRequest:
         """Return what the flow holds now that every hook has returned. An edit made in mitmweb counts."""
+        body, frame = request.raw_content or b"", self.frame
         return ClientRequest(
             method=request.method,
             path=request.path,
             headers=tuple(request.headers.fields),
-            body=request.raw_content or b"",
+            body=body,
             credentials=self.credentials,
             notes=record,
+            transport=ClientTransport.WEBSOCKET if frame else ClientTransport.HTTP,
+            frame=frame.text if frame and frame.body == body else None,
+            is_replay=record.replay,
         )
 
     def hide_key(self, request: http.Request, record: TurnRecord) -> None:

@@ -45,7 +45,7 @@ from addons.core.turn import (
     UpstreamRequest,
 )
 from addons.proxy.engine.ending import EndingStream
-from addons.proxy.engine.faults import NOTHING_RECEIVED, connect_fault, response_fault
+from addons.proxy.engine.faults import connect_fault, response_fault
 from addons.proxy.engine.injected import ConnectDeadline, Injected, InjectedEvent, Signal
 from addons.proxy.engine.mitmproxy_patches.messages import says_close
 from addons.proxy.engine.pool import GetPooledConnection
@@ -58,6 +58,7 @@ from addons.proxy.engine.states import (
 )
 from addons.proxy.engine.timers import Count, Due
 from addons.proxy.engine.upstream.egress import credential_digest
+from addons.proxy.engine.upstream.notices import NOTHING_RECEIVED, SOCKET_OVER
 
 _CLIENT_EVENTS = (RequestHeaders, RequestData, RequestTrailers, RequestEndOfMessage)
 _UPSTREAM_EVENTS = (ResponseHeaders, ResponseData, ResponseTrailers, ResponseEndOfMessage)
@@ -119,6 +120,7 @@ class TurnStream(EndingStream):
             return self.answer(Reply(head, response.raw_content or b""))
         self.response_side.recorder.turn_begins(self.flow)
         request = self.request_side.client_request(self.flow.request, self.record)
+        self.record.transport = request.transport
         self.plan = self._engine.router.plan(request)
         self.request_side.hide_key(self.flow.request, self.record)
         return self._follow(PlanEvent.START, self.plan.start())
@@ -176,8 +178,9 @@ class TurnStream(EndingStream):
         origin = request.origin
         address, tls = (origin.host, origin.port), origin.scheme == "https"
         via = self._engine.upstream_proxy(origin)
+        by_socket, credential = request.frame is not None, credential_digest(request)
         key = self._engine.pool.key(
-            address, tls=tls, via=via, credential=credential_digest(request)
+            address, tls=tls, via=via, credential=credential, by_socket=by_socket
         )
         if not fresh and (server := self._layer.idle_connection(key)):
             return server, None
@@ -304,7 +307,8 @@ class TurnStream(EndingStream):
             yield from self.response_side.wake_when_due()
 
     def _on_upstream_error(self, event: ResponseProtocolError) -> CommandGenerator[None]:
-        if event.message == NOTHING_RECEIVED and self.attempt.is_within_round_trip:
+        is_unread = event.message == NOTHING_RECEIVED and self.attempt.is_within_round_trip
+        if is_unread or event.message == SOCKET_OVER:
             yield from self._on_stale_connection("its idle connection had ended")
             return
         fault = response_fault(event.message, self.attempt)

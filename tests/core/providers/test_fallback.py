@@ -150,3 +150,12 @@ def test_slug_with_other_letters_is_escaped_in_the_header() -> None:
     plan = plan_of(route("ä\n"), route("b"))
     plan.on_head(Head(429))
     assert announced(plan.on_head(Head(200))) == rb"\xe4\n -> b"
+
+
+def test_warm_up_costs_nothing_elsewhere() -> None:
+    first, other = route("first"), route("other")
+    warm_up = replace(request(), frame=b'{"generate":false}')
+    plan = with_fallbacks(first.make_plan, lambda: [other])(warm_up, first)
+    plan.start()
+    assert isinstance(plan.on_head(Head(429)), Collect)
+    assert plan.on_fault(LOST) is REFUSED

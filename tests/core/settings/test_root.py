@@ -90,6 +90,10 @@ def test_initially_broken_file_keeps_the_environment_settings() -> None:
             b'{"chatgpt": {\n"credential": "mine"}}',
             "models.json: chatgpt.credential: 'mine' is neither auth_json nor client (line 2)",
         ),
+        (
+            b'{"chatgpt": {\n"transport": "ws"}}',
+            "models.json: chatgpt.transport: 'ws' is neither auto, http nor websocket (line 2)",
+        ),
     ],
 )
 def test_invalid_field_is_reported_with_file_line_and_reason(data: bytes, problem: str) -> None:
@@ -103,6 +107,7 @@ def test_invalid_field_is_reported_with_file_line_and_reason(data: bytes, proble
         (b'{"limits": []}', "limits"),
         (b'{"aliases": 1}', "aliases"),
         (b'{"chatgpt": {"credential": 1}}', "chatgpt_credential"),
+        (b'{"chatgpt": {"transport": true}}', "chatgpt_transport"),
         (b'{"chatgpt": 1}', "chatgpt_credential"),
     ],
 )
@@ -110,6 +115,12 @@ def test_invalid_field_keeps_only_its_own_last_value(data: bytes, kept: str) -> 
     found = parse(data, PARSED)
     expected = replace(Settings(), **{kept: getattr(PARSED, kept)})
     assert replace(found, problems=()) == expected
+
+
+@pytest.mark.parametrize("transport", ["auto", "http", "websocket"])
+def test_transport_to_chatgpt(transport: str) -> None:
+    found = parse(b'{"chatgpt": {"transport": "%b"}}' % transport.encode())
+    assert (found.chatgpt_transport, found.problems) == (transport, ())
 
 
 def test_invalid_alias_does_not_affect_the_others() -> None:

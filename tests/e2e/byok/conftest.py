@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.byok.stage import ROWS, Byok, Stage, stage
 from tests.e2e.codex_cli import OLDEST, PREVIOUS, VERSION, CodexHome, installed_codex
+from tests.e2e.shim import assert_websocket, logged_turns
 
 
 @pytest.fixture(scope="session")
@@ -30,11 +31,22 @@ def protocol(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(params=["http", "websocket"])
+def transport(request: pytest.FixtureRequest, version: str) -> str:
+    """What carries the turns of the client."""
+    if request.param == "websocket" and version == OLDEST:
+        pytest.skip("this version speaks HTTP only")
+    return str(request.param)
+
+
 @pytest.fixture
-def byok(byok_stage: Stage, version: str, protocol: str, tmp_path: Path) -> Iterator[Byok]:
+def byok(
+    byok_stage: Stage, version: str, protocol: str, transport: str, tmp_path: Path
+) -> Iterator[Byok]:
     """A user of the model with this protocol. A request that the strict upstream rejects fails the test."""
     upstream = byok_stage.upstreams[protocol]
     upstream.reset()
+    before = len(logged_turns(byok_stage.state))
     yield Byok(
         user=CodexHome(tmp_path, installed_codex(version)),
         upstream=upstream,
@@ -43,6 +55,9 @@ def byok(byok_stage: Stage, version: str, protocol: str, tmp_path: Path) -> Iter
         catalog=byok_stage.catalog,
         protocol=protocol,
         version=version,
+        transport=transport,
     )
+    if upstream.bodies and transport == "websocket":
+        assert_websocket(byok_stage.state, before)
     assert upstream.objections == []
     assert upstream.remaining == 0

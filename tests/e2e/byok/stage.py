@@ -35,6 +35,8 @@ class Stage:
     upstreams: Mapping[str, ModelUpstream]
     slugs: Mapping[str, str]
     catalog: Path
+    state: Path
+    """The state folder of the shim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,18 @@ class Byok:
     catalog: Path
     protocol: str
     version: str
+    transport: str
+
+    @property
+    def transports(self) -> int:
+        """How many transports Codex tries: when a WebSocket has no retry left, it goes on by HTTP."""
+        return 2 if self.transport == "websocket" else 1
 
     def configure(self, settings: Mapping[str, object] | None = None, **provider: object) -> None:
         """Write config.toml as `codex-shim generate` does, with these settings added."""
         own = {"model_catalog_json": str(self.catalog), **(settings or {})}
-        self.user.configure(self.base_url, self.slug, settings=own, **provider)
+        socket = {"supports_websockets": True} if self.transport == "websocket" else {}
+        self.user.configure(self.base_url, self.slug, settings=own, **{**socket, **provider})
 
     def exec(self, prompt: str, *flags: str, timeout: float = 50) -> Run:
         """Run one turn. Write the default config.toml if the test has written none."""
@@ -101,7 +110,7 @@ def stage(root: Path, codex: Path, **extra: object) -> Iterator[Stage]:
         shim = stack.enter_context(Shim(env, root / "serve.log"))
         catalog = _generate(owner, env, shim)
         slugs = [row["slug"] for row in json.loads(catalog.read_text())["models"]]
-        yield Stage(shim, upstreams, dict(zip(ROWS, slugs, strict=True)), catalog)
+        yield Stage(shim, upstreams, dict(zip(ROWS, slugs, strict=True)), catalog, owner.state)
 
 
 def _rows(upstreams: Mapping[str, ModelUpstream], extra: Mapping[str, object]) -> list[Json]:

@@ -96,25 +96,26 @@ def test_permanent_server_error_is_shown_after_few_requests(byok: Byok) -> None:
 
     assert run.code != 0
     assert_names_provider(byok, run.errors)
-    assert len(byok.upstream.bodies) <= 6
+    assert len(byok.upstream.bodies) <= 6 * byok.transports
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_truncated_text_is_an_error(byok: Byok, ending: Ending) -> None:
     byok.configure(**NO_RETRIES)
-    byok.upstream.play(Broken(say(TEXT), TEXT[:8].encode(), ending))
+    byok.upstream.play(*[Broken(say(TEXT), TEXT[:8].encode(), ending)] * byok.transports)
 
     run = byok.exec("say it")
 
     assert run.code != 0
     assert run.errors != "[]"
-    assert len(byok.upstream.bodies) == 1
+    assert len(byok.upstream.bodies) == byok.transports
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_truncated_call_is_never_run(byok: Byok, ending: Ending) -> None:
     byok.configure(**NO_RETRIES)
-    byok.upstream.play(Broken(say("", command("touch ran.txt")), b"cmd", ending))
+    half = Broken(say("", command("touch ran.txt")), b"cmd", ending)
+    byok.upstream.play(*[half] * byok.transports)
 
     run = byok.exec("do it")
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from addons.core.turn import ClientRequest, Plan
 from addons.proxy.engine.client_pool import ClientPool
 from addons.proxy.engine.http1 import UpstreamHttp1
+from addons.proxy.engine.websocket.upstream_socket import UpstreamSocket
 from tests.boundary.scripts import BODY, DONE, EVENT, turn
+from tests.fakes.socket_backend import PATH, SocketBackend
 from tests.support.client import Client, client
-from tests.support.engine import QUICK, MakePlan, Running, engine, to_ports
+from tests.support.engine import QUICK, MakePlan, Running, ScriptedPlan, engine, to_ports, wire_to
 from tests.support.upstream import upstream
 
 
@@ -40,6 +46,38 @@ async def test_client_that_stays_keeps_one_connection_for_each_key() -> None:
             kept = [key.address[1] for key in pool_of(proxy).keys.values()]
         assert kept == [one.port, other.port]
         assert (one.connections, other.connections) == (1, 1)
+
+
+async def test_idle_sockets_are_looked_after_and_only_the_newest_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend = SocketBackend(login={})
+
+    def make(request: ClientRequest) -> Plan:
+        wire = replace(wire_to(up.port, request), path=PATH.decode(), frame=b"")
+        return ScriptedPlan(request, [wire])
+
+    async with (
+        upstream(backend.serve) as up,
+        engine(make, QUICK, tcp_timeout=9) as proxy,
+        client(proxy.port) as c,
+    ):
+        for _ in range(2):
+            await c.post("/v1/responses", b'{"input":[],"store":false}')
+            assert (await c.response()).complete
+            monkeypatch.setattr(UpstreamSocket, "is_aged", True)
+        pool = pool_of(proxy)
+        older, newest = pool.keys
+        assert pool.find(pool.keys[newest]) is None
+        assert pool.expired() == [older, newest]
+        monkeypatch.setattr(UpstreamSocket, "is_aged", False)
+        assert pool._check is None
+        assert pool.expired() == [older]
+        assert pool._check
+        # mitmproxy is told of activity before its timeout
+        assert pool._check.delay == 3
+        assert pool.find(pool.keys[newest]) is newest
+        assert pool.unused(len(proxy.layers[0].context.layers), ()) == []
 
 
 async def test_connection_under_a_dropped_generation_is_not_found() -> None:

@@ -7,8 +7,13 @@ import pytest
 from addons.core.secrets import Origin
 from addons.core.turn import FaultKind, Head
 from addons.proxy.engine.attempt import Attempt
-from addons.proxy.engine.faults import HEAD_WITHOUT_END, connect_fault, response_fault
+from addons.proxy.engine.faults import connect_fault, response_fault
 from addons.proxy.engine.states import TurnState
+from addons.proxy.engine.upstream.notices import (
+    BROKEN_FRAMES,
+    HEAD_WITHOUT_END,
+    NO_UPGRADE,
+)
 from tests.support.engine import QUICK
 
 HTTPS = Origin("https", "api.example.org", 443)
@@ -45,6 +50,9 @@ def test_failed_connect_names_the_limit_or_says_that_no_reason_is_known() -> Non
         ("server closed connection: secret", None, FaultKind.RESET),
         ("server closed connection: secret", Head(200), FaultKind.CUT),
         ("Cannot parse: secret", Head(200), FaultKind.CUT),
+        (NO_UPGRADE, None, FaultKind.UPGRADE),
+        (BROKEN_FRAMES, None, FaultKind.PROTOCOL),
+        (BROKEN_FRAMES, Head(200), FaultKind.CUT),
     ],
 )
 def test_fault_of_an_attempt_depends_on_its_head_and_quotes_nothing(

@@ -8,7 +8,9 @@ import pytest
 from mitmproxy import http
 
 from addons.core.errors import Problem
+from addons.core.protocols.responses.websocket.request import Frame
 from addons.core.telemetry.record import TurnRecord
+from addons.core.turn import ClientTransport
 from addons.proxy.engine.request_side import (
     NOT_ADMITTED,
     Admission,
@@ -74,6 +76,18 @@ def test_plan_gets_what_the_flow_holds() -> None:
     assert (made.method, made.path, made.body) == ("POST", "/path?q=1", b"body")
     assert made.headers == ((b"X-A", b"1"),)
     assert made.notes is record
+
+
+def test_plan_gets_the_frame_until_an_edit_changes_what_it_means() -> None:
+    one, flow_request = side(), request()
+    assert one.client_request(flow_request, TurnRecord()).transport is ClientTransport.HTTP
+    one.frame = Frame(b"the frame", b"body")
+    made = one.client_request(flow_request, TurnRecord(replay=True))
+    assert (made.transport, made.frame) == (ClientTransport.WEBSOCKET, b"the frame")
+    assert made.is_replay
+    flow_request.content = b"edited"
+    edited = one.client_request(flow_request, TurnRecord())
+    assert (edited.transport, edited.frame) == (ClientTransport.WEBSOCKET, None)
 
 
 def test_refusal_of_a_large_body_names_the_limit() -> None:

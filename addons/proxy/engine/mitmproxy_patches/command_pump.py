@@ -26,6 +26,7 @@ from typing import Any, Protocol, cast
 
 from mitmproxy import http
 from mitmproxy.addonmanager import AddonManager, safecall, traverse
+from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator, Paused
@@ -206,6 +207,8 @@ class CommandPump(HttpLayer):
         """What goes to the connections before the next command that is yielded."""
         self._due: deque[events.Event] = deque()
         """Events to be handled, the completion of hooks that were run at once among them."""
+        self._last_attempt_id = 0
+        self._used: set[Connection] = set()
 
     # What the subclass does -------------------------------------------------------------------------------
 
@@ -264,3 +267,17 @@ class CommandPump(HttpLayer):
             if isinstance(command, commands.OpenConnection):
                 self.connections[command.connection] = source
             yield command
+
+    # Attempts ---------------------------------------------------------------------------------------------
+
+    def register_attempt(self, stream: HttpStream) -> int:
+        """Return a fresh id for an attempt of this stream. Even: clients only use odd ones."""
+        self._last_attempt_id += 2
+        self.streams[self._last_attempt_id] = stream
+        return self._last_attempt_id
+
+    def mark_used(self, connection: Connection) -> bool:
+        """Note that an upstream connection serves a turn. Return whether it had served one before."""
+        before = len(self._used)
+        self._used.add(connection)
+        return len(self._used) == before

@@ -84,6 +84,22 @@ def watch_half_closed(handler: ConnectionHandler, connection: Connection) -> Non
     asyncio_utils.create_task(watch(), name="watch a half-closed connection", keep_ref=True)
 
 
+LONGEST_SECONDS = 365 * 24 * 3600
+"""More than a client stays connected, and less than a timer overflows at."""
+
+
+def keep_open(handler: ConnectionHandler) -> None:
+    """Let no idle time end the connection of a client: mitmproxy's `tcp_timeout` would, after ten minutes.
+
+    The system probes the connection instead, so that one whose client has vanished ends.
+    """
+    handler.timeout_watchdog.timeout = LONGEST_SECONDS
+    io = handler.transports.get(handler.client)
+    if io and isinstance(io.writer, asyncio.StreamWriter):
+        found = io.writer.get_extra_info("socket")
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
 def hang_up(handler: ConnectionHandler) -> None:
     """Close the client's socket if its task has ended without doing so. The client would wait for ever."""
     if (io := handler.transports.get(handler.client)) and io.writer:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from dataclasses import replace
 
 from mitmproxy import http
 
 from addons.core.headers import Headers, bad_name
+from addons.core.protocols.responses.websocket_upstream import upgrade_headers
 from addons.core.turn import UpstreamRequest
 
 _BLANK_OR_CONTROL = re.compile(rb"[\x00-\x20\x7f]")
@@ -43,6 +45,12 @@ def http_request(request: UpstreamRequest) -> http.Request:
         timestamp_start=time.time(),
         timestamp_end=None,
     )
+
+
+def upgrade_request(request: UpstreamRequest) -> http.Request:
+    """Return the request of the upgrade to the WebSocket that this request goes over. Raises as `http_request` does."""
+    headers = upgrade_headers(request.headers)
+    return http_request(replace(request, method="GET", headers=headers, body=b""))
 
 
 def credential_digest(request: UpstreamRequest) -> bytes:

@@ -1,0 +1,106 @@
+"""What one connection has said and received: the items that a frame with `previous_response_id` continues.
+
+Codex sends only what is new behind the last response of a connection, and upstreams other than a WebSocket need the
+whole history. The last response alone can be continued, because Codex refers to no other.
+
+Source: frames of Codex 0.169 and 0.171. Never does: change an item. Invariant: what is kept never exceeds the limit; a
+response that is not kept is unknown, at which Codex sends everything again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from addons.core.errors import Problem
+from addons.core.json_values import JsonDict
+
+NOT_FOUND = "previous_response_not_found"
+"""Codex connects again and sends the whole history, without a message."""
+ITEM_DONE, COMPLETED = "response.output_item.done", "response.completed"
+_MARKS = (ITEM_DONE.encode(), COMPLETED.encode())
+
+
+def not_found(previous: str) -> Problem:
+    """Return the error for a response that this connection does not know."""
+    return Problem(
+        400,
+        NOT_FOUND,
+        f"codex-shim does not have the response {ascii(previous)[:100]} on this connection. "
+        "Send the whole history in `input`, without `previous_response_id`.",
+        "invalid_request_error",
+    )
+
+
+def _items(value: object) -> bytes | None:
+    """Return the items of an input as JSON, without the brackets; None if it has none."""
+    if isinstance(value, str):
+        value = [{"type": "message", "role": "user", "content": value}]
+    return orjson.dumps(value)[1:-1] if isinstance(value, list) else None
+
+
+class History:
+    """The last response of one connection, with everything that led to it."""
+
+    __slots__ = ("_answered", "_asked", "_items", "_last", "_max_bytes")
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._last: str | None = None
+        self._items = b""
+        """The items behind the last response, itself included, as JSON with commas."""
+        self._asked: bytes | None = None
+        """The input of the turn under way, in the same form; None when it cannot be continued."""
+        self._answered: list[bytes] = []
+
+    @property
+    def size(self) -> int:
+        """The number of bytes that are kept."""
+        return len(self._items) + len(self._asked or b"") + sum(map(len, self._answered))
+
+    def begin(self, payload: JsonDict, previous: str | None) -> bool:
+        """Put the whole history into `input` of a turn that begins. Return False for an unknown response."""
+        self._asked, self._answered = None, []
+        if previous is not None and previous != self._last:
+            return False
+        new = _items(payload.get("input", [] if previous else None))
+        if new is None:
+            return previous is None
+        if previous is not None:
+            new = b",".join(part for part in (self._items, new) if part)
+            payload["input"] = orjson.Fragment(b"[%b]" % new)
+        if len(new) <= self._max_bytes:
+            self._asked = new
+        return True
+
+    def note(self, payloads: Sequence[bytes], name: bytes = b"") -> None:
+        """Note events of the answer, each as JSON. `name` is that of all of them, if it is known: few matter."""
+        if self._asked is None or (name and name not in _MARKS):
+            return
+        for payload in payloads:
+            if any(mark in payload for mark in _MARKS):
+                self._note(payload)
+
+    def _note(self, payload: bytes) -> None:
+        try:
+            event = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            return
+        kind = event.get("type") if isinstance(event, dict) else None
+        if kind == ITEM_DONE and "item" in event:
+            self._answered.append(orjson.dumps(event["item"]))
+            if self.size - len(self._items) > self._max_bytes:
+                self._asked, self._answered = None, []
+        elif kind == COMPLETED:
+            self._complete(event.get("response"))
+
+    def _complete(self, response: object) -> None:
+        asked, answered = self._asked, self._answered
+        self._last, self._items, self._asked, self._answered = None, b"", None, []
+        response_id = response.get("id") if isinstance(response, dict) else None
+        if asked is None or not isinstance(response_id, str):
+            return
+        items = b",".join(part for part in (asked, *answered) if part)
+        if len(items) <= self._max_bytes:
+            self._last, self._items = response_id, items

@@ -1,0 +1,337 @@
+"""The WebSocket of one client: each text frame is a request of the HTTP layer, each event of its answer a frame.
+
+It takes the place of `ListenerHttp1` once that has written a 101. A frame becomes a `POST` with the next stream id, so
+its turn is an ordinary `TurnStream` with a flow of its own: it is held, edited, killed and recorded like any other.
+
+Codex sends one turn at a time, so one is live and a few more may wait. While a turn is live, silence is broken by a
+heartbeat, which does not come from its stream: a stream that is held in mitmweb is paused, and Codex counts from the
+sending of its frame on.
+
+Never does: read a credential, decide what a turn does. Invariant: a stream that began here gets its end, or is told that
+the client has left; nothing is read or written behind a close frame.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import orjson
+from mitmproxy import http
+from mitmproxy.connection import ConnectionState
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent, ReceiveHttp
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+)
+
+from addons.core.errors import Problem
+from addons.core.headers import Headers
+from addons.core.limits import Limits
+from addons.core.masking.credentials import take_credentials
+from addons.core.protocols.responses.websocket.answer import (
+    HEARTBEAT,
+    EventFrames,
+    error_frame,
+    is_stream,
+    problem_frame,
+)
+from addons.core.protocols.responses.websocket.history import History, not_found
+from addons.core.protocols.responses.websocket.request import (
+    Frame,
+    FrameRequest,
+    read_frame,
+    turn_headers,
+)
+from addons.core.secrets import Secret
+from addons.proxy.engine.websocket.framing import (
+    CloseCode,
+    Ended,
+    FrameReader,
+    Pinged,
+    Received,
+    Text,
+    close_frame,
+    pong_frame,
+    text_frames,
+)
+
+MAX_WAITING = 4
+"""Frames that may wait for the end of the turn before them."""
+
+
+class SwitchProtocols(commands.Command):
+    """The HTTP/1 connection of a client has answered 101. `ahead` is what the client sent behind its request."""
+
+    def __init__(self, stream_id: int, request: http.Request, ahead: bytes) -> None:
+        self.stream_id = stream_id
+        self.request = request
+        self.ahead = ahead
+
+
+class Beginning(NamedTuple):
+    """What a turn of a frame has beside its flow."""
+
+    authority: str
+    credentials: Mapping[bytes, Secret]
+    frame: Frame
+
+
+class HasCredentials(Protocol):
+    """The request that opened a connection."""
+
+    client_authority: str
+    """The Host that the client sent."""
+    credentials: Mapping[bytes, Secret]
+
+
+class HasClock(Protocol):
+    """The engine, as a connection sees it."""
+
+    limits: Limits
+
+    @property
+    def now(self) -> Callable[[], float]:
+        """The monotonic clock of all timers."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The turn that is live."""
+
+    stream_id: int
+    frame: Frame
+    credentials: Mapping[bytes, Secret]
+    head: http.Response | None = None
+    events: EventFrames | None = None
+    """Set while an event stream is written."""
+    body: bytes = b""
+    """What was received of any other answer."""
+
+
+class ClientSocket(HttpConnection):
+    """One client connection behind its 101."""
+
+    def __init__(
+        self, context: Context, switch: SwitchProtocols, upgrade: HasCredentials, engine: HasClock
+    ) -> None:
+        super().__init__(context, context.client)
+        self._upgrade = switch.request
+        """Each turn inherits its headers, in which a label stands in place of each credential."""
+        self._authority = upgrade.client_authority
+        self._credentials = upgrade.credentials
+        self._limits = limits = engine.limits
+        self._now = engine.now
+        self._reader = FrameReader(limits.body_bytes)
+        self._history = History(limits.body_bytes)
+        self._last_id = switch.stream_id
+        self._turn: _Turn | None = None
+        self._waiting: deque[bytes] = deque()
+        self._wakeup: commands.RequestWakeup | None = None
+        self._last_sent = self._message_began = 0.0
+
+    # Events -----------------------------------------------------------------------------------------------
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, HttpEvent):
+            if self._turn and event.stream_id == self._turn.stream_id:
+                yield from self._send(self._turn, event)
+        elif isinstance(event, events.DataReceived):
+            yield from self._read(event.data)
+        elif isinstance(event, events.ConnectionClosed):
+            yield from self._lost()
+        elif isinstance(event, events.Wakeup) and event.command is self._wakeup:
+            yield from self._on_wakeup()
+
+    def _read(self, data: bytes) -> CommandGenerator[None]:
+        if self._reader.is_ended:
+            return
+        was_inside = self._reader.is_inside
+        for received in self._reader.feed(data):
+            yield from self._on_received(received)
+        if self._reader.is_inside and not was_inside:
+            self._message_began = self._now()
+            yield from self._wake_after(self._limits.body_seconds)
+
+    def _on_received(self, received: Received) -> CommandGenerator[None]:
+        match received:
+            case Pinged():
+                yield commands.SendData(self.conn, pong_frame(received.payload))
+            case Ended():
+                yield from self._close(received.code, received.reason)
+            case Text() if self._turn is None:
+                yield from self._begin(received.data)
+            case Text():
+                yield from self._wait(received.data)
+
+    def _wait(self, text: bytes) -> CommandGenerator[None]:
+        """Keep a frame for the end of the turn under way. Codex sends none."""
+        self._waiting.append(text)
+        size = sum(map(len, self._waiting))
+        if len(self._waiting) > MAX_WAITING or size > self._limits.body_bytes:
+            yield from self._close(CloseCode.POLICY, "too many frames were sent during a turn")
+
+    def _lost(self) -> CommandGenerator[None]:
+        if self.conn.state is not ConnectionState.CLOSED:
+            yield commands.CloseConnection(self.conn)
+        yield from self._abandon()
+
+    def _close(self, code: int, reason: str = "") -> CommandGenerator[None]:
+        """End the connection from here."""
+        self._reader.is_ended = True
+        yield commands.SendData(self.conn, close_frame(code, reason))
+        yield commands.CloseConnection(self.conn)
+        yield from self._abandon()
+
+    def _abandon(self) -> CommandGenerator[None]:
+        """Tell the stream of the live turn that its client has left."""
+        self._reader.is_ended = True
+        self._waiting.clear()
+        if turn := self._turn:
+            self._turn = None
+            gone = "Client disconnected."
+            yield ReceiveHttp(
+                RequestProtocolError(turn.stream_id, gone, ErrorCode.CLIENT_DISCONNECTED)
+            )
+
+    # Requests ---------------------------------------------------------------------------------------------
+
+    def _begin(self, text: bytes) -> CommandGenerator[None]:
+        """Begin the turn of a frame, or answer a frame that becomes none."""
+        found = read_frame(text)
+        if isinstance(found, FrameRequest) and not self._history.begin(
+            found.payload, found.previous
+        ):
+            if found.may_be_stored:
+                # the route knows whether a response is stored, as by HTTP
+                found.payload["previous_response_id"] = found.previous
+            else:
+                found = not_found(found.previous or "")
+        if isinstance(found, Problem):
+            yield self._write([problem_frame(found)])
+            return
+        body = orjson.dumps(found.payload)
+        taken = take_credentials(found.headers, "/")
+        credentials = {**self._credentials, **taken.credentials}
+        self._last_id += 2
+        turn = self._turn = _Turn(self._last_id, Frame(text, body), credentials)
+        self._last_sent = self._now()
+        yield from self._wake_after(self._limits.heartbeat_seconds)
+        yield ReceiveHttp(RequestHeaders(turn.stream_id, self._request(taken.headers, body), False))  # noqa: FBT003
+        yield ReceiveHttp(RequestData(turn.stream_id, body))
+        yield ReceiveHttp(RequestEndOfMessage(turn.stream_id))
+
+    def _request(self, own: Headers, body: bytes) -> http.Request:
+        upgrade = self._upgrade
+        return http.Request(
+            host=upgrade.host,
+            port=upgrade.port,
+            method=b"POST",
+            scheme=upgrade.data.scheme,
+            authority=b"",
+            path=upgrade.data.path,
+            http_version=b"HTTP/1.1",
+            headers=http.Headers(turn_headers(tuple(upgrade.headers.fields), own, len(body))),
+            content=None,
+            trailers=None,
+            timestamp_start=time.time(),
+            timestamp_end=None,
+        )
+
+    @property
+    def beginning(self) -> Beginning:
+        """What the flow of the turn that begins now does not hold."""
+        assert self._turn  # noqa: S101  its head has just been received
+        return Beginning(self._authority, self._turn.credentials, self._turn.frame)
+
+    # Answers ----------------------------------------------------------------------------------------------
+
+    def _send(self, turn: _Turn, event: HttpEvent) -> CommandGenerator[None]:
+        match event:
+            case ResponseHeaders():
+                turn.head = event.response
+                fields = tuple(event.response.headers.fields)
+                if is_stream(event.response.status_code, fields):
+                    turn.events = EventFrames(self._limits.body_bytes)
+            case ResponseData() if turn.events:
+                yield from self._send_events(turn.events, turn.events.feed(event.data))
+            case ResponseData():
+                turn.body += event.data[: self._limits.error_body_bytes - len(turn.body)]
+            case ResponseEndOfMessage():
+                yield from self._end(turn)
+            case ResponseProtocolError():
+                # Codex must not take a cut for an end
+                self._turn = None
+                yield from self._close(CloseCode.INTERNAL, "the answer broke off")
+
+    def _send_events(
+        self, events_: EventFrames, texts: Sequence[bytes]
+    ) -> Iterable[commands.Command]:
+        if texts:
+            yield self._write(texts)
+        if events_.too_large:
+            yield from self._close(CloseCode.TOO_LARGE, "an event exceeds the limit `body_bytes`")
+
+    @property
+    def chunks(self) -> bool:
+        """Whether parts of an event stream may come by `chunk`, without an event each."""
+        events_ = self._turn.events if self._turn else None
+        return events_ is not None and not events_.too_large
+
+    def chunk(self, data: bytes) -> commands.SendData:
+        """Return the frames for a part of the event stream under way. It may be empty."""
+        assert self._turn  # noqa: S101  see `chunks`
+        events_ = self._turn.events
+        assert events_  # noqa: S101
+        texts = events_.feed(data)
+        return self._write(texts, events_.name)
+
+    def _end(self, turn: _Turn) -> CommandGenerator[None]:
+        if turn.events:
+            yield from self._send_events(turn.events, turn.events.finish())
+        elif turn.head:
+            fields = tuple(turn.head.headers.fields)
+            yield self._write([error_frame(turn.head.status_code, fields, turn.body)])
+        self._turn = None
+        while self._waiting and self._turn is None:
+            yield from self._begin(self._waiting.popleft())
+
+    def _write(self, texts: Sequence[bytes], name: bytes = b"") -> commands.SendData:
+        self._last_sent = self._now()
+        self._history.note(texts, name)
+        return commands.SendData(self.conn, text_frames(texts))
+
+    # Time -------------------------------------------------------------------------------------------------
+
+    def _wake_after(self, seconds: float) -> Iterable[commands.Command]:
+        """Ask for a wake-up, unless one is on its way: one at a time is enough for all turns."""
+        if self._wakeup is None:
+            self._wakeup = commands.RequestWakeup(min(seconds, self._limits.heartbeat_seconds))
+            yield self._wakeup
+
+    def _on_wakeup(self) -> CommandGenerator[None]:
+        self._wakeup, now = None, self._now()
+        if self._reader.is_ended:
+            return
+        if self._reader.is_inside and now - self._message_began >= self._limits.body_seconds:
+            yield from self._close(CloseCode.POLICY, "a frame did not come within `body_seconds`")
+            return
+        silent, limit = now - self._last_sent, self._limits.heartbeat_seconds
+        if self._turn and silent >= limit:
+            yield self._write([HEARTBEAT])
+            silent = 0.0
+        if self._turn or self._reader.is_inside:
+            yield from self._wake_after(limit - silent if self._turn else limit)

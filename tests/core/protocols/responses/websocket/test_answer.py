@@ -1,0 +1,200 @@
+"""The frames of an answer do not depend on how its bytes were read, and no error leaves Codex waiting."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addons.core.errors import SSE_HEADERS, Problem
+from addons.core.headers import Headers
+from addons.core.protocols.responses.websocket.answer import (
+    EventFrames,
+    error_frame,
+    is_stream,
+    problem_frame,
+)
+
+JSON: Headers = ((b"content-type", b"application/json"),)
+STREAM = (
+    'event: response.created\ndata: {"type":"response.created"}\n\n'
+    ": comment\n\n"
+    'data: {"type":"a",\ndata: "text":"ä €"}\r\n\r\n'
+    "event: nothing\n\n"
+    "data: [DONE]\n\n"
+    'data:{"type":"response.completed"}\n\n'
+).encode()
+TEXTS = [
+    b'{"type":"response.created"}',
+    '{"type":"a",\n"text":"ä €"}'.encode(),
+    b'{"type":"response.completed"}',
+]
+
+
+def cut(data: bytes, borders: list[int]) -> list[bytes]:
+    edges = [0, *sorted({border % (len(data) + 1) for border in borders}), len(data)]
+    return [data[a:b] for a, b in pairwise(edges)]
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=12))
+def test_any_cut_of_the_bytes_gives_the_same_frames(borders: list[int]) -> None:
+    frames = EventFrames(1000)
+    found = [text for part in cut(STREAM, borders) for text in frames.feed(part)]
+    assert found + frames.finish() == TEXTS
+
+
+DELTA = 'event: a\ndata: {"type":"a","delta":"%s"}\n\n'
+LINES = st.sampled_from(
+    [b"event: a\n", b"event: b\n", b"data: {}\n", b"data: \xc3\xa4\n", b"data: [DONE]\n", b"data: \n",
+     b"data:x\n", b"data\n", b": c\n", b"id: 1\n", b"\n", b"\n", b"\n", b"\r\n", b"\r", b"\xff", b"\xef\xbb\xbf"]
+)  # fmt: skip
+
+
+@given(st.lists(LINES, max_size=25), st.lists(st.integers(0, 10_000), max_size=6))
+def test_any_lines_give_the_frames_that_one_read_gives(
+    lines: list[bytes], borders: list[int]
+) -> None:
+    stream = b"event: a\ndata: 1\n\n" + b"".join(lines) + b"\n\n"
+    whole, parts = EventFrames(1000), EventFrames(1000)
+    slow = [text for one in stream.splitlines(keepends=True) for text in whole.feed(one)]
+    assert [text for part in cut(stream, borders) for text in parts.feed(part)] == slow
+
+
+def test_name_is_that_of_all_events_of_a_read_or_none() -> None:
+    frames = EventFrames(1000)
+    read = "".join(DELTA % n for n in range(3)).encode()
+    assert (len(frames.feed(read)), frames.name) == (3, b"")
+    assert (len(frames.feed(read)), frames.name) == (3, b"a")
+    assert (len(frames.feed(read + b"event: b\ndata: {}\n\n")), frames.name) == (4, b"")
+    assert (len(frames.feed(read[:-5])), frames.name) == (2, b"a")
+    assert (len(frames.feed(read[-5:] + read)), frames.name) == (4, b"")
+    assert (len(frames.feed(b'data: {"type":"a"}\n\n')), frames.name) == (1, b"")
+    assert (frames.finish(), frames.name) == ([], b"")
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 10_000), max_size=5))
+def test_any_bytes_give_valid_text(data: bytes, borders: list[int]) -> None:
+    frames = EventFrames(50)
+    for part in cut(data, borders):
+        for text in frames.feed(part):
+            text.decode()
+    for text in frames.finish():
+        text.decode()
+
+
+@pytest.mark.parametrize(("rest", "texts"), [(b'data: {"a":1}', [b'{"a":1}']), (b'data: {"a"', [])])
+def test_last_event_without_a_blank_line_counts_if_it_is_whole(
+    rest: bytes, texts: list[bytes]
+) -> None:
+    frames = EventFrames(1000)
+    assert frames.feed(rest) == []
+    assert frames.finish() == texts
+
+
+def test_event_beyond_the_limit_is_noticed() -> None:
+    frames = EventFrames(20)
+    frames.feed(b"data: " + b"x" * 10)
+    assert not frames.too_large
+    frames.feed(b"x" * 50)
+    assert frames.too_large
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (200, SSE_HEADERS, True),
+        (200, ((b"Content-Type", b"text/event-stream; charset=utf-8"),), True),
+        (200, (*SSE_HEADERS, (b"content-encoding", b"identity")), True),
+        (200, (*SSE_HEADERS, (b"content-encoding", b"gzip")), False),
+        (201, SSE_HEADERS, False),
+        (200, JSON, False),
+        (200, (), False),
+    ],
+)
+def test_only_a_plain_event_stream_is_cut_into_frames(
+    status: int, headers: Headers, expected: bool
+) -> None:
+    assert is_stream(status, headers) is expected
+
+
+def error(status: int, body: bytes, *headers: tuple[bytes, bytes]) -> dict[str, object]:
+    frame = orjson.loads(error_frame(status, headers, body))
+    assert isinstance(frame, dict)
+    return frame
+
+
+def test_error_keeps_status_code_and_the_headers_that_codex_reads() -> None:
+    body = b'{"error":{"type":"usage_limit_reached","message":"limit","resets_at":5}}'
+    passed = (b"X-Codex-Primary-Used-Percent", b"100"), (b"retry-after", b"2")
+    dropped = (b"set-cookie", b"a=b"), (b"content-length", b"70"), (b"openai-model", b"other")
+    assert error(429, body, *passed, *dropped) == {
+        "type": "error",
+        "status": 429,
+        "error": {"type": "usage_limit_reached", "message": "limit", "resets_at": 5},
+        "headers": {"X-Codex-Primary-Used-Percent": "100", "retry-after": "2"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"detail":"no such model"}', "no such model"),
+        (b'{"message":"gone"}', "gone"),
+        (b'{"error":"text"}', "text"),
+        (b"<html>\xff", "<html>\ufffd"),
+        (b"[1]", "[1]"),
+        (b"", ""),
+    ],
+)
+def test_error_of_any_form_has_a_message(body: bytes, message: str) -> None:
+    found = error(404, body)["error"]
+    assert isinstance(found, dict)
+    assert found["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("model_not_found", "invalid_prompt"),
+        (None, "invalid_prompt"),
+        ("invalid_prompt", "invalid_prompt"),
+        ("context_length_exceeded", "context_length_exceeded"),
+    ],
+)
+def test_sentence_of_a_bad_request_is_that_of_a_failed_response(
+    code: str | None, shown: str
+) -> None:
+    frame = error(400, orjson.dumps({"error": {"message": "a sentence", "code": code}}))
+    assert frame["type"] == "response.failed"
+    response = frame["response"]
+    assert isinstance(response, dict)
+    assert response["error"] == {"code": shown, "message": "a sentence"}
+
+
+@pytest.mark.parametrize(
+    "code", ["previous_response_not_found", "websocket_connection_limit_reached"]
+)
+def test_bad_request_at_which_codex_connects_again_stays_an_error(code: str) -> None:
+    frame = problem_frame(Problem(400, code, "a sentence"))
+    assert orjson.loads(frame)["status"] == 400
+
+
+@pytest.mark.parametrize("status", [200, 204, 302])
+def test_answer_that_is_neither_stream_nor_error_is_a_gateway_error(status: int) -> None:
+    frame = error(status, b'{"id":"resp_1"}', *JSON)
+    assert frame["status"] == 502
+    assert "application/json" in str(frame["error"])
+    assert "no content-type" in str(error(status, b"")["error"])
+
+
+@given(st.integers(100, 599), st.binary(max_size=100))
+def test_every_error_frame_has_a_status_or_is_a_failed_response(status: int, body: bytes) -> None:
+    frame = error(status, body)
+    if frame["type"] == "error":
+        assert isinstance(frame["status"], int)
+        assert frame["status"] >= 400
+    else:
+        assert frame["type"] == "response.failed"
