@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import typer
 
@@ -34,7 +34,7 @@ from addons.adapters.ledger.usage_report import (
 from addons.adapters.system.paths import ledger_file
 from addons.core.telemetry.prices import PriceTable
 from addons.core.telemetry.record import short_count
-from shim_cli.console.errors import CliError
+from shim_cli.console.errors import CliError, UsageProblem
 from shim_cli.console.quota import quota_lines
 from shim_cli.state.sources import open_sources_with_warnings
 
@@ -59,21 +59,18 @@ class UsageReport:
 
 
 def write_usage(
-    env: Mapping[str, str], settings: Path | None, since: str, by: str, form: str
+    env: Mapping[str, str], settings: Path | None, since: str, by: By, form: str
 ) -> int:
     """Write the report. Return the exit code; raises CliError."""
     now = time.time()
     start = _start(since, now)
-    if by not in get_args(By):
-        msg = f"unknown value for --by: {by!r}"
-        raise CliError(msg, "Use --by model, day, thread, route or agent.")
     path = ledger_file(env)
     if not path.is_file():
         typer.echo(_empty_report(form))
         return 0
     prices = shipped_prices(open_sources_with_warnings(env, settings).rows.rows)
     try:
-        totals = read_totals(path, start, by, prices)  # type: ignore[arg-type]
+        totals = read_totals(path, start, by, prices)
         breaks, quotas = read_breaks(path, start), read_quotas(path)
     except sqlite3.Error as error:
         advice = f"Check {path}. If it is damaged, move it away: the shim creates a new one."
@@ -105,7 +102,7 @@ def _start(since: str, now: float) -> float:
         return datetime.fromisoformat(since).timestamp()
     except (ValueError, OverflowError, OSError):
         msg = f"--since {since!r} is neither a period nor a date"
-        raise CliError(msg, "Examples: 24h, 7d, 4w, 2026-11-01, all.") from None
+        raise UsageProblem(msg, "Examples: 24h, 7d, 4w, 2026-11-01, all.") from None
 
 
 def _json(report: UsageReport) -> dict[str, object]:

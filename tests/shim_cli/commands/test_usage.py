@@ -86,12 +86,13 @@ def test_price_of_a_row_is_used(recorded: Path) -> None:
     ("args", "expected"),
     [
         (["--since", "soon"], "neither a period nor a date"),
-        (["--by", "mood"], "Use --by model, day, thread, route or agent"),
+        (["--since", "5x"], "neither a period nor a date"),
+        (["--by", "mood"], "'mood' is not one of 'model', 'day', 'thread', 'route', 'agent'"),
     ],
 )
 def test_invalid_options_are_errors(recorded: Path, args: list[str], expected: str) -> None:
     done = shim(recorded, "usage", *args)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert expected in done.stderr
 
 
