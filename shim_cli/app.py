@@ -27,6 +27,7 @@ from shim_cli.console.options import (
     require_settings_file,
 )
 from shim_cli.console.program import HELP_NAMES, Program, examples
+from shim_cli.model_commands import everyday_app
 from shim_cli.slug_options import ModelOption
 from shim_cli.turn_commands import turns_app
 
@@ -35,6 +36,7 @@ app = typer.Typer(
     cls=Program,
     help="One local port for Codex: ChatGPT passthrough and your other models side by side.",
     epilog="""\
+codex-shim try "Say hello"      one turn, without Codex
 codex-shim codex                run Codex once through the shim
 codex-shim enable               make Codex use the shim from now on
 codex-shim help enable          what a command does, and its options""",
@@ -45,6 +47,7 @@ codex-shim help enable          what a command does, and its options""",
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(everyday_app)
 app.add_typer(turns_app)
 app.add_typer(models_app, name="model")
 app.add_typer(models_app, name="models", hidden=True)

@@ -18,7 +18,7 @@ from addons.adapters.codex.config_file import Change, CodexConfig, ConfigError
 from addons.core.codex.features import Feature, grouped
 from addons.core.codex.provider_config import PROVIDER_ID
 from addons.core.codex.rollout import BUILT_IN
-from shim_cli.commands.model import select_model
+from shim_cli.commands.model import require_name, select_model
 from shim_cli.commands.threads import move_all_for_enable, other_threads, restored_threads
 from shim_cli.console.errors import CliError
 from shim_cli.state.codex_config import read_config
@@ -40,6 +40,7 @@ def enable(
 
     `threads` tells what to do about those of Codex's own provider. If moving them fails, the config stays changed.
     """
+    require_name(requested)
     started = ensure_started(env, port, settings)
     activation = select_model(env, requested, port, settings)
     typer.echo("\n".join([*enabled_lines(activation, started), *_profile_warning(env)]))

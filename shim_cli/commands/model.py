@@ -19,7 +19,8 @@ from addons.adapters.codex.activate import (
 from addons.adapters.codex.config_file import CodexConfig, ConfigError
 from addons.adapters.system.paths import account_catalog_file
 from addons.core.routes import Route, RouteTable
-from shim_cli.console.errors import NO_MODEL_ADVICE, CliError
+from addons.core.settings.near_miss import nearest
+from shim_cli.console.errors import NO_MODEL_ADVICE, CliError, UsageProblem
 from shim_cli.state.sources import open_sources_with_warnings, refresh_cursor_login
 
 
@@ -32,7 +33,7 @@ def select_model(
     """
     table = table_with(env, settings, requested)
     try:
-        if requested:
+        if requested is not None:
             return activate_model(env, table, find_route(table, requested).slug, port)
         # A default must be a model that the installed Codex accepts.
         table = write_catalog(env, table)
@@ -43,6 +44,7 @@ def select_model(
 
 def table_with(env: Mapping[str, str], settings: Path | None, requested: str | None) -> RouteTable:
     """Return the route table; refresh the account's models if the known ones do not include `requested`."""
+    require_name(requested)
     sources = open_sources_with_warnings(env, settings)
     refresh_cursor_login(sources)
     table = sources.table()
@@ -57,8 +59,16 @@ def table_with(env: Mapping[str, str], settings: Path | None, requested: str | N
     return table
 
 
+def require_name(requested: str | None) -> None:
+    """Raise UsageProblem for a name of a model that is empty: a script with an unset variable."""
+    if requested is not None and not requested.strip():
+        msg = "the name of the model is empty"
+        raise UsageProblem(msg, "List the models: codex-shim list")
+
+
 def find_route(table: RouteTable, requested: str) -> Route:
     """Return the route that `requested` identifies. Raises CliError."""
+    require_name(requested)
     if route := table.resolve(requested):
         return route
     part = requested.casefold()
@@ -66,7 +76,9 @@ def find_route(table: RouteTable, requested: str) -> Route:
     if len(named) == 1:
         return named[0]
     if not named:
-        msg = f"there is no model {requested!r}"
+        near = nearest(requested, (*table.routes, *table.aliases))
+        meant = f". Did you mean {near!r}?" if near else ""
+        msg = f"there is no model {requested!r}{meant}"
         raise CliError(msg, "List the models: codex-shim list")
     slugs = ", ".join(route.slug for route in named)
     msg = f"{requested!r} matches several models: {slugs}"

@@ -18,7 +18,7 @@ from addons.core.settings.near_miss import nearest
 HELP = "help"
 HELP_NAMES = ("-h", "--help")
 SECTIONS = {
-    "First steps": ("enable", "disable", "codex", "app"),
+    "First steps": ("try", "enable", "disable", "codex", "app"),
     "Models": ("list", "model", "picker", "generate"),
     "The shim": ("start", "stop", "restart", "status", "serve", "service"),
     "Turns": ("dashboard", "usage", "web", "mitmdump", "addon-path", "threads"),

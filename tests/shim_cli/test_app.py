@@ -23,6 +23,7 @@ Options:
   -h, --help            Show this message and exit.
 
 First steps:
+  try         Ask a model once, through the shim.
   enable      Start the shim and make Codex use it.
   disable     Restore Codex's config.toml and stop the shim.
   codex       Run Codex once through the shim: `codex -- exec "hi"`.
@@ -56,6 +57,7 @@ Help:
   completion  Print a shell completion script.
 
 Examples:
+  codex-shim try "Say hello"      one turn, without Codex
   codex-shim codex                run Codex once through the shim
   codex-shim enable               make Codex use the shim from now on
   codex-shim help enable          what a command does, and its options
