@@ -12,9 +12,10 @@ from typing import Annotated
 import typer
 
 from shim_cli.console.command_line import DEFAULT_PORT
+from shim_cli.console.errors import UsageProblem
 from shim_cli.console.options import AsJson, Port, Settings
 from shim_cli.console.program import examples
-from shim_cli.slug_options import ModelOption
+from shim_cli.slug_options import ModelOption, complete_slugs
 
 everyday_app = typer.Typer(rich_markup_mode=None)
 
@@ -44,3 +45,37 @@ def try_turn(
     from shim_cli.commands.try_turn import try_turn as run
 
     raise typer.Exit(run(os.environ, port, settings, text or DEFAULT_TEXT, model, as_json=as_json))
+
+
+@everyday_app.command(
+    "test",
+    **examples(
+        "codex-shim test",
+        "codex-shim test deepseek-v4 gpt-5.5",
+        "codex-shim test --all --json",
+    ),
+)
+def check_models(
+    slugs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SLUG]...",
+            help="Default: each row of models.json, and the first model of each login.",
+            autocompletion=complete_slugs,
+        ),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Ask every model that is offered.")] = False,
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask each model once, and say what is wrong with those that do not answer.
+
+    Uses one small turn per model. Exit code 1: a model failed.
+    """
+    from shim_cli.commands.check_models import check_models as run
+
+    if slugs and every:
+        problem = "Name models, or pass --all"
+        raise UsageProblem(problem, "codex-shim help test")
+    raise typer.Exit(run(os.environ, port, settings, slugs or [], every=every, as_json=as_json))

@@ -18,6 +18,7 @@ from addons.core.routes import Route
 from shim_cli.commands.model import default_slug, find_route
 from shim_cli.console.errors import CliError
 from shim_cli.console.next_command import next_command
+from shim_cli.console.printable import printable, printable_line
 from shim_cli.state.daemon import ensure_started
 from shim_cli.state.sources import open_sources_with_warnings
 from shim_cli.state.turn_client import ShimClient, TurnResult
@@ -66,9 +67,9 @@ def hop(route: Route) -> str:
 def summary(result: TurnResult, route: Route) -> Iterator[str]:
     """Yield the calls of a turn, one a line, and a line with its model, time and usage."""
     for call in result.calls:
-        arguments = printable(call.arguments)
+        arguments = printable_line(call.arguments)
         more = "…" if len(arguments) > MAX_ARGUMENTS else ""
-        yield f"call  {printable(call.name)} {arguments[:MAX_ARGUMENTS]}{more}"
+        yield f"call  {printable_line(call.name)} {arguments[:MAX_ARGUMENTS]}{more}"
     first = result.first_text_seconds
     parts = [
         f"{route.slug} ({route.provider})",
@@ -77,11 +78,6 @@ def summary(result: TurnResult, route: Route) -> Iterator[str]:
     if usage := result.usage:
         parts.append(f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")
     yield " · ".join(parts)
-
-
-def printable(text: str) -> str:
-    """Return a text without control characters other than line breaks and tabs."""
-    return "".join(each if each.isprintable() or each in "\n\t" else "?" for each in text)
 
 
 def _write(text: str) -> None:

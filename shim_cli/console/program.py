@@ -19,7 +19,7 @@ HELP = "help"
 HELP_NAMES = ("-h", "--help")
 SECTIONS = {
     "First steps": ("try", "enable", "disable", "codex", "app"),
-    "Models": ("list", "model", "picker", "generate"),
+    "Models": ("list", "test", "model", "picker", "generate"),
     "The shim": ("start", "stop", "restart", "status", "serve", "service"),
     "Turns": ("dashboard", "usage", "web", "mitmdump", "addon-path", "threads"),
     "Help": ("doctor", "report", "completion"),

@@ -15,7 +15,7 @@ from typing import Literal
 
 import typer
 
-from shim_cli.doctor.finding import DoctorContext, Finding, count_levels, format_counts
+from shim_cli.doctor.finding import NOT_CHECKED, DoctorContext, Finding, count_levels, format_counts
 
 About = Literal["all", "models", "picker"]
 
@@ -34,7 +34,8 @@ def write_report(
 
         write_coloured(findings, summary)
     else:
-        typer.echo("\n".join([*format_lines(findings), "Summary", f"  {format_counts(summary)}"]))
+        lines = [*format_lines(findings), "Summary", f"  {format_counts(summary)}"]
+        typer.echo("\n".join([*lines, f"  {NOT_CHECKED}"]))
     return 1 if summary["FAIL"] else 0
 
 

@@ -31,6 +31,7 @@ First steps:
 
 Models:
   list        List the models and their upstreams.
+  test        Ask each model once, and say what is wrong with those that...
   model       List models or select one.
   picker      Select the model that Codex uses, in the browser.
   generate    Write a model catalog and a sample config.toml.

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from shim_cli.commands.try_turn import printable
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.model_upstream import KEY, Broken, Ending, Refuse, say
 from tests.shim_cli.daemons import User, user_with_daemons
@@ -117,7 +116,3 @@ def test_unknown_model_starts_nothing(tmp_path: Path, model: str, code: int, mes
     assert done.returncode == code
     assert message in done.stderr
     assert not (tmp_path / "state" / "run").exists()
-
-
-def test_answer_cannot_control_the_terminal() -> None:
-    assert printable("a\x1b[31mb\r\n\tc") == "a?[31mb?\n\tc"
