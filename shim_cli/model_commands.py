@@ -79,3 +79,79 @@ def check_models(
         problem = "Name models, or pass --all"
         raise UsageProblem(problem, "codex-shim help test")
     raise typer.Exit(run(os.environ, port, settings, slugs or [], every=every, as_json=as_json))
+
+
+def _providers(incomplete: str) -> list[str]:
+    from shim_cli.commands.completion import providers
+
+    return providers(incomplete)
+
+
+def _rows(incomplete: str) -> list[str]:
+    from shim_cli.commands.completion import rows
+
+    return rows(incomplete)
+
+
+@everyday_app.command(
+    "add",
+    **examples(
+        "codex-shim add",
+        "codex-shim add ollama",
+        "codex-shim add deepseek --model deepseek-chat --key-env DEEPSEEK_API_KEY --yes",
+    ),
+)
+def add(  # noqa: PLR0917  typer reads the options from the signature
+    provider: Annotated[
+        str,
+        typer.Argument(
+            metavar="[PROVIDER]", help="Default: you are asked.", autocompletion=_providers
+        ),
+    ] = "",
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", metavar="MODEL", help="The provider's name of a model. Repeatable."
+        ),
+    ] = None,
+    base_url: Annotated[
+        str, typer.Option(metavar="URL", help="The address, if it is not the provider's own.")
+    ] = "",
+    slug: Annotated[str, typer.Option(metavar="SLUG", help="The name in Codex.")] = "",
+    key_env: Annotated[
+        str, typer.Option(metavar="NAME", help="The environment variable that holds the key.")
+    ] = "",
+    key_file: Annotated[
+        str, typer.Option(metavar="PATH", help="The file that holds the key.")
+    ] = "",
+    key_command: Annotated[
+        str, typer.Option(metavar="COMMAND", help="The program that prints the key.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
+    settings: Settings = None,
+) -> None:
+    """Add a model to models.json: choose a provider, name its key, pick one of its models.
+
+    ollama, lmstudio, vllm and llamacpp are found on this machine, with the context that they serve.
+    """
+    from shim_cli.commands.add import AddOptions
+    from shim_cli.commands.add import add as run
+    from shim_cli.commands.add_key import KeyOptions
+
+    key = KeyOptions(key_env, key_file, key_command)
+    options = AddOptions(provider, models or [], base_url, slug, key, yes)
+    raise typer.Exit(run(os.environ, settings, options))
+
+
+@everyday_app.command(
+    "remove", **examples("codex-shim remove deepseek-chat", "codex-shim remove deepseek-chat --yes")
+)
+def remove(
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="A slug.", autocompletion=_rows)],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    settings: Settings = None,
+) -> None:
+    """Remove a model from models.json."""
+    from shim_cli.commands.add import remove as run
+
+    raise typer.Exit(run(os.environ, settings, slug, yes=yes))

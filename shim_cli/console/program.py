@@ -18,8 +18,8 @@ from addons.core.settings.near_miss import nearest
 HELP = "help"
 HELP_NAMES = ("-h", "--help")
 SECTIONS = {
-    "First steps": ("try", "enable", "disable", "codex", "app"),
-    "Models": ("list", "test", "model", "picker", "generate"),
+    "First steps": ("try", "add", "enable", "disable", "codex", "app"),
+    "Models": ("list", "test", "model", "remove", "picker", "generate"),
     "The shim": ("start", "stop", "restart", "status", "serve", "service"),
     "Turns": ("dashboard", "usage", "web", "mitmdump", "addon-path", "threads"),
     "Help": ("doctor", "report", "completion"),

@@ -24,6 +24,7 @@ Options:
 
 First steps:
   try         Ask a model once, through the shim.
+  add         Add a model to models.json: choose a provider, name its...
   enable      Start the shim and make Codex use it.
   disable     Restore Codex's config.toml and stop the shim.
   codex       Run Codex once through the shim: `codex -- exec "hi"`.
@@ -33,6 +34,7 @@ Models:
   list        List the models and their upstreams.
   test        Ask each model once, and say what is wrong with those that...
   model       List models or select one.
+  remove      Remove a model from models.json.
   picker      Select the model that Codex uses, in the browser.
   generate    Write a model catalog and a sample config.toml.
 
