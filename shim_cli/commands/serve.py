@@ -63,7 +63,7 @@ def serve(
     ports: list[int] = []
 
     def ready(master: ShimMaster) -> None:
-        ports.append(_write_run_state(master, log_file))
+        ports.append(_write_run_state(master, log_file, settings))
         announce(master)
 
     try:
@@ -81,7 +81,7 @@ def serve(
     return 0
 
 
-def _write_run_state(master: ShimMaster, log_file: Path | None) -> int:
+def _write_run_state(master: ShimMaster, log_file: Path | None, settings: Path | None) -> int:
     port = int(master.address.rpartition(":")[2])
     pid = os.getpid()
     state = RunState(
@@ -92,6 +92,7 @@ def _write_run_state(master: ShimMaster, log_file: Path | None) -> int:
         version=VERSION,
         detached=log_file is not None,
         log=str(log_file or ""),
+        settings=str(settings.absolute()) if settings else "",
     )
     if problem := write_state(os.environ, state):
         logging.getLogger("addons").warning(
