@@ -142,11 +142,19 @@ def stop(port: Port = DEFAULT_PORT) -> None:
 
 
 @app.command()
-def restart(port: Port = DEFAULT_PORT, settings: Settings = None) -> None:
+def restart(
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Kill a shim that hangs. Its turns are cut off.")
+    ] = False,
+) -> None:
     """Stop the shim and start it in the background."""
-    from shim_cli.state.daemon import restart as run
+    from shim_cli.state.daemon import kill_daemon, start, stop_daemon
 
-    raise typer.Exit(run(os.environ, port, settings))
+    if done := (kill_daemon if force else stop_daemon)(os.environ, port):
+        typer.echo(done)
+    raise typer.Exit(start(os.environ, port, settings))
 
 
 @app.command(
@@ -245,7 +253,7 @@ def status(port: Port = DEFAULT_PORT, as_json: AsJson = False) -> None:
     """
     from shim_cli.commands.status import write_status
 
-    raise typer.Exit(write_status(port, as_json=as_json))
+    raise typer.Exit(write_status(os.environ, port, as_json=as_json))
 
 
 @app.command(**examples("codex-shim doctor", "codex-shim doctor models"))

@@ -14,9 +14,13 @@ from pathlib import Path
 
 import typer
 
+from addons.core.cursor.status import NOT_FOUND
 from shim_cli.console.errors import NO_MODEL_ADVICE
 from shim_cli.state.list_cache import ListingInputs, RecordingEnv, load_listing, save_listing
 from shim_cli.state.listing import ListedModel, Listing
+
+DEMO = "demo"
+"""The provider of the demo model. That it is hidden is no news: other models are available."""
 
 
 def write_list(
@@ -29,8 +33,13 @@ def write_list(
     models = listing.models if show_all else listing.live
     if as_json:
         typer.echo(json.dumps([asdict(model) for model in models], ensure_ascii=False))
-    elif models:
-        typer.echo("\n".join(format_lines(models)))
+    else:
+        _echo(format_lines(models))
+        # on stdout only for `--all`: otherwise it holds the models alone
+        worth = (
+            listing.models if show_all else [each for each in listing.models if _is_missed(each)]
+        )
+        _echo(hidden_lines(worth), err=not show_all)
     if listing.live:
         return 0
     typer.echo(f"codex-shim: no model is available\n{NO_MODEL_ADVICE}", err=True)
@@ -38,17 +47,42 @@ def write_list(
 
 
 def format_lines(models: Sequence[ListedModel]) -> list[str]:
-    """Return one line per model; below it the reason for a hidden one, and what was learnt of its upstream."""
+    """Return one line per model, and below it what was learnt of its upstream."""
     width = max((len(model.slug) for model in models), default=0)
     lines = []
     for model in models:
         upstream = f"{model.model} ({', '.join(filter(None, (model.provider, model.login, model.upstream)))})"
-        lines.append(f"{model.slug:<{width}}  {model.display_name}  ->  {upstream}")
-        if not model.live:
-            lines.append(f"{'':<{width}}  hidden: {model.hidden_because}")
+        state = "" if model.live else "  (hidden)"
+        lines.append(f"{model.slug:<{width}}  {model.display_name}  ->  {upstream}{state}")
         if model.learnt:
             lines.append(f"{'':<{width}}  learnt: {'; '.join(model.learnt)}")
     return lines
+
+
+def _is_missed(model: ListedModel) -> bool:
+    """Return whether its absence is news. Without cursor-agent, Cursor is not worth a line."""
+    return model.provider != DEMO and model.hidden_because != NOT_FOUND.reason
+
+
+def _echo(lines: Sequence[str], *, err: bool = False) -> None:
+    for line in lines:
+        typer.echo(line, err=err)
+
+
+def hidden_lines(models: Sequence[ListedModel]) -> list[str]:
+    """Return one line per reason why models are hidden: `12 chatgpt models hidden: The login has expired. …`."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for model in models:
+        if not model.live:
+            groups.setdefault((model.provider, model.hidden_because), []).append(model.slug)
+    return [
+        f"{_names(provider, slugs)} hidden: {reason}"
+        for (provider, reason), slugs in groups.items()
+    ]
+
+
+def _names(provider: str, slugs: Sequence[str]) -> str:
+    return slugs[0] if len(slugs) == 1 else f"{len(slugs)} {provider} models"
 
 
 def _build(env: Mapping[str, str], settings: Path | None) -> Listing:

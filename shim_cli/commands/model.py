@@ -7,7 +7,8 @@ never selected.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from addons.adapters.codex.activate import (
@@ -24,9 +25,21 @@ from shim_cli.console.errors import NO_MODEL_ADVICE, CliError, UsageProblem
 from shim_cli.state.sources import open_sources_with_warnings, refresh_cursor_login
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A model that Codex now uses. `reason` says why this one, if nobody named it."""
+
+    activation: Activation
+    reason: str = ""
+
+
+CURSOR = "cursor"
+"""The provider of Cursor's models."""
+
+
 def select_model(
     env: Mapping[str, str], requested: str | None, port: int, settings: Path | None
-) -> Activation:
+) -> Selection:
     """Select a model by slug, alias, upstream model or a unique part of its display name.
 
     None keeps the current model, or selects the first. Raises CliError; Codex's config is then unchanged.
@@ -34,10 +47,11 @@ def select_model(
     table = table_with(env, settings, requested)
     try:
         if requested is not None:
-            return activate_model(env, table, find_route(table, requested).slug, port)
+            return Selection(activate_model(env, table, find_route(table, requested).slug, port))
         # A default must be a model that the installed Codex accepts.
         table = write_catalog(env, table)
-        return activate_model(env, table, default_slug(env, table), port)
+        choice = default_choice(env, table)
+        return Selection(activate_model(env, table, choice.slug, port), choice.reason)
     except ActivationError as error:
         raise CliError(str(error), error.advice) from error
 
@@ -85,16 +99,50 @@ def find_route(table: RouteTable, requested: str) -> Route:
     raise CliError(msg, f"Use a slug: codex-shim model use {named[0].slug}")
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The model that is used when none is named. `reason` is empty if it is the one that config.toml names."""
+
+    slug: str
+    reason: str = ""
+
+
 def default_slug(env: Mapping[str, str], table: RouteTable) -> str:
-    """Return the current model if it is live, else the first one that Codex's picker shows."""
+    """Return the slug of `default_choice`."""
+    return default_choice(env, table).slug
+
+
+def default_choice(env: Mapping[str, str], table: RouteTable) -> Choice:
+    """Return the current model if it is live, else the first one of Codex's picker. Raises CliError.
+
+    Cursor's models are only for who names one: they are run by another agent, with another account.
+    """
     config = CodexConfig(env)
     try:
-        wanted = (config.active_model(), config.configured_model())
+        wanted = [name for name in (config.active_model(), config.configured_model()) if name]
     except ConfigError as error:
         raise CliError(str(error), error.advice) from error
-    for model in wanted:
-        route = table.resolve(model) if model else None
+    for name in wanted:
+        route = table.resolve(name)
         if route and route.live:
-            return route.slug
-    listed = (route for route in table.live if route.entry.get("visibility") == "list")
-    return next(listed, table.live[0]).slug
+            return Choice(route.slug)
+    others = [route for route in table.live if route.provider != CURSOR]
+    if not others:
+        msg = "only Cursor's models are available, and they are never chosen by default"
+        raise CliError(msg, f"Name one: codex-shim enable --model {table.live[0].slug}")
+    first = min(others, key=_picker_position)
+    return Choice(first.slug, _reason(table, wanted))
+
+
+def _picker_position(route: Route) -> tuple[bool, int]:
+    priority = route.entry.get("priority")
+    is_listed = route.entry.get("visibility") == "list"
+    return not is_listed, priority if isinstance(priority, int) else 0
+
+
+def _reason(table: RouteTable, wanted: Sequence[str]) -> str:
+    if not wanted:
+        return "the first one of Codex's list, because config.toml named no model"
+    route = table.resolve(wanted[0])
+    why = route.unavailable_reason if route else "codex-shim has no such model"
+    return f"instead of {wanted[0]}: {why}"

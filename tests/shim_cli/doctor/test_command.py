@@ -36,7 +36,7 @@ def test_empty_setup_gives_warnings_with_commands(tmp_path: Path) -> None:
         f"  INFO  {NOT_FOUND.reason}",
         "Daemon",
         "  WARN  nothing listens at http://127.0.0.1:9",
-        "        codex-shim serve --port 9",
+        "        codex-shim start --port 9",
         "Catalog",
         f"  WARN  {home}/state/custom_model_catalog.json does not exist yet",
         "        codex-shim generate",
