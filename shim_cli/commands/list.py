@@ -11,14 +11,19 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from addons.core.cursor.status import NOT_FOUND
 from shim_cli.console.errors import NO_MODEL_ADVICE
+from shim_cli.console.terminal import is_terminal
 from shim_cli.state.list_cache import ListingInputs, RecordingEnv, load_listing, save_listing
 from shim_cli.state.listing import ListedModel, Listing
 
+if TYPE_CHECKING:
+    from shim_cli.console.tables import Column, Row
+
+NO_CURSOR = "cursor-agent is not installed"
 DEMO = "demo"
 """The provider of the demo model. That it is hidden is no news: other models are available."""
 
@@ -34,7 +39,10 @@ def write_list(
     if as_json:
         typer.echo(json.dumps([asdict(model) for model in models], ensure_ascii=False))
     else:
-        _echo(format_lines(models))
+        if models and is_terminal():
+            _write_table(env, models)
+        else:
+            _echo(format_lines(models))
         # on stdout only for `--all`: otherwise it holds the models alone
         worth = (
             listing.models if show_all else [each for each in listing.models if _is_missed(each)]
@@ -59,9 +67,44 @@ def format_lines(models: Sequence[ListedModel]) -> list[str]:
     return lines
 
 
+def _write_table(env: Mapping[str, str], models: Sequence[ListedModel]) -> None:
+    from shim_cli.console.tables import terminal_console, write_table  # noqa: PLC0415
+
+    write_table(terminal_console(env), *model_table(models))
+
+
+def model_table(models: Sequence[ListedModel]) -> tuple[list[Column], list[Row]]:
+    """Return the table for a terminal: a hidden model is dim and has no context."""
+    from shim_cli.console.tables import Column, Row  # noqa: PLC0415
+
+    columns = [
+        Column("model", is_key=True, style="cyan"),
+        Column("name"),
+        Column("context", number=True),
+        Column("provider"),
+        Column("sent as"),
+        Column("to"),
+    ]
+    rows = [
+        Row(
+            (
+                model.slug,
+                model.display_name,
+                f"{model.context_window:,}" if model.live and model.context_window else "hidden",
+                ", ".join(filter(None, (model.provider, model.login))),
+                model.model,
+                model.upstream,
+            ),
+            style="" if model.live else "dim",
+        )
+        for model in models
+    ]
+    return columns, rows
+
+
 def _is_missed(model: ListedModel) -> bool:
     """Return whether its absence is news. Without cursor-agent, Cursor is not worth a line."""
-    return model.provider != DEMO and model.hidden_because != NOT_FOUND.reason
+    return model.provider != DEMO and not model.hidden_because.startswith(NO_CURSOR)
 
 
 def _echo(lines: Sequence[str], *, err: bool = False) -> None:

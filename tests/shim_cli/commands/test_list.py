@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from addons.core.cursor.status import NOT_FOUND
 from shim_cli.commands import list as list_models
 from shim_cli.commands.list import format_lines, hidden_lines
 from shim_cli.state.listing import ListedModel, Listing
@@ -142,3 +143,7 @@ def test_no_live_model_is_an_error_with_advice(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("codex-shim: no model is available\nLog in with `codex login`")
+
+
+def test_cursor_is_missed_only_by_who_installed_it() -> None:
+    assert NOT_FOUND.reason.startswith(list_models.NO_CURSOR)
