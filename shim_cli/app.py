@@ -113,7 +113,7 @@ def serve(  # noqa: PLR0917  typer reads the options from the signature
         typer.Option("--allow-remote", help="Accept clients from other machines."),
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Log each turn to stderr.")
+        bool, typer.Option("--verbose", "-v", help="Show turns also with --log-file.", hidden=True)
     ] = False,
     log_file: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:

@@ -27,6 +27,7 @@ TRANSCRIPTS = sorted(FOLDER.glob("*.txt"))
 ELSEWHERE = {
     "a key is visible ASCII characters": "tests/shim_cli/commands/test_add.py",
     "by a codex-shim in the foreground": "tests/shim_cli/state/test_takeover.py",
+    "models are available, and they are never": "tests/shim_cli/commands/test_model.py",
     "the row would not work": "tests/shim_cli/state/test_models_edit.py",
     "another codex-shim": "tests/adapters/system/test_file_lock.py",
     "no model is available": "tests/shim_cli/commands/test_generate.py",

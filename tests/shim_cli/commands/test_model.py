@@ -89,7 +89,9 @@ def test_default_follows_the_order_of_codex_and_is_never_cursor(tmp_path: Path) 
     choice = default_choice(env, RouteTable.of([cursor, *others]))
     assert choice.slug == "first"
     assert choice.reason == "the first one of Codex's list, because config.toml named no model"
-    with pytest.raises(CliError, match="only Cursor's models are available") as caught:
+    with pytest.raises(
+        CliError, match="only Cursor's models are available, and they are never chosen"
+    ) as caught:
         default_choice(env, RouteTable.of([cursor]))
     assert caught.value.advice == "Name one: codex-shim enable --model composer"
 
