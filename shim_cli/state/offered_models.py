@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from addons.core.json_values import as_int, as_object, as_str
+from shim_cli.console.reasons import reason_of
 
 SECONDS = 5.0
 MAX_BYTES = 16 * 1024 * 1024
@@ -84,7 +85,7 @@ class _Server:
             response = connection.getresponse()
             text = response.read(MAX_BYTES)
         except (OSError, http.client.HTTPException) as error:
-            msg = f"nothing answers at {where} ({type(error).__name__})"
+            msg = f"{where} cannot be reached: {reason_of(error)}"
             raise ServerError(msg) from error
         finally:
             connection.close()

@@ -17,6 +17,7 @@ from addons.core.headers import TOKEN_HEADER
 from addons.core.json_values import as_object, as_str
 from addons.core.protocols.sse import SseReader, parse_block
 from addons.core.usage import Usage
+from shim_cli.console.reasons import reason_of
 
 KEY_SECONDS = 10.0
 """How long the key of an auth_command may take."""
@@ -147,9 +148,9 @@ class _Turn:
     def fail_without_answer(self, error: Exception) -> None:
         """Note that the connection to the shim failed."""
         if self.is_answered:
-            self._fail(CUT, f"the connection to codex-shim broke off ({type(error).__name__})")
+            self._fail(CUT, f"the connection to codex-shim failed: {reason_of(error)}")
         else:
-            self._fail(UNREACHABLE, f"codex-shim did not answer ({type(error).__name__})")
+            self._fail(UNREACHABLE, f"codex-shim did not answer: {reason_of(error)}")
 
     def _refused(self, status: int, body: bytes) -> None:
         try:

@@ -174,7 +174,7 @@ def test_stopped_server_is_named_with_its_start_command(tmp_path: Path) -> None:
     done = shim(tmp_path, "add", "ollama", "--base-url", f"http://127.0.0.1:{free_port()}/v1")
 
     assert done.returncode == 1
-    assert "nothing answers at http://127.0.0.1:" in done.stderr
+    assert "/api/ps cannot be reached: nothing listens there" in done.stderr
     assert "ollama serve" in done.stderr
 
 

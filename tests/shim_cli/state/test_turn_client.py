@@ -140,7 +140,7 @@ def test_shim_that_does_not_answer_is_a_problem() -> None:
 
     problem = client.run("s", "hi", lambda _: None).problem
 
-    assert problem == TurnProblem(UNREACHABLE, "codex-shim did not answer (ConnectionRefusedError)")
+    assert problem == TurnProblem(UNREACHABLE, "codex-shim did not answer: nothing listens there")
 
 
 def test_turn_waits_for_the_key_of_a_command(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
