@@ -22,22 +22,33 @@ from shim_cli.console.options import (
     Args,
     AsJson,
     ListenPort,
-    ModelOption,
-    NoOpen,
     Port,
     Settings,
     require_settings_file,
 )
+from shim_cli.console.program import HELP_NAMES, Program, examples
+from shim_cli.model_commands import everyday_app
+from shim_cli.slug_options import ModelOption
+from shim_cli.turn_commands import turns_app
 
 app = typer.Typer(
     name="codex-shim",
+    cls=Program,
     help="One local port for Codex: ChatGPT passthrough and your other models side by side.",
+    epilog="""\
+codex-shim try "Say hello"      one turn, without Codex
+codex-shim codex                run Codex once through the shim
+codex-shim enable               make Codex use the shim from now on
+codex-shim help enable          what a command does, and its options""",
+    context_settings={"help_option_names": list(HELP_NAMES)},
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(everyday_app)
+app.add_typer(turns_app)
 app.add_typer(models_app, name="model")
 app.add_typer(models_app, name="models", hidden=True)
 app.add_typer(service_app, name="service")
@@ -56,7 +67,9 @@ def _show_version(requested: bool) -> None:
 def root(
     _version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", "-V", callback=_show_version, is_eager=True, help="Show the version."
+        ),
     ] = False,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="The shim's port, for any command.")
@@ -90,7 +103,7 @@ def _move_old_state() -> None:
         typer.echo(message, err=True)
 
 
-@app.command()
+@app.command(**examples("codex-shim serve", "codex-shim serve -v --port 0"))
 def serve(  # noqa: PLR0917  typer reads the options from the signature
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: ListenPort = DEFAULT_PORT,
@@ -100,7 +113,7 @@ def serve(  # noqa: PLR0917  typer reads the options from the signature
         typer.Option("--allow-remote", help="Accept clients from other machines."),
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Log each turn to stderr.")
+        bool, typer.Option("--verbose", "-v", help="Show turns also with --log-file.", hidden=True)
     ] = False,
     log_file: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -129,14 +142,28 @@ def stop(port: Port = DEFAULT_PORT) -> None:
 
 
 @app.command()
-def restart(port: Port = DEFAULT_PORT, settings: Settings = None) -> None:
+def restart(
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Kill a shim that hangs. Its turns are cut off.")
+    ] = False,
+) -> None:
     """Stop the shim and start it in the background."""
-    from shim_cli.state.daemon import restart as run
+    from shim_cli.state.daemon import kill_daemon, start, stop_daemon
 
-    raise typer.Exit(run(os.environ, port, settings))
+    if done := (kill_daemon if force else stop_daemon)(os.environ, port):
+        typer.echo(done)
+    raise typer.Exit(start(os.environ, port, settings))
 
 
-@app.command()
+@app.command(
+    **examples(
+        "codex-shim enable",
+        "codex-shim enable --model deepseek-v4",
+        "codex-shim enable --move-threads",
+    )
+)
 def enable(
     port: Port = DEFAULT_PORT,
     settings: Settings = None,
@@ -170,7 +197,7 @@ def disable(
     raise typer.Exit(run(os.environ, port, older=older))
 
 
-@app.command()
+@app.command(**examples("codex-shim codex", 'codex-shim codex -- exec "Say hello"'))
 def codex(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
     """Run Codex once through the shim: `codex -- exec "hi"`.
 
@@ -181,7 +208,7 @@ def codex(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = Non
     raise typer.Exit(launch(os.environ, port, settings, args or []))
 
 
-@app.command("app")
+@app.command("app", **examples("codex-shim app", "codex-shim app ~/project"))
 def desktop(
     folder: Annotated[Path, typer.Argument(metavar="[PATH]", help="The folder to open.")] = Path(),
     port: Port = DEFAULT_PORT,
@@ -191,48 +218,6 @@ def desktop(
     from shim_cli.commands.desktop import open_app
 
     raise typer.Exit(open_app(os.environ, port, settings, folder))
-
-
-@app.command()
-def mitmdump(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
-    """Run the shim in mitmdump and show turns in the terminal."""
-    from shim_cli.commands.mitmproxy_tools import run_tool
-
-    raise typer.Exit(run_tool("mitmdump", port, settings, args or []))
-
-
-@app.command()
-def web(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
-    """Run the shim in mitmweb and show turns in the browser."""
-    from shim_cli.commands.mitmproxy_tools import run_tool
-
-    raise typer.Exit(run_tool("mitmweb", port, settings, args or []))
-
-
-@app.command()
-def picker(port: Port = DEFAULT_PORT, settings: Settings = None, no_open: NoOpen = False) -> None:
-    """Select the model that Codex uses, in the browser."""
-    from shim_cli.commands.pages import open_page
-
-    raise typer.Exit(open_page(os.environ, port, settings, "picker", use_browser=not no_open))
-
-
-@app.command()
-def dashboard(
-    port: Port = DEFAULT_PORT, settings: Settings = None, no_open: NoOpen = False
-) -> None:
-    """Show turns and their usage, in the browser."""
-    from shim_cli.commands.pages import open_page
-
-    raise typer.Exit(open_page(os.environ, port, settings, "dashboard", use_browser=not no_open))
-
-
-@app.command("addon-path")
-def addon_path() -> None:
-    """Print the addon's path, for `mitmdump -s` or `mitmweb -s`."""
-    from shim_cli.commands.mitmproxy_tools import addon_file
-
-    typer.echo(addon_file())
 
 
 @app.command()
@@ -246,7 +231,7 @@ def generate(port: Port = DEFAULT_PORT, settings: Settings = None) -> None:
     raise typer.Exit(run(os.environ, port, settings))
 
 
-@app.command("list")
+@app.command("list", **examples("codex-shim list", "codex-shim list --all --json"))
 def list_models(
     settings: Settings = None,
     show_all: Annotated[
@@ -268,27 +253,10 @@ def status(port: Port = DEFAULT_PORT, as_json: AsJson = False) -> None:
     """
     from shim_cli.commands.status import write_status
 
-    raise typer.Exit(write_status(port, as_json=as_json))
+    raise typer.Exit(write_status(os.environ, port, as_json=as_json))
 
 
-@app.command()
-def usage(
-    since: Annotated[
-        str, typer.Option(help="Start of the period: 30m, 24h, 7d, a date, or all.")
-    ] = "30d",
-    by: Annotated[str, typer.Option(help="Group by model, day, thread, route or agent.")] = "model",
-    settings: Settings = None,
-    as_json: AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV.")] = False,
-) -> None:
-    """Show token usage, cache hits, cost and quota."""
-    from shim_cli.commands.usage import write_usage
-
-    form = "json" if as_json else "csv" if as_csv else "text"
-    raise typer.Exit(write_usage(os.environ, settings, since, by, form))
-
-
-@app.command()
+@app.command(**examples("codex-shim doctor", "codex-shim doctor models"))
 def doctor(
     about: Annotated[
         About, typer.Argument(help="all checks, each of the models, or what Codex's picker shows.")
@@ -310,7 +278,12 @@ def doctor(
 models_app.command("list")(list_models)
 
 
-@app.command()
+@app.command(
+    **examples(
+        "codex-shim completion bash >> ~/.bashrc",
+        "codex-shim completion zsh > ~/.zfunc/_codex-shim",
+    )
+)
 def completion(
     shell: Annotated[
         Literal["bash", "zsh", "fish", "powershell"], typer.Argument(help="Your shell.")
@@ -322,7 +295,7 @@ def completion(
     typer.echo(script(shell))
 
 
-@app.command()
+@app.command(**examples("codex-shim report", "codex-shim report --flow 1f0c --with-text"))
 def report(
     *,
     port: Port = DEFAULT_PORT,

@@ -14,32 +14,36 @@ import typer
 from shim_cli.console.command_line import DEFAULT_PORT
 from shim_cli.console.errors import CliError
 from shim_cli.console.options import AsJson, Port, Settings
+from shim_cli.console.program import ShimGroup, examples
+from shim_cli.slug_options import complete_slugs
 
 models_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="List models or select one."
+    cls=ShimGroup, no_args_is_help=True, rich_markup_mode=None, help="List models or select one."
 )
 service_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Start the shim automatically at login."
+    cls=ShimGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Start the shim automatically at login.",
 )
 threads_app = typer.Typer(
+    cls=ShimGroup,
     invoke_without_command=True,
     rich_markup_mode=None,
     help="List Codex's threads by provider, or move them to another one.",
 )
 
 
-def _slugs(incomplete: str) -> list[str]:
-    from shim_cli.commands.completion import slugs
-
-    return slugs(incomplete)
-
-
-@models_app.command("use")
+@models_app.command(
+    "use", **examples("codex-shim model use gpt-5.5", 'codex-shim model use "GPT-5.5"')
+)
 def model_use(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="A slug, or part of a display name.", autocompletion=_slugs
+            metavar="MODEL",
+            help="A slug, or part of a display name.",
+            autocompletion=complete_slugs,
         ),
     ],
     port: Port = DEFAULT_PORT,
@@ -51,10 +55,12 @@ def model_use(
     raise typer.Exit(run(os.environ, model, port, settings))
 
 
-@models_app.command("forget")
+@models_app.command(
+    "forget", **examples("codex-shim model forget deepseek-v4", "codex-shim model forget --all")
+)
 def models_forget(
     model: Annotated[
-        str | None, typer.Argument(metavar="[MODEL]", help="A slug.", autocompletion=_slugs)
+        str | None, typer.Argument(metavar="[MODEL]", help="A slug.", autocompletion=complete_slugs)
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Forget all models.")] = False,
     settings: Settings = None,
@@ -99,7 +105,12 @@ def threads_list(as_json: AsJson = False) -> None:
     raise typer.Exit(list_threads(os.environ, as_json=as_json))
 
 
-@threads_app.command("move")
+@threads_app.command(
+    "move",
+    **examples(
+        "codex-shim threads move --to shim 01a229d8", "codex-shim threads move --to openai --all"
+    ),
+)
 def threads_move(
     to: Annotated[
         Literal["shim", "openai"],

@@ -35,3 +35,23 @@ def slugs(incomplete: str) -> list[str]:
     listing = load_listing(os.environ, None)
     models = listing.live if listing else ()
     return [model.slug for model in models if model.slug.startswith(incomplete)]
+
+
+def providers(incomplete: str) -> list[str]:
+    """Return the providers that start with `incomplete`."""
+    from addons.core.settings.presets import BY_WORD  # noqa: PLC0415
+
+    return sorted(word for word in BY_WORD if word.startswith(incomplete))
+
+
+def rows(incomplete: str) -> list[str]:
+    """Return the slugs of the rows of models.json that start with `incomplete`."""
+    from addons.adapters.system.paths import settings_file  # noqa: PLC0415
+    from shim_cli.console.errors import CliError  # noqa: PLC0415
+    from shim_cli.state.models_edit import ModelsFile  # noqa: PLC0415
+
+    try:
+        known = ModelsFile(settings_file(os.environ)).slugs()
+    except CliError:
+        return []
+    return [slug for slug in known if slug.startswith(incomplete)]

@@ -7,6 +7,7 @@ and `disable` changes the file before it stops the shim, so Codex never uses a p
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -18,7 +19,7 @@ from addons.adapters.codex.config_file import Change, CodexConfig, ConfigError
 from addons.core.codex.features import Feature, grouped
 from addons.core.codex.provider_config import PROVIDER_ID
 from addons.core.codex.rollout import BUILT_IN
-from shim_cli.commands.model import select_model
+from shim_cli.commands.model import Selection, require_name, select_model
 from shim_cli.commands.threads import move_all_for_enable, other_threads, restored_threads
 from shim_cli.console.errors import CliError
 from shim_cli.state.codex_config import read_config
@@ -40,14 +41,29 @@ def enable(
 
     `threads` tells what to do about those of Codex's own provider. If moving them fails, the config stays changed.
     """
+    require_name(requested)
+    if sys.stderr.isatty():
+        typer.echo("Starting the shim and reading the models…", err=True)
     started = ensure_started(env, port, settings)
-    activation = select_model(env, requested, port, settings)
-    typer.echo("\n".join([*enabled_lines(activation, started), *_profile_warning(env)]))
+    before = CodexConfig(env).configured_model()
+    selection = select_model(env, requested, port, settings)
+    first, *rest = enabled_lines(selection.activation, started)
+    choice = _choice_lines(selection, before)
+    typer.echo("\n".join([first, *choice, *rest, *_profile_warning(env)]))
     if threads == "move":
         move_all_for_enable(env)
     elif threads == "count":
         _echo_all(other_threads(env, BUILT_IN))
     return 0
+
+
+def _choice_lines(selection: Selection, before: str | None) -> Iterator[str]:
+    """Say why this model was chosen, and which one it replaces."""
+    slug = selection.activation.slug
+    if selection.reason:
+        yield f"  model   {slug}, {selection.reason}"
+    elif before and before != slug:
+        yield f"  model   {slug}, instead of {before}"
 
 
 def _profile_warning(env: Mapping[str, str]) -> Iterator[str]:

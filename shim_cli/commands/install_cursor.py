@@ -49,7 +49,7 @@ def install(env: Mapping[str, str], port: int, settings: Path | None) -> int:
     """Enable Composer and report what was done. Raises CliError; Codex's config is then unchanged."""
     route = composer_route(env, settings)
     started = ensure_started(env, port, settings)
-    first, *rest = enabled_lines(select_model(env, route.slug, port, settings), started)
+    first, *rest = enabled_lines(select_model(env, route.slug, port, settings).activation, started)
     typer.echo(
         "\n".join((first, *_details(env, route), *_running_shim_warning(started, port), *rest))
     )

@@ -11,12 +11,21 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from shim_cli.console.errors import NO_MODEL_ADVICE
+from shim_cli.console.terminal import is_terminal
 from shim_cli.state.list_cache import ListingInputs, RecordingEnv, load_listing, save_listing
 from shim_cli.state.listing import ListedModel, Listing
+
+if TYPE_CHECKING:
+    from shim_cli.console.tables import Column, Row
+
+NO_CURSOR = "cursor-agent is not installed"
+DEMO = "demo"
+"""The provider of the demo model. That it is hidden is no news: other models are available."""
 
 
 def write_list(
@@ -29,8 +38,16 @@ def write_list(
     models = listing.models if show_all else listing.live
     if as_json:
         typer.echo(json.dumps([asdict(model) for model in models], ensure_ascii=False))
-    elif models:
-        typer.echo("\n".join(format_lines(models)))
+    else:
+        if models and is_terminal():
+            _write_table(env, models)
+        else:
+            _echo(format_lines(models))
+        # on stdout only for `--all`: otherwise it holds the models alone
+        worth = (
+            listing.models if show_all else [each for each in listing.models if _is_missed(each)]
+        )
+        _echo(hidden_lines(worth), err=not show_all)
     if listing.live:
         return 0
     typer.echo(f"codex-shim: no model is available\n{NO_MODEL_ADVICE}", err=True)
@@ -38,17 +55,77 @@ def write_list(
 
 
 def format_lines(models: Sequence[ListedModel]) -> list[str]:
-    """Return one line per model; below it the reason for a hidden one, and what was learnt of its upstream."""
+    """Return one line per model, and below it what was learnt of its upstream."""
     width = max((len(model.slug) for model in models), default=0)
     lines = []
     for model in models:
         upstream = f"{model.model} ({', '.join(filter(None, (model.provider, model.login, model.upstream)))})"
-        lines.append(f"{model.slug:<{width}}  {model.display_name}  ->  {upstream}")
-        if not model.live:
-            lines.append(f"{'':<{width}}  hidden: {model.hidden_because}")
+        state = "" if model.live else "  (hidden)"
+        lines.append(f"{model.slug:<{width}}  {model.display_name}  ->  {upstream}{state}")
         if model.learnt:
             lines.append(f"{'':<{width}}  learnt: {'; '.join(model.learnt)}")
     return lines
+
+
+def _write_table(env: Mapping[str, str], models: Sequence[ListedModel]) -> None:
+    from shim_cli.console.tables import terminal_console, write_table  # noqa: PLC0415
+
+    write_table(terminal_console(env), *model_table(models))
+
+
+def model_table(models: Sequence[ListedModel]) -> tuple[list[Column], list[Row]]:
+    """Return the table for a terminal: a hidden model is dim and has no context."""
+    from shim_cli.console.tables import Column, Row  # noqa: PLC0415
+
+    columns = [
+        Column("model", is_key=True, style="cyan"),
+        Column("name"),
+        Column("context", number=True),
+        Column("provider"),
+        Column("sent as"),
+        Column("to"),
+    ]
+    rows = [
+        Row(
+            (
+                model.slug,
+                model.display_name,
+                f"{model.context_window:,}" if model.live and model.context_window else "hidden",
+                ", ".join(filter(None, (model.provider, model.login))),
+                model.model,
+                model.upstream,
+            ),
+            style="" if model.live else "dim",
+        )
+        for model in models
+    ]
+    return columns, rows
+
+
+def _is_missed(model: ListedModel) -> bool:
+    """Return whether its absence is news. Without cursor-agent, Cursor is not worth a line."""
+    return model.provider != DEMO and not model.hidden_because.startswith(NO_CURSOR)
+
+
+def _echo(lines: Sequence[str], *, err: bool = False) -> None:
+    for line in lines:
+        typer.echo(line, err=err)
+
+
+def hidden_lines(models: Sequence[ListedModel]) -> list[str]:
+    """Return one line per reason why models are hidden: `12 chatgpt models hidden: The login has expired. …`."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for model in models:
+        if not model.live:
+            groups.setdefault((model.provider, model.hidden_because), []).append(model.slug)
+    return [
+        f"{_names(provider, slugs)} hidden: {reason}"
+        for (provider, reason), slugs in groups.items()
+    ]
+
+
+def _names(provider: str, slugs: Sequence[str]) -> str:
+    return slugs[0] if len(slugs) == 1 else f"{len(slugs)} {provider} models"
 
 
 def _build(env: Mapping[str, str], settings: Path | None) -> Listing:

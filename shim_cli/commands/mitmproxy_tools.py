@@ -2,7 +2,7 @@
 
 Never does: import mitmproxy, use another installation of it. Invariant: every listener is bound to 127.0.0.1 and the
 reverse target is the dead sink, unless the user's arguments, which come last, override it. A tool that serves does not
-wait for a reader of its output.
+wait for a reader of its output. The port of the background shim is borrowed and given back.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+import typer
+
 from addons.adapters.system.umask import VARIABLE as UMASK
 from addons.adapters.system.umask import set_private_umask, users_umask
 from shim_cli.console.browser import is_headless
 from shim_cli.console.errors import CliError
 from shim_cli.console.options import require_settings_file
 from shim_cli.state.processes import replace_process
+from shim_cli.state.takeover import lend_port
 
 Tool = Literal["mitmdump", "mitmweb"]
 
@@ -32,6 +35,9 @@ _DROP = "from shim_cli.console.outputs import drop_lost_output; drop_lost_output
 _PRINTS_ONLY = re.compile(r"-[qv]*[nh].*|--(?:no-server|help|version|options|commands)")
 """Arguments of a tool that serves nobody: it prints help, or the flows of a file. Its reader may be slow."""
 
+TAKEN_OVER = (
+    "The background shim on port {port} was stopped. It starts again when this program ends."
+)
 WEB_COLUMNS = ("icon", "method", "path", "status", "comment", "size", "time")
 """The comment shows the route and the usage of a turn. The TLS column is left out: the listener is on loopback."""
 
@@ -54,6 +60,8 @@ def run_tool(tool: Tool, port: int, settings: Path | None, args: Sequence[str]) 
     # A flow file (-w) contains whole conversations.
     set_private_umask()
     require_settings_file(settings)
+    if _serves(args) and lend_port(os.environ, port):
+        typer.echo(TAKEN_OVER.format(port=port), err=True)
     env = {UMASK: f"{users_umask():o}", **os.environ}
     if settings:
         env["CODEX_SHIM_SETTINGS"] = str(settings.absolute())
@@ -72,10 +80,13 @@ def tool_command(
     # By default mitmproxy does not store streamed responses, so views could not show them.
     options += ["--set", "store_streamed_bodies=true"]
     views = _web_options(env) if tool == "mitmweb" else []
-    serves = not any(map(_PRINTS_ONLY.fullmatch, args))
-    code = (_DROP if serves else "") + _START.format(tool=tool)
+    code = (_DROP if _serves(args) else "") + _START.format(tool=tool)
     start = [sys.executable, "-P", "-c", code]
     return [*start, *shim, *options, *views, *args]
+
+
+def _serves(args: Sequence[str]) -> bool:
+    return not any(map(_PRINTS_ONLY.fullmatch, args))
 
 
 def _web_options(env: Mapping[str, str]) -> list[str]:

@@ -14,6 +14,7 @@ import typer
 from addons.adapters.system.file_lock import LockedError
 from addons.adapters.system.files import FileAccessError
 from addons.adapters.traits_store import FileTraits
+from addons.core.settings.near_miss import nearest
 from addons.core.settings.row import ModelRow
 from shim_cli.console.errors import STATE_FOLDER_ADVICE, CliError
 from shim_cli.state.sources import open_sources
@@ -31,9 +32,11 @@ def forget_models(env: Mapping[str, str], slug: str | None, settings: Path | Non
     route = sources.table().resolve(slug)
     row = rows.get(route.slug if route else slug)
     if row is None or row.target is None:
-        known = ", ".join(sorted(slug for slug, one in rows.items() if one.target))
-        problem = f"{slug} is no row of models.json"
-        advice = f"Rows: {known}" if known else "`codex-shim list` shows all models."
+        known = sorted(slug for slug, one in rows.items() if one.target)
+        near = nearest(slug, known)
+        meant = f". Did you mean {near!r}?" if near else ""
+        problem = f"{slug} is no row of models.json{meant}"
+        advice = f"Rows: {', '.join(known)}" if known else "`codex-shim list` shows all models."
         raise CliError(problem, advice)
     return _forget(traits, scopes_of(row, traits), row.slug)
 

@@ -24,6 +24,8 @@ from shim_cli.state.daemon import ensure_started
 from shim_cli.state.run_state import run_dir
 
 Page = Literal["picker", "dashboard"]
+REMOTE = ("SSH_CONNECTION", "SSH_TTY")
+"""Variables of a shell on another machine."""
 _REDIRECT = """\
 <!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer"><title>codex-shim</title>
 <meta http-equiv="refresh" content="0;url={url}">
@@ -42,6 +44,9 @@ def open_page(
     if use_browser and not is_headless(env) and open_url(redirect.as_uri()):
         typer.echo(f"Opened {url} in your browser.")
         return 0
+    if any(env.get(name) for name in REMOTE):
+        typer.echo("\n".join(_remote_lines(env, port, url)))
+        return 0
     lines = [
         "Open this file in a browser. It contains the local token, so keep it private:",
         f"  {redirect.as_uri()}",
@@ -49,6 +54,14 @@ def open_page(
     ]
     typer.echo("\n".join(lines))
     return 0
+
+
+def _remote_lines(env: Mapping[str, str], port: int, url: str) -> list[str]:
+    """Return how to open the page from the machine that the user sits at: no file of this one is there."""
+    return [
+        f"This is a remote machine. On yours: ssh -N -L {port}:127.0.0.1:{port} THIS-MACHINE",
+        f"Then open {url} there and enter the token from {token_file(env)}",
+    ]
 
 
 def redirect_page(env: Mapping[str, str], port: int, page: Page, url: str) -> Path:

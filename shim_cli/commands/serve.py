@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 MAX_SLUGS = 8
 """How many slugs of one provider are listed; the rest are counted."""
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  compared, not bound
+EVERY_ADDRESS_NOTICE = (
+    "  and on every other address of this machine ({host}); clients elsewhere need --allow-remote"
+)
 LOG_BYTES, LOG_FILES = 1024 * 1024, 3
 
 
@@ -55,16 +59,17 @@ def serve(
     require_settings_file(settings)
     set_private_umask()
     _configure_logging(log_file)
-    if verbose:
-        logging.getLogger("addons.access").setLevel(logging.DEBUG)
+    # The log of a background shim has no turns: access.jsonl has them.
+    if verbose or not log_file:
+        _show_turns()
     _load_mitmproxy()
     from addons.proxy.master import ListenOptions, StartError, run_master  # noqa: PLC0415
 
     ports: list[int] = []
 
     def ready(master: ShimMaster) -> None:
-        ports.append(_write_run_state(master, log_file))
-        announce(master)
+        ports.append(_write_run_state(master, log_file, settings))
+        announce(master, host)
 
     try:
         run_master(ListenOptions(host, port, settings, allow_remote), ready)
@@ -81,7 +86,7 @@ def serve(
     return 0
 
 
-def _write_run_state(master: ShimMaster, log_file: Path | None) -> int:
+def _write_run_state(master: ShimMaster, log_file: Path | None, settings: Path | None) -> int:
     port = int(master.address.rpartition(":")[2])
     pid = os.getpid()
     state = RunState(
@@ -92,6 +97,7 @@ def _write_run_state(master: ShimMaster, log_file: Path | None) -> int:
         version=VERSION,
         detached=log_file is not None,
         log=str(log_file or ""),
+        settings=str(settings.absolute()) if settings else "",
     )
     if problem := write_state(os.environ, state):
         logging.getLogger("addons").warning(
@@ -141,6 +147,16 @@ def _configure_logging(log_file: Path | None) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
+def _show_turns() -> None:
+    """Write a line per turn to stderr, without a level: a good turn is no message for debugging."""
+    access = logging.getLogger("addons.access")
+    access.setLevel(logging.DEBUG)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    access.addHandler(handler)
+    access.propagate = False
+
+
 def _rotating(log_file: Path) -> logging.Handler:
     from logging.handlers import RotatingFileHandler  # noqa: PLC0415
 
@@ -149,11 +165,13 @@ def _rotating(log_file: Path) -> logging.Handler:
     )
 
 
-def announce(master: ShimMaster) -> None:
+def announce(master: ShimMaster, host: str = "127.0.0.1") -> None:
     """Print the address, the live models, why others are not live, and a command to try."""
     env = os.environ
     token = token_file(env) if LocalToken(env).rule().required else None
     lines = announcement(master.address, master.shim.sources, token)
+    if host in EVERY_ADDRESS:
+        lines.insert(1, EVERY_ADDRESS_NOTICE.format(host=host))
     sys.stdout.write("".join(_printable(line) + "\n" for line in lines))
     sys.stdout.flush()
 

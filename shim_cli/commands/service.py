@@ -68,6 +68,8 @@ def service_for(env: Mapping[str, str], port: int, platform: str) -> Service:
     """Return the service of a platform. Raises CliError if the platform is not supported."""
     argv = [sys.executable, "-P", "-m", "shim_cli", "serve", "--port", str(port)]
     variables = {name: str(Path(env[name]).absolute()) for name in PATH_VARIABLES if env.get(name)}
+    # The service manager's own PATH has neither codex nor cursor-agent.
+    variables |= {"PATH": env["PATH"]} if env.get("PATH") else {}
     if platform == "linux":
         return _systemd(env, argv, variables)
     if platform == "darwin":

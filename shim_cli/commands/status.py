@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import typer
 
+from addons.core.json_values import as_object, as_str
+from addons.core.version import VERSION
 from shim_cli.console.command_line import command
 from shim_cli.console.format import duration
 from shim_cli.console.quota import quota_lines
 from shim_cli.state.health import Health, State, probe
+from shim_cli.state.run_state import read_state
 
 EXIT_CODES: Mapping[State, int] = {"running": 0, "stopped": 3, "unhealthy": 1}
 
@@ -29,10 +32,10 @@ _ROWS = (
 )
 
 
-def write_status(port: int, *, as_json: bool) -> int:
+def write_status(env: Mapping[str, str], port: int, *, as_json: bool) -> int:
     """Write the health of the shim on the port. Return the exit code."""
     health = probe(port)
-    typer.echo(_json(health) if as_json else "\n".join(_lines(health, port)))
+    typer.echo(_json(health) if as_json else "\n".join(_lines(env, health, port)))
     return EXIT_CODES[health.state]
 
 
@@ -41,18 +44,45 @@ def _json(health: Health) -> str:
     return json.dumps({**health.report, **head}, ensure_ascii=False)
 
 
-def _lines(health: Health, port: int) -> list[str]:
+def _lines(env: Mapping[str, str], health: Health, port: int) -> list[str]:
     if health.state == "stopped":
-        return [f"stopped: nothing listens at {health.url}", f"Start it: {command('serve', port)}"]
+        return [f"stopped: nothing listens at {health.url}", f"Start it: {command('start', port)}"]
     if health.state == "unhealthy":
-        return [
-            f"unhealthy: {health.url}: {health.reason}",
-            f"Use another port: {command('serve', port + 1)}",
-        ]
+        return [f"unhealthy: {health.url}: {health.reason}", unhealthy_advice(env, port)]
     report = health.report
-    rows = [f"  {name:<20} {_text(key, report[key])}" for key, name in _ROWS if key in report]
+    reasons = as_object(report.get("reasons"))
+    rows = [
+        f"  {name:<20} {_text(key, report[key])}{_reason(reasons, key)}"
+        for key, name in _ROWS
+        if key in report
+    ]
     quota = quota_lines(report.get("quota"), time.time())
-    return [f"running at {health.url}", *rows, *quota, "List its models: codex-shim list"]
+    return [
+        f"running at {health.url}",
+        *rows,
+        *quota,
+        *_version_lines(report.get("version"), port),
+        "List its models: codex-shim list",
+    ]
+
+
+def unhealthy_advice(env: Mapping[str, str], port: int) -> str:
+    """Return what to type when the port does not answer as a shim should."""
+    state = read_state(env, port)
+    if state and state.is_alive:
+        return f"The shim (pid {state.pid}) hangs. End it: {command('restart --force', port)}"
+    return f"Use another port: {command('start', port + 1)}"
+
+
+def _version_lines(version: object, port: int) -> Iterator[str]:
+    if version != VERSION:
+        yield f"This command is version {VERSION}. Update the shim: {command('restart', port)}"
+
+
+def _reason(reasons: Mapping[str, object], key: str) -> str:
+    """Return why a login does not work: `: There is no ChatGPT login in auth.json. …`."""
+    reason = as_str(reasons.get(key.removesuffix("_passthrough")))
+    return f": {reason}" if reason else ""
 
 
 def _text(key: str, value: object) -> str:

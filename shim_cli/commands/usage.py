@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -33,15 +33,21 @@ from addons.adapters.ledger.usage_report import (
 )
 from addons.adapters.system.paths import ledger_file
 from addons.core.telemetry.prices import PriceTable
-from addons.core.telemetry.record import short_count
-from shim_cli.console.errors import CliError
+from shim_cli.console.errors import CliError, UsageProblem
+from shim_cli.console.format import counted, percent, short_tokens
 from shim_cli.console.quota import quota_lines
+from shim_cli.console.terminal import is_terminal
 from shim_cli.state.sources import open_sources_with_warnings
+
+if TYPE_CHECKING:
+    from shim_cli.console.tables import Column, Row
 
 Form = Literal["text", "json", "csv"]
 UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 BAR_WIDTH = 24
 MAX_KEY_LENGTH = 36
+MAX_LINES = 30
+"""How many lines the table has. JSON and CSV have all of them."""
 _PERIOD = re.compile(r"(\d{1,6})([mhdw])")
 _FORMULA_PREFIXES = ("=", "+", "-", "@")
 
@@ -59,21 +65,18 @@ class UsageReport:
 
 
 def write_usage(
-    env: Mapping[str, str], settings: Path | None, since: str, by: str, form: str
+    env: Mapping[str, str], settings: Path | None, since: str, by: By, form: str
 ) -> int:
     """Write the report. Return the exit code; raises CliError."""
     now = time.time()
     start = _start(since, now)
-    if by not in get_args(By):
-        msg = f"unknown value for --by: {by!r}"
-        raise CliError(msg, "Use --by model, day, thread, route or agent.")
     path = ledger_file(env)
     if not path.is_file():
         typer.echo(_empty_report(form))
         return 0
     prices = shipped_prices(open_sources_with_warnings(env, settings).rows.rows)
     try:
-        totals = read_totals(path, start, by, prices)  # type: ignore[arg-type]
+        totals = read_totals(path, start, by, prices)
         breaks, quotas = read_breaks(path, start), read_quotas(path)
     except sqlite3.Error as error:
         advice = f"Check {path}. If it is damaged, move it away: the shim creates a new one."
@@ -86,7 +89,12 @@ def write_usage(
     elif form == "json":
         typer.echo(json.dumps(_json(report), ensure_ascii=False))
     else:
-        typer.echo("\n".join(_text(report, now)))
+        if report.totals and is_terminal():
+            _write_table(env, report)
+            rest = _below(report, now)
+        else:
+            rest = _text(report, now)
+        typer.echo("\n".join(rest))
     return 0
 
 
@@ -105,7 +113,7 @@ def _start(since: str, now: float) -> float:
         return datetime.fromisoformat(since).timestamp()
     except (ValueError, OverflowError, OSError):
         msg = f"--since {since!r} is neither a period nor a date"
-        raise CliError(msg, "Examples: 24h, 7d, 4w, 2026-11-01, all.") from None
+        raise UsageProblem(msg, "Examples: 24h, 7d, 4w, 2026-11-01, all.") from None
 
 
 def _json(report: UsageReport) -> dict[str, object]:
@@ -133,16 +141,67 @@ def _csv(report: UsageReport) -> str:
 
 
 def _text(report: UsageReport, now: float) -> list[str]:
-    totals = report.totals
-    if not totals:
-        lines = ["No turn in this period."]
-    else:
-        most = max(one.input + one.output for one in totals)
-        shown = [*totals, sum_totals(totals)] if len(totals) > 1 else totals
-        rows = (_line(one, most) for one in shown)
-        lines = [_head(report.by), *rows, "", *_notes(totals, report.prices)]
-    lines += [_break_line(one) for one in report.breaks]
-    return [*lines, *quota_lines(report.quota, now)]
+    if not report.totals:
+        return ["No turn in this period.", *_events(report, now)]
+    most = max(one.input + one.output for one in report.totals)
+    rows = (_line(one, most) for one in _shown(report.totals))
+    return [_head(report.by), *rows, *_below(report, now)]
+
+
+def _shown(totals: Sequence[Total]) -> Sequence[Total]:
+    return [*totals[:MAX_LINES], sum_totals(totals)] if len(totals) > 1 else totals
+
+
+def _below(report: UsageReport, now: float) -> list[str]:
+    """Return the lines below the table."""
+    return [*_more(report), "", *_notes(report.totals, report.prices), *_events(report, now)]
+
+
+def _events(report: UsageReport, now: float) -> list[str]:
+    return [*map(_break_line, report.breaks), *quota_lines(report.quota, now)]
+
+
+def _write_table(env: Mapping[str, str], report: UsageReport) -> None:
+    from shim_cli.console.tables import terminal_console, write_table  # noqa: PLC0415
+
+    write_table(terminal_console(env), *usage_table(report))
+
+
+def usage_table(report: UsageReport) -> tuple[list[Column], list[Row]]:
+    """Return the table for a terminal. The last row is the sum, if there is more than one."""
+    from shim_cli.console.tables import Column, Row  # noqa: PLC0415
+
+    titles = ("turns", "input", "cached", "output", "cost")
+    columns = [
+        Column(report.by, style="cyan"),
+        *(Column(title, number=True) for title in titles),
+        Column("share of tokens"),
+    ]
+    most = max(one.input + one.output for one in report.totals)
+    is_sum = len(report.totals) > 1
+    shown = _shown(report.totals)
+    return columns, [
+        Row(
+            (
+                one.key or "(none)",
+                f"{one.turns:,}",
+                short_tokens(one.input),
+                "-" if one.cached_share is None else percent(one.cached_share),
+                short_tokens(one.output),
+                _cost(one),
+                _bar(one, most),
+            ),
+            style="bold" if is_sum and one is shown[-1] else "",
+        )
+        for one in shown
+    ]
+
+
+def _more(report: UsageReport) -> list[str]:
+    more = len(report.totals) - MAX_LINES
+    if more <= 0:
+        return []
+    return [f"{counted(more, report.by)} more are in `all`. List them: --json or --csv"]
 
 
 def _head(by: str) -> str:
@@ -154,13 +213,14 @@ def _head(by: str) -> str:
 def _line(total: Total, most: int) -> str:
     key = total.key or "(none)"
     key = key if len(key) <= MAX_KEY_LENGTH else f"{key[: MAX_KEY_LENGTH - 1]}…"
-    share = "-" if total.cached_share is None else f"{total.cached_share:.0%}"
-    figures = (
-        f"{total.turns:>6} {short_count(total.input):>8} {share:>7} {short_count(total.output):>8}"
-    )
+    share = "-" if total.cached_share is None else percent(total.cached_share)
+    figures = f"{total.turns:>6} {short_tokens(total.input):>8} {share:>7} {short_tokens(total.output):>8}"
+    return f"{key:<{MAX_KEY_LENGTH}} {figures} {_cost(total):>10}  {_bar(total, most)}".rstrip()
+
+
+def _bar(total: Total, most: int) -> str:
     tokens = min(total.input + total.output, most)
-    bar = "█" * round(BAR_WIDTH * tokens / most) if most and total.key != "all" else ""
-    return f"{key:<{MAX_KEY_LENGTH}} {figures} {_cost(total):>10}  {bar}".rstrip()
+    return "█" * round(BAR_WIDTH * tokens / most) if most and total.key != "all" else ""
 
 
 def _cost(total: Total) -> str:
@@ -175,9 +235,11 @@ def _notes(totals: Sequence[Total], prices: PriceTable) -> list[str]:
     whole = sum_totals(totals)
     notes = [f"List prices of {prices.date}; `price` in a row of models.json overrides them."]
     if whole.failed:
-        notes.append(f"{whole.failed} turns failed or were aborted.")
+        notes.append(
+            f"{counted(whole.failed, 'turn')} failed or {'was' if whole.failed == 1 else 'were'} aborted."
+        )
     if whole.uncounted:
-        notes.append(f"{whole.uncounted} turns reported no usage.")
+        notes.append(f"{counted(whole.uncounted, 'turn')} reported no usage.")
     return notes
 
 

@@ -29,3 +29,9 @@ class CliError(click.ClickException):
         stream.write(f"codex-shim: {self.message}\n")
         if self.advice:
             stream.write(f"{self.advice}\n")
+
+
+class UsageProblem(CliError):  # noqa: N818  a `CliError` by another exit code
+    """Ends a command whose arguments are wrong, with exit code 2."""
+
+    exit_code = 2

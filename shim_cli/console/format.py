@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import floor
+
+from addons.core.telemetry.record import short_count
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
+BILLION = 1_000_000_000
 _ONE_UNIT_FROM = 10
 
 
@@ -32,4 +36,19 @@ def rough_duration(seconds: float) -> str:
 
 def model_count(count: int) -> str:
     """Return `1 model` or `N models`."""
-    return f"{count} model" if count == 1 else f"{count} models"
+    return counted(count, "model")
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 turn`, `1,240 turns`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def percent(share: float) -> str:
+    """Return a share as a whole percentage, rounded as the pages do: half a percent up."""
+    return f"{floor(share * 100 + 0.5)}%"
+
+
+def short_tokens(tokens: int) -> str:
+    """Return a token count in short form: 640, 18.2k, 1.3M, 1.88B."""
+    return f"{tokens / BILLION:.2f}B" if tokens >= BILLION else short_count(tokens)

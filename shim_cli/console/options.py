@@ -26,10 +26,6 @@ Settings = Annotated[
     Path | None,
     typer.Option(metavar="PATH", help="Path to models.json. Default: ~/.codex-shim/models.json."),
 ]
-ModelOption = Annotated[
-    str | None,
-    typer.Option("--model", metavar="MODEL", help="The model to use. Default: the current one."),
-]
 About = Literal["all", "models", "picker"]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 NoOpen = Annotated[

@@ -12,7 +12,6 @@ from addons.adapters.codex.accepted_models import UPDATE
 from addons.adapters.codex.cli import CodexCliError
 from addons.adapters.system.files import CachedFile, FileAccessError
 from addons.core.codex.catalog import catalog_problems
-from addons.core.codex.features import ENABLE
 from addons.core.routes import Route
 from shim_cli.console.format import model_count
 from shim_cli.doctor.finding import CheckResult, DoctorContext
@@ -33,7 +32,7 @@ def catalog(context: DoctorContext) -> Iterator[CheckResult]:
     except orjson.JSONDecodeError:
         yield "FAIL", f"{path} is not JSON: Codex would not start with it", advice
         return
-    if data is None and advice == ENABLE:
+    if data is None and path == context.config.catalog:
         yield "FAIL", f"{path} does not exist: Codex does not start", advice
         return
     if data is None:

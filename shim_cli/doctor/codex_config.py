@@ -18,6 +18,7 @@ from shim_cli.state.codex_config import CodexConfig, Provider, loopback_origins
 from shim_cli.state.health import accepts_token, is_listening, probe
 from shim_cli.state.legacy_folders import legacy_folders
 from shim_cli.state.processes import belongs_to_other_user
+from shim_cli.state.run_state import read_state
 
 DISABLE_OLDER = "codex-shim disable --older"
 LOGIN_KEYS = ("env_key", "experimental_bearer_token", "auth")
@@ -55,7 +56,7 @@ def _provider(context: DoctorContext, config: CodexConfig) -> Iterator[CheckResu
             reason = "with a ChatGPT login Codex ignores openai_base_url: set model_provider"
             yield "WARN", f"{config.path}: {reason}", edit
         return
-    yield from _target(provider, config)
+    yield from _target(context, provider, config)
     for reason in _provider_faults(provider):
         yield "FAIL", f"{config.path}: {reason}", edit
     for key in LOGIN_KEYS:
@@ -69,7 +70,9 @@ def _bypasses_shim(config: CodexConfig) -> bool:
     return any(key == "openai_base_url" for key, _ in loopback_origins(config))
 
 
-def _target(provider: Provider, config: CodexConfig) -> Iterator[CheckResult]:
+def _target(
+    context: DoctorContext, provider: Provider, config: CodexConfig
+) -> Iterator[CheckResult]:
     origin = provider.origin
     if origin is None:
         return
@@ -84,9 +87,18 @@ def _target(provider: Provider, config: CodexConfig) -> Iterator[CheckResult]:
     elif provider.key == PROVIDER_ID:
         state = "nothing listens there" if health.state == "stopped" else health.reason
         dead = f"Codex uses the shim at {origin}, but {state}: turns would hang"
-        yield "FAIL", f"{config.path}: {dead}", command("serve", origin.port)
+        yield "FAIL", f"{config.path}: {dead}", _revival(context, origin.port)
     else:
         yield "INFO", f"{config.path}: Codex uses {provider.key} at {origin}, which is not a shim"
+
+
+def _revival(context: DoctorContext, port: int) -> str:
+    """Return the command after which the shim of config.toml answers: on its port, or on that of a running shim."""
+    if port != context.port and probe(context.port).state == "running":
+        return command("enable", context.port)
+    state = read_state(context.env, port)
+    is_hung = state is not None and state.is_alive
+    return command("restart --force" if is_hung else "start", port)
 
 
 def _accepts_token(provider: Provider, url: str, port: int) -> bool:

@@ -13,7 +13,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from shim_cli.doctor.finding import Finding, Level, format_counts
+from shim_cli.doctor.finding import NOT_CHECKED, Finding, Level, format_counts
 
 STYLES: Mapping[Level, str] = {
     "OK": "green",
@@ -34,6 +34,7 @@ def write_coloured(
     worst: Level = "FAIL" if summary["FAIL"] else "WARN" if summary["WARN"] else "OK"
     screen.print(Rule(Text("Summary", style="bold"), align="left", style="dim"))
     screen.print(Padding(Text(format_counts(summary), style=STYLES[worst]), (0, 0, 0, 2)))
+    screen.print(Padding(Text(NOT_CHECKED), (0, 0, 0, 2)))
 
 
 def _by_section(findings: Sequence[Finding]) -> Iterator[tuple[str, list[Finding]]]:

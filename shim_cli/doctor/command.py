@@ -7,7 +7,6 @@ piped output is plain text.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Literal
 
 import typer
 
-from shim_cli.doctor.finding import DoctorContext, Finding, count_levels, format_counts
+from shim_cli.console.terminal import wants_colour
+from shim_cli.doctor.finding import NOT_CHECKED, DoctorContext, Finding, count_levels, format_counts
 
 About = Literal["all", "models", "picker"]
 
@@ -29,12 +29,13 @@ def write_report(
     if as_json:
         rows = [asdict(finding) for finding in findings]
         typer.echo(json.dumps({"findings": rows, "summary": summary}, ensure_ascii=False))
-    elif _wants_colour(env):
+    elif wants_colour(env):
         from shim_cli.doctor.colours import write_coloured  # noqa: PLC0415
 
         write_coloured(findings, summary)
     else:
-        typer.echo("\n".join([*format_lines(findings), "Summary", f"  {format_counts(summary)}"]))
+        lines = [*format_lines(findings), "Summary", f"  {format_counts(summary)}"]
+        typer.echo("\n".join([*lines, f"  {NOT_CHECKED}"]))
     return 1 if summary["FAIL"] else 0
 
 
@@ -65,8 +66,3 @@ def _findings(context: DoctorContext, about: About) -> list[Finding]:
     from shim_cli.doctor.sections import run_sections  # noqa: PLC0415
 
     return run_sections(context)
-
-
-def _wants_colour(env: Mapping[str, str]) -> bool:
-    """Return whether stdout is a terminal with colours; NO_COLOR (https://no-color.org) and TERM=dumb disable them."""
-    return sys.stdout.isatty() and not env.get("NO_COLOR") and env.get("TERM") != "dumb"

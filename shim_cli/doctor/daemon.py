@@ -9,17 +9,25 @@ from shim_cli.console.command_line import command
 from shim_cli.console.format import model_count
 from shim_cli.doctor.finding import CheckResult, DoctorContext
 from shim_cli.state.health import Health, probe
+from shim_cli.state.run_state import read_state
 
 
 def daemon(context: DoctorContext) -> Iterator[CheckResult]:
     """Check the port."""
     health = probe(context.port)
     if health.state == "stopped":
-        yield "WARN", f"nothing listens at {health.url}", command("serve", context.port)
+        yield "WARN", f"nothing listens at {health.url}", command("start", context.port)
     elif health.state == "unhealthy":
-        yield "FAIL", f"{health.url}: {health.reason}", command("serve", context.port + 1)
+        yield "FAIL", f"{health.url}: {health.reason}", _remedy(context)
     else:
         yield from _running(health, context)
+
+
+def _remedy(context: DoctorContext) -> str:
+    state = read_state(context.env, context.port)
+    if state and state.is_alive:
+        return command("restart --force", context.port)
+    return command("start", context.port + 1)
 
 
 def _running(health: Health, context: DoctorContext) -> Iterator[CheckResult]:

@@ -23,6 +23,7 @@ from shim_cli.state.codex_config import CodexConfig, read_config
 from shim_cli.state.sources import refresh_cursor_login
 
 GENERATE = "codex-shim generate"
+NOT_CHECKED = "Not checked: whether the models answer. Ask them: codex-shim test"
 
 Level = Literal["OK", "WARN", "FAIL", "INFO"]
 LEVELS: tuple[Level, ...] = ("OK", "WARN", "FAIL", "INFO")

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from addons.adapters.system.paths import state_dir
 from addons.core.headers import TOKEN_HEADER
 from shim_cli.console.errors import CliError
+from shim_cli.console.reasons import reason_of
 
 TIMEOUT_SECONDS = 30.0
 SAVE_FLOWS_ADVICE = "Save flows to a file: codex-shim mitmdump -- -w FILE. Then run: codex-shim report --flow-file FILE"
@@ -35,7 +36,7 @@ def turn_from_running_shim(env: Mapping[str, str], port: int, flow_id: str) -> d
             raise CliError(_error_message(error.read()), SAVE_FLOWS_ADVICE) from None
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
-        msg = f"no turn available from a shim on port {port}: {type(reason).__name__}"
+        msg = f"no turn available from a shim on port {port}: {reason_of(reason)}"
         raise CliError(msg, SAVE_FLOWS_ADVICE) from None
     return found if isinstance(found, dict) else {}
 

@@ -25,7 +25,13 @@ from shim_cli.console.command_line import command
 from shim_cli.console.errors import STATE_FOLDER_ADVICE, CliError
 from shim_cli.console.options import require_settings_file
 from shim_cli.state.health import Health, accepts_token, probe
-from shim_cli.state.processes import belongs_to_other_user, describe_listener, detached, terminate
+from shim_cli.state.processes import (
+    belongs_to_other_user,
+    describe_listener,
+    detached,
+    kill,
+    terminate,
+)
 from shim_cli.state.run_state import RunState, read_state, remove_state, run_dir
 
 START_TIMEOUT = 30.0
@@ -74,13 +80,6 @@ def stop(env: Mapping[str, str], port: int) -> int:
     """Stop the shim and wait until it has exited. Return 0, also if none is running. Raises CliError."""
     typer.echo(stop_daemon(env, port) or f"not running: no codex-shim listens on port {port}")
     return 0
-
-
-def restart(env: Mapping[str, str], port: int, settings: Path | None) -> int:
-    """Stop the shim if it is running, and start it. Raises CliError."""
-    if stopped := stop_daemon(env, port):
-        typer.echo(stopped)
-    return start(env, port, settings)
 
 
 def ensure_started(env: Mapping[str, str], port: int, settings: Path | None) -> Started:
@@ -225,6 +224,17 @@ def stop_daemon(env: Mapping[str, str], port: int) -> str:
         msg = f"the codex-shim at {health.url} (pid {pid}) was not started with this state folder, so it was not stopped"
         raise CliError(msg, f"Stop it where it was started, or: kill {pid}")
     return f"not running; removed the record of pid {state.pid}, which has exited" if state else ""
+
+
+def kill_daemon(env: Mapping[str, str], port: int) -> str:
+    """Kill the shim that is recorded for this port. Return what was done; empty if none is running. Raises CliError."""
+    state = read_state(env, port)
+    if not (state and state.start_mark and state.is_alive):
+        return stop_daemon(env, port)
+    kill(state.pid)
+    _wait_for_exit(replace(state, drain_seconds=0.0))
+    remove_state(env, port, state.pid)
+    return f"killed (pid {state.pid})"
 
 
 def _has_recorded_pid(state: RunState) -> bool:

@@ -101,6 +101,12 @@ def terminate(pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
 
 
+def kill(pid: int) -> None:
+    """End the process at once, whatever it does."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
 def describe_listener(port: int, platform: str = sys.platform, query: Query = query) -> str:
     """Return name and pid of the program that listens on the port; empty if unknown."""
     if platform == "linux":

@@ -32,6 +32,8 @@ class RunState:
     detached: bool
     """Whether it runs in the background: only then `disable` may stop it."""
     log: str = ""
+    settings: str = ""
+    """The models.json that --settings named; empty without the option."""
 
     @property
     def is_alive(self) -> bool:

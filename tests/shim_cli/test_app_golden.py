@@ -25,6 +25,10 @@ FOLDER = Path(__file__).with_name("golden")
 TRANSCRIPTS = sorted(FOLDER.glob("*.txt"))
 # Part of an error message that needs a race, another system or a broken installation → the test that produces it.
 ELSEWHERE = {
+    "a key is visible ASCII characters": "tests/shim_cli/commands/test_add.py",
+    "by a codex-shim in the foreground": "tests/shim_cli/state/test_takeover.py",
+    "models are available, and they are never": "tests/shim_cli/commands/test_model.py",
+    "the row would not work": "tests/shim_cli/state/test_models_edit.py",
     "another codex-shim": "tests/adapters/system/test_file_lock.py",
     "no model is available": "tests/shim_cli/commands/test_generate.py",
     "nothing was written": "tests/shim_cli/report/test_command.py",

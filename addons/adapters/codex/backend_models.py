@@ -1,7 +1,7 @@
-"""Asks OpenAI about one account with its login: the model list, and other JSON.
+"""Asks a service for JSON with a credential: OpenAI about one account, or a provider for its models.
 
-Never does: follow a redirect, choose a proxy of its own, quote the response in an error. Invariant: the login's values
-go only to the origin of the base URL, and every unusable response is a DiscoveryError.
+Never does: follow a redirect, choose a proxy of its own, quote the response in an error. Invariant: the credential
+goes only to the origin of the URL, and every unusable response is a DiscoveryError.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from addons.core.codex.login import Login
+from addons.core.headers import Headers
 from addons.core.secrets import Origin, Secret, SecretHeader
 
 if TYPE_CHECKING:
@@ -53,14 +54,21 @@ class BackendAnswer:
 
 @dataclass(frozen=True, slots=True)
 class JsonRequest:
-    """A GET with one login, as Codex sends it. `send` raises ValueError when `url` is not an http(s) URL."""
+    """A GET with one login, as Codex sends it, or with the key of a provider.
+
+    `send` raises ValueError when `url` is not an http(s) URL.
+    """
 
     url: str
-    login: Login
+    login: Login | None
     proxy: Origin | None = None
     """The outbound proxy that turns use."""
     ca_file: str = ""
     """The CA file that turns use; empty means the default certificates."""
+    key: tuple[SecretHeader, ...] = ()
+    """The headers of a provider's key, bound to the origin of `url`."""
+    plain: Headers = ()
+    """Other headers of the provider."""
 
     async def send(self) -> bytes:
         """Send the request and return the body. Raises DiscoveryError."""
@@ -99,23 +107,16 @@ class JsonRequest:
             raise self._error(what) from None
 
     def headers(self) -> dict[bytes, bytes]:
-        """Return the headers of the request, the login's included."""
+        """Return the headers of the request, those of the credential included."""
         origin = Origin.of(self.url)
-        secrets: list[tuple[bytes, Secret | None, bytes]] = [
-            (b"authorization", self.login.access_token, b"Bearer "),
-            (b"chatgpt-account-id", self.login.account_id, b""),
-        ]
         plain = {
             b"accept": b"application/json",
             b"accept-encoding": b"identity",
             b"user-agent": b"codex-shim",
-            **dict(self.login.headers),
+            **dict(self.login.headers if self.login else self.plain),
         }
-        return plain | {
-            name: SecretHeader(name, secret, origin, prefix).value_for(origin)
-            for name, secret, prefix in secrets
-            if secret
-        }
+        secrets = _login_headers(self.login, origin) if self.login else self.key
+        return plain | {header.name: header.value_for(origin) for header in secrets}
 
     def _verification(self) -> ssl.SSLContext | bool:
         """Return the TLS verification for httpx. Raises OSError when the CA file is not usable."""
@@ -127,8 +128,9 @@ class JsonRequest:
         if response.status_code == _NOT_MODIFIED and etag:
             return BackendAnswer(None, etag)
         if response.status_code != _OK:
-            other = f"answered with status {response.status_code}. codex-shim tries again later"
-            raise self._error(_REFUSALS.get(response.status_code, other))
+            plain = f"answered with status {response.status_code}"
+            other = f"{plain}. codex-shim tries again later"
+            raise self._error(_REFUSALS.get(response.status_code, other) if self.login else plain)
         body = bytearray()
         async for chunk in response.aiter_bytes():
             body += chunk
@@ -139,6 +141,16 @@ class JsonRequest:
 
     def _error(self, what: str) -> DiscoveryError:
         return DiscoveryError(f"{Origin.of(self.url)} {what}")
+
+
+def _login_headers(login: Login, origin: Origin) -> tuple[SecretHeader, ...]:
+    secrets: list[tuple[bytes, Secret | None, bytes]] = [
+        (b"authorization", login.access_token, b"Bearer "),
+        (b"chatgpt-account-id", login.account_id, b""),
+    ]
+    return tuple(
+        SecretHeader(name, secret, origin, prefix) for name, secret, prefix in secrets if secret
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from addons.core.cursor.status import NOT_FOUND
 from shim_cli.commands import list as list_models
-from shim_cli.commands.list import format_lines
+from shim_cli.commands.list import format_lines, hidden_lines
 from shim_cli.state.listing import ListedModel, Listing
 from tests.shim_cli.run import shim
 
@@ -28,7 +29,9 @@ def log_in(home: Path) -> None:
 def test_without_a_login_the_demo_is_listed(home: Path) -> None:
     ran = shim(home, "list")
 
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.returncode == 0
+    [reason] = ran.stderr.splitlines()
+    assert reason.startswith("2 chatgpt models hidden: There is no ChatGPT login in ")
     assert ran.stdout.startswith("shim-demo  ")
     assert ran.stdout.endswith("->  shim-demo (demo)\n")
 
@@ -50,9 +53,12 @@ def test_hidden_models_have_a_reason(home: Path) -> None:
 
     rows = ran.stdout.splitlines()
     assert rows[0].split("  ")[0] == "gpt-6-sol"
-    assert rows[0].endswith("  GPT-6 Sol  ->  gpt-6-sol (chatgpt, http://127.0.0.1:9)")
-    assert rows[1].split()[:6] == ["hidden:", "There", "is", "no", "ChatGPT", "login"]
-    assert "`codex login`" in rows[1]
+    assert rows[0].endswith("  GPT-6 Sol  ->  gpt-6-sol (chatgpt, http://127.0.0.1:9)  (hidden)")
+    reasons = [row for row in rows if "hidden: " in row]
+    assert reasons[0].startswith("2 chatgpt models hidden: There is no ChatGPT login in ")
+    assert "`codex login`" in reasons[0]
+    assert reasons[1].startswith("2 cursor models hidden: cursor-agent is not installed")
+    assert (len(reasons), ran.stderr) == (2, "")
 
 
 def test_json_list(home: Path) -> None:
@@ -122,9 +128,9 @@ def test_names_are_aligned() -> None:
 
     assert format_lines(models) == [
         "a       A  ->  m-1 (deepseek, https://api.deepseek.com)",
-        "longer  B  ->  longer (chatgpt)",
-        "        hidden: Type `x`.",
+        "longer  B  ->  longer (chatgpt)  (hidden)",
     ]
+    assert hidden_lines(models) == ["longer hidden: Type `x`."]
     assert format_lines([]) == []
 
 
@@ -137,3 +143,7 @@ def test_no_live_model_is_an_error_with_advice(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("codex-shim: no model is available\nLog in with `codex login`")
+
+
+def test_cursor_is_missed_only_by_who_installed_it() -> None:
+    assert NOT_FOUND.reason.startswith(list_models.NO_CURSOR)

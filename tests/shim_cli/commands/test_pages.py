@@ -77,3 +77,12 @@ def test_redirect_url_is_escaped(tmp_path: Path) -> None:
     env = {"CODEX_SHIM_STATE_DIR": str(tmp_path)}
     redirect = redirect_page(env, 1, "picker", 'http://[::1]:1/picker?"<&')
     assert "http://[::1]:1/picker?&quot;&lt;&amp;#token=" in redirect.read_text()
+
+
+def test_on_a_remote_machine_a_tunnel_is_named_and_no_file(user: User) -> None:
+    ran = user.run("dashboard", SSH_CONNECTION="10.0.0.1 1 10.0.0.2 22")
+    assert ran.returncode == 0
+    assert f"ssh -N -L {user.port}:127.0.0.1:{user.port} " in ran.stdout
+    assert f"open http://127.0.0.1:{user.port}/dashboard there" in ran.stdout
+    assert "file://" not in ran.stdout
+    assert token_of(user) not in ran.stdout + ran.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -272,3 +273,18 @@ def test_model_name_cannot_control_the_terminal_or_the_shell(
     assert output.replace("\n", "").isprintable()
     assert len(output.splitlines()) == 4
     assert json.loads(shlex.split(output.splitlines()[-1])[-1])["model"] == evil
+
+
+def test_each_turn_is_a_line_without_a_level(tmp_path: Path) -> None:
+    with served(tmp_path, *SERVE) as running:
+        with running.ask("POST", "/v1/responses", DEMO) as answer:
+            answer.read()
+        running.read_until("shim-demo → ")
+    assert re.match(r"\d\d:\d\d:\d\d shim-demo → shim-demo · 200 · ", running.printed[-1])
+
+
+def test_listener_on_every_address_is_announced_as_one(tmp_path: Path) -> None:
+    with served(tmp_path, *SERVE, "--host", "0.0.0.0") as running:  # noqa: S104
+        pass
+    lines = "".join(running.printed)
+    assert "on every other address of this machine (0.0.0.0); clients elsewhere need --allow-remote" in lines  # fmt: skip

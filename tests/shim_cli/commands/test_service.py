@@ -78,3 +78,11 @@ def test_unwritable_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".config").write_text("")
     with pytest.raises(CliError, match=r"\.config"):
         install(env_of(tmp_path), 1, "linux")
+
+
+def test_service_finds_the_programs_of_the_shell(tmp_path: Path) -> None:
+    env = {**env_of(tmp_path), "PATH": "/opt/my tools:/usr/bin"}
+    unit = service_for(env, 9000, "linux").content.decode()
+    plist = plistlib.loads(service_for(env, 9000, "darwin").content)
+    assert 'Environment="PATH=/opt/my tools:/usr/bin"' in unit.splitlines()
+    assert plist["EnvironmentVariables"]["PATH"] == "/opt/my tools:/usr/bin"

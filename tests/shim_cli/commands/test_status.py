@@ -27,7 +27,7 @@ def closed_port() -> int:
 def test_running_shim_is_described(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     port = server(200, json.dumps(HEALTHY).encode())
 
-    assert write_status(port, as_json=False) == 0
+    assert write_status({}, port, as_json=False) == 0
     assert capsys.readouterr().out == (
         f"running at http://127.0.0.1:{port}\n"
         "  version              0.1.0\n"
@@ -43,7 +43,7 @@ def test_running_shim_is_described(server: Server, capsys: pytest.CaptureFixture
 def test_json_report(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     port = server(200, json.dumps(HEALTHY).encode())
 
-    assert write_status(port, as_json=True) == 0
+    assert write_status({}, port, as_json=True) == 0
     assert json.loads(capsys.readouterr().out) == {
         **HEALTHY,
         "state": "running",
@@ -53,11 +53,11 @@ def test_json_report(server: Server, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_closed_port_is_stopped(closed_port: int, capsys: pytest.CaptureFixture[str]) -> None:
-    assert write_status(closed_port, as_json=False) == 3
+    assert write_status({}, closed_port, as_json=False) == 3
     assert capsys.readouterr().out == (
-        f"stopped: nothing listens at http://127.0.0.1:{closed_port}\nStart it: codex-shim serve --port {closed_port}\n"
+        f"stopped: nothing listens at http://127.0.0.1:{closed_port}\nStart it: codex-shim start --port {closed_port}\n"
     )
-    assert write_status(closed_port, as_json=True) == 3
+    assert write_status({}, closed_port, as_json=True) == 3
     assert json.loads(capsys.readouterr().out)["state"] == "stopped"
 
 
@@ -66,8 +66,8 @@ def test_unhealthy_port_suggests_another_one(
 ) -> None:
     port = server(404, b"")
 
-    assert write_status(port, as_json=False) == 1
+    assert write_status({}, port, as_json=False) == 1
     assert capsys.readouterr().out == (
         f"unhealthy: http://127.0.0.1:{port}: another program answers there (status 404)\n"
-        f"Use another port: codex-shim serve --port {port + 1}\n"
+        f"Use another port: codex-shim start --port {port + 1}\n"
     )

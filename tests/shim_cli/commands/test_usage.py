@@ -13,6 +13,7 @@ import pytest
 from addons.adapters.ledger.turn_log import TurnLogWriter
 from addons.core.telemetry.record import AttemptRecord
 from addons.core.usage import Usage
+from shim_cli.commands.usage import MAX_LINES
 from tests.adapters.records import turn
 from tests.shim_cli.run import shim
 
@@ -86,12 +87,13 @@ def test_price_of_a_row_is_used(recorded: Path) -> None:
     ("args", "expected"),
     [
         (["--since", "soon"], "neither a period nor a date"),
-        (["--by", "mood"], "Use --by model, day, thread, route or agent"),
+        (["--since", "5x"], "neither a period nor a date"),
+        (["--by", "mood"], "'mood' is not one of 'model', 'day', 'thread', 'route', 'agent'"),
     ],
 )
 def test_invalid_options_are_errors(recorded: Path, args: list[str], expected: str) -> None:
     done = shim(recorded, "usage", *args)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert expected in done.stderr
 
 
@@ -111,3 +113,29 @@ def test_damaged_ledger_is_an_error(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "the ledger cannot be read" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_table_of_many_threads_is_short_and_the_export_is_whole(tmp_path: Path) -> None:
+    writer = TurnLogWriter(tmp_path / "state" / "access.jsonl", tmp_path / "state" / "usage.sqlite")
+    for number in range(MAX_LINES + 2):
+        record = turn(thread=f"thread-{number}", started=time.time())
+        writer.note(record)
+    writer.close()
+
+    text = shim(tmp_path, "usage", "--by", "thread").stdout
+    report = json.loads(shim(tmp_path, "usage", "--by", "thread", "--json").stdout)
+
+    assert sum(line.startswith("thread-") for line in text.splitlines()) == MAX_LINES
+    assert "2 threads more are in `all`. List them: --json or --csv" in text
+    assert len(report["totals"]) == MAX_LINES + 2
+
+
+def test_note_about_one_turn_is_singular(tmp_path: Path) -> None:
+    writer = TurnLogWriter(tmp_path / "state" / "access.jsonl", tmp_path / "state" / "usage.sqlite")
+    writer.note(turn(usage=None, status=500, terminal="", started=time.time()))
+    writer.close()
+
+    text = shim(tmp_path, "usage").stdout
+
+    assert "1 turn failed or was aborted." in text
+    assert "1 turn reported no usage." in text

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from shim_cli.console.format import duration, model_count, rough_duration
+from shim_cli.console.format import (
+    counted,
+    duration,
+    model_count,
+    percent,
+    rough_duration,
+    short_tokens,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,3 +37,22 @@ def test_rough_duration(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "0 models"), (1, "1 model"), (12, "12 models")])
 def test_model_count(count: int, text: str) -> None:
     assert model_count(count) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 turns"), (1, "1 turn"), (1240, "1,240 turns")])
+def test_count_agrees_with_its_noun(count: int, text: str) -> None:
+    assert counted(count, "turn") == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0, "0%"), (0.125, "13%"), (0.135, "14%"), (0.1349, "13%"), (1.0, "100%")]
+)
+def test_half_a_percent_is_rounded_up_as_on_the_pages(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"), [(640, "640"), (18_200, "18.2k"), (1_300_000, "1.3M"), (1_879_400_000, "1.88B")]
+)  # fmt: skip
+def test_tokens_in_short_form(tokens: int, text: str) -> None:
+    assert short_tokens(tokens) == text

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from addons.adapters.route_sources import RouteSources
+from addons.adapters.system.paths import catalog_file, codex_catalog_file
 from addons.core.codex.catalog import codex_shape, fallback_entries
 from tests.adapters.fake_codex import FakeCodex
 from tests.shim_cli.doctor.findings import put, section_messages
@@ -88,3 +89,15 @@ def test_levels_are_not_compared_without_codex(env: dict[str, str], tmp_path: Pa
     entries = [route.entry for route in RouteSources(env, settings).table().live]
     put(tmp_path / "state" / "custom_model_catalog.json", orjson.dumps(codex_shape(entries)))
     assert [level for level, _ in section_messages(env, "Catalog", settings)] == ["OK"]
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_missing_catalog_that_the_config_names_fails(
+    env: dict[str, str], tmp_path: Path, beside: bool
+) -> None:
+    named = codex_catalog_file(env) if beside else catalog_file(env)
+    put(tmp_path / ".codex" / "config.toml", f'model_catalog_json = "{named}"\n')
+
+    assert section_messages(env, "Catalog") == [
+        ("FAIL", f"{named} does not exist: Codex does not start")
+    ]

@@ -54,7 +54,7 @@ def test_stopped_shim_fails_with_the_start_command(env: dict[str, str]) -> None:
 
     [failure, *_] = section_findings(env, "Codex config")
 
-    assert (failure.level, failure.advice) == ("FAIL", "codex-shim serve --port 9")
+    assert (failure.level, failure.advice) == ("FAIL", "codex-shim start --port 9")
     assert "nothing listens there: turns would hang" in failure.message
 
 

@@ -27,5 +27,6 @@ def test_coloured_report_has_the_text_of_the_plain_report() -> None:
     assert "two" in text
     assert "type this" in text
     assert "1 OK, 1 WARN, 1 FAIL, 0 INFO" in text
+    assert "Ask them: codex-shim test" in " ".join(text.split())
     assert max(len(line) for line in text.splitlines()) <= width
     assert "\x1b[1;31mFAIL" in coloured.getvalue()

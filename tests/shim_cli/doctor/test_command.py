@@ -36,7 +36,7 @@ def test_empty_setup_gives_warnings_with_commands(tmp_path: Path) -> None:
         f"  INFO  {NOT_FOUND.reason}",
         "Daemon",
         "  WARN  nothing listens at http://127.0.0.1:9",
-        "        codex-shim serve --port 9",
+        "        codex-shim start --port 9",
         "Catalog",
         f"  WARN  {home}/state/custom_model_catalog.json does not exist yet",
         "        codex-shim generate",
@@ -48,6 +48,7 @@ def test_empty_setup_gives_warnings_with_commands(tmp_path: Path) -> None:
         "  OK    upstreams are verified with the public certificates that come with mitmproxy",
         "Summary",
         "  10 OK, 4 WARN, 0 FAIL, 3 INFO",
+        "  Not checked: whether the models answer. Ask them: codex-shim test",
     ]
     assert not (tmp_path / ".codex").exists()
     assert not (tmp_path / "state").exists()

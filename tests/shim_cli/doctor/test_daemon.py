@@ -33,4 +33,4 @@ def test_another_program_on_the_port_fails_and_suggests_another_port(env: dict[s
     with answering(404, b"") as port:
         [finding] = section_findings(env, "Daemon", port=port)
 
-    assert (finding.level, finding.advice) == ("FAIL", f"codex-shim serve --port {port + 1}")
+    assert (finding.level, finding.advice) == ("FAIL", f"codex-shim start --port {port + 1}")

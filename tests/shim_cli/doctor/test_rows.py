@@ -94,7 +94,10 @@ def test_keys_readable_by_others_are_a_warning(tmp_path: Path, mode: int) -> Non
 def test_list_shows_rows_and_reasons_of_hidden_ones(tmp_path: Path) -> None:
     found(tmp_path, {**ROW, "name": "Mine"}, {"model": "d", "provider": "deepseek"}, "llama")
     ran = shim(tmp_path, "list")
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.returncode == 0
+    [login, row] = ran.stderr.splitlines()
+    assert login.startswith("gpt-5.5 hidden: There is no ChatGPT login")
+    assert row.startswith("d hidden: d (deepseek) has no key: ")
     assert [line.split()[0] for line in ran.stdout.splitlines()] == ["m", "llama"]
     assert ran.stdout.splitlines()[1] == "llama  llama  ->  llama (ollama, http://127.0.0.1:11434)"
     everything = json.loads(shim(tmp_path, "list", "--all", "--json").stdout)

@@ -75,3 +75,10 @@ def test_version_of_codex_is_included(tmp_path: Path) -> None:
     assert codex("") == "not found"
     assert codex(str(FakeCodex(tmp_path).binary)) == "0.169.0"
     assert codex(str(FakeCodex(tmp_path, behaviour="broken").binary)) == "version unknown"
+
+
+def test_price_of_a_row_stays(tmp_path: Path) -> None:
+    settings = tmp_path / "models.json"
+    settings.write_text('{"models": [{"model": "m", "price": {"input": 0.27, "output": 1.1}}]}')
+    [row] = json.loads(files(tmp_path, settings)["settings.json"])["models"]
+    assert row["price"] == {"input": 0.27, "output": 1.1}

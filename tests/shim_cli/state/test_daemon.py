@@ -278,3 +278,24 @@ def test_without_start_mark_only_an_answering_shim_is_stopped(
     write_state(env, state)
     assert daemon.stop_daemon(env, state.port) == f"stopped (pid {os.getpid()})"
     assert ended == [os.getpid()]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_forced_restart_replaces_a_shim_that_hangs(user: User) -> None:
+    user.run("start")
+    hung = user.pid
+    os.kill(hung, signal.SIGSTOP)
+
+    status = user.run("status")
+    restarted = user.run("restart", "--force")
+
+    assert status.returncode == 1
+    assert f"The shim (pid {hung}) hangs. End it: codex-shim restart --force --port {user.port}" in status.stdout  # fmt: skip
+    assert (restarted.returncode, restarted.stdout.splitlines()[0]) == (0, f"killed (pid {hung})")
+    assert user.pid != hung
+    assert user.run("status").returncode == 0
+
+
+def test_forced_restart_of_a_stopped_shim_starts_it(user: User) -> None:
+    assert user.run("restart", "--force").returncode == 0
+    assert user.run("status").returncode == 0

@@ -1,0 +1,26 @@
+"""The command to type after a turn has failed, from the text of its error. Pure."""
+
+from __future__ import annotations
+
+import re
+
+PROGRAMS = ("codex-shim", "codex", "cursor-agent", "curl")
+DEFAULT = "codex-shim doctor models"
+BY_CODE = {
+    "model_not_found": "codex-shim list --all",
+    "shim_unreachable": "codex-shim status",
+    "answer_cut": "codex-shim status",
+    "rate_limit_exceeded": "codex-shim usage",
+    "insufficient_quota": "codex-shim usage",
+    "incomplete": "codex-shim report --last",
+    "shim_bug": "codex-shim report --last",
+}
+"""Code → command, for errors whose text names none."""
+_QUOTED = re.compile(r"`([^`]+)`")
+
+
+def next_command(code: str, message: str) -> str:
+    """Return the first command line that the message quotes, else the one of the code."""
+    quoted = (text for text in _QUOTED.findall(message) if text.split(" ")[0] in PROGRAMS)
+    named = next((text for text in quoted if " " in text), "")
+    return BY_CODE.get(code, named or DEFAULT)

@@ -1,0 +1,78 @@
+"""The commands that show turns and their usage: their options and help texts.
+
+Never does: import a command's module before the command runs.
+"""
+# ruff: noqa: PLC0415 - a command's module is imported when the command is run
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Literal
+
+import typer
+
+from shim_cli.console.command_line import DEFAULT_PORT
+from shim_cli.console.options import Args, AsJson, NoOpen, Port, Settings
+from shim_cli.console.program import examples
+
+turns_app = typer.Typer(rich_markup_mode=None)
+By = Literal["model", "day", "thread", "route", "agent"]
+
+
+@turns_app.command(**examples("codex-shim mitmdump", "codex-shim mitmdump -- -w turns.flow"))
+def mitmdump(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
+    """Run the shim in mitmdump and show turns in the terminal."""
+    from shim_cli.commands.mitmproxy_tools import run_tool
+
+    raise typer.Exit(run_tool("mitmdump", port, settings, args or []))
+
+
+@turns_app.command(**examples("codex-shim web", "codex-shim web -- --set web_port=8090"))
+def web(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
+    """Run the shim in mitmweb and show turns in the browser."""
+    from shim_cli.commands.mitmproxy_tools import run_tool
+
+    raise typer.Exit(run_tool("mitmweb", port, settings, args or []))
+
+
+@turns_app.command()
+def picker(port: Port = DEFAULT_PORT, settings: Settings = None, no_open: NoOpen = False) -> None:
+    """Select the model that Codex uses, in the browser."""
+    from shim_cli.commands.pages import open_page
+
+    raise typer.Exit(open_page(os.environ, port, settings, "picker", use_browser=not no_open))
+
+
+@turns_app.command()
+def dashboard(
+    port: Port = DEFAULT_PORT, settings: Settings = None, no_open: NoOpen = False
+) -> None:
+    """Show turns and their usage, in the browser."""
+    from shim_cli.commands.pages import open_page
+
+    raise typer.Exit(open_page(os.environ, port, settings, "dashboard", use_browser=not no_open))
+
+
+@turns_app.command("addon-path")
+def addon_path() -> None:
+    """Print the addon's path, for `mitmdump -s` or `mitmweb -s`."""
+    from shim_cli.commands.mitmproxy_tools import addon_file
+
+    typer.echo(addon_file())
+
+
+@turns_app.command(**examples("codex-shim usage --since 7d", "codex-shim usage --by day --csv"))
+def usage(
+    since: Annotated[
+        str, typer.Option(help="Start of the period: 30m, 24h, 7d, a date, or all.")
+    ] = "30d",
+    by: Annotated[By, typer.Option(help="What a line of the table is.")] = "model",
+    settings: Settings = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV.")] = False,
+) -> None:
+    """Show token usage, cache hits, cost and quota."""
+    from shim_cli.commands.usage import write_usage
+
+    form = "json" if as_json else "csv" if as_csv else "text"
+    raise typer.Exit(write_usage(os.environ, settings, since, by, form))
