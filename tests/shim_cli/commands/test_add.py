@@ -22,7 +22,7 @@ from tests.shim_cli.local_server import (
     provider_server,
 )
 from tests.shim_cli.run import shim
-from tests.shim_cli.served import free_port
+from tests.support.ports import free_port
 
 OLD = '{\n  "demo": false,\n  "models": [\n    {"model": "m", "slug": "old", "provider": "ollama"}\n  ]\n}\n'
 

@@ -8,7 +8,7 @@ from shim_cli.state.offered_models import OfferedModel, ServerError, local_model
 from tests.fakes.http_messages import Answer, Send
 from tests.fakes.http_server import HttpServer
 from tests.shim_cli.local_server import LLAMACPP, LMSTUDIO, OLLAMA, VLLM, list_server
-from tests.shim_cli.served import free_port
+from tests.support.ports import free_port
 
 
 @pytest.mark.parametrize(

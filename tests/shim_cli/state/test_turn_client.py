@@ -14,7 +14,7 @@ from shim_cli.state import turn_client
 from shim_cli.state.turn_client import CUT, UNREACHABLE, ShimClient, ToolCall, TurnProblem
 from tests.fakes.http_messages import Answer, Cut, Request, Send
 from tests.fakes.http_server import HttpServer
-from tests.shim_cli.served import free_port
+from tests.support.ports import free_port
 
 Serve = Callable[..., tuple[ShimClient, HttpServer]]
 USAGE = {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}
