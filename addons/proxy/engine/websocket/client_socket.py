@@ -50,6 +50,7 @@ from addons.core.protocols.responses.websocket.answer import (
     problem_frame,
 )
 from addons.core.protocols.responses.websocket.history import History, not_found
+from addons.core.protocols.responses.websocket.rate_limits import rate_limits_event
 from addons.core.protocols.responses.websocket.request import (
     Frame,
     FrameRequest,
@@ -266,6 +267,8 @@ class ClientSocket(HttpConnection):
                 fields = tuple(event.response.headers.fields)
                 if is_stream(event.response.status_code, fields):
                     turn.events = EventFrames(self._limits.body_bytes)
+                    if event_ := rate_limits_event(fields):
+                        yield self._write([event_])
             case ResponseData() if turn.events:
                 yield from self._send_events(turn.events, turn.events.feed(event.data))
             case ResponseData():
