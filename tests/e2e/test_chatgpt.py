@@ -74,6 +74,15 @@ def test_rate_limits_of_the_account_are_known_to_codex(line: Line) -> None:
     assert limits[-1]["secondary"]["used_percent"] == 7
 
 
+def test_later_requests_of_a_turn_return_its_state(line: Line) -> None:
+    line.backend.play(scenarios.turn(scenarios.command("true")), scenarios.text("done"))
+
+    line.exec("run it")
+
+    sent = [request.header("x-codex-turn-state") for request in line.backend.turns]
+    assert sent == [None, "turn-state-fabricated"]
+
+
 def test_reasoning_is_shown_and_replayed_encrypted(line: Line) -> None:
     line.backend.play(
         scenarios.turn(scenarios.thought("Weighing it"), scenarios.command("true")),
