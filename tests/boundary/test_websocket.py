@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import orjson
 import pytest
@@ -12,12 +13,17 @@ from addons.adapters.system.local_token import ensure_token
 from addons.adapters.system.paths import access_log_file
 from addons.core.headers import REDACTION_LABEL
 from addons.core.telemetry.record import METADATA_KEY
+from tests.boundary.masters import MASTERS
+from tests.boundary.scripts import begins
 from tests.boundary.surfaces import DONE, Home, code_of, running
 from tests.boundary.test_secrets import everything_of
 from tests.fakes.account import Account
+from tests.proxy.engine.websocket.sockets import switching
 from tests.support.client import client
+from tests.support.engine import to_ports
+from tests.support.upstream import Exchange, upstream
 from tests.support.waiting import until
-from tests.support.websocket import upgrade, websocket
+from tests.support.websocket import create, upgrade, websocket
 
 CODEX = b"originator: codex_exec"
 LOGIN = b"authorization: Bearer client-login-of-codex"
@@ -164,3 +170,41 @@ async def test_backend_gets_the_request_that_it_gets_by_http(home: Home) -> None
         kept = everything_of(flow)
         for secret in (token.encode(), b"client-login-of-codex", account.access_token.encode()):
             assert secret not in kept
+
+
+@pytest.mark.parametrize("master", list(MASTERS))
+async def test_turns_pass_through_both_masters(tmp_path: Path, master: str) -> None:
+    async def in_parts(exchange: Exchange) -> None:
+        await exchange.sse_head()
+        for part in (
+            b"event: a\nda",
+            b'ta: {"n":',
+            b"1}\n\nevent: a\n",
+            b'data: {"n":2}\n\n',
+            DONE,
+        ):
+            await exchange.chunk(part)
+        await exchange.end()
+
+    async with (
+        upstream(in_parts) as up,
+        MASTERS[master](tmp_path, switching(to_ports(up.port))) as proxy,
+        websocket(proxy.port, CODEX) as socket,
+    ):
+        for _ in range(2):
+            assert [event.get("n") for event in await socket.ask()] == [1, 2, None]
+        assert up.connections == 1
+
+
+async def test_shutdown_ends_a_turn_with_a_failed_response(home: Home) -> None:
+    home.log_in()
+    home.backend.scripts[:] = [begins(b'data: {"n":1}\n\n')]
+    async with (
+        running(home, CODEX_SHIM_DRAIN_SECONDS="0.1") as proxy,
+        websocket(proxy.port, CODEX) as socket,
+    ):
+        await socket.send(create(model="gpt-5.5"))
+        assert await socket.event() == {"n": 1}
+        proxy.master.shutdown()  # type: ignore[no-untyped-call]
+        last = (await socket.turn())[-1]
+        assert last["response"]["error"]["code"] == "shutting_down"

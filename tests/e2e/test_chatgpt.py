@@ -7,6 +7,7 @@ codex-shim fails on the control.
 from __future__ import annotations
 
 import base64
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,28 @@ def test_text_and_usage_arrive(line: Line) -> None:
     assert run.usage["input_tokens"] == 1200
     assert run.usage["cached_input_tokens"] == 1000
     assert run.usage["reasoning_output_tokens"] == 10
+
+
+def test_rate_limits_of_the_account_are_known_to_codex(line: Line) -> None:
+    line.backend.play(scenarios.text("done"))
+
+    line.exec("anything")
+
+    (rollout,) = line.user.codex_home.glob("sessions/**/*.jsonl")
+    events = [json.loads(one)["payload"] for one in rollout.read_text().splitlines()]
+    limits = [event["rate_limits"] for event in events if event.get("rate_limits")]
+    assert limits[-1]["primary"]["used_percent"] == 42
+    assert limits[-1]["primary"]["window_minutes"] == 300
+    assert limits[-1]["secondary"]["used_percent"] == 7
+
+
+def test_later_requests_of_a_turn_return_its_state(line: Line) -> None:
+    line.backend.play(scenarios.turn(scenarios.command("true")), scenarios.text("done"))
+
+    line.exec("run it")
+
+    sent = [request.header("x-codex-turn-state") for request in line.backend.turns]
+    assert sent == [None, "turn-state-fabricated"]
 
 
 def test_reasoning_is_shown_and_replayed_encrypted(line: Line) -> None:

@@ -42,6 +42,7 @@ from addons.core.errors import Problem
 from addons.core.headers import Headers
 from addons.core.limits import Limits
 from addons.core.masking.credentials import take_credentials
+from addons.core.protocols.responses.websocket.affinity import Affinity
 from addons.core.protocols.responses.websocket.answer import (
     HEARTBEAT,
     EventFrames,
@@ -50,6 +51,7 @@ from addons.core.protocols.responses.websocket.answer import (
     problem_frame,
 )
 from addons.core.protocols.responses.websocket.history import History, not_found
+from addons.core.protocols.responses.websocket.rate_limits import rate_limits_event
 from addons.core.protocols.responses.websocket.request import (
     Frame,
     FrameRequest,
@@ -137,6 +139,7 @@ class ClientSocket(HttpConnection):
         self._now = engine.now
         self._reader = FrameReader(limits.body_bytes)
         self._history = History(limits.body_bytes)
+        self._affinity = Affinity()
         self._last_id = switch.stream_id
         self._turn: _Turn | None = None
         self._waiting: deque[bytes] = deque()
@@ -224,7 +227,8 @@ class ClientSocket(HttpConnection):
             yield self._write([problem_frame(found)])
             return
         body = orjson.dumps(found.payload)
-        taken = take_credentials(found.headers, "/")
+        self._affinity.begin(found.turn_id)
+        taken = take_credentials((*found.headers, *self._affinity.headers), "/")
         credentials = {**self._credentials, **taken.credentials}
         self._last_id += 2
         turn = self._turn = _Turn(self._last_id, Frame(text, body), credentials)
@@ -264,8 +268,11 @@ class ClientSocket(HttpConnection):
             case ResponseHeaders():
                 turn.head = event.response
                 fields = tuple(event.response.headers.fields)
+                self._affinity.note(fields)
                 if is_stream(event.response.status_code, fields):
                     turn.events = EventFrames(self._limits.body_bytes)
+                    if event_ := rate_limits_event(fields):
+                        yield self._write([event_])
             case ResponseData() if turn.events:
                 yield from self._send_events(turn.events, turn.events.feed(event.data))
             case ResponseData():

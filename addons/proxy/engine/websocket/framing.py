@@ -123,7 +123,7 @@ def text_frames(texts: Sequence[bytes]) -> bytes:
     return b"".join(parts)
 
 
-@lru_cache(4096)
+@lru_cache(8192)
 def _text_head(size: int) -> bytes:
     if size < _SHORT:
         return _FIN_TEXT + bytes((size,))

@@ -140,6 +140,18 @@ async def test_answer_that_is_no_stream_is_an_error_frame() -> None:
         assert await at.socket.ask() == EVENTS
 
 
+async def test_rate_limits_of_the_head_are_the_first_event() -> None:
+    async def limited(exchange: Exchange) -> None:
+        await exchange.sse_head(b"x-codex-primary-used-percent: 42", b"openai-model: other")
+        await exchange.chunk(b'data: {"type":"response.completed"}\n\n')
+        await exchange.end()
+
+    async with line(limited) as at:
+        limits_, done = await at.socket.ask()
+        assert limits_["rate_limits"] == {"primary": {"used_percent": 42.0}}
+        assert done == EVENTS[1]
+
+
 async def test_frames_during_a_turn_wait_for_its_end() -> None:
     gate = asyncio.Event()
     async with line(

@@ -70,7 +70,8 @@ class EventFrames:
         end = data.rfind(b"\n\n") + 2
         if begin == 1 or end <= begin:
             return self._read(data)
-        first = self._read(data[:begin]) if begin else []
+        blocks = self._reader.feed(data[:begin]) if begin else []
+        first = list(_texts(blocks))
         whole = data[begin:end] if begin or end < len(data) else data
         found = self._alike(whole)
         if found is None or self._reader.pending:
@@ -78,10 +79,9 @@ class EventFrames:
             return first + self._read(data[begin:])
         if end < len(data):
             self._reader.feed(data[end:])
-        if first:
+        if not all(block.startswith(b"event: %b\n" % self.name) for block in blocks):
             self.name = b""
-            return first + found
-        return found
+        return first + found if first else found
 
     def _read(self, data: bytes) -> list[bytes]:
         return list(_texts(self._reader.feed(data)))

@@ -78,6 +78,9 @@ class History:
         """Note events of the answer, each as JSON. `name` is that of all of them, if it is known: few matter."""
         if self._asked is None or (name and name not in _MARKS):
             return
+        joined = b"".join(payloads)
+        if not any(mark in joined for mark in _MARKS):
+            return
         for payload in payloads:
             if any(mark in payload for mark in _MARKS):
                 self._note(payload)

@@ -18,7 +18,7 @@ import orjson
 
 from addons.core.errors import Problem
 from addons.core.headers import CLIENT_CREDENTIALS, HOP_BY_HOP, Headers, bad_name, canonical
-from addons.core.json_values import JsonDict
+from addons.core.json_values import JsonDict, as_object, as_str
 from addons.core.masking.credentials import is_credential
 
 CREATE = "response.create"
@@ -64,6 +64,11 @@ class FrameRequest:
     """The response that `input` continues; None when `input` is the whole history."""
     headers: Headers
     """Headers of this turn alone."""
+
+    @property
+    def turn_id(self) -> str:
+        """Codex's id of the turn, which may take several requests; empty if there is none."""
+        return as_str(as_object(self.payload.get("client_metadata")).get("turn_id"))
 
     @property
     def may_be_stored(self) -> bool:

@@ -70,7 +70,9 @@ def test_name_is_that_of_all_events_of_a_read_or_none() -> None:
     assert (len(frames.feed(read)), frames.name) == (3, b"a")
     assert (len(frames.feed(read + b"event: b\ndata: {}\n\n")), frames.name) == (4, b"")
     assert (len(frames.feed(read[:-5])), frames.name) == (2, b"a")
-    assert (len(frames.feed(read[-5:] + read)), frames.name) == (4, b"")
+    assert (len(frames.feed(read[-5:] + read)), frames.name) == (4, b"a")
+    frames.feed(b"event: b\ndata: {")
+    assert (len(frames.feed(b"}\n\n" + read)), frames.name) == (4, b"")
     assert (len(frames.feed(b'data: {"type":"a"}\n\n')), frames.name) == (1, b"")
     assert (frames.finish(), frames.name) == ([], b"")
 

@@ -1,0 +1,37 @@
+"""Keeps the requests of one turn at the server that has answered its first one.
+
+By HTTP Codex returns the header `x-codex-turn-state` of the first answer with each later request of the same turn. Over
+a WebSocket it leaves that to the connection. Source: requests of Codex 0.169 and 0.171. Invariant: a state is never sent
+with another turn.
+"""
+
+from __future__ import annotations
+
+from addons.core.headers import Headers, header
+
+TURN_STATE = b"x-codex-turn-state"
+
+
+class Affinity:
+    """The state of the turn of Codex that a connection serves."""
+
+    __slots__ = ("_state", "_turn_id")
+
+    def __init__(self) -> None:
+        self._turn_id = ""
+        self._state: bytes | None = None
+
+    def begin(self, turn_id: str) -> None:
+        """A request of this turn of Codex begins."""
+        if not turn_id or turn_id != self._turn_id:
+            self._turn_id, self._state = turn_id, None
+
+    @property
+    def headers(self) -> Headers:
+        """The headers that the request has by HTTP."""
+        return () if self._state is None else ((TURN_STATE, self._state),)
+
+    def note(self, answer: Headers) -> None:
+        """Note the head of an answer. The first one of a turn counts."""
+        if self._state is None and self._turn_id:
+            self._state = header(answer, TURN_STATE)

@@ -1,0 +1,30 @@
+"""Later requests of a turn have the state of its first answer, and those of another turn have none."""
+
+from __future__ import annotations
+
+from addons.core.protocols.responses.websocket.affinity import Affinity
+
+
+def state(value: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    return ((b"X-Codex-Turn-State", value),)
+
+
+def test_first_state_of_a_turn_is_returned_until_the_turn_ends() -> None:
+    affinity = Affinity()
+    affinity.begin("t1")
+    assert not affinity.headers
+    affinity.note(())
+    affinity.note(state(b"one"))
+    affinity.note(state(b"two"))
+    affinity.begin("t1")
+    assert affinity.headers == ((b"x-codex-turn-state", b"one"),)
+    affinity.begin("t2")
+    assert not affinity.headers
+
+
+def test_request_without_a_turn_has_no_state() -> None:
+    affinity = Affinity()
+    affinity.begin("")
+    affinity.note(state(b"one"))
+    affinity.begin("")
+    assert not affinity.headers
