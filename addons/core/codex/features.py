@@ -47,7 +47,9 @@ def features(provider: Values) -> tuple[Feature, ...]:
         Feature("image generation", "" if login else _NO_LOGIN),
         Feature("model picker of Codex Desktop", "" if login else _NO_LOGIN),
         Feature("web search on models of your own", own_search if search else _NO_LOGIN),
-        Feature("WebSocket", "" if socket else "codex-shim serves every model by HTTP"),
+        Feature(
+            "WebSocket", "" if socket else f"the provider block says `{USES_WEBSOCKET} = false`"
+        ),
         Feature("remote compaction", "Codex reserves it for OpenAI's own provider"),
     )
 

@@ -50,7 +50,7 @@ class Byok:
     catalog: Path
     protocol: str
     version: str
-    transport: str
+    transport: str = "http"
 
     @property
     def transports(self) -> int:
