@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 import zlib
 
 import pytest
@@ -94,6 +95,18 @@ def test_message_is_decompressed_up_to_the_limit() -> None:
         with pytest.raises(FrameError) as raised:
             Inflater(Agreement()).message(deflated(b"x" * size), 1000)
         assert raised.value.code == frames.TOO_LARGE
+
+
+def test_what_exceeds_the_limit_is_not_held_in_memory() -> None:
+    bomb = deflated(b"x" * 20_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(FrameError):
+            Inflater(Agreement()).message(bomb, 1000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
 
 
 def test_message_that_is_not_compressed_data_is_refused() -> None:
