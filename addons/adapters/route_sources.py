@@ -291,7 +291,13 @@ class RouteSources:
             settings, DEMO_UNAVAILABLE if any(route.live for route in routes) else ""
         )
         aliases = {**BUILT_IN_ALIASES, **CURSOR_ALIASES, **rows.by_model}
-        return RouteTable.of([*routes, demo], aliases, settings.aliases, settings.helpers)
+        return RouteTable.of(
+            [*routes, demo],
+            aliases,
+            settings.aliases,
+            settings.helpers,
+            websocket=settings.websocket,
+        )
 
     def _key_variables(self) -> frozenset[str]:
         return frozenset(name for row in self.rows.rows for name in row.variables)

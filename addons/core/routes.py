@@ -57,6 +57,8 @@ class RouteTable:
     """Aliases that the user wrote. One with a live model wins over a route that is hidden or not live."""
     helpers: str = ""
     """The slug or alias of the model for Codex's helper calls; empty for none in particular."""
+    websocket: bool = False
+    """Whether the config of Codex lets it send turns over a WebSocket."""
 
     @classmethod
     def of(
@@ -65,13 +67,15 @@ class RouteTable:
         aliases: Mapping[str, str] | None = None,
         own_aliases: Mapping[str, str] | None = None,
         helpers: str = "",
+        *,
+        websocket: bool = False,
     ) -> RouteTable:
         """Build the table. The first route of a slug wins."""
         table: dict[str, Route] = {}
         for route in routes:
             table.setdefault(route.slug, route)
         own = dict(own_aliases or {})
-        return cls(table, {**(aliases or {}), **own}, own, helpers)
+        return cls(table, {**(aliases or {}), **own}, own, helpers, websocket)
 
     def resolve(self, slug: str) -> Route | None:
         """Return the route of a slug or alias, live or not."""

@@ -67,6 +67,7 @@ def launch(env: Mapping[str, str], port: int, settings: Path | None, args: Seque
         token_in_environment(),
         chatgpt_login=uses_chatgpt_login(env),
         api_key=uses_api_key(env),
+        websocket=table.websocket,
     )
     return _run([*codex, *arguments(config), *args], child_env(env, ensure_token(env)))
 

@@ -69,6 +69,7 @@ def activate_model(
             token_in_file(token),
             chatgpt_login=uses_chatgpt_login(env),
             api_key=uses_api_key(env),
+            websocket=table.websocket,
         )
         change = CodexConfig(env, wait_seconds).install(config, _read_catalog(env))
     except FileAccessError as error:

@@ -20,6 +20,8 @@ from addons.core.codex.provider_config import (
 ENABLE = "codex-shim enable"
 _NO_LOGIN = f"this needs a ChatGPT login: type `codex login`, then `{ENABLE}`"
 
+_NO_WEBSOCKET = f'set `"websocket": true` in models.json, then type `{ENABLE}` (experimental)'
+
 
 @dataclass(frozen=True, slots=True)
 class Feature:
@@ -47,9 +49,7 @@ def features(provider: Values) -> tuple[Feature, ...]:
         Feature("image generation", "" if login else _NO_LOGIN),
         Feature("model picker of Codex Desktop", "" if login else _NO_LOGIN),
         Feature("web search on models of your own", own_search if search else _NO_LOGIN),
-        Feature(
-            "WebSocket", "" if socket else f"the provider block says `{USES_WEBSOCKET} = false`"
-        ),
+        Feature("WebSocket", "" if socket else _NO_WEBSOCKET),
         Feature("remote compaction", "Codex reserves it for OpenAI's own provider"),
     )
 

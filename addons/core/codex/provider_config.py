@@ -33,12 +33,13 @@ def config_for(
     *,
     chatgpt_login: bool = False,
     api_key: bool = False,
+    websocket: bool = False,
 ) -> Values:
     """Return the config as nested values.
 
     `catalog` is an absolute path, or for config.toml a name next to it. `headers` are further keys of the provider.
     `chatgpt_login`: Codex has a ChatGPT login, which its own web search and image generation need. `api_key`: Codex is
-    logged in with an API key, which its web search needs.
+    logged in with an API key, which its web search needs. `websocket`: it sends turns over a WebSocket.
     """
     provider = {
         "name": "codex-shim",
@@ -46,7 +47,7 @@ def config_for(
         "wire_api": "responses",
         # Longer than the shim's stall limit, so that the user sees the shim's error and not Codex's.
         "stream_idle_timeout_ms": 600_000,
-        USES_WEBSOCKET: False,
+        USES_WEBSOCKET: websocket,
         **(_LOGIN_KEYS if chatgpt_login else {SEARCHES_WEB: True} if api_key else {}),
         **(headers or {}),
     }

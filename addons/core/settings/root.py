@@ -34,6 +34,8 @@ class Settings:
     """What carries turns to the ChatGPT backend; `auto` for what carried them to this port."""
     helpers: str = ""
     """The slug or alias of the model for Codex's helper calls; empty for none in particular."""
+    websocket: bool = False
+    """Whether `enable` lets Codex send its turns over a WebSocket."""
     allowed_hosts: frozenset[str] = frozenset()
     """Host names that are accepted in addition to the loopback ones."""
     problems: tuple[str, ...] = ()
@@ -60,6 +62,7 @@ def parse_settings(
         chatgpt_fallback=reader.fallback(root),
         chatgpt_transport=reader.transport(root),
         helpers=reader.helpers(root),
+        websocket=reader.websocket(root),
         allowed_hosts=frozenset(env.get(ALLOWED_HOSTS, "").lower().replace(",", " ").split()),
         problems=tuple(reader.problems),
     )
@@ -161,6 +164,14 @@ class _Reader:
             return slug
         self._wrong(("helpers",), f"{shown(slug)} is not the name of a model")
         return self.before.helpers
+
+    def websocket(self, root: Mapping[str, object]) -> bool:
+        """Return whether Codex may send its turns over a WebSocket."""
+        wanted = root.get("websocket", False)
+        if isinstance(wanted, bool):
+            return wanted
+        self._wrong(("websocket",), f"{shown(wanted)} is neither true nor false")
+        return self.before.websocket
 
     def _object(self, root: Mapping[str, object], name: str) -> Mapping[str, object] | None:
         value = root.get(name, {})

@@ -193,3 +193,16 @@ def test_invalid_helpers_keeps_the_last_one() -> None:
     settings = parse(b'{"helpers": 5}', parse(b'{"helpers": "mine"}'))
     assert settings.helpers == "mine"
     assert settings.problems == ("models.json: helpers: 5 is not the name of a model (line 1)",)
+
+
+def test_websocket_is_a_choice() -> None:
+    assert parse(b"{}").websocket is False
+    assert parse(b'{"websocket": true}').websocket is True
+
+
+def test_invalid_websocket_keeps_the_last_one() -> None:
+    settings = parse(b'{"websocket": "yes"}', parse(b'{"websocket": true}'))
+    assert settings.websocket is True
+    assert settings.problems == (
+        'models.json: websocket: "yes" is neither true nor false (line 1)',
+    )
