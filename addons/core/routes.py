@@ -106,4 +106,4 @@ class RouteTable:
             else route
             for slug, route in self.routes.items()
         }
-        return RouteTable(routes, self.aliases)
+        return RouteTable(routes, self.aliases, websocket=self.websocket)

@@ -40,3 +40,9 @@ def test_login_keys_are_written_only_with_a_login() -> None:
     assert all(with_login[key] is True for key in keys)
     # With one of these Codex would withhold the login.
     assert not with_login.keys() & {"env_key", "experimental_bearer_token", "auth"}
+
+
+def test_websocket_is_off_unless_it_is_wanted() -> None:
+    assert provider_of(config_for("m", 1, "/c.json"))["supports_websockets"] is False
+    config = config_for("m", 1, "/c.json", websocket=True)
+    assert provider_of(config)["supports_websockets"] is True

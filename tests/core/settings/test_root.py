@@ -204,5 +204,5 @@ def test_invalid_websocket_keeps_the_last_one() -> None:
     settings = parse(b'{"websocket": "yes"}', parse(b'{"websocket": true}'))
     assert settings.websocket is True
     assert settings.problems == (
-        'models.json: websocket: "yes" is neither true nor false (line 1)',
+        "models.json: websocket: 'yes' is neither true nor false (line 1)",
     )

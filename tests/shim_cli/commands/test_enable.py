@@ -198,6 +198,17 @@ def test_config_readable_by_others_is_reported(user: User) -> None:
     assert "chmod" not in user.run("enable").stdout
 
 
+def test_websocket_follows_its_setting(user: User, tmp_path: Path) -> None:
+    models = tmp_path / ".codex-shim" / "models.json"
+    for wanted, shown in ((True, "on"), (False, "off")):
+        models.write_text(json.dumps({**MODELS, "websocket": wanted}))
+        enabled = user.run("enable")
+        provider = tomllib.loads(user.config.read_text())["model_providers"]["codex_shim"]
+        assert (enabled.returncode, provider["supports_websockets"]) == (0, wanted)
+        [line] = [each for each in enabled.stdout.splitlines() if "WebSocket" in each]
+        assert line.split()[0] == shown
+
+
 def test_model_use_without_settings_is_an_error(user: User) -> None:
     (user.home / ".codex-shim" / "models.json").write_text("{}")
     used = user.run("model", "use", "qqq")
