@@ -92,11 +92,18 @@ class History:
             return
         kind = event.get("type") if isinstance(event, dict) else None
         if kind == ITEM_DONE and "item" in event:
-            self._answered.append(orjson.dumps(event["item"]))
-            if self.size - len(self._items) > self._max_bytes:
-                self._asked, self._answered = None, []
+            self._answer(event["item"])
         elif kind == COMPLETED:
             self._complete(event.get("response"))
+
+    def _answer(self, item: object) -> None:
+        try:
+            self._answered.append(orjson.dumps(item))
+        except orjson.JSONEncodeError:
+            # orjson reads deeper nesting than it writes
+            self._asked, self._answered = None, []
+        if self.size - len(self._items) > self._max_bytes:
+            self._asked, self._answered = None, []
 
     def _complete(self, response: object) -> None:
         asked, answered = self._asked, self._answered
