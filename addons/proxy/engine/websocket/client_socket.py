@@ -56,6 +56,7 @@ from addons.core.protocols.responses.websocket.request import (
     Frame,
     FrameRequest,
     read_frame,
+    too_deep,
     turn_headers,
 )
 from addons.core.secrets import Secret
@@ -214,19 +215,11 @@ class ClientSocket(HttpConnection):
 
     def _begin(self, text: bytes) -> CommandGenerator[None]:
         """Begin the turn of a frame, or answer a frame that becomes none."""
-        found = read_frame(text)
-        if isinstance(found, FrameRequest) and not self._history.begin(
-            found.payload, found.previous
-        ):
-            if found.may_be_stored:
-                # the route knows whether a response is stored, as by HTTP
-                found.payload["previous_response_id"] = found.previous
-            else:
-                found = not_found(found.previous or "")
-        if isinstance(found, Problem):
-            yield self._write([problem_frame(found)])
+        asked = self._asked(text)
+        if isinstance(asked, Problem):
+            yield self._write([problem_frame(asked)])
             return
-        body = orjson.dumps(found.payload)
+        found, body = asked
         self._affinity.begin(found.turn_id)
         taken = take_credentials((*found.headers, *self._affinity.headers), "/")
         credentials = {**self._credentials, **taken.credentials}
@@ -237,6 +230,22 @@ class ClientSocket(HttpConnection):
         yield ReceiveHttp(RequestHeaders(turn.stream_id, self._request(taken.headers, body), False))  # noqa: FBT003
         yield ReceiveHttp(RequestData(turn.stream_id, body))
         yield ReceiveHttp(RequestEndOfMessage(turn.stream_id))
+
+    def _asked(self, text: bytes) -> tuple[FrameRequest, bytes] | Problem:
+        """Return what a frame asks for, and the body by HTTP with the whole history."""
+        found = read_frame(text)
+        if isinstance(found, Problem):
+            return found
+        try:
+            if not self._history.begin(found.payload, found.previous):
+                if not found.may_be_stored:
+                    return not_found(found.previous or "")
+                # the route knows whether a response is stored, as by HTTP
+                found.payload["previous_response_id"] = found.previous
+            return found, orjson.dumps(found.payload)
+        except orjson.JSONEncodeError:
+            # orjson reads deeper nesting than it writes
+            return too_deep()
 
     def _request(self, own: Headers, body: bytes) -> http.Request:
         upgrade = self._upgrade

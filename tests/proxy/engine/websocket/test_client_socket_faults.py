@@ -246,3 +246,16 @@ async def test_slow_client_holds_the_upstream_back() -> None:
         transport.resume_reading()
         events = await at.socket.turn()
         assert len(events) == 401
+
+
+@pytest.mark.parametrize("depth", [300, 2000])
+async def test_frame_that_is_nested_too_deeply_is_refused_and_the_next_one_served(
+    depth: int,
+) -> None:
+    async with line(turn) as at:
+        nested = b"[" * depth + b"]" * depth
+        await at.socket.send(create(input=["deep"]).replace(b'"deep"', nested))
+        refusal = await at.socket.event()
+        assert (refusal["status"], refusal["error"]["code"]) == (422, "invalid_frame")
+        assert (await at.socket.ask())[-1]["type"] == "response.completed"
+        assert len(at.up.requests) == 1

@@ -144,6 +144,11 @@ def _belongs_to_turn(name: bytes, own: set[bytes]) -> bool:
     return not (is_stale or name in _OF_CONNECTION or name.startswith(_HANDSHAKE))
 
 
+def too_deep() -> Problem:
+    """Return the problem of a frame that can be read and not be written again."""
+    return _refusal("it is nested too deeply")
+
+
 def _refusal(reason: str) -> Problem:
     return Problem(
         422,
