@@ -248,7 +248,12 @@ def _refusal(event: dict[str, object]) -> Refusal | None:
     if status is None or not _MIN_STATUS <= status <= _MAX_STATUS:
         return None
     error = as_object(event.get("error"))
-    body = orjson.dumps({"error": error})
+    try:
+        body = orjson.dumps({"error": error})
+    except orjson.JSONEncodeError:
+        # orjson reads deeper nesting than it writes
+        texts = {name: value for name, value in error.items() if isinstance(value, str)}
+        body = orjson.dumps({"error": texts})
     fields = [
         (name.encode(), str(value).encode())
         for name, value in as_object(event.get("headers")).items()

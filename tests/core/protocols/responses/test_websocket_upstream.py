@@ -265,3 +265,12 @@ def test_frame_that_hides_an_end_is_broken(text: bytes, is_broken: bool) -> None
     assert answer.is_broken is is_broken
     assert not answer.is_over
     assert bool(written) is (bool(text) and not is_broken)
+
+
+def test_refusal_that_is_nested_too_deeply_to_be_written_keeps_its_text() -> None:
+    nested = b"[" * 400 + b"]" * 400
+    answer = AnswerFrames(None)
+    answer.feed(REFUSAL.replace(b'"message"', b'"more":%b,"message"' % nested))
+    assert answer.refusal
+    assert (answer.refusal.status, answer.refusal.code) == (429, "c")
+    assert orjson.loads(answer.refusal.body) == {"error": {"code": "c", "message": "m"}}
