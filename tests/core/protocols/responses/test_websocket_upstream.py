@@ -240,6 +240,15 @@ def test_end_of_the_response_before_is_dropped() -> None:
     assert not answer.is_over
 
 
+def test_end_of_the_response_before_does_not_end_the_answer_under_way() -> None:
+    answer = AnswerFrames("r1")
+    answer.feed(CREATED)
+    assert answer.feed(DONE.replace(b"r2", b"r1")) == b""
+    assert not answer.is_over
+    assert answer.feed(DONE)
+    assert (answer.is_over, answer.response_id) == (True, "r2")
+
+
 def test_server_that_gives_every_response_one_id_ends_its_turns() -> None:
     answer = AnswerFrames("r2")
     answer.feed(CREATED)
