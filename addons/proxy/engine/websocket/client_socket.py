@@ -140,7 +140,7 @@ class ClientSocket(HttpConnection):
         self._now = engine.now
         self._reader = FrameReader(limits.body_bytes)
         self._history = History(limits.body_bytes)
-        self._affinity = Affinity()
+        self._affinity = Affinity(tuple(switch.request.headers.fields))
         self._last_id = switch.stream_id
         self._turn: _Turn | None = None
         self._waiting: deque[bytes] = deque()
