@@ -195,14 +195,15 @@ class ClientSocket(HttpConnection):
 
     def _close(self, code: int, reason: str = "") -> CommandGenerator[None]:
         """End the connection from here."""
-        self._reader.is_ended = True
+        self._reader.end()
         yield commands.SendData(self.conn, close_frame(code, reason))
         yield commands.CloseConnection(self.conn)
         yield from self._abandon()
 
     def _abandon(self) -> CommandGenerator[None]:
-        """Tell the stream of the live turn that its client has left."""
-        self._reader.is_ended = True
+        """Tell the stream of the live turn that its client has left. Nothing else is kept: cycles end a layer late."""
+        self._reader.end()
+        self._history.forget()
         self._waiting.clear()
         if turn := self._turn:
             self._turn = None
