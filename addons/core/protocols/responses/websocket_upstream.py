@@ -12,6 +12,7 @@ event that neither ends a turn nor may be broken, nor a request unless a header 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import orjson
@@ -152,12 +153,13 @@ class AnswerFrames:
     """Reads the frames of one turn. `previous`: the id of the response before it on this connection."""
 
     __slots__ = (
-        "_begin", "_head", "_held", "_is_begun", "_previous", "is_broken", "is_over", "refusal", "response_id",
+        "_begin", "_first", "_head", "_held", "_previous", "is_broken", "is_over", "refusal", "response_id",
     )  # fmt: skip
 
     def __init__(self, previous: str | None) -> None:
         self._previous = previous
-        self._is_begun = False
+        self._first = b""
+        """The event that began the answer. It is seldom read, so it is kept as it came."""
         self._held = b""
         """What was pushed before the answer began: a refusal may still come."""
         self._begin, self._head = _NOTHING, b""
@@ -181,7 +183,7 @@ class AnswerFrames:
             if event is None:
                 # an event that nobody can read would leave the client waiting for the end
                 self.is_broken = kind in TERMINAL or any(b'"%b"' % end in text for end in TERMINAL)
-            elif kind == b"error" and not self._is_begun and (refusal := _refusal(event)):
+            elif kind == b"error" and not self._first and (refusal := _refusal(event)):
                 self.refusal, self.is_over = refusal, True
                 return b""
             elif kind in TERMINAL and not self._end(kind, event):
@@ -190,22 +192,24 @@ class AnswerFrames:
 
     def _written(self, kind: bytes, text: bytes) -> bytes:
         written = _sse(kind, text)
-        if not self._is_begun and kind.startswith(PUSHED):
+        if not self._first and kind.startswith(PUSHED):
             self._held = self._held + written if len(self._held) <= MAX_HELD_BYTES else written
             return b""
         if not self.is_over and (first := _TYPE_FIRST.match(text)):
             self._begin, self._head = first[0], _head(kind)
         if self._held:
             written, self._held = self._held + written, b""
-        self._is_begun = True
+        self._first = self._first or text
         return written
 
     def _end(self, kind: bytes, event: dict[str, object]) -> bool:
         """Note a terminal event. Return False if it is that of the turn before."""
-        found = as_object(event.get("response")).get("id")
-        response_id = found if isinstance(found, str) else None
-        if response_id is not None and response_id == self._previous and not self._is_begun:
-            return False
+        response_id = _response_id(event)
+        if response_id is not None and response_id == self._previous:
+            # it is that of this turn as well if the server gives every response one id
+            own = _response_id(_parsed(self._first) or {})
+            if not self._first or own not in (None, response_id):
+                return False
         self.is_over = True
         self.response_id = response_id if kind == b"response.completed" else None
         return True
@@ -242,13 +246,23 @@ def _parsed(text: bytes) -> dict[str, object] | None:
     return event if isinstance(event, dict) else None
 
 
+def _response_id(event: Mapping[str, object]) -> str | None:
+    found = as_object(event.get("response")).get("id")
+    return found if isinstance(found, str) else None
+
+
 def _refusal(event: dict[str, object]) -> Refusal | None:
     """Return the refusal that an error frame means; None without a status of an error."""
     status = as_int(event.get("status", event.get("status_code")))
     if status is None or not _MIN_STATUS <= status <= _MAX_STATUS:
         return None
     error = as_object(event.get("error"))
-    body = orjson.dumps({"error": error})
+    try:
+        body = orjson.dumps({"error": error})
+    except orjson.JSONEncodeError:
+        # orjson reads deeper nesting than it writes
+        texts = {name: value for name, value in error.items() if isinstance(value, str)}
+        body = orjson.dumps({"error": texts})
     fields = [
         (name.encode(), str(value).encode())
         for name, value in as_object(event.get("headers")).items()

@@ -56,6 +56,7 @@ from addons.core.protocols.responses.websocket.request import (
     Frame,
     FrameRequest,
     read_frame,
+    too_deep,
     turn_headers,
 )
 from addons.core.secrets import Secret
@@ -139,7 +140,7 @@ class ClientSocket(HttpConnection):
         self._now = engine.now
         self._reader = FrameReader(limits.body_bytes)
         self._history = History(limits.body_bytes)
-        self._affinity = Affinity()
+        self._affinity = Affinity(tuple(switch.request.headers.fields))
         self._last_id = switch.stream_id
         self._turn: _Turn | None = None
         self._waiting: deque[bytes] = deque()
@@ -194,14 +195,15 @@ class ClientSocket(HttpConnection):
 
     def _close(self, code: int, reason: str = "") -> CommandGenerator[None]:
         """End the connection from here."""
-        self._reader.is_ended = True
+        self._reader.end()
         yield commands.SendData(self.conn, close_frame(code, reason))
         yield commands.CloseConnection(self.conn)
         yield from self._abandon()
 
     def _abandon(self) -> CommandGenerator[None]:
-        """Tell the stream of the live turn that its client has left."""
-        self._reader.is_ended = True
+        """Tell the stream of the live turn that its client has left. Nothing else is kept: cycles end a layer late."""
+        self._reader.end()
+        self._history.forget()
         self._waiting.clear()
         if turn := self._turn:
             self._turn = None
@@ -214,19 +216,11 @@ class ClientSocket(HttpConnection):
 
     def _begin(self, text: bytes) -> CommandGenerator[None]:
         """Begin the turn of a frame, or answer a frame that becomes none."""
-        found = read_frame(text)
-        if isinstance(found, FrameRequest) and not self._history.begin(
-            found.payload, found.previous
-        ):
-            if found.may_be_stored:
-                # the route knows whether a response is stored, as by HTTP
-                found.payload["previous_response_id"] = found.previous
-            else:
-                found = not_found(found.previous or "")
-        if isinstance(found, Problem):
-            yield self._write([problem_frame(found)])
+        asked = self._asked(text)
+        if isinstance(asked, Problem):
+            yield self._write([problem_frame(asked)])
             return
-        body = orjson.dumps(found.payload)
+        found, body = asked
         self._affinity.begin(found.turn_id)
         taken = take_credentials((*found.headers, *self._affinity.headers), "/")
         credentials = {**self._credentials, **taken.credentials}
@@ -237,6 +231,22 @@ class ClientSocket(HttpConnection):
         yield ReceiveHttp(RequestHeaders(turn.stream_id, self._request(taken.headers, body), False))  # noqa: FBT003
         yield ReceiveHttp(RequestData(turn.stream_id, body))
         yield ReceiveHttp(RequestEndOfMessage(turn.stream_id))
+
+    def _asked(self, text: bytes) -> tuple[FrameRequest, bytes] | Problem:
+        """Return what a frame asks for, and the body by HTTP with the whole history."""
+        found = read_frame(text)
+        if isinstance(found, Problem):
+            return found
+        try:
+            if not self._history.begin(found.payload, found.previous):
+                if not found.may_be_stored:
+                    return not_found(found.previous or "")
+                # the route knows whether a response is stored, as by HTTP
+                found.payload["previous_response_id"] = found.previous
+            return found, orjson.dumps(found.payload)
+        except orjson.JSONEncodeError:
+            # orjson reads deeper nesting than it writes
+            return too_deep()
 
     def _request(self, own: Headers, body: bytes) -> http.Request:
         upgrade = self._upgrade

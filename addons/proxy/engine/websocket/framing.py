@@ -109,9 +109,13 @@ class FrameReader:
         message, self._message = bytes(self._message), bytearray()
         return Text(message)
 
-    def _end(self, code: int, reason: str = "") -> Ended:
+    def end(self) -> None:
+        """Read nothing more, and release the part of a message that was read."""
         self.is_ended = True
         self._message.clear()
+
+    def _end(self, code: int, reason: str = "") -> Ended:
+        self.end()
         return Ended(code, reason)
 
 

@@ -240,6 +240,15 @@ def test_end_of_the_response_before_is_dropped() -> None:
     assert not answer.is_over
 
 
+def test_end_of_the_response_before_does_not_end_the_answer_under_way() -> None:
+    answer = AnswerFrames("r1")
+    answer.feed(CREATED)
+    assert answer.feed(DONE.replace(b"r2", b"r1")) == b""
+    assert not answer.is_over
+    assert answer.feed(DONE)
+    assert (answer.is_over, answer.response_id) == (True, "r2")
+
+
 def test_server_that_gives_every_response_one_id_ends_its_turns() -> None:
     answer = AnswerFrames("r2")
     answer.feed(CREATED)
@@ -265,3 +274,12 @@ def test_frame_that_hides_an_end_is_broken(text: bytes, is_broken: bool) -> None
     assert answer.is_broken is is_broken
     assert not answer.is_over
     assert bool(written) is (bool(text) and not is_broken)
+
+
+def test_refusal_that_is_nested_too_deeply_to_be_written_keeps_its_text() -> None:
+    nested = b"[" * 400 + b"]" * 400
+    answer = AnswerFrames(None)
+    answer.feed(REFUSAL.replace(b'"message"', b'"more":%b,"message"' % nested))
+    assert answer.refusal
+    assert (answer.refusal.status, answer.refusal.code) == (429, "c")
+    assert orjson.loads(answer.refusal.body) == {"error": {"code": "c", "message": "m"}}

@@ -306,3 +306,11 @@ async def test_too_large_frame_closes_the_connection() -> None:
         assert closed.code == 1009
         assert "body_bytes" in closed.reason
         assert len(at.proxy.addon.flows) == 2
+
+
+async def test_turn_state_of_the_upgrade_goes_with_the_requests_of_the_first_turn_alone() -> None:
+    async with line(whole, lines=(b"x-codex-turn-state: old",)) as at:
+        for turn_id in ("t1", "t1", "t2"):
+            await at.socket.ask(client_metadata={"turn_id": turn_id})
+        states = [each.header(b"x-codex-turn-state") for each in at.proxy.router.requests[1:]]
+        assert states == [b"old", b"old", None]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from addons.core.protocols.responses.websocket.history import History
 from tests.boundary.scripts import DONE, begins, silence, turn
 from tests.proxy.engine.websocket.sockets import Line, line, switching
+from tests.proxy.engine.websocket.test_client_socket import whole
 from tests.support.client import client
 from tests.support.engine import QUICK, engine, only_stream, to_ports
 from tests.support.upstream import Exchange, upstream
@@ -246,3 +249,34 @@ async def test_slow_client_holds_the_upstream_back() -> None:
         transport.resume_reading()
         events = await at.socket.turn()
         assert len(events) == 401
+
+
+@pytest.mark.parametrize("depth", [300, 2000])
+async def test_frame_that_is_nested_too_deeply_is_refused_and_the_next_one_served(
+    depth: int,
+) -> None:
+    async with line(turn) as at:
+        nested = b"[" * depth + b"]" * depth
+        await at.socket.send(create(input=["deep"]).replace(b'"deep"', nested))
+        refusal = await at.socket.event()
+        assert (refusal["status"], refusal["error"]["code"]) == (422, "invalid_frame")
+        assert (await at.socket.ask())[-1]["type"] == "response.completed"
+        assert len(at.up.requests) == 1
+
+
+@pytest.mark.parametrize("leave", [_eof, _reset])
+async def test_client_that_leaves_leaves_no_history_in_memory(
+    leave: Callable[[Line], None],
+) -> None:
+    def kept() -> list[History]:
+        return [each for each in gc.get_objects() if isinstance(each, History) and each.size]
+
+    async with line(whole) as at:
+        await at.socket.ask(input=[{"n": 1}])
+        gc.disable()
+        try:
+            assert len(kept()) == 1
+            leave(at)
+            await until(lambda: not kept())
+        finally:
+            gc.enable()

@@ -17,14 +17,16 @@ class Affinity:
 
     __slots__ = ("_state", "_turn_id")
 
-    def __init__(self) -> None:
-        self._turn_id = ""
-        self._state: bytes | None = None
+    def __init__(self, upgrade: Headers = ()) -> None:
+        self._turn_id: str | None = None
+        self._state = header(upgrade, TURN_STATE)
+        """At first that of the request of the connection, which comes in the middle of a turn after a lost one."""
 
     def begin(self, turn_id: str) -> None:
         """A request of this turn of Codex begins."""
-        if not turn_id or turn_id != self._turn_id:
-            self._turn_id, self._state = turn_id, None
+        if self._turn_id is not None and (not turn_id or turn_id != self._turn_id):
+            self._state = None
+        self._turn_id = turn_id
 
     @property
     def headers(self) -> Headers:

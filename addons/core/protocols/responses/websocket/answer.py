@@ -14,7 +14,7 @@ import orjson
 
 from addons.core.errors import INVALID_PROMPT, Problem, failed_event
 from addons.core.headers import Headers, canonical, header, media_type
-from addons.core.json_values import JsonDict
+from addons.core.json_values import JsonDict, as_str
 from addons.core.protocols.responses.websocket.history import NOT_FOUND
 from addons.core.protocols.sse import SseReader, parse_block
 
@@ -135,12 +135,15 @@ def error_frame(status: int, headers: Headers, body: bytes) -> bytes:
     error = _error(body)
     if status < FIRST_ERROR:
         status, error = BAD_GATEWAY, _no_stream(headers)
-    code = error.get("code")
+    code = as_str(error.get("code"))
     if status == BAD_REQUEST and code not in RECONNECT:
         return _failed(error, code if code in FINAL else INVALID_PROMPT)
-    return orjson.dumps(
-        {"type": "error", "status": status, "error": error, "headers": _shown(headers)}
-    )
+    frame = {"type": "error", "status": status, "error": error, "headers": _shown(headers)}
+    try:
+        return orjson.dumps(frame)
+    except orjson.JSONEncodeError:
+        # orjson reads deeper nesting than it writes
+        return orjson.dumps({**frame, "error": _quoted(body)})
 
 
 def problem_frame(problem: Problem) -> bytes:
@@ -148,10 +151,8 @@ def problem_frame(problem: Problem) -> bytes:
     return error_frame(problem.status, (), problem.body())
 
 
-def _failed(error: JsonDict, code: object) -> bytes:
-    problem = Problem(
-        BAD_REQUEST, str(code), str(error.get("message") or "The request was refused.")
-    )
+def _failed(error: JsonDict, code: str) -> bytes:
+    problem = Problem(BAD_REQUEST, code, str(error.get("message") or "The request was refused."))
     event = parse_block(failed_event(problem).rstrip())
     assert event  # noqa: S101  it has a data line
     return event.data
@@ -162,7 +163,7 @@ def _error(body: bytes) -> JsonDict:
     try:
         told = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return {"type": "error", "message": body.decode("utf-8", "replace")[:MAX_QUOTED]}
+        return _quoted(body)
     if isinstance(told, dict):
         error = told.get("error")
         if isinstance(error, dict):
@@ -170,7 +171,11 @@ def _error(body: bytes) -> JsonDict:
         for text in (told.get("detail"), told.get("message"), error):
             if isinstance(text, str) and text:
                 return {"type": "error", "message": text}
-    return {"type": "error", "message": orjson.dumps(told).decode()[:MAX_QUOTED]}
+    return _quoted(body)
+
+
+def _quoted(body: bytes) -> JsonDict:
+    return {"type": "error", "message": body.decode("utf-8", "replace")[:MAX_QUOTED]}
 
 
 def _no_stream(headers: Headers) -> JsonDict:

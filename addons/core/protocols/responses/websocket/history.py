@@ -59,6 +59,10 @@ class History:
         """The number of bytes that are kept."""
         return len(self._items) + len(self._asked or b"") + sum(map(len, self._answered))
 
+    def forget(self) -> None:
+        """Release all that is kept."""
+        self._last, self._items, self._asked, self._answered = None, b"", None, []
+
     def begin(self, payload: JsonDict, previous: str | None) -> bool:
         """Put the whole history into `input` of a turn that begins. Return False for an unknown response."""
         self._asked, self._answered = None, []
@@ -92,15 +96,22 @@ class History:
             return
         kind = event.get("type") if isinstance(event, dict) else None
         if kind == ITEM_DONE and "item" in event:
-            self._answered.append(orjson.dumps(event["item"]))
-            if self.size - len(self._items) > self._max_bytes:
-                self._asked, self._answered = None, []
+            self._answer(event["item"])
         elif kind == COMPLETED:
             self._complete(event.get("response"))
 
+    def _answer(self, item: object) -> None:
+        try:
+            self._answered.append(orjson.dumps(item))
+        except orjson.JSONEncodeError:
+            # orjson reads deeper nesting than it writes
+            self._asked, self._answered = None, []
+        if self.size - len(self._items) > self._max_bytes:
+            self._asked, self._answered = None, []
+
     def _complete(self, response: object) -> None:
         asked, answered = self._asked, self._answered
-        self._last, self._items, self._asked, self._answered = None, b"", None, []
+        self.forget()
         response_id = response.get("id") if isinstance(response, dict) else None
         if asked is None or not isinstance(response_id, str):
             return

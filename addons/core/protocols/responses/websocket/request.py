@@ -20,6 +20,7 @@ from addons.core.errors import Problem
 from addons.core.headers import CLIENT_CREDENTIALS, HOP_BY_HOP, Headers, bad_name, canonical
 from addons.core.json_values import JsonDict, as_object, as_str
 from addons.core.masking.credentials import is_credential
+from addons.core.protocols.responses.websocket.affinity import TURN_STATE
 
 CREATE = "response.create"
 HEADER_PREFIX = "ws_request_header_"
@@ -42,6 +43,8 @@ _OF_CONNECTION = HOP_BY_HOP | {
     b"openai-beta",
 }
 """Headers of the upgrade that say nothing about a turn."""
+_OF_TURN = frozenset({b"x-codex-turn-metadata", TURN_STATE})
+"""Headers of the upgrade that are those of an earlier turn for most frames."""
 _HANDSHAKE = b"sec-websocket-"
 
 
@@ -140,8 +143,13 @@ def turn_headers(upgrade: Headers, turn: Headers, length: int) -> Headers:
 
 
 def _belongs_to_turn(name: bytes, own: set[bytes]) -> bool:
-    is_stale = name in own or name == b"x-codex-turn-metadata"
+    is_stale = name in own or name in _OF_TURN
     return not (is_stale or name in _OF_CONNECTION or name.startswith(_HANDSHAKE))
+
+
+def too_deep() -> Problem:
+    """Return the problem of a frame that can be read and not be written again."""
+    return _refusal("it is nested too deeply")
 
 
 def _refusal(reason: str) -> Problem:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from addons.core.protocols.responses.websocket.affinity import Affinity
 
 
@@ -27,4 +29,13 @@ def test_request_without_a_turn_has_no_state() -> None:
     affinity.begin("")
     affinity.note(state(b"one"))
     affinity.begin("")
+    assert not affinity.headers
+
+
+@pytest.mark.parametrize("turn_id", ["t1", ""])
+def test_state_of_the_upgrade_belongs_to_the_first_turn(turn_id: str) -> None:
+    affinity = Affinity(state(b"one"))
+    affinity.begin(turn_id)
+    assert affinity.headers == ((b"x-codex-turn-state", b"one"),)
+    affinity.begin("t2")
     assert not affinity.headers

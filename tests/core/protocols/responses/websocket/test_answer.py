@@ -200,3 +200,18 @@ def test_every_error_frame_has_a_status_or_is_a_failed_response(status: int, bod
         assert frame["status"] >= 400
     else:
         assert frame["type"] == "response.failed"
+
+
+@pytest.mark.parametrize("code", [["x"], {"a": 1}, 5, None])
+def test_code_that_is_no_text_is_no_known_code(code: object) -> None:
+    body = orjson.dumps({"error": {"code": code, "message": "no"}})
+    error = orjson.loads(error_frame(400, JSON, body))["response"]["error"]
+    assert (error["code"], error["message"]) == ("invalid_prompt", "no")
+
+
+@pytest.mark.parametrize("body", [b'{"error":{"message":"no","x":%b}}', b'{"x":%b}'])
+def test_error_that_is_nested_too_deeply_to_be_written_is_quoted(body: bytes) -> None:
+    nested = body % (b"[" * 400 + b"]" * 400)
+    frame = orjson.loads(error_frame(500, JSON, nested))
+    assert frame["status"] == 500
+    assert frame["error"] == {"type": "error", "message": nested.decode()[:500]}

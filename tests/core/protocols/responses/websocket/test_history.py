@@ -141,3 +141,12 @@ def test_unknown_response_is_named_and_cut() -> None:
     problem = not_found("r" * 500)
     assert (problem.status, problem.code) == (400, "previous_response_not_found")
     assert len(problem.message) < 300
+
+
+def test_answer_with_an_item_that_cannot_be_written_again_is_not_kept() -> None:
+    history = History(1000)
+    assert begin(history, None, {"n": 1}) is not None
+    item = b"[" * 400 + b"]" * 400
+    history.note([b'{"type":"response.output_item.done","item":%b}' % item, completed("resp_1")])
+    assert begin(history, "resp_1") is None
+    assert history.size == 0

@@ -143,6 +143,7 @@ def test_headers_of_a_turn_are_its_own_and_the_connections() -> None:
         (b"Origin", b"http://evil.example"),
         (b"x-codex-turn-metadata", b"stale"),
         (b"X-Codex-Window-Id", b"w:0"),
+        (b"X-Codex-Turn-State", b"of the first turn"),
         (b"originator", b"codex_exec"),
     )
     assert turn_headers(upgrade, ((b"x-codex-window-id", b"w:1"),), 7) == (
