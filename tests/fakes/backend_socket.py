@@ -39,6 +39,7 @@ _SWITCH = (
     b"sec-websocket-accept: %b\r\nsec-websocket-extensions: permessage-deflate; %b\r\n\r\n"
 )
 _ID = b"resp_fabricated"
+_LIMITS = b"x-codex-"
 Json = dict[str, Any]
 
 
@@ -120,9 +121,21 @@ class BackendSocket:
         if answer.gate:
             await answer.gate.passed()
         if answer.status == 200:
+            self._tell_limits(dict(answer.headers))
             return await self._play(answer.actions)
         self._refuse(answer.status, _error_of(answer.payload), answer.headers)
         return not any(isinstance(action, Cut) for action in answer.actions)
+
+    def _tell_limits(self, headers: dict[bytes, bytes]) -> None:
+        """Send the rate limits, which by HTTP are in the head, as an event."""
+        windows: Json = {}
+        for name, value in headers.items():
+            if name.startswith(_LIMITS):
+                window, _, figure = name.decode().removeprefix(_LIMITS.decode()).partition("-")
+                if window in {"primary", "secondary"}:
+                    windows.setdefault(window, {})[figure.replace("-", "_")] = int(value)
+        if windows:
+            self._write({"type": "codex.rate_limits", "rate_limits": windows})
 
     def _refuse(self, status: int, error: object, headers: HeaderList = ()) -> None:
         fields = {name.decode(): value.decode() for name, value in headers}

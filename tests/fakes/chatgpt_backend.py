@@ -80,8 +80,12 @@ class ChatGptBackend:
 
     @property
     def turns(self) -> list[Request]:
-        """The turns among the requests."""
-        return [request for request in self.requests if request.path in TURN_PATHS]
+        """The turns among the requests. A refused upgrade is none."""
+        return [
+            request
+            for request in self.requests
+            if request.path in TURN_PATHS and request.method == "POST"
+        ]
 
     @property
     def sockets(self) -> list[BackendSocket]:
