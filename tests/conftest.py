@@ -21,6 +21,11 @@ if not os.environ.get("CI"):
     settings.load_profile("usual")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Use two workers for each processor: half of the time a test waits for a process or a connection."""
+    return 2 * (os.cpu_count() or 1)
+
+
 def pytest_collection_finish() -> None:
     """Leave the modules and the collected tests out of later garbage collections, which many tests ask for."""
     gc.collect()
