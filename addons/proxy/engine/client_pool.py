@@ -153,7 +153,9 @@ class ClientPool:
 
     @property
     def _socket_check_seconds(self) -> float:
-        return min(SOCKET_CHECK_SECONDS, float(self._options.tcp_timeout) / 3)
+        # mitmproxy 12.2.0 has no such option, and ten minutes
+        timeout = getattr(self._options, "tcp_timeout", None)
+        return SOCKET_CHECK_SECONDS if timeout is None else min(SOCKET_CHECK_SECONDS, timeout / 3)
 
     def _sockets(self) -> list[tuple[Server, UpstreamSocket]]:
         """Return the WebSockets, in the order in which they were made."""
