@@ -49,7 +49,7 @@ async def test_client_that_stays_keeps_one_connection_for_each_key() -> None:
         assert (one.connections, other.connections) == (1, 1)
 
 
-@pytest.mark.skipif(not hasattr(Options(), "tcp_timeout"), reason="since mitmproxy 12.2.1")
+@pytest.mark.skipif(not hasattr(Options(), "tcp_timeout"), reason="an option of later mitmproxy")
 async def test_idle_sockets_are_looked_after_and_only_the_newest_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

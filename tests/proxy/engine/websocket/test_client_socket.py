@@ -285,7 +285,7 @@ async def test_replay_of_a_turn_is_a_post_and_that_of_the_upgrade_a_426() -> Non
         assert len(at.up.requests) == 2
 
 
-@pytest.mark.skipif(not hasattr(Options(), "tcp_timeout"), reason="since mitmproxy 12.2.1")
+@pytest.mark.skipif(not hasattr(Options(), "tcp_timeout"), reason="an option of later mitmproxy")
 async def test_connection_outlives_the_idle_timeout_of_mitmproxy() -> None:
     async with line(turn, tcp_timeout=1) as at:
         await at.socket.ask()
