@@ -113,7 +113,7 @@ def _echo(lines: Sequence[str], *, err: bool = False) -> None:
 
 
 def hidden_lines(models: Sequence[ListedModel]) -> list[str]:
-    """Return one line per reason why models are hidden: `12 chatgpt models hidden: The login has expired. …`."""
+    """Return one line per reason why models are hidden: `12 ChatGPT models hidden: The login has expired. …`."""
     groups: dict[tuple[str, str], list[str]] = {}
     for model in models:
         if not model.live:
@@ -124,8 +124,12 @@ def hidden_lines(models: Sequence[ListedModel]) -> list[str]:
     ]
 
 
+_BRANDS = {"chatgpt": "ChatGPT", "cursor": "Cursor"}
+
+
 def _names(provider: str, slugs: Sequence[str]) -> str:
-    return slugs[0] if len(slugs) == 1 else f"{len(slugs)} {provider} models"
+    brand = _BRANDS.get(provider, provider)
+    return slugs[0] if len(slugs) == 1 else f"{len(slugs)} {brand} models"
 
 
 def _build(env: Mapping[str, str], settings: Path | None) -> Listing:

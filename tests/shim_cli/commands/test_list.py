@@ -31,7 +31,7 @@ def test_without_a_login_the_demo_is_listed(home: Path) -> None:
 
     assert ran.returncode == 0
     [reason] = ran.stderr.splitlines()
-    assert reason.startswith("2 chatgpt models hidden: There is no ChatGPT login in ")
+    assert reason.startswith("2 ChatGPT models hidden: There is no ChatGPT login in ")
     assert ran.stdout.startswith("shim-demo  ")
     assert ran.stdout.endswith("->  shim-demo (demo)\n")
 
@@ -55,9 +55,9 @@ def test_hidden_models_have_a_reason(home: Path) -> None:
     assert rows[0].split("  ")[0] == "gpt-6-sol"
     assert rows[0].endswith("  GPT-6 Sol  ->  gpt-6-sol (chatgpt, http://127.0.0.1:9)  (hidden)")
     reasons = [row for row in rows if "hidden: " in row]
-    assert reasons[0].startswith("2 chatgpt models hidden: There is no ChatGPT login in ")
+    assert reasons[0].startswith("2 ChatGPT models hidden: There is no ChatGPT login in ")
     assert "`codex login`" in reasons[0]
-    assert reasons[1].startswith("2 cursor models hidden: cursor-agent is not installed")
+    assert reasons[1].startswith("2 Cursor models hidden: cursor-agent is not installed")
     assert (len(reasons), ran.stderr) == (2, "")
 
 

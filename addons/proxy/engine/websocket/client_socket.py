@@ -165,6 +165,8 @@ class ClientSocket(HttpConnection):
             return
         was_inside = self._reader.is_inside
         for received in self._reader.feed(data):
+            # what is inside now is another message
+            was_inside = was_inside and not isinstance(received, Text)
             yield from self._on_received(received)
         if self._reader.is_inside and not was_inside:
             self._message_began = self._now()

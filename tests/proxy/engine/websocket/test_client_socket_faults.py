@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
+from mitmproxy import http
+from mitmproxy.connection import Client
+from mitmproxy.options import Options
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.context import Context
 
+from addons.core.limits import Limits
 from addons.core.protocols.responses.websocket.history import History
+from addons.proxy.engine.request_side import RequestSide
+from addons.proxy.engine.websocket.client_socket import ClientSocket, SwitchProtocols
 from tests.boundary.scripts import DONE, begins, silence, turn
 from tests.proxy.engine.websocket.sockets import Line, line, switching
 from tests.proxy.engine.websocket.test_client_socket import whole
@@ -176,6 +184,42 @@ async def test_frame_that_does_not_come_to_its_end_closes_the_connection() -> No
         await at.socket.raw.send(frame(TEXT, create())[:20])
         closed = await at.socket.closed()
         assert (closed.code, "body_seconds" in closed.reason) == (1008, True)
+
+
+@dataclass
+class Clock:
+    """What a connection needs of the engine."""
+
+    limits: Limits = field(default_factory=lambda: replace(QUICK, body_seconds=10.0))
+    at: float = 0.0
+
+    def now(self) -> float:
+        return self.at
+
+
+def test_each_message_has_its_own_time() -> None:
+    """One read may end a message and begin the next one."""
+    clock, client_ = Clock(), Client(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2))
+    switch = SwitchProtocols(1, http.Request.make("GET", "http://x/v1/responses"), b"")
+    socket = ClientSocket(Context(client_, Options()), switch, RequestSide(clock.limits), clock)
+    wakeups: list[commands.RequestWakeup] = []
+
+    def closes(event: events.Event) -> bool:
+        found = list(socket.handle_event(event))
+        wakeups.extend(each for each in found if isinstance(each, commands.RequestWakeup))
+        return any(isinstance(each, commands.CloseConnection) for each in found)
+
+    def closes_at(seconds: float) -> bool:
+        clock.at = seconds
+        return closes(events.Wakeup(wakeups[-1]))
+
+    list(socket.handle_event(events.Start()))
+    first, second = frame(TEXT, b"no JSON"), frame(TEXT, create())
+    assert not closes(events.DataReceived(client_, first[:9]))
+    clock.at = 9.0
+    assert not closes(events.DataReceived(client_, first[9:] + second[:9]))
+    assert not closes_at(12.0)
+    assert closes_at(19.0)
 
 
 async def test_one_byte_at_a_time_is_fine() -> None:
