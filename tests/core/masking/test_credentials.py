@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from addons.core.headers import REDACTION_LABEL, TARGET_LABEL, upstream_headers, upstream_query
-from addons.core.masking.credentials import body_secrets, take_credentials
+from addons.core.masking.credentials import body_secrets, is_credential_value, take_credentials
 from addons.core.secrets import Secret
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
@@ -166,7 +166,29 @@ def test_key_inside_a_word_of_the_path_is_taken(segment: str) -> None:
 
 @pytest.mark.parametrize(
     "segment",
-    ["task-list-of-the-user", "desk-gpt-5-codex-mini", "task-management-v2", "chatcmpl-model-2026"],
+    [
+        "task-list-of-the-user",
+        "task-internationalization",
+        "disk-202611291234",
+        "desk-gpt-5-codex-mini",
+        "task-management-v2",
+        "chatcmpl-model-2026",
+    ],
 )
 def test_word_with_the_letters_of_a_key_stays(segment: str) -> None:
     assert take_credentials((), f"/v1/{segment}").target == f"/v1/{segment}"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [
+        ("2026-11-29.build-17.abc-def.ghi-jkl-mno", False),  # no run of 20 characters
+        ("aVeryLongWordWithoutAnyDigitInIt", False),
+        ("123456789012345678901234567890", False),
+        ("Zq7LkWm38TbYqZq7LkWm38TbYq", True),
+        ("Zq7LkWm38TbYqZq7LkWm38TbYq;", False),
+        ("build.Zq7LkWm38TbYqZq7LkWm38.17", True),
+    ],
+)
+def test_random_value_has_a_long_run_with_digits_and_letters(value: str, is_one: bool) -> None:
+    assert is_credential_value(value) is is_one

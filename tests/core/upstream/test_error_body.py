@@ -65,6 +65,15 @@ def test_place_of_a_validation_error_is_named() -> None:
     assert read_error_body(printed).message == "body.x: Field required"
 
 
+@pytest.mark.parametrize(
+    "outer",
+    ["Error code: 500", "Upstream error: 502 ::: bad gateway", "error" + ":" * 200, "HTTP 406: not acceptable!", "an unknown error occurred"],
+)  # fmt: skip
+def test_text_that_names_no_reason_is_not_quoted_beside_one(outer: str) -> None:
+    body = {"error": {"message": outer, "metadata": {"raw": "the disk is full"}}}
+    assert read_error_body(body).message == "the disk is full"
+
+
 def test_text_of_the_request_is_not_quoted() -> None:
     body = {"error": {"message": "bad", "input": "my words", "failed_generation": "my words"}}
     found = read_error_body(body)
