@@ -92,7 +92,8 @@ class FileRecorder:
     """An id of `sys.monitoring` that no debugger or profiler uses."""
 
     def __init__(self) -> None:
-        self.files: set[str] = set()
+        self.functions: dict[str, set[str]] = {}
+        """File → the qualified names of its functions that started."""
 
     def __enter__(self) -> Self:
         """Start recording."""
@@ -112,11 +113,12 @@ class FileRecorder:
     def _started(self, code: CodeType, _offset: int) -> None:
         path = Path(code.co_filename)
         if any(path.is_relative_to(package) for package in PACKAGES):
-            self.files.add(str(path.relative_to(ROOT)))
+            name = str(path.relative_to(ROOT))
+            self.functions.setdefault(name, set()).add(code.co_qualname)
 
 
-async def measure(home: Path) -> dict[str, set[str]]:
-    """Return protocol → the files that its turn executes. `home` is an empty folder for the shim's files."""
+async def measure(home: Path) -> dict[str, dict[str, set[str]]]:
+    """Return protocol → file that its turn executes → functions. `home` is an empty folder for the shim's files."""
     async with _upstream() as upstream_port, _shim(home, upstream_port) as port:
         found = {}
         for slug in PROVIDERS:
@@ -124,7 +126,7 @@ async def measure(home: Path) -> dict[str, set[str]]:
             with FileRecorder() as recorder:
                 await _turn(port, slug)
                 await asyncio.sleep(SETTLE_SECONDS)
-            found[slug] = recorder.files
+            found[slug] = recorder.functions
         return found
 
 
@@ -198,16 +200,20 @@ async def _turn(port: int, slug: str) -> None:
 
 
 def main() -> None:
-    """Print the number of files for each protocol, and with --files their names."""
+    """Print the number of files for each protocol, with --files their names, with --functions what runs of each."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--files", action="store_true", help="print the names of the files")
+    parser.add_argument("--functions", action="store_true", help="print the functions of each file")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         found = asyncio.run(measure(Path(home)))
     for protocol, files in found.items():
         print(f"{protocol}: {len(files)} files")
-        if arguments.files:
-            print(*(f"  {name}" for name in sorted(files)), sep="\n")
+        for name, functions in sorted(files.items()):
+            if arguments.functions:
+                print(f"  {name}: {', '.join(sorted(functions))}")
+            elif arguments.files:
+                print(f"  {name}")
 
 
 if __name__ == "__main__":
