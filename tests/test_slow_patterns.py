@@ -44,7 +44,12 @@ def test_patterns_of_the_product_are_found_with_their_methods() -> None:
     found = {
         name: methods
         for name, _, methods in patterns.patterns_of(
-            Path(patterns.ROOT, "addons/core/masking/escapes.py")
+            Path(patterns.ROOT, "addons/core/masking/echoes.py")
         )
     }
-    assert found == {"ESCAPE": ("findall",), "_ESCAPE_SIGNS": ("search",)}
+    assert found == {
+        "ESCAPE": ("findall",),
+        "_ESCAPE_SIGNS": ("search",),
+        "_SCHEME": ("findall",),
+        "_SEPARATORS": ("findall",),
+    }

@@ -16,8 +16,16 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, compress
 
 from addons.core.headers import Headers, header
-from addons.core.masking.echoes import GRAM, MIN_EXPANDED_MATCH, MIN_MATCH, Echoes, fold
-from addons.core.masking.escapes import ESCAPE, character, unescaped
+from addons.core.masking.echoes import (
+    ESCAPE,
+    GRAM,
+    MIN_EXPANDED_MATCH,
+    MIN_MATCH,
+    Echoes,
+    character,
+    fold,
+    unescaped,
+)
 from addons.core.secrets import Secret
 
 LABEL = b"<secret>"

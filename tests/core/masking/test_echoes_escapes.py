@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.masking.escapes import unescaped
+from addons.core.masking.echoes import unescaped
 
 WORD = "Zq7-Lk.W"
 
