@@ -19,7 +19,7 @@ from addons.core.routes import Route, RouteTable
 from addons.core.server.admission import NO_TOKEN, TokenRule, token_refusal
 from addons.core.server.endpoints import TURN_PATHS, DataSources, Endpoint, endpoint_table
 from addons.core.server.replies import answer, not_json, quote, refuse
-from addons.core.server.websocket import is_upgrade, upgrade_plan, warm_up_plan
+from addons.core.server.websocket import upgrade_plan, warm_up_plan
 from addons.core.telemetry.record import redacted_path
 from addons.core.turn import ClientRequest, ClientTransport, Plan, Reply, shim_path
 
@@ -91,7 +91,8 @@ class Router:
     def _plan_turn(self, request: ClientRequest) -> Plan:
         if media_type(request.headers) != b"application/json":
             return refuse(not_json())
-        if warm_up := warm_up_plan(request):
+        may_warm_up = request.transport is ClientTransport.WEBSOCKET or request.is_replay
+        if may_warm_up and (warm_up := warm_up_plan(request)):
             return warm_up
         slug = find_model(request.body, request.header(b"content-encoding"), self._max_body_bytes())
         if isinstance(slug, Problem):
@@ -131,6 +132,11 @@ class Router:
             if route and route.live:
                 return route
         return table.first_live or table.resolve(slug)
+
+
+def is_upgrade(request: ClientRequest) -> bool:
+    """Return whether a request asks for a WebSocket."""
+    return (request.header(b"upgrade") or b"").lower() == b"websocket"
 
 
 def _no_such_path(path: str, endpoints: Mapping[str, Endpoint]) -> Problem:

@@ -20,18 +20,13 @@ from addons.core.errors import SSE_HEADERS, Problem, sse_event
 from addons.core.headers import Headers
 from addons.core.protocols.responses.emitter import announced_response
 from addons.core.server.replies import answer, refuse
-from addons.core.turn import ClientRequest, ClientTransport, Head, Plan, Reply
+from addons.core.turn import ClientRequest, Head, Plan, Reply
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _VERSION = b"13"
 _KEY_BYTES = 16
 _REFUSED = 426
 _WARM_UP = re.compile(rb'"generate"\s*:\s*false')
-
-
-def is_upgrade(request: ClientRequest) -> bool:
-    """Return whether a request asks for a WebSocket."""
-    return (request.header(b"upgrade") or b"").lower() == b"websocket"
 
 
 def upgrade_plan(request: ClientRequest, token_problem: Problem | None) -> Plan:
@@ -77,13 +72,12 @@ def _refused(reason: str) -> Problem:
 
 
 def warm_up_plan(request: ClientRequest) -> Plan | None:
-    """Return the plan that answers a frame with `generate: false`, or None for any other request.
+    """Return the plan that answers a frame with `generate: false`, or None for any other frame.
 
     The frame only gives the server a head start. By HTTP the field is unknown: the request would be a turn that is paid
     for. So the replay of such a flow is answered here as well.
     """
-    is_frame = request.transport is ClientTransport.WEBSOCKET or request.is_replay
-    if not is_frame or not _WARM_UP.search(request.body):
+    if not _WARM_UP.search(request.body):
         return None
     try:
         payload = orjson.loads(request.body)

@@ -126,7 +126,6 @@ def test_warm_up_is_created_and_completed_without_a_turn(frame: ClientRequest) -
 @pytest.mark.parametrize(
     "frame",
     [
-        replace(FRAME, transport=ClientTransport.HTTP),
         replace(FRAME, body=b'{"model":"gpt-5.5","generate":true}'),
         replace(FRAME, body=b'{"model":"gpt-5.5","input":[{"generate":false}]}'),
         replace(FRAME, body=b'{"generate":false'),
@@ -135,6 +134,12 @@ def test_warm_up_is_created_and_completed_without_a_turn(frame: ClientRequest) -
 )
 def test_anything_else_is_no_warm_up(frame: ClientRequest) -> None:
     assert warm_up_plan(frame) is None
+
+
+def test_request_by_http_is_no_warm_up() -> None:
+    setup = Setup()
+    ask(replace(FRAME, transport=ClientTransport.HTTP), setup)
+    assert len(setup.planned.requests) == 1
 
 
 def test_warm_ups_of_different_frames_have_different_responses() -> None:

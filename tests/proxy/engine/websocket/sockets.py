@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from addons.core.limits import Limits
-from addons.core.server.websocket import is_upgrade, upgrade_plan
+from addons.core.server.router import is_upgrade
+from addons.core.server.websocket import upgrade_plan
 from addons.core.turn import ClientRequest, Plan
 from tests.support.engine import QUICK, MakePlan, Running, engine, to_ports
 from tests.support.upstream import Script, Upstream, upstream
