@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from mitmproxy import ctx
 
@@ -37,6 +38,9 @@ from addons.proxy.recent_turns import RecentTurns
 
 log = logging.getLogger(__name__)
 
+MAX_ORIGINS = 256
+"""Of upstreams whose outbound proxy is remembered: the environment of a process stays as it is."""
+
 
 class Composition:
     """The parts of one process."""
@@ -47,6 +51,7 @@ class Composition:
         self._heap = HeapTrimmer()
         self._local_token = LocalToken(env)
         self._env_secrets = secrets_in(env)
+        self._proxies = lru_cache(MAX_ORIGINS)(lambda origin, port: proxy_for(origin, env, port))
         self._last_status = LastTurnStatus()
         self.sources = sources
         self.recent_turns = RecentTurns()
@@ -128,9 +133,7 @@ class Composition:
             self._heap.large_turn_ended()
 
     def _proxy_for(self, origin: Origin) -> Origin | None:
-        if proxy_for(origin, self._env, 0) is None:
-            return None
-        return proxy_for(origin, self._env, self.port)
+        return self._proxies(origin, self.port)
 
     def _max_body_bytes(self) -> int:
         return self.sources.settings.limits.body_bytes
