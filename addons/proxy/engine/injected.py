@@ -51,8 +51,8 @@ class SafeLog(commands.Log):
     """A log line of this engine. Those of the protocol code may quote raw heads and are withheld."""
 
 
-def without_quotes(command: commands.Command) -> commands.Command:
-    """Withhold the log lines of the protocol code: they may quote a raw head with its credentials."""
-    if isinstance(command, commands.Log) and not isinstance(command, SafeLog):
-        return SafeLog("a protocol message was withheld: it may quote raw bytes", logging.DEBUG)
-    return command
+def without_quotes(line: commands.Log) -> SafeLog:
+    """Withhold a log line of the protocol code: it may quote a raw head with its credentials."""
+    if isinstance(line, SafeLog):
+        return line
+    return SafeLog("a protocol message was withheld: it may quote raw bytes", logging.DEBUG)

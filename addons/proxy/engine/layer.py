@@ -115,7 +115,7 @@ class ShimHttpLayer(CommandPump):
                 self._switch_protocols(command)
                 continue
             yield from self._writes.take()
-            yield without_quotes(command)
+            yield without_quotes(command) if isinstance(command, commands.Log) else command
             if isinstance(command, commands.OpenConnection):
                 self._engine.ensure_closed(self.context.client, command.connection)
 

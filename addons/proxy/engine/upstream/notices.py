@@ -6,15 +6,17 @@ received.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands
 
 
+@dataclass(eq=False, repr=False)
 class UpstreamNotice(commands.Command):
     """A report of an upstream connection's parser to the layer that holds the connection."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+    connection: Connection
 
 
 class ConnectionIdle(UpstreamNotice):
