@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import orjson
 
-from addons.core.errors import sse_event
 from addons.core.json_values import JsonDict
 from addons.core.protocols.canonical.events import CallKind, Citation, ToolCallStart
 from addons.core.protocols.canonical.text_markers import has_visible_text
@@ -46,7 +45,7 @@ class EventWriter:
     def event(self, name: str, fields: Mapping[str, object]) -> None:
         """Write one event."""
         data = {"type": name, "sequence_number": self.number, **fields}
-        self._out.append(sse_event(name, data))
+        self._out.append(b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(data)))
         self.number += 1
 
     def delta(self, frame: DeltaFrame, text: str) -> None:
