@@ -1,6 +1,6 @@
-"""Request bodies: finds and replaces the model, decodes content-encodings, merges fields.
+"""Request bodies: finds the model and references to earlier answers, decodes content-encodings, merges fields.
 
-Never changes a byte other than the model name, never decodes more than the limit, never reads the input items.
+Never changes a byte other than the model name, never decodes more than the limit, never reads the content of input items.
 Invariant: total; any bytes give a value or a `Problem`, and a body that needs no change is returned as the same object.
 
 Source: RFC 9110, section 8.4.1 (gzip, deflate). Codex sends `content-encoding: zstd` to a provider named OpenAI; SDKs
@@ -105,6 +105,22 @@ def _parsed(decoded: bytes) -> ParsedBody | Problem:
             "Run `codex-shim list` to see the available names.",
         )
     return ParsedBody(model, payload.get("stream") is True, decoded, payload)
+
+
+def has_references(payload: Mapping[str, object]) -> bool:
+    """Return whether a request refers to an earlier response or to one of its items."""
+    if payload.get("previous_response_id") is not None:
+        return True
+    items = payload.get("input")
+    return isinstance(items, list) and any(map(is_reference, items))
+
+
+def is_reference(item: object) -> bool:
+    """Return whether an input item stands for one of an earlier response."""
+    # The type may be missing: an object with only an id is a reference.
+    if not isinstance(item, dict) or "id" not in item:
+        return False
+    return item.get("type") == "item_reference" or item.keys() == {"id"}
 
 
 def replace_model(

@@ -20,7 +20,7 @@ from addons.core.limits import Limits
 from addons.core.masking.credentials import body_secrets
 from addons.core.protocols.canonical.conversation import Conversation
 from addons.core.protocols.canonical.refused_items import accepted_conversation
-from addons.core.protocols.request_body import parse_body
+from addons.core.protocols.request_body import has_references, parse_body
 from addons.core.protocols.responses.compaction import (
     compact_body,
     compaction_item,
@@ -219,7 +219,9 @@ class TranslatedPlan:
             return parsed
         self._payload = parsed.payload
         self._streams = parsed.stream and not self._is_unary_compaction
-        payload = provider.memory.resolve(parsed.payload)
+        payload: JsonObject | Problem = parsed.payload
+        if has_references(parsed.payload):
+            payload = provider.memory.resolve(parsed.payload)
         if isinstance(payload, Problem):
             return payload
         conversation = provider.read(payload, provider.target.reasoning_scope)
@@ -236,8 +238,10 @@ class TranslatedPlan:
             return key_problem(key)
         if provider.bad_header is not None:
             return bad_header_problem(target, provider.bad_header)
-        refused = traits.refused_items
-        self._written = accepted_conversation(self._conversation, target, refused)
+        refused, profile = traits.refused_items, target.profile
+        self._written = self._conversation
+        if refused or profile.tool_names == "word" or profile.max_tool_description:
+            self._written = accepted_conversation(self._conversation, target, refused)
         body = provider.translator.write_request(self._written, target)
         if isinstance(body, Problem):
             return body
@@ -309,7 +313,8 @@ class TranslatedPlan:
     def _remember(self, response: JsonObject) -> None:
         if response.get("status") == "failed":
             return
-        self._provider.memory.keep(self._payload, response)
+        if self._payload.get("store") is not False:
+            self._provider.memory.keep(self._payload, response)
         repairs = self.attempts.repairs
         if found := observed_traits(response, repairs.target):
             observe(self._provider.learning, repairs.traits, found)

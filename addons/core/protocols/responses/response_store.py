@@ -20,6 +20,7 @@ import orjson
 from addons.core.errors import INVALID_PROMPT, Problem
 from addons.core.json_values import JsonObject
 from addons.core.limits import MIB
+from addons.core.protocols.request_body import has_references, is_reference
 
 MAX_BYTES = 64 * MIB
 MAX_RESPONSES = 1000
@@ -55,9 +56,9 @@ class ResponseStore:
 
     def resolve(self, payload: JsonObject) -> JsonObject | Problem:
         """Return the request with every reference replaced by its items; the same object if it has no reference."""
-        previous, items = payload.get("previous_response_id"), payload.get("input")
-        if previous is None and not _has_references(items):
+        if not has_references(payload):
             return payload
+        previous, items = payload.get("previous_response_id"), payload.get("input")
         resolved = self._resolve_items(items)
         if isinstance(resolved, Problem):
             return resolved
@@ -122,7 +123,7 @@ class ResponseStore:
             return [{"type": "message", "role": "user", "content": value}]
         items: list[object] = []
         for item in value if isinstance(value, list) else ():
-            found = self._item(item["id"]) if _is_reference(item) else item
+            found = self._item(item["id"]) if is_reference(item) else item
             if found is None:
                 return _not_stored("item_reference", item["id"])
             items.append(found)
@@ -135,17 +136,6 @@ class ResponseStore:
         self._entries.move_to_end(response_id)
         output = orjson.loads(self._entries[response_id].output)
         return next(item for item in output if item.get("id") == item_id)
-
-
-def _is_reference(item: object) -> bool:
-    # The type may be missing: an object with only an id is a reference.
-    if not isinstance(item, dict) or "id" not in item:
-        return False
-    return item.get("type") == "item_reference" or item.keys() == {"id"}
-
-
-def _has_references(items: object) -> bool:
-    return isinstance(items, list) and any(map(_is_reference, items))
 
 
 def _item_ids(output: object) -> Iterator[str]:
