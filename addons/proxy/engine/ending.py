@@ -29,7 +29,7 @@ from addons.proxy.engine.attempt import Attempt
 from addons.proxy.engine.client_framing import http_response
 from addons.proxy.engine.injected import Injected, Signal
 from addons.proxy.engine.interfaces import LayerHost, TurnHost
-from addons.proxy.engine.request_stream import RequestStream
+from addons.proxy.engine.request_side import RequestStream
 from addons.proxy.engine.response_side import ResponseSide
 from addons.proxy.engine.states import ClientEvent, ClientState
 

@@ -10,7 +10,7 @@ import pytest
 from addons.proxy.engine import interfaces
 
 ENGINE = Path(interfaces.__file__).parent
-MAKERS = ["engine", "layer", "stream", "ending", "request_stream", "response_side", "attempt"]
+MAKERS = ["engine", "layer", "stream", "ending", "response_side", "attempt"]
 """Each is made, or held, by the ones before it."""
 
 
@@ -29,3 +29,7 @@ def test_interfaces_import_no_maker() -> None:
 def test_part_knows_its_maker_by_an_interface_only(module: str) -> None:
     makers = set(MAKERS[: MAKERS.index(module)])
     assert not imported(module) & makers
+
+
+def test_request_knows_none_of_its_makers() -> None:
+    assert not imported("request_side") & {"engine", "layer", "stream", "ending"}
