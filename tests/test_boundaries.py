@@ -22,7 +22,7 @@ TREES = {
 SECRETS = "addons/core/secrets.py"
 """`SecretHeader.value_for` calls `reveal`: it checks the origin first."""
 VALUE_FOR_CALLERS = {
-    "addons/proxy/engine/upstream/egress.py",
+    "addons/proxy/engine/attempt.py",
     "addons/adapters/codex/backend_models.py",
 }
 ERROR_BOUNDARIES = {

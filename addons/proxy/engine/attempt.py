@@ -8,13 +8,23 @@ An upstream may close an idle connection while a request is on its way. What the
 arrives within one round trip of sending. Only an attempt that ends within that time is repeated: later the upstream may
 have worked on the request, and would be paid twice.
 
-Never does: decide what a response means. Invariant: after `release` no event of the attempt reaches the turn.
+The egress step, `http_request`, makes an `UpstreamRequest` the mitmproxy request of the attempt. Only there are secrets
+revealed. What would break the request's head (RFC 9112, sections 3 and 5), and a secret bound to another origin, raise
+before anything is sent.
+
+Never does: decide what a response means, touch a flow. Invariant: after `release` no event of the attempt reaches the
+turn.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
+import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
+from mitmproxy import http
 from mitmproxy.connection import Server
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.layers.http import HttpStream, SendHttp
@@ -24,12 +34,13 @@ from mitmproxy.proxy.layers.http._events import (
     RequestHeaders,
 )
 
+from addons.core.headers import Headers, bad_name
+from addons.core.protocols.responses.websocket_upstream import upgrade_headers
 from addons.core.secrets import Origin
 from addons.core.turn import Head, Send, UpstreamRequest
 from addons.proxy.engine.interfaces import LayerHost
 from addons.proxy.engine.states import TurnState, UpstreamEvent, UpstreamState
 from addons.proxy.engine.upstream import sockets
-from addons.proxy.engine.upstream.egress import http_request, upgrade_request
 from addons.proxy.engine.websocket.upstream_socket import SocketTurn
 
 
@@ -161,3 +172,75 @@ class Attempt:
         was_sent = self._state.is_attempt_sent
         self.end()
         return self._layer.close(self.connection) if was_sent and self.connection else ()
+
+
+_BLANK_OR_CONTROL = re.compile(rb"[\x00-\x20\x7f]")
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+
+
+class UnsafeHeaderError(Exception):
+    """A part of an upstream request would break its head. Names the part, never its value."""
+
+
+def http_request(request: UpstreamRequest) -> http.Request:
+    """Return the mitmproxy request that goes to the upstream connection and into no flow.
+
+    Raises UnsafeHeaderError and ForeignOriginError.
+    """
+    origin = request.origin
+    return http.Request(
+        host=origin.host,
+        port=origin.port,
+        method=_target_part("method", request.method.encode("ascii")),
+        scheme=origin.scheme.encode(),
+        authority=b"",
+        path=_target_part("path", request.path.encode("utf-8", "surrogateescape")),
+        http_version=b"HTTP/1.1",
+        headers=http.Headers(_headers(request)),
+        content=None,
+        trailers=None,
+        timestamp_start=time.time(),
+        timestamp_end=None,
+    )
+
+
+def upgrade_request(request: UpstreamRequest) -> http.Request:
+    """Return the request of the upgrade to the WebSocket that this request goes over. Raises as `http_request` does."""
+    headers = upgrade_headers(request.headers)
+    return http_request(replace(request, method="GET", headers=headers, body=b""))
+
+
+def credential_digest(request: UpstreamRequest) -> bytes:
+    """Return a digest of the secrets of a request, which never leaves this process. Empty without a secret."""
+    if not (request.secrets or request.body_secrets):
+        return b""
+    digest = hashlib.sha256()
+    for field in request.secrets:
+        digest.update(b"%b\0%b\0" % (field.name.lower(), field.prefix))
+        digest.update(field.secret.digest)
+    for secret in request.body_secrets:
+        digest.update(b"\0" + secret.digest)
+    return digest.digest()
+
+
+def _headers(request: UpstreamRequest) -> Headers:
+    origin = request.origin
+    coding = "ascii" if origin.host.isascii() else "idna"
+    headers = [
+        (b"host", origin.authority.encode(coding)),
+        *request.headers,
+        *[(field.name, field.value_for(origin)) for field in request.secrets],
+    ]
+    if request.body or request.method in _BODY_METHODS:
+        headers.append((b"content-length", b"%d" % len(request.body)))
+    if (bad := bad_name(headers)) is not None:
+        msg = f"header {bad.decode('latin-1')!r} holds a character that no header may hold"
+        raise UnsafeHeaderError(msg)
+    return tuple(headers)
+
+
+def _target_part(part: str, value: bytes) -> bytes:
+    if _BLANK_OR_CONTROL.search(value) or not value:
+        msg = f"the request's {part} is empty or holds a blank or control character"
+        raise UnsafeHeaderError(msg)
+    return value

@@ -44,6 +44,7 @@ from addons.core.turn import (
     StreamLocal,
     UpstreamRequest,
 )
+from addons.proxy.engine.attempt import credential_digest
 from addons.proxy.engine.ending import EndingStream
 from addons.proxy.engine.faults import connect_fault, response_fault
 from addons.proxy.engine.injected import ConnectDeadline, Injected, InjectedEvent, Signal
@@ -56,7 +57,6 @@ from addons.proxy.engine.states import (
     UpstreamState,
 )
 from addons.proxy.engine.timers import Count, Due
-from addons.proxy.engine.upstream.egress import credential_digest
 from addons.proxy.engine.upstream.notices import NOTHING_RECEIVED, SOCKET_OVER
 
 _CLIENT_EVENTS = (RequestHeaders, RequestData, RequestTrailers, RequestEndOfMessage)

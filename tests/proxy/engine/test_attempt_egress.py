@@ -7,7 +7,7 @@ from mitmproxy.net.http import http1
 
 from addons.core.secrets import ForeignOriginError, Origin, Secret, SecretHeader
 from addons.core.turn import UpstreamRequest
-from addons.proxy.engine.upstream.egress import UnsafeHeaderError, http_request
+from addons.proxy.engine.attempt import UnsafeHeaderError, http_request
 
 ORIGIN = Origin("https", "api.example.org", 443)
 WIRE = UpstreamRequest(ORIGIN, "POST", "/v1/x?y=1", ((b"accept", b"*/*"),), b"body")
