@@ -30,6 +30,7 @@ from addons.core.masking.mask import no_secrets
 from addons.core.secrets import Origin, Secret
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import Fault, FaultKind, TurnRouter
+from addons.proxy.engine import pool
 from addons.proxy.engine.client_framing import http_response
 from addons.proxy.engine.injected import Injected, InjectedEvent
 from addons.proxy.engine.interfaces import LiveTurn, RunHook
@@ -41,7 +42,6 @@ from addons.proxy.engine.refusal import RefusingLayer
 from addons.proxy.engine.request_side import NOT_ADMITTED, Admission, take_credentials
 from addons.proxy.engine.timers import WakeupTimers
 from addons.proxy.engine.upstream import sockets
-from addons.proxy.engine.upstream.option_values import OptionValues, TrustOptions
 
 log = logging.getLogger(__name__)
 
@@ -95,8 +95,8 @@ class Engine:
         self._turns: dict[str, LiveTurn] = {}
         self._accepted: set[str] = set()
         self._replays: dict[str, ConnectionHandler] = {}
-        self.pool = UpstreamPool(lambda: self.limits, TrustOptions())
-        self._body_options = OptionValues("store_streamed_bodies")
+        self.pool = UpstreamPool(lambda: self.limits, pool.TrustOptions())
+        self._body_options = pool.OptionValues("store_streamed_bodies")
         self._idle: asyncio.Event | None = None
         """At shutdown: set when the last turn has ended."""
 

@@ -9,6 +9,9 @@ A connection serves again only under an equal `ConnectionKey`. An origin that se
 answers wrongly: the next ones could reach another turn, so none of its connections is kept again in this process. A 408 is no
 such case: RFC 9110, 15.5.9 lets a server send it before it closes an idle connection.
 
+The options of mitmproxy that decide whom a connection trusts are part of its key, with the values in force when it was
+made.
+
 Never does: keep a connection that is in use, has bytes to read, or goes through a proxy. Invariant: each connection
 belongs to one client or to this pool, and is closed when its time is up.
 """
@@ -21,8 +24,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, cast
 
+from mitmproxy import ctx
 from mitmproxy.connection import ConnectionState, Server
 from mitmproxy.net.server_spec import ServerSpec
+from mitmproxy.optmanager import OptManager
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import GetHttpConnection
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
@@ -36,6 +41,17 @@ from addons.proxy.engine.upstream.notices import SpokeUnasked
 MAX_IDLE_CONNECTIONS = 16
 """Of one process, and of one client that stays."""
 READ_BYTES = 64 * 1024
+TRUST_NAMES = (
+    "ssl_insecure",
+    "ssl_verify_upstream_trusted_ca",
+    "ssl_verify_upstream_trusted_confdir",
+    "client_certs",
+    "ciphers_server",
+    "tls_version_server_min",
+    "tls_version_server_max",
+    "tls_ecdh_curve_server",
+    "upstream_auth",
+)
 
 Address = tuple[str, int]
 
@@ -310,3 +326,33 @@ class _DetachedWriter:
 
     async def drain(self) -> None:
         """Return at once."""
+
+
+class OptionValues:
+    """Reads options once after each change: mitmproxy copies a value at each look."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self._options: OptManager | None = None
+        self._values: tuple[object, ...] | None = None
+
+    def __call__(self) -> tuple[object, ...]:
+        """Return the values, None for one that this Master does not know. The self-test has no Master."""
+        options: OptManager | None = getattr(ctx, "options", None)
+        if options is not self._options:
+            self._options, self._values = options, None
+            if options:
+                options.changed.connect(self._changed)
+        if self._values is None:
+            self._values = tuple(getattr(options, name, None) for name in self._names)
+        return self._values
+
+    def _changed(self, updated: set[str]) -> None:  # noqa: ARG002  the name is part of the signal
+        self._values = None
+
+
+class TrustOptions(OptionValues):
+    """The options that decide whom an upstream connection trusts, and as whom it presents itself."""
+
+    def __init__(self) -> None:
+        super().__init__(*TRUST_NAMES)

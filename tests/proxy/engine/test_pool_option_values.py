@@ -5,7 +5,7 @@ from __future__ import annotations
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.test import taddons
 
-from addons.proxy.engine.upstream.option_values import OptionValues
+from addons.proxy.engine.pool import OptionValues
 
 
 def test_values_are_read_again_after_each_change() -> None:

@@ -7,7 +7,7 @@ from mitmproxy import ctx
 from mitmproxy.addons import tlsconfig
 from mitmproxy.test import taddons
 
-from addons.proxy.engine.upstream.option_values import NAMES, TrustOptions
+from addons.proxy.engine.pool import TRUST_NAMES, TrustOptions
 
 
 def test_values_are_read_again_after_each_change() -> None:
@@ -33,11 +33,11 @@ def test_values_are_those_of_the_present_master() -> None:
 
 def test_values_are_none_without_a_master(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(ctx, "options", raising=False)
-    assert TrustOptions()() == (None,) * len(NAMES)
+    assert TrustOptions()() == (None,) * len(TRUST_NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRUST_NAMES)
 def test_option_that_the_master_lacks_is_none(name: str) -> None:
     with taddons.context() as context:
         known = name in context.options
-        assert known or TrustOptions()()[NAMES.index(name)] is None
+        assert known or TrustOptions()()[TRUST_NAMES.index(name)] is None
