@@ -18,7 +18,7 @@ import orjson
 
 from addons.adapters.codex.backend_models import DiscoveryError, JsonRequest
 from addons.adapters.system.paths import Env
-from addons.core.codex.login import Login, LoginMethod, LoginProblem, LoginSource
+from addons.core.codex.login import Login, LoginMethod
 from addons.core.codex.routing import AccountRouting, is_part_of, read_routing, read_whoami
 from addons.core.secrets import Origin
 from addons.core.upstream.outbound_proxy import CA_FILE, proxy_for
@@ -135,28 +135,3 @@ class AccountDetails:
             msg = f"the answer of {Origin.of(url)} is not a JSON object"
             raise DiscoveryError(msg)
         return content
-
-
-class DetailedLogins:
-    """A `LoginSource` whose logins carry the details of their account."""
-
-    def __init__(self, source: LoginSource, details: AccountDetails) -> None:
-        self._source = source
-        self._details = details
-
-    @property
-    def known(self) -> Login | None:
-        """The login that was read last."""
-        login = self._source.known
-        return self._details.complete(login) if login else None
-
-    def current(self) -> Login | LoginProblem:
-        """Return the login in the file now."""
-        return self._completed(self._source.current())
-
-    def reread(self) -> Login | LoginProblem:
-        """Return the login without any cache."""
-        return self._completed(self._source.reread())
-
-    def _completed(self, found: Login | LoginProblem) -> Login | LoginProblem:
-        return self._details.complete(found) if isinstance(found, Login) else found

@@ -20,7 +20,7 @@ from typing import Literal
 
 import orjson
 
-from addons.adapters.codex.account_details import AccountDetails, DetailedLogins
+from addons.adapters.codex.account_details import AccountDetails
 from addons.adapters.codex.api_base import ApiBase
 from addons.adapters.codex.backend_models import DiscoveryError, ModelsRequest
 from addons.adapters.codex.cli import CodexCli, CodexCliError
@@ -247,16 +247,18 @@ def account_logins(
 
 
 class UsableLogins:
-    """A `LoginSource` without API keys while the address of the API cannot be used."""
+    """A `LoginSource` with the details of each account, and without API keys while the API's address cannot be used."""
 
-    def __init__(self, source: LoginSource, api: ApiBase) -> None:
+    def __init__(self, source: LoginSource, details: AccountDetails, api: ApiBase) -> None:
         self._source = source
+        self._details = details
         self._api = api
 
     @property
     def known(self) -> Login | None:
         """The login that was read last."""
-        return self._source.known
+        login = self._source.known
+        return self._details.complete(login) if login else None
 
     def current(self) -> Login | LoginProblem:
         """Return the login in the file now."""
@@ -267,8 +269,10 @@ class UsableLogins:
         return self._usable(self._source.reread())
 
     def _usable(self, found: Login | LoginProblem) -> Login | LoginProblem:
-        is_key = isinstance(found, Login) and found.method is LoginMethod.API_KEY
-        return (is_key and self._api.problem) or found
+        if isinstance(found, LoginProblem):
+            return found
+        problem = self._api.problem if found.method is LoginMethod.API_KEY else None
+        return problem or self._details.complete(found)
 
 
 class AccountRoutes:
@@ -288,7 +292,7 @@ class AccountRoutes:
         self.api = ApiBase(env, own_ports)
         self.details = AccountDetails(env, base_url)
         stored = account_logins(env, self.base.origin, clock)
-        self.logins = UsableLogins(DetailedLogins(stored, self.details), self.api)
+        self.logins = UsableLogins(stored, self.details, self.api)
         self.catalog = AccountCatalog(env, base_url, clock)
         self.catalog.load()
         self._refused_upgrades = RefusedUpgrades(clock)
@@ -377,7 +381,9 @@ class AccountRoutes:
 
 
 def _problem_of(found: Login | LoginProblem) -> LoginProblem | None:
-    return found if isinstance(found, LoginProblem) and not found.is_with_client else None
+    if isinstance(found, Login) or found.kind is LoginKind.AGENT_IDENTITY:
+        return None
+    return found
 
 
 def _is_in_api(entry: Entry) -> bool:

@@ -23,6 +23,7 @@ from addons.adapters.system.files import CachedFile, FileAccessError
 from addons.adapters.system.paths import codex_config_file, codex_home
 from addons.core.codex.auth_json import has_api_key, has_codex_login, read_login
 from addons.core.codex.login import (
+    DISABLE_VARIABLE,
     Login,
     LoginKind,
     LoginProblem,
@@ -153,8 +154,8 @@ class LoginFile:
     """The `LoginSource` that reads auth.json. `clock` returns unix seconds."""
 
     def __init__(self, env: Mapping[str, str], clock: Callable[[], float] = time.time) -> None:
-        self._env = env
         self._clock = clock
+        self._env = env
         self._store = LoginStore(env)
         self._data: bytes | None = None
         self._found: Login | LoginProblem | None = None
@@ -168,7 +169,7 @@ class LoginFile:
 
     def current(self) -> Login | LoginProblem:
         """Return the login in the file. Costs two stats while nothing changes."""
-        if is_login_disabled(self._env):
+        if DISABLE_VARIABLE in self._env and is_login_disabled(self._env):
             return login_disabled_problem()
         now, found = self._clock(), self._read()
         if isinstance(found, Login):

@@ -8,7 +8,9 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from addons.adapters.codex.account_details import AccountDetails, DetailedLogins
+from addons.adapters.codex.account_details import AccountDetails
+from addons.adapters.codex.account_routes import UsableLogins
+from addons.adapters.codex.api_base import ApiBase
 from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem
 from addons.core.secrets import Origin, Secret
 from addons.core.turn import Head
@@ -19,6 +21,7 @@ from tests.core.providers.chatgpt_turns import Logins, plan_of, request, sent_re
 TOKEN = Login(Secret("at-1"), method=LoginMethod.ACCESS_TOKEN)
 TEAM = Login(Secret("t"), Secret("acct-1"), plan_type="team")
 REGIONAL = Origin("https", "127.0.0.1", 7)
+NO_API = ApiBase({"CODEX_SHIM_OPENAI_BASE_URL": "https://127.0.0.1:7"}, frozenset())
 ENTRY_WITH_BACKEND = {**ENTRY, "workspace_backend_origin": "https://127.0.0.1:7"}
 
 
@@ -147,7 +150,7 @@ def test_token_of_a_workspace_keeps_its_region_when_it_is_replaced(backend: Back
 def test_retry_after_a_refusal_stays_at_the_backend_of_the_account(backend: Backend) -> None:
     details = refreshed(backend, TEAM, {"accounts": [ENTRY_WITH_BACKEND]})
     renewed = replace(TEAM, access_token=Secret("renewed"))
-    plan = plan_of(request(), DetailedLogins(Logins(TEAM, renewed), details))
+    plan = plan_of(request(), UsableLogins(Logins(TEAM, renewed), details, NO_API))
     first = sent_request(plan.start())
     again = sent_request(plan.on_head(Head(401, ())))
     assert first.origin == again.origin == REGIONAL
@@ -156,10 +159,10 @@ def test_retry_after_a_refusal_stays_at_the_backend_of_the_account(backend: Back
 
 def test_source_of_logins_gives_the_details(backend: Backend) -> None:
     details = refreshed(backend, TOKEN, WHOAMI)
-    logins = DetailedLogins(Logins(TOKEN, TOKEN), details)
+    logins = UsableLogins(Logins(TOKEN, TOKEN), details, NO_API)
     for found in (logins.current(), logins.reread()):
         assert isinstance(found, Login)
         assert not found.lacks_account
     assert logins.known is None
     problem = LoginProblem(LoginKind.MISSING, "none")
-    assert DetailedLogins(Logins(problem), details).current() is problem
+    assert UsableLogins(Logins(problem), details, NO_API).current() is problem
