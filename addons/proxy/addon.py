@@ -1,4 +1,4 @@
-"""The addon of mitmproxy: one short method for each hook. Hooks admit requests; the engine does the rest.
+"""The addons of mitmproxy: one short method for each hook. Hooks admit requests; the engine does the rest.
 
 Never does: let a flow pass after a failure. Invariant: a flow goes on only when its hook has come to its end and has
 said so. A hook that raises is answered with a typed error and an id, and the exception is logged under that id;
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
+from mitmproxy.addons import tlsconfig
 from mitmproxy.connection import Client
 
 from addons.adapters.route_sources import RouteSources
@@ -206,3 +207,14 @@ def _require_file(variable: str, env: Mapping[str, str]) -> None:
 
 def _is_reverse(mode: str) -> bool:
     return mode.startswith(("reverse:http://", "reverse:https://"))
+
+
+class ListenerTls(tlsconfig.TlsConfig):
+    """mitmproxy's addon, which compares the path of each request with the serial number of its CA, written in decimal."""
+
+    name = "tlsconfig"
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Answer a request for the revocation list."""
+        if flow.request.data.path.endswith(b".crl"):
+            super().request(flow)

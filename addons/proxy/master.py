@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from mitmproxy import exceptions, http, master
-from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver, tlsconfig
+from mitmproxy import exceptions, master
+from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver
 from mitmproxy.options import Options
 
 from addons.adapters.system.mitmproxy_confdir import usable_confdir
-from addons.proxy.addon import ALLOW_REMOTE, CAPTURE, SETTINGS, CodexShim
+from addons.proxy.addon import ALLOW_REMOTE, CAPTURE, SETTINGS, CodexShim, ListenerTls
 from addons.proxy.engine.mitmproxy_patches.command_pump import SyncHookRunner
 from addons.proxy.engine.mitmproxy_patches.flow_ids import shorten_ids
 from addons.proxy.engine.mitmproxy_patches.messages import (
@@ -53,17 +53,6 @@ class ListenOptions:
     port: int
     settings: Path | None = None
     allow_remote: bool = False
-
-
-class ListenerTls(tlsconfig.TlsConfig):
-    """mitmproxy's addon, which compares the path of each request with the serial number of its CA, written in decimal."""
-
-    name = "tlsconfig"
-
-    def request(self, flow: http.HTTPFlow) -> None:
-        """Answer a request for the revocation list."""
-        if flow.request.data.path.endswith(b".crl"):
-            super().request(flow)
 
 
 class ShimMaster(master.Master):
