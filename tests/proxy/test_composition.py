@@ -6,7 +6,7 @@ import asyncio
 
 import orjson
 
-from addons.core.telemetry.rate_limits import Window
+from addons.core.usage import Window
 from addons.proxy.heap import LARGE_BODY
 from tests.adapters.records import turn
 from tests.boundary.surfaces import DEMO, Home, running

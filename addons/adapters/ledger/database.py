@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from addons.adapters.system.files import make_private_folder
-from addons.core.telemetry.rate_limits import MAX_WINDOWS, Window
 from addons.core.telemetry.record import TurnRecord
-from addons.core.usage import Usage
+from addons.core.usage import MAX_WINDOWS, Usage, Window
 
 VERSION = 2
 BUSY_SECONDS = 5.0

@@ -24,13 +24,13 @@ from addons.adapters.ledger.database import Entry, Ledger, NewerLedgerError
 from addons.adapters.system.files import make_private_folder
 from addons.core.limits import MIB
 from addons.core.protocols.prompt_prefix import MAX_BODY_BYTES, PromptHistory, digest_prompt
-from addons.core.telemetry.rate_limits import (
+from addons.core.telemetry.record import TurnRecord, access_line, summary
+from addons.core.usage import (
     MAX_WINDOWS,
     Window,
     windows_in_event,
     windows_in_headers,
 )
-from addons.core.telemetry.record import TurnRecord, access_line, summary
 
 ROTATE_BYTES = 10 * MIB
 ROTATED_FILES = 5

@@ -17,7 +17,7 @@ import orjson
 from addons.adapters.ledger.database import has_agent, open_reader
 from addons.core.settings.row import ModelRow
 from addons.core.telemetry.prices import PLAN_ROUTES, PriceTable, parse_price_table
-from addons.core.telemetry.rate_limits import Window
+from addons.core.usage import Window
 
 By = Literal["model", "day", "thread", "route", "agent"]
 _KEY_COLUMNS: dict[By, str] = {

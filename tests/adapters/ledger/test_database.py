@@ -23,8 +23,7 @@ from addons.adapters.ledger.database import (
     open_reader,
 )
 from addons.adapters.ledger.usage_report import read_totals, shipped_prices, sum_totals
-from addons.core.telemetry.rate_limits import MAX_WINDOWS, Window
-from addons.core.usage import Usage
+from addons.core.usage import MAX_WINDOWS, Usage, Window
 from tests.adapters.records import turn
 
 NOW = 1_800_000_000.0

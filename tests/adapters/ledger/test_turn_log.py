@@ -19,9 +19,8 @@ from addons.adapters.ledger.usage_report import (
     read_totals,
     shipped_prices,
 )
-from addons.core.telemetry.rate_limits import MAX_WINDOWS
 from addons.core.telemetry.record import AttemptRecord, TurnRecord
-from addons.core.usage import Usage
+from addons.core.usage import MAX_WINDOWS, Usage
 from tests.adapters.ledger.conftest import Write
 from tests.adapters.records import turn
 

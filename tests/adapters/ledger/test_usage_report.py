@@ -24,9 +24,8 @@ from addons.adapters.ledger.usage_report import (
 )
 from addons.core.settings.row import ModelRow
 from addons.core.telemetry.prices import Price
-from addons.core.telemetry.rate_limits import Window
 from addons.core.telemetry.record import TurnRecord
-from addons.core.usage import Usage
+from addons.core.usage import Usage, Window
 from tests.adapters.ledger.conftest import Write
 from tests.adapters.records import turn
 

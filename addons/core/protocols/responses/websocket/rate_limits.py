@@ -11,7 +11,7 @@ import re
 import orjson
 
 from addons.core.headers import Headers
-from addons.core.telemetry.rate_limits import number
+from addons.core.usage import number
 
 _WINDOW = re.compile(r"x-codex-(primary|secondary)-(used-percent|window-minutes|reset-at)")
 _CREDITS = "x-codex-credits-"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.telemetry.rate_limits import (
+from addons.core.usage import (
     MAX_WINDOWS,
     Window,
     number,
