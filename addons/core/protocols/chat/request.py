@@ -28,8 +28,12 @@ from addons.core.protocols.canonical.turns import Exchange, group_turns
 from addons.core.protocols.chat.messages import SEPARATOR, write_messages
 from addons.core.protocols.chat.reader import ChatReader
 from addons.core.protocols.request_body import finished_body
-from addons.core.protocols.schemas.clean import clean_answer, clean_schema, strict_schema
-from addons.core.protocols.schemas.key_names import with_sent_names
+from addons.core.protocols.schemas.clean import (
+    clean_answer,
+    clean_schema,
+    strict_schema,
+    with_sent_names,
+)
 from addons.core.upstream.profile import Profile
 from addons.core.upstream.target import Target
 

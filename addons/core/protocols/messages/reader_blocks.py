@@ -33,7 +33,7 @@ from addons.core.protocols.canonical.events import (
 )
 from addons.core.protocols.canonical.leaked_calls import LeakedCall, declared_tool
 from addons.core.protocols.canonical.opaque_reasoning import wrap
-from addons.core.protocols.schemas.key_names import argument_stream
+from addons.core.protocols.schemas.clean import argument_stream
 
 MAX_ARGUMENT_BYTES = 8 * MIB
 MAX_CALLS = 10_000

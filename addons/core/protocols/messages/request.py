@@ -27,8 +27,12 @@ from addons.core.protocols.messages.blocks import (
 )
 from addons.core.protocols.messages.reader import MessagesReader
 from addons.core.protocols.request_body import finished_body
-from addons.core.protocols.schemas.clean import clean_schema, strict_schema
-from addons.core.protocols.schemas.key_names import key_names, with_sent_names
+from addons.core.protocols.schemas.clean import (
+    clean_schema,
+    key_names,
+    strict_schema,
+    with_sent_names,
+)
 from addons.core.upstream.profile import Profile
 from addons.core.upstream.target import Target
 

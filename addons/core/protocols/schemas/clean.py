@@ -1,4 +1,6 @@
-"""The schemas that a server gets: of a tool, and of a structured answer. Equal schemas are cleaned once.
+"""What a server gets of the schemas of a tool and of a structured answer: cleaned, and with property names that it takes.
+
+Equal schemas are cleaned, and searched for names, once.
 
 Invariant: pure; callers do not change a result, because the next turn gets it again.
 """
@@ -6,13 +8,17 @@ Invariant: pure; callers do not change a result, because the next turn gets it a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 import orjson
 
-from addons.core.json_values import JsonDict
+from addons.core.json_values import JsonDict, JsonObject
+from addons.core.protocols.canonical.argument_repair import ArgumentStream
+from addons.core.protocols.canonical.conversation import Call, Conversation, Tool
+from addons.core.protocols.canonical.events import CallKind
 from addons.core.protocols.schemas.cleaning import Cleaner
-from addons.core.protocols.schemas.key_names import MAX_CACHED_BYTES, NO_NAMES, key_names
+from addons.core.protocols.schemas.key_names import NO_NAMES, KeyNames, RestoringStream, sent_name
 from addons.core.protocols.schemas.levels import LEVELS, STRICT, SUBSET, WORDS, Level
 from addons.core.upstream.profile import SchemaCleaning
 
@@ -20,6 +26,9 @@ Schema = Mapping[str, object]
 
 MAX_BYTES = 100_000
 """Moonshot refuses a schema of more than 120,000 bytes. A longer one is cleaned at the next level."""
+MAX_CACHED_BYTES = 1 << 18
+MAX_SCANNED = 50_000
+"""How many values of a schema are looked at for names."""
 ROOT_REFUSED = frozenset({"oneOf", "anyOf", "allOf", "enum", "not", "const", "$ref"})
 
 
@@ -111,3 +120,61 @@ def _requires_all(schema: object) -> bool:
     if not isinstance(required, list) or set(names) - set(required):
         return False
     return all(map(_requires_all, (*names.values(), schema.get("items"), schema.get("anyOf"))))
+
+
+def key_names(schema: JsonObject) -> KeyNames:
+    """Return the names that differ upstream."""
+    try:
+        data = orjson.dumps(schema, default=dict)
+    except (TypeError, ValueError):
+        return _names_in(schema)
+    if len(data) > MAX_CACHED_BYTES:
+        return _names_in(schema)
+    return _cached_names(data)
+
+
+@lru_cache(maxsize=4096)
+def _cached_names(data: bytes) -> KeyNames:
+    return _names_in(orjson.loads(data))
+
+
+def _names_in(schema: JsonObject) -> KeyNames:
+    found: dict[str, str] = {}
+    waiting: list[object] = [schema]
+    for _ in range(MAX_SCANNED):
+        if not waiting:
+            break
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, Mapping):
+            properties = value.get("properties")
+            if isinstance(properties, Mapping):
+                changed = ((name, sent_name(name)) for name in properties if isinstance(name, str))
+                found |= {name: new for name, new in changed if new != name}
+            waiting.extend(one for one in value.values() if isinstance(one, dict | list))
+    return KeyNames(found) if found else NO_NAMES
+
+
+def argument_stream(tool: Tool | None) -> ArgumentStream:
+    """Return what passes on the arguments of a call of this function."""
+    names = key_names(tool.schema) if tool else NO_NAMES
+    return RestoringStream(names) if names.sent else ArgumentStream()
+
+
+def with_sent_names(conversation: Conversation) -> Conversation:
+    """Return the conversation with the names upstream in its earlier calls; the same object if none differs."""
+    renamed = {
+        tool.upstream_name: names
+        for tool in conversation.tools
+        if tool.kind is CallKind.FUNCTION and (names := key_names(tool.schema)).sent
+    }
+    if not renamed:
+        return conversation
+    items = tuple(
+        replace(item, arguments=renamed[item.upstream_name].to_sent(item.arguments))
+        if isinstance(item, Call) and item.upstream_name in renamed
+        else item
+        for item in conversation.items
+    )
+    return replace(conversation, items=items)

@@ -11,23 +11,18 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
 
 import orjson
 
 from addons.core.json_values import JsonObject
 from addons.core.protocols.canonical.argument_repair import ArgumentStream, is_object
-from addons.core.protocols.canonical.conversation import Call, Conversation, Tool
-from addons.core.protocols.canonical.events import CallKind
 
 LEGAL = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 ILLEGAL_CHARACTERS = re.compile(r"[^a-zA-Z0-9_.-]+")
 RESERVED = frozenset({"anyOf", "required", "additionalProperties"})
 MAX_BASE = 50
 DIGEST_LENGTH = 6
-MAX_SCANNED = 50_000
-MAX_CACHED_BYTES = 1 << 18
 _STRING = re.compile(r'"((?:[^"\\]++|\\.)*+)"(?=(\s*:)?)', re.DOTALL)
 
 
@@ -86,40 +81,6 @@ def _renamed(arguments: str, names: Mapping[str, str]) -> str:
     return _STRING.sub(rewritten, arguments)
 
 
-def key_names(schema: JsonObject) -> KeyNames:
-    """Return the names that differ upstream."""
-    try:
-        data = orjson.dumps(schema, default=dict)
-    except (TypeError, ValueError):
-        return _names_in(schema)
-    if len(data) > MAX_CACHED_BYTES:
-        return _names_in(schema)
-    return _cached(data)
-
-
-@lru_cache(maxsize=4096)
-def _cached(data: bytes) -> KeyNames:
-    return _names_in(orjson.loads(data))
-
-
-def _names_in(schema: JsonObject) -> KeyNames:
-    found: dict[str, str] = {}
-    waiting: list[object] = [schema]
-    for _ in range(MAX_SCANNED):
-        if not waiting:
-            break
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting.extend(value)
-        elif isinstance(value, Mapping):
-            properties = value.get("properties")
-            if isinstance(properties, Mapping):
-                changed = ((name, sent_name(name)) for name in properties if isinstance(name, str))
-                found |= {name: new for name, new in changed if new != name}
-            waiting.extend(one for one in value.values() if isinstance(one, dict | list))
-    return KeyNames(found) if found else NO_NAMES
-
-
 class RestoringStream(ArgumentStream):
     """Passes on the arguments of a call when they are complete, with the tool's own names."""
 
@@ -141,27 +102,3 @@ class RestoringStream(ArgumentStream):
             schema = {**schema, "required": names}
         text, is_whole = super().finish(arguments, schema)
         return (self._names.to_original(text), True) if is_whole else (text, False)
-
-
-def argument_stream(tool: Tool | None) -> ArgumentStream:
-    """Return what passes on the arguments of a call of this function."""
-    names = key_names(tool.schema) if tool else NO_NAMES
-    return RestoringStream(names) if names else ArgumentStream()
-
-
-def with_sent_names(conversation: Conversation) -> Conversation:
-    """Return the conversation with the names upstream in its earlier calls; the same object if none differs."""
-    renamed = {
-        tool.upstream_name: names
-        for tool in conversation.tools
-        if tool.kind is CallKind.FUNCTION and (names := key_names(tool.schema))
-    }
-    if not renamed:
-        return conversation
-    items = tuple(
-        replace(item, arguments=renamed[item.upstream_name].to_sent(item.arguments))
-        if isinstance(item, Call) and item.upstream_name in renamed
-        else item
-        for item in conversation.items
-    )
-    return replace(conversation, items=items)

@@ -12,9 +12,9 @@ from addons.core.protocols.schemas.clean import (
     MAX_BYTES,
     clean_answer,
     clean_schema,
+    key_names,
     strict_schema,
 )
-from addons.core.protocols.schemas.key_names import key_names
 from addons.core.upstream.profile import SchemaCleaning
 from tests.core.protocols.schemas.samples import ANYTHING, TOOLS, Json, accepts
 from tests.strict.schemas import STRICT_JUDGES, TOOL_JUDGES, gemini_tool

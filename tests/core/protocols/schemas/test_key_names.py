@@ -11,13 +11,8 @@ from hypothesis import strategies as st
 from addons.core.protocols.canonical.argument_repair import ArgumentStream
 from addons.core.protocols.canonical.conversation import Call, Conversation, Tool, User
 from addons.core.protocols.canonical.events import CallKind
-from addons.core.protocols.schemas.key_names import (
-    NO_NAMES,
-    argument_stream,
-    key_names,
-    sent_name,
-    with_sent_names,
-)
+from addons.core.protocols.schemas.clean import argument_stream, key_names, with_sent_names
+from addons.core.protocols.schemas.key_names import NO_NAMES, sent_name
 from tests.core.protocols.schemas.samples import Json
 
 SCHEMA: Json = {
