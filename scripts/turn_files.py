@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = (ROOT / "addons", ROOT / "shim_cli")
 SETTLE_SECONDS = 0.3
 """The ledger writes a turn shortly after its end."""
+BACKGROUND_TASKS = frozenset({"account models", "cursor login"})
+"""Tasks of the shim that run by the clock, during a turn or not. They end before the first turn."""
 PROVIDERS = {
     "chat": "generic-chat-completion-api",
     "messages": "anthropic",
@@ -176,6 +178,9 @@ async def _shim(home: Path, upstream_port: int) -> AsyncIterator[int]:
     master = ShimMaster(ListenOptions("127.0.0.1", 0, settings), lambda _: ready.set(), env)
     running = asyncio.ensure_future(master.run())
     await ready.wait()
+    for task in asyncio.all_tasks():
+        if task.get_name() in BACKGROUND_TASKS:
+            task.cancel()
     try:
         yield int(master.address.rpartition(":")[2])
     finally:
