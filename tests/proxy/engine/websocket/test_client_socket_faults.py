@@ -15,7 +15,7 @@ from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 
 from addons.core.limits import Limits
-from addons.core.protocols.responses.websocket.history import History
+from addons.core.protocols.responses.websocket.history import Histories, History
 from addons.proxy.engine.request_side import RequestSide
 from addons.proxy.engine.websocket.client_socket import ClientSocket, SwitchProtocols
 from tests.boundary.scripts import DONE, begins, silence, turn
@@ -191,6 +191,7 @@ class Clock:
     """What a connection needs of the engine."""
 
     limits: Limits = field(default_factory=lambda: replace(QUICK, body_seconds=10.0))
+    histories: Histories = field(default_factory=lambda: Histories(lambda: 1000))
     at: float = 0.0
 
     def now(self) -> float:
