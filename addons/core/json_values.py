@@ -6,7 +6,6 @@ Never does: convert a value. Invariant: total, apart from `loads_exactly`, which
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 
 import orjson
@@ -32,9 +31,10 @@ def as_int(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-_MANY_DIGITS = re.compile(rb"[0-9]{19}")
 _SURE_DIGITS = 18
 """An integer with as many digits fits into 64 bits."""
+_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
+_MANY_DIGITS = b"0" * (_SURE_DIGITS + 1)
 
 
 def loads_exactly(data: bytes) -> object:
@@ -43,7 +43,8 @@ def loads_exactly(data: bytes) -> object:
     orjson reads an integer of more than 64 bits as a float. Here one that may be so large is kept as its digits.
     """
     value: object = orjson.loads(data)
-    if not _MANY_DIGITS.search(data):
+    # a pattern takes five times as long as orjson, this a third of it
+    if _MANY_DIGITS not in data.translate(_DIGITS):
         return value
     try:
         return json.loads(data, parse_int=_integer)

@@ -125,7 +125,9 @@ class History:
 
     def _note(self, payload: bytes) -> None:
         try:
-            event = loads_exactly(payload)
+            # of the end, only the id is read
+            read = loads_exactly if _MARKS[0] in payload else orjson.loads
+            event = read(payload)
         except orjson.JSONDecodeError:
             return
         if not isinstance(event, dict):
