@@ -95,7 +95,7 @@ class EventFrames:
     def _is_one(self, data: bytes) -> bool:
         """Return whether these bytes are one event like those before it, as most reads are from a slow upstream."""
         return (
-            data.endswith(b"\n\n")
+            data.find(b"\n\n") == len(data) - 2
             and data.count(b"\n") == self._lines
             and b"\r" not in data
             and data.isascii()
@@ -109,15 +109,18 @@ class EventFrames:
 
     def _alike(self, events: bytes) -> list[bytes] | None:
         """Return the data of whole events that begin alike, as those of nearly every read; None if they do not."""
-        head = _HEAD.match(events)
-        if head is None or len(events) > self._max:
+        if not events.startswith(self._begin):
+            if (head := _HEAD.match(events)) is None:
+                return None
+            self._begin, self._name = head[0], head[1] or b""
+            self._lines = self._begin.count(b"\n") + 2
+        texts = events[len(self._begin) : -2].split(b"\n\n" + self._begin)
+        has_other_lines = events.count(b"\n") != len(texts) * self._lines
+        if has_other_lines or len(events) > self._max or not all(texts) or DONE in texts:
             return None
-        texts = events[head.end() : -2].split(b"\n\n" + head[0])
-        joined = b"".join(texts)
-        if b"\n" in joined or not all(texts) or DONE in texts or not _is_text(joined):
+        if not _is_text(events):
             return None
-        self.name = self._name = head[1] or b""
-        self._begin, self._lines = head[0], head[0].count(b"\n") + 2
+        self.name = self._name
         return texts
 
     def _mixed(self, events: bytes) -> list[bytes] | None:
