@@ -260,8 +260,9 @@ async def test_exception_in_the_connection_closes_it_and_ends_its_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with line(begins(FIRST)) as at:
-        await at.socket.send(create())
+        await at.socket.send(create(input=[{"n": 1}]))
         assert await at.socket.event() == {"n": 1}
+        assert at.proxy.engine.histories.size
         (layer,) = at.proxy.layers
         connection = layer.connections[layer.context.client]
         monkeypatch.setattr(connection, "_read", lambda _: 1 / 0)
@@ -269,6 +270,7 @@ async def test_exception_in_the_connection_closes_it_and_ends_its_turn(
         assert (await at.socket.closed()) == Closed(None)
         await at.up.gone.wait()
         await until(lambda: not at.proxy.engine.live_turns)
+        assert at.proxy.engine.histories.size == 0
 
 
 async def test_slow_client_holds_the_upstream_back() -> None:

@@ -48,17 +48,18 @@ class Histories:
         self._max_bytes = max_bytes
         self._sizes: OrderedDict[History, int] = OrderedDict()
         """Those that hold something, the one that was used last at the end."""
-        self._size = 0
+        self.size = 0
+        """The number of bytes that all of them hold."""
 
     def note(self, history: History) -> None:
         """Note the size of a history that was just used. Those that were not used for longest make room for it."""
-        self._size -= self._sizes.pop(history, 0)
+        self.size -= self._sizes.pop(history, 0)
         if size := history.size:
             self._sizes[history] = size
-            self._size += size
-        while self._size > self._max_bytes():
+            self.size += size
+        while self.size > self._max_bytes():
             longest_unused, size = self._sizes.popitem(last=False)
-            self._size -= size
+            self.size -= size
             longest_unused.release()
 
 

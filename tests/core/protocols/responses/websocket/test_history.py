@@ -216,7 +216,7 @@ def test_all_histories_never_exceed_their_limit(turns: list[tuple[int, int, bool
             begin(history, None, "x" * size)
         history.note([done("y" * size), completed("resp_1")] if ends else [done("y" * size)])
         assert sum(each.size for each in three) <= 150
-        assert history._all._size == sum(each.size for each in three)
+        assert history._all.size == sum(each.size for each in three)
     for history in three:
         history.forget()
-    assert (three[0]._all._size, len(three[0]._all._sizes)) == (0, 0)
+    assert (three[0]._all.size, len(three[0]._all._sizes)) == (0, 0)
