@@ -1,11 +1,14 @@
 """Reads parsed JSON of unknown shape: a value of the expected type, or an empty one.
 
-Never does: convert a value. Invariant: total.
+Never does: convert a value. Invariant: total, apart from `loads_exactly`, which raises for what is no JSON.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+
+import orjson
 
 JsonObject = Mapping[str, object]
 """A JSON object that is only read."""
@@ -26,3 +29,29 @@ def as_str(value: object) -> str:
 def as_int(value: object) -> int | None:
     """Return the value if it is an integer, else None. A boolean is not an integer here."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+_SURE_DIGITS = 18
+"""An integer with as many digits fits into 64 bits."""
+_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
+_MANY_DIGITS = b"0" * (_SURE_DIGITS + 1)
+
+
+def loads_exactly(data: bytes) -> object:
+    """Return parsed JSON that `orjson.dumps` writes with the same integers. Raises `orjson.JSONDecodeError`.
+
+    orjson reads an integer of more than 64 bits as a float. Here one that may be so large is kept as its digits.
+    """
+    value: object = orjson.loads(data)
+    # a pattern takes five times as long as orjson, this a third of it
+    if _MANY_DIGITS not in data.translate(_DIGITS):
+        return value
+    try:
+        return json.loads(data, parse_int=_integer)
+    except RecursionError:
+        # orjson does not write it either
+        return value
+
+
+def _integer(digits: str) -> object:
+    return int(digits) if len(digits) <= _SURE_DIGITS else orjson.Fragment(digits)

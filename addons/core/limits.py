@@ -49,6 +49,8 @@ class Limits:
     """Largest single SSE event that is parsed."""
     queue_bytes: int = 256 * KIB
     """Bytes that a local source may queue before it waits for the client."""
+    history_bytes: int = 128 * MIB
+    """What the WebSockets of all clients remember together. The one that was not used for longest forgets first."""
     client_connections: int = 400
     """How many clients may be connected. When there is one more, the longest idle one is disconnected."""
 

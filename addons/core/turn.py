@@ -112,6 +112,7 @@ class ClientRequest:
     """The JSON text of a WebSocket frame as it came, where `body` has the whole history. None after an edit."""
     is_replay: bool = False
     """Whether a user replays a flow: the client that sent it is not there."""
+    version: str = "HTTP/1.1"
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header (`name` in lower case), or None."""
@@ -119,8 +120,9 @@ class ClientRequest:
 
     def with_model(self, model: str) -> ClientRequest:
         """Return the request with the model that its body names."""
-        same = (self.credentials, model, self.notes, self.transport, self.frame, self.is_replay)
-        return ClientRequest(self.method, self.path, self.headers, self.body, *same)
+        head = (self.method, self.path, self.headers, self.body, self.credentials)
+        rest = (self.notes, self.transport, self.frame, self.is_replay, self.version)
+        return ClientRequest(*head, model, *rest)
 
     @property
     def is_codex(self) -> bool:

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.speed import alone, guard, report
+from benchmarks.speed import alone, guard, report, websocket
 from benchmarks.speed.bounds import DIRECT, SHIM, Round
 from benchmarks.speed.scenarios import ABSOLUTE, SCENARIOS, Figures, Setup
 from benchmarks.speed.systems import System, bare_mitmdump, peer, shim, upstream
@@ -41,6 +41,11 @@ def parse_arguments() -> argparse.Namespace:
         "--guard", action="store_true", help="Fail on a loss against recorded.json; nothing else."
     )
     parser.add_argument(
+        "--websocket",
+        action="store_true",
+        help="Compare clients over WebSocket with clients by HTTP; nothing else.",
+    )
+    parser.add_argument(
         "--record",
         action="store_true",
         help="Make this run the recorded one: recorded.json, docs/performance.md and docs/speed.svg.",
@@ -51,6 +56,9 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Measure, print and write the results. Return 1 when the guard found a loss."""
     arguments = parse_arguments()
+    if arguments.websocket:
+        print(websocket.compare(arguments.rounds, arguments.scale))
+        return 0
     if arguments.guard:
         return _guarded(arguments)
     rounds = measure(arguments)

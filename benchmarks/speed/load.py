@@ -211,10 +211,10 @@ def _request(job: Job) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def run(job: Job) -> Outcome:
+async def run(job: Job, make_lane: type[Lane] = Lane) -> Outcome:
     """Run a job."""
     outcome = Outcome()
-    lanes = [Lane(job, outcome) for _ in range(job.streams)]
+    lanes = [make_lane(job, outcome) for _ in range(job.streams)]
     for lane in lanes:
         await lane.open()
     async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -232,8 +232,13 @@ async def run(job: Job) -> Outcome:
     return outcome
 
 
-if __name__ == "__main__":
+def main(make_lane: type[Lane] = Lane) -> None:
+    """Read a job, run it and write its outcome."""
     wanted = Job(**orjson.loads(sys.stdin.buffer.read()))
     # Not sys.stdout: unbuffered, it may write only a part without an error.
     with open(1, "wb") as out:
-        out.write(orjson.dumps(asdict(uvloop.run(run(wanted)))))
+        out.write(orjson.dumps(asdict(uvloop.run(run(wanted, make_lane)))))
+
+
+if __name__ == "__main__":
+    main()

@@ -117,14 +117,14 @@ def _unverified() -> ssl.SSLContext:
     return ssl._create_unverified_context()  # noqa: S323, SLF001  the counts of the local upstream
 
 
-def load(job: Job) -> Outcome:
+def load(job: Job, client: str = "benchmarks.speed.load") -> Outcome:
     """Run a load in a process of its own. Raises RuntimeError when an answer was wrong."""
-    return finish_load(start_load(job))
+    return finish_load(start_load(job, client))
 
 
-def start_load(job: Job) -> subprocess.Popen[bytes]:
-    """Start a load without waiting for it."""
-    process = python("benchmarks.speed.load", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def start_load(job: Job, client: str = "benchmarks.speed.load") -> subprocess.Popen[bytes]:
+    """Start a load without waiting for it. `client`: the module to run."""
+    process = python(client, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin
     process.stdin.write(orjson.dumps(job))
     process.stdin.close()

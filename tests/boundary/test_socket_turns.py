@@ -12,8 +12,18 @@ from mitmproxy import ctx
 from wsproto import events as ws
 
 from addons.core.settings.root import Transport
+from addons.core.turn import ClientTransport
 from tests.boundary.masters import MASTERS, StartMaster
-from tests.boundary.socket_turns import CODEX, EACH_MASTER, GOOD, body, kinds, login, setup
+from tests.boundary.socket_turns import (
+    CODEX,
+    EACH_MASTER,
+    GOOD,
+    body,
+    kinds,
+    login,
+    replace_request,
+    setup,
+)
 from tests.fakes.socket_backend import LOGIN, Frame, SocketBackend, says_hi
 from tests.support.client import client
 from tests.support.waiting import until, within
@@ -194,6 +204,29 @@ async def test_fragments_and_many_events_in_one_read_are_put_in_order(tmp_path: 
         answer = await shim.ask("one")
     found = [line[6:] for line in answer.body.split(b"\n") if b'"delta":' in line]
     assert [orjson.loads(each)["delta"] for each in found] == ["grün", *map(str, range(50))]
+
+
+async def test_large_numbers_reach_the_backend_unchanged(tmp_path: Path) -> None:
+    number = 2**70
+    backend = SocketBackend()
+    texts: list[str] = []
+
+    async def keeps(frame: Frame) -> None:
+        texts.append(frame.text)
+        await says_hi(frame)
+
+    backend.answers[:] = [keeps]
+    async with setup(SERVE, tmp_path, backend, "auto") as shim:
+        own = {"model": "gpt-5.5", "store": False, "input": ["a"]}
+        text = b'{"type":"response.create","seed":%d,%b' % (number, orjson.dumps(own)[1:])
+        socket = ClientTransport.WEBSOCKET
+        for previous in (b"", b',"previous_response_id":"resp_1"', b',"previous_response_id":"x"'):
+            frame = text[:-1] + previous + b"}"
+            shim.edit = lambda request, frame=frame: replace_request(request, socket, frame)  # type: ignore[misc]
+            assert kinds(await shim.ask("a")) == GOOD
+    assert texts[:2] == [text.decode(), text[:-1].decode() + ',"previous_response_id":"resp_1"}']
+    # the backend does not know this one, so the frame is written anew
+    assert str(number) in texts[2]
 
 
 async def test_events_leave_as_they_come(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.support.client import client
 from tests.support.engine import to_ports
 from tests.support.upstream import Exchange, upstream
 from tests.support.waiting import until
-from tests.support.websocket import create, upgrade, websocket
+from tests.support.websocket import KEY, create, handshake, upgrade, websocket
 
 CODEX = b"originator: codex_exec"
 LOGIN = b"authorization: Bearer client-login-of-codex"
@@ -97,6 +97,21 @@ async def test_rebound_name_opens_no_socket(home: Home) -> None:
         assert (await raw.head()).status == 403
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "status"),
+    [
+        (b"HTTP/1.1", b"HTTP/1.0", 405),
+        (b"upgrade: websocket", b"upgrade: websocket\r\nsec-websocket-key: " + KEY, 400),
+    ],
+)
+async def test_handshake_that_is_none_opens_no_socket(
+    home: Home, old: bytes, new: bytes, status: int
+) -> None:
+    async with running(home) as proxy, client(proxy.port) as raw:
+        await raw.send(handshake("/v1/responses", CODEX).replace(old, new, 1))
+        assert (await raw.head()).status == status
+
+
 async def test_upgrade_needs_the_token(home: Home) -> None:
     token = ensure_token(home.env)
     label = token_line(REDACTION_LABEL.decode())
@@ -107,6 +122,8 @@ async def test_upgrade_needs_the_token(home: Home) -> None:
             ((label,), 403, "local_token_wrong"),
             ((CODEX,), 426, "local_token_missing"),
             ((CODEX, label), 426, "local_token_wrong"),
+            ((token_line("wrong"), token_line(token)), 403, "local_token_wrong"),
+            ((token_line(token), token_line("wrong")), 403, "local_token_wrong"),
         ):
             async with client(proxy.port) as raw:
                 refused = await raw.rest(await upgrade(raw, *lines))

@@ -129,6 +129,7 @@ class SocketBackend:
     """One a frame, in order; the last one repeats."""
     upgrade: Upgrade = accepts
     post: Callable[[Exchange], Awaitable[None]] = posts_hi
+    path: bytes = PATH
     deflates: bool = True
     login: dict[bytes, bytes] = field(default_factory=lambda: dict(LOGIN))
     upgrades: list[Received] = field(default_factory=list)
@@ -166,7 +167,7 @@ class SocketBackend:
                 await self.switch(exchange)
 
     def _objection(self, request: Received) -> str:
-        if not request.line.startswith(b"GET " + PATH + b" "):
+        if not request.line.startswith(b"GET " + self.path + b" "):
             return "path"
         if any(request.header(name) != value for name, value in self.login.items()):
             return "login"

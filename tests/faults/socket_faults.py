@@ -60,7 +60,7 @@ SOCKET_FAULTS = (
         "test_error_frame_without_a_status_ends_the_turn",
     ),
     SocketFault(
-        "says that it cannot read the frame (closes with 1002, 1003, 1007 or 1009)",
+        "says that it cannot read the frame (closes with 1002, 1003, 1007 or 1009), and nothing else",
         "the answer by HTTP",
         "1 frame that was not read, 1 by HTTP",
         FAULTS,

@@ -23,6 +23,7 @@ from addons.proxy.engine.upstream.sockets import (
 )
 from tests.boundary.test_cursor_turns import ENDS
 from tests.faults import websocket_client_faults  # noqa: F401  adds its rows
+from tests.faults.backend_faults import MATRIX, MATRIX_HEADINGS, matrix_rows
 from tests.faults.client_faults import CLIENT_FAULTS
 from tests.faults.connect_faults import CONNECT_FAULTS
 from tests.faults.fault import IMMEDIATELY, RETRIES, Fault
@@ -31,7 +32,10 @@ from tests.faults.outcomes import Expected, Pair
 from tests.faults.refusals import REFUSALS
 from tests.faults.reuse_faults import REUSE_FAULTS
 from tests.faults.routes import ROUTES, Family
-from tests.faults.socket_faults import SOCKET_FAULTS, SOCKETS
+from tests.faults.socket_faults import (
+    SOCKET_FAULTS,
+    SOCKETS,
+)
 from tests.faults.stream_faults import INSIDE, INSTEAD_OF_ANSWER
 from tests.faults.websocket import over_websocket
 
@@ -249,6 +253,8 @@ def lines() -> Iterator[str]:
         ("the backend", "the client receives", "requests to the backend"),
         (f"| {fault.what} | {fault.outcome} | {fault.requests} |" for fault in SOCKET_FAULTS),
     )
+    yield MATRIX
+    yield from table(MATRIX_HEADINGS, matrix_rows())
     yield ""
 
 

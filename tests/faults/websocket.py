@@ -40,6 +40,11 @@ async def ask(shim: RunningShim) -> tuple[Seen, list[dict[str, Any]]]:
 async def turn(socket: Socket, shim: RunningShim) -> tuple[Seen, list[dict[str, Any]]]:
     """Send one turn on a connection."""
     await socket.send(json.dumps({"type": "response.create", **json.loads(shim.body)}).encode())
+    return await answer(socket)
+
+
+async def answer(socket: Socket) -> tuple[Seen, list[dict[str, Any]]]:
+    """Read the answer to a frame that was sent."""
     events: list[dict[str, Any]] = []
     while True:
         text = await socket.text()

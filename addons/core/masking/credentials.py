@@ -11,6 +11,7 @@ is a credential under any name; the plain value of a credential is in no returne
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
@@ -119,6 +120,12 @@ def _names_credential(name: str, words: frozenset[str]) -> bool:
 
 
 _WORD = re.compile("[a-z]+")
+
+
+def all_values(credentials: Mapping[bytes, Secret], name: bytes) -> Sequence[Secret]:
+    """Return each value of a header that may have come more than once. `name` is canonical."""
+    earlier = name + b"#"
+    return [each for key, each in credentials.items() if key == name or key.startswith(earlier)]
 
 
 @dataclass(slots=True)

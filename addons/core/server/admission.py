@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
@@ -91,9 +92,12 @@ NO_TOKEN = TokenRule()
 
 
 def token_refusal(
-    rule: TokenRule, method: str, path: str, presented: Secret | None
+    rule: TokenRule, method: str, path: str, presented: Sequence[Secret]
 ) -> Problem | None:
-    """Return the error for a request without the right local token, or None. `path` is without `/v1`."""
+    """Return the error for a request without the right local token, or None. `path` is without `/v1`.
+
+    Of several tokens each must be the right one: who reads the request elsewhere may take another one than this code.
+    """
     if not rule.required or not (method == "POST" or path.startswith("/api/")):
         return None
     if rule.expected is None:
@@ -103,14 +107,14 @@ def token_refusal(
             f"codex-shim refuses this request: a local token is required, and {rule.path} holds no usable one. "
             "Run `codex-shim start` to create one, or set CODEX_SHIM_REQUIRE_TOKEN=0.",
         )
-    if presented is None:
+    if not presented:
         return Problem(
             401,
             "local_token_missing",
             f"codex-shim requires its local token: send the content of {rule.path} in the header {TOKEN_HEADER}. "
             "`codex-shim enable` and `codex-shim codex` configure Codex to send it.",
         )
-    if not rule.expected.matches(presented):
+    if not all(map(rule.expected.matches, presented)):
         return Problem(
             403,
             "local_token_wrong",

@@ -6,16 +6,17 @@ here raises or guesses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from addons.core.codex.threads import SUB_AGENT, USER, Threads, agent_of, thread_id_for
 from addons.core.errors import INVALID_PROMPT, Problem, error_reply
 from addons.core.headers import REDACTION_LABEL, TARGET_LABEL, TOKEN_HEADER_BYTES, media_type
-from addons.core.masking.credentials import has_key_prefix
+from addons.core.masking.credentials import all_values, has_key_prefix
 from addons.core.protocols.request_body import find_model
 from addons.core.providers.chatgpt_endpoints import FORWARDED
 from addons.core.routes import Route, RouteTable
+from addons.core.secrets import Secret
 from addons.core.server.admission import NO_TOKEN, TokenRule, token_refusal
 from addons.core.server.endpoints import TURN_PATHS, DataSources, Endpoint, endpoint_table
 from addons.core.server.replies import answer, not_json, quote, refuse
@@ -65,15 +66,15 @@ class Router:
 
     def _is_owner(self, request: ClientRequest) -> bool:
         """Return whether the request shows the local token."""
-        presented, expected = request.credentials.get(TOKEN_HEADER_BYTES), self._token().expected
-        return bool(presented and expected and expected.matches(presented))
+        presented, expected = _tokens(request), self._token().expected
+        return bool(presented and expected and all(map(expected.matches, presented)))
 
     def _token_refusal(self, request: ClientRequest, path: str) -> Reply | None:
         rule = self._token()
         if not rule.required:
             return None
-        presented = request.credentials.get(TOKEN_HEADER_BYTES)
-        is_label = presented is None and request.header(TOKEN_HEADER_BYTES) == REDACTION_LABEL
+        presented = _tokens(request)
+        is_label = not presented and request.header(TOKEN_HEADER_BYTES) == REDACTION_LABEL
         if is_label and request.transport is ClientTransport.HTTP:
             # A replayed flow. It was admitted with its token before, and only its owner can replay it.
             return None
@@ -85,7 +86,7 @@ class Router:
 
     def _upgrade_problem(self, request: ClientRequest, path: str) -> Problem | None:
         """Return why no frame of a connection would be admitted, or None."""
-        presented = request.credentials.get(TOKEN_HEADER_BYTES)
+        presented = _tokens(request)
         return None if request.is_replay else token_refusal(self._token(), "POST", path, presented)
 
     def _plan_turn(self, request: ClientRequest) -> Plan:
@@ -135,8 +136,13 @@ class Router:
 
 
 def is_upgrade(request: ClientRequest) -> bool:
-    """Return whether a request asks for a WebSocket."""
-    return (request.header(b"upgrade") or b"").lower() == b"websocket"
+    """Return whether a request asks for a WebSocket. With another version of HTTP it cannot (RFC 9110, 7.8)."""
+    asks = (request.header(b"upgrade") or b"").lower() == b"websocket"
+    return asks and request.version == "HTTP/1.1"
+
+
+def _tokens(request: ClientRequest) -> Sequence[Secret]:
+    return all_values(request.credentials, TOKEN_HEADER_BYTES)
 
 
 def _no_such_path(path: str, endpoints: Mapping[str, Endpoint]) -> Problem:

@@ -24,7 +24,11 @@ from addons.core.turn import ClientRequest, Head, Plan, Reply
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _VERSION = b"13"
-_KEY_BYTES = 16
+_KEY, _KEY_BYTES = b"sec-websocket-key", 16
+_TWO_KEYS = (
+    "codex-shim refuses this handshake: it has more than one sec-websocket-key. "
+    "Check the program that sent it; nothing was opened."
+)
 _REFUSED = 426
 _WARM_UP = re.compile(rb'"generate"\s*:\s*false')
 
@@ -38,7 +42,9 @@ def upgrade_plan(request: ClientRequest, token_problem: Problem | None) -> Plan:
         return refuse(token_problem)
     if request.is_replay:
         return refuse(_refused("the client of a replayed flow is not there"))
-    accept = _accept(request.header(b"sec-websocket-key"))
+    if sum(name.lower() == _KEY for name, _ in request.headers) > 1:
+        return refuse(Problem(400, "bad_request", _TWO_KEYS))
+    accept = _accept(request.header(_KEY))
     is_handshake = request.method == "GET" and _names_upgrade(request.headers)
     if not is_handshake or accept is None or request.header(b"sec-websocket-version") != _VERSION:
         return refuse(_refused("the request is not a handshake of version 13"))

@@ -27,6 +27,7 @@ from mitmproxy.utils import asyncio_utils
 from addons.core.errors import Problem, problem_of
 from addons.core.limits import Limits
 from addons.core.masking.mask import no_secrets
+from addons.core.protocols.responses.websocket.history import Histories
 from addons.core.secrets import Origin, Secret
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import Fault, FaultKind, TurnRouter
@@ -95,6 +96,7 @@ class Engine:
         self._turns: dict[str, LiveTurn] = {}
         self._accepted: set[str] = set()
         self._replays: dict[str, ConnectionHandler] = {}
+        self.histories = Histories(lambda: self.limits.history_bytes)
         self.pool = UpstreamPool(lambda: self.limits, pool.TrustOptions())
         self._body_options = pool.OptionValues("store_streamed_bodies")
         self._idle: asyncio.Event | None = None

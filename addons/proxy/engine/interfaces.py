@@ -19,6 +19,7 @@ from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import HttpStream
 
 from addons.core.limits import Limits
+from addons.core.protocols.responses.websocket.history import Histories
 from addons.core.secrets import Origin, Secret
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import Fault, TurnRouter
@@ -104,6 +105,7 @@ class LayerEngine(TurnHost, Protocol):
     """The engine, as the layer of a client connection sees it."""
 
     run_hook: RunHook
+    histories: Histories
 
     def wakeup_timers_for(self, client: Client) -> WakeupTimers | None:
         """Return the timers for the layer of this client."""

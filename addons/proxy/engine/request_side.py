@@ -156,6 +156,7 @@ class RequestSide:
             transport=ClientTransport.WEBSOCKET if frame else ClientTransport.HTTP,
             frame=frame.text if frame and frame.body == body else None,
             is_replay=record.replay,
+            version=request.http_version,
         )
 
     def hide_key(self, request: http.Request, record: TurnRecord) -> None:

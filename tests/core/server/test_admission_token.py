@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from addons.core.headers import REDACTION_LABEL
+from addons.core.masking.credentials import take_credentials
 from addons.core.secrets import Secret
 from addons.core.server.admission import NO_TOKEN, TokenRule, token_refusal
 from addons.core.turn import Answer, ClientRequest, Reply
@@ -38,7 +39,7 @@ RIGHT, WRONG = Secret("right"), Secret("wrong")
 def test_turns_and_data_need_the_token_and_other_paths_do_not(
     rule: TokenRule, method: str, path: str, presented: Secret | None, status: int | None
 ) -> None:
-    problem = token_refusal(rule, method, path, presented)
+    problem = token_refusal(rule, method, path, [presented] if presented else [])
     assert (problem.status if problem else None) == status
     if problem:
         assert "/state/token" in problem.message
@@ -64,6 +65,16 @@ def test_missing_token_is_an_http_status_and_for_codex_a_failed_stream() -> None
     assert codex.head.status == 200
     assert b'"code":"invalid_prompt"' in codex.body
     assert b"x-codex-shim-token" in codex.body
+
+
+@pytest.mark.parametrize(
+    ("values", "status"), [(("right", "right"), 299), (("wrong", "right"), 403), (("right", "wrong"), 403)]
+)  # fmt: skip
+def test_each_of_several_tokens_must_be_the_right_one(values: tuple[str, ...], status: int) -> None:
+    sent = tuple((name, value.encode()) for name, value in zip((b"X-Codex-Shim-Token", b"x_codex_shim_token"), values, strict=True))  # fmt: skip
+    taken = take_credentials((JSON, *sent), "/")
+    request = ClientRequest("POST", "/v1/responses", taken.headers, TURN, taken.credentials)
+    assert ask(request).head.status == status
 
 
 def test_right_token_admits_a_turn_to_its_route() -> None:

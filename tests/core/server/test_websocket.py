@@ -69,6 +69,27 @@ def test_anything_else_is_a_426(request_: ClientRequest) -> None:
     assert orjson.loads(reply.body)["error"]["code"] == "websocket_not_spoken"
 
 
+def test_two_keys_are_a_400() -> None:
+    key = (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==")
+    reply = ask(replace(UPGRADE, headers=(*HANDSHAKE, key, CODEX)))
+    assert reply.head.status == 400
+    assert "more than one sec-websocket-key" in orjson.loads(reply.body)["error"]["message"]
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/2.0"])
+def test_upgrade_by_another_version_of_http_is_a_get_like_any_other(version: str) -> None:
+    reply = ask(replace(UPGRADE, version=version))
+    assert reply.head.status == 405
+
+
+def test_upgrade_with_a_wrong_and_a_right_token_is_refused() -> None:
+    setup = Setup(token=RULE)
+    both = {**token("right"), TOKEN_HEADER_BYTES + b"#1": Secret("wrong")}
+    assert ask(replace(UPGRADE, credentials=both), setup).head.status == 403
+    frame = replace(FRAME, body=b'{"model":"gpt-5.5"}', credentials=both)
+    assert ask(frame, setup).head.status == 403
+
+
 def test_upgrade_needs_the_token_as_each_frame_does() -> None:
     setup = Setup(token=RULE)
     assert ask(replace(UPGRADE, credentials=token("right")), setup).head.status == 101

@@ -5,22 +5,22 @@ connection and hold only what is new since. Headers of one turn travel in its `c
 for each event; an error frame with a status takes the place of a refusal.
 
 Source: Codex 0.169 and 0.171 against a server of ours (`openai-beta: responses_websockets=2026-02-06`). Never parses an
-event that neither ends a turn nor may be broken, nor a request unless a header has to be put into it. Invariant: what
-`AnswerFrames` returns are whole SSE events; nothing of another response ends a turn.
+event that names no response and cannot be broken, nor a request unless a header has to be put into it. Invariant: what
+`AnswerFrames` returns are whole SSE events of one response.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import orjson
 
 from addons.core.errors import sse_event
 from addons.core.headers import Headers, bad_name, canonical, is_known
-from addons.core.json_values import as_int, as_object
-from addons.core.protocols.responses.observer import TERMINAL, WATCHED_TYPE
+from addons.core.json_values import as_int, as_object, as_str, loads_exactly
+from addons.core.protocols.responses.observer import CREATED, TERMINAL, WATCHED_TYPE
 from addons.core.turn import UpstreamRequest
 
 BETA = (b"openai-beta", b"responses_websockets=2026-02-06")
@@ -45,10 +45,20 @@ _PREVIOUS = re.compile(rb'"previous_response_id"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|nu
 _TYPE_FIRST = re.compile(rb'\s*\{\s*"type"\s*:\s*"([^"\\]*)"')
 _NAME = re.compile(rb"[\w.]+")
 _TWO_TEXTS = b"}{"
+_OF_RESPONSE = re.compile(rb'"response(?:_id)?"\s*:')
+"""Precedes the id of a response, and seldom anything else. Quotes inside of a string are escaped."""
+_RESPONSE_ID = b'"response_id"'
+_OF_ITEM = frozenset({"item", "item_id", "output_index"})
+"""Fields of the events that belong to one item of an answer."""
 _NOTHING = b"\0"
 """No JSON text begins with it."""
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 _MIN_STATUS, _MAX_STATUS = 400, 599
+_UNEXPLAINED = {"type": "codex_shim_error", "code": "upstream_error"}
+_NO_MESSAGE = (
+    "The upstream refused this turn over its WebSocket with status %d, and gave no reason that can be read. "
+    "Check the login with `codex-shim doctor`, or set `chatgpt.transport` in models.json to `http`."
+)
 _MADE_HERE = frozenset(
     {b"connection", b"content-encoding", b"content-length", b"content-type", b"keep-alive"}
     | {b"set-cookie", b"trailer", b"transfer-encoding", b"upgrade"}
@@ -110,9 +120,9 @@ def _is_known(frame: bytes, last_response: str | None) -> bool:
 
 def _with_history(frame: bytes, body: bytes) -> bytes:
     """Return the client's frame with the whole history of the body in place of what it refers to."""
-    payload = as_object(orjson.loads(frame))
+    payload = as_object(loads_exactly(frame))
     kept = {name: value for name, value in payload.items() if name != "previous_response_id"}
-    return orjson.dumps({**kept, "input": as_object(orjson.loads(body)).get("input")})
+    return orjson.dumps({**kept, "input": as_object(loads_exactly(body)).get("input")})
 
 
 def is_for_upstream(frame: bytes) -> bool:
@@ -132,7 +142,7 @@ def whole_frame(body: bytes, headers: Headers) -> bytes:
     }
     if not carried:
         return _CREATE + body.lstrip().removeprefix(b"{")
-    payload = as_object(orjson.loads(body))
+    payload = as_object(loads_exactly(body))
     metadata = {**as_object(payload.get("client_metadata")), **carried}
     return orjson.dumps({"type": "response.create", **payload, "client_metadata": metadata})
 
@@ -150,16 +160,16 @@ class Refusal(NamedTuple):
 
 
 class AnswerFrames:
-    """Reads the frames of one turn. `previous`: the id of the response before it on this connection."""
+    """Reads the frames of one turn. `earlier`: the ids of responses that this connection brought before."""
 
     __slots__ = (
-        "_begin", "_first", "_head", "_held", "_previous", "is_broken", "is_over", "refusal", "response_id",
+        "_begin", "_earlier", "_first", "_head", "_held", "is_broken", "is_over", "kind", "own_id", "refusal",
     )  # fmt: skip
 
-    def __init__(self, previous: str | None) -> None:
-        self._previous = previous
-        self._first = b""
-        """The event that began the answer. It is seldom read, so it is kept as it came."""
+    def __init__(self, earlier: Collection[str] = ()) -> None:
+        self._earlier = earlier
+        self._first = False
+        """Whether the answer has begun."""
         self._held = b""
         """What was pushed before the answer began: a refusal may still come."""
         self._begin, self._head = _NOTHING, b""
@@ -169,9 +179,21 @@ class AnswerFrames:
         self.is_over = False
         """Whether the terminal event was read."""
         self.is_broken = False
-        """Whether a frame held something else than one event where that matters."""
-        self.response_id: str | None = None
+        """Whether a frame held something else than one event of this turn where that matters."""
+        self.own_id: str | None = None
+        """The id of the response."""
+        self.kind = b""
+        """The type of the terminal event."""
+
+    @property
+    def response_id(self) -> str | None:
         """The id of the response, if it is complete: the next turn may refer to it."""
+        return self.own_id if self.kind == b"response.completed" else None
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing was received that says that the server has read the request."""
+        return not (self._first or self._held)
 
     def feed(self, text: bytes) -> bytes:
         """Return the event of a text frame, empty if it is none of this turn."""
@@ -186,38 +208,43 @@ class AnswerFrames:
             elif kind == b"error" and not self._first and (refusal := _refusal(event)):
                 self.refusal, self.is_over = refusal, True
                 return b""
-            elif kind in TERMINAL and not self._end(kind, event):
-                return b""
-        return self._written(kind, text) if text and not self.is_broken else b""
+        if self.is_broken or not text or self._is_foreign(kind, text):
+            return b""
+        if kind in TERMINAL:
+            self.is_over, self.kind = True, kind
+        return self._written(kind, text)
 
     def _written(self, kind: bytes, text: bytes) -> bytes:
         written = _sse(kind, text)
         if not self._first and kind.startswith(PUSHED):
             self._held = self._held + written if len(self._held) <= MAX_HELD_BYTES else written
             return b""
-        if not self.is_over and (first := _TYPE_FIRST.match(text)):
+        if not _OF_RESPONSE.search(text) and (first := _TYPE_FIRST.match(text)):
             self._begin, self._head = first[0], _head(kind)
         if self._held:
             written, self._held = self._held + written, b""
-        self._first = self._first or text
+        self._first = True
         return written
 
-    def _end(self, kind: bytes, event: dict[str, object]) -> bool:
-        """Note a terminal event. Return False if it is that of the turn before."""
+    def _is_foreign(self, kind: bytes, text: bytes) -> bool:
+        """Return whether an event is that of another turn. One of a response that nobody knows breaks the answer."""
+        is_late = bool(self._earlier) and not self._first
+        if kind.startswith(PUSHED) or not (is_late or _OF_RESPONSE.search(text)):
+            return False
+        event = _parsed(text) or {}
         response_id = _response_id(event)
-        if response_id is not None and response_id == self._previous:
-            # it is that of this turn as well if the server gives every response one id
-            own = _response_id(_parsed(self._first) or {})
-            if not self._first or own not in (None, response_id):
-                return False
-        self.is_over = True
-        self.response_id = response_id if kind == b"response.completed" else None
-        return True
+        if response_id is None:
+            # before the answer has begun, none of its items can have
+            return is_late and not _OF_ITEM.isdisjoint(event)
+        if self.own_id is None and (kind == CREATED or response_id not in self._earlier):
+            self.own_id = response_id
+        self.is_broken = response_id != self.own_id and response_id not in self._earlier
+        return response_id != self.own_id
 
 
 def _is_rare(text: bytes) -> bool:
-    """Return whether a text may hold more than one event, or line ends."""
-    return _TWO_TEXTS in text or b"\n" in text or b"\r" in text
+    """Return whether a text may hold more than one event, the id of another response, or line ends."""
+    return _TWO_TEXTS in text or _RESPONSE_ID in text or b"\n" in text or b"\r" in text
 
 
 def _head(kind: bytes) -> bytes:
@@ -247,8 +274,17 @@ def _parsed(text: bytes) -> dict[str, object] | None:
 
 
 def _response_id(event: Mapping[str, object]) -> str | None:
-    found = as_object(event.get("response")).get("id")
+    found = as_object(event.get("response")).get("id", event.get("response_id"))
     return found if isinstance(found, str) else None
+
+
+def _explained(error: Mapping[str, object], status: int) -> Mapping[str, object]:
+    """Return an error with a message, and with a code where nothing else names it."""
+    if as_str(error.get("message")):
+        return error
+    is_named = as_str(error.get("code")) or as_str(error.get("type"))
+    message = {"message": _NO_MESSAGE % status}
+    return {**error, **message} if is_named else {**error, **_UNEXPLAINED, **message}
 
 
 def _refusal(event: dict[str, object]) -> Refusal | None:
@@ -256,13 +292,14 @@ def _refusal(event: dict[str, object]) -> Refusal | None:
     status = as_int(event.get("status", event.get("status_code")))
     if status is None or not _MIN_STATUS <= status <= _MAX_STATUS:
         return None
-    error = as_object(event.get("error"))
+    error = _explained(as_object(event.get("error")), status)
     try:
         body = orjson.dumps({"error": error})
     except orjson.JSONEncodeError:
         # orjson reads deeper nesting than it writes
         texts = {name: value for name, value in error.items() if isinstance(value, str)}
-        body = orjson.dumps({"error": texts})
+        error = _explained(texts, status)
+        body = orjson.dumps({"error": error})
     fields = [
         (name.encode(), str(value).encode())
         for name, value in as_object(event.get("headers")).items()

@@ -50,7 +50,7 @@ from addons.core.protocols.responses.websocket.answer import (
     is_stream,
     problem_frame,
 )
-from addons.core.protocols.responses.websocket.history import History, not_found
+from addons.core.protocols.responses.websocket.history import Histories, History, not_found
 from addons.core.protocols.responses.websocket.rate_limits import rate_limits_event
 from addons.core.protocols.responses.websocket.request import (
     Frame,
@@ -101,10 +101,11 @@ class HasCredentials(Protocol):
     credentials: Mapping[bytes, Secret]
 
 
-class HasClock(Protocol):
+class SocketHost(Protocol):
     """The engine, as a connection sees it."""
 
     limits: Limits
+    histories: Histories
 
     @property
     def now(self) -> Callable[[], float]:
@@ -129,7 +130,7 @@ class ClientSocket(HttpConnection):
     """One client connection behind its 101."""
 
     def __init__(
-        self, context: Context, switch: SwitchProtocols, upgrade: HasCredentials, engine: HasClock
+        self, context: Context, switch: SwitchProtocols, upgrade: HasCredentials, engine: SocketHost
     ) -> None:
         super().__init__(context, context.client)
         self._upgrade = switch.request
@@ -139,7 +140,7 @@ class ClientSocket(HttpConnection):
         self._limits = limits = engine.limits
         self._now = engine.now
         self._reader = FrameReader(limits.body_bytes)
-        self._history = History(limits.body_bytes)
+        self._history = History(limits.body_bytes, engine.histories)
         self._affinity = Affinity(tuple(switch.request.headers.fields))
         self._last_id = switch.stream_id
         self._turn: _Turn | None = None
@@ -224,7 +225,7 @@ class ClientSocket(HttpConnection):
             return
         found, body = asked
         self._affinity.begin(found.turn_id)
-        taken = take_credentials((*found.headers, *self._affinity.headers), "/")
+        taken = take_credentials(self._affinity.joined(found.headers), "/")
         credentials = {**self._credentials, **taken.credentials}
         self._last_id += 2
         turn = self._turn = _Turn(self._last_id, Frame(text, body), credentials)

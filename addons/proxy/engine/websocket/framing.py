@@ -121,6 +121,8 @@ class FrameReader:
 
 def text_frames(texts: Sequence[bytes]) -> bytes:
     """Return a whole text message for each text, which is UTF-8. A read may bring a thousand of them."""
+    if len(texts) == 1:
+        return _text_head(len(texts[0])) + texts[0]
     parts = [b""] * (2 * len(texts))
     parts[::2] = map(_text_head, map(len, texts))
     parts[1::2] = texts

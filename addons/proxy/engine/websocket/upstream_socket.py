@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -61,6 +62,7 @@ from addons.proxy.engine.upstream.notices import (
 
 MAX_AGE_SECONDS = 55 * 60.0
 """The backend ends a WebSocket after an hour. An older one is replaced between two turns."""
+MAX_EARLIER = 8
 _STREAM_HEADERS = ((b"content-type", b"text/event-stream"),)
 _SWITCHING, _UNAUTHORIZED = 101, 401
 _UNREAD = frozenset(
@@ -118,9 +120,11 @@ class UpstreamSocket(HttpConnection):
         """The turn whose frame is still to be sent."""
         self._frames = FrameReader(limits.event_bytes)
         self._deflater: Deflater | None = None
-        self._answer = AnswerFrames(None)
+        self._answer = AnswerFrames()
         self._last_response: str | None = None
         """The id of the last response, while the next turn may refer to it."""
+        self._earlier: deque[str] = deque(maxlen=MAX_EARLIER)
+        """The ids of the last responses: an event of one of them is late."""
         self._has_served = False
         self._has_begun = False
         """Whether the turn under way was shown a head."""
@@ -225,7 +229,7 @@ class UpstreamSocket(HttpConnection):
 
     def _send_turn(self) -> commands.SendData:
         assert self._turn is not None  # noqa: S101  set when it began
-        self._answer = AnswerFrames(self._last_response)
+        self._answer = AnswerFrames(self._earlier)
         text, self._turn = frame_for(self._turn, self._last_response), None
         deflated = self._deflater.message(text) if self._deflater else None
         return self._frame(
@@ -267,7 +271,9 @@ class UpstreamSocket(HttpConnection):
             yield self._frame(frames.PONG, message.data)
         elif message.opcode == frames.CLOSE:
             code = message.data[: frames.CODE_BYTES]
-            text = NO_UPGRADE if code in _UNREAD and not self._has_begun else NOTHING_RECEIVED
+            # a server that has answered anything, even with limits alone, may have read the frame
+            is_unread = code in _UNREAD and self._answer.is_untouched
+            text = NO_UPGRADE if is_unread else NOTHING_RECEIVED
             yield from self._close(code, text)
         elif message.opcode == frames.BINARY:
             yield from self._break_off(frames.UNSUPPORTED)
@@ -297,6 +303,7 @@ class UpstreamSocket(HttpConnection):
             yield from self._refused(answer.refusal)
         else:
             self._last_response = answer.response_id or self._last_response
+            self._earlier.extend(filter(None, (answer.own_id,)))
             self._has_served = True
             yield from self._complete()
             if self.is_idle:

@@ -150,7 +150,7 @@ REFUSAL = b'{"type":"error","status":429,"error":{"code":"c","message":"m"},"hea
 
 
 def test_each_frame_becomes_an_event() -> None:
-    answer = AnswerFrames("r1")
+    answer = AnswerFrames(["r1"])
     written = b"".join(answer.feed(text) for text in (CREATED, DELTA, DONE))
     assert [event["type"] for event in parse(written)] == [
         "response.created",
@@ -161,27 +161,27 @@ def test_each_frame_becomes_an_event() -> None:
 
 
 def test_type_need_not_come_first() -> None:
-    answer = AnswerFrames(None)
+    answer = AnswerFrames()
     assert answer.feed(b'{"response":{"id":"r"},"type":"response.completed"}')
     assert (answer.is_over, answer.response_id) == (True, "r")
 
 
 @pytest.mark.parametrize("kind", [b"response.failed", b"response.incomplete", b"error"])
 def test_other_ends_leave_nothing_to_refer_to(kind: bytes) -> None:
-    answer = AnswerFrames(None)
+    answer = AnswerFrames()
     answer.feed(CREATED)
     assert answer.feed(b'{"type":"%b","response":{"id":"r2"}}' % kind)
     assert (answer.is_over, answer.response_id) == (True, None)
 
 
 def test_line_ends_between_tokens_do_not_end_an_event() -> None:
-    event = AnswerFrames(None).feed(b'{\r\n"type": "response.created",\n"x": 1}')
+    event = AnswerFrames().feed(b'{\r\n"type": "response.created",\n"x": 1}')
     (found,) = parse(event)
     assert found == {"type": "response.created", "x": 1}
 
 
 def test_refusal_in_place_of_an_answer() -> None:
-    answer = AnswerFrames(None)
+    answer = AnswerFrames()
     assert answer.feed(b'{"type":"codex.rate_limits"}') == b""
     assert answer.feed(REFUSAL) == b""
     refusal = answer.refusal
@@ -196,7 +196,7 @@ def test_refusal_in_place_of_an_answer() -> None:
 
 
 def test_what_is_pushed_comes_before_the_answer() -> None:
-    answer = AnswerFrames(None)
+    answer = AnswerFrames()
     pushed = b'{"type":"codex.rate_limits"}'
     assert answer.feed(pushed) == b""
     written = [answer.feed(text) for text in (CREATED, pushed, pushed, DELTA)]
@@ -208,7 +208,7 @@ def test_what_is_pushed_comes_before_the_answer() -> None:
 
 
 def test_what_is_pushed_for_long_is_not_hoarded() -> None:
-    answer = AnswerFrames(None)
+    answer = AnswerFrames()
     pushed = b'{"type":"codex.rate_limits","x":"%b"}' % (b"x" * 1000)
     for _ in range(1000):
         answer.feed(pushed)
@@ -221,36 +221,76 @@ def test_what_is_pushed_for_long_is_not_hoarded() -> None:
 def test_headers_of_a_refusal_that_no_response_may_have_are_left_out(
     headers: dict[str, str],
 ) -> None:
-    answer = AnswerFrames(None)
+    answer = AnswerFrames()
     answer.feed(orjson.dumps({"type": "error", "status": 400, "error": None, "headers": headers}))
     assert answer.refusal
     assert len(answer.refusal.headers) == 2
 
 
 def test_error_frame_inside_an_answer_is_an_event() -> None:
-    answer = AnswerFrames(None)
+    answer = AnswerFrames()
     answer.feed(CREATED)
     assert parse(answer.feed(REFUSAL))[0]["type"] == "error"
     assert (answer.refusal, answer.is_over) == (None, True)
 
 
-def test_end_of_the_response_before_is_dropped() -> None:
-    answer = AnswerFrames("r2")
+def test_end_of_an_earlier_response_is_dropped() -> None:
+    answer = AnswerFrames(["r2"])
     assert answer.feed(DONE) == b""
     assert not answer.is_over
 
 
-def test_end_of_the_response_before_does_not_end_the_answer_under_way() -> None:
-    answer = AnswerFrames("r1")
+def test_end_of_an_earlier_response_does_not_end_the_answer_under_way() -> None:
+    answer = AnswerFrames(["r0", "r1"])
     answer.feed(CREATED)
-    assert answer.feed(DONE.replace(b"r2", b"r1")) == b""
-    assert not answer.is_over
+    for name in (b"r0", b"r1"):
+        assert answer.feed(DONE.replace(b"r2", name)) == b""
+    assert (answer.is_over, answer.is_broken) == (False, False)
     assert answer.feed(DONE)
     assert (answer.is_over, answer.response_id) == (True, "r2")
 
 
+@pytest.mark.parametrize("kind", [b"completed", b"failed", b"in_progress", b"created"])
+def test_event_of_a_response_that_nobody_knows_breaks_the_answer(kind: bytes) -> None:
+    answer = AnswerFrames(["r1"])
+    answer.feed(CREATED)
+    assert answer.feed(b'{"type":"response.%b","response":{"id":"r7"}}' % kind) == b""
+    assert (answer.is_broken, answer.is_over, answer.response_id) == (True, False, None)
+
+
+LATE = b'{"type":"response.output_text.delta","response_id":"%b","item_id":"i","delta":"late"}'
+
+
+def test_late_delta_of_an_earlier_response_is_dropped() -> None:
+    answer = AnswerFrames(["r1"])
+    assert answer.feed(LATE % b"r1") == b""
+    answer.feed(CREATED)
+    # the second one begins like an event of this turn, which is not read again
+    assert answer.feed(DELTA)
+    assert answer.feed(LATE % b"r1") == b""
+    assert answer.feed(LATE % b"r2")
+    assert not answer.is_broken
+
+
+@pytest.mark.parametrize("field", [b'"item_id":"i"', b'"output_index":0', b'"item":{}'])
+def test_event_of_an_item_before_a_later_answer_begins_is_late(field: bytes) -> None:
+    event = b'{"type":"response.new.delta",%b}' % field
+    answer = AnswerFrames(["r1"])
+    assert answer.feed(event) == b""
+    assert answer.feed(CREATED)
+    assert answer.feed(event)
+    assert AnswerFrames().feed(event)
+
+
+def test_event_that_names_nothing_belongs_to_the_turn_under_way() -> None:
+    answer = AnswerFrames(["r1"])
+    assert answer.feed(b'{"type":"response.heartbeat"}')
+    assert answer.feed(b'{"type":"response.failed"}')
+    assert (answer.is_over, answer.response_id) == (True, None)
+
+
 def test_server_that_gives_every_response_one_id_ends_its_turns() -> None:
-    answer = AnswerFrames("r2")
+    answer = AnswerFrames(["r2"])
     answer.feed(CREATED)
     assert answer.feed(DONE)
     assert answer.is_over
@@ -269,7 +309,7 @@ def test_server_that_gives_every_response_one_id_ends_its_turns() -> None:
     ],
 )
 def test_frame_that_hides_an_end_is_broken(text: bytes, is_broken: bool) -> None:
-    answer = AnswerFrames(None)
+    answer = AnswerFrames()
     written = answer.feed(text)
     assert answer.is_broken is is_broken
     assert not answer.is_over
@@ -278,8 +318,52 @@ def test_frame_that_hides_an_end_is_broken(text: bytes, is_broken: bool) -> None
 
 def test_refusal_that_is_nested_too_deeply_to_be_written_keeps_its_text() -> None:
     nested = b"[" * 400 + b"]" * 400
-    answer = AnswerFrames(None)
+    answer = AnswerFrames()
     answer.feed(REFUSAL.replace(b'"message"', b'"more":%b,"message"' % nested))
     assert answer.refusal
     assert (answer.refusal.status, answer.refusal.code) == (429, "c")
     assert orjson.loads(answer.refusal.body) == {"error": {"code": "c", "message": "m"}}
+
+
+@pytest.mark.parametrize("told", ["null", "{}", '{"detail":%s}' % ("[" * 400 + "]" * 400)])
+def test_refusal_without_a_reason_gets_a_code_and_a_message(told: str) -> None:
+    answer = AnswerFrames()
+    answer.feed(b'{"type":"error","status":418,"error":%b}' % told.encode())
+    assert answer.refusal
+    error = orjson.loads(answer.refusal.body)["error"]
+    assert error["code"] == answer.refusal.code == "upstream_error"
+    assert "418" in error["message"]
+
+
+def test_refusal_with_a_name_keeps_it() -> None:
+    answer = AnswerFrames()
+    answer.feed(b'{"type":"error","status":429,"error":{"type":"usage_limit_reached"}}')
+    assert answer.refusal
+    assert answer.refusal.code == "usage_limit_reached"
+    error = orjson.loads(answer.refusal.body)["error"]
+    assert (error.keys(), error["type"]) == ({"type", "message"}, "usage_limit_reached")
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [((), True), ((b'{"type":"codex.rate_limits"}',), False), ((CREATED,), False), ((DONE.replace(b"r2", b"r1"),), True)],
+)  # fmt: skip
+def test_whatever_is_of_this_turn_may_mean_that_its_request_was_read(
+    texts: tuple[bytes, ...], expected: bool
+) -> None:
+    answer = AnswerFrames(["r1"])
+    for text in texts:
+        answer.feed(text)
+    assert answer.is_untouched is expected
+
+
+def test_large_numbers_are_the_same_in_a_frame_that_is_written_anew() -> None:
+    number = b"123456789012345678901234567890"
+    body = BODY.replace(b'"b"', number)
+    origin = Origin("https", "chatgpt.com", 443)
+    own = b'{"type":"response.create","seed":%b,"previous_response_id":"r9"}' % number
+    for frame, headers in ((own, ()), (b"", (LITE,))):
+        sent = UpstreamRequest(origin, "POST", "/r", headers, body, frame=frame)
+        written = frame_for(sent, "r1")
+        assert number in written.partition(b'"input":')[2]
+        assert written.count(number) == (2 if frame else 1)

@@ -17,7 +17,7 @@ from tests.proxy.engine.websocket.sockets import line
 from tests.support.engine import QUICK
 from tests.support.upstream import Exchange
 from tests.support.waiting import until
-from tests.support.websocket import TEXT, create, frame
+from tests.support.websocket import TEXT, create, frame, websocket
 
 EVENTS = [{"n": 1}, {"type": "response.completed"}]
 
@@ -68,6 +68,19 @@ async def test_frame_that_continues_the_last_response_brings_the_whole_history()
         body = orjson.loads(at.up.requests[1].body)
         assert body["input"] == [{"n": 1}, {"answer": 1}, {"n": 2}]
         assert "previous_response_id" not in body
+
+
+async def test_least_used_connection_forgets_its_history_when_all_hold_too_much() -> None:
+    limits = replace(QUICK, history_bytes=1500)
+    async with line(whole, limits=limits) as at, websocket(at.proxy.port) as other:
+        long = [{"text": "x" * 1000}]
+        for socket in (at.socket, other):
+            assert (await socket.ask(input=long))[-1]["response"]["id"] == "resp_1"
+        (unknown,) = await at.socket.ask(previous_response_id="resp_1", store=False)
+        assert (unknown["status"], unknown["error"]["code"]) == (400, "previous_response_not_found")
+        await at.socket.ask(input=[], store=False)
+        await other.ask(input=[{"n": 1}], previous_response_id="resp_1", store=False)
+        assert orjson.loads(at.up.requests[-1].body)["input"] == [*long, {"answer": 1}, {"n": 1}]
 
 
 async def test_unknown_response_is_refused_and_the_connection_goes_on() -> None:

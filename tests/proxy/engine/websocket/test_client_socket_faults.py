@@ -15,7 +15,7 @@ from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 
 from addons.core.limits import Limits
-from addons.core.protocols.responses.websocket.history import History
+from addons.core.protocols.responses.websocket.history import Histories, History
 from addons.proxy.engine.request_side import RequestSide
 from addons.proxy.engine.websocket.client_socket import ClientSocket, SwitchProtocols
 from tests.boundary.scripts import DONE, begins, silence, turn
@@ -191,6 +191,7 @@ class Clock:
     """What a connection needs of the engine."""
 
     limits: Limits = field(default_factory=lambda: replace(QUICK, body_seconds=10.0))
+    histories: Histories = field(default_factory=lambda: Histories(lambda: 1000))
     at: float = 0.0
 
     def now(self) -> float:
@@ -259,8 +260,9 @@ async def test_exception_in_the_connection_closes_it_and_ends_its_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with line(begins(FIRST)) as at:
-        await at.socket.send(create())
+        await at.socket.send(create(input=[{"n": 1}]))
         assert await at.socket.event() == {"n": 1}
+        assert at.proxy.engine.histories.size
         (layer,) = at.proxy.layers
         connection = layer.connections[layer.context.client]
         monkeypatch.setattr(connection, "_read", lambda _: 1 / 0)
@@ -268,6 +270,7 @@ async def test_exception_in_the_connection_closes_it_and_ends_its_turn(
         assert (await at.socket.closed()) == Closed(None)
         await at.up.gone.wait()
         await until(lambda: not at.proxy.engine.live_turns)
+        assert at.proxy.engine.histories.size == 0
 
 
 async def test_slow_client_holds_the_upstream_back() -> None:

@@ -28,10 +28,11 @@ class Affinity:
             self._state = None
         self._turn_id = turn_id
 
-    @property
-    def headers(self) -> Headers:
-        """The headers that the request has by HTTP."""
-        return () if self._state is None else ((TURN_STATE, self._state),)
+    def joined(self, own: Headers) -> Headers:
+        """Return the headers that a request with these has by HTTP. A state that it names itself is the only one."""
+        if self._state is None or any(name == TURN_STATE for name, _ in own):
+            return own
+        return (*own, (TURN_STATE, self._state))
 
     def note(self, answer: Headers) -> None:
         """Note the head of an answer. The first one of a turn counts."""

@@ -37,19 +37,25 @@ def is_stream(status: int, headers: Headers) -> bool:
     return status == OK and is_events and encoding == b"identity"
 
 
+_DONE_END = DONE + b"\n\n"
+_NOTHING = b"\n"
+"""No event begins with it where none is under way."""
 _HEAD = re.compile(rb"(?:event: ([^\n]*)\n)?data: ")
+_EVENT = re.compile(rb"(?:event: [^\n]*\n)?data: ([^\n]+)\n\n")
 
 
 class EventFrames:
     """Cuts one event stream into the texts of frames."""
 
-    __slots__ = ("_is_plain", "_max", "_reader", "name")
+    __slots__ = ("_begin", "_is_plain", "_lines", "_max", "_name", "_reader", "name")
 
     def __init__(self, max_event_bytes: int) -> None:
         self._reader = SseReader(max_event_bytes)
         self._max = max_event_bytes
         self._is_plain = False
         """Whether the stream has begun and no CR was seen, so that bytes between events need no reader."""
+        self._begin, self._name, self._lines = _NOTHING, b"", 0
+        """The begin of the last events, up to their data, their name, and the line ends of one."""
         self.name = b""
         """The name that the server gave to each event of the last read; empty if they differ or have none."""
 
@@ -60,6 +66,9 @@ class EventFrames:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the data of each event that ends in these bytes."""
+        if data.startswith(self._begin) and self._is_one(data):
+            self.name = self._name
+            return [data[len(self._begin) : -2]]
         self.name = b""
         if not self._is_plain or b"\r" in data:
             texts = self._read(data)
@@ -73,7 +82,7 @@ class EventFrames:
         blocks = self._reader.feed(data[:begin]) if begin else []
         first = list(_texts(blocks))
         whole = data[begin:end] if begin or end < len(data) else data
-        found = self._alike(whole)
+        found = self._alike(whole) or self._mixed(whole)
         if found is None or self._reader.pending:
             self.name = b""
             return first + self._read(data[begin:])
@@ -83,20 +92,46 @@ class EventFrames:
             self.name = b""
         return first + found if first else found
 
+    def _is_one(self, data: bytes) -> bool:
+        """Return whether these bytes are one event like those before it, as most reads are from a slow upstream."""
+        return (
+            data.find(b"\n\n") == len(data) - 2
+            and data.count(b"\n") == self._lines
+            and b"\r" not in data
+            and data.isascii()
+            and len(self._begin) + 2 < len(data) <= self._max
+            and not self._reader.pending
+            and not data.endswith(_DONE_END)
+        )
+
     def _read(self, data: bytes) -> list[bytes]:
         return list(_texts(self._reader.feed(data)))
 
     def _alike(self, events: bytes) -> list[bytes] | None:
         """Return the data of whole events that begin alike, as those of nearly every read; None if they do not."""
-        head = _HEAD.match(events)
-        if head is None or len(events) > self._max:
+        if not events.startswith(self._begin):
+            if (head := _HEAD.match(events)) is None:
+                return None
+            self._begin, self._name = head[0], head[1] or b""
+            self._lines = self._begin.count(b"\n") + 2
+        texts = events[len(self._begin) : -2].split(b"\n\n" + self._begin)
+        has_other_lines = events.count(b"\n") != len(texts) * self._lines
+        if has_other_lines or len(events) > self._max or not all(texts) or DONE in texts:
             return None
-        texts = events[head.end() : -2].split(b"\n\n" + head[0])
-        joined = b"".join(texts)
-        if b"\n" in joined or not all(texts) or DONE in texts or not _is_text(joined):
+        if not _is_text(events):
             return None
-        self.name = head[1] or b""
+        self.name = self._name
         return texts
+
+    def _mixed(self, events: bytes) -> list[bytes] | None:
+        """Return the data of whole events with one data line each; None for any others."""
+        self.name = b""
+        texts = _EVENT.findall(events)
+        names = events.count(b"\nevent: ") + events.startswith(b"event: ")
+        is_all = events.count(b"\n") == 2 * len(texts) + names
+        if not (texts and is_all) or len(events) > self._max or not _is_text(events):
+            return None
+        return [text for text in texts if text != DONE] if DONE in texts else texts
 
     def finish(self) -> list[bytes]:
         """Return what follows at the end of the stream: an event without its blank line, if it is whole."""

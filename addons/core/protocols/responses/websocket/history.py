@@ -3,18 +3,19 @@
 Codex sends only what is new behind the last response of a connection, and upstreams other than a WebSocket need the
 whole history. The last response alone can be continued, because Codex refers to no other.
 
-Source: frames of Codex 0.169 and 0.171. Never does: change an item. Invariant: what is kept never exceeds the limit; a
-response that is not kept is unknown, at which Codex sends everything again.
+Source: frames of Codex 0.169 and 0.171. Never does: change an item. Invariant: what is kept never exceeds the limit, for
+each connection and for all of them; a response that is not kept is unknown, at which Codex sends everything again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 
 import orjson
 
 from addons.core.errors import Problem
-from addons.core.json_values import JsonDict
+from addons.core.json_values import JsonDict, loads_exactly
 
 NOT_FOUND = "previous_response_not_found"
 """Codex connects again and sends the whole history, without a message."""
@@ -40,13 +41,38 @@ def _items(value: object) -> bytes | None:
     return orjson.dumps(value)[1:-1] if isinstance(value, list) else None
 
 
+class Histories:
+    """The histories of all connections. `max_bytes`: how much they may hold together."""
+
+    def __init__(self, max_bytes: Callable[[], int]) -> None:
+        self._max_bytes = max_bytes
+        self._sizes: OrderedDict[History, int] = OrderedDict()
+        """Those that hold something, the one that was used last at the end."""
+        self.size = 0
+        """The number of bytes that all of them hold."""
+
+    def note(self, history: History) -> None:
+        """Note the size of a history that was just used. Those that were not used for longest make room for it."""
+        self.size -= self._sizes.pop(history, 0)
+        if size := history.size:
+            self._sizes[history] = size
+            self.size += size
+        while self.size > self._max_bytes():
+            longest_unused, size = self._sizes.popitem(last=False)
+            self.size -= size
+            longest_unused.release()
+
+
 class History:
     """The last response of one connection, with everything that led to it."""
 
-    __slots__ = ("_answered", "_asked", "_items", "_last", "_max_bytes")
+    __slots__ = ("_all", "_answered", "_asked", "_items", "_last", "_max_bytes", "size")
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, all_histories: Histories) -> None:
         self._max_bytes = max_bytes
+        self._all = all_histories
+        self.size = 0
+        """The number of bytes that are kept."""
         self._last: str | None = None
         self._items = b""
         """The items behind the last response, itself included, as JSON with commas."""
@@ -54,18 +80,26 @@ class History:
         """The input of the turn under way, in the same form; None when it cannot be continued."""
         self._answered: list[bytes] = []
 
-    @property
-    def size(self) -> int:
-        """The number of bytes that are kept."""
-        return len(self._items) + len(self._asked or b"") + sum(map(len, self._answered))
-
     def forget(self) -> None:
-        """Release all that is kept."""
-        self._last, self._items, self._asked, self._answered = None, b"", None, []
+        """Forget all that is kept."""
+        self.release()
+        self._all.note(self)
+
+    def release(self) -> None:
+        """Forget all that is kept, at the wish of what bounds all histories."""
+        self._last, self._items, self._asked, self._answered, self.size = None, b"", None, [], 0
+
+    def _drop_turn(self) -> None:
+        self._asked, self._answered = None, []
+        self._resize(len(self._items))
+
+    def _resize(self, size: int) -> None:
+        self.size = size
+        self._all.note(self)
 
     def begin(self, payload: JsonDict, previous: str | None) -> bool:
         """Put the whole history into `input` of a turn that begins. Return False for an unknown response."""
-        self._asked, self._answered = None, []
+        self._drop_turn()
         if previous is not None and previous != self._last:
             return False
         new = _items(payload.get("input", [] if previous else None))
@@ -76,6 +110,7 @@ class History:
             payload["input"] = orjson.Fragment(b"[%b]" % new)
         if len(new) <= self._max_bytes:
             self._asked = new
+            self._resize(self.size + len(new))
         return True
 
     def note(self, payloads: Sequence[bytes], name: bytes = b"") -> None:
@@ -91,23 +126,32 @@ class History:
 
     def _note(self, payload: bytes) -> None:
         try:
-            event = orjson.loads(payload)
+            # of the end, only the id is read
+            read = loads_exactly if _MARKS[0] in payload else orjson.loads
+            event = read(payload)
         except orjson.JSONDecodeError:
             return
-        kind = event.get("type") if isinstance(event, dict) else None
+        if not isinstance(event, dict):
+            return
+        kind = event.get("type")
         if kind == ITEM_DONE and "item" in event:
             self._answer(event["item"])
         elif kind == COMPLETED:
             self._complete(event.get("response"))
 
     def _answer(self, item: object) -> None:
+        if self._asked is None:
+            return
         try:
-            self._answered.append(orjson.dumps(item))
+            written = orjson.dumps(item)
         except orjson.JSONEncodeError:
             # orjson reads deeper nesting than it writes
-            self._asked, self._answered = None, []
+            self._drop_turn()
+            return
+        self._answered.append(written)
+        self._resize(self.size + len(written))
         if self.size - len(self._items) > self._max_bytes:
-            self._asked, self._answered = None, []
+            self._drop_turn()
 
     def _complete(self, response: object) -> None:
         asked, answered = self._asked, self._answered
@@ -118,3 +162,4 @@ class History:
         items = b",".join(part for part in (asked, *answered) if part)
         if len(items) <= self._max_bytes:
             self._last, self._items = response_id, items
+            self._resize(len(items))

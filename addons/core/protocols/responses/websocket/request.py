@@ -18,7 +18,7 @@ import orjson
 
 from addons.core.errors import Problem
 from addons.core.headers import CLIENT_CREDENTIALS, HOP_BY_HOP, Headers, bad_name, canonical
-from addons.core.json_values import JsonDict, as_object, as_str
+from addons.core.json_values import JsonDict, as_object, as_str, loads_exactly
 from addons.core.masking.credentials import is_credential
 from addons.core.protocols.responses.websocket.affinity import TURN_STATE
 
@@ -82,7 +82,7 @@ class FrameRequest:
 def read_frame(text: bytes) -> FrameRequest | Problem:
     """Read one text frame. The Problem has a status for `error_frame`."""
     try:
-        payload = orjson.loads(text)
+        payload = loads_exactly(text)
     except orjson.JSONDecodeError:
         return _refusal("it is not valid JSON")
     if not isinstance(payload, dict):

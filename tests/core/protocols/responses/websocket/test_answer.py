@@ -77,6 +77,28 @@ def test_name_is_that_of_all_events_of_a_read_or_none() -> None:
     assert (frames.finish(), frames.name) == ([], b"")
 
 
+EVENTS = st.lists(
+    st.sampled_from(
+        ["event: a\ndata: 1\n\n", "event: a\ndata: 2\n\n", "data: 3\n\n", "event: b\ndata: ä\n\n",
+         "data: [DONE]\n\n", "event: a\ndata: 4\ndata: 5\n\n", "event: a\n\n", "id: 1\ndata: 6\n\n", ": c\n\n"]
+    ),
+    max_size=6,
+)  # fmt: skip
+
+
+@given(st.lists(EVENTS, max_size=6))
+def test_reads_of_whole_events_give_the_frames_that_one_line_at_a_time_gives(
+    reads: list[list[str]],
+) -> None:
+    fast, slow = EventFrames(1000), EventFrames(1000)
+    for read in (["event: a\ndata: 0\n\n"], *reads):
+        data = "".join(read).encode()
+        lines = [text for line in data.splitlines(keepends=True) for text in slow.feed(line)]
+        assert fast.feed(data) == lines
+        if fast.name:
+            assert all(event.startswith(f"event: {fast.name.decode()}\n") for event in read)
+
+
 @given(st.binary(max_size=200), st.lists(st.integers(0, 10_000), max_size=5))
 def test_any_bytes_give_valid_text(data: bytes, borders: list[int]) -> None:
     frames = EventFrames(50)

@@ -184,3 +184,10 @@ def test_any_metadata_sets_only_headers_that_may_be_sent(metadata: dict[str, obj
 @given(st.binary() | JSON.map(orjson.dumps))
 def test_any_bytes_are_read_or_refused(text: bytes) -> None:
     assert isinstance(read_frame(text), FrameRequest | Problem)
+
+
+def test_large_numbers_are_the_same_in_the_body() -> None:
+    numbers = b"[9223372036854775808,-9223372036854775809,123456789012345678901234567890]"
+    found = read_frame(b'{"type":"response.create","model":"m","input":%b}' % numbers)
+    assert isinstance(found, FrameRequest)
+    assert numbers in orjson.dumps(found.payload)
