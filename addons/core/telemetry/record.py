@@ -186,6 +186,7 @@ class TurnRecord(TurnNotes):
             "thread": self.thread,
             "dropped": list(self.dropped),
             "repairs": list(self.repairs),
+            "fallback": self.fallback,
             "attempts": [attempt.plain() for attempt in self.attempts],
             "terminal": self.terminal,
             "error": self.error,
@@ -338,6 +339,8 @@ def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
     }
     if record.repairs:
         line["repairs"] = [printable(note) for note in record.repairs]
+    if record.fallback:
+        line["fallback"] = printable(record.fallback)
     line["replay"] = record.replay
     if record.transport is not ClientTransport.HTTP:
         line["transport"] = str(record.transport)
