@@ -14,12 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
+from typing import cast
 
 from addons.core.codex.threads import SUB_AGENT, USER, thread_id_for
 from addons.core.limits import Limits
 from addons.core.protocols.responses.notice import begins_with_user, with_notice
 from addons.core.protocols.responses.websocket_upstream import is_warm_up
-from addons.core.routes import Cause, Opening, PlanMaker, Route
+from addons.core.routes import Cause, Opening, PlanMaker, Route, RouteTable
 from addons.core.turn import (
     Answer,
     ClientRequest,
@@ -257,6 +258,26 @@ class FallbackPlan:
         if isinstance(step, Relay):
             return replace(step, translator=translator, opening=translator.rewrite(step.opening))
         return replace(step, translator=translator)
+
+
+def unavailable_routes(table: RouteTable, now: float) -> list[dict[str, object]]:
+    """Return what is known of each circuit that is not closed: its routes, state, cause, end, and a text for the user."""
+    found: dict[int, dict[str, object]] = {}
+    for route in table.routes.values():
+        opening = route.circuit.opening
+        if opening is None:
+            continue
+        if known := found.get(id(route.circuit)):
+            known["slugs"] = [*cast("list[str]", known["slugs"]), route.slug]
+            continue
+        found[id(route.circuit)] = {
+            "slugs": [route.slug],
+            "state": str(route.circuit.state(now)),
+            "cause": str(opening.cause),
+            "until": opening.until,
+            "text": described(route.slug, opening, now),
+        }
+    return list(found.values())
 
 
 def described(slug: str, opening: Opening, now: float) -> str:

@@ -269,6 +269,8 @@ def summary(record: TurnRecord) -> str:
         line += f" · {record.error}"
     if record.ended:
         line += f" · {record.ended}"
+    if record.fallback:
+        line += f" · {record.fallback}"
     if len(record.attempts) > 1:
         line += f" · {len(record.attempts)} attempts"
     if record.ttft is not None:

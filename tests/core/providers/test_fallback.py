@@ -8,8 +8,14 @@ import orjson
 import pytest
 
 from addons.core.protocols.responses.observer import PassThrough
-from addons.core.providers.fallback import FALLBACK_HEADER, FallbackPlan, Fallbacks, described
-from addons.core.routes import Cause, Opening, Route
+from addons.core.providers.fallback import (
+    FALLBACK_HEADER,
+    FallbackPlan,
+    Fallbacks,
+    described,
+    unavailable_routes,
+)
+from addons.core.routes import Cause, Circuit, Opening, Route, RouteTable
 from addons.core.secrets import Origin
 from addons.core.turn import (
     Answer,
@@ -395,3 +401,15 @@ def test_reset_of_another_day_has_its_date() -> None:
     opening = Opening(Cause.USED_UP, NOW + 5 * 86_400, is_reset=True)
     when = datetime.fromtimestamp(NOW + 5 * 86_400).astimezone()
     assert described("a", opening, NOW) == f"a is used up until {when:%d %b %H:%M}"
+
+
+def test_routes_that_a_fallback_answers_are_listed_once_per_circuit() -> None:
+    shared = Circuit()
+    routes = [replace(route(name), circuit=shared) for name in ("a", "b")] + [route("c")]
+    table = RouteTable.of(routes)
+    assert unavailable_routes(table, NOW) == []
+    shared.failed(Cause.USED_UP, NOW, NOW + 60)
+    (found,) = unavailable_routes(table, NOW)
+    assert (found["slugs"], found["state"], found["cause"]) == (["a", "b"], "open", "used_up")
+    assert found["until"] == NOW + 60
+    assert str(found["text"]).startswith("a is used up until ")
