@@ -22,7 +22,7 @@ from addons.core.errors import INVALID_PROMPT, Problem, error_reply
 from addons.core.limits import Limits
 from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.translator import load_translator
-from addons.core.providers.fallback import with_fallbacks
+from addons.core.providers.fallback import Fallbacks
 from addons.core.routes import PlanMaker, Route
 from addons.core.settings.models_file import NO_ROWS, ModelRows
 from addons.core.settings.presets import family_for
@@ -68,6 +68,7 @@ class RowRoutes:
         self.ring = KeyRing(env, folder)
         self.traits = FileTraits(traits_file(env))
         self._memory = ResponseStore()
+        self._fallbacks = Fallbacks(time.time)
         self._find = find
         self.known: KnownRoutes = {}
         """The routes of the last call. A row of which nothing changed keeps its route and its key."""
@@ -109,7 +110,7 @@ class RowRoutes:
         def others() -> Sequence[Route]:
             return [route for route in map(self._find, slugs) if route]
 
-        return with_fallbacks(make_plan, others)
+        return self._fallbacks.maker(make_plan, others)
 
     def _keys(self, rows: ModelRows) -> list[RowKey]:
         keys = (self._key(row, self.known.get(row.slug)) for row in rows.rows)

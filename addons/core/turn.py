@@ -73,6 +73,9 @@ class TurnNotes:
     repairs: list[str] = field(default_factory=list)
     """Changes of the request after the upstream refused it, in the order of the attempts."""
 
+    fallback: str = ""
+    """Why another route answers than the one that took the turn; empty when that one does."""
+
     def note_slug(self, slug: str, thread: bytes | None) -> None:
         """Note the model and the thread that the client named, in printable form."""
         self.slug = printable(slug)

@@ -24,6 +24,7 @@ from addons.adapters.system.paths import access_log_file, ledger_file
 from addons.adapters.system.process_secrets import secrets_in
 from addons.adapters.web.dashboard import Dashboard
 from addons.adapters.web.pages import page_file
+from addons.core.providers.fallback import unavailable_routes
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
 from addons.core.server.health import Status
@@ -153,4 +154,5 @@ class Composition:
             reasons=self.sources.reasons,
             problems=(*self.sources.problems, *self.unknown_paths.problems),
             quota=self._quota(),
+            unavailable=tuple(unavailable_routes(self.sources.table(), time.time())),
         )

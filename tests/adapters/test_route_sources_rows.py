@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from addons.core.turn import ClientRequest, Head, Send
+from addons.core.turn import ClientRequest, Collect, Head, Send
 from tests.adapters.homes import Home, live
 
 ROW = {"model": "glm-5", "provider": "generic", "base_url": "https://a.example/v1", "api_key": "k"}
@@ -135,7 +135,8 @@ def test_chatgpt_falls_back_to_a_row(home: Home) -> None:
     body = orjson.dumps({"model": "gpt-5.5", "input": "x", "stream": True, "store": False})
     plan = route.make_plan(ClientRequest("POST", "/v1/responses", (), body), route)
     assert isinstance(plan.start(), Send)
-    step = plan.on_head(Head(429))
+    assert isinstance(plan.on_head(Head(429)), Collect)
+    step = plan.on_body(Head(429), b"")
     assert isinstance(step, Send)
     assert step.request.origin.host == "a.example"
 

@@ -14,7 +14,7 @@ from addons.core.protocols.translator import ProtocolTranslator, load_translator
 from addons.core.routes import Route
 from addons.core.secrets import Origin
 from addons.core.settings.models_file import ModelRows, parse_models
-from addons.core.turn import Answer, ClientRequest, Head, Send
+from addons.core.turn import Answer, ClientRequest, Collect, Head, Send
 from addons.core.upstream.protocol import Protocol, ProtocolSpec
 from addons.core.upstream.traits import Trait
 
@@ -105,7 +105,8 @@ def test_row_that_cannot_answer_falls_back(tmp_path: Path) -> None:
     step = plan.start()
     assert isinstance(step, Send)
     assert step.request.origin.host == "a.example"
-    step = plan.on_head(Head(402))
+    assert isinstance(plan.on_head(Head(402)), Collect)
+    step = plan.on_body(Head(402), b"no credit")
     assert isinstance(step, Send)
     assert step.request.origin.host == "b.example"
 

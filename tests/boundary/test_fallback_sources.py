@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 
 import pytest
 
-from addons.core.providers.fallback import with_fallbacks
+from addons.core.providers.fallback import Fallbacks
 from addons.core.routes import Route
-from addons.core.turn import ClientRequest, Collect, Head, Plan, Sink, Step
+from addons.core.turn import Answer, ClientRequest, Collect, Head, Plan, Reply, Sink, Step
 from tests.boundary.scripts import BODY, DONE, EVENT, HEARTBEAT, local_stream
 from tests.support.client import Response, client
 from tests.support.engine import ScriptedPlan, engine, wire_to
@@ -30,12 +31,15 @@ class Explains(ScriptedPlan):
     def on_head(self, head: Head) -> Step:
         return Collect(1000) if head.status >= 400 else super().on_head(head)
 
+    def on_body(self, head: Head, body: bytes) -> Step:
+        return Answer(Reply(Head(head.status), body))
+
 
 def falls_back(port: int) -> Callable[[ClientRequest], Plan]:
     """Plans of a route whose fallback is a local source."""
     local = Route("local", "", "demo", "", {}, lambda request, _: local_stream(writes)(request))
     first = Route("first", "", "row", "", {}, lambda *_: pytest.fail("asked twice"))
-    make = with_fallbacks(lambda r, _: Explains(r, [wire_to(port, r)]), lambda: [local])
+    make = Fallbacks(time.time).maker(lambda r, _: Explains(r, [wire_to(port, r)]), lambda: [local])
     return lambda request: make(request, first)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from addons.core.limits import Limits
-from addons.core.providers.fallback import with_fallbacks
+from addons.core.providers.fallback import Fallbacks
 from addons.core.providers.responses import ResponsesProvider
 from addons.core.routes import Route
 from addons.core.secrets import Origin
@@ -51,7 +52,7 @@ def native(port: int, limits: Limits = QUICK) -> ResponsesProvider:
 def native_plans(
     port: int, *fallbacks: Route, limits: Limits = QUICK
 ) -> Callable[[ClientRequest], Plan]:
-    make = with_fallbacks(native(port, limits).plan, lambda: fallbacks)
+    make = Fallbacks(time.time).maker(native(port, limits).plan, lambda: fallbacks)
     route = Route("row", "Row", "fake", "big", {}, make)
     return lambda request: make(request, route)
 

@@ -51,7 +51,7 @@ from addons.core.providers.chatgpt import (
     parse_base_url,
 )
 from addons.core.providers.chatgpt_socket import RefusedUpgrades
-from addons.core.routes import PlanMaker, Route
+from addons.core.routes import Circuit, PlanMaker, Route
 from addons.core.secrets import Origin
 from addons.core.settings.root import Settings
 from addons.core.upstream.outbound_proxy import CA_FILE, outbound_problem, proxy_for
@@ -296,6 +296,12 @@ class AccountRoutes:
         self.catalog = AccountCatalog(env, base_url, clock)
         self.catalog.load()
         self._refused_upgrades = RefusedUpgrades(clock)
+        self._circuit = Circuit(self._token_digest)
+        """One for all models: they share the account and its limits."""
+
+    def _token_digest(self) -> bytes:
+        found = self.logins.current()
+        return found.access_token.digest if isinstance(found, Login) else b""
 
     @property
     def problem(self) -> LoginProblem | None:
@@ -352,6 +358,7 @@ class AccountRoutes:
                 make_entry=partial(accepted_entry, entry),
                 make_plan=make_plan,
                 unavailable_reason=problem.message if problem else "",
+                circuit=self._circuit,
             )
             for entry in self.catalog.entries
             if name == CHATGPT or _is_in_api(entry)

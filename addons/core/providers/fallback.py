@@ -1,86 +1,224 @@
-"""The fallback of a row: when its own upstream cannot answer now, the next named route is tried and announced.
+"""The fallbacks of a route: when its own upstream cannot answer now, the next named route is tried and announced.
 
-Works with any plan, because it only inspects steps. Never changes the route once the client got a byte, and never
-follows the fallbacks of a fallback. Invariant: a plan's own retries come first, and each route is tried once.
+Works with any plan, because it only inspects steps. Each route has a circuit (`addons.core.routes`): a route that cannot
+answer is not asked again before its reset. A thread that moved stays with the route that has its cache until the circuit
+of its own route lets it try again. Never changes the route once the client got a byte, and never follows the fallbacks of a
+fallback. Invariant: a plan's own retries come first, and each route is tried once; a turn is never refused because of
+circuits: without a route that may be asked, its own upstream says why.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from http import HTTPStatus
+from typing import cast
 
+from addons.core.codex.threads import SUB_AGENT, USER, thread_id_for
+from addons.core.limits import Limits
+from addons.core.protocols.responses.notice import begins_with_user, with_notice
 from addons.core.protocols.responses.websocket_upstream import is_warm_up
-from addons.core.routes import PlanMaker, Route
+from addons.core.routes import Cause, Opening, PlanMaker, Route, RouteTable
 from addons.core.turn import (
+    Answer,
     ClientRequest,
     Collect,
     Fault,
+    FaultKind,
     Head,
     Plan,
     Relay,
+    Reply,
     Send,
     Step,
     StreamLocal,
+    shim_path,
 )
+from addons.core.upstream.durations import retry_after_seconds
+from addons.core.upstream.error_body import read_error_body
+from addons.core.upstream.error_codes import ErrorKind
+from addons.core.upstream.error_mapping import refusal_kind
 
-FALLBACK_STATUSES = frozenset({402, 408, 409, 429, 500, 502, 503, 504, 529})
-"""Statuses that are specific to one upstream: its limits, its balance and its failures."""
-READ_FIRST = frozenset({500})
-"""Statuses whose body a plan reads first: it may say how to repair the request."""
+FALLBACK_STATUSES = frozenset({401, 402, 403, 408, 409, 429, 500, 502, 503, 504, 529})
+"""Statuses that are specific to one upstream: its login, its limits, its balance and its failures."""
+READ_FIRST = frozenset({401, 402, 403, 429, 500})
+"""Statuses whose body is read first: it may say how to repair the request, when a limit is reset, or that any upstream
+would refuse the content."""
+CAUSES = {
+    ErrorKind.AUTH: Cause.LOGIN,
+    ErrorKind.PERMISSION: Cause.LOGIN,
+    ErrorKind.QUOTA: Cause.USED_UP,
+    ErrorKind.RATE_LIMIT: Cause.USED_UP,
+    ErrorKind.OVERLOADED: Cause.FAILING,
+    ErrorKind.TIMEOUT: Cause.FAILING,
+    ErrorKind.SERVER: Cause.FAILING,
+}
+"""Kinds of refusals after which a fallback is tried."""
+UNREACHABLE_FAULTS = frozenset({FaultKind.CONNECT, FaultKind.TLS})
 FALLBACK_HEADER = b"x-codex-shim-fallback"
+MAX_THREADS = 1_000
+DEFAULT_LIMITS = Limits()
+DAY_SECONDS = 86_400.0
 
 
-def with_fallbacks(make_plan: PlanMaker, others: Callable[[], Sequence[Route]]) -> PlanMaker:
-    """Return a maker of plans that fall back to these routes, in order. `others` is called once per turn."""
+class MovedThreads:
+    """Which route answers a thread in place of its own."""
 
-    def make(request: ClientRequest, route: Route) -> Plan:
-        return FallbackPlan(request, route, make_plan(request, route), others())
+    __slots__ = ("_routes",)
 
-    return make
+    def __init__(self) -> None:
+        self._routes: OrderedDict[tuple[bytes, str], str] = OrderedDict()
+
+    def route_of(self, request: ClientRequest, slug: str) -> str:
+        """Return the slug that last answered for this one; empty if the thread has not moved."""
+        return self._routes.get((thread_id_for(request) or b"", slug), "")
+
+    def note(self, request: ClientRequest, slug: str, answering: str) -> None:
+        """Note which route answers."""
+        thread = thread_id_for(request)
+        if thread is None:
+            return
+        key = (thread, slug)
+        self._routes.pop(key, None)
+        if answering != slug:
+            self._routes[key] = answering
+        while len(self._routes) > MAX_THREADS:
+            self._routes.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fallbacks:
+    """What the plans of one process share."""
+
+    clock: Callable[[], float]
+    """Returns Unix seconds."""
+    moved: MovedThreads = field(default_factory=MovedThreads)
+
+    def maker(self, make_plan: PlanMaker, others: Callable[[], Sequence[Route]]) -> PlanMaker:
+        """Return a maker of plans that fall back to these routes, in order. `others` is called once per turn."""
+
+        def make(request: ClientRequest, route: Route) -> Plan:
+            return FallbackPlan(self, request, route, make_plan(request, route), others())
+
+        return make
 
 
 class FallbackPlan:
     """One turn that another route may answer."""
 
     def __init__(
-        self, request: ClientRequest, route: Route, first: Plan, others: Sequence[Route]
+        self,
+        shared: Fallbacks,
+        request: ClientRequest,
+        route: Route,
+        first: Plan,
+        others: Sequence[Route],
     ) -> None:
         self.first = first
+        self._shared = shared
         self._request = request
         self._route = route
         self._plan = first
         # a warm-up would be a request that costs money elsewhere
         others = () if is_warm_up(request.frame) else others
-        self._left = [other for other in others if other.live and other.slug != route.slug]
+        left = [other for other in others if other.live and other.slug != route.slug]
+        moved_to = shared.moved.route_of(request, route.slug)
+        self._left = sorted(left, key=lambda other: other.slug != moved_to)
         self._answering = route
+        self._unread: Step | None = None
+        """What the plan decided about a head without its body."""
+        self._reason = ""
+        """Why the route's own upstream does not answer, for the user."""
 
     def start(self) -> Step:
-        """Start the route's own plan."""
-        return self._plan.start()
+        """Start the route's own plan, or that of a fallback while the route cannot answer."""
+        if not self._left:
+            return self._plan.start()
+        now = self._shared.clock()
+        opening = self._route.circuit.opening
+        if not self._route.live:
+            self._reason = f"{self._route.slug} cannot be used now"
+        elif opening and not self._route.circuit.admits(now):
+            self._reason = described(self._route.slug, opening, now)
+        if not self._reason:
+            return self._plan.start()
+        step = self._next(now)
+        return self._plan.start() if step is None else step
 
     def on_head(self, head: Head) -> Step:
         """Fall back when this upstream cannot answer and its plan has no retry left."""
         step = self._plan.on_head(head)
-        reads = head.status in READ_FIRST and isinstance(step, Collect)
-        if head.status in FALLBACK_STATUSES and not isinstance(step, Send) and not reads:
-            return self._next() or step
-        return self._announced(step)
+        if isinstance(step, Send):
+            return step
+        if head.status in READ_FIRST:
+            return self._read_first(step)
+        if head.status in FALLBACK_STATUSES:
+            return self._failed(Cause.FAILING, f"status {head.status}") or step
+        return self._answered(step)
 
     def on_body(self, head: Head, body: bytes) -> Step:
         """Pass on a refusal that any other upstream would repeat; fall back after one that it may not."""
-        step = self._plan.on_body(head, body)
-        if head.status in READ_FIRST and not isinstance(step, Send):
-            return self._next() or step
-        return self._announced(step)
+        step = self._refusal(body) or self._plan.on_body(head, body)
+        if isinstance(step, Send):
+            return step
+        if head.status not in READ_FIRST:
+            return self._announced(step)
+        now = self._shared.clock()
+        wait = retry_after_seconds(head.headers, now)
+        kind = refusal_kind(head.status, body, wait, now)
+        cause = CAUSES.get(kind)
+        if cause is None and head.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self._answered(step)
+        wait = read_error_body(body, now).wait if wait is None else wait
+        reset = None if wait is None else now + wait
+        return self._failed(cause or Cause.FAILING, f"status {head.status}", reset) or step
 
     def on_fault(self, fault: Fault) -> Step:
         """Fall back when this upstream cannot be reached and its plan has no retry left."""
         step = self._plan.on_fault(fault)
-        return step if isinstance(step, Send) else self._next() or step
+        if isinstance(step, Send):
+            return step
+        cause = Cause.UNREACHABLE if fault.kind in UNREACHABLE_FAULTS else Cause.FAILING
+        return self._failed(cause, fault.kind.value) or step
 
-    def _next(self) -> Step | None:
+    def _read_first(self, step: Step) -> Step:
+        if isinstance(step, Collect) or not self._left:
+            return step
+        self._unread = step
+        return Collect(DEFAULT_LIMITS.error_body_bytes)
+
+    def _refusal(self, body: bytes) -> Answer | None:
+        """Return the answer of a plan that did not ask for this body."""
+        step, self._unread = self._unread, None
+        if isinstance(step, Relay):
+            return Answer(Reply(step.head, body))
+        return step if isinstance(step, Answer) else None
+
+    def _answered(self, step: Step) -> Step:
+        step = self._announced(step)
+        self._answering.circuit.succeeded()
+        self._shared.moved.note(self._request, self._route.slug, self._answering.slug)
+        return step
+
+    def _failed(self, cause: Cause, what: str, reset: float | None = None) -> Step | None:
+        now, failed = self._shared.clock(), self._answering
+        failed.circuit.failed(cause, now, reset)
+        if failed is self._route:
+            opening = failed.circuit.opening
+            self._reason = (
+                described(failed.slug, opening, now)
+                if opening
+                else f"{failed.slug} did not answer ({what})"
+            )
+        return self._next(now)
+
+    def _next(self, now: float) -> Step | None:
         while self._left:
             route = self._left.pop(0)
+            if not route.circuit.admits(now):
+                continue
             plan = route.make_plan(self._request, route)
             plan = plan.first if isinstance(plan, FallbackPlan) else plan
             step = plan.start()
@@ -88,12 +226,75 @@ class FallbackPlan:
             if isinstance(step, Send | StreamLocal):
                 self._plan, self._answering = plan, route
                 self._request.notes.note_route(route.provider, route.model)
-                return self._announced(step)
+                self._request.notes.fallback = self._reason
+                step = self._announced(step)
+                if isinstance(step, StreamLocal):
+                    self._shared.moved.note(self._request, self._route.slug, route.slug)
+                return step
         return None
 
     def _announced(self, step: Step) -> Step:
         if self._answering is self._route or not isinstance(step, Relay | StreamLocal):
             return step
         value = ascii(f"{self._route.slug} -> {self._answering.slug}")[1:-1]
-        field = (FALLBACK_HEADER, value.encode())
-        return replace(step, head=replace(step.head, headers=(*step.head.headers, field)))
+        headers = (*step.head.headers, (FALLBACK_HEADER, value.encode()))
+        step = replace(step, head=replace(step.head, headers=headers))
+        return self._with_notice(step) if self._is_shown else step
+
+    @property
+    def _is_shown(self) -> bool:
+        """Whether a user sees the answer, and this is the first request of a turn or of the thread on its new route."""
+        request, path = self._request, shim_path(self._request.path)
+        if not request.expects_stream or path != "/responses":
+            return False
+        if request.notes.agent not in (USER, SUB_AGENT):
+            return False
+        has_moved = self._shared.moved.route_of(request, self._route.slug) != self._answering.slug
+        return has_moved or begins_with_user(request, DEFAULT_LIMITS.body_bytes)
+
+    def _with_notice(self, step: Relay | StreamLocal) -> Step:
+        text = f"**Another model answers**\n\n{self._reason}; answered by {self._answering.slug}."
+        translator = with_notice(step.translator, text, DEFAULT_LIMITS.event_bytes)
+        if isinstance(step, Relay):
+            return replace(step, translator=translator, opening=translator.rewrite(step.opening))
+        return replace(step, translator=translator)
+
+
+def unavailable_routes(table: RouteTable, now: float) -> list[dict[str, object]]:
+    """Return what is known of each circuit that is not closed: its routes, state, cause, end, and a text for the user."""
+    found: dict[int, dict[str, object]] = {}
+    for route in table.routes.values():
+        opening = route.circuit.opening
+        if opening is None:
+            continue
+        if known := found.get(id(route.circuit)):
+            known["slugs"] = [*cast("list[str]", known["slugs"]), route.slug]
+            continue
+        found[id(route.circuit)] = {
+            "slugs": [route.slug],
+            "state": str(route.circuit.state(now)),
+            "cause": str(opening.cause),
+            "until": opening.until,
+            "text": described(route.slug, opening, now),
+        }
+    return list(found.values())
+
+
+def described(slug: str, opening: Opening, now: float) -> str:
+    """Return why a circuit is open, for the user: `gpt-5.5 is used up until 14:20`."""
+    until = f" until {local_time(opening.until, now)}" if opening.is_reset else ""
+    match opening.cause:
+        case Cause.USED_UP:
+            return f"{slug} is used up{until}"
+        case Cause.LOGIN:
+            return f"the login or key of {slug} was refused"
+        case Cause.UNREACHABLE:
+            return f"{slug} cannot be reached"
+        case Cause.FAILING:
+            return f"{slug} answers with errors"
+
+
+def local_time(moment: float, now: float) -> str:
+    """Return a time of day of this machine, with the date if it is more than a day away."""
+    form = "%H:%M" if moment - now < DAY_SECONDS else "%d %b %H:%M"
+    return datetime.fromtimestamp(moment).astimezone().strftime(form)

@@ -26,6 +26,8 @@ class Status:
     problems: tuple[str, ...]
     quota: Mapping[str, list[dict[str, object]]] = field(default_factory=dict)
     """Provider → its rate-limit windows as the upstream last reported them."""
+    unavailable: tuple[Mapping[str, object], ...] = ()
+    """Routes that a fallback answers for now, as `unavailable_routes` describes them."""
 
 
 _FOLDERS = re.compile(r"(?<![\w.:/\\~])(?:[A-Za-z]:)?[/\\][^\n\"'`;]*[/\\]")
@@ -56,4 +58,5 @@ def health_report(
         "reasons": {name: shown(reason) for name, reason in status.reasons.items()},
         "problems": [shown(problem) for problem in status.problems],
         "quota": dict(status.quota),
+        "unavailable": [dict(one) for one in status.unavailable],
     }

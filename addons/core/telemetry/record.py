@@ -186,6 +186,7 @@ class TurnRecord(TurnNotes):
             "thread": self.thread,
             "dropped": list(self.dropped),
             "repairs": list(self.repairs),
+            "fallback": self.fallback,
             "attempts": [attempt.plain() for attempt in self.attempts],
             "terminal": self.terminal,
             "error": self.error,
@@ -268,6 +269,8 @@ def summary(record: TurnRecord) -> str:
         line += f" · {record.error}"
     if record.ended:
         line += f" · {record.ended}"
+    if record.fallback:
+        line += f" · {record.fallback}"
     if len(record.attempts) > 1:
         line += f" · {len(record.attempts)} attempts"
     if record.ttft is not None:
@@ -338,6 +341,8 @@ def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
     }
     if record.repairs:
         line["repairs"] = [printable(note) for note in record.repairs]
+    if record.fallback:
+        line["fallback"] = printable(record.fallback)
     line["replay"] = record.replay
     if record.transport is not ClientTransport.HTTP:
         line["transport"] = str(record.transport)

@@ -1,12 +1,21 @@
 """Fallbacks: another route answers when the first cannot, before the client got a byte, and is announced."""
 
+import re
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
+import orjson
 import pytest
 
 from addons.core.protocols.responses.observer import PassThrough
-from addons.core.providers.fallback import FALLBACK_HEADER, FallbackPlan, with_fallbacks
-from addons.core.routes import Route
+from addons.core.providers.fallback import (
+    FALLBACK_HEADER,
+    FallbackPlan,
+    Fallbacks,
+    described,
+    unavailable_routes,
+)
+from addons.core.routes import Cause, Circuit, Opening, Route, RouteTable
 from addons.core.secrets import Origin
 from addons.core.turn import (
     Answer,
@@ -24,6 +33,7 @@ from addons.core.turn import (
 )
 from tests.core.providers.rows import request
 
+NOW = 1_000_000_000.0
 REFUSED = Answer(Reply(Head(502), b"refused"))
 LOST = Fault(FaultKind.CONNECT, "refused")
 
@@ -73,7 +83,7 @@ def route(name: str, plan: Plan | None = None, hidden: str = "") -> Route:
 
 
 def plan_of(first: Route, *others: Route) -> Plan:
-    plan = with_fallbacks(first.make_plan, lambda: others)(request(), first)
+    plan = Fallbacks(lambda: NOW).maker(first.make_plan, lambda: others)(request(), first)
     assert isinstance(plan.start(), Send)
     return plan
 
@@ -88,18 +98,46 @@ def announced(step: Step) -> bytes | None:
     return step.head.header(FALLBACK_HEADER)
 
 
-@pytest.mark.parametrize("status", [402, 408, 409, 429, 500, 502, 503, 504, 529])
+def refused(
+    plan: Plan, status: int = 429, body: bytes = b"refused", *headers: tuple[bytes, bytes]
+) -> Step:
+    """Return the step after a refusal and, if the plan reads it, its body."""
+    head = Head(status, headers)
+    step = plan.on_head(head)
+    return plan.on_body(head, body) if isinstance(step, Collect) else step
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 408, 409, 429, 500, 502, 503, 504, 529])
 def test_next_route_answers_and_is_announced(status: int) -> None:
     plan = plan_of(route("a"), route("b"), route("c"))
-    step = plan.on_head(Head(status))
-    if status == 500:
-        assert step == Collect(100)  # the body may say how to repair the request
-        step = plan.on_body(Head(status), b"broken")
-    assert host(step) == "b"
+    assert host(refused(plan, status)) == "b"
     assert announced(plan.on_head(Head(200))) == b"a -> b"
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
+@pytest.mark.parametrize("status", [401, 402, 403, 429, 500])
+def test_refusal_is_read_before_the_next_route_is_asked(status: int) -> None:
+    """It may say how to repair the request, and when a limit is reset."""
+    assert isinstance(plan_of(route("a"), route("b")).on_head(Head(status)), Collect)
+
+
+def test_refused_content_is_not_sent_to_another_service() -> None:
+    plan = plan_of(route("a"), route("b"))
+    content = b'{"error":{"code":"content_policy_violation","message":"no"}}'
+    assert refused(plan, 403, content) is REFUSED
+
+
+def test_body_that_the_plan_did_not_ask_for_is_passed_on_when_no_other_route_can_answer() -> None:
+    @dataclass
+    class Passes(Scripted):
+        def on_head(self, head: Head) -> Step:
+            return Relay(Head(head.status, ((b"x-own", b"1"),)), PassThrough())
+
+    no_key = route("b", Scripted("b", first=REFUSED))
+    step = refused(plan_of(route("a", Passes("a")), no_key), 429, b"used up")
+    assert step == Answer(Reply(Head(429, ((b"x-own", b"1"),)), b"used up"))
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
 def test_refusal_caused_by_the_request_is_reported(status: int) -> None:
     plan = plan_of(route("a"), route("b"))
     assert plan.on_head(Head(status)) == Collect(100)
@@ -123,7 +161,7 @@ def test_unreachable_upstream_is_replaced() -> None:
 def test_each_route_is_tried_once_and_the_last_refusal_is_reported() -> None:
     last = Scripted("c")
     plan = plan_of(route("a"), route("b"), route("c", last))
-    assert [host(plan.on_head(Head(429))) for _ in range(2)] == ["b", "c"]
+    assert [host(refused(plan)) for _ in range(2)] == ["b", "c"]
     assert plan.on_head(Head(429)) == Collect(100)
     plan.on_body(Head(429), b"slow down")
     assert last.bodies == [b"slow down"]
@@ -132,30 +170,246 @@ def test_each_route_is_tried_once_and_the_last_refusal_is_reported() -> None:
 def test_hidden_routes_the_route_itself_and_routes_without_key_are_skipped() -> None:
     no_key = route("c", Scripted("c", first=REFUSED))
     plan = plan_of(route("a"), route("a"), route("b", hidden="no key"), no_key, route("d"))
-    assert host(plan.on_head(Head(429))) == "d"
+    assert host(refused(plan)) == "d"
 
 
 def test_fallbacks_of_a_fallback_are_not_followed() -> None:
     """Two rows that name each other do not loop."""
     a, b = route("a"), route("b")
-    b = replace(b, make_plan=with_fallbacks(b.make_plan, lambda: [a]))
-    plan = with_fallbacks(a.make_plan, lambda: [b])(request(), a)
+    b = replace(b, make_plan=Fallbacks(lambda: NOW).maker(b.make_plan, lambda: [a]))
+    plan = Fallbacks(lambda: NOW).maker(a.make_plan, lambda: [b])(request(), a)
     plan.start()
     assert isinstance(plan, FallbackPlan)
-    assert host(plan.on_head(Head(429))) == "b"
+    assert host(refused(plan)) == "b"
     assert plan.on_head(Head(429)) == Collect(100)
 
 
 def test_slug_with_other_letters_is_escaped_in_the_header() -> None:
     plan = plan_of(route("ä\n"), route("b"))
-    plan.on_head(Head(429))
+    refused(plan)
     assert announced(plan.on_head(Head(200))) == rb"\xe4\n -> b"
 
 
 def test_warm_up_costs_nothing_elsewhere() -> None:
     first, other = route("first"), route("other")
     warm_up = replace(request(), frame=b'{"generate":false}')
-    plan = with_fallbacks(first.make_plan, lambda: [other])(warm_up, first)
+    plan = Fallbacks(lambda: NOW).maker(first.make_plan, lambda: [other])(warm_up, first)
     plan.start()
     assert isinstance(plan.on_head(Head(429)), Collect)
     assert plan.on_fault(LOST) is REFUSED
+
+
+# Circuits -------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Clock:
+    now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Setup:
+    """A route `a` with fallbacks. Each turn has a plan of its own; `asked` are the first hosts of the turns."""
+
+    clock: Clock = field(default_factory=Clock)
+    a: Route = field(default_factory=lambda: route("a"))
+    others: list[Route] = field(default_factory=lambda: [route("b"), route("c")])
+
+    def __post_init__(self) -> None:
+        self.make = Fallbacks(self.clock).maker(self.a.make_plan, lambda: self.others)
+
+    def turn(self, thread: bytes = b"t", **changes: object) -> Plan:
+        turn = replace(
+            request(),
+            headers=((b"originator", b"codex"), (b"session-id", thread)),
+            path="/responses",
+        )
+        turn.notes.agent = "user"
+        return self.make(replace(turn, **changes), self.a)  # type: ignore[arg-type]
+
+
+USED_UP = b'{"error":{"type":"usage_limit_reached","message":"Used up","resets_in_seconds":3600}}'
+
+
+def test_used_up_plan_is_asked_once_and_again_after_its_reset() -> None:
+    setup = Setup()
+    first = setup.turn()
+    assert host(first.start()) == "a"
+    assert host(refused(first, 429, USED_UP)) == "b"
+    for _ in range(3):
+        assert host(setup.turn().start()) == "b"
+    setup.clock.now += 3_600
+    assert host(setup.turn().start()) == "a"
+
+
+def test_one_turn_at_a_time_tries_the_route_after_the_reset() -> None:
+    setup = Setup()
+    setup.turn().start()
+    refused(setup.turn(), 429, USED_UP)
+    setup.clock.now += 3_600
+    trial = setup.turn()
+    assert [host(plan.start()) for plan in (trial, setup.turn(), setup.turn())] == ["a", "b", "b"]
+    trial.on_head(Head(200))
+    assert host(setup.turn().start()) == "a"
+
+
+def test_refusal_of_the_request_itself_closes_the_circuit() -> None:
+    setup = Setup()
+    refused(setup.turn(), 429, USED_UP)
+    setup.clock.now += 3_600
+    trial = setup.turn()
+    assert host(trial.start()) == "a"
+    assert refused(trial, 400) is REFUSED
+    assert host(setup.turn().start()) == "a"
+
+
+def test_reset_in_headers_counts_too() -> None:
+    setup = Setup()
+    refused(setup.turn(), 429, b"", (b"retry-after", b"120"))
+    setup.clock.now += 119
+    assert host(setup.turn().start()) == "b"
+    setup.clock.now += 1
+    assert host(setup.turn().start()) == "a"
+
+
+def test_three_unreachable_turns_open_the_circuit() -> None:
+    setup = Setup()
+    for _ in range(3):
+        plan = setup.turn()
+        assert host(plan.start()) == "a"
+        assert host(plan.on_fault(LOST)) == "b"
+    assert host(setup.turn().start()) == "b"
+
+
+def test_fallback_that_cannot_answer_is_not_asked_either() -> None:
+    setup = Setup()
+    plan = setup.turn()
+    refused(plan, 429, USED_UP)
+    assert host(refused(plan, 429, USED_UP)) == "c"
+    assert host(setup.turn().start()) == "c"
+
+
+def test_turn_is_not_refused_because_all_circuits_are_open() -> None:
+    setup = Setup(others=[route("b")])
+    plan = setup.turn()
+    refused(plan, 429, USED_UP)
+    refused(plan, 429, USED_UP)
+    assert host(setup.turn().start()) == "a"
+
+
+def test_route_without_a_login_is_replaced() -> None:
+    setup = Setup(a=route("a", Scripted("a", first=REFUSED), hidden="no login"))
+    assert host(setup.turn().start()) == "b"
+
+
+def test_thread_stays_with_the_route_that_has_its_cache() -> None:
+    setup = Setup()
+    plan = setup.turn(b"one")
+    refused(plan, 429, USED_UP)
+    refused(plan, 503)
+    plan.on_head(Head(200))
+    assert host(setup.turn(b"one").start()) == "c"
+    assert host(setup.turn(b"two").start()) == "b"
+    setup.clock.now += 3_600
+    back = setup.turn(b"one")
+    assert host(back.start()) == "a"
+    back.on_head(Head(200))
+    refused(setup.turn(b"two"), 429, USED_UP)
+    assert host(setup.turn(b"one").start()) == "b"
+
+
+# Notices --------------------------------------------------------------------------------------------------
+
+
+EVENTS = (
+    b'event: response.created\ndata: {"type":"response.created","sequence_number":0,"response":{"id":"resp_1"}}\n\n'
+    b'event: response.output_item.added\ndata: {"type":"response.output_item.added","sequence_number":1,"output_index":0}\n\n'
+)
+
+
+def shown(step: Step) -> str:
+    """Return the summary that the client gets before the answer; empty if there is none."""
+    assert isinstance(step, Relay)
+    out = step.translator.feed(EVENTS).decode()
+    found = re.search(r'"type":"response.reasoning_summary_text.done".*?"text":"(.*?)"}', out)
+    return found[1] if found else ""
+
+
+def body(*items: object) -> bytes:
+    return orjson.dumps({"model": "a", "input": items})
+
+
+USER_MESSAGE = {"type": "message", "role": "user", "content": "go on"}
+TOOL_OUTPUT = {"type": "function_call_output", "call_id": "c", "output": "done"}
+
+
+def test_user_sees_why_another_model_answers() -> None:
+    setup = Setup()
+    plan = setup.turn(body=body(USER_MESSAGE))
+    refused(plan, 429, USED_UP)
+    until = datetime.fromtimestamp(NOW + 3_600).astimezone().strftime("%H:%M")
+    line = f"a is used up until {until}; answered by b."
+    assert shown(plan.on_head(Head(200))).endswith(line)
+    again = setup.turn(body=body(USER_MESSAGE))
+    again.start()
+    assert shown(again.on_head(Head(200))).endswith(line)
+    assert again.on_head(Head(200))
+
+
+def test_requests_after_the_first_of_a_turn_do_not_repeat_it() -> None:
+    setup = Setup()
+    plan = setup.turn(body=body(USER_MESSAGE, TOOL_OUTPUT))
+    refused(plan, 429, USED_UP)
+    assert shown(plan.on_head(Head(200)))
+    again = setup.turn(body=body(USER_MESSAGE, TOOL_OUTPUT))
+    again.start()
+    assert not shown(again.on_head(Head(200)))
+
+
+@pytest.mark.parametrize("agent", ["title", "review"])
+def test_helper_call_gets_the_answer_alone(agent: str) -> None:
+    turn = Setup()
+    plan = turn.turn(body=body(USER_MESSAGE))
+    assert isinstance(plan, FallbackPlan)
+    plan._request.notes.agent = agent
+    refused(plan, 429, USED_UP)
+    assert not shown(plan.on_head(Head(200)))
+
+
+def test_sdk_client_gets_the_answer_alone() -> None:
+    plan = Setup().turn(headers=())
+    refused(plan, 429, USED_UP)
+    assert not shown(plan.on_head(Head(200)))
+
+
+@pytest.mark.parametrize(
+    ("cause", "text"),
+    [
+        (Cause.LOGIN, "the login or key of a was refused"),
+        (Cause.UNREACHABLE, "a cannot be reached"),
+        (Cause.FAILING, "a answers with errors"),
+    ],
+)
+def test_causes_are_described(cause: Cause, text: str) -> None:
+    assert described("a", Opening(cause, NOW + 30, is_reset=False), NOW) == text
+
+
+def test_reset_of_another_day_has_its_date() -> None:
+    opening = Opening(Cause.USED_UP, NOW + 5 * 86_400, is_reset=True)
+    when = datetime.fromtimestamp(NOW + 5 * 86_400).astimezone()
+    assert described("a", opening, NOW) == f"a is used up until {when:%d %b %H:%M}"
+
+
+def test_routes_that_a_fallback_answers_are_listed_once_per_circuit() -> None:
+    shared = Circuit()
+    routes = [replace(route(name), circuit=shared) for name in ("a", "b")] + [route("c")]
+    table = RouteTable.of(routes)
+    assert unavailable_routes(table, NOW) == []
+    shared.failed(Cause.USED_UP, NOW, NOW + 60)
+    (found,) = unavailable_routes(table, NOW)
+    assert (found["slugs"], found["state"], found["cause"]) == (["a", "b"], "open", "used_up")
+    assert found["until"] == NOW + 60
+    assert str(found["text"]).startswith("a is used up until ")

@@ -28,6 +28,7 @@ def test_report_joins_the_table_and_the_status() -> None:
         "reasons": {"chatgpt": "logged out"},
         "problems": ["models.json: broken"],
         "quota": {},
+        "unavailable": [],
     }
 
 

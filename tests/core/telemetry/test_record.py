@@ -123,7 +123,7 @@ def test_attempt_as_plain_data_has_no_answer_before_its_head() -> None:
 
 def test_turn_as_plain_data() -> None:
     turn = record(
-        thread="t", dropped=["a"], repairs=["b"], attempts=[ATTEMPT], terminal="response.failed", error="e", ended="killed",
+        thread="t", dropped=["a"], repairs=["b"], fallback="c", attempts=[ATTEMPT], terminal="response.failed", error="e", ended="killed",
         usage=Usage(5, 1, 3, 2, 8), ttft=0.5, seconds=2.0, bytes_in=7, bytes_out=9,
     )  # fmt: skip
     assert turn.plain() == {
@@ -133,6 +133,7 @@ def test_turn_as_plain_data() -> None:
         "thread": "t",
         "dropped": ["a"],
         "repairs": ["b"],
+        "fallback": "c",
         "attempts": [PLAIN_ATTEMPT],
         "terminal": "response.failed",
         "error": "e",

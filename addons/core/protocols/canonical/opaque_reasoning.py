@@ -42,3 +42,7 @@ def unwrap(text: str, reasoning_scope: str) -> JsonObject | None:
         case [str(owner), dict(data)] if owner == reasoning_scope:
             return data
     return None
+
+
+NOTICE = wrap("notice", {})
+"""The blob of a reasoning item that holds a line of the shim and nothing of a model. It is no part of any history."""

@@ -33,7 +33,7 @@ from addons.core.protocols.canonical.conversation import (
     User,
 )
 from addons.core.protocols.canonical.events import CallKind
-from addons.core.protocols.canonical.opaque_reasoning import unwrap
+from addons.core.protocols.canonical.opaque_reasoning import NOTICE, unwrap
 from addons.core.protocols.canonical.tools import (
     DeclaredTools,
     UpstreamNames,
@@ -134,6 +134,8 @@ class ItemReader:
 
     def reasoning(self, item: JsonObject, where: str) -> None:
         """Read reasoning: its summary, and the blob if it was wrapped for this upstream."""
+        if item.get("encrypted_content") == NOTICE:
+            return
         parts = read_parts(item.get("summary"), f"{where}.summary", self.dropped)
         parts = parts or read_parts(item.get("content"), f"{where}.content", self.dropped)
         blob = item.get("encrypted_content")
