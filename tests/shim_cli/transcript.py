@@ -41,6 +41,7 @@ VARYING: tuple[Rule, ...] = (
     (r"\b\d+ (?:d|h|min|s)(?: \d+ (?:h|min|s))?\b", "<time>"),
     (r" +[\d,]+ bytes", " <number> bytes"),
     (r"(\"since\": )[\d.]+", r"\1<number>"),
+    (r"\b\d{4}-\d\d-\d\d \d\d:\d\d\b(?!:)", "<date> <time>"),
     (r"\b\d{4}-\d\d-\d\d\b", "<date>"),
     (r"in use by \S+ \(", "in use by <program> ("),
     (r"((?:OpenSSL|Platform): +)\S.*", r"\1<system>"),

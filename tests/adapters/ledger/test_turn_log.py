@@ -282,7 +282,7 @@ def test_turn_that_cannot_be_written_does_not_end_the_writer(
 
 
 def test_turns_that_end_together_are_one_message_for_the_console(
-    writer: TurnLogWriter, write: Write, caplog: pytest.LogCaptureFixture
+    write: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "addons.turns")
     write(turn(slug="first"), turn(slug="second"))
