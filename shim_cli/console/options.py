@@ -8,18 +8,57 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+import click
 import typer
 
 from shim_cli.console.errors import CliError
 
+MAX_PORT = 65535
+
+
+class PortNumber(click.ParamType):
+    """A port, at least `lowest`."""
+
+    name = "port"
+
+    def __init__(self, lowest: int) -> None:
+        self.lowest = lowest
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the number. Raises BadParameter."""
+        try:
+            number = int(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        if not self.lowest <= number <= MAX_PORT:
+            self.fail(f"{number} is not between {self.lowest} and {MAX_PORT}.", param, ctx)
+        return number
+
+
 Port = Annotated[
     int,
-    typer.Option(envvar="CODEX_SHIM_PORT", min=1, max=65535, help="The shim's port."),
+    typer.Option(
+        envvar="CODEX_SHIM_PORT", click_type=PortNumber(1), metavar="PORT", help="The shim's port."
+    ),
 ]
 ListenPort = Annotated[
     int,
     typer.Option(
-        envvar="CODEX_SHIM_PORT", min=0, max=65535, help="The shim's port. 0 picks a free port."
+        envvar="CODEX_SHIM_PORT",
+        click_type=PortNumber(0),
+        metavar="PORT",
+        help="The shim's port. 0 picks a free port.",
+    ),
+]
+AnyPort = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        click_type=PortNumber(1),
+        metavar="PORT",
+        help="The shim's port, for any command.",
     ),
 ]
 Settings = Annotated[
