@@ -53,7 +53,8 @@ def add(env: Mapping[str, str], settings: Path | None, options: AddOptions) -> i
     file.slugs()
     preset = _preset(options)
     fields = _address(preset, options)
-    fields |= key_fields(env, file.path.parent, preset, options.key, ask=not options.yes)
+    unnamed = resolved({**fields, "model": UNKNOWN_MODEL})[0].variables
+    fields |= key_fields(env, file.path.parent, preset, options.key, unnamed, ask=not options.yes)
     row, target = resolved({**fields, "model": UNKNOWN_MODEL})
     offered = _offered(env, file.path.parent, preset, row, target)
     chosen = _chosen(offered, options)
