@@ -47,7 +47,7 @@ class KeyOptions:
         return {"auth_command": shlex.split(self.command)} if self.command else {}
 
 
-def key_fields(  # noqa: PLR0913  what the key depends on
+def key_fields(
     env: Mapping[str, str],
     folder: Path,
     preset: Preset,

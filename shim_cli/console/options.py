@@ -16,38 +16,37 @@ from shim_cli.console.errors import CliError
 MAX_PORT = 65535
 
 
-class PortNumber(click.ParamType):
-    """A port, at least `lowest`."""
+def port(value: object) -> int:
+    """Return the number of a port. Raises BadParameter."""
+    return _port(value, 1)
 
-    name = "port"
 
-    def __init__(self, lowest: int) -> None:
-        self.lowest = lowest
+def listen_port(value: object) -> int:
+    """Return the number of a port, or 0 for any free one. Raises BadParameter."""
+    return _port(value, 0)
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Return the number. Raises BadParameter."""
-        try:
-            number = int(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a number.", param, ctx)
-        if not self.lowest <= number <= MAX_PORT:
-            self.fail(f"{number} is not between {self.lowest} and {MAX_PORT}.", param, ctx)
-        return number
+
+def _port(value: object, lowest: int) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        msg = f"{value!r} is not a number."
+        raise click.BadParameter(msg) from None
+    if not lowest <= number <= MAX_PORT:
+        msg = f"{number} is not between {lowest} and {MAX_PORT}."
+        raise click.BadParameter(msg)
+    return number
 
 
 Port = Annotated[
     int,
-    typer.Option(
-        envvar="CODEX_SHIM_PORT", click_type=PortNumber(1), metavar="PORT", help="The shim's port."
-    ),
+    typer.Option(envvar="CODEX_SHIM_PORT", parser=port, metavar="PORT", help="The shim's port."),
 ]
 ListenPort = Annotated[
     int,
     typer.Option(
         envvar="CODEX_SHIM_PORT",
-        click_type=PortNumber(0),
+        parser=listen_port,
         metavar="PORT",
         help="The shim's port. 0 picks a free port.",
     ),
@@ -56,7 +55,7 @@ AnyPort = Annotated[
     int | None,
     typer.Option(
         "--port",
-        click_type=PortNumber(1),
+        parser=port,
         metavar="PORT",
         help="The shim's port, for any command.",
     ),
