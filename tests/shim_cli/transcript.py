@@ -37,7 +37,7 @@ VARYING: tuple[Rule, ...] = (
     (r"(?<![\d.])(?!127\.0\.0\.1|0\.0\.0\.0)\d+\.\d+(?:\.\d+)+(?:[-.]?(?:rc|dev|post)\d+)?", "<version>"),
     (r"(\"seconds\": )[\d.]+(, \"first_text_seconds\": )[\d.]+", r"\1<number>\2<number>"),
     (r"(\"seconds\": )[\d.]+(, \"first_text_seconds\": null)", r"\1<number>\2"),
-    (r"\b\d+\.\d s\b", "<time>"),
+    (r"\b\d+\.\d+ s\b", "<time>"),
     (r"\b\d+ (?:d|h|min|s)(?: \d+ (?:h|min|s))?\b", "<time>"),
     (r" +[\d,]+ bytes", " <number> bytes"),
     (r"(\"since\": )[\d.]+", r"\1<number>"),

@@ -127,7 +127,7 @@ def test_part_of_a_name_selects_a_model(tmp_path: Path) -> None:
         done = shim(tmp_path, "add", "lmstudio", "--base-url", base_url, stdin="visi\nn\n")
 
     assert done.stdout.endswith("Nothing was written.\n")
-    assert "vision by lmstudio  32,768 tokens" in done.stdout
+    assert f"vision at http://127.0.0.1:{server.port}  32,768 tokens" in done.stdout
     assert not settings(tmp_path).exists()
 
 
