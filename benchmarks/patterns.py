@@ -6,6 +6,7 @@ takes, and ends in a character that nothing takes. Such a text is searched at tw
 
 from __future__ import annotations
 
+import argparse
 import ast
 import importlib
 import re
@@ -42,6 +43,7 @@ Pattern = re.Pattern[str] | re.Pattern[bytes]
 
 def main() -> int:
     """Look at all patterns. Return 1 if one is slow."""
+    argparse.ArgumentParser("python -m benchmarks.patterns", description=__doc__).parse_args()
     number, slow = 0, 0
     for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
         for name, pattern, methods in patterns_of(path):

@@ -6,6 +6,7 @@ Run it as `uv run python -m benchmarks.session_cost`. It uses only 127.0.0.1: th
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ LEARNT = (
 
 def main() -> None:
     """Print both tables."""
+    argparse.ArgumentParser("python -m benchmarks.session_cost", description=__doc__).parse_args()
     with _running() as (running, root):
         print(
             f"A session of {session.REQUESTS} requests of Codex {VERSION} (1.00 = perfect caching)\n"

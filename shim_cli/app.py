@@ -19,6 +19,7 @@ from shim_cli.console.entry_point import run
 from shim_cli.console.errors import CliError
 from shim_cli.console.options import (
     About,
+    AnyPort,
     Args,
     AsJson,
     ListenPort,
@@ -71,9 +72,7 @@ def root(
             "--version", "-V", callback=_show_version, is_eager=True, help="Show the version."
         ),
     ] = False,
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="The shim's port, for any command.")
-    ] = None,
+    port: AnyPort = None,
     settings: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Path to models.json, for any command.")
     ] = None,
@@ -103,7 +102,7 @@ def _move_old_state() -> None:
         typer.echo(message, err=True)
 
 
-@app.command(**examples("codex-shim serve", "codex-shim serve -v --port 0"))
+@app.command(**examples("codex-shim serve", "codex-shim serve --port 0"))
 def serve(  # noqa: PLR0917  typer reads the options from the signature
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: ListenPort = DEFAULT_PORT,

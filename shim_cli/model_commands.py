@@ -69,7 +69,7 @@ def check_models(
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask each model once, and say what is wrong with those that do not answer.
+    """Ask each model once, and say what is wrong.
 
     Uses one small turn per model. Exit code 1: a model failed.
     """
@@ -130,9 +130,9 @@ def add(  # noqa: PLR0917  typer reads the options from the signature
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
     settings: Settings = None,
 ) -> None:
-    """Add a model to models.json: choose a provider, name its key, pick one of its models.
+    """Add a model to models.json.
 
-    ollama, lmstudio, vllm and llamacpp are found on this machine, with the context that they serve.
+    Choose a provider, name its key, pick one of its models. ollama, lmstudio, vllm and llamacpp are found on this machine, with the context that they serve.
     """
     from shim_cli.commands.add import AddOptions
     from shim_cli.commands.add import add as run

@@ -128,7 +128,7 @@ class Composition:
     def _turn_ended(self, record: TurnRecord) -> None:
         self.turn_log.note(record)
         self._last_status.note(record)
-        if self.dashboard.listeners:
+        if record.route and self.dashboard.listeners:
             self.dashboard.turn_ended(record)
         if record.bytes_in >= LARGE_BODY:
             self._heap.large_turn_ended()

@@ -136,7 +136,7 @@ def _times(attempt: AttemptData) -> list[str]:
         times.append(f"first byte after {attempt.first_byte:.2f} s")
     if attempt.seconds is not None:
         times.append(f"{attempt.seconds:.2f} s in total")
-    return [*times, attempt.outcome] if attempt.outcome else times
+    return times if attempt.outcome in {"", str(status)} else [*times, attempt.outcome]
 
 
 def _write_body(page: Page, message: MessageData, write: Callable[[Page, bytes], None]) -> None:

@@ -24,7 +24,9 @@ SEEDS = 1_000_000
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.simulation", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--events", type=int, default=0, help="stop after this many events")
     parser.add_argument("--seconds", type=float, default=0.0, help="stop after this time")

@@ -53,7 +53,8 @@ def add(env: Mapping[str, str], settings: Path | None, options: AddOptions) -> i
     file.slugs()
     preset = _preset(options)
     fields = _address(preset, options)
-    fields |= key_fields(env, file.path.parent, preset, options.key, ask=not options.yes)
+    unnamed = resolved({**fields, "model": UNKNOWN_MODEL})[0].variables
+    fields |= key_fields(env, file.path.parent, preset, options.key, unnamed, ask=not options.yes)
     row, target = resolved({**fields, "model": UNKNOWN_MODEL})
     offered = _offered(env, file.path.parent, preset, row, target)
     chosen = _chosen(offered, options)
@@ -64,7 +65,7 @@ def add(env: Mapping[str, str], settings: Path | None, options: AddOptions) -> i
     for each in rows:
         resolved(each)
     for model in chosen:
-        typer.echo(_description(model, preset))
+        typer.echo(_description(model, target))
     if not options.yes and not typer.confirm(f"Add to {file.path}?", default=True):
         typer.echo("Nothing was written.")
         return 0
@@ -198,8 +199,8 @@ def _context(model: OfferedModel) -> str:
     return f"  {model.context:,} tokens" if model.context else ""
 
 
-def _description(model: OfferedModel, preset: Preset) -> str:
-    text = f"{printable_line(model.name)} by {preset.name}{_context(model)}"
+def _description(model: OfferedModel, target: Target) -> str:
+    text = f"{printable_line(model.name)} at {target.origin}{_context(model)}"
     if model.is_limit_of_model:
         return f"{text} at most; `ollama ps` shows what the server gives it (OLLAMA_CONTEXT_LENGTH)"
     return text

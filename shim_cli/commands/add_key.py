@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,19 +48,35 @@ class KeyOptions:
 
 
 def key_fields(
-    env: Mapping[str, str], folder: Path, preset: Preset, options: KeyOptions, *, ask: bool
+    env: Mapping[str, str],
+    folder: Path,
+    preset: Preset,
+    options: KeyOptions,
+    unnamed: Collection[str],
+    *,
+    ask: bool,
 ) -> dict[str, object]:
-    """Return the fields that name the key; none for a provider without one, or whose own variable is set."""
+    """Return the fields that name the key; none for a provider without one, or whose own variable is set.
+
+    `unnamed` are the variables that the row reads without naming them: none at an address that is not the provider's.
+    """
     if fields := options.fields():
         return fields
-    if not preset.needs_key or any(env.get(name) for name in preset.key_env):
+    if not preset.needs_key or any(env.get(name) for name in unnamed):
         return {}
     if not ask:
-        variable = preset.key_env[0] if preset.key_env else "VARIABLE"
         msg = f"{preset.name} needs a key"
-        raise UsageProblem(msg, f"Set {variable}, or pass --key-env, --key-file or --key-command.")
+        raise UsageProblem(msg, _advice(preset, unnamed))
     typed = str(typer.prompt(QUESTION, default="", show_default=False, hide_input=True)).strip()
     return _stored(folder, preset.name, typed) if typed else _named()
+
+
+def _advice(preset: Preset, unnamed: Collection[str]) -> str:
+    variable = preset.key_env[0] if preset.key_env else ""
+    if variable in unnamed:
+        return f"Set {variable}, or pass --key-env, --key-file or --key-command."
+    example = variable or "VARIABLE"
+    return f"At another address the row must name it: --key-env {example}, --key-file or --key-command."
 
 
 def _stored(folder: Path, name: str, key: str) -> dict[str, object]:

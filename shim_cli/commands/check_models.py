@@ -18,6 +18,7 @@ from addons.adapters.system.local_token import read_token
 from addons.core.routes import Route
 from shim_cli.commands.model import find_route
 from shim_cli.console.errors import NO_MODEL_ADVICE, CliError
+from shim_cli.console.format import short_seconds
 from shim_cli.console.next_command import next_command
 from shim_cli.console.printable import printable_line
 from shim_cli.state.daemon import ensure_started
@@ -94,7 +95,7 @@ def _ask(client: ShimClient, route: Route) -> TurnResult:
 def _lines(result: TurnResult, width: int) -> Iterator[str]:
     problem = result.problem
     if not problem:
-        yield f"ok    {result.slug:<{width}}  {result.seconds:.1f} s"
+        yield f"ok    {result.slug:<{width}}  {short_seconds(result.seconds)}"
         return
     yield f"FAIL  {result.slug:<{width}}  {printable_line(problem.message)}"
     yield f"{'':<{width + 8}}{next_command(problem.code, problem.message)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from shim_cli.state.list_cache import load_listing
+from shim_cli.state.list_cache import last_listing
 
 Shell = Literal["bash", "zsh", "fish", "powershell"]
 
@@ -31,10 +31,14 @@ def prepare() -> None:
 
 
 def slugs(incomplete: str) -> list[str]:
-    """Return the slugs of the cached listing that start with `incomplete`."""
-    listing = load_listing(os.environ, None)
-    models = listing.live if listing else ()
-    return [model.slug for model in models if model.slug.startswith(incomplete)]
+    """Return the slugs of the last listing, and of models.json, that start with `incomplete`."""
+    listing = last_listing(os.environ)
+    listed = (
+        [model.slug for model in listing.live if model.slug.startswith(incomplete)]
+        if listing
+        else []
+    )
+    return list(dict.fromkeys([*listed, *rows(incomplete)]))
 
 
 def providers(incomplete: str) -> list[str]:

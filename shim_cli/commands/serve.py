@@ -149,12 +149,10 @@ def _configure_logging(log_file: Path | None) -> None:
 
 def _show_turns() -> None:
     """Write a line per turn to stderr, without a level: a good turn is no message for debugging."""
-    access = logging.getLogger("addons.access")
-    access.setLevel(logging.DEBUG)
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    access.addHandler(handler)
-    access.propagate = False
+    turns = logging.getLogger("addons.turns")
+    turns.setLevel(logging.DEBUG)
+    turns.addHandler(logging.StreamHandler())
+    turns.propagate = False
 
 
 def _rotating(log_file: Path) -> logging.Handler:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import typer
 
@@ -15,7 +16,8 @@ from addons.core.json_values import as_object, as_str
 from addons.core.version import VERSION
 from shim_cli.console.command_line import command
 from shim_cli.console.format import duration
-from shim_cli.console.quota import quota_lines
+from shim_cli.console.quota import quota_pairs
+from shim_cli.console.terminal import is_terminal
 from shim_cli.state.health import Health, State, probe
 from shim_cli.state.run_state import read_state
 
@@ -32,10 +34,22 @@ _ROWS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The health of a shim as text: a sentence, facts, and what to type."""
+
+    head: str
+    facts: Sequence[tuple[str, str]]
+    advice: Sequence[str]
+
+
 def write_status(env: Mapping[str, str], port: int, *, as_json: bool) -> int:
     """Write the health of the shim on the port. Return the exit code."""
     health = probe(port)
-    typer.echo(_json(health) if as_json else "\n".join(_lines(env, health, port)))
+    if as_json:
+        typer.echo(_json(health))
+    else:
+        _write(env, described(env, health, port))
     return EXIT_CODES[health.state]
 
 
@@ -44,26 +58,38 @@ def _json(health: Health) -> str:
     return json.dumps({**health.report, **head}, ensure_ascii=False)
 
 
-def _lines(env: Mapping[str, str], health: Health, port: int) -> list[str]:
+def _write(env: Mapping[str, str], found: Described) -> None:
+    typer.echo(found.head)
+    if found.facts and is_terminal():
+        from shim_cli.console.tables import terminal_console, write_pairs  # noqa: PLC0415
+
+        write_pairs(terminal_console(env), found.facts)
+    else:
+        for name, value in found.facts:
+            typer.echo(f"  {name:<20} {value}")
+    typer.echo("\n".join(found.advice))
+
+
+def described(env: Mapping[str, str], health: Health, port: int) -> Described:
+    """Return the health as text."""
     if health.state == "stopped":
-        return [f"stopped: nothing listens at {health.url}", f"Start it: {command('start', port)}"]
+        advice = f"Start it: {command('start', port)}"
+        return Described(f"stopped: nothing listens at {health.url}", (), [advice])
     if health.state == "unhealthy":
-        return [f"unhealthy: {health.url}: {health.reason}", unhealthy_advice(env, port)]
+        head = f"unhealthy: {health.url}: {health.reason}"
+        return Described(head, (), [unhealthy_advice(env, port)])
     report = health.report
     reasons = as_object(report.get("reasons"))
-    rows = [
-        f"  {name:<20} {_text(key, report[key])}{_reason(reasons, key)}"
+    facts = [
+        (name, f"{_text(key, report[key])}{_reason(reasons, key)}")
         for key, name in _ROWS
         if key in report
     ]
-    quota = quota_lines(report.get("quota"), time.time())
-    return [
+    return Described(
         f"running at {health.url}",
-        *rows,
-        *quota,
-        *_version_lines(report.get("version"), port),
-        "List its models: codex-shim list",
-    ]
+        [*facts, *quota_pairs(report.get("quota"), time.time())],
+        [*_version_lines(report.get("version"), port), "List its models: codex-shim list"],
+    )
 
 
 def unhealthy_advice(env: Mapping[str, str], port: int) -> str:

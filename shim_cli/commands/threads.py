@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -29,6 +30,11 @@ from addons.adapters.codex.thread_moves import (
 from addons.core.codex.provider_config import PROVIDER_ID
 from addons.core.codex.rollout import BUILT_IN, MOVABLE
 from shim_cli.console.errors import CliError
+from shim_cli.console.format import counted
+from shim_cli.console.terminal import is_terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PROVIDERS: Mapping[str, str] = {"shim": PROVIDER_ID, "openai": BUILT_IN}
 """What `--to` accepts → provider."""
@@ -58,7 +64,7 @@ def list_threads(env: Mapping[str, str], *, as_json: bool) -> int:
         rows = [_as_json(thread) for thread in threads]
         typer.echo(json.dumps({"threads": rows, "interrupted": interrupted}, indent=2))
         return 0
-    typer.echo("\n".join(_listing([each for each in threads if not each.parent])))
+    _write_listing(env, [each for each in threads if not each.parent])
     if interrupted:
         typer.echo(
             "A move was interrupted. `codex-shim threads undo` undoes it; a new move finishes it first."
@@ -213,18 +219,49 @@ def _moved_lines(outcome: Outcome, where: str, done: str) -> Iterator[str]:
         yield f"  {thread_id} was not {done}: {reason}"
 
 
+def _write_listing(env: Mapping[str, str], threads: Sequence[Thread]) -> None:
+    if threads and is_terminal():
+        from shim_cli.console.tables import terminal_console  # noqa: PLC0415
+
+        write_thread_tables(terminal_console(env), threads)
+    else:
+        typer.echo("\n".join(_listing(threads)))
+
+
+def write_thread_tables(console: Console, threads: Sequence[Thread]) -> None:
+    """Write a table per provider."""
+    from shim_cli.console.tables import Column, Row, write_table  # noqa: PLC0415
+
+    columns = [Column("thread", is_key=True, style="cyan"), Column("updated", is_key=True), Column("title")]  # fmt: skip
+    for heading, listed, rest in _by_provider(threads):
+        console.print(heading, style="bold", markup=False, soft_wrap=True)
+        rows = [Row((one.id, _date(one.updated), _first_line(one.title))) for one in listed]
+        write_table(console, columns, rows)
+        for line in rest:
+            console.print(line, markup=False, soft_wrap=True)
+
+
 def _listing(threads: Sequence[Thread]) -> Iterator[str]:
     if not threads:
         yield "Codex has no threads."
+    for heading, listed, rest in _by_provider(threads):
+        yield heading
+        for thread in listed:
+            yield f"  {thread.id}  {_date(thread.updated)}  {_title(thread.title)}".rstrip()
+        yield from (f"  {line}" for line in rest)
+
+
+def _by_provider(
+    threads: Sequence[Thread],
+) -> Iterator[tuple[str, Sequence[Thread], Sequence[str]]]:
+    """Yield for each provider a heading, the threads to list, and what to type for the others."""
     for provider in sorted({thread.provider for thread in threads}):
         of_it = [thread for thread in threads if thread.provider == provider]
         name = f" ({NAMES[provider]})" if provider in NAMES else ""
-        count = f"{len(of_it)} {'thread' if len(of_it) == 1 else 'threads'}"
-        yield f"{provider or 'unknown provider'}{name}: {count}"
-        for thread in of_it[:LISTED]:
-            yield f"  {thread.id}  {_date(thread.updated)}  {_title(thread.title)}".rstrip()
-        if len(of_it) > LISTED:
-            yield f"  and {len(of_it) - LISTED} more: codex-shim threads list --json"
+        heading = f"{provider or 'unknown provider'}{name}: {counted(len(of_it), 'thread')}"
+        more = len(of_it) - LISTED
+        rest = [f"and {more:,} more: codex-shim threads list --json"] if more > 0 else []
+        yield heading, of_it[:LISTED], rest
 
 
 def _as_json(thread: Thread) -> dict[str, object]:
@@ -239,10 +276,14 @@ def _as_json(thread: Thread) -> dict[str, object]:
 
 
 def _date(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d", time.localtime(seconds))
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def _first_line(title: str) -> str:
+    """Return the first line of a title without control characters."""
+    return "".join(each for each in title.strip().split("\n")[0] if each.isprintable())
 
 
 def _title(title: str) -> str:
-    """Return the first line of a title without control characters, shortened."""
-    line = "".join(each for each in title.strip().split("\n")[0] if each.isprintable())
+    line = _first_line(title)
     return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 1]}…"

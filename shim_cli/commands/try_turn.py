@@ -17,6 +17,7 @@ from addons.adapters.system.local_token import read_token
 from addons.core.routes import Route
 from shim_cli.commands.model import default_slug, find_route
 from shim_cli.console.errors import CliError
+from shim_cli.console.format import short_seconds
 from shim_cli.console.next_command import next_command
 from shim_cli.console.printable import printable, printable_line
 from shim_cli.state.daemon import ensure_started
@@ -73,7 +74,8 @@ def summary(result: TurnResult, route: Route) -> Iterator[str]:
     first = result.first_text_seconds
     parts = [
         f"{route.slug} ({route.provider})",
-        f"{result.seconds:.1f} s" + (f", first text after {first:.1f} s" if first else ""),
+        short_seconds(result.seconds)
+        + (f", first text after {short_seconds(first)}" if first is not None else ""),
     ]
     if usage := result.usage:
         parts.append(f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")

@@ -34,6 +34,11 @@ def rough_duration(seconds: float) -> str:
     return f"{int(seconds)} s"
 
 
+def short_seconds(seconds: float) -> str:
+    """Return a short time: `0.04 s`, `3.2 s`."""
+    return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+
+
 def model_count(count: int) -> str:
     """Return `1 model` or `N models`."""
     return counted(count, "model")

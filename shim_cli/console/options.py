@@ -8,18 +8,56 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+import click
 import typer
 
 from shim_cli.console.errors import CliError
 
+MAX_PORT = 65535
+
+
+def port(value: object) -> int:
+    """Return the number of a port. Raises BadParameter."""
+    return _port(value, 1)
+
+
+def listen_port(value: object) -> int:
+    """Return the number of a port, or 0 for any free one. Raises BadParameter."""
+    return _port(value, 0)
+
+
+def _port(value: object, lowest: int) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        msg = f"{value!r} is not a number."
+        raise click.BadParameter(msg) from None
+    if not lowest <= number <= MAX_PORT:
+        msg = f"{number} is not between {lowest} and {MAX_PORT}."
+        raise click.BadParameter(msg)
+    return number
+
+
 Port = Annotated[
     int,
-    typer.Option(envvar="CODEX_SHIM_PORT", min=1, max=65535, help="The shim's port."),
+    typer.Option(envvar="CODEX_SHIM_PORT", parser=port, metavar="PORT", help="The shim's port."),
 ]
 ListenPort = Annotated[
     int,
     typer.Option(
-        envvar="CODEX_SHIM_PORT", min=0, max=65535, help="The shim's port. 0 picks a free port."
+        envvar="CODEX_SHIM_PORT",
+        parser=listen_port,
+        metavar="PORT",
+        help="The shim's port. 0 picks a free port.",
+    ),
+]
+AnyPort = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        parser=port,
+        metavar="PORT",
+        help="The shim's port, for any command.",
     ),
 ]
 Settings = Annotated[

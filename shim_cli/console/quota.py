@@ -15,13 +15,18 @@ _MAX_NAME_LENGTH = 40
 
 def quota_lines(quota: object, now: float) -> list[str]:
     """Return one line per window: `  quota chatgpt        primary: 42 % used of 5 h, resets in 1 h 10 min`."""
+    return [f"  {name:<20} {text}" for name, text in quota_pairs(quota, now)]
+
+
+def quota_pairs(quota: object, now: float) -> list[tuple[str, str]]:
+    """Return the name and the text of each window."""
     if not isinstance(quota, Mapping):
         return []
     return [
-        f"  {f'quota {_name(route)}':<20} {line}"
+        (f"quota {_name(route)}", text)
         for route, windows in quota.items()
         if isinstance(windows, list)
-        for line in _windows(windows, now)
+        for text in _windows(windows, now)
     ]
 
 

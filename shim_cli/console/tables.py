@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -59,6 +60,16 @@ def write_table(console: Console, columns: Sequence[Column], rows: Sequence[Row]
     for row in rows:
         table.add_row(*map(Text, row.cells), style=row.style)
     console.print(table)
+
+
+def write_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
+    """Write names and their values, one pair a line. A value that is too long continues below its beginning."""
+    grid = Table.grid(padding=(0, GAP))
+    grid.add_column(no_wrap=True, style="cyan")
+    grid.add_column(overflow="fold")
+    for name, value in pairs:
+        grid.add_row(Text(name), Text(value))
+    console.print(Padding(grid, (0, 0, 0, GAP)))
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Row], limit: int) -> list[int]:

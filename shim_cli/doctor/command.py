@@ -14,7 +14,7 @@ from typing import Literal
 
 import typer
 
-from shim_cli.console.terminal import wants_colour
+from shim_cli.console.terminal import is_terminal
 from shim_cli.doctor.finding import NOT_CHECKED, DoctorContext, Finding, count_levels, format_counts
 
 About = Literal["all", "models", "picker"]
@@ -29,14 +29,22 @@ def write_report(
     if as_json:
         rows = [asdict(finding) for finding in findings]
         typer.echo(json.dumps({"findings": rows, "summary": summary}, ensure_ascii=False))
-    elif wants_colour(env):
-        from shim_cli.doctor.colours import write_coloured  # noqa: PLC0415
-
-        write_coloured(findings, summary)
+    elif is_terminal():
+        _write_on_terminal(env, findings, summary, about)
     else:
         lines = [*format_lines(findings), "Summary", f"  {format_counts(summary)}"]
         typer.echo("\n".join([*lines, f"  {NOT_CHECKED}"]))
     return 1 if summary["FAIL"] else 0
+
+
+def _write_on_terminal(
+    env: Mapping[str, str], findings: Sequence[Finding], summary: Mapping[str, int], about: About
+) -> None:
+    from shim_cli.console.tables import terminal_console  # noqa: PLC0415
+    from shim_cli.doctor.terminal_report import write_names, write_sections  # noqa: PLC0415
+
+    write = write_names if about == "models" else write_sections
+    write(terminal_console(env), findings, summary)
 
 
 def format_lines(findings: Sequence[Finding]) -> list[str]:

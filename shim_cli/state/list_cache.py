@@ -76,6 +76,14 @@ def load_listing(env: Mapping[str, str], settings: Path | None) -> Listing | Non
     return None
 
 
+def last_listing(env: Mapping[str, str]) -> Listing | None:
+    """Return the cached listing, also if it is out of date. For completions, which must not wait."""
+    try:
+        return Listing.from_json(json.loads(listing_file(env).read_bytes())["listing"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
 def save_listing(
     listing: Listing, inputs: ListingInputs, env: Mapping[str, str], settings: Path | None
 ) -> None:

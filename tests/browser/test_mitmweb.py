@@ -6,9 +6,11 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
+from addons.core.telemetry.record import MIN_RATE_SECONDS
 from tests.browser.conftest import SECRETS, SLUGS, Stage
 from tests.e2e.leaks import leaks, leaks_in_files
 from tests.fakes.http_messages import Gate
@@ -79,8 +81,12 @@ def test_mitmweb_shows_exports_and_saves_no_secret(
 async def test_translated_tool_turn_is_readable_in_the_browser(
     stage: Stage, tmp_path: Path
 ) -> None:
-    stage.upstreams["messages"].play(ANSWER)
-    assert b"response.completed" in Posted(stage.web.port, request(SLUGS["messages"])).ended()
+    gate = Gate()
+    stage.upstreams["messages"].play(Held(ANSWER, b"I will", gate))
+    turn = Posted(stage.web.port, request(SLUGS["messages"]))
+    gate.wait_reached()
+    Timer(3 * MIN_RATE_SECONDS, gate.open).start()
+    assert b"response.completed" in turn.ended()
     flow = stage.web.turn()
     assert stage.web.is_refused_without_password()
     (comment,) = (str(each["comment"]) for each in stage.web.turns())

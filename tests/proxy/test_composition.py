@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from typing import Any
 
 import orjson
 
@@ -49,6 +51,25 @@ async def test_ended_turn_reaches_every_part_that_records_it(home: Home) -> None
         assert len(parts.recent_turns.ids) == 1
         usage = orjson.loads((await proxy.get("/api/usage")).body)
         assert usage["all"]["turns"] == 1
+
+
+async def test_request_for_an_unknown_model_is_no_turn_of_the_dashboard(home: Home) -> None:
+    async with running(home) as proxy:
+        parts = proxy.shim.parts
+        events: asyncio.Queue[object] = asyncio.Queue()
+        parts.dashboard.listeners.add(events)  # type: ignore[arg-type]
+        assert (await proxy.post(b'{"model":"mistyped","input":"hi"}')).status == 404
+        assert (await proxy.post(DEMO)).status == 200
+        parts.dashboard.listeners.clear()
+        await asyncio.to_thread(parts.turn_log.close)
+        usage = orjson.loads((await proxy.get("/api/usage")).body)
+    assert [one["turn"]["slug"] for one in iter_queue(events)] == ["shim-demo"]
+    assert [one["key"] for one in usage["models"]] == ["shim-demo"]
+
+
+def iter_queue(queue: asyncio.Queue[object]) -> Iterator[Any]:
+    while not queue.empty():
+        yield queue.get_nowait()
 
 
 async def test_only_a_large_turn_starts_the_trim_of_the_heap(home: Home) -> None:

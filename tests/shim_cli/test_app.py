@@ -16,15 +16,15 @@ Usage: codex-shim [OPTIONS] COMMAND [ARGS]...
   side.
 
 Options:
-  -V, --version         Show the version.
-  --port INTEGER RANGE  The shim's port, for any command.  [1<=x<=65535]
-  --settings PATH       Path to models.json, for any command.
-  --state-dir DIR       The state folder of codex-shim.
-  -h, --help            Show this message and exit.
+  -V, --version    Show the version.
+  --port PORT      The shim's port, for any command.
+  --settings PATH  Path to models.json, for any command.
+  --state-dir DIR  The state folder of codex-shim.
+  -h, --help       Show this message and exit.
 
 First steps:
   try         Ask a model once, through the shim.
-  add         Add a model to models.json: choose a provider, name its...
+  add         Add a model to models.json.
   enable      Start the shim and make Codex use it.
   disable     Restore Codex's config.toml and stop the shim.
   codex       Run Codex once through the shim: `codex -- exec "hi"`.
@@ -32,7 +32,7 @@ First steps:
 
 Models:
   list        List the models and their upstreams.
-  test        Ask each model once, and say what is wrong with those that...
+  test        Ask each model once, and say what is wrong.
   model       List models or select one.
   remove      Remove a model from models.json.
   picker      Select the model that Codex uses, in the browser.
@@ -84,8 +84,8 @@ def test_version_option(tmp_path: Path) -> None:
     [
         (["status", "--bogus"], "No such option '--bogus'"),
         (["bogus"], "No such command 'bogus'"),
-        (["status", "--port", "0"], "0 is not in the range 1<=x<=65535"),
-        (["status", "--port", "many"], "'many' is not a valid int"),
+        (["status", "--port", "0"], "0 is not between 1 and 65535"),
+        (["status", "--port", "many"], "'many' is not a number."),
         (["mitmdump", "--set", "x=y"], "No such option '--set'"),
     ],
 )

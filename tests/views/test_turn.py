@@ -112,6 +112,15 @@ def test_attempt_without_bodies_names_the_option_that_records_them() -> None:
     assert "no answer · 3.10 s in total" in text
 
 
+@pytest.mark.parametrize(("outcome", "end"), [("200", ""), ("", ""), ("stalled", " · stalled")])
+def test_outcome_that_is_the_status_is_shown_once(outcome: str, end: str) -> None:
+    data = metadata({**GOOD, "outcome": outcome})
+
+    text = turn_view(Turn(REQUEST, ANSWER, (), 200, TurnData.parse(data)))
+
+    assert f"\n200 · first byte after 0.40 s · 3.10 s in total{end}\n" in text
+
+
 def test_empty_body_that_is_cut_counts_as_not_recorded() -> None:
     request = {"method": "POST", "headers": [], "body": b"", "cut": True}
 

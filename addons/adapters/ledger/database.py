@@ -75,10 +75,10 @@ class Ledger:
             self._db = _connect(path, now)
 
     def write(self, entries: Sequence[Entry]) -> None:
-        """Write these turns in one transaction."""
+        """Write these turns in one transaction. A request for an unknown model has no route: it is no turn."""
         with self._db:
             # in one call: each one gives up the interpreter lock
-            self._db.executemany(_INSERT, [_row(entry) for entry in entries])
+            self._db.executemany(_INSERT, [_row(entry) for entry in entries if entry.record.route])
             for entry in entries:
                 if entry.windows:
                     self._db.executemany(_QUOTA, _quota_rows(entry))

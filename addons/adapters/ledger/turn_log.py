@@ -49,6 +49,8 @@ RETRY_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("addons.access")
+turns = logging.getLogger("addons.turns")
+"""At the level DEBUG it gets the lines of ended turns for the console."""
 
 
 class AccessLog:
@@ -178,9 +180,9 @@ class TurnLogWriter:
 
     def _write(self, records: list[TurnRecord]) -> None:
         entries = [self._entry(record) for record in records]
-        if access.isEnabledFor(logging.DEBUG):
-            for record in records:
-                access.debug("%s", summary(record))
+        if turns.isEnabledFor(logging.DEBUG):
+            # one message for the batch: a message costs four times as much as a line
+            turns.debug("%s", "\n".join(map(_console_line, records)))
         lines = [access_line(entry.record, entry.broke_at) for entry in entries]
         self._attempt("access log", self._access_log.write, lines)
         self._attempt("ledger", self._write_ledger, entries)
@@ -242,6 +244,11 @@ def _warn_about_cache(record: TurnRecord, broke_at: str) -> None:
             record.thread,
             broke_at,
         )
+
+
+def _console_line(record: TurnRecord) -> str:
+    ended = time.localtime(record.started + record.seconds)
+    return f"{time.strftime('%H:%M:%S', ended)} {summary(record)}"
 
 
 def _reason(error: Exception) -> str:

@@ -27,6 +27,8 @@ _KEY_COLUMNS: dict[By, str] = {
     "route": "route",
     "agent": "agent",
 }
+IS_TURN = "route != ''"
+"""Earlier versions recorded requests for unknown models, too."""
 NO_AGENT = "''"
 """The key column of a ledger that does not record who made each call."""
 TOKENS = ("input", "cached", "cache_written", "output", "reasoning")
@@ -58,8 +60,11 @@ class Total:
 
     @property
     def cached_share(self) -> float | None:
-        """The share of the input that the provider read from its cache, None without input."""
-        return self.cached / self.input if self.input else None
+        """The share of the input that the provider read from its cache, None without input.
+
+        Rounded here, so that every reader makes the same percentage of it.
+        """
+        return round(self.cached / self.input, 4) if self.input else None
 
     def add(self, other: Total) -> None:
         """Add the totals of other turns."""
@@ -80,7 +85,7 @@ def read_totals(path: Path, since: float, by: By, prices: PriceTable) -> list[To
     """
     statement = (
         f"SELECT {{key}}, slug, route, model, count(*), sum(NOT ok), {', '.join(f'ifnull(sum({n}), 0)' for n in TOKENS)}, "  # noqa: S608  constants of this module
-        "sum(input IS NULL), sum(broke_at != ''), sum(seconds) FROM turns WHERE at >= ? GROUP BY 1, 2, 3, 4"
+        f"sum(input IS NULL), sum(broke_at != ''), sum(seconds) FROM turns WHERE at >= ? AND {IS_TURN} GROUP BY 1, 2, 3, 4"
     )
     totals: dict[str, Total] = {}
     with open_reader(path) as db:
@@ -147,7 +152,7 @@ def read_recent(path: Path, limit: int) -> list[dict[str, object]]:
     names = (
         "at, slug, route, model, ok, terminal, error, ended, ttft, seconds, input, cached, output"
     )
-    statement = f"SELECT {names} FROM turns ORDER BY id DESC LIMIT ?"  # noqa: S608  constants
+    statement = f"SELECT {names} FROM turns WHERE {IS_TURN} ORDER BY id DESC LIMIT ?"  # noqa: S608  constants
     with open_reader(path) as db:
         rows = db.execute(statement, (limit,)).fetchall()
     turns = [dict(zip(names.split(", "), row, strict=True)) for row in reversed(rows)]
@@ -156,11 +161,10 @@ def read_recent(path: Path, limit: int) -> list[dict[str, object]]:
 
 def plain(total: Total) -> dict[str, object]:
     """Return a total for JSON. An unknown cost is null."""
-    share = total.cached_share
     priced = total.turns - total.unpriced - total.on_plan
     return {
         **asdict(total),
         "seconds": round(total.seconds, 3),
-        "cached_share": None if share is None else round(share, 4),
+        "cached_share": total.cached_share,
         "cost": round(total.cost, 6) if priced else None,
     }

@@ -158,7 +158,7 @@ def _preset(fields: RowFields) -> Preset:
     if word not in BY_WORD and not (fields.endpoint_url or fields.base_url):
         near = nearest(word, BY_WORD)
         meant = f' (did you mean "{near}"?)' if near else ""
-        reason = f"no provider of this name is known{meant}; another server needs a base_url"
+        reason = f"unknown provider{meant}; another server needs a base_url"
         raise _WrongFieldError(FieldProblem("provider", reason))
     address = (fields.endpoint_url or fields.base_url or "").lower()
     if preset.name in {GENERIC, "openai"} and any(mark in address for mark in OLLAMA_MARKS):

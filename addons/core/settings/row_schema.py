@@ -177,9 +177,22 @@ def _spellings() -> Mapping[str, str]:
 _SPELLINGS = _spellings()
 
 
+_EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+}
+"""How pydantic's names of errors begin → what the field takes."""
+_NOT_OF_KIND = ("_type", "_parsing", "_parsing_size", "_from_float")
+
+
 def _problem(error: ErrorDetails) -> FieldProblem:
     field = ".".join(str(part) for part in error["loc"][:2]) or "row"
     if error["type"] == "missing":
         return FieldProblem(field, "it is required")
+    kind = error["type"].partition("_")[0]
+    if kind in _EXPECTED and error["type"].endswith(_NOT_OF_KIND):
+        return FieldProblem(field, f"it is not {_EXPECTED[kind]}")
     reason = error["msg"].removeprefix("Value error, ")
     return FieldProblem(field, reason[:1].lower() + reason[1:])

@@ -62,6 +62,8 @@ _SECRET_RESPONSE_HEADERS = frozenset({b"set-cookie", b"set-cookie2", b"authentic
 """Response headers whose values are credentials. Whole names: a rate limit's name may contain `token`."""
 _GOOD_TERMINALS = frozenset({"", "response.completed"})
 _THOUSAND, _MILLION = 1000, 1_000_000
+MIN_RATE_SECONDS, MIN_RATE_TOKENS = 0.1, 10
+"""Below these there is no output rate: an answer that came in one piece says nothing about the speed of its model."""
 
 
 @dataclass(slots=True)
@@ -292,12 +294,12 @@ def marker(record: TurnRecord) -> str:
 
 
 def tokens_per_second(record: TurnRecord) -> float | None:
-    """Return the output rate after the first delta, None when it is unknown."""
+    """Return the output rate after the first delta, None when it is unknown or the answer is too short for one."""
     usage, ttft = record.usage, record.ttft
-    if usage is None or ttft is None or not usage.output_tokens:
+    if usage is None or ttft is None or usage.output_tokens < MIN_RATE_TOKENS:
         return None
     duration = record.seconds - ttft
-    return usage.output_tokens / duration if duration > 0 else None
+    return usage.output_tokens / duration if duration >= MIN_RATE_SECONDS else None
 
 
 def short_count(tokens: int) -> str:

@@ -276,3 +276,27 @@ def test_turn_that_cannot_be_written_does_not_end_the_writer(
             time.sleep(0.01)
     write(turn(slug="later"))
     assert [line["slug"] for line in lines_of(access_log)] == ["later"]
+
+
+# The lines for the console --------------------------------------------------------------------------------
+
+
+def test_turns_that_end_together_are_one_message_for_the_console(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "addons.turns")
+    write(turn(slug="first"), turn(slug="second"))
+    texts = [one.getMessage() for one in caplog.records if one.name == "addons.turns"]
+    assert len(texts) == 1
+    first, second = texts[0].split("\n")
+    clock = time.strftime("%H:%M:%S", time.localtime(1_800_000_002))
+    assert first.startswith(f"{clock} first → gpt-5 · 200 · TTFT 0.5 s")
+    assert second.startswith(f"{clock} second → gpt-5 · 200 · ")
+
+
+def test_no_line_is_made_for_a_console_that_shows_none(
+    write: Write, access_log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{TURN_LOG}.summary", None)
+    write(turn())
+    assert len(lines_of(access_log)) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import cast
 
@@ -123,6 +124,18 @@ def test_recent_turns_are_the_newest_oldest_first(write: Write, ledger: Path) ->
     assert (recent[0]["input"], recent[0]["ttft"]) == (1000, 0.5)
 
 
+def test_request_for_an_unknown_model_is_no_turn(write: Write, ledger: Path) -> None:
+    unknown = turn(slug="mistyped", row="", route="", model="", status=404, usage=None)
+    write(turn(), unknown)
+    with closing(sqlite3.connect(ledger)) as db, db:
+        assert db.execute("SELECT slug FROM turns").fetchall() == [("row",)]
+        # as earlier versions recorded it
+        db.execute("INSERT INTO turns SELECT 9, at, flow, thread, 'mistyped', '', '', 404, 0, '', '', '', 0, NULL, 0, "
+                   "NULL, NULL, NULL, NULL, NULL, 0, 0, '', '' FROM turns")  # fmt: skip
+    assert [total.key for total in read_totals(ledger, 0, "model", PRICES)] == ["row"]
+    assert [one["slug"] for one in read_recent(ledger, 5)] == ["row"]
+
+
 @pytest.mark.parametrize("read", [read_quotas, lambda path: read_recent(path, 5)])
 def test_missing_ledger_raises(ledger: Path, read: Write) -> None:
     with pytest.raises(sqlite3.Error):
@@ -134,6 +147,11 @@ def test_json_of_a_total_has_null_for_an_unknown_cost() -> None:
     unknown.unpriced = 1
     assert (plain(priced)["cost"], plain(priced)["cached_share"]) == (0.5, 0.25)
     assert (plain(unknown)["cost"], plain(unknown)["cached_share"]) == (None, None)
+
+
+def test_json_and_text_make_one_percentage_of_a_share() -> None:
+    total = Total("a", input=100_000, cached=13_499)
+    assert total.cached_share == plain(total)["cached_share"] == 0.135
 
 
 def test_price_of_a_row_overrides_the_shipped_table() -> None:

@@ -41,6 +41,15 @@ def test_summary_of_a_completed_turn() -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "tokens", "rate"),
+    [(0.1, 10, " · 100 tok/s"), (0.0999, 640, ""), (0.000028, 20, ""), (5.0, 9, ""), (0.0, 20, "")],
+)
+def test_short_answer_has_no_rate(seconds: float, tokens: int, rate: str) -> None:
+    whole = record(ttft=0.0, seconds=seconds, usage=Usage(5, 0, tokens, 0, 5 + tokens))
+    assert summary(whole) == f"fast → gpt-5.5 · 200 · TTFT 0 s{rate} · in 5 out {tokens}"
+
+
+@pytest.mark.parametrize(
     ("turn", "line", "mark"),
     [
         (TurnRecord(slug="x"), "x · no answer", ":red_circle:"),

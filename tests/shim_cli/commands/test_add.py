@@ -127,7 +127,7 @@ def test_part_of_a_name_selects_a_model(tmp_path: Path) -> None:
         done = shim(tmp_path, "add", "lmstudio", "--base-url", base_url, stdin="visi\nn\n")
 
     assert done.stdout.endswith("Nothing was written.\n")
-    assert "vision by lmstudio  32,768 tokens" in done.stdout
+    assert f"vision at http://127.0.0.1:{server.port}  32,768 tokens" in done.stdout
     assert not settings(tmp_path).exists()
 
 
@@ -224,3 +224,21 @@ def test_typed_text_that_is_no_key_is_not_stored(tmp_path: Path) -> None:
     assert "a key is visible ASCII characters without blanks" in done.stderr
     assert "two words" not in done.stderr
     assert not settings(tmp_path).parent.exists()
+
+
+def test_key_of_another_address_must_be_named(tmp_path: Path) -> None:
+    env = {"OPENAI_API_KEY": KEY}
+    with provider_server() as server:
+        base_url = f"http://127.0.0.1:{server.port}/v1"
+        args = ("add", "openai", "--base-url", base_url, "--model", "big-1", "--yes")
+        refused = shim(tmp_path, *args, env=env)
+        assert not settings(tmp_path).exists()
+        added = shim(tmp_path, *args, "--key-env", "OPENAI_API_KEY", env=env)
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "codex-shim: openai needs a key\n"
+        "At another address the row must name it: --key-env OPENAI_API_KEY, --key-file or --key-command.\n"
+    )
+    assert (added.returncode, added.stderr) == (0, "")
+    assert rows(tmp_path)[0]["api_key_env"] == "OPENAI_API_KEY"

@@ -23,13 +23,13 @@ def test_options_name_the_place_of_the_key() -> None:
 def test_variable_of_the_provider_needs_no_field(tmp_path: Path) -> None:
     env = {"DEEPSEEK_API_KEY": "k"}
 
-    assert key_fields(env, tmp_path, DEEPSEEK, KeyOptions(), ask=False) == {}
+    assert key_fields(env, tmp_path, DEEPSEEK, KeyOptions(), {"DEEPSEEK_API_KEY"}, ask=False) == {}
 
 
 def test_missing_key_is_refused_when_nothing_is_asked(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="deepseek needs a key"):
-        key_fields({}, tmp_path, DEEPSEEK, KeyOptions(), ask=False)
+        key_fields({}, tmp_path, DEEPSEEK, KeyOptions(), {"DEEPSEEK_API_KEY"}, ask=False)
 
 
 def test_server_without_a_key_is_not_asked_for_one(tmp_path: Path) -> None:
-    assert key_fields({}, tmp_path, preset_for("ollama"), KeyOptions(), ask=True) == {}
+    assert key_fields({}, tmp_path, preset_for("ollama"), KeyOptions(), (), ask=True) == {}

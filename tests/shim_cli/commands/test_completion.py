@@ -45,3 +45,18 @@ def test_bash_accepts_its_completion_script(tmp_path: Path) -> None:
         check=False,
     )
     assert "codex-shim" in done.stdout
+
+
+def test_slugs_are_completed_after_a_change_too(tmp_path: Path) -> None:
+    shim(tmp_path, "list")
+    folder = tmp_path / ".codex-shim"
+    folder.mkdir(exist_ok=True)
+    (folder / "models.json").write_text('{"models": ["shiny:8b"]}')
+
+    assert complete(tmp_path, "codex-shim model use sh").split() == ["shim-demo", "shiny-8b"]
+
+
+def test_values_of_options_are_completed(tmp_path: Path) -> None:
+    assert complete(tmp_path, "codex-shim usage --by t").split() == ["thread"]
+    assert complete(tmp_path, "codex-shim threads move --to ").split() == ["shim", "openai"]
+    assert complete(tmp_path, "codex-shim doctor p").split() == ["picker"]

@@ -8,6 +8,7 @@ from shim_cli.console.format import (
     model_count,
     percent,
     rough_duration,
+    short_seconds,
     short_tokens,
 )
 
@@ -56,3 +57,10 @@ def test_half_a_percent_is_rounded_up_as_on_the_pages(share: float, text: str) -
 )  # fmt: skip
 def test_tokens_in_short_form(tokens: int, text: str) -> None:
     assert short_tokens(tokens) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0049, "0.00 s"), (0.04, "0.04 s"), (1, "1.0 s"), (12.34, "12.3 s")]
+)
+def test_time_below_a_second_has_two_places(seconds: float, text: str) -> None:
+    assert short_seconds(seconds) == text

@@ -22,9 +22,9 @@ def test_settings_file_must_exist(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["status", "--port", "0"], "0 is not in the range 1<=x<=65535"),
-        (["serve", "--port", "-1"], "-1 is not in the range 0<=x<=65535"),
-        (["status", "--port", "many"], "'many' is not a valid int"),
+        (["status", "--port", "0"], "0 is not between 1 and 65535"),
+        (["serve", "--port", "-1"], "-1 is not between 0 and 65535"),
+        (["status", "--port", "many"], "'many' is not a number."),
     ],
 )
 def test_port_range_is_checked(tmp_path: Path, args: list[str], message: str) -> None:
