@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,10 +28,23 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+def pytest_collection() -> None:
+    """Collect no garbage while tests are collected: it would visit thousands of tests again and again."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Leave the modules and the collected tests out of later garbage collections, which many tests ask for."""
-    gc.collect()
+    gc.enable()
     gc.freeze()
+    _remember_authorities()
+
+
+def _remember_authorities() -> None:
+    """Make and check mitmproxy's authority once, and not again for each Master: its RSA key takes 40 ms."""
+    if certs := sys.modules.get("mitmproxy.certs"):
+        for name in ("create_ca", "load_pem_private_key"):
+            setattr(certs, name, cache(getattr(certs, name)))
 
 
 @pytest.fixture(autouse=True)
