@@ -14,13 +14,16 @@ from functools import cache
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("usual", deadline=None)
+USUAL_EXAMPLES = 40
+"""`just examples` tries many more."""
+
+settings.register_profile("usual", deadline=None, max_examples=USUAL_EXAMPLES)
+# hypothesis' own profile for CI has the same examples in every run
+settings.register_profile("usual-ci", settings.get_profile("ci"), max_examples=USUAL_EXAMPLES)
 settings.register_profile(
     "deep", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow]
 )
-if not os.environ.get("CI"):
-    # In CI hypothesis has a profile of its own, with the same examples in every run.
-    settings.load_profile("usual")
+settings.load_profile("usual-ci" if os.environ.get("CI") else "usual")
 
 
 def pytest_xdist_auto_num_workers() -> int:
