@@ -21,7 +21,7 @@ fmt:
 test *args:
     uv run pytest {{ args }}
 
-# Twenty times as many random examples of client and upstream input, different in every run.
+# Fifty times as many random examples of client and upstream input, different in every run.
 examples *args:
     uv run pytest --hypothesis-profile deep tests/core/protocols tests/core/cursor {{ args }}
 

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("usual", deadline=None)
+USUAL_EXAMPLES = 40
+"""`just examples` tries many more."""
+
+settings.register_profile("usual", deadline=None, max_examples=USUAL_EXAMPLES)
+# hypothesis' own profile for CI has the same examples in every run
+settings.register_profile("usual-ci", settings.get_profile("ci"), max_examples=USUAL_EXAMPLES)
 settings.register_profile(
     "deep", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow]
 )
-if not os.environ.get("CI"):
-    # In CI hypothesis has a profile of its own, with the same examples in every run.
-    settings.load_profile("usual")
+settings.load_profile("usual-ci" if os.environ.get("CI") else "usual")
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -26,10 +31,23 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+def pytest_collection() -> None:
+    """Collect no garbage while tests are collected: it would visit thousands of tests again and again."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Leave the modules and the collected tests out of later garbage collections, which many tests ask for."""
-    gc.collect()
+    gc.enable()
     gc.freeze()
+    _remember_authorities()
+
+
+def _remember_authorities() -> None:
+    """Make and check mitmproxy's authority once, and not again for each Master: its RSA key takes 40 ms."""
+    if certs := sys.modules.get("mitmproxy.certs"):
+        for name in ("create_ca", "load_pem_private_key"):
+            setattr(certs, name, cache(getattr(certs, name)))
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ from tests.support.client import Client, client
 from tests.support.engine import QUICK, engine
 from tests.support.upstream import Exchange, upstream
 
-TURNS = 20
+TURNS = 10
 EVERYTHING = Profile(
     system_role="developer",
     output_limit_field="max_completion_tokens",

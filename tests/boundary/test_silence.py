@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -79,28 +79,45 @@ def idle(route: RouteKind, idle_writes: tuple[bytes, ...], *, begins: bool) -> S
     return script
 
 
-async def ask(shim: RunningShim, who: bytes) -> tuple[float, bytes]:
+def by_prompt(scripts: Mapping[str, Script]) -> Script:
+    """Return a script that plays the one whose name is the prompt of the request."""
+
+    async def script(exchange: Exchange) -> None:
+        (chosen,) = (name for name in scripts if prompt(name) in exchange.request.body)
+        await scripts[chosen](exchange)
+
+    return script
+
+
+def prompt(name: str) -> bytes:
+    return b'"%s"' % name.encode()
+
+
+async def check_silent(shim: RunningShim, name: str) -> None:
+    """Assert that a turn with this prompt fails at the limit, and not before."""
     began = time.monotonic()
-    async with asyncio.timeout(LONGEST):
-        response = await shim.ask(who)
-    assert response.complete
+    async with asyncio.timeout(LONGEST), client(shim.port) as c:
+        await c.post("/v1/responses", shim.body.replace(b'"hi"', prompt(name)), CODEX)
+        response = await c.response()
+    assert time.monotonic() - began >= SECONDS, name
     seen = seen_in(response)
-    assert seen.terminal in ("response.failed", ""), seen
-    assert "upstream_stalled" in (seen.code or ""), seen
-    return time.monotonic() - began, response.body
+    assert response.complete, name
+    assert seen.terminal in ("response.failed", ""), (name, seen)
+    assert "upstream_stalled" in (seen.code or ""), (name, seen)
+    assert b"answer_seconds" in response.body, name
 
 
-@pytest.mark.parametrize("writes", IDLE)
+@pytest.mark.parametrize("begins", [True, False])
 @pytest.mark.parametrize("route", WITH_UPSTREAM, ids=str)
 async def test_upstream_that_sends_no_event_of_its_answer_fails_the_turn(
-    route: RouteKind, writes: str, folder: Path
+    route: RouteKind, begins: bool, folder: Path
 ) -> None:
+    """All kinds of writes at once: each turn has a connection of its own."""
+    scripts = {name: idle(route, writes, begins=begins) for name, writes in IDLE.items()}
     async with running_shim(route, folder, limits=LIMITS) as shim:
-        shim.play(*(idle(route, IDLE[writes], begins=begins) for begins in (True, False)))
-        for took, body in await asyncio.gather(ask(shim, CODEX), ask(shim, CODEX)):
-            assert took >= SECONDS
-            assert b"answer_seconds" in body
-        assert shim.model_requests() == 2
+        shim.play(by_prompt(scripts))
+        await asyncio.gather(*(check_silent(shim, name) for name in IDLE))
+        assert shim.model_requests() == len(IDLE)
         await shim.check_next_turns()
 
 

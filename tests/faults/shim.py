@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from addons.adapters.demo import PAUSE_SECONDS, paced
+from addons.core.masking import mask
 from addons.core.providers import row_attempts
 from addons.proxy.master import ListenOptions, ShimMaster
 from tests.boundary.cursor_shim import body_of
@@ -325,6 +326,9 @@ async def leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Async
     monkeypatch.setattr(row_attempts, "PAUSES", pauses)
     monkeypatch.setattr(row_attempts, "FAULT_PAUSES", faults)
     monkeypatch.setattr(paced, "__defaults__", (PAUSE_SECONDS / PAUSE_DIVISOR,))
+    # Each shim has a local token of its own, and a mask is a set of many thousand pieces that a collection visits.
+    monkeypatch.setattr(mask, "MAX_MASKS", 1)
+    monkeypatch.setattr(mask, "MAX_SECRETS", 4)
     before, children_before = Footprint.now(), children()
     yield
     gc.collect()

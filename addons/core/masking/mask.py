@@ -10,7 +10,6 @@ the same object; what is replaced never includes a quote, bracket or line end, s
 from __future__ import annotations
 
 import re
-import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, compress
@@ -243,7 +242,7 @@ class _Folded:
 
 
 def _as_words(grams: Iterable[bytes]) -> frozenset[int]:
-    return frozenset(int.from_bytes(gram, sys.byteorder) for gram in grams)
+    return frozenset(memoryview(b"".join(grams)).cast("Q"))
 
 
 def _merged(found: Iterable[list[Span]]) -> Iterator[Span]:

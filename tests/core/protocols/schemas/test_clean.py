@@ -30,7 +30,6 @@ JUDGED: list[Any] = [
     ("judge", "level"), JUDGED, ids=lambda one: one if isinstance(one, str) else one[0]
 )
 @given(schema=ANYTHING)
-@settings(max_examples=60)
 def test_any_schema_becomes_one_that_the_provider_accepts(
     judge: Any, level: Any, schema: Json
 ) -> None:
@@ -42,7 +41,6 @@ def test_any_schema_becomes_one_that_the_provider_accepts(
     ("judge", "level"), JUDGED, ids=lambda one: one if isinstance(one, str) else one[0]
 )
 @given(case=TOOLS)
-@settings(max_examples=60)
 def test_schema_of_any_draft_becomes_one_that_the_provider_accepts(
     judge: Any, level: Any, case: tuple[Json, Json]
 ) -> None:
@@ -91,7 +89,6 @@ def test_strict_schema_is_accepted(judge: str, schema: Json) -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 @given(schema=ANYTHING)
-@settings(max_examples=60)
 def test_cleaning_is_total_and_deterministic(level: Any, schema: Json) -> None:
     once = clean_schema(schema, level)
     assert clean_schema(json.loads(json.dumps(schema)), level) == once
