@@ -331,6 +331,7 @@ class AccountRoutes:
             limits=settings.limits,
             methods=methods,
             transport=settings.chatgpt_transport,
+            plain_handover=settings.chatgpt_plain_handover,
             refused_upgrades=self._refused_upgrades,
             key_base=self.api.base_for,
         )
