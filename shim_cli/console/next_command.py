@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-PROGRAMS = ("codex-shim", "codex", "cursor-agent", "curl")
+PROGRAMS = ("codex-shim", "codex", "cursor-agent", "curl", "printenv")
 DEFAULT = "codex-shim doctor models"
 BY_CODE = {
     "model_not_found": "codex-shim list --all",

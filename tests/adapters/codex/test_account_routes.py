@@ -200,7 +200,8 @@ def test_failed_question_about_the_account_is_a_problem_with_a_command(
     home: Home, error: str, command: str
 ) -> None:
     sources = home.open()
-    assert sources.problems == ()
+    before = len(sources.problems)
+    assert before == 0
     sources.account.details.error = error
     [problem] = sources.problems
     assert error in problem
