@@ -132,7 +132,7 @@ def threads_move(
 
     if bool(ids) == every:
         problem = "Name threads, or pass --all"
-        raise CliError(problem, "codex-shim threads lists them.")
+        raise CliError(problem, "`codex-shim threads` lists them.")
     raise typer.Exit(move_threads(os.environ, to, ids or []))
 
 

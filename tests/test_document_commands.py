@@ -20,13 +20,18 @@ def parse(arguments: Sequence[str]) -> click.Command:
     """Return the command that the line would run. Raises click.UsageError; nothing runs."""
     command = typer.main.get_command(app)
     context = command.make_context("codex-shim", list(arguments))
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and not _is_whole(command, context):
         rest = [*context._protected_args, *context.args]
         name, found, rest = command.resolve_command(context, rest)
         assert found is not None, name
         command = found
         context = command.make_context(name, rest, parent=context)
     return command
+
+
+def _is_whole(group: click.Group, context: click.Context) -> bool:
+    """Return whether the line ends with a group that does something by itself, such as `threads`."""
+    return group.invoke_without_command and not [*context._protected_args, *context.args]
 
 
 @pytest.mark.parametrize("line", SHOWN)

@@ -225,7 +225,7 @@ class RouteSources:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """The problems of the settings, of the Cursor settings, of fallbacks and of key commands."""
+        """The problems of the settings, of the Cursor settings, of fallbacks, of the account and of key commands."""
         settings, table = self.settings, self.table()
         named = [
             *settings.chatgpt_fallback,
@@ -240,6 +240,7 @@ class RouteSources:
             *self.cursor.settings.problems,
             *strays,
             *self._helpers_problem(settings.helpers, table),
+            *filter(None, [self.account.details_problem]),
             *self.row_routes.command_problems(self.rows),
         )
 

@@ -50,7 +50,7 @@ def addon_file() -> Path:
     if not path or not path.is_file():
         msg = "the addon is missing from this installation"
         raise CliError(
-            msg, "Reinstall codex-shim, for example with `uv tool install --force codex-shim`."
+            msg, "Reinstall it in your copy of the repository: `uv tool install --force .`"
         )
     return path
 

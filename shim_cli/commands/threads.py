@@ -43,9 +43,9 @@ LISTED, TITLE_LENGTH, MIN_ID_PART = 20, 60, 6
 ADVICE: Mapping[str, str] = {
     OPEN: "Close it in Codex, then run the command again.",
     COMPRESSED: "Open and close it, then run the command again: codex-shim codex -- resume {id}",
-    GONE: "Codex has deleted it. codex-shim threads lists the others.",
+    GONE: "Codex has deleted it. `codex-shim threads` lists the others.",
     NO_SESSIONS: "Check CODEX_HOME, then run the command again.",
-    READ_ONLY: "Make it writable, then run the command again. codex-shim threads list --json names its file.",
+    READ_ONLY: "Make it writable, then run the command again. `codex-shim threads list --json` names its file.",
     NO_ROOM: "Continue it as a new thread, which each provider may do: codex fork {id}",
     REWRITTEN: "Continue it as a new thread, which each provider may do: codex fork {id}",
 }
@@ -103,7 +103,7 @@ def undo_move(env: Mapping[str, str]) -> int:
         raise CliError(str(error), error.advice) from error
     if outcome is None:
         msg = "there is no move to undo"
-        raise CliError(msg, "codex-shim threads lists the threads and their providers.")
+        raise CliError(msg, "`codex-shim threads` lists the threads and their providers.")
     return _report(outcome, "back", "moved back", undo=False)
 
 
@@ -179,7 +179,7 @@ def _one(threads: Sequence[Thread], part: str) -> Thread:
     if len(found) != 1:
         count = "no thread has" if not found else f"{len(found)} threads have"
         msg = f"{count} the id {part}"
-        raise CliError(msg, "codex-shim threads lists the ids.")
+        raise CliError(msg, "`codex-shim threads` lists the ids.")
     if found[0].provider not in MOVABLE:
         msg = f"the thread {found[0].id} belongs to the provider {found[0].provider!r}"
         raise CliError(msg, f"Only threads of {' and '.join(NAMES.values())} can be moved.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-PROGRAMS = ("codex-shim", "codex", "cursor-agent", "curl")
+PROGRAMS = ("codex-shim", "codex", "cursor-agent", "curl", "printenv")
 DEFAULT = "codex-shim doctor models"
 BY_CODE = {
     "model_not_found": "codex-shim list --all",
@@ -21,6 +21,10 @@ _QUOTED = re.compile(r"`([^`]+)`")
 
 def next_command(code: str, message: str) -> str:
     """Return the first command line that the message quotes, else the one of the code."""
+    return BY_CODE.get(code, quoted_command(message) or DEFAULT)
+
+
+def quoted_command(message: str) -> str:
+    """Return the first command line that a message quotes; empty if it quotes none."""
     quoted = (text for text in _QUOTED.findall(message) if text.split(" ")[0] in PROGRAMS)
-    named = next((text for text in quoted if " " in text), "")
-    return BY_CODE.get(code, named or DEFAULT)
+    return next((text for text in quoted if " " in text), "")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from addons.core.version import VERSION
 from shim_cli.console.command_line import command
 from shim_cli.console.format import model_count
+from shim_cli.console.next_command import quoted_command
 from shim_cli.doctor.finding import CheckResult, DoctorContext
 from shim_cli.state.health import Health, probe
 from shim_cli.state.run_state import read_state
@@ -41,4 +42,5 @@ def _running(health: Health, context: DoctorContext) -> Iterator[CheckResult]:
         yield "WARN", mismatch, command("restart", context.port)
     problems = health.report.get("problems")
     for problem in problems if isinstance(problems, list) else []:
-        yield "WARN", f"it reports: {problem}", "codex-shim status"
+        advice = quoted_command(str(problem)) or command("status", context.port)
+        yield "WARN", f"it reports: {problem}", advice

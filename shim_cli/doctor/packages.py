@@ -7,11 +7,12 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
+from addons.adapters.system.packages import install_command
 from shim_cli.doctor.finding import CheckResult, DoctorContext
 
 MITMPROXY_FROM, MITMPROXY_BELOW = (12, 2), (12, 4)
 PACKAGES = ("httpx", "orjson", "pydantic", "tomlkit", "typer", "zstandard")
-REINSTALL = "uv tool install --force codex-shim"
+MITMPROXY = "mitmproxy>=12.2,<12.4"
 
 
 def python(_subject: DoctorContext) -> Iterator[CheckResult]:
@@ -27,7 +28,7 @@ def dependencies(_subject: DoctorContext) -> Iterator[CheckResult]:
         if installed:
             yield "OK", f"{package} {installed}"
         else:
-            yield "FAIL", f"{package} is not installed", REINSTALL
+            yield "FAIL", f"{package} is not installed", install_command(package)
 
 
 def installed_version(package: str) -> str:
@@ -41,11 +42,11 @@ def installed_version(package: str) -> str:
 def _mitmproxy(installed: str) -> CheckResult:
     numbers = tuple(int(part) for part in installed.split(".") if part.isdecimal())
     if not installed:
-        return "FAIL", "mitmproxy is not installed", REINSTALL
+        return "FAIL", "mitmproxy is not installed", install_command(MITMPROXY)
     if MITMPROXY_FROM <= numbers < MITMPROXY_BELOW:
         return "OK", f"mitmproxy {installed}"
     return (
         "FAIL",
         f"mitmproxy {installed} is not supported; 12.2 and 12.3 are",
-        REINSTALL,
+        install_command(MITMPROXY),
     )

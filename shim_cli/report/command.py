@@ -109,7 +109,7 @@ def _confirm() -> None:
         agreed = False
     if not agreed:
         msg = "nothing was written"
-        raise CliError(msg, "Run codex-shim report without --with-text to leave the text out.")
+        raise CliError(msg, "Leave the text out: codex-shim report")
 
 
 def refuse_leaks(files: Mapping[str, bytes], known: Sequence[str]) -> None:

@@ -119,6 +119,8 @@ async def setup(
     folder: Path,
     backend: SocketBackend,
     transport: Transport = "websocket",
+    *,
+    plain_handover: bool = False,
     **limits: float,
 ) -> AsyncIterator[Setup]:
     chosen = {**QUICK, **limits}
@@ -131,6 +133,7 @@ async def setup(
             logins,
             base,
             transport=transport,
+            plain_handover=plain_handover,
             refused_upgrades=refused,
             limits=limits_from(chosen, {})[0],
         )

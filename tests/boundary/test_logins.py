@@ -203,8 +203,8 @@ async def test_keyring_that_cannot_be_read_is_told_with_the_way_out(
     async with running(home) as proxy:
         response = await proxy.post(TURN, b"user-agent: OpenAI/Python")
         reasons = (await proxy.health())["reasons"]
-    assert b"codex-shim[keyring]" in response.body
-    assert "codex-shim[keyring]" in str(reasons)
+    assert b"pip install 'keyring'" in response.body
+    assert "'keyring'" in str(reasons)
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", "/v1/alpha/search"])

@@ -87,6 +87,30 @@ async def test_own_frame_goes_unchanged_while_its_response_is_known(tmp_path: Pa
     assert (len(backend.upgrades), backend.refused) == (1, [])
 
 
+TOOL = {"name": "spawn_agent", "parameters": {"properties": {"message": {"type": "string", "encrypted": True}}}}  # fmt: skip
+READABLE = {"name": "spawn_agent", "parameters": {"properties": {"message": {"type": "string"}}}}
+
+
+@pytest.mark.parametrize(
+    ("plain_handover", "expected"), [(False, TOOL), (True, READABLE)], ids=["off", "on"]
+)
+@pytest.mark.parametrize("transport", ["websocket", "http"])
+async def test_task_for_a_sub_agent_is_asked_for_as_text_by_setting_only(
+    tmp_path: Path, transport: Transport, plain_handover: bool, expected: object
+) -> None:
+    backend = SocketBackend()
+    async with setup(SERVE, tmp_path, backend, transport, plain_handover=plain_handover) as shim:
+        shim.came_as(orjson.loads(body("one", tools=[TOOL])))
+        await shim.ask("one", tools=[TOOL])
+        shim.came_as({**orjson.loads(body("two")), "previous_response_id": "resp_1"})
+        await shim.ask("one", "answer", "two", tools=[TOOL])
+    if transport == "http":
+        assert [orjson.loads(post.body)["tools"] for post in backend.posts] == [[expected]] * 2
+    else:
+        assert [frame.get("tools") for frame in backend.frames] == [[expected], None]
+        assert [frame["input"] for frame in backend.frames] == [["one"], ["two"]]
+
+
 async def test_new_socket_gets_the_whole_history(tmp_path: Path) -> None:
     backend = SocketBackend()
     async with setup(SERVE, tmp_path, backend) as shim:

@@ -309,6 +309,15 @@ class AccountRoutes:
         return _problem_of(self.logins.current())
 
     @property
+    def details_problem(self) -> str:
+        """Why the region or the owner of the login is unknown, and what to type; empty when nothing failed."""
+        error = self.details.error
+        if not error:
+            return ""
+        advice = "" if "`" in error else " Type `codex-shim restart` to ask again."
+        return f"the region or the owner of the login is unknown: {error.rstrip('.')}.{advice}"
+
+    @property
     def login_name(self) -> str:
         """The kind of the login, for display; empty without one."""
         found = self.logins.current()
@@ -341,6 +350,7 @@ class AccountRoutes:
             limits=settings.limits,
             methods=methods,
             transport=settings.chatgpt_transport,
+            plain_handover=settings.chatgpt_plain_handover,
             refused_upgrades=self._refused_upgrades,
             key_base=self.api.base_for,
         )

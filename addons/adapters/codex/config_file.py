@@ -283,7 +283,7 @@ class CodexConfig:
             raise self._access_error(error) from error
         if data is None:
             msg = f"{self.path} is not a file"
-            raise ConfigError(msg, f"Check what it is: ls -l {self.path}")
+            raise ConfigError(msg, f"Check what it is: ls -l {shlex.quote(str(self.path))}")
         try:
             return _File(data.decode(), status)
         except UnicodeDecodeError:
@@ -308,7 +308,7 @@ class CodexConfig:
 
     def _dangling(self) -> ConfigError:
         msg = f"{self.path} is a symlink to a file that does not exist"
-        return ConfigError(msg, f"Check its target: ls -l {self.path}")
+        return ConfigError(msg, f"Check its target: ls -l {shlex.quote(str(self.path))}")
 
     def _access_error(self, error: Exception) -> ConfigError:
         reason = (error.strerror if isinstance(error, OSError) else "") or str(error)

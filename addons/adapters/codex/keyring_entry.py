@@ -1,6 +1,6 @@
 """Codex's entry in the system's keyring, where it keeps auth.json when its config says so.
 
-The library `keyring` is optional (`codex-shim[keyring]`) and imported only when there is an entry to read. Never does:
+The library `keyring` is optional (extra `keyring`) and imported only when there is an entry to read. Never does:
 write an entry, wait long: a keyring may ask the user for a password. Invariant: the keyring is asked at most once in
 `FRESH_SECONDS`, and only by a thread.
 
@@ -18,11 +18,12 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
+from addons.adapters.system.packages import install_command
+
 SERVICE = "Codex Auth"
 FRESH_SECONDS = 30.0
 WAIT_SECONDS = 2.0
 """How long a caller waits for the first answer. Later ones are not waited for: the caller may be the event loop."""
-INSTALL = "pip install 'codex-shim[keyring]'"
 
 Read = Callable[[str, str], str | None]
 """Returns the password of a service and user, or None. Raises KeyringUnusableError."""
@@ -52,7 +53,7 @@ def read_system_keyring(service: str, user: str) -> str | None:
         from keyring.errors import KeyringError  # noqa: PLC0415
     except ImportError:
         reason = "the library `keyring` is not installed"
-        raise KeyringUnusableError(reason, INSTALL) from None
+        raise KeyringUnusableError(reason, install_command("keyring")) from None
     try:
         return keyring.get_password(service, user)
     except (KeyringError, OSError, RuntimeError) as error:

@@ -95,7 +95,7 @@ def _mode(content: Mapping[str, object]) -> str:
 def _api_key(content: Mapping[str, object], path: str) -> Login | LoginProblem:
     key = content.get(MEMBERS[API_KEY])
     if not key:
-        command = "codex login --with-api-key"
+        command = "printenv OPENAI_API_KEY | codex login --with-api-key"
         message = f"{path} names an API key and holds none. Type `{command}`."
         return LoginProblem(LoginKind.NO_TOKEN, message, command)
     if not fits_a_header(key):
@@ -107,7 +107,7 @@ def _api_key(content: Mapping[str, object], path: str) -> Login | LoginProblem:
 def _access_token(content: Mapping[str, object], path: str) -> Login | LoginProblem:
     token = content.get(MEMBERS[ACCESS_TOKEN])
     if not token:
-        command = "codex login --with-access-token"
+        command = "printenv CODEX_ACCESS_TOKEN | codex login --with-access-token"
         message = f"{path} names a personal access token and holds none. Type `{command}`."
         return LoginProblem(LoginKind.NO_TOKEN, message, command)
     if not fits_a_header(token):

@@ -8,6 +8,7 @@ Source of the headers: Codex 0.171 on loopback with each kind of login.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -158,7 +159,7 @@ def unreadable_problem(path: str, reason: str) -> LoginProblem:
     """Return the problem of a file that the operating system refuses to read."""
     return LoginProblem(
         LoginKind.UNREADABLE,
-        f"codex-shim cannot read {path}: {reason}. Type `ls -l {path}` to see who owns it.",
+        f"codex-shim cannot read {path}: {reason}. Type `ls -l {shlex.quote(path)}` to see who owns it.",
     )
 
 

@@ -1,9 +1,9 @@
 """The ChatGPT route: a turn goes to the account's own backend, and request and answer pass through unchanged.
 
 Never translates, follows a redirect, refreshes a login or opens a file. Invariant: the upstream gets the client's body
-as the same object, unless an alias renamed the model or the body holds reasoning that is known to belong to another
-upstream; every credential is bound to the one configured origin; an upstream's status changes only where there is no
-answer to pass on.
+as the same object, unless an alias renamed the model, the body holds reasoning of another upstream, or a message between
+agents must become readable; every credential is bound to the one configured origin; an upstream's status changes only
+where there is no answer to pass on.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from addons.core.protocols.responses.foreign_reasoning import (
     RejectedReasoning,
     native_body,
 )
+from addons.core.protocols.responses.handover import in_plain_text
 from addons.core.protocols.responses.observer import (
     FIRST_BYTES,
     has_no_body,
@@ -148,9 +149,9 @@ class ChatGPTProvider:
     """Reasoning of other upstreams that the backend rejected."""
     methods: frozenset[LoginMethod] = CHATGPT_METHODS
     """The kinds of login that this route sends. An API key never goes to ChatGPT, nor a ChatGPT login to the API."""
-
     transport: Transport = "auto"
     refused_upgrades: RefusedUpgrades = field(default_factory=lambda: RefusedUpgrades(lambda: 0.0))
+    plain_handover: bool = False
     key_base: Callable[[Login], BaseUrl] | None = None
     """Returns the address for an API key as the settings are now; None for `base`."""
 
@@ -164,7 +165,8 @@ class ChatGPTProvider:
 
     def plan(self, request: ClientRequest, route: Route) -> Plan:
         """Begin the plan of one turn."""
-        return ChatGPTPlan(self, request, route.model)
+        sent = in_plain_text(request, self.limits.body_bytes) if self.plain_handover else request
+        return ChatGPTPlan(self, sent, route.model)
 
     def client_credential(self, request: ClientRequest) -> tuple[SecretHeader, ...]:
         """Return the client's own login, as Codex sends it with requires_openai_auth; empty when it sent none.

@@ -38,6 +38,7 @@ from addons.core.protocols.responses.foreign_reasoning import (
     RejectedReasoning,
     native_body,
 )
+from addons.core.protocols.responses.handover import unreadable_task
 from addons.core.protocols.responses.observer import (
     FIRST_BYTES,
     has_no_body,
@@ -172,6 +173,8 @@ class ResponsesPlan:
 
     def refused(self, head: Head, body: bytes) -> Answer:
         """Answer with the upstream's refusal itself, or with its meaning in a form that Codex handles."""
+        if task := self._unreadable_task():
+            return self._answer_problem(task)
         if not self._request.is_codex and not is_html(head.headers):
             return Answer(Reply(Head(head.status, client_headers(head.headers)), body))
         return self._answer_problem(self.attempts.problem(head, body))
@@ -225,9 +228,16 @@ class ResponsesPlan:
         parsed = parse_body(body, encoding, cap)
         if isinstance(parsed, Problem):
             return parsed
+        if not target.own_items and (task := unreadable_task(parsed.payload)):
+            return task
         payload = accepted_payload(parsed.payload, target, traits.refused_items)
         payload = {**payload, "model": target.model}
         return orjson.dumps(finished_body(payload, target.extra_body, target.omitted))
+
+    def _unreadable_task(self) -> Problem | None:
+        encoding = self._request.header(b"content-encoding")
+        parsed = parse_body(self._request.body, encoding, self._provider.limits.body_bytes)
+        return None if isinstance(parsed, Problem) else unreadable_task(parsed.payload)
 
     def _answer_problem(self, problem: Problem) -> Answer:
         return Answer(error_reply(problem, to_codex=self._request.is_codex))

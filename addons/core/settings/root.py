@@ -32,6 +32,8 @@ class Settings:
     """Slugs to try, in order, when the ChatGPT backend cannot answer."""
     chatgpt_transport: Transport = "auto"
     """What carries turns to the ChatGPT backend; `auto` for what carried them to this port."""
+    chatgpt_plain_handover: bool = False
+    """Whether ChatGPT's models hand tasks over to sub-agents as text."""
     helpers: str = ""
     """The slug or alias of the model for Codex's helper calls; empty for none in particular."""
     websocket: bool = False
@@ -61,6 +63,7 @@ def parse_settings(
         chatgpt_credential=reader.credential(root),
         chatgpt_fallback=reader.fallback(root),
         chatgpt_transport=reader.transport(root),
+        chatgpt_plain_handover=reader.plain_handover(root),
         helpers=reader.helpers(root),
         websocket=reader.websocket(root),
         allowed_hosts=frozenset(env.get(ALLOWED_HOSTS, "").lower().replace(",", " ").split()),
@@ -156,6 +159,15 @@ class _Reader:
                 reason = f"{shown(other)} is neither auto, http nor websocket"
                 self._wrong(("chatgpt", "transport"), reason)
         return self.before.chatgpt_transport
+
+    def plain_handover(self, root: Mapping[str, object]) -> bool:
+        """Return whether ChatGPT's models hand tasks over to sub-agents as text."""
+        section = root.get("chatgpt")
+        wanted = section.get("plain_handover", False) if isinstance(section, dict) else False
+        if isinstance(wanted, bool):
+            return wanted
+        self._wrong(("chatgpt", "plain_handover"), f"{shown(wanted)} is neither true nor false")
+        return self.before.chatgpt_plain_handover
 
     def helpers(self, root: Mapping[str, object]) -> str:
         """Return the model for Codex's helper calls."""

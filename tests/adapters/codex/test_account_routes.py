@@ -187,3 +187,23 @@ def test_unknown_region_is_logged_once(home: Home, caplog: pytest.LogCaptureFixt
         asyncio.run(account.refresh())
     assert account.details.error
     assert caplog.text.count("the region or the owner of the login is unknown") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "command"),
+    [
+        ("x rejected the login (401). Run `codex login` to renew it", "`codex login`"),
+        ("x could not be reached (ConnectError)", "`codex-shim restart`"),
+    ],
+)
+def test_failed_question_about_the_account_is_a_problem_with_a_command(
+    home: Home, error: str, command: str
+) -> None:
+    sources = home.open()
+    before = len(sources.problems)
+    assert before == 0
+    sources.account.details.error = error
+    [problem] = sources.problems
+    assert error in problem
+    assert command in problem
+    assert problem.count("`") == 2

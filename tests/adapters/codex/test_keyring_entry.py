@@ -19,6 +19,7 @@ from addons.adapters.codex.keyring_entry import (
     entry_user,
     read_system_keyring,
 )
+from addons.adapters.system.packages import install_command
 from tests.adapters.account_models import Clock
 
 
@@ -181,7 +182,7 @@ def test_missing_library_names_the_command(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(KeyringUnusableError, match="not installed") as caught:
         read_system_keyring(SERVICE, "cli|1")
-    assert caught.value.command == "pip install 'codex-shim[keyring]'"
+    assert caught.value.command == install_command("keyring")
 
 
 def test_windows_entry_cannot_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,13 +131,13 @@ def test_expiry_needs_a_numeric_exp_claim(token: str, expires_at: float | None) 
         (
             b'{"auth_mode":"apikey","tokens":{"access_token":"t"}}',
             LoginKind.NO_TOKEN,
-            "codex login --with-api-key",
+            "printenv OPENAI_API_KEY | codex login --with-api-key",
         ),
         (b'{"auth_mode":"apikey","OPENAI_API_KEY":"a b"}', LoginKind.GARBLED, "codex login"),
         (
             b'{"auth_mode":"personalAccessToken"}',
             LoginKind.NO_TOKEN,
-            "codex login --with-access-token",
+            "printenv CODEX_ACCESS_TOKEN | codex login --with-access-token",
         ),
         (b'{"personal_access_token":"a b"}', LoginKind.GARBLED, "codex login"),
         (b'{"auth_mode":"agentIdentity"}', LoginKind.NO_TOKEN, "codex login"),

@@ -257,3 +257,14 @@ def test_refusal_of_a_protocol_that_was_learnt_before_is_answered_as_it_is() -> 
     last = refused(later, "no such model", 404)
     assert isinstance(last, Answer)
     assert (last.reply.head.status, b"no such model" in last.reply.body) == (404, True)
+
+
+def test_task_that_another_service_encrypted_is_an_error_that_says_what_to_do() -> None:
+    part = {"type": "encrypted_content", "encrypted_content": "gAAAAA" + 90 * "x"}
+    turn = plan(MemoryTraits(), input=[{"type": "agent_message", "content": [part]}])
+    assert body_of(turn.start())["input"][0]["type"] == "agent_message"
+
+    step = refused(turn, "Invalid value: 'agent_message'. Supported values are: 'message'.")
+
+    assert isinstance(step, Answer)
+    assert b"plain_handover" in step.reply.body

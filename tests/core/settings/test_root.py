@@ -94,6 +94,10 @@ def test_initially_broken_file_keeps_the_environment_settings() -> None:
             b'{"chatgpt": {\n"transport": "ws"}}',
             "models.json: chatgpt.transport: 'ws' is neither auto, http nor websocket (line 2)",
         ),
+        (
+            b'{"chatgpt": {\n"plain_handover": 1}}',
+            "models.json: chatgpt.plain_handover: 1 is neither true nor false (line 2)",
+        ),
     ],
 )
 def test_invalid_field_is_reported_with_file_line_and_reason(data: bytes, problem: str) -> None:
@@ -108,6 +112,7 @@ def test_invalid_field_is_reported_with_file_line_and_reason(data: bytes, proble
         (b'{"aliases": 1}', "aliases"),
         (b'{"chatgpt": {"credential": 1}}', "chatgpt_credential"),
         (b'{"chatgpt": {"transport": true}}', "chatgpt_transport"),
+        (b'{"chatgpt": {"plain_handover": "yes"}}', "chatgpt_plain_handover"),
         (b'{"chatgpt": 1}', "chatgpt_credential"),
     ],
 )
@@ -121,6 +126,11 @@ def test_invalid_field_keeps_only_its_own_last_value(data: bytes, kept: str) -> 
 def test_transport_to_chatgpt(transport: str) -> None:
     found = parse(b'{"chatgpt": {"transport": "%b"}}' % transport.encode())
     assert (found.chatgpt_transport, found.problems) == (transport, ())
+
+
+def test_handover_in_plain_text_is_off_unless_asked_for() -> None:
+    assert not parse(b'{"chatgpt": {}}').chatgpt_plain_handover
+    assert parse(b'{"chatgpt": {"plain_handover": true}}').chatgpt_plain_handover
 
 
 def test_invalid_alias_does_not_affect_the_others() -> None:

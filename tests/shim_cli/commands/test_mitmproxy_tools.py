@@ -250,4 +250,4 @@ def test_missing_addon_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shim_cli.commands.mitmproxy_tools.find_spec", lambda _: None)
     with pytest.raises(CliError, match="the addon is missing") as caught:
         addon_file()
-    assert "uv tool install --force codex-shim" in caught.value.advice
+    assert "uv tool install --force ." in caught.value.advice

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from addons.adapters.system.packages import install_command
 from tests.shim_cli.doctor.findings import jwt, put, section_messages
 
 
@@ -103,7 +104,7 @@ def test_unreadable_keyring_is_a_warning_with_the_way_out(
     [(level, message)] = section_messages(env, "ChatGPT passthrough")
 
     assert level == "WARN"
-    assert "`keyring` is not installed. Type `pip install 'codex-shim[keyring]'`" in message
+    assert f"`keyring` is not installed. Type `{install_command('keyring')}`" in message
     assert 'cli_auth_credentials_store = "file"' in message
 
 

@@ -34,3 +34,21 @@ def test_another_program_on_the_port_fails_and_suggests_another_port(env: dict[s
         [finding] = section_findings(env, "Daemon", port=port)
 
     assert (finding.level, finding.advice) == ("FAIL", f"codex-shim start --port {port + 1}")
+
+
+@pytest.mark.parametrize(
+    ("problem", "advice"),
+    [
+        ("the region or the owner is unknown: refused. Run `codex login` to renew it.", "codex login"),
+        ("models.json: `x` is wrong", "codex-shim status --port {port}"),
+    ],
+)  # fmt: skip
+def test_problem_of_the_running_shim_comes_with_its_command(
+    env: dict[str, str], problem: str, advice: str
+) -> None:
+    report = {**HEALTHY, "version": VERSION, "problems": [problem]}
+    with answering(200, json.dumps(report).encode()) as port:
+        found = section_findings(env, "Daemon", port=port)[-1]
+
+    assert (found.level, found.message) == ("WARN", f"it reports: {problem}")
+    assert found.advice == advice.format(port=port)

@@ -27,6 +27,7 @@ from addons.core.headers import header
 from addons.core.protocols.canonical.opaque_reasoning import MARK, REASONING_ID_PREFIX
 from addons.core.protocols.request_body import decode, encode
 from addons.core.protocols.responses.compaction import COMPACTION_TYPES, read_compaction
+from addons.core.protocols.responses.handover import holds_plain_content, readable_message
 from addons.core.turn import ClientRequest, Head, UpstreamRequest
 
 SHIM_MARKS = (MARK.encode(), b'"%b_' % REASONING_ID_PREFIX.encode())
@@ -68,13 +69,14 @@ def native_body(
 ) -> bytes | Problem:
     """Return the body without items that only the shim can read, and without `rejected` reasoning.
 
-    Each removed item is noted in the turn's record.
+    A message between agents that nobody encrypted becomes text. Each removed item is noted in the turn's record.
     """
     encoding = request.header(b"content-encoding")
     decoded = decode(body, encoding, cap)
     if isinstance(decoded, Problem):
         return decoded
-    if not rejected and not any(mark in decoded for mark in SHIM_MARKS):
+    is_foreign = rejected or any(mark in decoded for mark in SHIM_MARKS)
+    if not is_foreign and not holds_plain_content(decoded):
         return body
     items, payload = _input_of(decoded)
     if items is None:
@@ -92,7 +94,7 @@ def _native_items(
         elif _is_shim_reasoning(item) or reasoning_digest(encrypted_reasoning(item)) in rejected:
             dropped.append(f"input[{index}]: reasoning of another upstream")
         else:
-            yield _with_plain_summary(item)
+            yield readable_message(_with_plain_summary(item))
 
 
 def _is_shim_reasoning(item: Mapping[str, object]) -> bool:
@@ -103,7 +105,7 @@ def _is_shim_reasoning(item: Mapping[str, object]) -> bool:
     )
 
 
-def _with_plain_summary(item: Mapping[str, object]) -> object:
+def _with_plain_summary(item: Mapping[str, object]) -> Mapping[str, object]:
     summary = read_compaction(item) if item.get("type") in COMPACTION_TYPES else None
     if summary is None:
         return item

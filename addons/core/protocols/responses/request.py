@@ -2,7 +2,8 @@
 
 Source: OpenAI API reference, "Create a response"; what Codex sends beyond it. Knows nothing of the upstream except the
 reasoning scope. Never drops content silently: what cannot be translated is noted in `dropped`. Never refuses an item for its
-form, because it stays in the history of its thread; only a reference to an item on a server is refused. Invariant: total
+form, because it stays in the history of its thread; only a reference to an item on a server is refused, and a task for a
+sub-agent that nobody but ChatGPT can read. Invariant: total
 (any JSON object gives a `Conversation` or a `Problem`); what an item becomes does not depend on later items, so the items of
 a history are a prefix of the items of its extension.
 """
@@ -46,6 +47,7 @@ from addons.core.protocols.responses.compaction import (
     read_compaction,
     request_summary,
 )
+from addons.core.protocols.responses.handover import unreadable_task
 from addons.core.protocols.responses.request_parts import read_parts, text_of
 from addons.core.protocols.responses.unknown_items import read_agent_message, read_unknown
 
@@ -265,6 +267,8 @@ def _read(payload: JsonObject, reasoning_scope: str) -> Conversation | Problem:
     for key in SERVER_STATE:
         if payload.get(key):
             raise UnreadableInputError(where=key, why=STATELESS)
+    if task := unreadable_task(payload):
+        return task
     raw_items = _raw_items(payload.get("input"))
     declared = _declared(payload.get("tools"), raw_items)
     choice = read_tool_choice(payload.get("tool_choice"), declared.tools)

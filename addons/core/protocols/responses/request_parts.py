@@ -77,6 +77,11 @@ def _read_object(part: Mapping[str, object], where: str, dropped: list[str]) -> 
     return _unknown(part, where, dropped)
 
 
+def is_encrypted(value: object) -> bool:
+    """Return whether content that is marked as encrypted is so."""
+    return isinstance(value, str) and _ENCRYPTED.fullmatch(value) is not None
+
+
 def text_of(parts: tuple[Part, ...]) -> str:
     """Return the joined text of the parts."""
     return "".join(part.text for part in parts if isinstance(part, Text))
@@ -101,7 +106,7 @@ def _encrypted(value: object, where: str, dropped: list[str]) -> Text:
     Codex passes on the argument of `spawn_agent` in such a part. It is encrypted only if the model that called the tool
     encrypts its arguments; any other model's text arrives as it was written.
     """
-    if isinstance(value, str) and value and not _ENCRYPTED.fullmatch(value):
+    if isinstance(value, str) and value and not is_encrypted(value):
         return Text(value)
     dropped.append(f"{where}: content that another service encrypted")
     return Text(NO_ENCRYPTED)

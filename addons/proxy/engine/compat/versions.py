@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from mitmproxy import version
 
+from addons.adapters.system.packages import install_command
+
 TESTED = ">=12.2,<12.4"
 _FIRST, _BELOW = (12, 2), (12, 4)
 MAX_REASONS = 3
@@ -44,5 +46,5 @@ def incompatible(
         text += f", where the start check failed: {named}"
     return IncompatibleMitmproxyError(
         f"{text}. Nothing was served. Install a tested version: "
-        f"`uv tool install --reinstall codex-shim`, or `pip install 'mitmproxy{TESTED}'` in its environment."
+        f"`{install_command(f'mitmproxy{TESTED}')}`."
     )

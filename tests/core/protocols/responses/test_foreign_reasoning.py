@@ -93,6 +93,19 @@ def test_compaction_of_the_shim_becomes_text_and_a_foreign_one_is_unchanged() ->
     assert items == [{"type": "message", "role": "user", "content": [text]}, foreign, USER]
 
 
+def test_message_between_agents_that_nobody_encrypted_becomes_text() -> None:
+    part = {"type": "encrypted_content", "encrypted_content": "Read the docs."}
+    message: Item = {"type": "agent_message", "author": "/root", "content": [part]}
+    text = {"type": "input_text", "text": "Read the docs."}
+    assert sent(USER, message) == [USER, {**message, "content": [text]}]
+
+
+def test_encrypted_message_between_agents_is_the_same_object() -> None:
+    part = {"type": "encrypted_content", "encrypted_content": "gAAAAA" + 90 * "x"}
+    body = body_of(USER, {"type": "agent_message", "author": "/root", "content": [part]})
+    assert native_body(request(body), body, CAP) is body
+
+
 def test_compressed_body_stays_compressed() -> None:
     packed = zstandard.ZstdCompressor().compress(body_of(USER, *answered()))
     native = native_body(request(packed, b"zstd"), packed, CAP)

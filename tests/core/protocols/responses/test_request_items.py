@@ -37,10 +37,6 @@ def test_item_without_text_is_left_out_and_noted(item: object, words: tuple[str,
             {"type": "agent_message", "author": "/lead", "recipient": "/lead/child", "content": [{"type": "input_text", "text": "Payload:\n"}, {"type": "encrypted_content", "encrypted_content": "Read the docs."}]},
             (User((Text("[message from the agent /lead to /lead/child]\nPayload:\nRead the docs."),)),),
         ),
-        (
-            {"type": "agent_message", "content": [{"type": "encrypted_content", "encrypted_content": "gAAAAA" + 80 * "x"}]},
-            (User((Text(f"[message from the agent (unnamed) to (unnamed)]\n{NO_ENCRYPTED}"),)),),
-        ),
         ({"type": "teleport", "content": "to"}, (User((Text("[teleport]\nto"),)),)),
         ({"type": "teleport", "text": "to"}, (User((Text("[teleport]\nto"),)),)),
         ({"type": "teleport", "role": "assistant", "content": [{"type": "output_text", "text": "to"}]}, (Assistant("[teleport]\nto"),)),
@@ -56,6 +52,14 @@ def test_item_without_text_is_left_out_and_noted(item: object, words: tuple[str,
 )  # fmt: skip
 def test_text_of_an_unknown_item_is_passed_on(item: object, items: tuple[object, ...]) -> None:
     assert conversation(item).items == items
+
+
+def test_encrypted_message_of_an_earlier_turn_is_noted() -> None:
+    part = {"type": "encrypted_content", "encrypted_content": "gAAAAA" + 80 * "x"}
+    [noted, _] = conversation({"type": "agent_message", "content": [part]}, HI).items
+    assert noted == User(
+        (Text(f"[message from the agent (unnamed) to (unnamed)]\n{NO_ENCRYPTED}"),)
+    )
 
 
 def test_part_of_an_unknown_type_is_a_note() -> None:

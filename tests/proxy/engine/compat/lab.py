@@ -42,7 +42,7 @@ START_SECONDS, TURN_SECONDS = 20.0, 3.0
 ADDRESS = re.compile(r"(?:codex-shim listens on|listening at) (?:http://)?127\.0\.0\.1:(\d+)")
 OUTPUTS = ("stdout", "stderr")
 NOTICED = "codex-shim needs mitmproxy"
-ADVICE = "`uv tool install --reinstall codex-shim`"
+ADVICE = "pip install 'mitmproxy>=12.2,<12.4'`"
 SELF_TEST = Edit(
     "addons.proxy.engine.compat.self_test", r"^LIMIT_SECONDS = .*$", "LIMIT_SECONDS = 1.5"
 )

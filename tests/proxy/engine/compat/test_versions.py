@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from mitmproxy import version
 
+from addons.adapters.system.packages import install_command
 from addons.proxy.engine.compat.versions import TESTED, incompatible, is_tested
 from shim_cli.doctor import packages
 
@@ -40,8 +41,7 @@ def test_message_names_versions_differences_and_what_to_type() -> None:
     text = str(incompatible(["a (missing)", "b (missing)", "c", "d", "e"], "12.9.0"))
     assert f"needs mitmproxy {TESTED} and found 12.9.0" in text
     assert "a (missing); b (missing); c; and 2 more" in text
-    assert "`uv tool install --reinstall codex-shim`" in text
-    assert f"`pip install 'mitmproxy{TESTED}'`" in text
+    assert f"`{install_command(f'mitmproxy{TESTED}')}`" in text
     assert "\n" not in text
 
 
