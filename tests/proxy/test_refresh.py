@@ -40,9 +40,14 @@ class FakeSources:
         """The account that a refresh finds."""
         self.refreshes = 0
         self.looks = 0
+        self.expected: list[int] = []
+        """The number of refreshes before each turn that was expected."""
         self.error: Exception | None = None
         self.cursor = FakeCursor()
         self.logins = self
+
+    def expect_turn(self) -> None:
+        self.expected.append(self.refreshes)
 
     def current(self) -> Login:
         self.looks += 1
@@ -58,7 +63,7 @@ class FakeSources:
 
 
 async def started(sources: Any) -> BackgroundRefresh:
-    tasks = BackgroundRefresh(lambda: sources)
+    tasks = BackgroundRefresh(lambda: sources, sources.expect_turn)
     await until(lambda: sources.refreshes and sources.cursor.refreshes)
     return tasks
 
@@ -78,6 +83,20 @@ async def test_account_models_are_fetched_at_once_after_a_new_login(
     assert sources.refreshes == 1, "the token has not changed"
     sources.login = "second"
     await until(lambda: sources.refreshes == 2)
+    await ended(tasks)
+
+
+async def test_turn_is_expected_around_the_first_refresh_of_each_login(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refresh, "LOGIN_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(refresh, "REFRESH_SECONDS", 0.01)
+    sources = FakeSources()
+    tasks = await started(sources)
+    await until(lambda: sources.refreshes >= 3)
+    assert sources.expected == [0, 1]
+    sources.login = "second"
+    await until(lambda: len(sources.expected) == 4)
     await ended(tasks)
 
 

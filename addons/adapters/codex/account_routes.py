@@ -322,6 +322,12 @@ class AccountRoutes:
         return self._service_of(self.logins.current())
 
     @property
+    def turn_origin(self) -> Origin | None:
+        """The origin of the next turn with a ChatGPT login; None without a live one."""
+        login = self._chatgpt_login()
+        return (login.backend or self.base.origin) if login else None
+
+    @property
     def state(self) -> tuple[LoginProblem | None, tuple[str, Origin]]:
         """The problem and the service, from one look at the login."""
         found = self.logins.current()
