@@ -89,11 +89,15 @@ class Composition:
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()
         return addresses[0][1] if addresses else 0
 
-    def expect_turn(self) -> None:
-        """Make a connection ready for a turn that may come next. Without a live ChatGPT login, nothing happens."""
+    def expect_turn(self) -> bool:
+        """Make a connection ready for a turn that may come next. Return False if its origin is not known.
+
+        Without a live ChatGPT login there is none. Through an outbound proxy no connection is kept.
+        """
         origin = self.sources.account.turn_origin
         if origin and self.engine.upstream_proxy(origin) is None:
             self.ready.open(origin)
+        return origin is not None
 
     def close_streams(self) -> None:
         """End what would delay a shutdown without being a turn."""

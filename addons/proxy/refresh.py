@@ -28,11 +28,11 @@ class BackgroundRefresh:
     """Runs while the listener is up. Needs a running event loop."""
 
     def __init__(
-        self, sources: Callable[[], RouteSources], expect_turn: Callable[[], None]
+        self, sources: Callable[[], RouteSources], expect_turn: Callable[[], bool]
     ) -> None:
         self._sources = sources
         self._expect_turn = expect_turn
-        """Prepares for a turn: called when a login is new, before and after its details and models are asked for."""
+        """Prepares for a turn of a new login. Returns whether that was possible: the details of a login may be missing."""
         self._tasks = (
             asyncio_utils.create_task(self._account(), name="account models", keep_ref=True),
             asyncio_utils.create_task(self._cursor(), name="cursor login", keep_ref=True),
@@ -52,11 +52,9 @@ class BackgroundRefresh:
         while True:
             # Taken before the request: a login that changes meanwhile is asked for at once.
             login = self._sources().logins.current()
-            if is_same:
-                await self._ask()
-            else:
-                self._expect_turn()
-                await self._ask()
+            is_prepared = is_same or self._expect_turn()
+            await self._ask()
+            if not is_prepared:
                 self._expect_turn()
             due, is_same = time.monotonic() + REFRESH_SECONDS, True
             while is_same and time.monotonic() < due:

@@ -42,12 +42,14 @@ class FakeSources:
         self.looks = 0
         self.expected: list[int] = []
         """The number of refreshes before each turn that was expected."""
+        self.is_complete = True
         self.error: Exception | None = None
         self.cursor = FakeCursor()
         self.logins = self
 
-    def expect_turn(self) -> None:
+    def expect_turn(self) -> bool:
         self.expected.append(self.refreshes)
+        return self.is_complete
 
     def current(self) -> Login:
         self.looks += 1
@@ -86,17 +88,19 @@ async def test_account_models_are_fetched_at_once_after_a_new_login(
     await ended(tasks)
 
 
-async def test_turn_is_expected_around_the_first_refresh_of_each_login(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("is_complete", "expected"), [(True, [0]), (False, [0, 1])])
+async def test_turn_is_expected_once_for_each_login_when_its_details_are_known(
+    monkeypatch: pytest.MonkeyPatch, is_complete: bool, expected: list[int]
 ) -> None:
     monkeypatch.setattr(refresh, "LOGIN_POLL_SECONDS", 0.001)
     monkeypatch.setattr(refresh, "REFRESH_SECONDS", 0.01)
     sources = FakeSources()
+    sources.is_complete = is_complete
     tasks = await started(sources)
     await until(lambda: sources.refreshes >= 3)
-    assert sources.expected == [0, 1]
+    assert sources.expected == expected
     sources.login = "second"
-    await until(lambda: len(sources.expected) == 4)
+    await until(lambda: len(sources.expected) == 2 * len(expected))
     await ended(tasks)
 
 

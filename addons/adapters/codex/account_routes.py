@@ -323,9 +323,11 @@ class AccountRoutes:
 
     @property
     def turn_origin(self) -> Origin | None:
-        """The origin of the next turn with a ChatGPT login; None without a live one."""
+        """The origin of the next turn with a ChatGPT login; None without a live one, or before its region is known."""
         login = self._chatgpt_login()
-        return (login.backend or self.base.origin) if login else None
+        if login is None or self.details.is_pending(login):
+            return None
+        return login.backend or self.base.origin
 
     @property
     def state(self) -> tuple[LoginProblem | None, tuple[str, Origin]]:
@@ -349,6 +351,7 @@ class AccountRoutes:
             transport=settings.chatgpt_transport,
             refused_upgrades=self._refused_upgrades,
             key_base=self.api.base_for,
+            hold=self.details.hold,
         )
 
     def routes(self, make_plan: PlanMaker) -> list[Route]:

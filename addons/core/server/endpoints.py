@@ -60,7 +60,7 @@ class DataSources:
     """Writes the newest remembered turn whose id begins so, masked, as JSON; None when there is none."""
     forward: PlanRequest
     """Makes the plan of a request that goes to the ChatGPT backend and is no turn."""
-    expect_turn: Callable[[], None]
+    expect_turn: Callable[[], object]
     """Called when Codex asks for its models: it has started, and a turn may come next."""
     recent_ids: Callable[[], Sequence[str]]
     """The ids of the remembered turns, oldest first."""

@@ -36,7 +36,7 @@ class ModelsApi:
     """Makes the source that switches Codex to a slug and writes `{"ok", "slug", "written", "message"}`."""
     last_turn: Callable[[str], Mapping[str, object] | None]
     """How the last turn of a slug ended."""
-    expect_turn: Callable[[], None]
+    expect_turn: Callable[[], object]
     """Called when Codex asks for its models."""
 
     def list_models(self, request: ClientRequest) -> Plan:
