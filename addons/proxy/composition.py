@@ -24,6 +24,7 @@ from addons.adapters.system.paths import access_log_file, ledger_file
 from addons.adapters.system.process_secrets import secrets_in
 from addons.adapters.web.dashboard import Dashboard
 from addons.adapters.web.pages import page_file
+from addons.core.masking.mask import prepare_mask
 from addons.core.providers.fallback import unavailable_routes
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
@@ -90,11 +91,14 @@ class Composition:
         return addresses[0][1] if addresses else 0
 
     def expect_turn(self) -> bool:
-        """Make a connection ready for a turn that may come next. Return False if its origin is not known.
+        """Prepare what the first turn would wait for: a connection, and the mask. Return False if its origin is not known.
 
         Without a live ChatGPT login there is none. Through an outbound proxy no connection is kept.
         """
         origin = self.sources.account.turn_origin
+        if origin:
+            self._local_token.rule()  # the mask has the token
+            prepare_mask(self._secrets())
         if origin and self.engine.upstream_proxy(origin) is None:
             self.ready.open(origin)
         return origin is not None

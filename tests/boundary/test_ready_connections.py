@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from addons.adapters.system.local_token import ensure_token
 from addons.core.limits import Limits
+from addons.core.masking.echoes import Echoes
+from addons.core.masking.mask import EchoMask
 from addons.core.secrets import Origin
 from addons.proxy.engine.client_pool import ReadyConnections
 from tests.boundary.masters import MASTERS
@@ -75,6 +78,26 @@ async def test_first_turn_after_a_start_makes_no_handshake(home: Home, tmp_path:
         assert (shim.up.connections, shim.turns) == (AT_START, 0)
         assert (await shim.proxy.post(TURN)).status == 200
         assert (shim.up.connections, shim.turns) == (AT_START, 1)
+
+
+async def test_first_turn_after_a_start_builds_no_mask(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.log_in()
+    built: list[object] = []
+    usual = EchoMask.__init__
+
+    def build(mask: EchoMask, echoes: Iterable[Echoes]) -> None:
+        built.append(mask)
+        usual(mask, echoes)
+
+    monkeypatch.setattr(EchoMask, "__init__", build)
+    token = ensure_token(home.env).encode()
+    async with over_tls(home, tmp_path) as shim:
+        await shim.settled()
+        assert len(built) == 1
+        assert (await shim.proxy.post(TURN, b"x-codex-shim-token: " + token)).status == 200
+        assert len(built) == 1
 
 
 async def test_login_while_it_runs_makes_a_connection_ready(
