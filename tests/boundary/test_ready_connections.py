@@ -55,7 +55,8 @@ class Shim:
 
     async def settled(self) -> None:
         """Wait until the models were asked for and a connection is ready."""
-        await until(lambda: self.ready == 1 and self.up.requests)
+        opening = self.proxy.shim.parts.ready._opening
+        await until(lambda: self.ready == 1 and self.up.requests and not opening)
 
 
 @asynccontextmanager

@@ -351,7 +351,7 @@ class TurnStream(EndingStream):
             return
         if delayed := self.attempt.delayed:
             yield from self.attempt.release()
-            step = delayed.decide() if delayed.decide else delayed._replace(delay=0.0)
+            step = delayed.decide() if delayed.decide else Send(delayed.request)
             yield from self._follow(PlanEvent.START, step)
             return
         self._note_unsent()

@@ -34,7 +34,7 @@ class Setup:
     async def made(self) -> None:
         """Make one connection ready."""
         self.ready.open(self.origin)
-        await until(lambda: len(self.proxy.engine.pool) == 1)
+        await until(lambda: len(self.proxy.engine.pool) == 1 and not self.ready._opening)
 
     async def turn(self) -> None:
         async with client(self.proxy.port) as c:
