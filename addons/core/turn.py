@@ -301,6 +301,8 @@ class Send(NamedTuple):
 
     request: UpstreamRequest
     delay: float = 0.0
+    decide: Callable[[], Step] | None = None
+    """Gives the step after the delay, as `Plan.start` does; None to send the request."""
 
 
 @turn_value(frozen=True, slots=True)

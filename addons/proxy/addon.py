@@ -131,12 +131,13 @@ class CodexShim:
         self.sources.cursor.own_ports |= {self.parts.port}
         self.sources.account.api.own_ports |= {self.parts.port}
         self.sources.parse_in_thread()
-        self._refresh = BackgroundRefresh(lambda: self.sources)
+        self._refresh = BackgroundRefresh(lambda: self.sources, self.parts.expect_turn)
 
     async def done(self) -> None:
         """Drain: stop listening, let turns finish, end the remaining ones with a typed failure."""
         if self._refresh:
             self._refresh.cancel()
+        await self.parts.ready.close()
         self.parts.close_streams()
         await self.engine.shutdown()
         await self.sources.cursor.close()

@@ -24,6 +24,7 @@ from addons.adapters.system.paths import access_log_file, ledger_file
 from addons.adapters.system.process_secrets import secrets_in
 from addons.adapters.web.dashboard import Dashboard
 from addons.adapters.web.pages import page_file
+from addons.core.masking.mask import prepare_mask
 from addons.core.providers.fallback import unavailable_routes
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
@@ -33,6 +34,7 @@ from addons.core.server.unknown_paths import UnknownPaths
 from addons.core.telemetry.record import LastTurnStatus, TurnRecord
 from addons.core.upstream.outbound_proxy import proxy_for
 from addons.core.version import VERSION
+from addons.proxy.engine.client_pool import ReadyConnections
 from addons.proxy.engine.engine import Engine
 from addons.proxy.heap import LARGE_BODY, HeapTrimmer
 from addons.proxy.recent_turns import RecentTurns
@@ -73,6 +75,7 @@ class Composition:
         )
         self.engine.process_secrets = self._secrets
         self.engine.install()
+        self.ready = ReadyConnections(self.engine.pool, lambda: self.engine.limits)
 
     def use_sources(self, sources: RouteSources) -> None:
         """Replace the sources and the router. The engine stays, because it knows the running turns."""
@@ -86,6 +89,19 @@ class Composition:
         """The port of the listener; 0 before it listens."""
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()
         return addresses[0][1] if addresses else 0
+
+    def expect_turn(self) -> bool:
+        """Prepare what the first turn would wait for: a connection, and the mask. Return False if its origin is not known.
+
+        Without a live ChatGPT login there is none. Through an outbound proxy no connection is kept.
+        """
+        origin = self.sources.account.turn_origin
+        if origin:
+            self._local_token.rule()  # the mask has the token
+            prepare_mask(self._secrets())
+        if origin and self.engine.upstream_proxy(origin) is None:
+            self.ready.open(origin)
+        return origin is not None
 
     def close_streams(self) -> None:
         """End what would delay a shutdown without being a turn."""
@@ -105,6 +121,7 @@ class Composition:
             live_events=self.dashboard.live_events,
             usage_report=self.dashboard.usage_report,
             forward=sources.plan_endpoint,
+            expect_turn=self.expect_turn,
             recent_turn=self.recent_turns.find,
             recent_ids=lambda: self.recent_turns.ids,
         )

@@ -27,8 +27,12 @@ LOGIN_POLL_SECONDS = 2.0
 class BackgroundRefresh:
     """Runs while the listener is up. Needs a running event loop."""
 
-    def __init__(self, sources: Callable[[], RouteSources]) -> None:
+    def __init__(
+        self, sources: Callable[[], RouteSources], expect_turn: Callable[[], bool]
+    ) -> None:
         self._sources = sources
+        self._expect_turn = expect_turn
+        """Prepares for a turn of a new login. Returns whether that was possible: the details of a login may be missing."""
         self._tasks = (
             asyncio_utils.create_task(self._account(), name="account models", keep_ref=True),
             asyncio_utils.create_task(self._cursor(), name="cursor login", keep_ref=True),
@@ -44,22 +48,29 @@ class BackgroundRefresh:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _account(self) -> None:
+        is_same = False
         while True:
             # Taken before the request: a login that changes meanwhile is asked for at once.
             login = self._sources().logins.current()
-            try:
-                await self._sources().refresh()
-            except (OSError, ValueError, RuntimeError, ExceptionGroup) as error:
-                # A later try may succeed, and a task that has ended tries no more.
-                log.warning(
-                    "asking for the account's models failed: %s; codex-shim tries again later",
-                    type(error).__name__,
-                )
+            is_prepared = is_same or self._expect_turn()
+            await self._ask()
+            if not is_prepared:
+                self._expect_turn()
             due, is_same = time.monotonic() + REFRESH_SECONDS, True
             while is_same and time.monotonic() < due:
                 # Before anything else, so that no state of the login makes this a loop without a pause.
                 await asyncio.sleep(LOGIN_POLL_SECONDS)
                 is_same = _is_same(self._sources().logins.current(), login)
+
+    async def _ask(self) -> None:
+        try:
+            await self._sources().refresh()
+        except (OSError, ValueError, RuntimeError, ExceptionGroup) as error:
+            # A later try may succeed, and a task that has ended tries no more.
+            log.warning(
+                "asking for the account's models failed: %s; codex-shim tries again later",
+                type(error).__name__,
+            )
 
     async def _cursor(self) -> None:
         while True:

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.speed import alone, guard, report, websocket
+from benchmarks.speed import alone, far, guard, report, websocket
 from benchmarks.speed.bounds import DIRECT, SHIM, Round
 from benchmarks.speed.scenarios import ABSOLUTE, SCENARIOS, Figures, Setup
 from benchmarks.speed.systems import System, bare_mitmdump, peer, shim, upstream
@@ -28,6 +28,12 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--scale", type=float, default=1.0, help="0.1 measures a tenth as much.")
     parser.add_argument("--tls", action="store_true", help="Reach the upstream over TLS.")
+    parser.add_argument(
+        "--rtt",
+        type=float,
+        metavar="MS",
+        help="Only the first delta at this round trip, over TLS: first turn and later ones, against direct.",
+    )
     parser.add_argument(
         "--peer",
         action="append",
@@ -61,6 +67,9 @@ def main() -> int:
         return 0
     if arguments.guard:
         return _guarded(arguments)
+    if arguments.rtt:
+        print(far.report(arguments.rtt, arguments.rounds))
+        return 0
     rounds = measure(arguments)
     command = shlex.join(["uv", "run", "python", "-m", "benchmarks.speed", *sys.argv[1:]])
     text = report.markdown(rounds, command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -11,14 +12,16 @@ from pathlib import Path
 import keyring
 import pytest
 
+from addons.adapters.codex.account_details import AccountDetails
 from addons.adapters.codex.keyring_entry import SERVICE, entry_user
+from addons.core.codex.login import Login
 from tests.boundary.surfaces import DONE, TURN, Home, Running, code_of, running
 from tests.fakes.account import Account
 from tests.fakes.http_messages import Request
 from tests.fakes.logins import AgentAccount, KeyAccount, RegionAccount, TokenAccount
 from tests.support.client import client
 from tests.support.upstream import Exchange, Upstream, upstream
-from tests.support.waiting import until
+from tests.support.waiting import LONGEST, until, within
 
 FEDRAMP = Account(claims={"chatgpt_account_is_fedramp": True})
 CODEX = (b"originator: codex_exec", b"content-type: application/json")
@@ -216,3 +219,103 @@ async def test_key_of_codex_is_not_sent_to_chatgpt(home: Home, path: str) -> Non
             response = await c.response()
     assert b"codex login" in response.body
     assert not any(b"sk-fabricated" in one.head for one in backend.requests)
+
+
+# The region of a workspace --------------------------------------------------------------------------------
+
+
+def workspace() -> RegionAccount:
+    return RegionAccount(claims={"chatgpt_plan_type": "enterprise"})
+
+
+def posts(backend: Upstream) -> int:
+    return sum(request.line.startswith(b"POST") for request in backend.requests)
+
+
+@asynccontextmanager
+async def held_back(
+    home: Home, monkeypatch: pytest.MonkeyPatch, *, answers: bool = True
+) -> AsyncIterator[tuple[Service, Running, Upstream, asyncio.Event]]:
+    """Run the shim with the login of a workspace whose region the backend names when the event is set."""
+    account, gate = workspace(), asyncio.Event()
+    usual = Service.answer
+
+    async def answer(service: Service, exchange: Exchange) -> None:
+        if b"/accounts/check" in exchange.request.line:
+            await within(gate)
+            if not answers:
+                await exchange.whole(b"", status=b"500 Internal Server Error")
+                return
+        await usual(service, exchange)
+
+    monkeypatch.setattr(Service, "answer", answer)
+    async with setup(home, account) as (service, proxy, backend):
+        await until(asked(backend, b"/accounts/check"))
+        try:
+            yield service, proxy, backend, gate
+        finally:
+            gate.set()
+
+
+async def test_first_turn_of_a_workspace_waits_for_its_region(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+    usual = AccountDetails.hold
+
+    def hold(details: AccountDetails, login: Login) -> float:
+        looks.append(usual(details, login))
+        return looks[-1]
+
+    monkeypatch.setattr(AccountDetails, "hold", hold)
+    monkeypatch.setattr("addons.adapters.codex.account_details.HOLD_SECONDS", LONGEST)
+    async with held_back(home, monkeypatch) as (service, proxy, backend, gate):
+        async with asyncio.TaskGroup() as group:
+            turns = [group.create_task(proxy.post(TURN, *CODEX)) for _ in range(2)]
+            await until(lambda: len(looks) >= 4)
+            assert posts(backend) == 0
+            gate.set()
+        assert [turn.result().status for turn in turns] == [200, 200]
+        assert service.refused == []
+        looks.clear()
+        assert (await proxy.post(TURN, *CODEX)).status == 200
+        assert looks == [0.0]
+
+
+async def test_turn_goes_without_a_region_that_is_not_named_in_time(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("addons.adapters.codex.account_details.HOLD_SECONDS", 0.1)
+    async with held_back(home, monkeypatch) as (service, proxy, backend, _):
+        for number in (1, 2, 3):
+            await proxy.post(TURN, *CODEX)
+            assert posts(backend) == len(service.refused) == number
+    warnings = [record.message for record in caplog.records if "region" in record.message]
+    assert len(warnings) == 1
+    assert "restart codex-shim" in warnings[0]
+
+
+async def test_turn_does_not_wait_for_a_region_that_was_refused(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("addons.adapters.codex.account_details.HOLD_SECONDS", LONGEST)
+    async with held_back(home, monkeypatch, answers=False) as (_, proxy, backend, gate):
+        gate.set()
+        async with asyncio.timeout(LONGEST / 2):
+            await proxy.post(TURN, *CODEX)
+        assert posts(backend) == 1
+    assert len([record for record in caplog.records if "region" in record.message]) == 1
+
+
+async def test_client_that_leaves_while_its_turn_is_held_costs_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with held_back(home, monkeypatch) as (_, proxy, backend, gate):
+        async with client(proxy.port) as c:
+            await c.post("/v1/responses", TURN, *CODEX)
+            await until(lambda: proxy.shim.engine.live_turns)
+        await until(lambda: not proxy.shim.engine.live_turns)
+        gate.set()
+        logins = proxy.shim.sources.logins
+        await until(lambda: bool(logins.known and logins.known.routing_override))
+        assert posts(backend) == 0

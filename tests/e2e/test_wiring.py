@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +90,44 @@ def test_codex_starts_without_the_state_folder(newcomer: Newcomer) -> None:
     newcomer.ok("disable")
     assert newcomer.config.read_bytes() == OWN
     assert not newcomer.config.with_name("codex-shim-catalog.json").exists()
+
+
+def test_codex_elsewhere_starts_with_the_shim_stopped(subscriber: Newcomer, tmp_path: Path) -> None:
+    subscriber.ok("enable", "--model", "gpt-6-sol")
+    before = [model["slug"] for model in subscriber.home.models()]
+    subscriber.ok("stop")
+    shutil.rmtree(subscriber.home.state)
+    elsewhere = CodexHome(tmp_path / "elsewhere", subscriber.home.codex)
+    elsewhere.codex_home.rmdir()
+    subscriber.home.codex_home.rename(elsewhere.codex_home)
+    assert [model["slug"] for model in elsewhere.models()] == before
+    said = first_error_of(elsewhere, "hello")
+    assert "Connection failed" in said, said
+
+
+def first_error_of(home: CodexHome, prompt: str) -> str:
+    """Run a turn until Codex says what is wrong: it waits for the network without end."""
+    command = [str(home.codex), "exec", "--json", "--skip-git-repo-check", prompt]
+    with subprocess.Popen(
+        command,
+        cwd=home.workspace,
+        env=home.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stdout
+            lines: list[str] = []
+            for line in process.stdout:
+                lines.append(line)
+                if '"error"' in line:
+                    return line
+            return "".join(lines)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_account_model_runs_and_the_local_token_is_not_sent_upstream(

@@ -40,9 +40,16 @@ class FakeSources:
         """The account that a refresh finds."""
         self.refreshes = 0
         self.looks = 0
+        self.expected: list[int] = []
+        """The number of refreshes before each turn that was expected."""
+        self.is_complete = True
         self.error: Exception | None = None
         self.cursor = FakeCursor()
         self.logins = self
+
+    def expect_turn(self) -> bool:
+        self.expected.append(self.refreshes)
+        return self.is_complete
 
     def current(self) -> Login:
         self.looks += 1
@@ -58,7 +65,7 @@ class FakeSources:
 
 
 async def started(sources: Any) -> BackgroundRefresh:
-    tasks = BackgroundRefresh(lambda: sources)
+    tasks = BackgroundRefresh(lambda: sources, sources.expect_turn)
     await until(lambda: sources.refreshes and sources.cursor.refreshes)
     return tasks
 
@@ -78,6 +85,22 @@ async def test_account_models_are_fetched_at_once_after_a_new_login(
     assert sources.refreshes == 1, "the token has not changed"
     sources.login = "second"
     await until(lambda: sources.refreshes == 2)
+    await ended(tasks)
+
+
+@pytest.mark.parametrize(("is_complete", "expected"), [(True, [0]), (False, [0, 1])])
+async def test_turn_is_expected_once_for_each_login_when_its_details_are_known(
+    monkeypatch: pytest.MonkeyPatch, is_complete: bool, expected: list[int]
+) -> None:
+    monkeypatch.setattr(refresh, "LOGIN_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(refresh, "REFRESH_SECONDS", 0.01)
+    sources = FakeSources()
+    sources.is_complete = is_complete
+    tasks = await started(sources)
+    await until(lambda: sources.refreshes >= 3)
+    assert sources.expected == expected
+    sources.login = "second"
+    await until(lambda: len(sources.expected) == 2 * len(expected))
     await ended(tasks)
 
 

@@ -14,6 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 DAY = dt.timedelta(days=1)
+_USES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+         "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")  # fmt: skip
+_KEY_USAGE = x509.KeyUsage(**dict.fromkeys(_USES, False) | {"key_cert_sign": True})
+"""Python 3.13 trusts no authority without it, and none without an identifier of its key."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,19 @@ def make_authority(folder: Path, host: str = "127.0.0.1", lasts: dt.timedelta = 
     ca = (
         _builder(ca_name, ca_name, ca_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_KEY_USAGE, critical=True)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False
+        )
         .sign(ca_key, hashes.SHA256())
     )
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     server = (
         _builder(name, ca_name, server_key.public_key(), lasts)
         .add_extension(x509.SubjectAlternativeName([_general_name(host)]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
+        )
         .sign(ca_key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM

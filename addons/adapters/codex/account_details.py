@@ -1,7 +1,9 @@
 """Details of an account that its login does not hold: the account of an access token, the region of a workspace.
 
-OpenAI is asked for them as Codex asks. Never does: run on the request path, follow a redirect, raise, store an answer.
-Invariant: the owner of a token belongs to that token; the region belongs to the account, whatever its token is, so that
+OpenAI is asked for them as Codex asks, in the background. A turn that comes before the first answer is held for
+`HOLD_SECONDS`: without its region it may go to the wrong server.
+
+Never does: send a request on the request path, follow a redirect, raise, store an answer. Invariant: the owner of a token belongs to that token; the region belongs to the account, whatever its token is, so that
 a refresh of the token changes neither the headers nor the origin.
 
 Source: Codex 0.171 on loopback asks `GET {authapi}/v1/user-auth-credential/whoami` for a personal access token and
@@ -11,6 +13,8 @@ backend named.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -23,11 +27,16 @@ from addons.core.codex.routing import AccountRouting, is_part_of, read_routing, 
 from addons.core.secrets import Origin
 from addons.core.upstream.outbound_proxy import CA_FILE, proxy_for
 
+log = logging.getLogger(__name__)
+
 AUTHAPI_VARIABLE = "CODEX_AUTHAPI_BASE_URL"
 """Codex's own variable."""
 AUTHAPI = "https://auth.openai.com/api/accounts"
 WHOAMI = "/v1/user-auth-credential/whoami"
 ACCOUNTS = "/wham/accounts/check"
+HOLD_SECONDS = 5.0
+"""How long a turn waits for the details of a new login, counted from the first turn that waits."""
+LOOK_SECONDS = 0.05
 PERSONAL_PLANS = frozenset({None, "free", "go", "plus", "pro", "prolite"})
 """Plans without a workspace, so without a region."""
 
@@ -51,6 +60,37 @@ class AccountDetails:
         """Digest of an account id → the region and the backend that OpenAI named last."""
         self.error = ""
         """Why the last request failed; empty when it did not, or none was needed."""
+        self._asked: Login | None = None
+        """The login whose details were asked for last, with or without success."""
+        self._held: Login | None = None
+        """The login that turns wait for, or have given up."""
+        self._held_until = 0.0
+        """Monotonic time; 0 when given up."""
+
+    def is_pending(self, login: Login) -> bool:
+        """Return whether details that may change where a turn goes were not asked for yet."""
+        if self._asked and login.same_token(self._asked):
+            return False
+        is_placed = login.account_id and login.account_id.digest in self._regions
+        return login.lacks_account or not (login.plan_type in PERSONAL_PLANS or is_placed)
+
+    def hold(self, login: Login) -> float:
+        """Return after how many seconds a turn of this login looks again; 0 when it need not wait, or no longer."""
+        if not self.is_pending(login):
+            return 0.0
+        now = time.monotonic()
+        if self._held is None or not login.same_token(self._held):
+            self._held, self._held_until = login, now + HOLD_SECONDS
+        if now < self._held_until:
+            return LOOK_SECONDS
+        if self._held_until:
+            self._held_until = 0.0
+            log.warning(
+                "OpenAI has not named the region of this account within %g s; turns go to the usual server until it does."
+                " If they fail, check the network and restart codex-shim",
+                HOLD_SECONDS,
+            )
+        return 0.0
 
     def complete(self, login: Login) -> Login:
         """Return the login with what is known of its account."""
@@ -67,6 +107,12 @@ class AccountDetails:
 
     async def refresh(self, login: Login) -> None:
         """Ask for what this login lacks. Never raises: `error` holds the reason."""
+        try:
+            await self._ask_for(login)
+        finally:
+            self._asked = login
+
+    async def _ask_for(self, login: Login) -> None:
         self.error = ""
         found = self._placed(login)
         try:

@@ -331,6 +331,14 @@ class AccountRoutes:
         return self._service_of(self.logins.current())
 
     @property
+    def turn_origin(self) -> Origin | None:
+        """The origin of the next turn with a ChatGPT login; None without a live one, or before its region is known."""
+        login = self._chatgpt_login()
+        if login is None or self.details.is_pending(login):
+            return None
+        return login.backend or self.base.origin
+
+    @property
     def state(self) -> tuple[LoginProblem | None, tuple[str, Origin]]:
         """The problem and the service, from one look at the login."""
         found = self.logins.current()
@@ -353,6 +361,7 @@ class AccountRoutes:
             plain_handover=settings.chatgpt_plain_handover,
             refused_upgrades=self._refused_upgrades,
             key_base=self.api.base_for,
+            hold=self.details.hold,
         )
 
     def routes(self, make_plan: PlanMaker) -> list[Route]:

@@ -334,3 +334,8 @@ def _remember[K, V](known: dict[K, V], key: K, value: V, most: int) -> None:
 
 MAX_MASKS, MAX_SECRETS = 16, 64
 _MASKS = _Masks()
+
+
+def prepare_mask(secrets: Iterable[Secret]) -> EchoMask:
+    """Build the mask of these secrets before a turn needs it: a login takes tens of milliseconds."""
+    return _MASKS.mask(secrets)

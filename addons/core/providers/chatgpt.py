@@ -21,7 +21,6 @@ from addons.core.errors import Problem, error_reply, problem_of
 from addons.core.headers import (
     Headers,
     bad_header,
-    canonical,
     client_headers,
     upstream_headers,
     upstream_query,
@@ -52,7 +51,7 @@ from addons.core.providers.chatgpt_problems import (
     unknown_path_problem,
 )
 from addons.core.providers.chatgpt_socket import RefusedUpgrades, TurnTransport, changed
-from addons.core.providers.client_login import completes, forbids, is_for
+from addons.core.providers.client_login import completes, forbids, headers_with, is_for
 from addons.core.providers.row_problems import empty_problem
 from addons.core.routes import Route
 from addons.core.secrets import Origin, Secret, SecretHeader
@@ -154,6 +153,8 @@ class ChatGPTProvider:
     plain_handover: bool = False
     key_base: Callable[[Login], BaseUrl] | None = None
     """Returns the address for an API key as the settings are now; None for `base`."""
+    hold: Callable[[Login], float] = lambda _: 0.0
+    """Returns after how many seconds a turn looks at a login again, because its account is not known yet; 0 to go on."""
 
     def base_for(self, login: Login | None) -> BaseUrl:
         """Return the address for this login; None for the client's own."""
@@ -242,6 +243,8 @@ class BackendPlan(ABC):
         self._sent = UpstreamRequest(
             base.origin, method, base.path + after_base, headers, body, secrets
         )
+        if self._login and (seconds := self._provider.hold(self._login)):
+            return Send(self._sent, seconds, self.start)
         return self._first_step(self._sent)
 
     def _first_step(self, sent: UpstreamRequest) -> Step:
@@ -389,12 +392,3 @@ class ChatGPTPlan(BackendPlan):
 
     def _answer_empty(self, head: Head) -> Answer:
         return self._answer_problem(empty_problem(str(self._origin), head))
-
-
-def headers_with(headers: Headers, login: Login | None) -> Headers:
-    """Return the request headers with those of the login in place of the client's."""
-    own = login.headers if login else ()
-    if not own:
-        return headers
-    names = {name for name, _ in own}
-    return (*((name, value) for name, value in headers if canonical(name) not in names), *own)

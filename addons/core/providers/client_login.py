@@ -1,4 +1,4 @@
-"""The login that a client sends itself: whether it may go to ChatGPT or to the API, and when it replaces auth.json's.
+"""The login that a client sends itself: whether it may go to ChatGPT or to the API, and what it replaces or is replaced by.
 
 Never does: read a login, bind one to an origin. Invariant: the form of the credential decides, never the state of
 auth.json alone: no API key goes to ChatGPT, and no token of ChatGPT goes to the API.
@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from addons.core.codex.login import Login, LoginKind, LoginProblem
+from addons.core.headers import Headers, canonical
 from addons.core.secrets import Secret, SecretHeader
 
 _FOR_CHATGPT = re.compile(
@@ -46,3 +47,12 @@ def forbids(problem: LoginProblem, own: Sequence[SecretHeader]) -> bool:
 def completes(own: Sequence[SecretHeader], login: Login) -> bool:
     """Return whether the client's own credential names the account that the login lacks."""
     return login.lacks_account and len(own) > 1
+
+
+def headers_with(headers: Headers, login: Login | None) -> Headers:
+    """Return the request headers with those of the login in place of the client's."""
+    own = login.headers if login else ()
+    if not own:
+        return headers
+    names = {name for name, _ in own}
+    return (*((name, value) for name, value in headers if canonical(name) not in names), *own)

@@ -60,6 +60,8 @@ class DataSources:
     """Writes the newest remembered turn whose id begins so, masked, as JSON; None when there is none."""
     forward: PlanRequest
     """Makes the plan of a request that goes to the ChatGPT backend and is no turn."""
+    expect_turn: Callable[[], object]
+    """Called when Codex asks for its models: it has started, and a turn may come next."""
     recent_ids: Callable[[], Sequence[str]]
     """The ids of the remembered turns, oldest first."""
 
@@ -68,7 +70,14 @@ def endpoint_table(
     data: DataSources, plan_turn: PlanRequest, is_owner: Callable[[ClientRequest], bool]
 ) -> Mapping[str, Endpoint]:
     """Build the table. `is_owner` returns whether a request shows the local token."""
-    models = ModelsApi(data.table, data.etag, data.active_model, data.switch_model, data.last_turn)
+    models = ModelsApi(
+        data.table,
+        data.etag,
+        data.active_model,
+        data.switch_model,
+        data.last_turn,
+        data.expect_turn,
+    )
     return {
         "/health": Endpoint(READ, partial(_health, data, is_owner)),
         "/models": Endpoint(READ, models.list_models),

@@ -36,6 +36,8 @@ class ModelsApi:
     """Makes the source that switches Codex to a slug and writes `{"ok", "slug", "written", "message"}`."""
     last_turn: Callable[[str], Mapping[str, object] | None]
     """How the last turn of a slug ended."""
+    expect_turn: Callable[[], object]
+    """Called when Codex asks for its models."""
 
     def list_models(self, request: ClientRequest) -> Plan:
         """Answer GET /models: in the form of the Codex whose `client_version` is in the query, else in OpenAI's."""
@@ -45,6 +47,7 @@ class ModelsApi:
             return answer_json(
                 request, openai_shape((route.slug, route.provider) for route in live)
             )
+        self.expect_turn()
         body = orjson.dumps(
             codex_shape(route.entry_for(query[CLIENT_VERSION][0]) for route in live)
         )

@@ -1,30 +1,94 @@
-"""The upstream connections of one client: the key of each, and which are idle while the client stays.
+"""The upstream connections of one client, and those that are made ready before a client comes.
 
 A client that sends several requests on its connection uses its own idle connections first. They are kept under the same
 keys and limits as those of the process-wide pool (`pool.py`), which gets them when the client leaves.
 
-Never does: close a connection; it names those to be closed. Invariant: a connection through this class serves one turn at
-a time.
+The first turn would wait for the handshakes of TCP and TLS. `ReadyConnections` makes one connection in advance, on which
+nothing is sent, and puts it into the pool: the first turn of its origin takes it, whatever its credential is.
+
+Never does: close a connection of a client (it names those to be closed), report a connection that was not made ready: the
+turn opens its own and reports what is wrong. Invariant: a connection serves one turn at a time.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 
+from mitmproxy import ctx
 from mitmproxy.connection import Connection, Server
 from mitmproxy.proxy import commands, layer
 from mitmproxy.proxy.context import Context
+from mitmproxy.utils import asyncio_utils
 
+from addons.core.limits import Limits
+from addons.core.secrets import Origin
 from addons.proxy.engine.http1 import Relay, UpstreamHttp1, install_upstream_parser
 from addons.proxy.engine.interfaces import LayerEngine
-from addons.proxy.engine.pool import MAX_IDLE_CONNECTIONS, ConnectionKey, GetPooledConnection
+from addons.proxy.engine.pool import (
+    MAX_IDLE_CONNECTIONS,
+    UNUSED,
+    ConnectionKey,
+    GetPooledConnection,
+    UpstreamPool,
+)
 from addons.proxy.engine.timers import WakeupTimers
+from addons.proxy.engine.upstream import sockets
 from addons.proxy.engine.upstream.notices import SpokeUnasked, UpstreamNotice
+from addons.proxy.engine.upstream.opening import OpeningHandler
 from addons.proxy.engine.websocket.upstream_socket import UpstreamSocket, install_socket
+
+log = logging.getLogger(__name__)
 
 SOCKET_CHECK_SECONDS = 60.0
 """How often idle WebSockets are looked after."""
+
+
+class ReadyConnections:
+    """The connections that are being made ready: at most one for each origin, and none while the pool has one."""
+
+    def __init__(self, pool: UpstreamPool, limits: Callable[[], Limits]) -> None:
+        self._pool = pool
+        self._limits = limits
+        self._opening: dict[ConnectionKey, asyncio.Task[None]] = {}
+
+    def open(self, origin: Origin) -> None:
+        """Begin to make a connection to this origin ready, unless one is. Needs a running event loop."""
+        address, tls = (origin.host, origin.port), origin.scheme == "https"
+        key = self._pool.key(address, tls=tls, via=None, credential=UNUSED)
+        if key in self._opening or not self._pool.may_keep(key) or self._pool.has_ready(key):
+            return
+        task = asyncio_utils.create_task(self._open(key), name="ready connection", keep_ref=True)
+        self._opening[key] = task
+        task.add_done_callback(lambda _: self._opening.pop(key))
+
+    async def close(self) -> None:
+        """Abandon what is under way."""
+        tasks = list(self._opening.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _open(self, key: ConnectionKey) -> None:
+        handler, limits = OpeningHandler(key.address, ctx.options, tls=key.tls), self._limits()
+        try:
+            async with asyncio.timeout(limits.connect_seconds):
+                server = await handler.connect()
+            if server:
+                self._hand_over(handler, server, key)
+        except TimeoutError:
+            log.debug("no connection to %s:%d was made ready in time", *key.address)
+        finally:
+            await handler.end()
+
+    def _hand_over(self, handler: OpeningHandler, server: Server, key: ConnectionKey) -> None:
+        layers, writer = handler.release(), handler.transports[server].writer
+        install_upstream_parser(layers, self._limits().head_bytes, lambda _id, _data: ())
+        if isinstance(layers[-1], UpstreamHttp1) and isinstance(writer, asyncio.StreamWriter):
+            sockets.watch_idle(writer)
+            self._pool.keep(handler, server, layers, key)
 
 
 class ClientPool:
@@ -78,7 +142,7 @@ class ClientPool:
         return None
 
     def install_parser(self, connection: Connection, relay: Relay) -> None:
-        """Let a new connection read HTTP/1, or become a WebSocket."""
+        """Let a connection on which nothing was sent read HTTP/1, or become a WebSocket."""
         layers, limits = self._connections[connection].context.layers, self._engine.limits
         install_upstream_parser(layers, limits.head_bytes, relay)
         key = self.keys.get(connection)

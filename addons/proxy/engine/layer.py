@@ -328,6 +328,7 @@ class ShimHttpLayer(CommandPump):
         self.mark_used(idle.server)
         protocol = cast("UpstreamHttp1", idle.layers[-1])
         protocol.begin(self._engine.limits.head_bytes, self._relayed)
+        self._pool.install_parser(idle.server, self._relayed)
         self._relay_at_once(idle.server)
         return idle.server
 

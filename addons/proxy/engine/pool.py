@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple, Protocol, cast
 
 from mitmproxy import ctx
@@ -52,8 +53,12 @@ TRUST_NAMES = (
     "tls_ecdh_curve_server",
     "upstream_auth",
 )
+UNUSED = b"unused"
+"""In place of the digest, for a connection on which nothing was sent: it may serve any turn of its origin."""
 
 Address = tuple[str, int]
+_ORIGIN_FIELDS = 2
+"""How many fields of a key, from the first on, name the origin."""
 
 
 class ConnectionKey(NamedTuple):
@@ -119,23 +124,25 @@ class IdleConnection:
                 return False
         return True
 
-    @property
-    def usable(self) -> bool:
-        """Whether nothing was received since it became idle: neither bytes nor its end."""
-        return not (
-            self._received
-            or self.reader.at_eof()
-            or self.writer.is_closing()
-            or sockets.has_input(self.writer)
-        )
+    def is_usable(self) -> bool:
+        """Return whether nothing was received since it became idle: neither HTTP nor its end.
 
-    @property
-    def _received(self) -> bytes:
-        return bytes(self.reader._buffer)  # type: ignore[attr-defined]  # noqa: SLF001
+        What only concerns its TLS is handled: session tickets come a round trip after the handshake.
+        """
+        if self.reader.at_eof() or self.writer.is_closing() or sockets.has_input(self.writer):
+            return False
+        received = self._take_received()
+        return not received or (self._receive(received) and self.is_idle)
+
+    def _take_received(self) -> bytes:
+        buffer: bytearray = self.reader._buffer  # type: ignore[attr-defined]  # noqa: SLF001
+        received = bytes(buffer)
+        buffer.clear()
+        return received
 
     def examine(self) -> None:
         """Learn what was received while it was idle: bytes of HTTP, or only the end of its TLS."""
-        if received := self._received + sockets.unread(self.writer):
+        if received := self._take_received() + sockets.unread(self.writer):
             self._receive(received)
 
     def close(self) -> None:
@@ -226,17 +233,28 @@ class UpstreamPool:
         reading.cancel("kept for the next client")
 
     def checkout(self, key: ConnectionKey) -> IdleConnection | None:
-        """Return the newest connection that has this key and is usable, or None."""
+        """Return the newest connection that has this key and is usable, else one that is unused, or None."""
+        unused = self.key(key.address, tls=key.tls, via=key.via, credential=UNUSED)
+        idle = next(chain(self._usable(key.__eq__), self._usable(unused.__eq__)), None)
+        if idle:
+            self._idle.pop(idle).cancel()
+            sockets.watch_reused(idle.writer)
+        return idle
+
+    def has_ready(self, key: ConnectionKey) -> bool:
+        """Return whether a turn for the origin of this key finds a connection, whatever was sent on it."""
+        return any(self._usable(lambda found: found[:_ORIGIN_FIELDS] == key[:_ORIGIN_FIELDS]))
+
+    def _usable(self, is_wanted: Callable[[ConnectionKey], bool]) -> Iterator[IdleConnection]:
+        """Yield the usable connections, the newest first. Drop those that are found to be no longer usable."""
         for idle in list(reversed(self._idle)):
-            if idle.key != key or idle not in self._idle:
+            if idle not in self._idle or not is_wanted(idle.key):
                 continue
             age = time.time() - idle.idle_since
-            if idle.usable and age <= self._limits().pool_idle_seconds:
-                self._idle.pop(idle).cancel()
-                sockets.watch_reused(idle.writer)
-                return idle
-            self._drop(idle)
-        return None
+            if age <= self._limits().pool_idle_seconds and idle.is_usable():
+                yield idle
+            else:
+                self._drop(idle)
 
     def clear(self) -> None:
         """Close every idle connection."""
@@ -278,7 +296,7 @@ class UpstreamPool:
                 self._close(idle)
 
     def _add(self, idle: IdleConnection) -> None:
-        if not self.may_keep(idle.key) or not idle.usable:
+        if not self.may_keep(idle.key) or not idle.is_usable():
             self._close(idle)
             return
         idle.idle_since = time.time()

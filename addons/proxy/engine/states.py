@@ -16,7 +16,8 @@ Theory of operation
    relayed first. RELEASE ends an attempt in every state, and is legal in every state, so that
    whatever ends a turn can always release its upstream. A local source needs no attempt: it goes from IDLE to LOCAL.
 
-4. The plan is asked at four events: START, ON_HEAD, ON_BODY and ON_FAULT. `LEGAL_STEPS` lists which steps may answer
+4. The plan is asked at four events: START, ON_HEAD, ON_BODY and ON_FAULT. A Send whose delay is over is a START: after
+   RELEASE, its `decide` is asked or its request is sent. `LEGAL_STEPS` lists which steps may answer
    which event in which pair of states. The plan is only asked while the client is WAITING: after HEAD_BEGUN nothing
    can be tried again.
 

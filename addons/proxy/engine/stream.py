@@ -350,30 +350,29 @@ class TurnStream(EndingStream):
         if not self.response_side.is_wakeup(event.command):
             return
         if delayed := self.attempt.delayed:
-            yield from self._begin_attempt(delayed)
+            yield from self.attempt.release()
+            step = delayed.decide() if delayed.decide else Send(delayed.request)
+            yield from self._follow(PlanEvent.START, step)
             return
         self._note_unsent()
+        limits = self.request_side.limits
         match self.response_side.clock.due():
             case Due.STALL:
-                limit = self.request_side.limits.stall_seconds
-                yield from self._stalled(f"no byte for {limit:g} s")
+                yield from self._stalled(f"no byte for {limits.stall_seconds:g} s")
                 return
             case Due.NO_ANSWER:
-                limit = self.request_side.limits.answer_seconds
-                detail = f"no event of its answer for {limit:g} s (`answer_seconds`)"
-                yield from self._stalled(detail)
+                seconds = f"{limits.answer_seconds:g} s (`answer_seconds`)"
+                yield from self._stalled(f"no event of its answer for {seconds}")
                 return
             case Due.UNREAD:
-                limit = self.request_side.limits.unread_seconds
-                yield from self.fail(Fault(FaultKind.UNREAD, f"nothing for {limit:g} s"))
+                detail = f"nothing for {limits.unread_seconds:g} s"
+                yield from self.fail(Fault(FaultKind.UNREAD, detail))
                 return
             case Due.LINGER:
                 yield from self.finish()
                 return
             case Due.HEARTBEAT:
                 yield from self.response_side.send_heartbeat()
-            case Due.NOTHING:
-                pass
         yield from self.response_side.wake_when_due()
 
     def _note_unsent(self) -> None:

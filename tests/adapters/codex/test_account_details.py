@@ -8,7 +8,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from addons.adapters.codex.account_details import AccountDetails
+from addons.adapters.codex.account_details import HOLD_SECONDS, LOOK_SECONDS, AccountDetails
 from addons.adapters.codex.account_routes import UsableLogins
 from addons.adapters.codex.api_base import ApiBase
 from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem
@@ -166,3 +166,60 @@ def test_source_of_logins_gives_the_details(backend: Backend) -> None:
     assert logins.known is None
     problem = LoginProblem(LoginKind.MISSING, "none")
     assert UsableLogins(Logins(problem), details, NO_API).current() is problem
+
+
+# Turns that wait ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the monotonic time, which a test may change."""
+    found = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: found[0])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("login", "waits"),
+    [
+        (TEAM, True),
+        (TOKEN, True),
+        (replace(TEAM, plan_type="plus"), False),
+        (replace(TEAM, plan_type=None, method=LoginMethod.API_KEY), False),
+    ],
+    ids=["workspace", "access token", "personal", "API key"],
+)
+def test_turn_waits_for_details_that_may_change_where_it_goes(
+    backend: Backend, login: Login, waits: bool
+) -> None:
+    details = details_of(backend)
+    assert details.is_pending(login) is waits
+    assert details.hold(login) == (LOOK_SECONDS if waits else 0.0)
+
+
+@pytest.mark.parametrize("answer", [{"accounts": [ENTRY]}, {"accounts": []}, []])
+def test_no_turn_waits_after_the_answer_whatever_it_is(backend: Backend, answer: object) -> None:
+    details = refreshed(backend, TEAM, answer)
+    assert details.hold(details.complete(TEAM)) == 0.0
+
+
+def test_new_token_of_a_known_account_does_not_wait(backend: Backend) -> None:
+    details = refreshed(backend, TEAM, {"accounts": [ENTRY_WITH_BACKEND]})
+    newer = replace(TEAM, access_token=Secret("newer"))
+    assert details.hold(newer) == 0.0
+    assert details.hold(replace(newer, account_id=Secret("acct-2"))) == LOOK_SECONDS
+
+
+def test_wait_of_all_turns_of_a_login_ends_together_with_one_warning(
+    backend: Backend, now: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    details = details_of(backend)
+    assert details.hold(TEAM) == LOOK_SECONDS
+    now[0] += HOLD_SECONDS - 0.1
+    assert details.hold(TEAM) == LOOK_SECONDS
+    assert caplog.messages == []
+    now[0] += 0.1
+    assert [details.hold(TEAM) for _ in range(3)] == [0.0] * 3
+    [warning] = caplog.messages
+    assert f"within {HOLD_SECONDS:g} s" in warning
+    assert details.hold(replace(TEAM, access_token=Secret("newer"))) == LOOK_SECONDS

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addons.core.masking.echoes import MIN_EXPANDED_MATCH, MIN_MATCH, Echoes
-from addons.core.masking.mask import LABEL, WITHHELD, EchoMask, TurnMask
+from addons.core.masking.mask import LABEL, WITHHELD, EchoMask, TurnMask, prepare_mask
 from addons.core.secrets import Secret
 from tests.core.masking.echo_forms import FORMS
 
@@ -152,3 +152,16 @@ def test_signature_that_shares_a_word_with_a_key_stays() -> None:
     signature = base64.b64encode(base64.b64encode(b"fabricated signature of a thought"))
     text = b'{"encrypted_content": "' + signature + b'"}'
     assert EchoMask([Echoes.of(b"sk-fabricated-upstream-key-0001")]).data(text) is text
+
+
+def test_turn_uses_the_mask_that_was_prepared_for_its_secrets() -> None:
+    process, own = (
+        [Secret(b"process-wide-value-1"), Secret(b"of-the-login-value-2")],
+        Secret(b"own-3"),
+    )
+    prepared = prepare_mask(process)
+    turn = TurnMask(lambda: process)
+    turn.add(process[1:])
+    assert turn.current is prepared
+    turn.add([own])
+    assert turn.current is not prepared

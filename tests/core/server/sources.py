@@ -81,6 +81,8 @@ class Setup:
     switched: list[str] = field(default_factory=list)
     make_entry: MakeEntry | None = None
     unknown: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+    """One entry for each time that Codex asked for its models."""
 
     @property
     def table(self) -> RouteTable:
@@ -104,6 +106,7 @@ class Setup:
             live_events=lambda: writes("events") if self.listeners_left else None,
             usage_report=lambda seconds: writes(f"usage of {seconds:g} s"),
             forward=self.planned.forward,
+            expect_turn=lambda: self.expected.append("a turn"),
             recent_turn=self._recent_turn,
             recent_ids=lambda: list(self.recent),
         )

@@ -111,7 +111,7 @@ async def test_connection_with_unsolicited_bytes_is_not_used(ends: bool) -> None
         (idle,) = proxy.engine.pool._idle
         speak.set()
         await spoke.wait()
-        await until(lambda: not idle.usable)
+        await until(lambda: not idle.is_usable())
         await ask(proxy)
         assert up.connections == 2
         assert idle.writer.is_closing()
