@@ -144,6 +144,8 @@ class Route:
     make_entry: MakeEntry | None = None
     """Makes the entry for a version of Codex; None if the entry is the same for all of them."""
     circuit: Circuit = field(default_factory=Circuit, compare=False)
+    label: str = ""
+    """The name of its upstream for people (`addons.core.settings.labels`); empty for that of the provider."""
 
     def entry_for(self, client_version: str) -> Mapping[str, object]:
         """Return the catalog entry for this version of Codex; an empty version is an unknown one."""
