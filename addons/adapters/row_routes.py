@@ -24,6 +24,7 @@ from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.translator import load_translator
 from addons.core.providers.fallback import with_fallbacks
 from addons.core.routes import PlanMaker, Route
+from addons.core.settings.labels import row_label
 from addons.core.settings.models_file import NO_ROWS, ModelRows
 from addons.core.settings.presets import family_for
 from addons.core.settings.profiles import profile_for
@@ -148,6 +149,7 @@ class RowRoutes:
             make_entry=make_entry,
             make_plan=self.with_fallbacks(make_plan, row.fallback),
             unavailable_reason=row.unavailable_reason or missing,
+            label=row_label(row),
         )
 
 
@@ -158,7 +160,14 @@ def _hidden_route(row: ModelRow) -> Route:
         return OneStepPlan(Answer(error_reply(problem, to_codex=request.is_codex)))
 
     return Route(
-        row.slug, row.display_name, row.provider, row.model, {}, refuse, row.unavailable_reason
+        slug=row.slug,
+        display_name=row.display_name,
+        provider=row.provider,
+        model=row.model,
+        entry={},
+        make_plan=refuse,
+        unavailable_reason=row.unavailable_reason,
+        label=row_label(row),
     )
 
 

@@ -31,6 +31,8 @@ class Route:
     """Why the route is not offered, with the command to type; empty when it is live."""
     make_entry: MakeEntry | None = None
     """Makes the entry for a version of Codex; None if the entry is the same for all of them."""
+    label: str = ""
+    """The name of its upstream for people (`addons.core.settings.labels`); empty for that of the provider."""
 
     def entry_for(self, client_version: str) -> Mapping[str, object]:
         """Return the catalog entry for this version of Codex; an empty version is an unknown one."""

@@ -59,7 +59,7 @@ def format_lines(models: Sequence[ListedModel]) -> list[str]:
     width = max((len(model.slug) for model in models), default=0)
     lines = []
     for model in models:
-        upstream = f"{model.model} ({', '.join(filter(None, (model.provider, model.login, model.upstream)))})"
+        upstream = f"{model.model} ({', '.join(model.answered_by)})"
         state = "" if model.live else "  (hidden)"
         lines.append(f"{model.slug:<{width}}  {model.display_name}  ->  {upstream}{state}")
         if model.learnt:
@@ -91,7 +91,7 @@ def model_table(models: Sequence[ListedModel]) -> tuple[list[Column], list[Row]]
                 model.slug,
                 model.display_name,
                 f"{model.context_window:,}" if model.live and model.context_window else "hidden",
-                ", ".join(filter(None, (model.provider, model.login))),
+                ", ".join(filter(None, (model.label or model.provider, model.login))),
                 model.model,
                 model.upstream,
             ),

@@ -32,8 +32,18 @@ class ListedModel:
     """Why the model is not live. The name is a key of `list --json`."""
     learnt: tuple[str, ...] = ()
     """Traits that were observed or learnt at its upstream."""
+    label: str = ""
+    """The name of the upstream for people; empty for that of the provider."""
     login: str = ""
     """The kind of Codex's login that its turns are sent with; empty for a model with another credential."""
+
+    @property
+    def answered_by(self) -> tuple[str, ...]:
+        """Who answers, in words: label, login and address, each only if it says something new."""
+        label = self.label or self.provider
+        address = self.upstream.partition("://")[2]
+        upstream = "" if address and address in label else self.upstream
+        return tuple(filter(None, (label, self.login, upstream)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,7 @@ def _listed(route: Route, upstream: str, learnt: tuple[str, ...]) -> ListedModel
         live=route.live,
         hidden_because=route.unavailable_reason,
         learnt=learnt,
+        label=route.label,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from addons.core.codex.catalog import Entry
 from addons.core.codex.reasoning_levels import NEWEST_RULES, accepts_level
+from addons.core.settings.labels import row_label
 from addons.core.settings.row import ModelRow
 from addons.core.upstream.profile import EffortStyle, Profile
 from addons.core.upstream.target import Target
@@ -68,7 +69,7 @@ def row_entry(
     return {
         "slug": row.slug,
         "display_name": row.display_name,
-        "description": f"{row.model} from {row.provider}, through codex-shim.",
+        "description": f"{row.model} from {row_label(row)}, through codex-shim.",
         "default_reasoning_level": default_level(levels),
         "supported_reasoning_levels": [
             {"effort": level, "description": _description(level, target.profile)}

@@ -17,6 +17,7 @@ from addons.core.errors import JSON_HEADERS, Problem
 from addons.core.headers import media_type
 from addons.core.routes import Route, RouteTable
 from addons.core.server.replies import answer_json, answer_read, quote, refuse, stream
+from addons.core.settings.labels import route_label
 from addons.core.turn import ClientRequest, Head, LocalSource, Plan, Reply
 
 CLIENT_VERSION = "client_version"
@@ -86,6 +87,7 @@ def _row(route: Route, active: str | None) -> dict[str, object]:
         "slug": route.slug,
         "display_name": route.display_name,
         "route": route.provider,
+        "label": route_label(route),
         "live": route.live,
         "reason": route.unavailable_reason,
         "context_window": route.entry.get("context_window"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
+from addons.core.secrets import Origin
 from addons.core.upstream.api_keys import API_KEY, BEARER, AuthScheme
 from addons.core.upstream.protocol import Protocol
 
@@ -145,6 +146,12 @@ def is_host_of(preset: Preset, host: str) -> bool:
     """Return whether a host is one of the provider's own."""
     labels = host.split(".")
     return any(_ends_with(labels, pattern.split(".")) for pattern in preset.hosts)
+
+
+def is_own_address(preset: Preset, origin: Origin) -> bool:
+    """Return whether an address is the provider's own. No other address gets a key that the row does not name."""
+    is_default = bool(preset.base_url) and Origin.of(preset.base_url) == origin
+    return is_default or (origin.scheme == "https" and is_host_of(preset, origin.host))
 
 
 def _ends_with(labels: list[str], pattern: list[str]) -> bool:

@@ -26,6 +26,8 @@ class ModelRow:
     fallback: tuple[str, ...] = ()
     default_verbosity: str | None = None
     unavailable_reason: str = ""
+    description: str = ""
+    """What the user calls its upstream; empty if the row does not say."""
     price: Price | None = None
     """The price of its tokens, if the row gives one."""
 

@@ -13,7 +13,7 @@ from typing import get_args
 from urllib.parse import quote, urlencode
 
 from addons.core.headers import HOP_BY_HOP, Headers, bad_header
-from addons.core.secrets import Origin, Secret, looks_secret
+from addons.core.secrets import Secret, looks_secret
 from addons.core.settings.key_refs import (
     CommandKey,
     EnvKey,
@@ -30,7 +30,7 @@ from addons.core.settings.presets import (
     OLLAMA_MARKS,
     Preset,
     family_for,
-    is_host_of,
+    is_own_address,
     preset_for,
 )
 from addons.core.settings.profiles import context_window_for, profile_for
@@ -94,6 +94,7 @@ def resolve_row(fields: RowFields, slug: str, rules: EndpointRules) -> ModelRow 
         model=fields.model,
         fallback=tuple(fields.fallback),
         default_verbosity=fields.model_verbosity,
+        description=fields.description or "",
         price=fields.price,
         unavailable_reason="" if fields.enabled else DISABLED,
     )
@@ -201,16 +202,10 @@ def _key(fields: RowFields, preset: Preset, endpoint: Endpoint) -> tuple[SecretH
         if isinstance(key, EnvKey):
             _require_variable(field, key.variables[0])
         return (SecretHeaderSpec(preset.auth, key, field),)
-    if not preset.key_env or not _is_own_address(preset, endpoint.origin):
+    if not preset.key_env or not is_own_address(preset, endpoint.origin):
         return ()
     key = EnvKey(preset.key_env)
     return (SecretHeaderSpec(preset.auth, key, "api_key_env", required=preset.needs_key),)
-
-
-def _is_own_address(preset: Preset, origin: Origin) -> bool:
-    """Return whether an address is the provider's own. No other address gets a key that the row does not name."""
-    is_default = bool(preset.base_url) and Origin.of(preset.base_url) == origin
-    return is_default or (origin.scheme == "https" and is_host_of(preset, origin.host))
 
 
 def _require_variable(field: str, name: str) -> None:

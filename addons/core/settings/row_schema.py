@@ -103,6 +103,7 @@ class RowFields(BaseModel):
     )
     display_name: Text | None = Field(None, validation_alias=_named("display_name", "name"))
     slug: Text | None = Field(None, validation_alias=_named("slug", "id"))
+    description: Text | None = None
     index: int | None = None
     max_context_limit: int | None = Field(
         None,

@@ -74,6 +74,7 @@ def test_json_list(home: Path) -> None:
         "live": True,
         "hidden_because": "",
         "learnt": [],
+        "label": "",
         "login": "ChatGPT login",
     }
     everything = json.loads(shim(home, "list", "--all", "--json").stdout)
@@ -124,11 +125,13 @@ def test_names_are_aligned() -> None:
     models = [
         ListedModel("a", "A", "m-1", "deepseek", "https://api.deepseek.com", 1000, True, ""),
         ListedModel("longer", "B", "longer", "chatgpt", "", None, False, "Type `x`."),
+        ListedModel("own", "O", "o", "generic", "http://h:1", 1, True, "", label="h:1 (chat)"),
     ]
 
     assert format_lines(models) == [
         "a       A  ->  m-1 (deepseek, https://api.deepseek.com)",
         "longer  B  ->  longer (chatgpt)  (hidden)",
+        "own     O  ->  o (h:1 (chat))",
     ]
     assert hidden_lines(models) == ["longer hidden: Type `x`."]
     assert format_lines([]) == []
