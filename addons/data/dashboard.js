@@ -1,145 +1,150 @@
 "use strict";
 // Live turns and what they used.
+import { bars, capacity, dots, percentile } from "/charts.js";
 import { ask, at, element, onToken, say, short, span } from "/page.js";
-const SHOWN = 80, SVG = "http://www.w3.org/2000/svg", HEIGHT = 160, BASE = 138, TOP = 14;
-const state = { turns: [], running: [], quota: {}, since: "7d" };
-function shape(name, attributes, text) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-const seconds = (value) => (value === null ? "–" : value.toFixed(value < 10 ? 2 : 1) + " s");
+import { clock, drawTable, minutes, onChange, outcome, seconds, setParameter, show } from "/turns.js";
+const KEPT = 200, SPANS = ["24h", "7d", "30d"], USUAL = "7d";
+const asked = new URLSearchParams(location.search).get("since");
+const state = { turns: [], running: [], quota: [], usage: null, since: SPANS.includes(asked) ? asked : USUAL };
 const percent = (value) => (value === null ? "–" : Math.round(value * 100) + " %");
+const tokenParts = (one) => [["cached", one.cached || 0], ["fresh", Math.max(0, (one.input || 0) - (one.cached || 0))], ["output", one.output || 0]];
+const written = (number, one) => `${number.toLocaleString()} ${one}${number === 1 ? "" : "s"}`;
 
-function axis(svg, most, write) {
-  svg.replaceChildren();
-  const width = svg.clientWidth || 800;
-  svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-  for (const part of [0, 0.5, 1]) {
-    const y = BASE - (BASE - TOP) * part;
-    svg.append(shape("line", { x1: 44, x2: width, y1: y, y2: y }));
-    svg.append(shape("text", { x: 40, y: y + 4, "text-anchor": "end" }, write(most * part)));
-  }
-  return width - 48;
+function figures(id, pairs) {
+  at(id).replaceChildren(...pairs.map(([name, value]) => {
+    const made = element("div", undefined, "figure");
+    made.append(element("b", value), element("span", name));
+    return made;
+  }));
 }
-function bars(svg, columns, label) {
-  const most = Math.max(1, ...columns.map((one) => one.parts.reduce((sum, part) => sum + part[1], 0)));
-  const room = axis(svg, most, (value) => short(Math.round(value)));
-  const step = Math.min(28, room / Math.max(1, columns.length));
-  columns.forEach((column, index) => {
-    let y = BASE;
-    const group = shape("g", {});
-    for (const [name, value] of column.parts) {
-      const height = ((BASE - TOP) * value) / most;
-      y -= height;
-      group.append(shape("rect", { class: name, x: 48 + index * step, y, width: Math.max(1, step - 2), height }));
-    }
-    group.append(shape("title", {}, column.title));
-    svg.append(group);
-    if (label) svg.append(shape("text", { x: 48 + index * step, y: HEIGHT - 6 }, index % label ? "" : column.name));
-  });
+function sayClipped(id, clipped, text) {
+  at(id).hidden = !clipped.length;
+  if (clipped.length) at(id).textContent = `${written(clipped.length, "turn")} beyond the chart (▲): ${text}`;
 }
-function dots(svg, turns) {
-  const most = Math.max(0.1, ...turns.map((turn) => turn.seconds));
-  const room = axis(svg, most, (value) => value.toFixed(1) + " s");
-  const step = Math.min(28, room / Math.max(1, turns.length));
-  turns.forEach((turn, index) => {
-    const x = 48 + index * step + step / 2;
-    const y = (value) => BASE - ((BASE - TOP) * value) / most;
-    svg.append(shape("circle", { class: turn.ok ? "whole" : "failed", cx: x, cy: y(turn.seconds), r: 3.5 }));
-    if (turn.ttft !== null) svg.append(shape("circle", { class: "ttft", cx: x, cy: y(turn.ttft), r: 2.5 }));
-  });
+function drawLatency(turns) {
+  const first = turns.map((turn) => turn.ttft).filter((value) => value !== null), whole = turns.map((turn) => turn.seconds);
+  figures("percentiles", [[first, "first delta"], [whole, "whole turn"]].map(([values, name]) =>
+    [`${name}, p50 · p95`, `${seconds(percentile(values, 0.5))} · ${seconds(percentile(values, 0.95))}`]));
+  const clipped = dots("latency", turns.slice(-capacity(at("latency"))).map((turn) => ({
+    ...turn, name: clock(turn.at), title: `${turn.slug}, ${clock(turn.at)}: ${outcome(turn)}, first delta ${seconds(turn.ttft)}, whole ${seconds(turn.seconds)}`,
+  })));
+  const longest = clipped.toSorted((a, b) => b.seconds - a.seconds)[0];
+  sayClipped("outliers", clipped, longest && `the longest took ${minutes(longest.seconds)} (${longest.slug}, ${longest.name}).`);
 }
-
-function row(values, bad) {
-  const made = element("tr");
-  values.forEach((value, index) => made.append(element("td", value, ...(bad === index ? ["bad"] : []))));
-  return made;
+function drawTokens(turns) {
+  const sum = (name) => turns.reduce((all, turn) => all + (turn[name] || 0), 0), input = sum("input");
+  figures("sums", [["input", short(input)], ["from cache", percent(input ? sum("cached") / input : null)], ["output", short(sum("output"))]]);
+  const clipped = bars("tokens", turns.slice(-capacity(at("tokens"))).map((turn) => ({
+    ...turn, name: clock(turn.at), title: `${turn.slug}, ${clock(turn.at)}: input ${short(turn.input || 0)}, output ${short(turn.output || 0)}`, parts: tokenParts(turn),
+  })));
+  const largest = clipped.toSorted((a, b) => b.input + b.output - a.input - a.output)[0];
+  sayClipped("large", clipped, largest && `the largest has ${short((largest.input || 0) + (largest.output || 0))} tokens (${largest.slug}, ${largest.name}).`);
 }
 function drawTurns() {
-  const turns = state.turns.slice(-SHOWN);
-  bars(at("tokens"), turns.map((turn) => ({
-    title: turn.slug,
-    parts: [["cached", turn.cached || 0], ["fresh", Math.max(0, (turn.input || 0) - (turn.cached || 0))], ["output", turn.output || 0]],
-  })));
-  dots(at("latency"), turns);
-  at("turns").tBodies[0].replaceChildren(...turns.slice(-15).reverse().map((turn) => row([
-    new Date(turn.at * 1000).toLocaleTimeString(), turn.slug, [turn.route, turn.model].filter(Boolean).join(" "),
-    turn.ok ? "ok" : turn.ended || turn.error || turn.terminal || "failed", seconds(turn.ttft), seconds(turn.seconds),
-    turn.input === null ? "–" : short(turn.input), turn.output === null ? "–" : short(turn.output),
-  ], turn.ok ? -1 : 3)));
+  const passing = drawTable(state.turns);
+  at("welcome").hidden = state.turns.length > 0;
+  at("filters").hidden = !state.turns.length;
+  at("nothing").hidden = !state.turns.length || passing.length > 0;
+  at("some").hidden = !passing.length;
+  at("count").textContent = written(passing.length, "turn");
+  if (!passing.length) return;
+  drawLatency(passing);
+  drawTokens(passing);
 }
 function drawRunning() {
   const items = state.running.map((turn) => {
-    const item = element("li", turn.slug);
-    item.append(element("span", `${span(turn.seconds)}, ${short(turn.bytes_out)} bytes`, "quiet"));
+    const item = element("li"), name = element("span");
+    name.append(element("b", turn.slug), element("span", turn.label, "quiet"));
+    item.append(name, element("span", `${span(turn.seconds)}, ${short(turn.bytes_out)} bytes`, "quiet"));
     return item;
   });
   at("running").replaceChildren(...(items.length ? items : [element("li", "no turn", "quiet")]));
 }
+function resetTime(at) {
+  if (!at) return "";
+  const left = at - Date.now() / 1000;
+  if (left <= 0) return "has been reset since";
+  const date = new Date(at * 1000), far = left > 18 * 3600 ? { weekday: "short", day: "numeric", month: "short" } : {};
+  return `resets ${date.toLocaleString([], { ...far, hour: "2-digit", minute: "2-digit", hourCycle: "h23" })} (in ${span(left)})`;
+}
+function quotaWindow(one) {
+  const box = element("div", undefined, "window"), line = element("p"), bar = element("progress");
+  if (one.used_percent >= 80) box.classList.add("high");
+  const name = `${one.minutes ? span(one.minutes * 60) + " window" : one.name} ${Math.round(one.used_percent)} %`;
+  line.append(element("b", name), element("span", resetTime(one.resets_at), "quiet"));
+  bar.max = 100;
+  bar.value = Math.min(100, one.used_percent);
+  bar.setAttribute("aria-label", name);
+  box.append(line, bar);
+  return box;
+}
 function drawQuota() {
-  const made = [];
-  for (const [route, windows] of Object.entries(state.quota))
-    for (const one of windows) {
-      const box = element("div", undefined, "window");
-      if (one.used_percent >= 80) box.classList.add("high");
-      const length = one.minutes ? ` of ${span(one.minutes * 60)}` : "";
-      const left = one.resets_at ? one.resets_at - Date.now() / 1000 : 0;
-      box.append(element("span", `${route} ${one.name}: ${one.used_percent} % used${length}${left > 0 ? `, resets in ${span(left)}` : ""}`));
-      const bar = element("progress");
-      bar.max = 100;
-      bar.value = Math.min(100, one.used_percent);
-      box.append(bar);
-      made.push(box);
-    }
+  const made = state.quota.flatMap((one) => [element("h3", one.label), ...one.windows.map(quotaWindow)]);
   at("quota").replaceChildren(...(made.length ? made : [element("span", "no upstream has reported a quota", "quiet")]));
 }
 function cost(total) {
   if (total.cost === null) return total.unpriced ? "unknown" : "plan";
   return (total.unpriced ? "> $" : "$") + total.cost.toFixed(total.cost < 1 ? 4 : 2);
 }
+function modelRow(one) {
+  const made = element("tr"), values = [["turns", one.turns.toLocaleString()], ["input", short(one.input)], ["cached", percent(one.cached_share)], ["output", short(one.output)], ["cost", cost(one)]];
+  made.append(element("td", one.key), ...values.map(([name, value]) => {
+    const cell = element("td", value, "number");
+    cell.dataset.name = name;
+    return cell;
+  }));
+  return made;
+}
 function drawUsage(usage) {
   const all = usage.all;
-  const figures = [["turns", String(all.turns)], ["input", short(all.input)], ["from cache", percent(all.cached_share)],
-    ["output", short(all.output)], ["failed", String(all.failed)], ["cost", all.turns ? cost(all) : "–"]];
-  at("figures").replaceChildren(...figures.map(([name, value]) => {
-    const made = element("div", undefined, "figure");
-    made.append(element("b", value), element("span", name));
-    return made;
-  }));
-  at("models").tBodies[0].replaceChildren(...usage.models.map((one) => row([
-    one.key, String(one.turns), short(one.input), percent(one.cached_share), short(one.output), cost(one)])));
+  at("used").hidden = !all.turns;
+  at("unused").hidden = all.turns > 0;
+  if (!all.turns) return;
+  figures("figures", [["turns", all.turns.toLocaleString()], ["failed", all.failed.toLocaleString()], ["input", short(all.input)], ["from cache", percent(all.cached_share)],
+    ["output", short(all.output)], ["cost", cost(all)]]);
+  at("models").tBodies[0].replaceChildren(...usage.models.map(modelRow));
   at("prices").textContent = `List prices of ${usage.prices_of}; unknown ones are not counted.`;
-  bars(at("days"), usage.days.map((day) => ({
-    name: day.key.slice(5), title: day.key,
-    parts: [["cached", day.cached], ["fresh", Math.max(0, day.input - day.cached)], ["output", day.output]],
-  })), 3);
+  bars("days", usage.days.map((day) => ({
+    name: day.key.slice(5), title: `${day.key}: input ${short(day.input)}, output ${short(day.output)}`, parts: tokenParts(day),
+  })));
 }
 
 let due = 0;
 function refresh() {
   clearTimeout(due);
   due = setTimeout(async () => {
-    const answer = await ask("/api/usage?since=" + state.since);
-    if (answer?.ok) drawUsage(await answer.json());
+    // the stream says when there is no connection
+    const answer = await ask("/api/usage?since=" + state.since).catch(() => null);
+    if (answer?.ok) drawUsage((state.usage = await answer.json()));
   }, 300);
 }
 function take(event) {
-  if (event.kind === "hello") state.turns = event.turns;
+  if (event.kind === "hello") {
+    state.turns = event.turns;
+    say("live");
+  }
   if (event.kind === "turn") state.turns.push(event.turn);
   if (event.running) state.running = event.running;
   if (event.quota) state.quota = event.quota;
-  state.turns = state.turns.slice(-SHOWN);
+  state.turns = state.turns.slice(-KEPT);
   if (event.kind !== "running") { drawTurns(); refresh(); }
   drawRunning();
   drawQuota();
 }
+function showStopped(stopped) {
+  at("stopped").hidden = !stopped;
+  document.body.classList.toggle("stopped", stopped);
+  at("board").inert = stopped;
+}
 async function listen() {
   const answer = await ask("/api/events");
+  showStopped(false);
   if (!answer) return;
-  if (!answer.ok) throw new Error(String(answer.status));
-  say("live");
+  if (!answer.ok) {
+    say((await answer.json()).error?.message ?? `status ${answer.status}`, true);
+    setTimeout(begin, 2000);
+    return;
+  }
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let rest = ""; ;) {
     const { done, value } = await reader.read();
@@ -160,18 +165,31 @@ async function begin() {
   try {
     await listen();
   } catch {
-    say("no connection to the shim", true);
+    say("not connected", true);
+    showStopped(true);
     setTimeout(begin, 2000);
   } finally {
     busy = false;
   }
 }
-for (const button of document.querySelectorAll("button[data-since]"))
+const spans = document.querySelectorAll("button[data-since]");
+function pressSpan() {
+  for (const one of spans) one.setAttribute("aria-pressed", String(one.dataset.since === state.since));
+}
+for (const button of spans)
   button.addEventListener("click", () => {
     state.since = button.dataset.since;
-    for (const other of document.querySelectorAll("button[data-since]")) other.setAttribute("aria-pressed", String(other === button));
+    setParameter("since", state.since === USUAL ? "" : state.since);
+    pressSpan();
     refresh();
   });
-addEventListener("resize", () => { drawTurns(); refresh(); });
+for (const id of ["latency", "tokens"])
+  at(id).addEventListener("click", (event) => {
+    const column = event.target.closest("[data-id]");
+    if (column) show(column.dataset.id);
+  });
+pressSpan();
+onChange(drawTurns);
+addEventListener("resize", () => { drawTurns(); if (state.usage) drawUsage(state.usage); });
 onToken(begin);
 begin();

@@ -9,7 +9,7 @@ function takeFromHash() {
   if (!given) return false;
   sessionStorage.setItem(KEY, given);
   // the address is what people copy, and what the browser remembers
-  history.replaceState(null, "", location.pathname);
+  history.replaceState(null, "", location.pathname + location.search);
   return true;
 }
 takeFromHash();
@@ -19,6 +19,14 @@ export function element(name, text, ...classes) {
   if (text !== undefined) made.textContent = text;
   made.classList.add(...classes);
   return made;
+}
+// Makes these the children of an element. A child that stays is not moved, so that it keeps the focus.
+export function place(parent, items) {
+  const kept = new Set(items);
+  for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
+  items.forEach((item, index) => {
+    if (parent.children[index] !== item) parent.insertBefore(item, parent.children[index] ?? null);
+  });
 }
 export function say(text, bad) {
   at("state").textContent = text;
@@ -35,6 +43,27 @@ export function span(value) {
   return Math.max(0, Math.round(value)) + " s";
 }
 
+// The card that asks for the token.
+function command(text) {
+  const made = element("span", undefined, "command"), copy = element("button", "Copy");
+  copy.type = "button";
+  copy.dataset.copy = "";
+  made.append(element("code", text), copy);
+  return made;
+}
+function makeUnlock() {
+  const form = element("form"), how = element("p"), label = element("label"), input = element("input"), button = element("button", "Unlock");
+  form.id = "unlock";
+  form.hidden = true;
+  how.append(element("span", "Open it from a terminal, which gives it the local token:"), command("codex-shim " + location.pathname.slice(1)));
+  Object.assign(input, { id: "token", type: "password", autocomplete: "off", required: true });
+  label.append(element("span", "Or enter the token, from the file token in the state folder"), input);
+  button.type = "submit";
+  form.append(element("h2", "This page is locked"), how, label, button);
+  document.querySelector("main").prepend(form);
+}
+makeUnlock();
+
 // Returns null and requests the token if it is missing or wrong.
 export async function ask(path, options = {}) {
   const token = sessionStorage.getItem(KEY);
@@ -43,6 +72,7 @@ export async function ask(path, options = {}) {
   const refused = answer.status === 401 || answer.status === 403;
   if (refused) say(token ? "this token is wrong" : "the local token is required", true);
   at("unlock").hidden = !refused;
+  document.body.classList.toggle("locked", refused);
   return refused ? null : answer;
 }
 // `begin` is called when there is a token that was not tried yet.
@@ -57,3 +87,21 @@ export function onToken(begin) {
     begin();
   });
 }
+
+// A button with `data-copy` copies the text before it. Without permission the text is selected instead.
+async function copyBefore(button) {
+  const source = button.previousElementSibling;
+  const label = button.textContent;
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(source);
+    button.textContent = "Selected";
+  }
+  setTimeout(() => (button.textContent = label), 1500);
+}
+addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-copy]");
+  if (button && button.textContent === "Copy") copyBefore(button);
+});

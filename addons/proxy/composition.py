@@ -21,7 +21,7 @@ from addons.adapters.route_sources import RouteSources
 from addons.adapters.system.local_token import LocalToken
 from addons.adapters.system.paths import access_log_file, ledger_file
 from addons.adapters.system.process_secrets import secrets_in
-from addons.adapters.web.dashboard import Dashboard
+from addons.adapters.web.dashboard import Dashboard, TurnFiles, TurnSources
 from addons.adapters.web.pages import page_file
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
@@ -51,13 +51,15 @@ class Composition:
         self.sources = sources
         self.recent_turns = RecentTurns()
         self.unknown_paths = UnknownPaths()
-        ledger = ledger_file(env)
-        self.turn_log = TurnLogWriter(access_log_file(env), ledger)
+        self.turn_log = TurnLogWriter(access_log_file(env), ledger_file(env))
         self.dashboard = Dashboard(
-            ledger,
-            running=lambda: self.engine.running,
-            quota=self._quota,
-            prices=lambda: shipped_prices(self.sources.rows.rows),
+            TurnFiles(ledger_file(env), access_log_file(env)),
+            TurnSources(
+                running=lambda: self.engine.running,
+                quota=self._quota,
+                prices=lambda: shipped_prices(self.sources.rows.rows),
+                table=lambda: self.sources.table(),  # noqa: PLW0108  the sources are replaced
+            ),
         )
         self.engine = Engine(
             self._router(),

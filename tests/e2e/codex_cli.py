@@ -45,21 +45,29 @@ def installed_codex(version: str = VERSION) -> Path:
     prefix = cache_dir() / f"codex-{version}"
     binary = prefix / "node_modules" / ".bin" / "codex"
     if not binary.exists():
-        _install(prefix, version)
+        _install(prefix, f"@openai/codex@{version}")
     return binary
 
 
-def _install(prefix: Path, version: str) -> None:
+def installed_package(name: str, version: str) -> Path:
+    """Return the folder of an npm package, installed on first use. Skip without npm; fail in CI."""
+    prefix = cache_dir() / f"{name}-{version}"
+    folder = prefix / "node_modules" / name
+    if not folder.exists():
+        _install(prefix, f"{name}@{version}")
+    return folder
+
+
+def _install(prefix: Path, package: str) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        reason = "npm is missing: the end-to-end tests need it to install the real Codex CLI"
+        reason = f"npm is missing: the tests need it to install {package}"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
     prefix.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=prefix.parent) as staging:
         client = Path(staging) / "client"
-        package = f"@openai/codex@{version}"
         subprocess.run(
             [npm, "install", "--no-audit", "--no-fund", "--prefix", str(client), package],
             check=True,

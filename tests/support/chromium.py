@@ -83,6 +83,13 @@ class Page:
         result = await self.call("Runtime.evaluate", expression=script, returnByValue=True)
         return result["result"].get("value")
 
+    async def evaluate_async(self, script: str) -> Any:
+        """The value of the promise that a JavaScript expression returns."""
+        result = await self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
+        return result["result"].get("value")
+
     async def text(self) -> str:
         """What can be read on the page."""
         return str(await self.evaluate("document.body ? document.body.innerText : ''"))
@@ -102,6 +109,46 @@ class Page:
             return bool(await self.evaluate(script))
         except NavigatedError:
             return False
+
+    async def resize(self, width: int, height: int) -> None:
+        """Give the viewport a size, also one below the least width of a window."""
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+
+    async def use_scheme(self, scheme: str) -> None:
+        """Prefer the `light` or `dark` colour scheme."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        await self.call("Emulation.setEmulatedMedia", features=[feature])
+
+    async def press(self, key: str, text: str = "") -> None:
+        """Press and release one key."""
+        down = {"type": "keyDown", "text": text} if text else {"type": "rawKeyDown"}
+        for event in (down, {"type": "keyUp"}):
+            await self.call("Input.dispatchKeyEvent", key=key, code=key, **event)
+
+    async def click(self, selector: str) -> None:
+        """Click in the middle of the first element that a selector finds."""
+        found = json.dumps(selector)
+        await self.wait_for(f"document.querySelector({found}) !== null")
+        await self.evaluate(f"document.querySelector({found}).scrollIntoView({{block: 'center'}})")
+        box = await self.evaluate(
+            f"(({{left, top, width, height}}) => [left + width / 2, top + height / 2])"
+            f"(document.querySelector({found}).getBoundingClientRect())"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.call(
+                "Input.dispatchMouseEvent",
+                type=kind,
+                x=box[0],
+                y=box[1],
+                button="left",
+                clickCount=1,
+            )
 
     async def screenshot(self, path: Path) -> None:
         """Keep what is seen."""

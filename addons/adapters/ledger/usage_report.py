@@ -1,4 +1,4 @@
-"""Read the ledger: totals by model, day, thread, route or agent, with costs, and the rate-limit windows.
+"""Read the ledger: totals by model, day, thread, route or agent, with costs, and the rate-limit windows; the last turns.
 
 Never does: write, format. Invariant: a total counts every turn once; its cost covers the turns whose price is known,
 and `unpriced` counts the others.
@@ -6,6 +6,8 @@ and `unpriced` counts the others.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -15,6 +17,7 @@ from typing import Literal
 import orjson
 
 from addons.adapters.ledger.database import has_agent, open_reader
+from addons.core.json_values import as_object
 from addons.core.settings.row import ModelRow
 from addons.core.telemetry.prices import PLAN_ROUTES, PriceTable, parse_price_table
 from addons.core.telemetry.rate_limits import Window
@@ -29,6 +32,12 @@ _KEY_COLUMNS: dict[By, str] = {
 }
 NO_AGENT = "''"
 """The key column of a ledger that does not record who made each call."""
+_RECENT = (
+    "at", "thread", "slug", "route", "model", "status", "ok", "terminal", "error", "ended", "ttft", "seconds", "input",
+    "cached", "output", "attempts",
+)  # fmt: skip
+ACCESS_LOG_TAIL = 512 * 1024
+"""How much of the access log is read: more than the lines of 200 turns."""
 TOKENS = ("input", "cached", "cache_written", "output", "reasoning")
 
 
@@ -144,14 +153,28 @@ def read_quotas(path: Path) -> dict[str, list[Window]]:
 
 def read_recent(path: Path, limit: int) -> list[dict[str, object]]:
     """Return the newest turns, oldest first, with the columns of the dashboard. Raises sqlite3.Error."""
-    names = (
-        "at, slug, route, model, ok, terminal, error, ended, ttft, seconds, input, cached, output"
-    )
-    statement = f"SELECT {names} FROM turns ORDER BY id DESC LIMIT ?"  # noqa: S608  constants
+    statement = f"SELECT flow, {', '.join(_RECENT)} FROM turns ORDER BY id DESC LIMIT ?"  # noqa: S608  constants
     with open_reader(path) as db:
         rows = db.execute(statement, (limit,)).fetchall()
-    turns = [dict(zip(names.split(", "), row, strict=True)) for row in reversed(rows)]
+    turns = [dict(zip(("id", *_RECENT), row, strict=True)) for row in reversed(rows)]
     return [{**turn, "ok": bool(turn["ok"])} for turn in turns]
+
+
+def read_attempts(access_log: Path) -> dict[str, list[dict[str, object]]]:
+    """Return the attempts of the newest turns in the access log, by the id of the turn. Raises OSError.
+
+    The log holds a line of any kind that a killed process left: what is no turn is left out.
+    """
+    with access_log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - ACCESS_LOG_TAIL))
+        lines = file.read(ACCESS_LOG_TAIL).split(b"\n")
+    found: dict[str, list[dict[str, object]]] = {}
+    for line in lines:
+        with contextlib.suppress(orjson.JSONDecodeError):
+            turn = as_object(orjson.loads(line))
+            if isinstance(attempts := turn.get("attempts"), list):
+                found[str(turn.get("id"))] = attempts
+    return found
 
 
 def plain(total: Total) -> dict[str, object]:

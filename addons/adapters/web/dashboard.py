@@ -10,19 +10,31 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import orjson
 
-from addons.adapters.ledger.usage_report import plain, read_recent, read_totals, sum_totals
+from addons.adapters.ledger.usage_report import (
+    plain,
+    read_attempts,
+    read_quotas,
+    read_recent,
+    read_totals,
+    sum_totals,
+)
+from addons.core.routes import RouteTable
+from addons.core.settings.labels import RouteLabels
+from addons.core.telemetry.outcomes import outcome_text
 from addons.core.telemetry.prices import PriceTable
-from addons.core.telemetry.record import TurnRecord
+from addons.core.telemetry.record import TurnRecord, attempt_facts
 from addons.core.turn import LocalSource, Sink
 
 MAX_LISTENERS = 8
 MAX_QUEUED_EVENTS = 100
 """Events that a browser may be behind; then the oldest one is dropped."""
-RECENT_TURNS = 80
+RECENT_TURNS = 200
 POLL_SECONDS = 1.0
 KEEPALIVE_SECONDS = 10.0
 """Longest time between two events of a stream."""
@@ -31,20 +43,33 @@ Event = dict[str, object]
 Quota = Mapping[str, list[dict[str, object]]]
 
 
+@dataclass(frozen=True, slots=True)
+class TurnFiles:
+    """Where ended turns are recorded."""
+
+    ledger: Path
+    access_log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSources:
+    """What the process knows now."""
+
+    running: Callable[[], list[TurnRecord]]
+    quota: Callable[[], Quota]
+    prices: Callable[[], PriceTable]
+    table: Callable[[], RouteTable]
+
+
 class Dashboard:
     """One per process. Lives on the event loop; only the ledger is read on a thread."""
 
-    def __init__(
-        self,
-        ledger: Path,
-        running: Callable[[], list[TurnRecord]],
-        quota: Callable[[], Quota],
-        prices: Callable[[], PriceTable],
-    ) -> None:
-        self._ledger = ledger
-        self._running = running
-        self._quota = quota
-        self._prices = prices
+    def __init__(self, files: TurnFiles, sources: TurnSources) -> None:
+        self._files = files
+        self._sources = sources
+        self._known_labels = RouteLabels(RouteTable())
+        self._recorded: Quota = {}
+        """What upstreams reported before this process started."""
         self.listeners: set[asyncio.Queue[Event | None]] = set()
         """One queue for each open stream."""
 
@@ -55,7 +80,7 @@ class Dashboard:
     def usage_report(self, seconds: float) -> LocalSource:
         """Return the source that writes the totals of the last `seconds` as JSON."""
         since = time.time() - seconds
-        prices = self._prices()
+        prices = self._sources.prices()
 
         async def write(sink: Sink) -> None:
             await sink.write(await asyncio.to_thread(self._report, since, prices))
@@ -64,7 +89,7 @@ class Dashboard:
 
     def turn_ended(self, record: TurnRecord) -> None:
         """Send the ended turn to every listener."""
-        self._publish({"kind": "turn", "turn": point(record)})
+        self._publish({"kind": "turn", "turn": self._shown(point(record))})
 
     def close(self) -> None:
         """End every stream, so that an open dashboard does not delay a shutdown."""
@@ -80,7 +105,7 @@ class Dashboard:
         queue: asyncio.Queue[Event | None] = asyncio.Queue(MAX_QUEUED_EVENTS)
         self.listeners.add(queue)
         try:
-            turns = await asyncio.to_thread(self._recent)
+            turns = [self._shown(turn) for turn in await asyncio.to_thread(self._recent)]
             await _write(sink, {"kind": "hello", "turns": turns, **self._now()})
             last, written_at = self._now(), time.monotonic()
             while True:
@@ -95,28 +120,61 @@ class Dashboard:
             self.listeners.discard(queue)
 
     def _now(self) -> Event:
-        now = time.time()
+        now, labels = time.time(), self._labels()
         running = [
             {
                 "slug": record.slug,
+                "label": labels.of_turn(record.slug, record.route, record.model),
                 "seconds": round(now - record.started),
                 "bytes_out": record.bytes_out,
             }
-            for record in self._running()
+            for record in self._sources.running()
         ]
-        return {"running": running, "quota": self._quota()}
+        quota = [
+            {"label": labels.of_provider(provider), "windows": windows}
+            for provider, windows in {**self._recorded, **self._sources.quota()}.items()
+        ]
+        return {"running": running, "quota": quota}
 
-    def _recent(self) -> list[dict[str, object]]:
+    def _labels(self) -> RouteLabels:
+        table = self._sources.table()
+        if self._known_labels.table is not table:
+            self._known_labels = RouteLabels(table)
+        return self._known_labels
+
+    def _shown(self, turn: Event) -> Event:
+        """Return the turn with the words for it: who answered, and how it ended."""
+        label = self._labels().of_turn(str(turn["slug"]), str(turn["route"]), str(turn["model"]))
+        message = outcome_text(
+            ok=bool(turn["ok"]),
+            status=cast("int", turn["status"]),
+            terminal=str(turn["terminal"]),
+            error=str(turn["error"]),
+            ended=str(turn["ended"]),
+        )
+        return {**turn, "label": label, "message": message}
+
+    def _recent(self) -> list[Event]:
+        """Return the last turns, and remember the recorded quota."""
         try:
-            return read_recent(self._ledger, RECENT_TURNS)
+            turns = read_recent(self._files.ledger, RECENT_TURNS)
+            quotas = read_quotas(self._files.ledger)
         except sqlite3.Error:
             # The ledger is made with the first turn.
             return []
+        self._recorded = {
+            provider: [window.plain() for window in windows] for provider, windows in quotas.items()
+        }
+        try:
+            attempts = read_attempts(self._files.access_log)
+        except OSError:
+            attempts = {}
+        return [{**turn, "tries": attempts.get(str(turn["id"]), [])} for turn in turns]
 
     def _report(self, since: float, prices: PriceTable) -> bytes:
         try:
-            models = read_totals(self._ledger, since, "model", prices)
-            days = read_totals(self._ledger, since, "day", prices)
+            models = read_totals(self._files.ledger, since, "model", prices)
+            days = read_totals(self._files.ledger, since, "day", prices)
         except sqlite3.Error:
             models, days = [], []
         report = {
@@ -129,13 +187,16 @@ class Dashboard:
 
 
 def point(record: TurnRecord) -> Event:
-    """Return one ended turn in the fields of `read_recent`."""
+    """Return one ended turn in the fields of `read_recent`, with its attempts as in the access log."""
     usage = record.usage
     return {
+        "id": record.id,
         "at": record.started,
+        "thread": record.thread,
         "slug": record.slug,
         "route": record.route,
         "model": record.model,
+        "status": record.status,
         "ok": record.ok,
         "terminal": record.terminal,
         "error": record.error,
@@ -145,6 +206,8 @@ def point(record: TurnRecord) -> Event:
         "input": usage and usage.input_tokens,
         "cached": usage and usage.cached_tokens,
         "output": usage and usage.output_tokens,
+        "attempts": len(record.attempts),
+        "tries": attempt_facts(record),
     }
 
 

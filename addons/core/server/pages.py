@@ -16,6 +16,8 @@ DOCUMENTS: Mapping[str, str] = {"/picker": "picker.html", "/dashboard": "dashboa
 PAGES: Mapping[str, str] = {
     **DOCUMENTS,
     **{f"/{name}.{kind}": f"{name}.{kind}" for name in ("page", "picker", "dashboard") for kind in ("css", "js")},
+    "/charts.js": "charts.js",
+    "/turns.js": "turns.js",
 }  # fmt: skip
 """Path → file of every page, script and style sheet."""
 MEDIA_TYPES = {

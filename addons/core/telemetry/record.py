@@ -316,15 +316,7 @@ def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
         "slug": record.slug,
         "route": record.route,
         "model": record.model,
-        "attempts": [
-            {
-                "url": attempt.url,
-                "reason": attempt.reason,
-                "outcome": attempt.outcome,
-                "seconds": round(attempt.seconds, 4),
-            }
-            for attempt in record.attempts
-        ],
+        "attempts": attempt_facts(record),
         "status": record.status,
         "terminal": record.terminal,
         "error": record.error,
@@ -344,6 +336,19 @@ def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
     if broke_at:
         line["prefix_broke_at"] = broke_at
     return line
+
+
+def attempt_facts(record: TurnRecord) -> list[dict[str, object]]:
+    """Return each attempt without its content."""
+    return [
+        {
+            "url": attempt.url,
+            "reason": attempt.reason,
+            "outcome": attempt.outcome,
+            "seconds": round(attempt.seconds, 4),
+        }
+        for attempt in record.attempts
+    ]
 
 
 # The last turn of each model ------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from addons.adapters.ledger.usage_report import (
     By,
     Total,
     plain,
+    read_attempts,
     read_breaks,
     read_quotas,
     read_recent,
@@ -25,7 +26,7 @@ from addons.adapters.ledger.usage_report import (
 from addons.core.settings.row import ModelRow
 from addons.core.telemetry.prices import Price
 from addons.core.telemetry.rate_limits import Window
-from addons.core.telemetry.record import TurnRecord
+from addons.core.telemetry.record import AttemptRecord, TurnRecord
 from addons.core.usage import Usage
 from tests.adapters.ledger.conftest import Write
 from tests.adapters.records import turn
@@ -122,6 +123,27 @@ def test_recent_turns_are_the_newest_oldest_first(write: Write, ledger: Path) ->
     recent = read_recent(ledger, 2)
     assert [(one["slug"], one["ok"]) for one in recent] == [("c", True), ("d", False)]
     assert (recent[0]["input"], recent[0]["ttft"]) == (1000, 0.5)
+    assert (recent[1]["id"], recent[1]["thread"], recent[1]["status"]) == ("f1", "t1", 500)
+    assert recent[1]["attempts"] == 1
+
+
+def test_attempts_are_those_of_the_access_log(write: Write, access_log: Path) -> None:
+    tried = turn(id="f2", attempts=[AttemptRecord("http://a", "", "POST", 0.0, outcome="connect")])
+    write(turn(), tried)
+    with access_log.open("ab") as file:
+        file.write(b'not json\n{"no": "turn"}\n7\n{"id": "half')
+    found = read_attempts(access_log)
+    assert found["f2"] == [{"url": "http://a", "reason": "", "outcome": "connect", "seconds": 0.0}]
+    assert set(found) == {"f1", "f2"}
+
+
+def test_attempts_are_read_from_the_end_of_a_long_log(access_log: Path) -> None:
+    access_log.parent.mkdir()
+    lines = (b'{"id": "%d", "attempts": []}\n' % number for number in range(40_000))
+    access_log.write_bytes(b"".join(lines))
+    found = read_attempts(access_log)
+    assert "39999" in found
+    assert "0" not in found
 
 
 @pytest.mark.parametrize("read", [read_quotas, lambda path: read_recent(path, 5)])

@@ -11,7 +11,10 @@ from typing import Any
 
 import orjson
 
+from addons.adapters.ledger.turn_log import TurnLogWriter
 from addons.adapters.web.dashboard import Event
+from addons.core.telemetry.outcomes import COMPLETE, ERRORS
+from addons.core.telemetry.record import AttemptRecord
 from addons.proxy.master import ListenOptions, ShimMaster
 from tests.adapters.records import turn
 from tests.support.client import Client, client
@@ -49,7 +52,7 @@ async def test_listener_receives_ended_turns(tmp_path: Path) -> None:
         stream = events(watcher)
         hello = await anext(stream)
         assert (hello["kind"], hello["turns"], hello["running"]) == ("hello", [], [])
-        await c.post("/v1/responses", DEMO)
+        await c.post("/v1/responses", DEMO, b"thread-id: t")
         assert (await c.response()).complete
         async for event in stream:
             if event["kind"] == "turn":
@@ -57,6 +60,9 @@ async def test_listener_receives_ended_turns(tmp_path: Path) -> None:
         turn = event["turn"]
         assert (turn["slug"], turn["route"], turn["ok"]) == ("shim-demo", "demo", True)
         assert turn["output"] > 0
+        assert (turn["label"], turn["message"]) == ("demo", COMPLETE)
+        assert turn["id"]
+        assert turn["thread"] == "t"
         assert "hi" not in turn.values()
 
 
@@ -74,6 +80,34 @@ async def test_later_listener_receives_recorded_turns(tmp_path: Path) -> None:
         assert usage["all"]["turns"] == 1
         assert [one["key"] for one in usage["models"]] == ["shim-demo"]
         assert usage["days"][0]["input"] == usage["all"]["input"] > 0
+
+
+async def test_listener_receives_what_was_recorded_before_the_start(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    log = TurnLogWriter(folder / "access.jsonl", folder / "usage.sqlite")
+    used = ((b"x-codex-primary-used-percent", b"42"),)
+    attempt = AttemptRecord("http://a", "", "POST", 0.0, answer_headers=used, outcome="429")
+    log.note(turn(route="chatgpt", status=429, error="rate_limit_exceeded", attempts=[attempt]))
+    log.close()
+    async with running(tmp_path) as (_, port), client(port) as watcher:
+        hello = await anext(events(watcher))
+    [recorded] = hello["turns"]
+    assert (recorded["label"], recorded["message"]) == ("ChatGPT", ERRORS["rate_limit_exceeded"])
+    assert [one["outcome"] for one in recorded["tries"]] == ["429"]
+    [quota] = hello["quota"]
+    assert (quota["label"], quota["windows"][0]["used_percent"]) == ("ChatGPT", 42)
+
+
+async def test_recorded_and_ended_turns_have_the_same_fields(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    log = TurnLogWriter(folder / "access.jsonl", folder / "usage.sqlite")
+    log.note(turn())
+    log.close()
+    async with running(tmp_path) as (master, port), client(port) as watcher:
+        stream = events(watcher)
+        hello = await anext(stream)
+        master.shim.parts.dashboard.turn_ended(turn())
+        assert (await anext(stream))["turn"] == hello["turns"][0]
 
 
 async def test_open_dashboard_does_not_delay_shutdown(tmp_path: Path) -> None:
