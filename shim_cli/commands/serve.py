@@ -195,11 +195,11 @@ def announcement(address: str, sources: RouteSources, token: Path | None = None)
 def _routes(live: Sequence[Route]) -> list[str]:
     slugs: dict[str, list[str]] = {}
     for route in live:
-        slugs.setdefault(route.provider, []).append(route.slug)
+        slugs.setdefault(route.label or route.provider, []).append(route.slug)
     return [
-        f"  {provider:<9} {', '.join(names[:MAX_SLUGS])}"
+        f"  {upstream:<9} {', '.join(names[:MAX_SLUGS])}"
         + (f" and {len(names) - MAX_SLUGS} more" if len(names) > MAX_SLUGS else "")
-        for provider, names in slugs.items()
+        for upstream, names in slugs.items()
     ]
 
 

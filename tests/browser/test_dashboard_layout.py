@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 SIZES = ((390, 3400), (1280, 1500), (1920, 1500))
 FITS = "document.documentElement.scrollWidth <= innerWidth"
+INSIDE = "[...document.querySelectorAll('table, form, .figures')].every((one) => one.getBoundingClientRect().right <= one.parentElement.getBoundingClientRect().right + 0.5)"
 SPREAD = "document.querySelector('main').getBoundingClientRect().width / document.documentElement.clientWidth"
 
 
@@ -35,6 +36,7 @@ async def looks_right(page: Page, name: str, folder: Path) -> None:
             papers.add(await page.evaluate("getComputedStyle(document.body).backgroundColor"))
             await page.screenshot(artifact(f"{name}-{width}-{scheme}.png", folder))
             assert await page.evaluate(FITS), f"{name} is wider than {width}"
+            assert await page.evaluate(INSIDE), f"{name}: something at {width} px leaves its card"
             assert await violations(page) == [], f"{name} at {width} px, {scheme}"
     assert len(papers) == 2
 
@@ -58,6 +60,9 @@ async def test_turn_is_a_card_on_a_phone(tmp_path: Path) -> None:
             await is_live(page)
             lines = "new Set([...document.querySelectorAll('#turns tr.turn:first-child td')].map((one) => one.offsetTop)).size"
             assert await page.evaluate(lines) == 1
+            await page.resize(1280, 860)
+            await page.wait_for("document.querySelectorAll('#days rect.fresh').length > 0")
+            await page.screenshot(artifact("dashboard-turns.png", tmp_path))
             await page.resize(390, 900)
             assert await page.evaluate(lines) == 3
             name = (

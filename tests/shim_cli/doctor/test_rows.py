@@ -99,7 +99,7 @@ def test_list_shows_rows_and_reasons_of_hidden_ones(tmp_path: Path) -> None:
     assert login.startswith("gpt-5.5 hidden: There is no ChatGPT login")
     assert row.startswith("d hidden: d (deepseek) has no key: ")
     assert [line.split()[0] for line in ran.stdout.splitlines()] == ["m", "llama"]
-    assert ran.stdout.splitlines()[1] == "llama  llama  ->  llama (ollama, http://127.0.0.1:11434)"
+    assert ran.stdout.splitlines()[1] == "llama  llama  ->  llama (Ollama, http://127.0.0.1:11434)"
     everything = json.loads(shim(tmp_path, "list", "--all", "--json").stdout)
     [reason] = [row["hidden_because"] for row in everything if row["slug"] == "d"]
     assert "DEEPSEEK_API_KEY" in reason
