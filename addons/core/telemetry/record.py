@@ -258,10 +258,14 @@ def _redacted_parameter(parameter: str) -> str:
 # One-line forms -------------------------------------------------------------------------------------------
 
 
+def turn_name(record: TurnRecord) -> str:
+    """Return `slug → model`."""
+    return f"{record.slug} → {record.model}" if record.model else record.slug
+
+
 def summary(record: TurnRecord) -> str:
     """Return `slug → model · 200 · TTFT 0.8 s · 312 tok/s · in 18.2k (cached 17k) out 640`."""
-    line = f"{record.slug} → {record.model}" if record.model else record.slug
-    line += f" · {record.status or 'no answer'}"
+    line = f"{turn_name(record)} · {record.status or 'no answer'}"
     if record.terminal not in _GOOD_TERMINALS:
         line += f" · {record.terminal}"
     if record.error:
