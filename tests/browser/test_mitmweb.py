@@ -26,7 +26,7 @@ ANSWER = ScriptedAnswer(
     calls=(command("ls -la\ngit status --short"),),
     usage=Usage(input=18_200, read=17_000, output=640, reasoning=120),
 )
-COMMENT = r"fake-claude → claude-sonnet-4-5 · 200 · TTFT [\d.]+ s · \d+ tok/s · in 18\.2k \(cached 17k\) out 640 · via anthropic · dropped hosted tool web_search"
+COMMENT = r"fake-claude → claude-sonnet-4-5 · 200 · TTFT [\d.]+ s · \d+ tok/s · in 18\.2k \(cached 17k\) out 640 · via 127\.0\.0\.1:\d+ \(messages\) · dropped hosted tool web_search"
 ANSWER_SECONDS = 1.2
 """How long the answer takes: a rate of tokens needs a while."""
 VIEWS = ("Codex request", "Codex turn", "Codex wire", "raw", "JSON")

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 ANSWER = say("I will list the files first.")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "observing.md"
-OK = r"fake-claude → claude-sonnet-4-5 · 200 · TTFT .* · via anthropic · dropped hosted tool web_search"
+OK = r"fake-claude → claude-sonnet-4-5 · 200 · TTFT .* · via 127\.0\.0\.1:\d+ \(messages\) · dropped hosted tool web_search"
 FAILED = (
     r"🔴 fake-claude → claude-sonnet-4-5 · 200 · response\.failed · stream_interrupted · cut · .*"
 )
@@ -43,7 +43,7 @@ FILTERS = {
     "~marker yellow": (RETRIED,),
 }
 """Filter of the documentation → what the list shows of the turns below."""
-IN_THIS_TEST = {"gpt-5.5": SLUGS["messages"], "via chatgpt": "via anthropic"}
+IN_THIS_TEST = {"gpt-5.5": SLUGS["messages"], "via chatgpt": "via 127.*messages"}
 
 
 def ask(stage: Stage, path: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from addons.core.protocols.responses.websocket_upstream import is_warm_up
 from addons.core.routes import PlanMaker, Route
+from addons.core.settings.labels import route_label
 from addons.core.turn import (
     ClientRequest,
     Collect,
@@ -87,7 +88,7 @@ class FallbackPlan:
             # A plan that answers at once cannot help: its key is missing, or it cannot read the request.
             if isinstance(step, Send | StreamLocal):
                 self._plan, self._answering = plan, route
-                self._request.notes.note_route(route.provider, route.model)
+                self._request.notes.note_route(route.provider, route.model, route_label(route))
                 return self._announced(step)
         return None
 

@@ -40,8 +40,8 @@ def running_comment(record: TurnRecord) -> str:
 def ended_comment(record: TurnRecord) -> str:
     """Return the summary, with a circle before it if something went wrong, and what is good for filters behind it."""
     parts = [_CIRCLES.get(marker(record), "") + summary(record)]
-    if record.route:
-        parts.append(f"via {record.route}")
+    if upstream := record.label or record.route:
+        parts.append(f"via {upstream}")
     if record.dropped:
         names = ", ".join(printable(note) for note in record.dropped[:_SHOWN_DROPPED])
         parts.append(f"dropped {names}")

@@ -162,12 +162,12 @@ class TurnRecord(TurnNotes):
 
     def redact(self, mask: EchoMask) -> None:
         """Replace secrets in the texts that come from the client, or from an upstream by way of a note."""
-        names = (self.slug, self.model, self.thread, self.agent, self.route)
+        names = (self.slug, self.model, self.thread, self.agent, self.route, self.label)
         if not mask.finds_any(*names, *self.dropped, *self.repairs):
             return
         self.slug, self.model = mask.text(self.slug), mask.text(self.model)
         self.thread, self.route = mask.text(self.thread), mask.text(self.route)
-        self.agent = mask.text(self.agent)
+        self.agent, self.label = mask.text(self.agent), mask.text(self.label)
         self.dropped = [mask.text(note) for note in self.dropped]
         self.repairs = [mask.text(note) for note in self.repairs]
 

@@ -43,6 +43,7 @@ def test_comment_of_a_running_turn_says_how_far_it_is(turn: TurnRecord, comment:
             "🔴 fast → gpt-5.5 · 200 · response.failed · server_error",
         ),
         (record(200, route="chatgpt"), "fast → gpt-5.5 · 200 · via chatgpt"),
+        (record(200, route="chatgpt", label="ChatGPT"), "fast → gpt-5.5 · 200 · via ChatGPT"),
         (
             record(200, dropped=["a", "b\n", "c", "d"], replay=True),
             "fast → gpt-5.5 · 200 · dropped a, b?, c · sent again",
