@@ -116,6 +116,7 @@ async def test_undo_is_one_key_away(user: User) -> None:
 async def test_undo_ends_when_another_program_switches(user: User) -> None:
     async with opened(page_url(user)) as page:
         await is_ready(page)
+        await page.evaluate("window.setTimeout = () => 0")
         await page.click("[data-slug=qwen3]")
         await page.wait_for(f"!{UNDO}.hidden")
         assert user.run("model", "use", "sonnet").returncode == 0
