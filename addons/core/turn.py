@@ -67,6 +67,8 @@ class TurnNotes:
     """The name of the provider that answers; empty when none does."""
     model: str = ""
     """The model that the upstream is asked for."""
+    label: str = ""
+    """The name of the upstream for people."""
     thread: str = ""
     dropped: list[str] = field(default_factory=list)
     """Parts of the request that were not sent upstream, and parts of the answer that were not sent to the client."""
@@ -81,9 +83,9 @@ class TurnNotes:
         self.slug = printable(slug)
         self.thread = printable((thread or b"").decode("latin-1"))
 
-    def note_route(self, route: str, model: str) -> None:
+    def note_route(self, route: str, model: str, label: str = "") -> None:
         """Note the provider and model of the turn. Called again when a fallback takes over."""
-        self.route, self.model = printable(route), printable(model)
+        self.route, self.model, self.label = printable(route), printable(model), printable(label)
 
 
 class ClientTransport(StrEnum):

@@ -20,6 +20,7 @@ from mitmproxy.addons import tlsconfig
 from mitmproxy.connection import Client
 
 from addons.adapters.route_sources import RouteSources
+from addons.adapters.system.tasks import spawn
 from addons.core.errors import Problem, problem_of
 from addons.core.limits import MIB
 from addons.core.server import admission
@@ -131,6 +132,7 @@ class CodexShim:
         self.sources.cursor.own_ports |= {self.parts.port}
         self.sources.account.api.own_ports |= {self.parts.port}
         self.sources.parse_in_thread()
+        spawn(self.parts.recall_last_turns(), "last turns")
         self._refresh = BackgroundRefresh(lambda: self.sources, self.parts.expect_turn)
 
     async def done(self) -> None:

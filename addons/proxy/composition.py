@@ -6,8 +6,10 @@ one dashboard per process. Changed settings replace the sources and the router, 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -16,6 +18,7 @@ from mitmproxy import ctx
 
 from addons.adapters.codex.activate import switch_source
 from addons.adapters.codex.config_file import CodexConfig
+from addons.adapters.ledger.last_turns import read_last_turns
 from addons.adapters.ledger.turn_log import TurnLogWriter
 from addons.adapters.ledger.usage_report import shipped_prices
 from addons.adapters.route_sources import RouteSources
@@ -104,6 +107,18 @@ class Composition:
         if origin and self.engine.upstream_proxy(origin) is None:
             self.ready.open(origin)
         return origin is not None
+
+    async def recall_last_turns(self) -> None:
+        """Read from the ledger how the last turn of each model ended, before this process began."""
+        try:
+            found = await asyncio.to_thread(read_last_turns, ledger_file(self._env))
+        except sqlite3.Error:
+            # the ledger is made with the first turn
+            return
+        table = self.sources.table()
+        for slug, status in found.items():
+            if route := table.resolve(slug):
+                self._last_status.recall(route.slug, status)
 
     def close_streams(self) -> None:
         """End what would delay a shutdown without being a turn."""

@@ -7,14 +7,15 @@ OptionsError and the process goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from mitmproxy import ctx, exceptions, http
+from mitmproxy import ctx, exceptions, hooks, http
+from mitmproxy import flow as mitmproxy_flow
 from mitmproxy.addonmanager import Loader
 
 from addons.adapters.system.umask import set_private_umask
-from addons.proxy import contentviews
+from addons.proxy import contentviews, list_comments, list_style
 from addons.proxy.addon import CodexShim, fail_closed
 from addons.proxy.engine.compat import (
     IncompatibleMitmproxyError,
@@ -82,16 +83,36 @@ class ScriptedShim(CodexShim):
         self._serves = True
         with _ends_process():
             super().running()
+        self.engine.on_progress = _show_again
+        list_style.install(ctx.master)
+
+    @fail_closed
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Admit or refuse the request by its head alone. The list shows the flow from now on."""
+        list_comments.announce(flow)
+        super().requestheaders(flow)
+
+    @fail_closed
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Let the complete request go on, unless the user holds it."""
+        list_comments.name_turn(flow, self.sources.table(), self.engine.limits.body_bytes)
+        super().request(flow)
+
+    def update(self, flows: Sequence[mitmproxy_flow.Flow]) -> None:
+        """Say which flows are held. mitmproxy calls this hook after each of the others."""
+        list_comments.note_held(flows)
 
     @fail_closed
     def response(self, flow: http.HTTPFlow) -> None:
         """Remember the turn that has ended, and remove old flows from the view."""
+        list_comments.end_unrouted(flow)
         super().response(flow)
         self._make_room(flow)
 
     @fail_closed
     def error(self, flow: http.HTTPFlow) -> None:
         """Remember the turn that has ended without a complete answer, and remove old flows from the view."""
+        list_comments.end_unrouted(flow)
         super().error(flow)
         self._make_room(flow)
 
@@ -99,3 +120,8 @@ class ScriptedShim(CodexShim):
         # mitmdump has no view.
         if view := ctx.master.addons.get("view"):
             self._cap.make_room(view, flow)
+
+
+def _show_again(flow: http.HTTPFlow) -> None:
+    """Let the views show a flow as it is now."""
+    ctx.master.addons.trigger(hooks.UpdateHook([flow]))

@@ -19,6 +19,9 @@ RULE = "═" * 20
 SHOWN_HEADERS = 60
 NO_BODY = "(no body was recorded: the option codex_shim_capture was off)"
 NO_RECORD = "(this flow has no record of a turn)"
+NO_ATTEMPT = "(no upstream was asked: codex-shim itself answered)"
+NOTHING_SENT = "(nothing was sent yet)"
+NO_ANSWER = "(no body yet, or it was not stored: the option store_streamed_bodies was off)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +95,29 @@ def _write_turn_view(page: Page, turn: Turn) -> None:
         _write_attempt(page, turn, attempt, number, write_digest)
     if turn.data:
         _write_changes(page, turn.data)
-    page.title(f"{RULE} 4 · RESPONSE TO CODEX {RULE}")
-    if turn.answer is None:
-        page.line("(no body yet, or it was not stored: the option store_streamed_bodies was off)")
-    else:
-        write_answer(page, turn.answer)
+    _write_response(page, turn)
     if not attempts:
         write_quota(page, turn.answer_headers)
 
 
 def _write_wire_view(page: Page, turn: Turn) -> None:
     page.line(summary(turn) or NO_RECORD)
-    for number, attempt in enumerate(turn.data.attempts if turn.data else (), 1):
+    attempts = turn.data.attempts if turn.data else ()
+    for number, attempt in enumerate(attempts, 1):
         _write_attempt(page, turn, attempt, number, write_request)
+    if not attempts:
+        page.line(NO_ATTEMPT if turn.status else NOTHING_SENT)
+        page.title(f"{RULE} 1 · REQUEST FROM CODEX {RULE}")
+        write_request(page, turn.request)
+        _write_response(page, turn)
+
+
+def _write_response(page: Page, turn: Turn) -> None:
+    page.title(f"{RULE} 4 · RESPONSE TO CODEX {RULE}")
+    if turn.answer is None:
+        page.line(NO_ANSWER)
+    else:
+        write_answer(page, turn.answer)
 
 
 def _write_attempt(

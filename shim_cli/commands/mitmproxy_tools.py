@@ -38,8 +38,9 @@ _PRINTS_ONLY = re.compile(r"-[qv]*[nh].*|--(?:no-server|help|version|options|com
 TAKEN_OVER = (
     "The background shim on port {port} was stopped. It starts again when this program ends."
 )
-WEB_COLUMNS = ("icon", "method", "path", "status", "comment", "size", "time")
-"""The comment shows the route and the usage of a turn. The TLS column is left out: the listener is on loopback."""
+WEB_COLUMNS = ("comment", "time")
+"""The comment says what the other columns would: the turn with its status and usage, or method and path. mitmweb gives
+every column a share of the width, however little it shows."""
 
 
 def addon_file() -> Path:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.browser.pickers import active, opened, page_url
 from tests.shim_cli.commands.test_enable import MODELS
 from tests.shim_cli.daemons import User, user_with_daemons
-from tests.support.chromium import Page, artifact, chromium
+from tests.support.chromium import Page, artifact
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 OWN = 'model = "o3"  # mine\n'
-WATCH = "window.refused = []; addEventListener('securitypolicyviolation', (e) => refused.push(e.blockedURI + ' ' + e.violatedDirective));"
 
 
 @pytest.fixture
@@ -33,35 +31,6 @@ def user(tmp_path: Path) -> Iterator[User]:
         yield someone
 
 
-def page_url(user: User, page: str = "picker") -> str:
-    """Return the address that `codex-shim picker` opens."""
-    ran = user.run(page, "--no-open")
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout.splitlines()[1].strip()
-
-
-def active(user: User) -> object:
-    return tomllib.loads(user.config.read_text())["model"]
-
-
-@asynccontextmanager
-async def opened(url: str, *, width: int = 1200, height: int = 900) -> AsyncIterator[Page]:
-    """A page that fails the test if it violates its content policy."""
-    async with chromium(width, height) as page:
-        await page.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
-        await page.go(url)
-        yield page
-        assert await page.evaluate("refused") == []
-        assert [e for e in page.events if e.get("method") == "Runtime.exceptionThrown"] == []
-
-
-async def press(page: Page, key: str, text: str = "") -> None:
-    code = {"Enter": 13, "ArrowDown": 40, "Tab": 9}.get(key, 0)
-    keys = {"key": key, "windowsVirtualKeyCode": code, **({"text": text} if text else {})}
-    await page.call("Input.dispatchKeyEvent", type="keyDown", **keys)
-    await page.call("Input.dispatchKeyEvent", type="keyUp", key=key)
-
-
 async def middle(page: Page, selector: str) -> tuple[float, float]:
     place = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
     x = await page.evaluate(f"{place}.x + {place}.width / 2")
@@ -73,12 +42,6 @@ async def mouse(page: Page, kind: str, x: float, y: float) -> None:
     await page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
 
-async def click(page: Page, selector: str) -> None:
-    x, y = await middle(page, selector)
-    await mouse(page, "mousePressed", x, y)
-    await mouse(page, "mouseReleased", x, y)
-
-
 async def test_click_selects_a_model_and_the_token_stays_hidden(user: User, tmp_path: Path) -> None:
     way = page_url(user)
     token = (user.state / "token").read_text().strip()
@@ -86,7 +49,7 @@ async def test_click_selects_a_model_and_the_token_stays_hidden(user: User, tmp_
         await page.wait_for("document.querySelectorAll('.model').length === 2")
         assert await page.evaluate("location.href") == f"http://127.0.0.1:{user.port}/picker"
         assert "choose a model" in await page.text()
-        await click(page, "[data-slug=two]")
+        await page.click("[data-slug=two]")
         await page.wait_for("!!document.querySelector('[data-slug=two][aria-pressed=true]')")
         await page.wait_for(
             "document.getElementById('state').textContent.startsWith('Codex will use two')"
@@ -98,9 +61,9 @@ async def test_click_selects_a_model_and_the_token_stays_hidden(user: User, tmp_
             "Second One",
             "in use",
             "128k context",
-            "openai",
-            "no turn yet",
-            "Not available (",
+            "from models.json",
+            "not tried yet",
+            "Not offered by Codex (",
         ):
             assert words in text, text
         assert token not in await page.evaluate("document.documentElement.outerHTML")
@@ -132,14 +95,14 @@ async def test_refresh_between_press_and_release_keeps_the_click(user: User) -> 
 async def test_picker_works_with_the_keyboard(user: User) -> None:
     async with opened(page_url(user)) as page:
         await page.wait_for("document.querySelectorAll('.model').length === 2")
-        await press(page, "/", "/")
+        await page.press("/", "/")
         await page.call("Input.insertText", text="second")
         await page.wait_for("document.querySelectorAll('.model').length === 1")
-        await press(page, "ArrowDown")
-        await press(page, "Enter", "\r")
+        await page.press("ArrowDown")
+        await page.press("Enter", "\r")
         await page.wait_for("!!document.querySelector('[data-slug=two][aria-pressed=true]')")
         assert await page.evaluate("document.activeElement.dataset.slug") == "two"
-        await press(page, "/", "/")
+        await page.press("/", "/")
         assert await page.evaluate("document.activeElement.id") == "filter"
     assert active(user) == "two"
 
@@ -153,7 +116,7 @@ async def test_page_without_a_token_requests_it_and_shows_nothing(user: User) ->
         assert "Second One" not in await page.text()
         await page.evaluate("document.getElementById('token').focus()")
         await page.call("Input.insertText", text=token)
-        await press(page, "Enter", "\r")
+        await page.press("Enter", "\r")
         await page.wait_for("document.querySelectorAll('.model').length === 2")
         assert await page.evaluate("document.getElementById('unlock').hidden")
 
@@ -163,19 +126,12 @@ async def test_picker_and_dashboard_link_to_each_other_with_the_token(
 ) -> None:
     async with opened(page_url(user)) as page:
         await page.wait_for("document.querySelectorAll('.model').length === 2")
-        await click(page, "nav a[href='/dashboard']")
+        await page.click("nav a[href='/dashboard']")
         await page.wait_for("location.pathname === '/dashboard'")
         await page.wait_for("document.getElementById('state').textContent === 'live'")
         await page.screenshot(artifact("dashboard.png", tmp_path))
-        await click(page, "nav a[href='/picker']")
+        await page.click("nav a[href='/picker']")
         await page.wait_for("document.querySelectorAll('.model').length === 2")
-
-
-async def test_narrow_screen_cuts_nothing_off(user: User, tmp_path: Path) -> None:
-    async with opened(page_url(user), width=500, height=900) as page:
-        await page.wait_for("document.querySelectorAll('.model').length === 2")
-        await page.screenshot(artifact("picker-narrow.png", tmp_path))
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 async def test_outcome_of_the_last_turn_is_shown(user: User) -> None:

@@ -73,8 +73,9 @@ def test_header_is_found_in_any_case_and_the_first_one_counts() -> None:
 def test_text_of_the_client_is_noted_printable_and_cut(text: str, shown: str) -> None:
     notes = TurnNotes()
     notes.note_slug(text, text.encode())
-    notes.note_route(text, text)
-    assert {printable(text), notes.slug, notes.thread, notes.route, notes.model} == {shown}
+    notes.note_route(text, text, text)
+    noted = {notes.slug, notes.thread, notes.route, notes.model, notes.label}
+    assert {printable(text), *noted} == {shown}
 
 
 def test_request_with_its_model_keeps_everything_else() -> None:

@@ -76,6 +76,10 @@ class Gate:
         """Wait until the answer reaches this gate. Raises TimeoutError."""
         self._reached.result(seconds)
 
+    def wait_opened(self, seconds: float = 20) -> None:
+        """Wait, on a thread, until the gate is open. Raises TimeoutError."""
+        self._open.result(seconds)
+
     async def passed(self) -> None:
         """Wait until the gate is open."""
         if not self._reached.done():

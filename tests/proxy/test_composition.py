@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
 from addons.core.usage import Window
 from addons.proxy.heap import LARGE_BODY
 from tests.adapters.records import turn
-from tests.boundary.surfaces import DEMO, Home, running
+from tests.boundary.surfaces import DEMO, Home, Running, running
 
 
 async def test_changed_settings_keep_the_engine(home: Home) -> None:
@@ -70,6 +70,30 @@ async def test_request_for_an_unknown_model_is_no_turn_of_the_dashboard(home: Ho
 def iter_queue(queue: asyncio.Queue[object]) -> Iterator[Any]:
     while not queue.empty():
         yield queue.get_nowait()
+
+
+async def test_last_turn_of_an_earlier_process_is_known_by_the_slug_of_its_route(
+    home: Home,
+) -> None:
+    (home.folder / "models.json").write_text('{"aliases": {"mine": "shim-demo"}}')
+
+    async def last(proxy: Running) -> dict[str, object] | None:
+        models = orjson.loads((await proxy.get("/api/models")).body)["models"]
+        [found] = [row["last"] for row in models if row["slug"] == "shim-demo"]
+        return cast("dict[str, object] | None", found)
+
+    async with running(home) as proxy:
+        await proxy.shim.parts.recall_last_turns()
+        assert await last(proxy) is None, "there is no ledger yet"
+        await proxy.post(b'{"model":"mine","input":"hi"}')
+        await proxy.post(b'{"model":"unknown","input":"hi"}')
+        ended = await last(proxy)
+    assert ended
+    async with running(home) as proxy:
+        async with asyncio.timeout(20):
+            while await last(proxy) is None:  # noqa: ASYNC110  what is watched has no event
+                await asyncio.sleep(0.01)
+        assert await last(proxy) == ended
 
 
 async def test_only_a_large_turn_starts_the_trim_of_the_heap(home: Home) -> None:

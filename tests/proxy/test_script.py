@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mitmproxy import exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.addons.view import View
+from mitmproxy.flow import Flow
 from mitmproxy.test import taddons, tflow
 
 import addons.codex_shim
@@ -39,9 +41,11 @@ async def test_refused_option_ends_the_process_during_start_up_and_is_an_error_l
     ended: list[str] = []
     monkeypatch.setattr(script, "end_process", ended.append)
     shim = ScriptedShim()
+    shim.engine = SimpleNamespace()  # type: ignore[assignment]
     shim.configure({"mode"})
     assert ended == ["no"]
-    shim.running()
+    with taddons.context():
+        shim.running()
     with pytest.raises(exceptions.OptionsError, match="no"):
         shim.configure({"mode"})
 
@@ -68,6 +72,32 @@ def test_finished_flow_replaces_the_oldest_one_of_the_view(
             view.add([flow])
             end(flow)
         assert list(view.resolve("@all")) == flows[-2:]
+    assert loaded
+
+
+def test_list_shows_a_flow_from_its_first_hook_on_and_again_when_it_has_changed(
+    monkeypatch: pytest.MonkeyPatch, loaded: list[str]
+) -> None:
+    for hook in ("configure", "running", "requestheaders"):
+        monkeypatch.setattr(CodexShim, hook, lambda *_: None)
+    shown: list[str] = []
+    view, shim = View(), ScriptedShim()
+    shim.engine = SimpleNamespace(on_progress=None)  # type: ignore[assignment]
+
+    def show(flow: Flow) -> None:
+        shown.append(flow.comment)
+
+    view.sig_view_add.connect(show)
+    view.sig_view_update.connect(show)
+    with taddons.context(shim, view):
+        flow = tflow.tflow()
+        shim.running()
+        shim.requestheaders(flow)
+        view.requestheaders(flow)
+        flow.intercept()
+        assert shim.engine.on_progress
+        shim.engine.on_progress(flow)
+    assert shown == ["GET /path", "GET /path · held"]
     assert loaded
 
 

@@ -99,6 +99,16 @@ def test_turn_without_a_record_shows_the_messages_of_the_flow() -> None:
     assert "codex primary: 7 % used" in text
 
 
+def test_wire_view_of_a_turn_without_an_upstream_shows_what_came_and_went() -> None:
+    text = wire_view(Turn(REQUEST, ANSWER, (), 200, TurnData.parse(metadata())))
+
+    order = ["(no upstream was asked", "1 · REQUEST FROM CODEX", "USER\n  Fix the\n  bug", "4 · RESPONSE TO CODEX", "ENDED: response.completed"]  # fmt: skip
+    places = [text.index(each) for each in order]
+    assert places == sorted(places), text
+    assert "no upstream was asked" not in wire_view(TURN)
+    assert "(nothing was sent yet)" in wire_view(Turn(REQUEST))
+
+
 def test_turn_without_an_answer_yet_is_marked() -> None:
     assert "(no body yet" in turn_view(Turn(REQUEST))
 

@@ -21,6 +21,7 @@ from addons.core.limits import Limits
 from addons.core.protocols.responses.notice import begins_with_user, with_notice
 from addons.core.protocols.responses.websocket_upstream import is_warm_up
 from addons.core.routes import Cause, Opening, PlanMaker, Route, RouteTable
+from addons.core.settings.labels import route_label
 from addons.core.turn import (
     Answer,
     ClientRequest,
@@ -225,7 +226,7 @@ class FallbackPlan:
             # A plan that answers at once cannot help: its key is missing, or it cannot read the request.
             if isinstance(step, Send | StreamLocal):
                 self._plan, self._answering = plan, route
-                self._request.notes.note_route(route.provider, route.model)
+                self._request.notes.note_route(route.provider, route.model, route_label(route))
                 self._request.notes.fallback = self._reason
                 step = self._announced(step)
                 if isinstance(step, StreamLocal):

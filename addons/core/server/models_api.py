@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from addons.core.codex.catalog import codex_shape, etag_for, openai_shape
+from addons.core.codex.picker import picker_rows
 from addons.core.errors import JSON_HEADERS, Problem
 from addons.core.headers import media_type
 from addons.core.routes import Route, RouteTable
@@ -22,6 +23,9 @@ from addons.core.turn import ClientRequest, Head, LocalSource, Plan, Reply
 
 CLIENT_VERSION = "client_version"
 """The parameter in which Codex names its version."""
+CHATGPT = "chatgpt"
+BUILT_IN = frozenset({CHATGPT, "cursor", "demo"})
+"""The providers of the models that no row of models.json describes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +64,22 @@ class ModelsApi:
         return answer_read(request, Reply(head, body))
 
     def list_for_picker(self, request: ClientRequest) -> Plan:
-        """Answer GET /api/models: every model, also those that are not offered."""
+        """Answer GET /api/models: every model, those that Codex's picker shows first and in its order."""
         active = self.active()
-        routes = self.table().routes.values()
-        rows = [{**_row(route, active), "last": self.last_turn(route.slug)} for route in routes]
+        table = self.table()
+        has_login = any(route.provider == CHATGPT for route in table.live)
+        shown = picker_rows((_named(route) for route in table.live), chatgpt_login=has_login)
+        listed = {row.slug: row.hidden_by for row in shown}
+        # a model that is not offered is in no catalog
+        rest = [slug for slug in table.routes if slug not in listed]
+        rows = [
+            {
+                **_row(table.routes[slug], active),
+                "hidden_by": listed.get(slug, ""),
+                "last": self.last_turn(slug),
+            }
+            for slug in (*listed, *rest)
+        ]
         return answer_json(request, {"models": rows})
 
     def switch(self, request: ClientRequest) -> Plan:
@@ -85,12 +101,18 @@ def matches_etag(if_none_match: bytes | None, tag: bytes) -> bool:
     return b"*" in known or tag.removeprefix(b"W/") in known
 
 
+def _named(route: Route) -> Mapping[str, object]:
+    """Return the catalog entry of a route under the slug of the route."""
+    return {**route.entry, "slug": route.slug}
+
+
 def _row(route: Route, active: str | None) -> dict[str, object]:
     return {
         "slug": route.slug,
         "display_name": route.display_name,
         "route": route.provider,
         "label": route_label(route),
+        "own": route.provider not in BUILT_IN,
         "live": route.live,
         "reason": route.unavailable_reason,
         "context_window": route.entry.get("context_window"),

@@ -21,6 +21,7 @@ from addons.core.server.admission import NO_TOKEN, TokenRule, token_refusal
 from addons.core.server.endpoints import TURN_PATHS, DataSources, Endpoint, endpoint_table
 from addons.core.server.replies import answer, not_json, quote, refuse
 from addons.core.server.websocket import upgrade_plan, warm_up_plan
+from addons.core.settings.labels import route_label
 from addons.core.telemetry.record import redacted_path
 from addons.core.turn import ClientRequest, ClientTransport, Plan, Reply, shim_path
 
@@ -107,7 +108,7 @@ class Router:
         if route is None:
             return refuse(_unknown_slug(slug, table))
         request.notes.row = route.slug
-        request.notes.note_route(route.provider, route.model)
+        request.notes.note_route(route.provider, route.model, route_label(route))
         return route.make_plan(request.with_model(slug), route)
 
     def _route_for(self, request: ClientRequest, slug: str, table: RouteTable) -> Route | None:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
+from typing import cast
 
 from addons.core.headers import Headers, canonical
 from addons.core.json_values import as_object
@@ -163,12 +164,12 @@ class TurnRecord(TurnNotes):
 
     def redact(self, mask: EchoMask) -> None:
         """Replace secrets in the texts that come from the client, or from an upstream by way of a note."""
-        names = (self.slug, self.model, self.thread, self.agent, self.route)
+        names = (self.slug, self.model, self.thread, self.agent, self.route, self.label)
         if not mask.finds_any(*names, *self.dropped, *self.repairs):
             return
         self.slug, self.model = mask.text(self.slug), mask.text(self.model)
         self.thread, self.route = mask.text(self.thread), mask.text(self.route)
-        self.agent = mask.text(self.agent)
+        self.agent, self.label = mask.text(self.agent), mask.text(self.label)
         self.dropped = [mask.text(note) for note in self.dropped]
         self.repairs = [mask.text(note) for note in self.repairs]
 
@@ -261,10 +262,14 @@ def _redacted_parameter(parameter: str) -> str:
 # One-line forms -------------------------------------------------------------------------------------------
 
 
+def turn_name(record: TurnRecord) -> str:
+    """Return `slug → model`."""
+    return f"{record.slug} → {record.model}" if record.model else record.slug
+
+
 def summary(record: TurnRecord) -> str:
     """Return `slug → model · 200 · TTFT 0.8 s · 312 tok/s · in 18.2k (cached 17k) out 640`."""
-    line = f"{record.slug} → {record.model}" if record.model else record.slug
-    line += f" · {record.status or 'no answer'}"
+    line = f"{turn_name(record)} · {record.status or 'no answer'}"
     if record.terminal not in _GOOD_TERMINALS:
         line += f" · {record.terminal}"
     if record.error:
@@ -364,8 +369,14 @@ TurnStatus = Mapping[str, object]
 """Whether a turn succeeded, when it ended, and why it failed; the value of `last` in the models API."""
 
 
+def turn_status(ok: bool, ended_at: float, codes: Iterable[str], status: int) -> TurnStatus:  # noqa: FBT001  a value of the record
+    """Return the status of a turn. The reason of a failure is the first of its codes."""
+    reason = "" if ok else next(filter(None, codes), f"status {status}")
+    return {"ok": ok, "ended_at": round(ended_at, 1), "reason": reason}
+
+
 class LastTurnStatus:
-    """The status of the last turn of each model since the start of the process.
+    """The status of the last turn of each model: of this process, and before its first one that of the ledger.
 
     Invariant: at most one status for each route. A turn without a route is not recorded.
     """
@@ -373,15 +384,18 @@ class LastTurnStatus:
     def __init__(self) -> None:
         self._last: dict[str, TurnStatus] = {}
 
+    def recall(self, slug: str, status: TurnStatus) -> None:
+        """Record an earlier turn, unless a later one is known."""
+        known = self._last.setdefault(slug, status)
+        if cast("float", known["ended_at"]) < cast("float", status["ended_at"]):
+            self._last[slug] = status
+
     def note(self, record: TurnRecord) -> None:
         """Record the end of a turn under the slug of its route."""
-        if not record.row:
-            return
-        reason = ""
-        if not (ok := record.ok):
-            reason = record.error or record.ended or record.terminal or f"status {record.status}"
-        ended_at = round(record.started + record.seconds, 1)
-        self._last[record.row] = {"ok": ok, "ended_at": ended_at, "reason": reason}
+        if record.row:
+            codes = (record.error, record.ended, record.terminal)
+            ended_at = record.started + record.seconds
+            self._last[record.row] = turn_status(record.ok, ended_at, codes, record.status)
 
     def get(self, slug: str) -> TurnStatus | None:
         """Return the status of the last turn of a model, None before its first one."""

@@ -39,6 +39,7 @@ from addons.proxy.engine.layer import ShimHttpLayer
 from addons.proxy.engine.local_source import SourcePump
 from addons.proxy.engine.mitmproxy_patches import connections, replay
 from addons.proxy.engine.pool import ConnectionKey, IdleConnection, UpstreamPool, attach
+from addons.proxy.engine.recorder import OnProgress
 from addons.proxy.engine.refusal import RefusingLayer
 from addons.proxy.engine.request_side import NOT_ADMITTED, Admission, take_credentials
 from addons.proxy.engine.timers import WakeupTimers
@@ -89,6 +90,7 @@ class Engine:
         self.now = now
         self.capture_bytes = 0
         """How many bytes of each upstream request and response are kept with the flow. 0 keeps none."""
+        self.on_progress: OnProgress | None = None
         self.process_secrets: Callable[[], Iterable[Secret]] = no_secrets
         self.run_hook: RunHook = run_none
         self._proxy_for = proxy_for

@@ -28,6 +28,7 @@ from addons.proxy.engine.local_source import SourcePump
 from addons.proxy.engine.mitmproxy_patches.command_pump import RepliesAtOnce
 from addons.proxy.engine.mitmproxy_patches.connections import RelayingLayer
 from addons.proxy.engine.pool import ConnectionKey, IdleConnection, UpstreamPool
+from addons.proxy.engine.recorder import OnProgress
 from addons.proxy.engine.request_side import RequestSide
 from addons.proxy.engine.timers import WakeupTimers
 
@@ -60,6 +61,8 @@ class TurnHost(Protocol):
     router: TurnRouter
     limits: Limits
     capture_bytes: int
+    on_progress: OnProgress | None
+    """None where no flow is displayed."""
     pool: UpstreamPool
 
     process_secrets: Callable[[], Iterable[Secret]]

@@ -15,6 +15,7 @@ from mitmproxy import http
 from addons.core.headers import header
 from addons.core.masking.mask import TurnMask
 from addons.core.protocols.responses.observer import summarize_answer
+from addons.core.telemetry.flow_comment import ended_comment, running_comment
 from addons.core.telemetry.record import (
     METADATA_KEY,
     AttemptRecord,
@@ -24,10 +25,10 @@ from addons.core.telemetry.record import (
     marker,
     redacted_path,
     redacted_request_headers,
-    summary,
 )
 from addons.core.turn import (
     CapturedInput,
+    ClientTransport,
     Fault,
     Head,
     Reply,
@@ -47,6 +48,9 @@ WEBSOCKET = "WEBSOCKET"
 PROGRAM_STATUS = 200
 """The status of a program that runs."""
 
+OnProgress = Callable[[http.HTTPFlow], None]
+"""Called when the comment of a running turn has changed. It must not wait and should not raise."""
+
 
 class Recorder:
     """Records one turn. `capture` is how many bytes of each upstream request and response are kept."""
@@ -57,6 +61,7 @@ class Recorder:
         "_began",
         "_capture",
         "_now",
+        "_on_progress",
         "_reply",
         "mask",
         "record",
@@ -68,12 +73,14 @@ class Recorder:
         capture: int,
         now: Callable[[], float],
         mask: TurnMask | None = None,
+        on_progress: OnProgress | None = None,
     ) -> None:
         self.record = record
         self.mask = mask or TurnMask()
         """Of the secrets of the turn."""
         self._capture = capture
         self._now = now
+        self._on_progress = on_progress
         self._began = now()
         self._attempt: AttemptRecord | None = None
         self._attempt_began = 0.0
@@ -87,6 +94,11 @@ class Recorder:
         record.id = flow.id
         record.bytes_in = len(flow.request.raw_content or b"")
         record.replay = flow.is_replay is not None
+
+    def routed(self, flow: http.HTTPFlow, transport: ClientTransport) -> None:
+        """Note that the router has made a plan for the request."""
+        self.record.transport = transport
+        self._tell(flow)
 
     def attempt_begins(self, request: UpstreamRequest, flow: http.HTTPFlow) -> None:
         """Note that an attempt is about to connect."""
@@ -105,6 +117,7 @@ class Recorder:
             self._keep(attempt, request.body)
             self.record.redact(self.mask.current)
             self._show(flow)
+        self._tell(flow)
 
     def program_asked(self, asked: CapturedInput, flow: http.HTTPFlow) -> None:
         """Note that a local program is about to answer."""
@@ -114,6 +127,7 @@ class Recorder:
         if self._capture:
             self._keep(attempt, asked.body)
             self._show(flow)
+        self._tell(flow)
 
     def _attempt_at(self, url: str, method: str) -> AttemptRecord:
         reason = self._reason()
@@ -142,6 +156,7 @@ class Recorder:
             if self._capture:
                 attempt.redact(self.mask.current)
                 self._show(flow)
+            self._tell(flow)
 
     def upstream_active(self, data: bytes) -> None:
         """Note bytes of the upstream."""
@@ -191,7 +206,7 @@ class Recorder:
         record.terminal, record.error = known_terminal(report.terminal), known_code(report.error)
         record.usage, record.rate_limits = report.usage, report.rate_limits
         record.redact(self.mask.current)
-        flow.comment = summary(record)
+        flow.comment = ended_comment(record)
         flow.marked = marker(record)
         self._show(flow)
 
@@ -204,3 +219,13 @@ class Recorder:
 
     def _show(self, flow: http.HTTPFlow) -> None:
         flow.metadata[METADATA_KEY] = self.record.plain()
+
+    def _tell(self, flow: http.HTTPFlow) -> None:
+        """Say in the comment of the flow how far the turn is, where flows are displayed."""
+        record = self.record
+        if self._on_progress is None or not record.slug:
+            return
+        record.redact(self.mask.current)
+        if flow.comment != (comment := running_comment(record)):
+            flow.comment, flow.marked = comment, ""
+            self._on_progress(flow)

@@ -86,7 +86,9 @@ class ResponseSide:
         """Whether the client gets the upstream's own bytes. What is kept of them is masked, they are not."""
         self._original_headers: Headers = ()
         """The upstream's own headers, where they differ from those in the flow."""
-        self.recorder = Recorder(self.record, engine.capture_bytes, engine.now, self.mask)
+        self.recorder = Recorder(
+            self.record, engine.capture_bytes, engine.now, self.mask, engine.on_progress
+        )
         self.clock = SilenceClock(engine.limits, engine.now)
         self.framing = ClientFraming()
         self.translator: Translator | None = None

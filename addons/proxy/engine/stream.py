@@ -119,9 +119,9 @@ class TurnStream(EndingStream):
             return self.answer(Reply(head, response.raw_content or b""))
         self.response_side.recorder.turn_begins(self.flow)
         request = self.request_side.client_request(self.flow.request, self.record)
-        self.record.transport = request.transport
         self.plan = self._engine.router.plan(request)
         self.request_side.hide_key(self.flow.request, self.record)
+        self.response_side.recorder.routed(self.flow, request.transport)
         return self._follow(PlanEvent.START, self.plan.start())
 
     def _follow(self, event: PlanEvent, step: Step) -> CommandGenerator[None]:

@@ -80,6 +80,11 @@ class Setup:
     """Id of a remembered turn → what is written of it."""
     switched: list[str] = field(default_factory=list)
     make_entry: MakeEntry | None = None
+    visibility: str = ""
+    supported_in_api: bool = True
+    priorities: Mapping[str, int] = field(default_factory=dict)
+    more_providers: tuple[str, ...] = ()
+    """Each with a model of its name."""
     unknown: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
     """One entry for each time that Codex asked for its models."""
@@ -90,6 +95,7 @@ class Setup:
             self.route("gpt-5.5", unavailable=self.unavailable),
             self.route("secret", unavailable="off"),
             self.route("shim-demo", "demo"),
+            *(self.route(provider, provider) for provider in self.more_providers),
         ]
         return RouteTable.of(routes, {"old": "gpt-5.5"}, self.own_aliases, self.helpers)
 
@@ -118,7 +124,10 @@ class Setup:
         )
 
     def route(self, slug: str, provider: str = "chatgpt", unavailable: str = "") -> Route:
-        entry = {"slug": slug, "extra": {"kept": [1, None]}, "context_window": 1000}
+        entry: dict[str, object] = {"slug": slug, "extra": {"kept": [1, None]}, "context_window": 1000}  # fmt: skip
+        if self.visibility:
+            entry |= {"visibility": self.visibility, "supported_in_api": self.supported_in_api}
+            entry["priority"] = self.priorities.get(slug, 0)
         return Route(
             slug,
             slug.upper(),

@@ -83,32 +83,49 @@ def test_etags_are_compared_weakly(if_none_match: bytes | None, known: bool) -> 
 # GET /api/models ------------------------------------------------------------------------------------------
 
 
+def picker_rows(setup: Setup) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = orjson.loads(setup.ask("GET", "/api/models").body)["models"]
+    return rows
+
+
 def test_picker_gets_every_model_with_the_reason_of_an_unavailable_one() -> None:
-    rows = orjson.loads(Setup().ask("GET", "/api/models").body)["models"]
-    assert rows[:2] == [
-        {
-            "slug": "gpt-5.5",
-            "display_name": "GPT-5.5",
-            "route": "chatgpt",
-            "label": "ChatGPT",
-            "live": True,
-            "reason": "",
-            "context_window": 1000,
-            "active": True,
-            "last": {"ok": True},
-        },
-        {
-            "slug": "secret",
-            "display_name": "SECRET",
-            "route": "chatgpt",
-            "label": "ChatGPT",
-            "live": False,
-            "reason": "off",
-            "context_window": 1000,
-            "active": False,
-            "last": None,
-        },
-    ]
+    gpt, demo, secret = picker_rows(Setup(visibility="list"))
+    assert gpt == {
+        "slug": "gpt-5.5",
+        "display_name": "GPT-5.5",
+        "route": "chatgpt",
+        "label": "ChatGPT",
+        "own": False,
+        "live": True,
+        "reason": "",
+        "hidden_by": "",
+        "context_window": 1000,
+        "active": True,
+        "last": {"ok": True},
+    }
+    assert (demo["slug"], demo["label"], demo["own"], demo["last"]) == ("shim-demo", "demo", False, None)  # fmt: skip
+    assert (secret["slug"], secret["live"], secret["reason"]) == ("secret", False, "off")
+    assert (secret["active"], secret["hidden_by"]) == (False, "")
+
+
+def test_picker_gets_the_models_in_the_order_of_codex_and_then_the_hidden_ones() -> None:
+    setup = Setup(visibility="list", priorities={"gpt-5.5": 2, "shim-demo": 1})
+    assert [row["slug"] for row in picker_rows(setup)] == ["shim-demo", "gpt-5.5", "secret"]
+    setup.visibility = "hide"
+    assert [row["slug"] for row in picker_rows(setup)] == ["gpt-5.5", "shim-demo", "secret"]
+    assert 'visibility "hide"' in str(picker_rows(setup)[0]["hidden_by"])
+
+
+def test_models_without_support_in_the_api_are_listed_for_a_login_alone() -> None:
+    setup = Setup(visibility="list", supported_in_api=False)
+    assert [row["hidden_by"] for row in picker_rows(setup)] == ["", "", ""]
+    setup.unavailable = "logged out"
+    assert "no ChatGPT login" in str(picker_rows(setup)[0]["hidden_by"])
+
+
+def test_row_of_models_json_is_an_own_model() -> None:
+    rows = picker_rows(Setup(visibility="list", more_providers=("anthropic",)))
+    assert [(row["slug"], row["label"]) for row in rows if row["own"]] == [("anthropic", "Anthropic")]  # fmt: skip
 
 
 # POST /api/switch -----------------------------------------------------------------------------------------

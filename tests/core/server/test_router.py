@@ -265,6 +265,13 @@ def test_record_names_who_made_the_call(
     assert [request.notes.agent for request, _ in setup.planned.requests] == [agent]
 
 
+def test_record_names_the_upstream_for_people() -> None:
+    setup = Setup()
+    used(setup, ("gpt-5.5", ()))
+    (notes,) = [request.notes for request, _ in setup.planned.requests]
+    assert (notes.route, notes.label) == ("chatgpt", "ChatGPT")
+
+
 def test_unknown_slug_error_names_the_alias_setting() -> None:
     assert "`aliases`" in str(error(Setup().post(b'{"model":"nowhere"}'))["message"])
 

@@ -216,7 +216,7 @@ def test_size_of_odd_data_is_zero(plain: object) -> None:
 
 def test_secret_in_each_text_of_a_turn_is_redacted() -> None:
     key = "sk-Row_9f3aQz71LmXw"
-    names = ("slug", "model", "thread", "route")
+    names = ("slug", "model", "thread", "route", "agent", "label")
     turn = record(**{name: f"my {key} {name}" for name in names})
     turn.dropped, turn.repairs = ["a field", f"field {key}"], [f"without {key}", "less"]
     turn.redact(EchoMask([Echoes.of(key.encode())]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from addons.core.telemetry.record import LastTurnStatus, TurnRecord
+from addons.core.telemetry.record import LastTurnStatus, TurnRecord, turn_status
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,16 @@ def test_turn_without_a_route_is_not_recorded() -> None:
     last.note(TurnRecord(slug="unknown"))
     assert last.get("unknown") is None
     assert last.get("") is None
+
+
+def test_earlier_turn_is_recalled_and_replaces_no_later_one() -> None:
+    last, earlier = LastTurnStatus(), turn_status(True, 50.04, (), 200)
+    last.recall("a", earlier)
+    assert last.get("a") == {"ok": True, "ended_at": 50.0, "reason": ""}
+    last.recall("a", turn_status(False, 40.0, ("older",), 0))
+    assert last.get("a") == earlier
+    last.recall("a", turn_status(False, 60.0, ("", "newer", "other"), 0))
+    assert last.get("a") == {"ok": False, "ended_at": 60.0, "reason": "newer"}
+    last.note(TurnRecord(row="a", status=200, started=70.0))
+    last.recall("a", earlier)
+    assert last.get("a") == {"ok": True, "ended_at": 70.0, "reason": ""}

@@ -101,7 +101,7 @@ async def test_a_translated_turn_is_noted_with_both_sides_of_its_wire() -> None:
     assert record["bytes_out"] == len(response.body)
     assert 0 < record["ttft"] <= record["seconds"]
     assert flow.comment.startswith("row → big · 200 · TTFT ")
-    assert flow.comment.endswith("in 100 (cached 90) out 5")
+    assert flow.comment.endswith("in 100 (cached 90) out 5 · via fake")
     assert flow.marked == ""
     assert [one.plain() for one in ended] == [record]
     copied = saved_and_read(flow)
@@ -244,6 +244,42 @@ async def test_what_is_no_turn_leaves_no_record() -> None:
     assert records == []
     assert METADATA_KEY not in proxy.flow.metadata
     assert proxy.flow.comment == ""
+
+
+async def test_comment_follows_the_turn_where_flows_are_displayed() -> None:
+    async with (
+        upstream(answer(b"503 Busy", b"")) as busy,
+        upstream(turn) as good,
+        engine(noted(to_ports(busy.port, good.port, retry_on=frozenset({503})))) as proxy,
+        client(proxy.port) as c,
+    ):
+        seen: list[tuple[str, str]] = []
+        proxy.engine.on_progress = lambda flow: seen.append((flow.comment, flow.marked))
+        await c.post("/v1/responses", BODY)
+        await c.response()
+        await proxy.hooks("response")
+    assert [comment for comment, _ in seen] == [
+        "row → big · waiting for the answer",
+        "row → big · 503 · waiting for the answer",
+        "row → big · attempt 2 · waiting for the answer",
+        "row → big · attempt 2 · 200 · answering",
+    ]
+    assert {mark for _, mark in seen} == {""}
+    assert proxy.flow.comment.startswith("🟡 row → big · 200 · 2 attempts")
+
+
+async def test_comment_of_a_running_turn_holds_no_secret() -> None:
+    def leaking(request: ClientRequest) -> Plan:
+        request.notes.note_slug(BEARER.decode(), None)
+        return to_ports(good.port)(request)
+
+    async with upstream(turn) as good, engine(leaking) as proxy, client(proxy.port) as c:
+        seen: list[str] = []
+        proxy.engine.on_progress = lambda flow: seen.append(flow.comment)
+        await c.post("/v1/responses", BODY)
+        await c.response()
+        await proxy.hooks("response")
+    assert [BEARER.decode() in comment for comment in seen] == [True, False, False]
 
 
 def test_times_of_reads_are_bounded_and_the_last_size_is_right() -> None:

@@ -52,7 +52,8 @@ def test_mitmweb_page_is_on_loopback() -> None:
     assert options[: len(SHIM)] == SHIM
     assert options[len(SHIM) : len(SHIM) + 2] == ["--web-host", "127.0.0.1"]
     assert options[-2:] == ["--web-port", "9999"]
-    assert "web_columns=comment" in options
+    columns = [option for option in options if option.startswith("web_columns=")]
+    assert columns == ["web_columns=comment", "web_columns=time"]
     assert not any("web_password" in option for option in options)
 
 
