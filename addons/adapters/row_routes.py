@@ -23,13 +23,13 @@ from addons.core.limits import Limits
 from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.translator import load_translator
 from addons.core.providers.fallback import Fallbacks
-from addons.core.routes import PlanMaker, Route
+from addons.core.routes import OneStepPlan, PlanMaker, Route
 from addons.core.settings.labels import row_label
 from addons.core.settings.models_file import NO_ROWS, ModelRows
 from addons.core.settings.presets import family_for
 from addons.core.settings.profiles import profile_for
 from addons.core.settings.row import ModelRow
-from addons.core.turn import Answer, ClientRequest, OneStepPlan, Plan
+from addons.core.turn import Answer, ClientRequest, Plan
 from addons.core.upstream.protocol import Protocol
 from addons.core.upstream.target import Target
 from addons.core.upstream.traits import NO_TRAITS, Traits, adapted

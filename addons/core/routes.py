@@ -12,11 +12,14 @@ is about one account or key, and closed for any other. Source of the rules: outl
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NoReturn
 
-from addons.core.turn import ClientRequest, Plan
+from addons.core.frozen import turn_value
+from addons.core.turn import Answer, ClientRequest, Fault, Head, Plan, StreamLocal
 
 PlanMaker = Callable[[ClientRequest, "Route"], Plan]
 MakeEntry = Callable[[str], Mapping[str, object]]
@@ -222,3 +225,39 @@ class RouteTable:
             for slug, route in self.routes.items()
         }
         return RouteTable(routes, self.aliases, websocket=self.websocket)
+
+
+# Plans without an upstream ----------------------------------------------------------------------------------
+
+
+class LocalPlan(ABC):
+    """Base of the plans that ask no upstream: `start` gives the only step, a StreamLocal or an Answer."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def start(self) -> StreamLocal | Answer:
+        """Return the only step."""
+
+    def on_head(self, head: Head) -> NoReturn:
+        """Raise AssertionError: no upstream was asked."""
+        raise AssertionError(head)
+
+    def on_body(self, head: Head, body: bytes) -> NoReturn:
+        """Raise AssertionError: no upstream was asked."""
+        raise AssertionError(head, body)
+
+    def on_fault(self, fault: Fault) -> NoReturn:
+        """Raise AssertionError: no upstream was asked."""
+        raise AssertionError(fault)
+
+
+@turn_value(frozen=True, slots=True)
+class OneStepPlan(LocalPlan):
+    """A local plan whose step is known when the plan is made."""
+
+    step: StreamLocal | Answer
+
+    def start(self) -> StreamLocal | Answer:
+        """Return the step."""
+        return self.step

@@ -23,11 +23,10 @@ connection.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, NoReturn, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from addons.core.frozen import turn_value
 from addons.core.headers import TOKEN_HEADER_BYTES, Headers, header
@@ -364,39 +363,6 @@ class Plan(Protocol):
 
     def on_fault(self, fault: Fault) -> Step:
         """Decide after an attempt that failed before the client's answer began: Send, StreamLocal or Answer."""
-
-
-class LocalPlan(ABC):
-    """Base of the plans that ask no upstream: `start` gives the only step, a StreamLocal or an Answer."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def start(self) -> StreamLocal | Answer:
-        """Return the only step."""
-
-    def on_head(self, head: Head) -> NoReturn:
-        """Raise AssertionError: no upstream was asked."""
-        raise AssertionError(head)
-
-    def on_body(self, head: Head, body: bytes) -> NoReturn:
-        """Raise AssertionError: no upstream was asked."""
-        raise AssertionError(head, body)
-
-    def on_fault(self, fault: Fault) -> NoReturn:
-        """Raise AssertionError: no upstream was asked."""
-        raise AssertionError(fault)
-
-
-@turn_value(frozen=True, slots=True)
-class OneStepPlan(LocalPlan):
-    """A local plan whose step is known when the plan is made."""
-
-    step: StreamLocal | Answer
-
-    def start(self) -> StreamLocal | Answer:
-        """Return the step."""
-        return self.step
 
 
 class TurnRouter(Protocol):

@@ -16,18 +16,9 @@ from addons.core.protocols.responses.request import read_request
 from addons.core.protocols.translator import ProtocolTranslator
 from addons.core.providers.responses import ResponsesProvider
 from addons.core.providers.translated import TranslatedProvider
-from addons.core.routes import Route
+from addons.core.routes import LocalPlan, Route
 from addons.core.secrets import Origin, Secret, SecretHeader
-from addons.core.turn import (
-    ClientRequest,
-    Fault,
-    Head,
-    LocalPlan,
-    Plan,
-    Sink,
-    Step,
-    StreamLocal,
-)
+from addons.core.turn import ClientRequest, Fault, Head, Plan, Sink, Step, StreamLocal
 from addons.core.upstream.protocol import Protocol
 from addons.core.upstream.target import Target
 from benchmarks.simulation.clients import WAIT_SECONDS, SimulatedClient

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from addons.core.headers import Headers
+from addons.core.routes import LocalPlan, OneStepPlan
 from addons.core.secrets import Secret
 from addons.core.turn import (
     MAX_NAME_LENGTH,
@@ -17,8 +18,6 @@ from addons.core.turn import (
     Fault,
     FaultKind,
     Head,
-    LocalPlan,
-    OneStepPlan,
     Reply,
     TurnNotes,
     printable,

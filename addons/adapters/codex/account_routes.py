@@ -20,7 +20,7 @@ from typing import Literal
 
 import orjson
 
-from addons.adapters.codex.account_details import AccountDetails
+from addons.adapters.codex.account_details import AccountDetails, UsableLogins
 from addons.adapters.codex.api_base import ApiBase
 from addons.adapters.codex.backend_models import DiscoveryError, ModelsRequest
 from addons.adapters.codex.cli import CodexCli, CodexCliError
@@ -244,35 +244,6 @@ def account_logins(
     if problem := outbound_problem(origin, env):
         return UnavailableLogin(LoginProblem(LoginKind.PROXY_UNUSABLE, problem))
     return LoginFile(env, clock)
-
-
-class UsableLogins:
-    """A `LoginSource` with the details of each account, and without API keys while the API's address cannot be used."""
-
-    def __init__(self, source: LoginSource, details: AccountDetails, api: ApiBase) -> None:
-        self._source = source
-        self._details = details
-        self._api = api
-
-    @property
-    def known(self) -> Login | None:
-        """The login that was read last."""
-        login = self._source.known
-        return self._details.complete(login) if login else None
-
-    def current(self) -> Login | LoginProblem:
-        """Return the login in the file now."""
-        return self._usable(self._source.current())
-
-    def reread(self) -> Login | LoginProblem:
-        """Return the login without any cache."""
-        return self._usable(self._source.reread())
-
-    def _usable(self, found: Login | LoginProblem) -> Login | LoginProblem:
-        if isinstance(found, LoginProblem):
-            return found
-        problem = self._api.problem if found.method is LoginMethod.API_KEY else None
-        return problem or self._details.complete(found)
 
 
 class AccountRoutes:

@@ -38,14 +38,13 @@ from addons.core.protocols.responses.request import read_request
 from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.responses.stop_mapping import Client
 from addons.core.protocols.responses.stream_translator import StreamTranslator
-from addons.core.routes import Route
+from addons.core.routes import LocalPlan, Route
 from addons.core.turn import (
     Answer,
     CapturedInput,
     ClientRequest,
     Fault,
     Head,
-    LocalPlan,
     LocalSource,
     Plan,
     StreamLocal,

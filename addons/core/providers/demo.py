@@ -39,16 +39,8 @@ from addons.core.providers.demo_script import (
     find_shell_call,
     split_words,
 )
-from addons.core.routes import Route
-from addons.core.turn import (
-    Answer,
-    ClientRequest,
-    Head,
-    LocalPlan,
-    LocalSource,
-    Reply,
-    StreamLocal,
-)
+from addons.core.routes import LocalPlan, Route
+from addons.core.turn import Answer, ClientRequest, Head, LocalSource, Reply, StreamLocal
 from addons.core.usage import Usage
 
 DEMO_SLUG = "shim-demo"

@@ -11,16 +11,8 @@ import orjson
 
 from addons.core.errors import JSON_HEADERS, Problem
 from addons.core.protocols.responses.observer import PassThrough
-from addons.core.turn import (
-    Answer,
-    ClientRequest,
-    Head,
-    LocalSource,
-    OneStepPlan,
-    Plan,
-    Reply,
-    StreamLocal,
-)
+from addons.core.routes import OneStepPlan
+from addons.core.turn import Answer, ClientRequest, Head, LocalSource, Plan, Reply, StreamLocal
 
 MAX_QUOTED_CHARACTERS = 100
 

@@ -167,8 +167,7 @@ class Engine:
 
     def admit_whole(self, flow: http.HTTPFlow) -> None:
         """The request hook came to its end."""
-        turn = self._turns.get(flow.id)
-        if turn and turn.request_side.admission is Admission.HEAD:
+        if (turn := self._turns.get(flow.id)) and turn.request_side.admission is Admission.HEAD:
             turn.request_side.admission = Admission.WHOLE
 
     # Streams ----------------------------------------------------------------------------------------------
@@ -202,9 +201,8 @@ class Engine:
 
     def upstream_proxy(self, origin: Origin) -> ServerSpec | None:
         """Return the outbound proxy of an attempt, in mitmproxy's form."""
-        if (proxy := self._proxy_for(origin)) is None:
-            return None
-        return (proxy.scheme, (proxy.host, proxy.port))
+        proxy = self._proxy_for(origin)
+        return (proxy.scheme, (proxy.host, proxy.port)) if proxy else None
 
     def internal_fault(self, error: BaseException) -> Fault:
         """Log an internal error under an id, and return the fault that names the id.

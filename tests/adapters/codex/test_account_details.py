@@ -8,8 +8,12 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from addons.adapters.codex.account_details import HOLD_SECONDS, LOOK_SECONDS, AccountDetails
-from addons.adapters.codex.account_routes import UsableLogins
+from addons.adapters.codex.account_details import (
+    HOLD_SECONDS,
+    LOOK_SECONDS,
+    AccountDetails,
+    UsableLogins,
+)
 from addons.adapters.codex.api_base import ApiBase
 from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem
 from addons.core.secrets import Origin, Secret

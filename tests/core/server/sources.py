@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from addons.core.routes import MakeEntry, Route, RouteTable
+from addons.core.routes import MakeEntry, OneStepPlan, Route, RouteTable
 from addons.core.server.admission import NO_TOKEN, TokenRule
 from addons.core.server.endpoints import DataSources
 from addons.core.server.health import Status
@@ -17,7 +17,6 @@ from addons.core.turn import (
     ClientRequest,
     Head,
     LocalSource,
-    OneStepPlan,
     Plan,
     Reply,
     Sink,

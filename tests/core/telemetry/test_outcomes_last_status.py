@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from addons.core.telemetry.record import LastTurnStatus, TurnRecord, turn_status
+from addons.core.telemetry.outcomes import LastTurnStatus, turn_status
+from addons.core.telemetry.record import TurnRecord
 
 
 @pytest.mark.parametrize(
