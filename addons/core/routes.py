@@ -129,6 +129,18 @@ class Circuit:
         self._opening = Opening(cause, now + pause, is_reset=False)
 
 
+BRANDS: Mapping[str, str] = {
+    "anthropic": "Anthropic", "chatgpt": "ChatGPT", "cursor": "Cursor", "deepseek": "DeepSeek", "ollama": "Ollama",
+    "openai": "OpenAI", "openrouter": "OpenRouter", "openai-responses": "OpenAI",
+}  # fmt: skip
+"""Provider → its name for people, where that is not the word itself."""
+
+
+def provider_name(provider: str) -> str:
+    """Return the name of a provider for people."""
+    return BRANDS.get(provider, provider)
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One slug, and the provider and model that answer its turns."""
@@ -163,6 +175,11 @@ class Route:
     def hidden(self) -> bool:
         """Whether Codex does not offer the model to the user."""
         return self.entry.get("visibility") in ("hide", "none")
+
+
+def route_label(route: Route) -> str:
+    """Return the label of the upstream of a route."""
+    return route.label or provider_name(route.provider)
 
 
 @dataclass(frozen=True, slots=True)

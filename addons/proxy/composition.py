@@ -34,8 +34,7 @@ from addons.core.server.endpoints import DataSources
 from addons.core.server.health import Status
 from addons.core.server.router import Router
 from addons.core.server.unknown_paths import UnknownPaths
-from addons.core.telemetry.outcomes import LastTurnStatus
-from addons.core.telemetry.record import TurnRecord
+from addons.core.telemetry.record import LastTurnStatus, TurnRecord
 from addons.core.upstream.outbound_proxy import proxy_for
 from addons.core.version import VERSION
 from addons.proxy.engine.client_pool import ReadyConnections

@@ -13,7 +13,7 @@ from mitmproxy.flow import Error
 
 from addons.core.protocols.request_body import find_model
 from addons.core.routes import RouteTable
-from addons.core.telemetry.flow_comment import FAILED
+from addons.core.telemetry.one_line import FAILED
 from addons.core.telemetry.record import FAILED_MARKER, METADATA_KEY, redacted_path
 from addons.core.turn import printable
 from addons.proxy.recent_turns import is_turn

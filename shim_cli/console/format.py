@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from math import floor
 
-from addons.core.telemetry.record import short_count
+from addons.core.telemetry.one_line import short_count
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from addons.adapters.ledger.database import open_reader
-from addons.core.telemetry.outcomes import TurnStatus, turn_status
+from addons.core.telemetry.record import TurnStatus, turn_status
 
 # SQLite takes the other columns from the row that has the maximum
 _NEWEST = "SELECT max(id), slug, ok, at + seconds, error, ended, terminal, status FROM turns GROUP BY slug"

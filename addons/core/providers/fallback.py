@@ -20,8 +20,7 @@ from addons.core.codex.threads import SUB_AGENT, USER, thread_id_for
 from addons.core.limits import Limits
 from addons.core.protocols.responses.notice import begins_with_user, with_notice
 from addons.core.protocols.responses.websocket_upstream import is_warm_up
-from addons.core.routes import Cause, Opening, PlanMaker, Route, RouteTable
-from addons.core.settings.labels import route_label
+from addons.core.routes import Cause, Opening, PlanMaker, Route, RouteTable, route_label
 from addons.core.turn import (
     Answer,
     ClientRequest,

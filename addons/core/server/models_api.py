@@ -16,9 +16,8 @@ from addons.core.codex.catalog import codex_shape, etag_for, openai_shape
 from addons.core.codex.picker import picker_rows
 from addons.core.errors import JSON_HEADERS, Problem
 from addons.core.headers import media_type
-from addons.core.routes import Route, RouteTable
+from addons.core.routes import Route, RouteTable, route_label
 from addons.core.server.replies import answer_json, answer_read, quote, refuse, stream
-from addons.core.settings.labels import route_label
 from addons.core.turn import ClientRequest, Head, LocalSource, Plan, Reply
 
 CLIENT_VERSION = "client_version"

@@ -15,13 +15,12 @@ from addons.core.headers import REDACTION_LABEL, TARGET_LABEL, TOKEN_HEADER_BYTE
 from addons.core.masking.credentials import all_values, has_key_prefix
 from addons.core.protocols.request_body import find_model
 from addons.core.providers.chatgpt_endpoints import FORWARDED
-from addons.core.routes import Route, RouteTable
+from addons.core.routes import Route, RouteTable, route_label
 from addons.core.secrets import Secret
 from addons.core.server.admission import NO_TOKEN, TokenRule, token_refusal
 from addons.core.server.endpoints import TURN_PATHS, DataSources, Endpoint, endpoint_table
 from addons.core.server.replies import answer, not_json, quote, refuse
 from addons.core.server.websocket import upgrade_plan, warm_up_plan
-from addons.core.settings.labels import route_label
 from addons.core.telemetry.record import redacted_path
 from addons.core.turn import ClientRequest, ClientTransport, Plan, Reply, shim_path
 

@@ -6,24 +6,12 @@ A row's `description`, else the provider's name at the provider's own address, e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from addons.core.routes import Route, RouteTable
+from addons.core.routes import RouteTable, provider_name, route_label
 from addons.core.settings.presets import family_for, is_own_address, preset_for
 from addons.core.settings.row import ModelRow
 from addons.core.turn import printable
 
 MAX_LABEL = 80
-BRANDS: Mapping[str, str] = {
-    "anthropic": "Anthropic", "chatgpt": "ChatGPT", "cursor": "Cursor", "deepseek": "DeepSeek", "ollama": "Ollama",
-    "openai": "OpenAI", "openrouter": "OpenRouter", "openai-responses": "OpenAI",
-}  # fmt: skip
-"""Provider → its name for people, where that is not the word itself."""
-
-
-def provider_name(provider: str) -> str:
-    """Return the name of a provider for people."""
-    return BRANDS.get(provider, provider)
 
 
 def row_label(row: ModelRow) -> str:
@@ -37,11 +25,6 @@ def row_label(row: ModelRow) -> str:
     if is_own_address(preset, origin):
         return provider_name(preset.name)
     return f"{origin.authority} ({row.target.protocol})"
-
-
-def route_label(route: Route) -> str:
-    """Return the label of the upstream of a route."""
-    return route.label or provider_name(route.provider)
 
 
 class RouteLabels:

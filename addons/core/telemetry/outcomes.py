@@ -1,14 +1,11 @@
-"""How a turn ended, as a sentence for people, from the codes of its record; the last turn of each model.
+"""How a turn ended, as a sentence for people, from the codes of its record.
 
 Never does: quote an upstream. Invariant: total; a code without a sentence of its own is shown as words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import cast
-
-from addons.core.telemetry.record import TurnRecord
+from collections.abc import Mapping
 
 COMPLETE = "The answer is complete."
 ENDED: Mapping[str, str] = {
@@ -59,42 +56,3 @@ def outcome_text(*, ok: bool, status: int, terminal: str, error: str, ended: str
     if terminal == "response.incomplete":
         return "The upstream ended the answer before it was complete."
     return f"The turn failed with status {status}." if status else "The turn failed."
-
-
-# The last turn of each model ------------------------------------------------------------------------------
-
-TurnStatus = Mapping[str, object]
-"""Whether a turn succeeded, when it ended, and why it failed; the value of `last` in the models API."""
-
-
-def turn_status(ok: bool, ended_at: float, codes: Iterable[str], status: int) -> TurnStatus:  # noqa: FBT001  a value of the record
-    """Return the status of a turn. The reason of a failure is the first of its codes."""
-    reason = "" if ok else next(filter(None, codes), f"status {status}")
-    return {"ok": ok, "ended_at": round(ended_at, 1), "reason": reason}
-
-
-class LastTurnStatus:
-    """The status of the last turn of each model: of this process, and before its first one that of the ledger.
-
-    Invariant: at most one status for each route. A turn without a route is not recorded.
-    """
-
-    def __init__(self) -> None:
-        self._last: dict[str, TurnStatus] = {}
-
-    def recall(self, slug: str, status: TurnStatus) -> None:
-        """Record an earlier turn, unless a later one is known."""
-        known = self._last.setdefault(slug, status)
-        if cast("float", known["ended_at"]) < cast("float", status["ended_at"]):
-            self._last[slug] = status
-
-    def note(self, record: TurnRecord) -> None:
-        """Record the end of a turn under the slug of its route."""
-        if record.row:
-            codes = (record.error, record.ended, record.terminal)
-            ended_at = record.started + record.seconds
-            self._last[record.row] = turn_status(record.ok, ended_at, codes, record.status)
-
-    def get(self, slug: str) -> TurnStatus | None:
-        """Return the status of the last turn of a model, None before its first one."""
-        return self._last.get(slug)

@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import chain
+from typing import cast
 
 from addons.core.headers import Headers, canonical
 from addons.core.json_values import as_object
 from addons.core.masking.credentials import has_key_prefix
 from addons.core.masking.mask import EchoMask
 from addons.core.secrets import is_credential_name, looks_secret
-from addons.core.turn import ClientTransport, TurnNotes, printable
+from addons.core.turn import ClientTransport, TurnNotes
 from addons.core.usage import Usage
 
 OTHER_ERROR = "other_error"
@@ -56,14 +56,9 @@ METADATA_KEY = "codex_shim"
 """The key in `flow.metadata` under which `TurnRecord.plain` is found."""
 FAILED_MARKER, RETRIED_MARKER = ":red_circle:", ":yellow_circle:"
 """Values of `flow.marked`."""
-MAX_NOTES = 20
-"""Entries of `dropped` in an access line."""
 _SECRET_RESPONSE_HEADERS = frozenset({b"set-cookie", b"set-cookie2", b"authentication-info"})
 """Response headers whose values are credentials. Whole names: a rate limit's name may contain `token`."""
-_GOOD_TERMINALS = frozenset({"", "response.completed"})
-_THOUSAND, _MILLION = 1000, 1_000_000
-MIN_RATE_SECONDS, MIN_RATE_TOKENS = 0.1, 10
-"""Below these there is no output rate: an answer that came in one piece says nothing about the speed of its model."""
+GOOD_TERMINALS = frozenset({"", "response.completed"})
 
 
 @dataclass(slots=True)
@@ -177,7 +172,7 @@ class TurnRecord(TurnNotes):
         """Whether the client received a whole answer."""
         if self.ended or not 0 < self.status < 400:  # noqa: PLR2004  where HTTP's errors begin
             return False
-        return self.terminal in _GOOD_TERMINALS
+        return self.terminal in GOOD_TERMINALS
 
     def plain(self) -> dict[str, object]:
         """Return the turn as plain data, for `flow.metadata`."""
@@ -258,105 +253,40 @@ def _redacted_parameter(parameter: str) -> str:
     return f"{name}{equals}{REDACTED if value and is_secret else value}"
 
 
-# One-line forms -------------------------------------------------------------------------------------------
+# The last turn of each model ------------------------------------------------------------------------------
+
+TurnStatus = Mapping[str, object]
+"""Whether a turn succeeded, when it ended, and why it failed; the value of `last` in the models API."""
 
 
-def turn_name(record: TurnRecord) -> str:
-    """Return `slug → model`."""
-    return f"{record.slug} → {record.model}" if record.model else record.slug
+def turn_status(ok: bool, ended_at: float, codes: Iterable[str], status: int) -> TurnStatus:  # noqa: FBT001  a value of the record
+    """Return the status of a turn. The reason of a failure is the first of its codes."""
+    reason = "" if ok else next(filter(None, codes), f"status {status}")
+    return {"ok": ok, "ended_at": round(ended_at, 1), "reason": reason}
 
 
-def summary(record: TurnRecord) -> str:
-    """Return `slug → model · 200 · TTFT 0.8 s · 312 tok/s · in 18.2k (cached 17k) out 640`."""
-    line = f"{turn_name(record)} · {record.status or 'no answer'}"
-    if record.terminal not in _GOOD_TERMINALS:
-        line += f" · {record.terminal}"
-    if record.error:
-        line += f" · {record.error}"
-    if record.ended:
-        line += f" · {record.ended}"
-    if record.fallback:
-        line += f" · {record.fallback}"
-    if len(record.attempts) > 1:
-        line += f" · {len(record.attempts)} attempts"
-    if record.ttft is not None:
-        line += f" · TTFT {record.ttft:{'.2g' if record.ttft < 1 else '.1f'}} s"
-    if (speed := tokens_per_second(record)) is not None:
-        line += f" · {speed:.0f} tok/s"
-    if usage := record.usage:
-        cached = f" (cached {short_count(usage.cached_tokens)})" if usage.cached_tokens else ""
-        tokens_in, tokens_out = short_count(usage.input_tokens), short_count(usage.output_tokens)
-        line += f" · in {tokens_in}{cached} out {tokens_out}"
-    return line
+class LastTurnStatus:
+    """The status of the last turn of each model: of this process, and before its first one that of the ledger.
 
+    Invariant: at most one status for each route. A turn without a route is not recorded.
+    """
 
-def marker(record: TurnRecord) -> str:
-    """Return mitmproxy's mark of a flow: red for a failed turn, yellow for more than one attempt, else empty."""
-    if not record.ok:
-        return FAILED_MARKER
-    return RETRIED_MARKER if len(record.attempts) > 1 else ""
+    def __init__(self) -> None:
+        self._last: dict[str, TurnStatus] = {}
 
+    def recall(self, slug: str, status: TurnStatus) -> None:
+        """Record an earlier turn, unless a later one is known."""
+        known = self._last.setdefault(slug, status)
+        if cast("float", known["ended_at"]) < cast("float", status["ended_at"]):
+            self._last[slug] = status
 
-def tokens_per_second(record: TurnRecord) -> float | None:
-    """Return the output rate after the first delta, None when it is unknown or the answer is too short for one."""
-    usage, ttft = record.usage, record.ttft
-    if usage is None or ttft is None or usage.output_tokens < MIN_RATE_TOKENS:
-        return None
-    duration = record.seconds - ttft
-    return usage.output_tokens / duration if duration >= MIN_RATE_SECONDS else None
+    def note(self, record: TurnRecord) -> None:
+        """Record the end of a turn under the slug of its route."""
+        if record.row:
+            codes = (record.error, record.ended, record.terminal)
+            ended_at = record.started + record.seconds
+            self._last[record.row] = turn_status(record.ok, ended_at, codes, record.status)
 
-
-def short_count(tokens: int) -> str:
-    """Return a token count in short form: 640, 18.2k, 1.3M."""
-    if tokens < _THOUSAND:
-        return str(tokens)
-    is_million = tokens >= _MILLION - _THOUSAND // 20  # rounds up to 1M
-    unit, name = (_MILLION, "M") if is_million else (_THOUSAND, "k")
-    return f"{tokens / unit:.1f}".removesuffix(".0") + name
-
-
-def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
-    """Return the fields of a line of the access log. `broke_at` is where the thread's cached prefix broke, if it did."""
-    line: dict[str, object] = {
-        "time": datetime.fromtimestamp(record.started, UTC).isoformat(timespec="milliseconds"),
-        "id": record.id,
-        "thread": record.thread,
-        "agent": record.agent,
-        "slug": record.slug,
-        "route": record.route,
-        "model": record.model,
-        "attempts": attempt_facts(record),
-        "status": record.status,
-        "terminal": record.terminal,
-        "error": record.error,
-        "ended": record.ended,
-        "ttft": None if record.ttft is None else round(record.ttft, 4),
-        "seconds": round(record.seconds, 4),
-        "usage": record.usage.plain() if record.usage else None,
-        "bytes_in": record.bytes_in,
-        "bytes_out": record.bytes_out,
-        "dropped": [printable(note) for note in record.dropped[:MAX_NOTES]],
-    }
-    if record.repairs:
-        line["repairs"] = [printable(note) for note in record.repairs]
-    if record.fallback:
-        line["fallback"] = printable(record.fallback)
-    line["replay"] = record.replay
-    if record.transport is not ClientTransport.HTTP:
-        line["transport"] = str(record.transport)
-    if broke_at:
-        line["prefix_broke_at"] = broke_at
-    return line
-
-
-def attempt_facts(record: TurnRecord) -> list[dict[str, object]]:
-    """Return each attempt without its content."""
-    return [
-        {
-            "url": attempt.url,
-            "reason": attempt.reason,
-            "outcome": attempt.outcome,
-            "seconds": round(attempt.seconds, 4),
-        }
-        for attempt in record.attempts
-    ]
+    def get(self, slug: str) -> TurnStatus | None:
+        """Return the status of the last turn of a model, None before its first one."""
+        return self._last.get(slug)

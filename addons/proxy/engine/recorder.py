@@ -15,14 +15,13 @@ from mitmproxy import http
 from addons.core.headers import header
 from addons.core.masking.mask import TurnMask
 from addons.core.protocols.responses.observer import summarize_answer
-from addons.core.telemetry.flow_comment import ended_comment, running_comment
+from addons.core.telemetry.one_line import ended_comment, marker, running_comment
 from addons.core.telemetry.record import (
     METADATA_KEY,
     AttemptRecord,
     TurnRecord,
     known_code,
     known_terminal,
-    marker,
     redacted_path,
     redacted_request_headers,
 )

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from addons.core.routes import Route, RouteTable
-from addons.core.settings.labels import RouteLabels, provider_name, route_label, row_label
+from addons.core.routes import Route, RouteTable, provider_name, route_label
+from addons.core.settings.labels import RouteLabels, row_label
 from addons.core.settings.row import ModelRow
 from tests.core.settings.test_row_resolver import row_of
 from tests.core.test_routes import no_plan

@@ -5,17 +5,15 @@ import pytest
 from addons.core.masking.echoes import Echoes
 from addons.core.masking.mask import EchoMask
 from addons.core.secrets import Secret
+from addons.core.telemetry.one_line import marker, short_count, summary
 from addons.core.telemetry.record import (
     REDACTED,
     AttemptRecord,
     TurnRecord,
     body_bytes,
-    marker,
     redacted_path,
     redacted_request_headers,
     redacted_response_headers,
-    short_count,
-    summary,
 )
 from addons.core.turn import MAX_NAME_LENGTH, printable
 from addons.core.usage import Usage

@@ -47,7 +47,7 @@ from addons.core.protocols.responses.compaction import (
     read_compaction,
     request_summary,
 )
-from addons.core.protocols.responses.handover import unreadable_task
+from addons.core.protocols.responses.handover import AGENT_MESSAGE, unreadable_task
 from addons.core.protocols.responses.request_parts import read_parts, text_of
 from addons.core.protocols.responses.unknown_items import read_agent_message, read_unknown
 
@@ -267,9 +267,10 @@ def _read(payload: JsonObject, reasoning_scope: str) -> Conversation | Problem:
     for key in SERVER_STATE:
         if payload.get(key):
             raise UnreadableInputError(where=key, why=STATELESS)
-    if task := unreadable_task(payload):
-        return task
     raw_items = _raw_items(payload.get("input"))
+    is_task = bool(raw_items) and as_object(raw_items[-1]).get("type") == AGENT_MESSAGE
+    if is_task and (task := unreadable_task(payload)):
+        return task
     declared = _declared(payload.get("tools"), raw_items)
     choice = read_tool_choice(payload.get("tool_choice"), declared.tools)
     if isinstance(choice, Problem):

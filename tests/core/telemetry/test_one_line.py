@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from addons.core.telemetry.flow_comment import ended_comment, running_comment
+from addons.core.telemetry.one_line import ended_comment, running_comment
 from addons.core.telemetry.record import AttemptRecord, TurnRecord
 
 

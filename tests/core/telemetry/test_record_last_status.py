@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from addons.core.telemetry.outcomes import LastTurnStatus, turn_status
-from addons.core.telemetry.record import TurnRecord
+from addons.core.telemetry.record import LastTurnStatus, TurnRecord, turn_status
 
 
 @pytest.mark.parametrize(
