@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-NO_COMMANDS = {"benchmarks.soak.agent", "benchmarks.speed.load", "benchmarks.speed.upstream"}
+NO_COMMANDS = {
+    "benchmarks.soak.agent", "benchmarks.speed.load", "benchmarks.speed.relay", "benchmarks.speed.upstream",
+    "benchmarks.speed.websocket",
+}  # fmt: skip
 """Children of a benchmark, started by it alone."""
 
 

@@ -9,10 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from addons.adapters.ledger.database import open_reader
+from addons.adapters.ledger.usage_report import IS_TURN
 from addons.core.telemetry.record import TurnStatus, turn_status
 
 # SQLite takes the other columns from the row that has the maximum
-_NEWEST = "SELECT max(id), slug, ok, at + seconds, error, ended, terminal, status FROM turns GROUP BY slug"
+_NEWEST = (
+    "SELECT max(id), slug, ok, at + seconds, error, ended, terminal, status"  # noqa: S608  constants
+    f" FROM turns WHERE {IS_TURN} GROUP BY slug"
+)
 
 
 def read_last_turns(path: Path) -> Mapping[str, TurnStatus]:

@@ -325,7 +325,8 @@ class ShimHttpLayer(CommandPump):
         context.layers[:] = [*self.context.layers, *idle.layers]
         self.connections[idle.server] = top
         self._pool.keys[idle.server] = key
-        self.mark_used(idle.server)
+        if idle.may_be_stale:
+            self.mark_used(idle.server)
         protocol = cast("UpstreamHttp1", idle.layers[-1])
         protocol.begin(self._engine.limits.head_bytes, self._relayed)
         self._pool.install_parser(idle.server, self._relayed)

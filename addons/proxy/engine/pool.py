@@ -55,6 +55,8 @@ TRUST_NAMES = (
 )
 UNUSED = b"unused"
 """In place of the digest, for a connection on which nothing was sent: it may serve any turn of its origin."""
+FRESH_SECONDS = 5.0
+"""No server ends a new connection so soon only because nothing was sent on it."""
 
 Address = tuple[str, int]
 _ORIGIN_FIELDS = 2
@@ -100,6 +102,12 @@ class IdleConnection:
     idle_since: float = 0.0
     """Wall clock: the monotonic one may stand still while the machine sleeps."""
     spoke_unasked: bool = False
+
+    @property
+    def may_be_stale(self) -> bool:
+        """Whether the upstream may have given it up, so that its end says nothing of a request. It keeps a new one."""
+        is_new = self.key.credential == UNUSED and time.time() - self.idle_since < FRESH_SECONDS
+        return not is_new
 
     @property
     def is_idle(self) -> bool:

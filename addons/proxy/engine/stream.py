@@ -307,7 +307,8 @@ class TurnStream(EndingStream):
 
     def _on_upstream_error(self, event: ResponseProtocolError) -> CommandGenerator[None]:
         is_unread = event.message == NOTHING_RECEIVED and self.attempt.is_within_round_trip
-        if is_unread or event.message == SOCKET_OVER:
+        # without a request the attempt has a head: the backend worked on the turn
+        if (is_unread and self.attempt.request) or event.message == SOCKET_OVER:
             yield from self._on_stale_connection("its idle connection had ended")
             return
         fault = response_fault(event.message, self.attempt)

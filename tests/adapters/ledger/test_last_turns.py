@@ -15,7 +15,7 @@ NOW = 1_900_000_000.0
 
 
 def turn(slug: str, **fields: object) -> Entry:
-    record = TurnRecord(slug=slug, status=200, started=NOW, seconds=2.0)
+    record = TurnRecord(slug=slug, route="openai", status=200, started=NOW, seconds=2.0)
     for name, value in fields.items():
         setattr(record, name, value)
     return Entry(record, "", ())

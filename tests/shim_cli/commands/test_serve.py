@@ -160,7 +160,8 @@ def test_unsupported_mitmproxy_is_rejected(tmp_path: Path, start: str) -> None:
     )
     assert ran.returncode == 1
     assert "codex-shim needs mitmproxy >=12.2,<12.4 and found 13.1.0" in ran.stderr
-    assert "pip install 'mitmproxy>=12.2,<12.4'" in ran.stderr
+    advice = r"`(?:uv pip install --python \S+|\S+ -m pip install) 'mitmproxy>=12\.2,<12\.4'`"
+    assert re.search(advice, ran.stderr)
     assert "Traceback" not in ran.stdout + ran.stderr
 
 

@@ -42,7 +42,9 @@ START_SECONDS, TURN_SECONDS = 20.0, 3.0
 ADDRESS = re.compile(r"(?:codex-shim listens on|listening at) (?:http://)?127\.0\.0\.1:(\d+)")
 OUTPUTS = ("stdout", "stderr")
 NOTICED = "codex-shim needs mitmproxy"
-ADVICE = "pip install 'mitmproxy>=12.2,<12.4'`"
+ADVICE = re.compile(
+    r"`(?:uv pip install --python \S+|\S+ -m pip install) 'mitmproxy>=12\.2,<12\.4'`"
+)
 SELF_TEST = Edit(
     "addons.proxy.engine.compat.self_test", r"^LIMIT_SECONDS = .*$", "LIMIT_SECONDS = 1.5"
 )
@@ -139,7 +141,7 @@ def _verdict(tool: str, each: Change, home: Path, upstream: int) -> tuple[str, s
             os.waitpid(pid, 0)
     said = "".join((home / name).read_text() for name in OUTPUTS)
     if not port:
-        plain = NOTICED in said and ADVICE in said and "Traceback" not in said
+        plain = NOTICED in said and bool(ADVICE.search(said)) and "Traceback" not in said
         return ("noticed" if code == 1 and plain else "harm"), said[-400:]
     trouble = trouble or ("" if code == 0 else f"ended with {code}")
     return ("harm" if trouble else "harmless"), trouble
