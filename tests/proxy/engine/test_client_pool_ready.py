@@ -16,11 +16,12 @@ from addons.core.limits import Limits
 from addons.core.secrets import Origin
 from addons.core.turn import ClientRequest, Plan
 from addons.proxy.engine.client_pool import ReadyConnections
+from addons.proxy.engine.pool import FRESH_SECONDS
 from tests.boundary.scripts import BODY, DONE, EVENT, turn
 from tests.support.certificates import Authority, make_authority
 from tests.support.client import client
 from tests.support.engine import QUICK, Running, ScriptedPlan, engine, wire_to
-from tests.support.upstream import Exchange, Upstream, upstream
+from tests.support.upstream import Exchange, Script, Upstream, upstream
 from tests.support.waiting import until
 
 
@@ -49,13 +50,18 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @asynccontextmanager
 async def setup(
-    authority: Authority, limits: Limits = QUICK, *, trusted: bool = True, scheme: str = "https"
+    authority: Authority,
+    limits: Limits = QUICK,
+    *,
+    trusted: bool = True,
+    scheme: str = "https",
+    script: Script = turn,
 ) -> AsyncIterator[Setup]:
     options = {"confdir": str(authority.ca_file.parent)}
     if trusted:
         options["ssl_verify_upstream_trusted_ca"] = str(authority.ca_file)
     tls = authority.server_context() if scheme == "https" else None
-    async with upstream(turn, tls=tls) as up:
+    async with upstream(script, tls=tls) as up:
 
         def make(request: ClientRequest) -> Plan:
             return ScriptedPlan(request, [wire_to(up.port, request, scheme)])
@@ -193,3 +199,22 @@ async def test_end_of_the_shim_abandons_a_handshake(authority: Authority) -> Non
         await s.ready.close()
         assert s.ready._opening == {}
         await until(deaf.gone.is_set)
+
+
+@pytest.mark.parametrize(("age", "sent"), [(0.0, 1), (FRESH_SECONDS + 1, 2)])
+async def test_end_of_a_new_connection_is_no_reason_to_send_again(
+    authority: Authority, age: float, sent: int
+) -> None:
+    """One that has waited may have been given up; a new one was not, so the upstream has the request."""
+
+    async def ends(exchange: Exchange) -> None:
+        exchange.writer.close()
+
+    async with setup(authority, script=ends) as s:
+        await s.made()
+        (idle,) = s.proxy.engine.pool._idle
+        idle.idle_since -= age
+        async with client(s.proxy.port) as c:
+            await c.post("/v1/responses", BODY)
+            assert (await c.response()).status == 502
+        assert len(s.up.requests) == sent
