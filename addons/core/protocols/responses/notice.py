@@ -1,13 +1,15 @@
 """Puts a line of the shim in front of an answer, as the summary of a reasoning item, which Codex shows.
 
 Source: OpenAI API reference, "Responses: streaming events"; Codex 0.171 shows a summary of a title and a text. The item
-is marked: no upstream gets it back. Never parses an event or changes an answer without `response.created`. Invariant:
-numbers and positions of all later events are raised, so that they stay in order.
+is marked: no upstream gets it back. Never parses an event, drops one, holds more than `event_bytes` of it, or changes an
+answer without `response.created`. Invariant: numbers and positions of all later events are raised, so that they stay in
+order.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from typing import cast
 
 import orjson
@@ -32,6 +34,8 @@ _RESPONSE_ID = re.compile(rb'"id"\s*:\s*"([\w-]{1,80})"')
 # A name inside a string has a backslash before its closing quote.
 _NUMBER = re.compile(rb'("sequence_number"\s*:\s*)(\d{1,15})')
 _INDEX = re.compile(rb'("output_index"\s*:\s*)(\d{1,9})')
+_MAX_BORDER = 3
+_BORDER = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 
 
 class NoticeTranslator:
@@ -41,8 +45,12 @@ class NoticeTranslator:
         self._inner = inner
         self._text = text
         self._event_bytes = event_bytes
-        self._blocks = BlockReader(event_bytes)
+        self._blocks = BlockReader(sys.maxsize)
+        self._tail: bytes | None = None
+        """The last bytes of an event that is too large to be held, while it is passed on; else None."""
         self._response_id: str | None = None
+        self._held = 0
+        """Bytes of the event that has not ended."""
         self._added = 0
         """Events that were added."""
         self._is_over = False
@@ -80,16 +88,45 @@ class NoticeTranslator:
         """Return output of the inner translator with the notice in it."""
         if self._is_over:
             return output
-        out = [self._block(block) for block in self._blocks.feed(output)]
-        return b"".join((*out, self._rest()))
+        if self._tail is not None:
+            return self._passed_on(self._tail, output)
+        blocks = self._blocks.feed(output)
+        out = [self._block(block) for block in blocks]
+        self._held = len(self._blocks.pending) if blocks else self._held + len(output)
+        return b"".join((*out, self._rest(output)))
 
-    def _rest(self) -> bytes:
-        return self._blocks.pending if self._is_over else b""
+    def _rest(self, output: bytes) -> bytes:
+        """Return the begin of an event that is not held."""
+        is_large = self._held > self._event_bytes
+        self._is_over = self._is_over or (is_large and not self._added)
+        if not (is_large or self._is_over):
+            return b""
+        begin = self._blocks.pending
+        if output.endswith(b"\r"):
+            # the LF of this line end may come with the next read
+            begin = begin[:-1] + b"\r"
+        if self._is_over:
+            return begin
+        self._tail = begin[-_MAX_BORDER:]
+        return self._moved(begin)
+
+    def _passed_on(self, tail: bytes, output: bytes) -> bytes:
+        """Return the rest of a large event as it is, and what follows as always."""
+        border = _BORDER.search(tail + output)
+        if border is None:
+            self._tail = (tail + output)[-_MAX_BORDER:]
+            return output
+        self._tail, self._held = None, 0
+        self._blocks = BlockReader(sys.maxsize)
+        end = border.end() - len(tail)
+        return output[:end] + self.rewrite(output[end:])
 
     def _closed(self, output: bytes) -> bytes:
+        if self._tail is not None:
+            return output
         if output.strip(b"\n"):
             # A whole event: the one before it was cut, and the client has not seen its beginning.
-            self._blocks = BlockReader(self._event_bytes)
+            self._blocks = BlockReader(sys.maxsize)
         return self.rewrite(output)
 
     def _block(self, block: bytes) -> bytes:

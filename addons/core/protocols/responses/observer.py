@@ -341,6 +341,11 @@ def _is_encoded(head: Head) -> bool:
     return (head.header(b"content-encoding") or b"identity").strip().lower() != b"identity"
 
 
+def is_plain_stream(head: Head) -> bool:
+    """Return whether a successful answer is an event stream into which events can be written."""
+    return _is_stream(head) and not _is_encoded(head)
+
+
 def _is_success(head: Head) -> bool:
     return HTTPStatus.OK <= head.status < HTTPStatus.MULTIPLE_CHOICES
 

@@ -1,5 +1,7 @@
 """The line of the shim in front of an answer: valid events in order, whatever the reads and the end of the stream."""
 
+from itertools import pairwise
+
 import orjson
 import pytest
 from hypothesis import given
@@ -84,6 +86,44 @@ def test_answer_that_fails_at_once_stays_as_it_is() -> None:
 def test_events_before_the_answer_pass() -> None:
     limits = event("codex.rate_limits", rate_limits={})
     assert translated(b": beat\n\n" + limits + STREAM).startswith(b": beat\n\n" + limits + CREATED)
+
+
+LARGE = event(
+    "response.output_item.done", sequence_number=4, output_index=0, item={"result": "y" * 2_000}
+)
+WITH_LARGE = CREATED + STARTED + ADDED + LARGE + DELTA + COMPLETED
+
+
+def read_in(stream: bytes, cuts: list[int], limit: int) -> bytes:
+    translator = with_notice(StreamObserver(limit), TEXT, limit)
+    edges = [0, *sorted(cuts), len(stream)]
+    out = [translator.feed(stream[at:end]) for at, end in pairwise(edges)]
+    return b"".join((*out, translator.finish()))
+
+
+@given(st.lists(st.integers(0, len(WITH_LARGE)), max_size=8))
+def test_event_that_is_too_large_to_be_held_is_passed_on(cuts: list[int]) -> None:
+    assert read_in(WITH_LARGE, cuts, 500) == read_in(WITH_LARGE, [], LIMIT)
+
+
+@given(st.lists(st.integers(0, len(WITH_LARGE) + 36), max_size=8))
+def test_line_ends_of_a_large_event_may_be_cut(cuts: list[int]) -> None:
+    """A blank line is one, whether its line ends come together or not."""
+    out = read_in(WITH_LARGE.replace(b"\n", b"\r\n"), cuts, 500)
+    assert events(out.replace(b"\r\n", b"\n").replace(b"\r", b"\n")) == events(
+        read_in(WITH_LARGE, [], LIMIT)
+    )
+
+
+def test_large_event_before_the_notice_leaves_the_answer_as_it_is() -> None:
+    stream = CREATED + LARGE + COMPLETED
+    assert read_in(stream, [len(CREATED) + 1_000], 500) == stream
+
+
+def test_failure_inside_a_large_event_is_passed_on() -> None:
+    translator = with_notice(StreamObserver(500), TEXT, 500)
+    translator.feed(CREATED + ADDED + LARGE[:1_000])
+    assert b"response.failed" in translator.fail(Fault(FaultKind.CUT, "cut"))
 
 
 @pytest.mark.parametrize("cut", range(len(CREATED), len(STREAM) - len(COMPLETED), 7))
