@@ -234,17 +234,19 @@ class BackendPlan(ABC):
         secrets = self._secrets()
         if isinstance(secrets, LoginProblem):
             return self._answer_problem(login_problem(self._request, secrets))
+        self._passed = headers
+        headers = headers_with(headers, self._login)
+        base, request = self._provider.base_for(self._login), self._request
+        sent = UpstreamRequest(
+            base.origin, request.method, base.path + after_base, headers, request.body, secrets
+        )
+        if self._login and (seconds := self._provider.hold(self._login)):
+            # before the body is read: this is asked again and again
+            return Send(sent, seconds, self.start)
         body = self._body()
         if isinstance(body, Problem):
             return self._answer_problem(body)
-        self._passed = headers
-        headers = headers_with(headers, self._login)
-        base, method = self._provider.base_for(self._login), self._request.method
-        self._sent = UpstreamRequest(
-            base.origin, method, base.path + after_base, headers, body, secrets
-        )
-        if self._login and (seconds := self._provider.hold(self._login)):
-            return Send(self._sent, seconds, self.start)
+        self._sent = sent if body is request.body else replace(sent, body=body)
         return self._first_step(self._sent)
 
     def _first_step(self, sent: UpstreamRequest) -> Step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem
@@ -203,3 +204,18 @@ def test_refusal_of_the_clients_own_token_is_passed_on() -> None:
     plan.start()
     assert isinstance(plan.on_head(REFUSED), Relay)
     assert logins.rereads == []
+
+
+def test_body_of_a_held_turn_is_read_once() -> None:
+    """A turn is held by looking again and again: each look would decompress and parse megabytes."""
+    item = {"type": "reasoning", "id": "rs_shim_1", "summary": []}
+    turn = request(body=orjson.dumps({"model": "gpt-x", "input": [item]}))
+    waits = [0.05, 0.05, 0.0]
+    provider = ChatGPTProvider(Logins(), hold=lambda _: waits.pop(0))
+    plan = provider.plan(turn, Route("gpt-x", "GPT X", "chatgpt", "gpt-x", {}, provider.plan))
+    step = plan.start()
+    while isinstance(step, Send) and step.decide:
+        step = step.decide()
+    assert waits == []
+    assert b"rs_shim_1" not in sent_request(step).body
+    assert turn.notes.dropped == ["input[0]: reasoning of another upstream"]
