@@ -23,13 +23,14 @@ from addons.core.limits import Limits
 from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.translator import load_translator
 from addons.core.providers.fallback import Fallbacks
-from addons.core.routes import OneStepPlan, PlanMaker, Route
+from addons.core.routes import Circuit, OneStepPlan, PlanMaker, Route
 from addons.core.settings.labels import row_label
 from addons.core.settings.models_file import NO_ROWS, ModelRows
 from addons.core.settings.presets import family_for
 from addons.core.settings.profiles import profile_for
 from addons.core.settings.row import ModelRow
 from addons.core.turn import Answer, ClientRequest, Plan
+from addons.core.upstream.api_keys import KeyProblem
 from addons.core.upstream.protocol import Protocol
 from addons.core.upstream.target import Target
 from addons.core.upstream.traits import NO_TRAITS, Traits, adapted
@@ -151,7 +152,22 @@ class RowRoutes:
             make_plan=self.with_fallbacks(make_plan, row.fallback),
             unavailable_reason=row.unavailable_reason or missing,
             label=row_label(row),
+            circuit=Circuit(_subject(key)),
         )
+
+
+def _subject(key: RowKey) -> Callable[[], object]:
+    """Return a function that tells one key of a row from the next: the last one counts while there is none."""
+    known: tuple[bytes, ...] = ()
+
+    def subject() -> tuple[bytes, ...]:
+        nonlocal known
+        found = key.current()
+        if not isinstance(found, KeyProblem):
+            known = tuple(each.secret.digest for each in found)
+        return known
+
+    return subject
 
 
 def _hidden_route(row: ModelRow) -> Route:

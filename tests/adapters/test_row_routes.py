@@ -11,7 +11,7 @@ import pytest
 from addons.adapters.row_routes import RowRoutes, in_other_protocol
 from addons.core.limits import Limits
 from addons.core.protocols.translator import ProtocolTranslator, load_translator
-from addons.core.routes import Route
+from addons.core.routes import Cause, Route
 from addons.core.secrets import Origin
 from addons.core.settings.models_file import ModelRows, parse_models
 from addons.core.turn import Answer, ClientRequest, Collect, Head, Send
@@ -199,3 +199,19 @@ def test_entry_of_a_row_follows_the_version_of_codex(
     assert ("max" in efforts) is offers_max
     assert "xhigh" in efforts
     assert route.entry == route.entry_for("0.171.0")
+
+
+def test_circuit_is_about_the_key_of_the_row(tmp_path: Path) -> None:
+    """What a service said about one key says nothing about the next one."""
+    key = tmp_path / "the.key"
+    key.write_text("key-one")
+    key.chmod(0o600)
+    row = {**GENERIC, "model": "m", "api_key": None, "api_key_file": str(key)}
+    routes = Routes(tmp_path, {}, {name: each for name, each in row.items() if each})
+    circuit = routes.by_slug["m"].circuit
+    circuit.failed(Cause.USED_UP, 1_000.0, 9_000.0)
+    assert not circuit.admits(2_000.0)
+    key.unlink()
+    assert not circuit.admits(2_000.0)
+    key.write_text("another-key")
+    assert circuit.admits(2_000.0)
