@@ -99,11 +99,21 @@ class Circuit:
         return State.OPEN if now < opening.until else State.HALF_OPEN
 
     @property
+    def subject(self) -> object:
+        """What is asked now, such as the account. A turn of another one says nothing about it."""
+        return self._identity()
+
+    @property
     def opening(self) -> Opening | None:
         """Why the circuit is not closed; None when it is."""
-        if self._opening and self._of != self._identity():
-            self.succeeded()
+        if self._opening:
+            self._forget_another()
         return self._opening
+
+    def _forget_another(self) -> None:
+        if self._of != (subject := self._identity()):
+            self.succeeded()
+            self._of = subject
 
     def succeeded(self) -> None:
         """Close the circuit: the upstream answered."""
@@ -112,6 +122,7 @@ class Circuit:
 
     def failed(self, cause: Cause, now: float, reset: float | None = None) -> None:
         """Count a failed turn. `reset`: when the upstream will answer again, in Unix seconds, if it said so."""
+        self._forget_another()
         if self._opening and now < self._opening.until:
             # a turn that began before the circuit opened
             return
@@ -119,7 +130,6 @@ class Circuit:
         is_trial = self._opening is not None
         if self._failures < FAILURES_TO_OPEN[cause] and not is_trial:
             return
-        self._of = self._identity()
         self._trial_until = 0.0
         if reset is not None and now < reset <= now + MAX_RESET_SECONDS:
             self._opening = Opening(cause, reset, is_reset=True)

@@ -108,6 +108,20 @@ def test_another_account_starts_closed() -> None:
     assert circuit.state(NOW) is State.CLOSED
 
 
+def test_failures_of_another_account_are_not_counted() -> None:
+    account = ["a"]
+    circuit = Circuit(lambda: account[0])
+    circuit.failed(Cause.FAILING, NOW)
+    circuit.failed(Cause.FAILING, NOW)
+    account[0] = "b"
+    circuit.failed(Cause.FAILING, NOW)
+    assert circuit.admits(NOW)
+    circuit.failed(Cause.USED_UP, NOW, NOW + 1_000)
+    account[0] = "c"
+    circuit.failed(Cause.LOGIN, NOW)
+    assert circuit.opening == Opening(Cause.LOGIN, NOW + BASE_SECONDS, is_reset=False)
+
+
 @given(st.lists(st.tuples(st.sampled_from([*Cause, None]), st.floats(0, 400)), max_size=40))
 def test_circuit_always_lets_a_turn_through_again(events: list[tuple[Cause | None, float]]) -> None:
     """Whatever happens, the longest pause and one lost trial later a turn asks the upstream."""

@@ -19,6 +19,7 @@ from typing import cast
 from addons.core.codex.threads import SUB_AGENT, USER, thread_id_for
 from addons.core.limits import Limits
 from addons.core.protocols.responses.notice import begins_with_user, with_notice
+from addons.core.protocols.responses.observer import is_plain_stream
 from addons.core.protocols.responses.websocket_upstream import is_warm_up
 from addons.core.routes import Cause, Opening, PlanMaker, Route, RouteTable, route_label
 from addons.core.turn import (
@@ -40,6 +41,7 @@ from addons.core.upstream.durations import retry_after_seconds
 from addons.core.upstream.error_body import read_error_body
 from addons.core.upstream.error_codes import ErrorKind
 from addons.core.upstream.error_mapping import refusal_kind
+from addons.core.usage import windows_in_headers
 
 FALLBACK_STATUSES = frozenset({401, 402, 403, 408, 409, 429, 500, 502, 503, 504, 529})
 """Statuses that are specific to one upstream: its login, its limits, its balance and its failures."""
@@ -61,6 +63,8 @@ FALLBACK_HEADER = b"x-codex-shim-fallback"
 MAX_THREADS = 1_000
 DEFAULT_LIMITS = Limits()
 DAY_SECONDS = 86_400.0
+USED_UP_PERCENT = 100.0
+CODING = b"content-encoding"
 
 
 class MovedThreads:
@@ -121,12 +125,17 @@ class FallbackPlan:
         self._request = request
         self._route = route
         self._plan = first
-        # a warm-up would be a request that costs money elsewhere
-        others = () if is_warm_up(request.frame) else others
+        self._is_warm_up = is_warm_up(request.frame)
+        # it would be a request that costs money elsewhere
+        others = () if self._is_warm_up else others
         left = [other for other in others if other.live and other.slug != route.slug]
         moved_to = shared.moved.route_of(request, route.slug)
         self._left = sorted(left, key=lambda other: other.slug != moved_to)
         self._answering = route
+        self._subject = route.circuit.subject
+        """What is asked at the route that answers, such as the account: a login may change meanwhile."""
+        self._may_return = False
+        """Whether the route's own upstream is asked after all when no fallback answers."""
         self._unread: Step | None = None
         """What the plan decided about a head without its body."""
         self._reason = ""
@@ -142,10 +151,10 @@ class FallbackPlan:
             self._reason = f"{self._route.slug} cannot be used now"
         elif opening and not self._route.circuit.admits(now):
             self._reason = described(self._route.slug, opening, now)
+            self._may_return = not opening.is_reset
         if not self._reason:
             return self._plan.start()
-        step = self._next(now)
-        return self._plan.start() if step is None else step
+        return self._next(now) or self._own()
 
     def on_head(self, head: Head) -> Step:
         """Fall back when this upstream cannot answer and its plan has no retry left."""
@@ -160,7 +169,7 @@ class FallbackPlan:
 
     def on_body(self, head: Head, body: bytes) -> Step:
         """Pass on a refusal that any other upstream would repeat; fall back after one that it may not."""
-        step = self._refusal(body) or self._plan.on_body(head, body)
+        step = self._refusal(head, body) or self._plan.on_body(head, body)
         if isinstance(step, Send):
             return step
         if head.status not in READ_FIRST:
@@ -171,8 +180,7 @@ class FallbackPlan:
         cause = CAUSES.get(kind)
         if cause is None and head.status != HTTPStatus.INTERNAL_SERVER_ERROR:
             return self._answered(step)
-        wait = read_error_body(body, now).wait if wait is None else wait
-        reset = None if wait is None else now + wait
+        reset = reset_of(head, body, now)
         return self._failed(cause or Cause.FAILING, f"status {head.status}", reset) or step
 
     def on_fault(self, fault: Fault) -> Step:
@@ -189,22 +197,31 @@ class FallbackPlan:
         self._unread = step
         return Collect(DEFAULT_LIMITS.error_body_bytes)
 
-    def _refusal(self, body: bytes) -> Answer | None:
-        """Return the answer of a plan that did not ask for this body."""
+    def _refusal(self, head: Head, body: bytes) -> Answer | None:
+        """Return the answer of a plan that did not ask for this body, which comes uncompressed."""
         step, self._unread = self._unread, None
         if isinstance(step, Relay):
-            return Answer(Reply(step.head, body))
+            is_plain = head.header(CODING) is None
+            headers = tuple(
+                each for each in step.head.headers if not (is_plain and each[0].lower() == CODING)
+            )
+            return Answer(Reply(replace(step.head, headers=headers), body))
         return step if isinstance(step, Answer) else None
 
     def _answered(self, step: Step) -> Step:
+        if self._is_warm_up:
+            # nothing was generated: a used-up limit does not show
+            return step
         step = self._announced(step)
-        self._answering.circuit.succeeded()
+        if self._subject == (circuit := self._answering.circuit).subject:
+            circuit.succeeded()
         self._shared.moved.note(self._request, self._route.slug, self._answering.slug)
         return step
 
     def _failed(self, cause: Cause, what: str, reset: float | None = None) -> Step | None:
         now, failed = self._shared.clock(), self._answering
-        failed.circuit.failed(cause, now, reset)
+        if self._subject == failed.circuit.subject:
+            failed.circuit.failed(cause, now, reset)
         if failed is self._route:
             opening = failed.circuit.opening
             self._reason = (
@@ -212,7 +229,19 @@ class FallbackPlan:
                 if opening
                 else f"{failed.slug} did not answer ({what})"
             )
-        return self._next(now)
+        step = self._next(now)
+        return self._own() if step is None and self._may_return else step
+
+    def _own(self) -> Step:
+        """Start the plan of the route itself, whose circuit is open."""
+        self._may_return = False
+        self._ask(self._route, self.first, "")
+        return self._plan.start()
+
+    def _ask(self, route: Route, plan: Plan, reason: str) -> None:
+        self._plan, self._answering, self._subject = plan, route, route.circuit.subject
+        self._request.notes.note_route(route.provider, route.model, route_label(route))
+        self._request.notes.fallback = reason
 
     def _next(self, now: float) -> Step | None:
         while self._left:
@@ -224,9 +253,7 @@ class FallbackPlan:
             step = plan.start()
             # A plan that answers at once cannot help: its key is missing, or it cannot read the request.
             if isinstance(step, Send | StreamLocal):
-                self._plan, self._answering = plan, route
-                self._request.notes.note_route(route.provider, route.model, route_label(route))
-                self._request.notes.fallback = self._reason
+                self._ask(route, plan, self._reason)
                 step = self._announced(step)
                 if isinstance(step, StreamLocal):
                     self._shared.moved.note(self._request, self._route.slug, route.slug)
@@ -238,8 +265,9 @@ class FallbackPlan:
             return step
         value = ascii(f"{self._route.slug} -> {self._answering.slug}")[1:-1]
         headers = (*step.head.headers, (FALLBACK_HEADER, value.encode()))
+        is_stream = is_plain_stream(step.head)
         step = replace(step, head=replace(step.head, headers=headers))
-        return self._with_notice(step) if self._is_shown else step
+        return self._with_notice(step) if is_stream and self._is_shown else step
 
     @property
     def _is_shown(self) -> bool:
@@ -258,6 +286,17 @@ class FallbackPlan:
         if isinstance(step, Relay):
             return replace(step, translator=translator, opening=translator.rewrite(step.opening))
         return replace(step, translator=translator)
+
+
+def reset_of(head: Head, body: bytes, now: float) -> float | None:
+    """Return when the upstream will answer again, in Unix seconds: as it says, else when its used-up limits end."""
+    waits = (retry_after_seconds(head.headers, now), read_error_body(body, now).wait)
+    # a `retry-after` of a second may come with the reset of a week
+    if stated := [now + wait for wait in waits if wait is not None]:
+        return max(stated)
+    windows = windows_in_headers(head.headers, now)
+    ends = [each.resets_at for each in windows if each.used_percent >= USED_UP_PERCENT]
+    return max((end for end in ends if end is not None), default=None)
 
 
 def unavailable_routes(table: RouteTable, now: float) -> list[dict[str, object]]:

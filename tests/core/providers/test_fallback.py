@@ -1,110 +1,43 @@
 """Fallbacks: another route answers when the first cannot, before the client got a byte, and is announced."""
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
 import pytest
 
+from addons.core.errors import SSE_HEADERS
 from addons.core.protocols.responses.observer import PassThrough
 from addons.core.providers.fallback import (
-    FALLBACK_HEADER,
     FallbackPlan,
     Fallbacks,
     described,
     unavailable_routes,
 )
-from addons.core.routes import Cause, Circuit, Opening, Route, RouteTable
-from addons.core.secrets import Origin
+from addons.core.routes import Cause, Circuit, Opening, RouteTable
 from addons.core.turn import (
     Answer,
-    ClientRequest,
     Collect,
-    Fault,
-    FaultKind,
     Head,
-    Plan,
     Relay,
     Reply,
-    Send,
     Step,
-    UpstreamRequest,
+)
+from tests.core.providers.fallback_turns import (
+    LOST,
+    NOW,
+    REFUSED,
+    USED_UP,
+    Scripted,
+    Setup,
+    announced,
+    host,
+    plan_of,
+    refused,
+    route,
 )
 from tests.core.providers.rows import request
-
-NOW = 1_000_000_000.0
-REFUSED = Answer(Reply(Head(502), b"refused"))
-LOST = Fault(FaultKind.CONNECT, "refused")
-
-
-def sent_request(name: str) -> UpstreamRequest:
-    return UpstreamRequest(Origin("https", name, 443), "POST", "/", (), b"{}")
-
-
-@dataclass
-class Scripted:
-    """Relays a 200 and collects any refusal, after `tries` retries."""
-
-    name: str
-    tries: int = 0
-    first: Step | None = None
-    bodies: list[bytes] = field(default_factory=list)
-
-    def start(self) -> Step:
-        return self.first or Send(sent_request(self.name))
-
-    def on_head(self, head: Head) -> Step:
-        if head.status == 200:
-            return Relay(Head(200, ((b"x-from", self.name.encode()),)), PassThrough())
-        return self._again() or Collect(100)
-
-    def on_body(self, head: Head, body: bytes) -> Step:
-        assert head.status
-        self.bodies.append(body)
-        return REFUSED
-
-    def on_fault(self, fault: Fault) -> Step:
-        assert fault.kind
-        return self._again() or REFUSED
-
-    def _again(self) -> Step | None:
-        self.tries -= 1
-        return Send(sent_request(self.name), 0.5) if self.tries >= 0 else None
-
-
-def route(name: str, plan: Plan | None = None, hidden: str = "") -> Route:
-    def make(turn: ClientRequest, own: Route) -> Plan:
-        assert turn.body
-        assert own.slug == name
-        return plan or Scripted(name)
-
-    return Route(name, name, name, name, {}, make, hidden)
-
-
-def plan_of(first: Route, *others: Route) -> Plan:
-    plan = Fallbacks(lambda: NOW).maker(first.make_plan, lambda: others)(request(), first)
-    assert isinstance(plan.start(), Send)
-    return plan
-
-
-def host(step: Step) -> str:
-    assert isinstance(step, Send)
-    return step.request.origin.host
-
-
-def announced(step: Step) -> bytes | None:
-    assert isinstance(step, Relay)
-    return step.head.header(FALLBACK_HEADER)
-
-
-def refused(
-    plan: Plan, status: int = 429, body: bytes = b"refused", *headers: tuple[bytes, bytes]
-) -> Step:
-    """Return the step after a refusal and, if the plan reads it, its body."""
-    head = Head(status, headers)
-    step = plan.on_head(head)
-    return plan.on_body(head, body) if isinstance(step, Collect) else step
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 408, 409, 429, 500, 502, 503, 504, 529])
@@ -135,6 +68,19 @@ def test_body_that_the_plan_did_not_ask_for_is_passed_on_when_no_other_route_can
     no_key = route("b", Scripted("b", first=REFUSED))
     step = refused(plan_of(route("a", Passes("a")), no_key), 429, b"used up")
     assert step == Answer(Reply(Head(429, ((b"x-own", b"1"),)), b"used up"))
+
+
+def test_body_that_was_compressed_is_passed_on_as_plain_text() -> None:
+    """The engine hands a plan the plain text, and a head without the coding."""
+
+    @dataclass
+    class Passes(Scripted):
+        def on_head(self, head: Head) -> Step:
+            return Relay(head, PassThrough())
+
+    plan = plan_of(route("a", Passes("a")), route("b", Scripted("b", first=REFUSED)))
+    plan.on_head(Head(429, ((b"content-encoding", b"gzip"),)))
+    assert plan.on_body(Head(429), b"used up") == Answer(Reply(Head(429), b"used up"))
 
 
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
@@ -199,128 +145,6 @@ def test_warm_up_costs_nothing_elsewhere() -> None:
     assert plan.on_fault(LOST) is REFUSED
 
 
-# Circuits -------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Clock:
-    now: float = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@dataclass
-class Setup:
-    """A route `a` with fallbacks. Each turn has a plan of its own; `asked` are the first hosts of the turns."""
-
-    clock: Clock = field(default_factory=Clock)
-    a: Route = field(default_factory=lambda: route("a"))
-    others: list[Route] = field(default_factory=lambda: [route("b"), route("c")])
-
-    def __post_init__(self) -> None:
-        self.make = Fallbacks(self.clock).maker(self.a.make_plan, lambda: self.others)
-
-    def turn(self, thread: bytes = b"t", **changes: object) -> Plan:
-        turn = replace(
-            request(),
-            headers=((b"originator", b"codex"), (b"session-id", thread)),
-            path="/responses",
-        )
-        turn.notes.agent = "user"
-        return self.make(replace(turn, **changes), self.a)  # type: ignore[arg-type]
-
-
-USED_UP = b'{"error":{"type":"usage_limit_reached","message":"Used up","resets_in_seconds":3600}}'
-
-
-def test_used_up_plan_is_asked_once_and_again_after_its_reset() -> None:
-    setup = Setup()
-    first = setup.turn()
-    assert host(first.start()) == "a"
-    assert host(refused(first, 429, USED_UP)) == "b"
-    for _ in range(3):
-        assert host(setup.turn().start()) == "b"
-    setup.clock.now += 3_600
-    assert host(setup.turn().start()) == "a"
-
-
-def test_one_turn_at_a_time_tries_the_route_after_the_reset() -> None:
-    setup = Setup()
-    setup.turn().start()
-    refused(setup.turn(), 429, USED_UP)
-    setup.clock.now += 3_600
-    trial = setup.turn()
-    assert [host(plan.start()) for plan in (trial, setup.turn(), setup.turn())] == ["a", "b", "b"]
-    trial.on_head(Head(200))
-    assert host(setup.turn().start()) == "a"
-
-
-def test_refusal_of_the_request_itself_closes_the_circuit() -> None:
-    setup = Setup()
-    refused(setup.turn(), 429, USED_UP)
-    setup.clock.now += 3_600
-    trial = setup.turn()
-    assert host(trial.start()) == "a"
-    assert refused(trial, 400) is REFUSED
-    assert host(setup.turn().start()) == "a"
-
-
-def test_reset_in_headers_counts_too() -> None:
-    setup = Setup()
-    refused(setup.turn(), 429, b"", (b"retry-after", b"120"))
-    setup.clock.now += 119
-    assert host(setup.turn().start()) == "b"
-    setup.clock.now += 1
-    assert host(setup.turn().start()) == "a"
-
-
-def test_three_unreachable_turns_open_the_circuit() -> None:
-    setup = Setup()
-    for _ in range(3):
-        plan = setup.turn()
-        assert host(plan.start()) == "a"
-        assert host(plan.on_fault(LOST)) == "b"
-    assert host(setup.turn().start()) == "b"
-
-
-def test_fallback_that_cannot_answer_is_not_asked_either() -> None:
-    setup = Setup()
-    plan = setup.turn()
-    refused(plan, 429, USED_UP)
-    assert host(refused(plan, 429, USED_UP)) == "c"
-    assert host(setup.turn().start()) == "c"
-
-
-def test_turn_is_not_refused_because_all_circuits_are_open() -> None:
-    setup = Setup(others=[route("b")])
-    plan = setup.turn()
-    refused(plan, 429, USED_UP)
-    refused(plan, 429, USED_UP)
-    assert host(setup.turn().start()) == "a"
-
-
-def test_route_without_a_login_is_replaced() -> None:
-    setup = Setup(a=route("a", Scripted("a", first=REFUSED), hidden="no login"))
-    assert host(setup.turn().start()) == "b"
-
-
-def test_thread_stays_with_the_route_that_has_its_cache() -> None:
-    setup = Setup()
-    plan = setup.turn(b"one")
-    refused(plan, 429, USED_UP)
-    refused(plan, 503)
-    plan.on_head(Head(200))
-    assert host(setup.turn(b"one").start()) == "c"
-    assert host(setup.turn(b"two").start()) == "b"
-    setup.clock.now += 3_600
-    back = setup.turn(b"one")
-    assert host(back.start()) == "a"
-    back.on_head(Head(200))
-    refused(setup.turn(b"two"), 429, USED_UP)
-    assert host(setup.turn(b"one").start()) == "b"
-
-
 # Notices --------------------------------------------------------------------------------------------------
 
 
@@ -328,6 +152,9 @@ EVENTS = (
     b'event: response.created\ndata: {"type":"response.created","sequence_number":0,"response":{"id":"resp_1"}}\n\n'
     b'event: response.output_item.added\ndata: {"type":"response.output_item.added","sequence_number":1,"output_index":0}\n\n'
 )
+
+
+STREAM = Head(200, SSE_HEADERS)
 
 
 def shown(step: Step) -> str:
@@ -352,10 +179,10 @@ def test_user_sees_why_another_model_answers() -> None:
     refused(plan, 429, USED_UP)
     until = datetime.fromtimestamp(NOW + 3_600).astimezone().strftime("%H:%M")
     line = f"a is used up until {until}; answered by b."
-    assert shown(plan.on_head(Head(200))).endswith(line)
+    assert shown(plan.on_head(STREAM)).endswith(line)
     again = setup.turn(body=body(USER_MESSAGE))
     again.start()
-    assert shown(again.on_head(Head(200))).endswith(line)
+    assert shown(again.on_head(STREAM)).endswith(line)
     assert again.on_head(Head(200))
 
 
@@ -363,10 +190,37 @@ def test_requests_after_the_first_of_a_turn_do_not_repeat_it() -> None:
     setup = Setup()
     plan = setup.turn(body=body(USER_MESSAGE, TOOL_OUTPUT))
     refused(plan, 429, USED_UP)
-    assert shown(plan.on_head(Head(200)))
+    assert shown(plan.on_head(STREAM))
     again = setup.turn(body=body(USER_MESSAGE, TOOL_OUTPUT))
     again.start()
-    assert not shown(again.on_head(Head(200)))
+    assert not shown(again.on_head(STREAM))
+
+
+CODED = (b"content-encoding", b"gzip")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        Head(200, ((b"content-type", b"application/json"),)),
+        Head(200, (*SSE_HEADERS, CODED)),
+        Head(400, ((b"content-type", b"application/json"),)),
+    ],
+)
+def test_answer_that_is_no_plain_event_stream_stays_as_it_is(head: Head) -> None:
+    """A notice cannot be written into it, and looking for a place for one would hold its bytes back."""
+
+    @dataclass
+    class Passes(Scripted):
+        def on_head(self, head: Head) -> Step:
+            return Relay(head, PassThrough())
+
+    setup = Setup(others=[route("b", Passes("b"))])
+    plan = setup.turn(body=body(USER_MESSAGE))
+    refused(plan, 429, USED_UP)
+    step = plan.on_head(head)
+    assert isinstance(step, Relay)
+    assert step.translator.feed(b'{"error":{}}') + step.translator.finish() == b'{"error":{}}'
 
 
 @pytest.mark.parametrize("agent", ["title", "review"])
@@ -376,13 +230,13 @@ def test_helper_call_gets_the_answer_alone(agent: str) -> None:
     assert isinstance(plan, FallbackPlan)
     plan._request.notes.agent = agent
     refused(plan, 429, USED_UP)
-    assert not shown(plan.on_head(Head(200)))
+    assert not shown(plan.on_head(STREAM))
 
 
 def test_sdk_client_gets_the_answer_alone() -> None:
     plan = Setup().turn(headers=())
     refused(plan, 429, USED_UP)
-    assert not shown(plan.on_head(Head(200)))
+    assert not shown(plan.on_head(STREAM))
 
 
 @pytest.mark.parametrize(
