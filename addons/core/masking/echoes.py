@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import codecs
 import re
+from array import array
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
@@ -89,14 +90,14 @@ def fold(data: bytes) -> bytes:
 class Echoes:
     """The folded forms of one secret."""
 
-    __slots__ = ("dense", "grams", "prefixes", "short")
+    __slots__ = ("dense", "expanded", "prefixes", "short")
 
     def __init__(self, dense: frozenset[bytes], expanded: frozenset[bytes] = frozenset()) -> None:
         forms = dense | expanded
-        self.dense = _grams(dense)
-        """Every piece of the forms that need less than two characters for one of the secret."""
-        self.grams = self.dense | _grams(expanded)
-        """Every piece of the long forms."""
+        self.dense = _pieces(dense)
+        """Every piece of the forms that need less than two characters for one of the secret, as an integer."""
+        self.expanded = _pieces(expanded)
+        """Every piece of the long forms. In arrays, because a set of the pieces of a login takes megabytes."""
         self.short = frozenset(form for form in dense if len(form) < MIN_MATCH) | frozenset(
             form for form in expanded if len(form) < MIN_EXPANDED_MATCH
         )
@@ -122,13 +123,15 @@ class Echoes:
         return cls(frozenset(dense), frozenset(expanded))
 
 
-def _grams(forms: frozenset[bytes]) -> frozenset[bytes]:
-    return frozenset(
-        form[at : at + GRAM]
-        for form in forms
-        if len(form) >= MIN_MATCH
-        for at in range(len(form) - GRAM + 1)
-    )
+def _pieces(forms: frozenset[bytes]) -> array[int]:
+    found: set[int] = set()
+    for form in forms:
+        if len(form) >= MIN_MATCH:
+            whole = memoryview(form)
+            for at in range(GRAM):
+                end = at + ((len(form) - at) & -GRAM)
+                found.update(whole[at:end].cast("Q"))
+    return array("Q", found)
 
 
 def _parts(value: bytes) -> Iterator[bytes]:

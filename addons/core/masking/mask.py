@@ -13,6 +13,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, compress
+from struct import Struct
 
 from addons.core.headers import Headers, header
 from addons.core.masking.echoes import (
@@ -45,6 +46,8 @@ _TEXT_FIELD = re.compile(
 """A field of a protocol whose text is spread over events."""
 _UNTOUCHED = re.compile(rb"((?:(?<!\\)\\++)?[\"'\r\n{}\[\]]+)")
 
+_piece = Struct("=Q").unpack_from
+"""Returns the piece at a position, as the integer that a cast of the text gives."""
 _IS_KEPT = bytes(bool(fold(bytes((each,)))) for each in range(256))
 
 Span = tuple[int, int]
@@ -59,15 +62,16 @@ class EchoMask:
     """Finds and replaces the echoes of a set of secrets."""
 
     __slots__ = (
-        "_dense", "_dense_words", "_grams", "_min_length", "_prefixes", "_short", "_words",
+        "_expanded", "_min_length", "_prefixes", "_short", "_words",
     )  # fmt: skip
 
     def __init__(self, echoes: Iterable[Echoes]) -> None:
         known = tuple(echoes)
-        self._dense = frozenset().union(*(each.dense for each in known))
-        self._grams = frozenset().union(*(each.grams for each in known))
-        self._words = _as_words(self._grams)
-        self._dense_words = _as_words(self._dense)
+        dense, long = [each.dense for each in known], [each.expanded for each in known]
+        self._words: frozenset[int] = frozenset().union(*dense, *long)
+        """Every piece of the forms, as an integer: one set, because it takes megabytes."""
+        self._expanded = frozenset().union(*long).difference(*dense)
+        """The pieces of the long forms alone."""
         self._short = tuple(frozenset().union(*(each.short for each in known)))
         self._prefixes = frozenset().union(*(each.prefixes for each in known))
         self._min_length = min((MIN_MATCH, *map(len, self._short)))
@@ -145,7 +149,7 @@ class EchoMask:
 
     def _has_long_echo(self, folded: bytes, pieces: memoryview[int]) -> bool:
         # a piece of the long forms alone is common: in binary it is a number of eight digits, each 0 or 1
-        if self._dense_words.isdisjoint(pieces):
+        if self._words.intersection(pieces) <= self._expanded:
             known = sum(map(self._words.__contains__, pieces))
             if known < PIECES_OF_EXPANDED:
                 return False
@@ -153,14 +157,14 @@ class EchoMask:
 
     def _long_spans(self, folded: bytes) -> Iterator[Span]:
         """Yield each part of a folded text that is made of consecutive pieces of secrets."""
-        grams, done = self._grams, 0
-        for at in range(0, len(folded) - GRAM + 1, STRIDE):
-            if at < done or folded[at : at + GRAM] not in grams:
+        words, done, end = self._words, 0, len(folded) - GRAM
+        for at in range(0, end + 1, STRIDE):
+            if at < done or _piece(folded, at)[0] not in words:
                 continue
             first = last = at
-            while first > done and folded[first - 1 : first - 1 + GRAM] in grams:
+            while first > done and _piece(folded, first - 1)[0] in words:
                 first -= 1
-            while folded[last + 1 : last + 1 + GRAM] in grams:
+            while last < end and _piece(folded, last + 1)[0] in words:
                 last += 1
             done = last + 1
             length = last + GRAM - first
@@ -173,7 +177,8 @@ class EchoMask:
         """Return whether a short match is long enough in a form that says much with few characters."""
         run = 0
         for at in range(len(part) - GRAM + 1):
-            run = run + 1 if part[at : at + GRAM] in self._dense else 0
+            piece = _piece(part, at)[0]
+            run = run + 1 if piece in self._words and piece not in self._expanded else 0
             if run + GRAM - 1 >= MIN_MATCH:
                 return True
         return False
@@ -239,10 +244,6 @@ class _Folded:
             for first, last in parts
             if first < end and last > start
         ]
-
-
-def _as_words(grams: Iterable[bytes]) -> frozenset[int]:
-    return frozenset(memoryview(b"".join(grams)).cast("Q"))
 
 
 def _merged(found: Iterable[list[Span]]) -> Iterator[Span]:
