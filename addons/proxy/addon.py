@@ -137,11 +137,12 @@ class CodexShim:
 
     async def done(self) -> None:
         """Drain: stop listening, let turns finish, end the remaining ones with a typed failure."""
+        self.parts.close_streams()
+        await self.engine.shutdown()
+        # not before: a turn may wait for the details of its account
         if self._refresh:
             self._refresh.cancel()
         await self.parts.ready.close()
-        self.parts.close_streams()
-        await self.engine.shutdown()
         await self.sources.cursor.close()
         if self._refresh:
             await self._refresh.wait()

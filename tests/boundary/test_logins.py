@@ -15,6 +15,7 @@ import pytest
 from addons.adapters.codex.account_details import AccountDetails
 from addons.adapters.codex.keyring_entry import SERVICE, entry_user
 from addons.core.codex.login import Login
+from addons.proxy.engine.engine import Engine
 from tests.boundary.surfaces import DONE, TURN, Home, Running, code_of, running
 from tests.fakes.account import Account
 from tests.fakes.http_messages import Request
@@ -305,6 +306,26 @@ async def test_turn_does_not_wait_for_a_region_that_was_refused(
             await proxy.post(TURN, *CODEX)
         assert posts(backend) == 1
     assert len([record for record in caplog.records if "region" in record.message]) == 1
+
+
+async def test_turn_that_is_held_at_the_end_of_the_shim_goes_to_its_region(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, has_begun = Engine.shutdown, asyncio.Event()
+
+    async def shutdown(engine: Engine) -> None:
+        has_begun.set()
+        await usual(engine)
+
+    monkeypatch.setattr(Engine, "shutdown", shutdown)
+    async with held_back(home, monkeypatch) as (service, proxy, _, gate):
+        async with asyncio.TaskGroup() as group:
+            turn = group.create_task(proxy.post(TURN, *CODEX))
+            await until(lambda: proxy.shim.engine.live_turns)
+            proxy.master.shutdown()  # type: ignore[no-untyped-call]
+            await within(has_begun)
+            gate.set()
+        assert (turn.result().status, service.refused) == (200, [])
 
 
 async def test_client_that_leaves_while_its_turn_is_held_costs_nothing(

@@ -110,8 +110,11 @@ class AccountDetails:
         """Ask for what this login lacks. Never raises: `error` holds the reason."""
         try:
             await self._ask_for(login)
-        finally:
+        except Exception:
             self._asked = login
+            raise
+        # not when it is cancelled, at the end of the shim: turns that wait would go to the usual server
+        self._asked = login
 
     async def _ask_for(self, login: Login) -> None:
         self.error = ""

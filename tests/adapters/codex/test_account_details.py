@@ -15,6 +15,7 @@ from addons.adapters.codex.account_details import (
     UsableLogins,
 )
 from addons.adapters.codex.api_base import ApiBase
+from addons.adapters.codex.backend_models import JsonRequest
 from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem
 from addons.core.secrets import Origin, Secret
 from addons.core.turn import Head
@@ -227,3 +228,22 @@ def test_wait_of_all_turns_of_a_login_ends_together_with_one_warning(
     [warning] = caplog.messages
     assert f"within {HOLD_SECONDS:g} s" in warning
     assert details.hold(replace(TEAM, access_token=Secret("newer"))) == LOOK_SECONDS
+
+
+async def test_details_are_still_missing_after_a_cancelled_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At the end of the shim: a turn that waits must not go to the usual server."""
+    has_begun = asyncio.Event()
+
+    async def never(_: JsonRequest) -> bytes:
+        has_begun.set()
+        return await asyncio.Future[bytes]()
+
+    monkeypatch.setattr(JsonRequest, "send", never)
+    details, login = AccountDetails({}, "https://a.example"), TEAM
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(details.refresh(login))
+        await has_begun.wait()
+        asking.cancel()
+    assert details.is_pending(login)
