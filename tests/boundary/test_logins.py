@@ -10,11 +10,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import keyring
+import orjson
 import pytest
 
 from addons.adapters.codex.account_details import AccountDetails
 from addons.adapters.codex.keyring_entry import SERVICE, entry_user
+from addons.adapters.system.packages import install_command
 from addons.core.codex.login import Login
+from addons.core.json_values import as_object
 from addons.proxy.engine.engine import Engine
 from tests.boundary.surfaces import DONE, TURN, Home, Running, code_of, running
 from tests.fakes.account import Account
@@ -207,8 +210,8 @@ async def test_keyring_that_cannot_be_read_is_told_with_the_way_out(
     async with running(home) as proxy:
         response = await proxy.post(TURN, b"user-agent: OpenAI/Python")
         reasons = (await proxy.health())["reasons"]
-    assert b"pip install 'keyring'" in response.body
-    assert "'keyring'" in str(reasons)
+    assert install_command("keyring") in orjson.loads(response.body)["error"]["message"]
+    assert "'keyring'" in str(as_object(reasons)["chatgpt"])
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", "/v1/alpha/search"])
