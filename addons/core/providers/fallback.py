@@ -64,6 +64,8 @@ MAX_THREADS = 1_000
 DEFAULT_LIMITS = Limits()
 DAY_SECONDS = 86_400.0
 USED_UP_PERCENT = 100.0
+ACTIVE_LIMIT, LIMIT_OF_A_MODEL = b"x-codex-active-limit", b"codex_"
+"""What ChatGPT counts the request against: `premium` or `codex` for the account, `codex_…` for some models."""
 CODING = b"content-encoding"
 
 
@@ -181,7 +183,12 @@ class FallbackPlan:
         if cause is None and head.status != HTTPStatus.INTERNAL_SERVER_ERROR:
             return self._answered(step)
         reset = reset_of(head, body, now)
-        return self._failed(cause or Cause.FAILING, f"status {head.status}", reset) or step
+        opening: Opening | None
+        if cause is Cause.USED_UP and has_limit_of_its_own(head):
+            opening = Opening(cause, now if reset is None else reset, is_reset=reset is not None)
+        else:
+            opening = self._opening_after(cause or Cause.FAILING, now, reset)
+        return self._passed(opening, f"status {head.status}") or step
 
     def on_fault(self, fault: Fault) -> Step:
         """Fall back when this upstream cannot be reached and its plan has no retry left."""
@@ -218,12 +225,20 @@ class FallbackPlan:
         self._shared.moved.note(self._request, self._route.slug, self._answering.slug)
         return step
 
-    def _failed(self, cause: Cause, what: str, reset: float | None = None) -> Step | None:
+    def _failed(self, cause: Cause, what: str) -> Step | None:
+        return self._passed(self._opening_after(cause, self._shared.clock(), None), what)
+
+    def _opening_after(self, cause: Cause, now: float, reset: float | None) -> Opening | None:
+        """Tell the circuit of the failure, and return why it is open now."""
+        circuit = self._answering.circuit
+        if self._subject == circuit.subject:
+            circuit.failed(cause, now, reset)
+        return circuit.opening
+
+    def _passed(self, opening: Opening | None, what: str) -> Step | None:
+        """Go to the next route, because the one that was asked does not answer."""
         now, failed = self._shared.clock(), self._answering
-        if self._subject == failed.circuit.subject:
-            failed.circuit.failed(cause, now, reset)
         if failed is self._route:
-            opening = failed.circuit.opening
             self._reason = (
                 described(failed.slug, opening, now)
                 if opening
@@ -286,6 +301,11 @@ class FallbackPlan:
         if isinstance(step, Relay):
             return replace(step, translator=translator, opening=translator.rewrite(step.opening))
         return replace(step, translator=translator)
+
+
+def has_limit_of_its_own(head: Head) -> bool:
+    """Return whether a limit of the model is used up, while other models of the account go on."""
+    return (head.header(ACTIVE_LIMIT) or b"").lower().startswith(LIMIT_OF_A_MODEL)
 
 
 def reset_of(head: Head, body: bytes, now: float) -> float | None:

@@ -1,7 +1,11 @@
 """Turns of routes with fallbacks, for the tests of their plan: routes with scripted plans, and their answers."""
 
+import re
 from dataclasses import dataclass, field, replace
 
+import orjson
+
+from addons.core.errors import SSE_HEADERS
 from addons.core.protocols.responses.observer import PassThrough
 from addons.core.providers.fallback import (
     FALLBACK_HEADER,
@@ -130,3 +134,27 @@ class Setup:
 
 
 USED_UP = b'{"error":{"type":"usage_limit_reached","message":"Used up","resets_in_seconds":3600}}'
+
+
+EVENTS = (
+    b'event: response.created\ndata: {"type":"response.created","sequence_number":0,"response":{"id":"resp_1"}}\n\n'
+    b'event: response.output_item.added\ndata: {"type":"response.output_item.added","sequence_number":1,"output_index":0}\n\n'
+)
+
+
+STREAM = Head(200, SSE_HEADERS)
+
+
+def shown(step: Step) -> str:
+    """Return the summary that the client gets before the answer; empty if there is none."""
+    assert isinstance(step, Relay)
+    out = step.translator.feed(EVENTS).decode()
+    found = re.search(r'"type":"response.reasoning_summary_text.done".*?"text":"(.*?)"}', out)
+    return found[1] if found else ""
+
+
+def body(*items: object) -> bytes:
+    return orjson.dumps({"model": "a", "input": items})
+
+
+USER_MESSAGE = {"type": "message", "role": "user", "content": "go on"}

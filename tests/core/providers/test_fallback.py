@@ -1,10 +1,8 @@
 """Fallbacks: another route answers when the first cannot, before the client got a byte, and is announced."""
 
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import orjson
 import pytest
 
 from addons.core.errors import SSE_HEADERS
@@ -28,14 +26,18 @@ from tests.core.providers.fallback_turns import (
     LOST,
     NOW,
     REFUSED,
+    STREAM,
     USED_UP,
+    USER_MESSAGE,
     Scripted,
     Setup,
     announced,
+    body,
     host,
     plan_of,
     refused,
     route,
+    shown,
 )
 from tests.core.providers.rows import request
 
@@ -148,28 +150,6 @@ def test_warm_up_costs_nothing_elsewhere() -> None:
 # Notices --------------------------------------------------------------------------------------------------
 
 
-EVENTS = (
-    b'event: response.created\ndata: {"type":"response.created","sequence_number":0,"response":{"id":"resp_1"}}\n\n'
-    b'event: response.output_item.added\ndata: {"type":"response.output_item.added","sequence_number":1,"output_index":0}\n\n'
-)
-
-
-STREAM = Head(200, SSE_HEADERS)
-
-
-def shown(step: Step) -> str:
-    """Return the summary that the client gets before the answer; empty if there is none."""
-    assert isinstance(step, Relay)
-    out = step.translator.feed(EVENTS).decode()
-    found = re.search(r'"type":"response.reasoning_summary_text.done".*?"text":"(.*?)"}', out)
-    return found[1] if found else ""
-
-
-def body(*items: object) -> bytes:
-    return orjson.dumps({"model": "a", "input": items})
-
-
-USER_MESSAGE = {"type": "message", "role": "user", "content": "go on"}
 TOOL_OUTPUT = {"type": "function_call_output", "call_id": "c", "output": "done"}
 
 

@@ -14,13 +14,17 @@ from tests.core.providers.fallback_turns import (
     LOST,
     NOW,
     REFUSED,
+    STREAM,
     USED_UP,
+    USER_MESSAGE,
     Scripted,
     Setup,
     announced,
+    body,
     host,
     refused,
     route,
+    shown,
 )
 
 
@@ -162,6 +166,20 @@ def test_used_up_windows_in_headers_say_when_the_limit_ends() -> None:
     assert host(setup.turn().start()) == "b"
     setup.clock.now += 1
     assert host(setup.turn().start()) == "a"
+
+
+def test_limit_of_one_model_keeps_the_other_models_of_the_account_open() -> None:
+    """ChatGPT counts some models apart: a fallback for the others would cost money for nothing."""
+    account = Circuit()
+    setup = Setup(a=replace(route("a"), circuit=account))
+    plan = setup.turn(body=body(USER_MESSAGE))
+    plan.start()
+    limit = (b"x-codex-active-limit", b"codex_bengalfox")
+    assert host(refused(plan, 429, USED_UP, limit)) == "b"
+    assert "a is used up until " in shown(plan.on_head(STREAM))
+    assert account.admits(NOW)
+    refused(setup.turn(), 429, USED_UP, (b"x-codex-active-limit", b"premium"))
+    assert not account.admits(NOW)
 
 
 def unreachable(setup: Setup) -> None:
