@@ -7,15 +7,18 @@ import socket
 import time
 from collections.abc import Callable
 
+import orjson
 import pytest
 
 from addons.core.providers.fallback import Fallbacks
 from addons.core.routes import Route
 from addons.core.turn import Answer, ClientRequest, Collect, Head, Plan, Reply, Sink, Step
 from tests.boundary.scripts import BODY, DONE, EVENT, HEARTBEAT, local_stream
+from tests.boundary.surfaces import TURN, Home, running
 from tests.support.client import Response, client
 from tests.support.engine import ScriptedPlan, engine, wire_to
 from tests.support.upstream import Exchange, Script, upstream
+from tests.support.waiting import LONGEST
 
 
 async def writes(sink: Sink) -> None:
@@ -80,3 +83,36 @@ async def test_local_source_answers_after_a_failed_connect() -> None:
         closed.bind(("127.0.0.1", 0))
         response = await answer_through(closed.getsockname()[1])
     assert (response.status, response.body, response.complete) == (200, EVENT + DONE, True)
+
+
+IDLE = (b": still there\n\n", b'data: {"type":"response.in_progress"}\n\n')
+
+
+async def test_native_fallback_that_only_keeps_the_connection_open_fails_the_turn(
+    home: Home,
+) -> None:
+    """With the notice in front of its answer, as without: what is no part of an answer does not prolong the wait."""
+
+    async def refuse(exchange: Exchange) -> None:
+        await exchange.whole(b"{}", b"content-type: application/json", status=b"429 Too Many")
+
+    async def idles(exchange: Exchange) -> None:
+        await exchange.sse_head()
+        await exchange.chunk(b'data: {"type":"response.created","response":{"id":"resp_1"}}\n\n')
+        while not exchange.writer.is_closing():
+            for text in IDLE:
+                await exchange.chunk(text)
+            await asyncio.sleep(0.02)
+
+    home.log_in()
+    home.backend.scripts[:] = [refuse]
+    async with upstream(idles) as up:
+        row = {"model": "spare", "provider": "openai-responses", "api_key": "k3y-of-the-row-1"}
+        row["base_url"] = f"http://127.0.0.1:{up.port}/v1"
+        limits = {"answer_seconds": 0.3, "stall_seconds": 0.3}
+        chosen = {"limits": limits, "chatgpt": {"fallback": ["spare"]}, "models": [row]}
+        home.settings.write_bytes(orjson.dumps(chosen))
+        async with running(home) as proxy, asyncio.timeout(LONGEST):
+            response = await proxy.post(TURN, b"originator: codex_exec")
+    assert b"answer_seconds" in response.body
+    assert response.complete

@@ -43,6 +43,8 @@ class NoticeTranslator:
 
     def __init__(self, inner: Translator, text: str, event_bytes: int) -> None:
         self._inner = inner
+        self.keeps_bytes = bool(getattr(inner, "keeps_bytes", False))
+        """Whether all but the notice is what the upstream sent: what it repeats, and its heartbeats, count as its own."""
         self._text = text
         self._event_bytes = event_bytes
         self._blocks = BlockReader(sys.maxsize)
