@@ -153,7 +153,7 @@ class FallbackPlan:
             self._reason = f"{self._route.slug} cannot be used now"
         elif opening and not self._route.circuit.admits(now):
             self._reason = described(self._route.slug, opening, now)
-            self._may_return = not opening.is_reset
+            self._may_return = not opening.is_reset or now >= opening.until
         if not self._reason:
             return self._plan.start()
         return self._next(now) or self._own()

@@ -219,3 +219,14 @@ def test_own_upstream_is_not_asked_before_the_reset_that_it_has_named() -> None:
     plan = setup.turn()
     assert host(plan.start()) == "b"
     assert not isinstance(refused(plan, 503), Send)
+
+
+def test_own_upstream_is_asked_after_all_when_its_reset_has_passed() -> None:
+    """Another turn tries it, and may not be answered for long."""
+    setup = Setup(others=[route("b")])
+    refused(setup.turn(), 429, USED_UP)
+    setup.clock.now += 3_600
+    assert host(setup.turn().start()) == "a"
+    plan = setup.turn()
+    assert host(plan.start()) == "b"
+    assert host(refused(plan, 503)) == "a"
