@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from shim_cli.command_groups import models_app, service_app, threads_app
+from shim_cli.command_groups import budget_app, models_app, service_app, threads_app
 from shim_cli.console.command_line import DEFAULT_PORT
 from shim_cli.console.entry_point import run
 from shim_cli.console.errors import CliError
@@ -54,6 +54,7 @@ app.add_typer(models_app, name="model")
 app.add_typer(models_app, name="models", hidden=True)
 app.add_typer(service_app, name="service")
 app.add_typer(threads_app, name="threads")
+app.add_typer(budget_app, name="budget")
 
 
 def _show_version(requested: bool) -> None:

@@ -1,4 +1,4 @@
-"""The command groups `model`, `service` and `threads`: their commands, options and help texts.
+"""The command groups `model`, `service`, `threads` and `budget`: their commands, options and help texts.
 
 Never does: import a command's module before the command runs. `model list` is added by `app`, because it is `list`.
 """
@@ -31,6 +31,12 @@ threads_app = typer.Typer(
     invoke_without_command=True,
     rich_markup_mode=None,
     help="List Codex's threads by provider, or move them to another one.",
+)
+budget_app = typer.Typer(
+    cls=ShimGroup,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    help="Show what is spent of your budgets, or lift one.",
 )
 
 
@@ -142,3 +148,40 @@ def threads_undo() -> None:
     from shim_cli.commands.threads import undo_move
 
     raise typer.Exit(undo_move(os.environ))
+
+
+@budget_app.callback()
+def budget(context: typer.Context) -> None:
+    """Show what is spent of your budgets, or lift one."""
+    if context.invoked_subcommand is None:
+        budget_list()
+
+
+@budget_app.command("list")
+def budget_list(settings: Settings = None, as_json: AsJson = False) -> None:
+    """List the budgets with what is spent."""
+    from shim_cli.commands.budget.listing import list_budgets
+
+    raise typer.Exit(list_budgets(os.environ, settings, as_json=as_json))
+
+
+@budget_app.command(
+    "lift",
+    **examples("codex-shim budget lift day-dollars", "codex-shim budget lift 1 --for 30m"),
+)
+def budget_lift(
+    budget: Annotated[
+        str, typer.Argument(metavar="BUDGET", help="The name or the number of a budget.")
+    ],
+    period: Annotated[
+        str, typer.Option("--for", help="How long: 30m, 1h, 2d. At most 7d; 0m ends it.")
+    ] = "1h",
+    settings: Settings = None,
+) -> None:
+    """Let turns exceed a budget for a while.
+
+    A running shim applies that to its next turn. It ends by itself.
+    """
+    from shim_cli.commands.budget.lift import lift_budget
+
+    raise typer.Exit(lift_budget(os.environ, settings, budget, period))

@@ -39,6 +39,7 @@ VALUES = {
     "port": "PORT", "listen.port": "PORT", "listen.port + 1": "PORT", "id": THREAD, "thread_id": THREAD,
     "thread.id": THREAD, "to": "shim", "slug": "deepseek-v4", "named[0].slug": "deepseek-v4",
     "table.live[0].slug": "deepseek-v4", "shlex.quote(slugs[0])": "deepseek-v4", "preset.name": "vllm",
+    "self.budget.name": "day-dollars",
 }  # fmt: skip
 """What stands for the placeholders of a line."""
 NAMES = {"FILE": "turns.flow", "MODEL": "deepseek-v4", "URL": "URL", "PATH": "PATH"}
@@ -90,6 +91,10 @@ RUNS = {
     "codex-shim help enable": Run("Usage: codex-shim enable"),
     "codex-shim help test": Run("Usage: codex-shim test"),
     "codex-shim add deepseek --model deepseek-chat --key-env DEEPSEEK_API_KEY --yes": Run("codex-shim try --model"),
+    "codex-shim budget": Run("day-dollars"),
+    "codex-shim budget lift 1 --for 30m": Run("is lifted for 30 min"),
+    "codex-shim budget lift day-dollars": Run("is lifted for 1 h"),
+    "codex-shim budget lift day-dollars --for 1h": Run("is lifted for 1 h"),
     "codex-shim codex": Run("codex was given", code=7),
     'codex-shim codex -- exec "Say hello"': Run("codex was given Say hello", code=7),
     f"codex-shim codex -- resume {THREAD}": Run(f"codex was given {THREAD}", code=7),
@@ -321,7 +326,9 @@ def user(tmp_path: Path, upstream: ChatUpstream) -> Iterator[User]:
     codex.write_text(ECHO.format(python=sys.executable))
     codex.chmod(0o755)
     (tmp_path / ".codex-shim").mkdir()
-    (tmp_path / ".codex-shim" / "models.json").write_text(json.dumps({"models": rows}))
+    budgets = [{"per": "day", "dollars": 5, "unknown_price": "allow"}]
+    settings = json.dumps({"models": rows, "budgets": budgets})
+    (tmp_path / ".codex-shim" / "models.json").write_text(settings)
     (tmp_path / ".codex").mkdir()
     account.write(tmp_path / ".codex")
     models = {"models": [{"slug": "gpt-5.5", "display_name": "GPT-5.5"}]}

@@ -239,19 +239,24 @@ class RouteSources:
             *settings.problems,
             *self.cursor.settings.problems,
             *strays,
-            *self._helpers_problem(settings.helpers, table),
+            *self._named_problem("helpers", settings.helpers, table),
+            *(
+                problem
+                for budget in settings.budgets
+                for problem in self._named_problem(f"budgets {budget.name}", budget.model, table)
+            ),
             *filter(None, [self.account.details_problem]),
             *self.row_routes.command_problems(self.rows),
         )
 
-    def _helpers_problem(self, slug: str, table: RouteTable) -> Iterator[str]:
+    def _named_problem(self, where: str, slug: str, table: RouteTable) -> Iterator[str]:
         if not slug or table.resolve(slug):
             return
         from difflib import get_close_matches  # noqa: PLC0415  needed for a problem only
 
         near = get_close_matches(slug, [*table.routes, *table.aliases], 1)
         advice = f" Did you mean {near[0]!r}?" if near else " `codex-shim list` shows the models."
-        yield f"{self.settings_source.path}: helpers: {slug!r} is no model.{advice}"
+        yield f"{self.settings_source.path}: {where}: {slug!r} is no model.{advice}"
 
     @property
     def reasons(self) -> Mapping[str, str]:
@@ -298,6 +303,7 @@ class RouteSources:
             settings.aliases,
             settings.helpers,
             websocket=settings.websocket,
+            has_budgets=bool(settings.budgets),
         )
 
     def _key_variables(self) -> frozenset[str]:

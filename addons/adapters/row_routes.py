@@ -70,7 +70,7 @@ class RowRoutes:
         self.ring = KeyRing(env, folder)
         self.traits = FileTraits(traits_file(env))
         self._memory = ResponseStore()
-        self._fallbacks = Fallbacks(time.time)
+        self.fallbacks = Fallbacks(time.time)
         self._find = find
         self.known: KnownRoutes = {}
         """The routes of the last call. A row of which nothing changed keeps its route and its key."""
@@ -112,7 +112,7 @@ class RowRoutes:
         def others() -> Sequence[Route]:
             return [route for route in map(self._find, slugs) if route]
 
-        return self._fallbacks.maker(make_plan, others)
+        return self.fallbacks.maker(make_plan, others)
 
     def _keys(self, rows: ModelRows) -> list[RowKey]:
         keys = (self._key(row, self.known.get(row.slug)) for row in rows.rows)

@@ -204,6 +204,8 @@ class RouteTable:
     """The slug or alias of the model for Codex's helper calls; empty for none in particular."""
     websocket: bool = False
     """Whether the config of Codex lets it send turns over a WebSocket."""
+    has_budgets: bool = False
+    """Whether turns are checked against budgets."""
 
     @classmethod
     def of(
@@ -214,13 +216,15 @@ class RouteTable:
         helpers: str = "",
         *,
         websocket: bool = False,
+        has_budgets: bool = False,
     ) -> RouteTable:
         """Build the table. The first route of a slug wins."""
         table: dict[str, Route] = {}
         for route in routes:
             table.setdefault(route.slug, route)
         own = dict(own_aliases or {})
-        return cls(table, {**(aliases or {}), **own}, own, helpers, websocket)
+        all_aliases = {**(aliases or {}), **own}
+        return cls(table, all_aliases, own, helpers, websocket, has_budgets)
 
     def resolve(self, slug: str) -> Route | None:
         """Return the route of a slug or alias, live or not."""

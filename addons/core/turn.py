@@ -69,6 +69,8 @@ class TurnNotes:
     label: str = ""
     """The name of the upstream for people."""
     thread: str = ""
+    root: str = ""
+    """The user's thread that the call of a sub-agent or of a helper belongs to; empty when it is `thread`."""
     dropped: list[str] = field(default_factory=list)
     """Parts of the request that were not sent upstream, and parts of the answer that were not sent to the client."""
     repairs: list[str] = field(default_factory=list)

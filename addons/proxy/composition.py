@@ -18,12 +18,13 @@ from mitmproxy import ctx
 
 from addons.adapters.codex.activate import switch_source
 from addons.adapters.codex.config_file import CodexConfig
+from addons.adapters.ledger.budget_keeper import BudgetKeeper, BudgetSources
 from addons.adapters.ledger.last_turns import read_last_turns
 from addons.adapters.ledger.turn_log import TurnLogWriter
 from addons.adapters.ledger.usage_report import shipped_prices
 from addons.adapters.route_sources import RouteSources
 from addons.adapters.system.local_token import LocalToken
-from addons.adapters.system.paths import access_log_file, ledger_file
+from addons.adapters.system.paths import access_log_file, budget_lifts_file, ledger_file
 from addons.adapters.system.process_secrets import secrets_in
 from addons.adapters.web.dashboard import Dashboard, TurnFiles, TurnSources
 from addons.adapters.web.pages import page_file
@@ -72,6 +73,17 @@ class Composition:
                 table=lambda: self.sources.table(),  # noqa: PLW0108  the sources are replaced
             ),
         )
+        self.budgets = BudgetKeeper(
+            ledger_file(env),
+            budget_lifts_file(env),
+            BudgetSources(
+                settings=lambda: self.sources.settings,
+                rows=lambda: self.sources.rows,
+                table=lambda: self.sources.table(),  # noqa: PLW0108  the sources are replaced
+                running=lambda: self.engine.running,
+            ),
+        )
+        self.budgets.start()
         self.engine = Engine(
             self._router(),
             sources.settings.limits,
@@ -127,6 +139,7 @@ class Composition:
 
     def _router(self) -> Router:
         sources = self.sources
+        sources.row_routes.fallbacks.affords = self.budgets.affords
         data = DataSources(
             table=sources.table,
             status=self._status,
@@ -142,7 +155,13 @@ class Composition:
             recent_turn=self.recent_turns.find,
             recent_ids=lambda: self.recent_turns.ids,
         )
-        return Router(data, self._max_body_bytes, self._local_token.rule, self._note_unknown)
+        return Router(
+            data,
+            self._max_body_bytes,
+            self._local_token.rule,
+            self._note_unknown,
+            self.budgets.refusal,
+        )
 
     def _secrets(self) -> Iterable[Secret]:
         """Return the secrets that this process has read, whatever the turn uses of them."""
@@ -162,6 +181,8 @@ class Composition:
     def _turn_ended(self, record: TurnRecord) -> None:
         self.turn_log.note(record)
         self._last_status.note(record)
+        if self.budgets.is_counting:
+            self.budgets.note(record)
         if record.route and self.dashboard.listeners:
             self.dashboard.turn_ended(record)
         if record.bytes_in >= LARGE_BODY:
@@ -189,4 +210,5 @@ class Composition:
             problems=(*self.sources.problems, *self.unknown_paths.problems),
             quota=self._quota(),
             unavailable=tuple(unavailable_routes(self.sources.table(), time.time())),
+            budgets=tuple(self.budgets.report()),
         )

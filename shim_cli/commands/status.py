@@ -14,6 +14,7 @@ import typer
 
 from addons.core.json_values import as_object, as_str
 from addons.core.version import VERSION
+from shim_cli.console.budgets import budget_pairs
 from shim_cli.console.command_line import command
 from shim_cli.console.format import duration
 from shim_cli.console.quota import quota_pairs
@@ -87,7 +88,11 @@ def described(env: Mapping[str, str], health: Health, port: int) -> Described:
     ]
     return Described(
         f"running at {health.url}",
-        [*facts, *quota_pairs(report.get("quota"), time.time())],
+        [
+            *facts,
+            *quota_pairs(report.get("quota"), time.time()),
+            *budget_pairs(report.get("budgets"), time.time()),
+        ],
         [*_version_lines(report.get("version"), port), "List its models: codex-shim list"],
     )
 

@@ -58,6 +58,17 @@ def own_models(stage: Stage) -> None:
     _write(stage.user.home / ".codex-shim" / "models.json", json.dumps({"models": ROWS}))
 
 
+def budgets(stage: Stage) -> None:
+    budgets = [{"per": "day", "dollars": 5}, {"per": "model", "tokens": 2_000_000, "name": "big"}]
+    text = json.dumps({"models": ROWS, "budgets": budgets})
+    _write(stage.user.home / ".codex-shim" / "models.json", text)
+
+
+def wrong_budget(stage: Stage) -> None:
+    text = '{"budgets": [\n {"per": "day", "dolars": 5}]}'
+    _write(stage.user.home / ".codex-shim" / "models.json", text)
+
+
 def invalid_models_json(stage: Stage) -> None:
     _write(stage.user.home / ".codex-shim" / "models.json", '{"models": [\n  {"model": }\n]}')
 
@@ -136,7 +147,7 @@ def stale_record(stage: Stage) -> None:
 def recorded_turns(stage: Stage) -> None:
     writer = TurnLogWriter(stage.user.state / "access.jsonl", stage.user.state / "usage.sqlite")
     for record in (turn(), turn(slug="gpt-5.5", route="chatgpt")):
-        record.started = time.time()
+        record.started = time.time() - record.seconds
         writer.note(record)
     writer.close()
 
@@ -213,7 +224,7 @@ def _name(preparation: Callable[[Stage], None]) -> str:
 PREPARATIONS = {
     _name(each): each
     for each in (
-        own_models, invalid_models_json, own_config, invalid_config,
+        own_models, budgets, wrong_budget, invalid_models_json, own_config, invalid_config,
         block_of_an_earlier_shim, folder_of_an_earlier_shim, chatgpt_login, codex,
         codex_rejects_the_catalog, codex_cannot_run, another_program_on_the_port,
         unrecorded_shim, file_in_place_of_the_state_folder,

@@ -98,7 +98,7 @@ def test_every_command_has_a_transcript(command: str) -> None:
 
 
 def test_transcripts_use_known_commands() -> None:
-    known = {*everything(), "", "model", "service", "threads", "bogus"}
+    known = {*everything(), "", "model", "service", "threads", "budget", "bogus"}
     assert {each.command for each in LINES} <= known
 
 

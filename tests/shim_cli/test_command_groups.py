@@ -13,6 +13,7 @@ from tests.shim_cli.run import shim
         ("model", ["forget", "list", "use"]),
         ("service", ["install", "remove"]),
         ("threads", ["list", "move", "undo"]),
+        ("budget", ["lift", "list"]),
     ],
 )
 def test_help_of_a_group_lists_its_commands(

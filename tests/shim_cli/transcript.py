@@ -40,7 +40,8 @@ VARYING: tuple[Rule, ...] = (
     (r"\b\d+\.\d+ s\b", "<time>"),
     (r"\b\d+ (?:d|h|min|s)(?: \d+ (?:h|min|s))?\b", "<time>"),
     (r" +[\d,]+ bytes", " <number> bytes"),
-    (r"(\"since\": )[\d.]+", r"\1<number>"),
+    (r"(\"(?:since|lifted_until)\": )[\d.]+", r"\1<number>"),
+    (r"\buntil \d\d:\d\d\b", "until <clock>"),
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d\b(?!:)", "<date> <time>"),
     (r"\b\d{4}-\d\d-\d\d\b", "<date>"),
     (r"in use by \S+ \(", "in use by <program> ("),
@@ -73,7 +74,7 @@ class Typed:
                 next(words)
             elif not word.startswith("-"):
                 names.append(word)
-        is_group = names[:1] in (["model"], ["service"], ["threads"])
+        is_group = names[:1] in (["model"], ["service"], ["threads"], ["budget"])
         return " ".join(names[: 1 + is_group])
 
 

@@ -18,7 +18,7 @@ from addons.adapters.system.files import make_private_folder
 from addons.core.telemetry.record import TurnRecord
 from addons.core.usage import MAX_WINDOWS, Usage, Window
 
-VERSION = 2
+VERSION = 3
 BUSY_SECONDS = 5.0
 RETENTION_SECONDS = 400 * 86400.0
 _SCHEMA = """
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS turns (
     error TEXT NOT NULL, ended TEXT NOT NULL, attempts INTEGER NOT NULL, ttft REAL, seconds REAL NOT NULL,
     input INTEGER, cached INTEGER, cache_written INTEGER, output INTEGER, reasoning INTEGER,
     bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, broke_at TEXT NOT NULL,
-    agent TEXT NOT NULL DEFAULT ''
+    agent TEXT NOT NULL DEFAULT '', root TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS turns_by_time ON turns (at);
 CREATE TABLE IF NOT EXISTS quota (
@@ -39,7 +39,12 @@ CREATE TABLE IF NOT EXISTS quota (
 _NO_TOKENS = (None,) * 5
 MAX_COUNT = 2**53
 """An upstream may report any count; an SQLite integer has 64 bits."""
-_INSERT = f"INSERT INTO turns VALUES (NULL, {', '.join('?' * 23)})"  # noqa: S608  question marks
+_COLUMNS = (
+    "at", "flow", "thread", "slug", "route", "model", "status", "ok", "terminal", "error", "ended", "attempts", "ttft",
+    "seconds", "input", "cached", "cache_written", "output", "reasoning", "bytes_in", "bytes_out", "broke_at", "agent", "root",
+)  # fmt: skip
+"""Named in each statement: a column that a newer version added may have another place."""
+_INSERT = f"INSERT INTO turns ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  constants
 _QUOTA = "INSERT OR REPLACE INTO quota VALUES (?, ?, ?, ?, ?, ?)"
 _OLD_QUOTA = (
     "DELETE FROM quota WHERE route = ?1 AND rowid NOT IN "
@@ -96,7 +101,7 @@ def _connect(path: Path, now: float) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.executescript(_SCHEMA)
-        _add_agent(db)
+        _add_columns(db)
         with db:
             db.execute(f"PRAGMA user_version = {VERSION}")
             db.execute("DELETE FROM turns WHERE at < ?", (now - RETENTION_SECONDS,))
@@ -106,15 +111,16 @@ def _connect(path: Path, now: float) -> sqlite3.Connection:
     return db
 
 
-def _add_agent(db: sqlite3.Connection) -> None:
-    """Add the column that version 1 does not have."""
-    if not has_agent(db):
-        db.execute("ALTER TABLE turns ADD COLUMN agent TEXT NOT NULL DEFAULT ''")
+def _add_columns(db: sqlite3.Connection) -> None:
+    """Add the columns that version 1 (`agent`) and version 2 (`root`) do not have."""
+    for name in ("agent", "root"):
+        if not has_column(db, name):
+            db.execute(f"ALTER TABLE turns ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 
 
-def has_agent(db: sqlite3.Connection) -> bool:
-    """Return whether the ledger records who made each call."""
-    return any(name == "agent" for _, name, *_ in db.execute("PRAGMA table_info(turns)"))
+def has_column(db: sqlite3.Connection, column: str) -> bool:
+    """Return whether the ledger records who made each call (`agent`), or the user's thread of it (`root`)."""
+    return any(name == column for _, name, *_ in db.execute("PRAGMA table_info(turns)"))
 
 
 def _require_known(db: sqlite3.Connection) -> None:
@@ -145,6 +151,7 @@ def _row(entry: Entry) -> tuple[object, ...]:
         record.bytes_out,
         entry.broke_at,
         record.agent,
+        record.root,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 import orjson
 
-from addons.adapters.ledger.database import has_agent, open_reader
+from addons.adapters.ledger.database import has_column, open_reader
 from addons.core.json_values import as_object
 from addons.core.settings.row import ModelRow
 from addons.core.telemetry.prices import PLAN_ROUTES, PriceTable, parse_price_table
@@ -98,7 +98,7 @@ def read_totals(path: Path, since: float, by: By, prices: PriceTable) -> list[To
     )
     totals: dict[str, Total] = {}
     with open_reader(path) as db:
-        column = NO_AGENT if by == "agent" and not has_agent(db) else _KEY_COLUMNS[by]
+        column = NO_AGENT if by == "agent" and not has_column(db, "agent") else _KEY_COLUMNS[by]
         rows = db.execute(statement.format(key=column), (since,))
         for key, slug, route, model, *figures in rows:
             part = Total(key or "", *figures)

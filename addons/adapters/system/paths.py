@@ -100,6 +100,11 @@ def ledger_file(env: Env) -> Path:
     return state_dir(env) / "usage.sqlite"
 
 
+def budget_lifts_file(env: Env) -> Path:
+    """Return the path of the file that says which budgets are lifted, and until when."""
+    return state_dir(env) / "budget-lifts.json"
+
+
 def standalone_config_file(env: Env) -> Path:
     """Return the path of the generated config.toml, for inspection and copying."""
     return state_dir(env) / "config.toml"

@@ -108,6 +108,12 @@ def thread_id_for(request: ClientRequest) -> bytes | None:
     return None
 
 
+def root_thread_for(request: ClientRequest) -> bytes | None:
+    """Return the id of the user's thread that the call of a sub-agent or of a helper belongs to: it shares its session."""
+    names = (ID_HEADERS[1], PARENT, ID_HEADERS[0])
+    return next(filter(None, map(request.header, names)), None)
+
+
 def thread_id_in_metadata(request: ClientRequest) -> bytes | None:
     """Return the thread id in the turn's metadata, the only one of a request other than a turn; None without one."""
     value = _metadata(request).get("thread_id")

@@ -94,13 +94,20 @@ class MovedThreads:
             self._routes.popitem(last=False)
 
 
-@dataclass(frozen=True, slots=True)
+def _affords_all(_request: ClientRequest, _route: Route) -> bool:
+    """Allow each fallback."""
+    return True
+
+
+@dataclass(slots=True)
 class Fallbacks:
     """What the plans of one process share."""
 
     clock: Callable[[], float]
     """Returns Unix seconds."""
     moved: MovedThreads = field(default_factory=MovedThreads)
+    affords: Callable[[ClientRequest, Route], bool] = _affords_all
+    """Returns whether the budgets allow a turn on another route than its own."""
 
     def maker(self, make_plan: PlanMaker, others: Callable[[], Sequence[Route]]) -> PlanMaker:
         """Return a maker of plans that fall back to these routes, in order. `others` is called once per turn."""
@@ -261,7 +268,7 @@ class FallbackPlan:
     def _next(self, now: float) -> Step | None:
         while self._left:
             route = self._left.pop(0)
-            if not route.circuit.admits(now):
+            if not self._shared.affords(self._request, route) or not route.circuit.admits(now):
                 continue
             plan = route.make_plan(self._request, route)
             plan = plan.first if isinstance(plan, FallbackPlan) else plan

@@ -28,6 +28,8 @@ class Status:
     """Provider → its rate-limit windows as the upstream last reported them."""
     unavailable: tuple[Mapping[str, object], ...] = ()
     """Routes that a fallback answers for now, as `unavailable_routes` describes them."""
+    budgets: tuple[Mapping[str, object], ...] = ()
+    """The budgets with what is spent."""
 
 
 _FOLDERS = re.compile(r"(?<![\w.:/\\~])(?:[A-Za-z]:)?[/\\][^\n\"'`;]*[/\\]")
@@ -59,4 +61,5 @@ def health_report(
         "problems": [shown(problem) for problem in status.problems],
         "quota": dict(status.quota),
         "unavailable": [dict(one) for one in status.unavailable],
+        "budgets": [dict(one) for one in status.budgets],
     }

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import orjson
 
-from addons.core.errors import JSON_HEADERS, Problem
+from addons.core.errors import INVALID_PROMPT, JSON_HEADERS, Problem, error_reply
 from addons.core.protocols.responses.observer import PassThrough
 from addons.core.routes import OneStepPlan
 from addons.core.turn import Answer, ClientRequest, Head, LocalSource, Plan, Reply, StreamLocal
@@ -35,6 +35,13 @@ def answer_json(request: ClientRequest, value: object) -> Plan:
 def refuse(problem: Problem) -> Plan:
     """Return the plan that answers with this error, as HTTP status and JSON."""
     return answer(problem.reply())
+
+
+def final_reply(problem: Problem, request: ClientRequest, *, code: str = INVALID_PROMPT) -> Reply:
+    """Return the answer after which no Codex sends the request again: it does on other codes, and on a status."""
+    if request.expects_stream:
+        return error_reply(replace(problem, code=code), to_codex=True)
+    return problem.reply()
 
 
 def not_json() -> Problem:

@@ -9,8 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from addons.core.codex.threads import SUB_AGENT, USER, Threads, agent_of, thread_id_for
-from addons.core.errors import INVALID_PROMPT, Problem, error_reply
+from addons.core.codex.threads import (
+    SUB_AGENT,
+    USER,
+    Threads,
+    agent_of,
+    root_thread_for,
+    thread_id_for,
+)
+from addons.core.errors import Problem
 from addons.core.headers import REDACTION_LABEL, TARGET_LABEL, TOKEN_HEADER_BYTES, media_type
 from addons.core.masking.credentials import all_values, has_key_prefix
 from addons.core.protocols.request_body import find_model
@@ -19,10 +26,10 @@ from addons.core.routes import Route, RouteTable, route_label
 from addons.core.secrets import Secret
 from addons.core.server.admission import NO_TOKEN, TokenRule, token_refusal
 from addons.core.server.endpoints import TURN_PATHS, DataSources, Endpoint, endpoint_table
-from addons.core.server.replies import answer, not_json, quote, refuse
+from addons.core.server.replies import answer, final_reply, not_json, quote, refuse
 from addons.core.server.websocket import upgrade_plan, warm_up_plan
 from addons.core.telemetry.record import redacted_path
-from addons.core.turn import ClientRequest, ClientTransport, Plan, Reply, shim_path
+from addons.core.turn import ClientRequest, ClientTransport, Plan, Reply, printable, shim_path
 
 V1_PATHS = frozenset({"/models", *TURN_PATHS})
 """Paths that clients know with a `/v1` before them."""
@@ -37,6 +44,7 @@ class Router:
         max_body_bytes: Callable[[], int],
         token: Callable[[], TokenRule] = lambda: NO_TOKEN,
         note_unknown: Callable[[str], None] = lambda _: None,
+        over_budget: Callable[[ClientRequest, Route], Reply | None] = lambda *_: None,
     ) -> None:
         self._table = data.table
         self._active_model = data.active_model
@@ -45,6 +53,8 @@ class Router:
         self._token = token
         self._note_unknown = note_unknown
         """Takes method and path of each request of Codex that no endpoint serves."""
+        self._over_budget = over_budget
+        """Returns the answer to a turn that may not start; asked only when there are budgets."""
         self._threads = Threads()
         self._endpoints = endpoint_table(data, self._plan_turn, self._is_owner)
 
@@ -79,10 +89,7 @@ class Router:
             # A replayed flow. It was admitted with its token before, and only its owner can replay it.
             return None
         problem = token_refusal(rule, request.method, path, presented)
-        if problem and request.expects_stream:
-            # Codex retries on every other code, and on a status.
-            return error_reply(replace(problem, code=INVALID_PROMPT), to_codex=True)
-        return problem.reply() if problem else None
+        return final_reply(problem, request) if problem else None
 
     def _upgrade_problem(self, request: ClientRequest, path: str) -> Problem | None:
         """Return why no frame of a connection would be admitted, or None."""
@@ -106,14 +113,23 @@ class Router:
         route = self._route_for(request, slug, table)
         if route is None:
             return refuse(_unknown_slug(slug, table))
+        return self._plan_on(route, request.with_model(slug), table)
+
+    def _plan_on(self, route: Route, request: ClientRequest, table: RouteTable) -> Plan:
+        if table.has_budgets and (refused := self._over_budget(request, route)):
+            return answer(refused)
         request.notes.row = route.slug
         request.notes.note_route(route.provider, route.model, route_label(route))
-        return route.make_plan(request.with_model(slug), route)
+        return route.make_plan(request, route)
 
     def _route_for(self, request: ClientRequest, slug: str, table: RouteTable) -> Route | None:
         agent = agent_of(request, slug)
         request.notes.agent = agent
-        route = table.resolve(slug) if agent == USER else self._stand_in(request, slug, table)
+        if agent == USER:
+            route = table.resolve(slug)
+        else:
+            request.notes.root = printable((root_thread_for(request) or b"").decode("latin-1"))
+            route = self._stand_in(request, slug, table)
         if route and route.live:
             self._threads.note(request, route.slug, agent)
         return route

@@ -13,6 +13,8 @@ from typing import Literal
 import orjson
 
 from addons.core.limits import Limits, limits_from, shown
+from addons.core.settings.budgets import budgets_from
+from addons.core.telemetry.budgets import Budget
 
 CredentialChoice = Literal["auth_json", "client"]
 Transport = Literal["auto", "http", "websocket"]
@@ -38,6 +40,8 @@ class Settings:
     """The slug or alias of the model for Codex's helper calls; empty for none in particular."""
     websocket: bool = False
     """Whether `enable` lets Codex send its turns over a WebSocket."""
+    budgets: tuple[Budget, ...] = ()
+    """What turns may cost."""
     allowed_hosts: frozenset[str] = frozenset()
     """Host names that are accepted in addition to the loopback ones."""
     problems: tuple[str, ...] = ()
@@ -66,6 +70,7 @@ def parse_settings(
         chatgpt_plain_handover=reader.plain_handover(root),
         helpers=reader.helpers(root),
         websocket=reader.websocket(root),
+        budgets=reader.budgets(root),
         allowed_hosts=frozenset(env.get(ALLOWED_HOSTS, "").lower().replace(",", " ").split()),
         problems=tuple(reader.problems),
     )
@@ -184,6 +189,19 @@ class _Reader:
             return wanted
         self._wrong(("websocket",), f"{shown(wanted)} is neither true nor false")
         return self.before.websocket
+
+    def budgets(self, root: Mapping[str, object]) -> tuple[Budget, ...]:
+        """Return the budgets. While one is broken, those before stay in force; without any, the valid ones apply."""
+        values = root.get("budgets", [])
+        if not isinstance(values, list):
+            self._wrong(("budgets",), "not a list")
+            return self.before.budgets
+        budgets, wrong = budgets_from(values)
+        for one in wrong:
+            line = line_of(self.data, ("budgets", one.field) if one.field else ("budgets",))
+            path = f"budgets[{one.at}]" + (f".{one.field}" if one.field else "")
+            self.problems.append(f"{self.source}: {path}: {one.reason} (line {line})")
+        return self.before.budgets or budgets if wrong else budgets
 
     def _object(self, root: Mapping[str, object], name: str) -> Mapping[str, object] | None:
         value = root.get(name, {})

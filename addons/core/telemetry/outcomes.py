@@ -24,6 +24,7 @@ ENDED: Mapping[str, str] = {
 }
 """`ended` of a record: a member of `FaultKind`, or that the client left."""
 ERRORS: Mapping[str, str] = {
+    "budget_exceeded": "A budget of models.json is used up. Type `codex-shim budget`.",
     "context_length_exceeded": "The prompt is longer than the context window of the model.",
     "empty_answer": "The upstream sent an answer without text and without a call.",
     "insufficient_quota": "The quota of the account is used up. Type `codex-shim usage`.",

@@ -29,7 +29,7 @@ OTHER_ERROR = "other_error"
 """Stands in place of a code that is not listed."""
 
 OWN_CODES = frozenset(
-    ["answer_unread", "bad_request", "client_refused", "cloudflare_challenge", "context_length_exceeded", "empty_answer", "invalid_prompt", "key_pending", "local_token_missing", "local_token_unusable", "local_token_wrong", "login_agent_identity", "login_api_base", "login_changed", "login_disabled", "login_expired", "login_garbled", "login_keyring", "login_missing", "login_no_token", "login_no_way", "login_unreadable", "login_unsupported", "method_not_allowed", "model_hidden", "model_not_found", "no_turn", "not_found", "rate_limit_exceeded", "request_head_too_large", "request_refused", "request_timeout", "request_too_large", "server_error", "shim_bug", "shutting_down", "stream_interrupted", "tool_call_incomplete", "too_many_listeners", "unknown_path", "unsupported_media_type", "upstream_closed", "upstream_html", "upstream_protocol", "upstream_redirect", "upstream_stalled", "upstream_timeout", "upstream_unreachable", "websocket_not_spoken", "insufficient_quota", "invalid_frame"]
+    ["answer_unread", "bad_request", "budget_exceeded", "client_refused", "cloudflare_challenge", "context_length_exceeded", "empty_answer", "invalid_prompt", "key_pending", "local_token_missing", "local_token_unusable", "local_token_wrong", "login_agent_identity", "login_api_base", "login_changed", "login_disabled", "login_expired", "login_garbled", "login_keyring", "login_missing", "login_no_token", "login_no_way", "login_unreadable", "login_unsupported", "method_not_allowed", "model_hidden", "model_not_found", "no_turn", "not_found", "rate_limit_exceeded", "request_head_too_large", "request_refused", "request_timeout", "request_too_large", "server_error", "shim_bug", "shutting_down", "stream_interrupted", "tool_call_incomplete", "too_many_listeners", "unknown_path", "unsupported_media_type", "upstream_closed", "upstream_html", "upstream_protocol", "upstream_redirect", "upstream_stalled", "upstream_timeout", "upstream_unreachable", "websocket_not_spoken", "insufficient_quota", "invalid_frame"]
 )  # fmt: skip
 API_CODES = frozenset(
     ["account_deactivated", "api_error", "authentication_error", "billing_error", "billing_hard_limit_reached", "content_filter", "content_policy_violation", "cyber_policy", "deactivated_workspace", "internal_server_error", "invalid_api_key", "invalid_encrypted_content", "invalid_request_error", "invalid_value", "missing_required_parameter", "model_not_available", "model_not_supported", "not_found_error", "overloaded_error", "permission_error", "previous_response_not_found", "rate_limit_error", "request_too_large", "server_is_overloaded", "slow_down", "string_above_max_length", "timeout_error", "token_expired", "token_invalidated", "token_revoked", "unknown_parameter", "unsupported_country_region_territory", "unsupported_parameter", "unsupported_value", "usage_limit_reached", "usage_not_included", "websocket_connection_limit_reached"]
@@ -158,11 +158,20 @@ class TurnRecord(TurnNotes):
 
     def redact(self, mask: EchoMask) -> None:
         """Replace secrets in the texts that come from the client, or from an upstream by way of a note."""
-        names = (self.slug, self.model, self.thread, self.agent, self.route, self.label)
+        names = (
+            self.slug,
+            self.model,
+            self.thread,
+            self.root,
+            self.agent,
+            self.route,
+            self.label,
+        )
         if not mask.finds_any(*names, *self.dropped, *self.repairs):
             return
         self.slug, self.model = mask.text(self.slug), mask.text(self.model)
-        self.thread, self.route = mask.text(self.thread), mask.text(self.route)
+        self.thread, self.root = mask.text(self.thread), mask.text(self.root)
+        self.route = mask.text(self.route)
         self.agent, self.label = mask.text(self.agent), mask.text(self.label)
         self.dropped = [mask.text(note) for note in self.dropped]
         self.repairs = [mask.text(note) for note in self.repairs]

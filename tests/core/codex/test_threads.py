@@ -18,6 +18,7 @@ from addons.core.codex.threads import (
     USER,
     Threads,
     agent_of,
+    root_thread_for,
     thread_id_in_metadata,
 )
 from addons.core.headers import Headers
@@ -104,6 +105,22 @@ def test_sub_agent_and_helper_leave_the_model_of_the_session() -> None:
     assert threads.slug_for(request("title", SESSION)) == "mine"
     assert threads.slug_for(child) == "other"
     assert threads.last_slug == "mine"
+
+
+@pytest.mark.parametrize(
+    ("headers", "root"),
+    [
+        ((THREAD, SESSION), SESSION[1]),
+        ((THREAD, (PARENT, b"p")), b"p"),
+        ((THREAD,), THREAD[1]),
+        (((b"session-id", b""), THREAD), THREAD[1]),
+        ((), None),
+    ],
+)
+def test_sub_agent_belongs_to_the_thread_of_its_session(
+    headers: tuple[tuple[bytes, bytes], ...], root: bytes | None
+) -> None:
+    assert root_thread_for(ClientRequest("POST", "/", headers, b"")) == root
 
 
 def test_unknown_thread_gives_no_slug() -> None:

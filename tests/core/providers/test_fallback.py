@@ -147,6 +147,15 @@ def test_warm_up_costs_nothing_elsewhere() -> None:
     assert plan.on_fault(LOST) is REFUSED
 
 
+def test_fallback_beyond_a_budget_is_passed_over() -> None:
+    first, dear, cheap = route("a"), route("b"), route("c")
+    shared = Fallbacks(lambda: NOW, affords=lambda _, other: other is not dear)
+    plan = shared.maker(first.make_plan, lambda: [dear, cheap])(request(), first)
+    plan.start()
+    assert host(refused(plan, 402)) == "c"
+    assert dear.circuit.opening is None
+
+
 # Notices --------------------------------------------------------------------------------------------------
 
 

@@ -85,6 +85,10 @@ class Setup:
     more_providers: tuple[str, ...] = ()
     """Each with a model of its name."""
     unknown: list[str] = field(default_factory=list)
+    budgeted: bool = False
+    over_budget: Reply | None = None
+    checked: list[tuple[str, str]] = field(default_factory=list)
+    """Slug and user's thread of each turn that was checked against the budgets."""
     expected: list[str] = field(default_factory=list)
     """One entry for each time that Codex asked for its models."""
 
@@ -96,7 +100,13 @@ class Setup:
             self.route("shim-demo", "demo"),
             *(self.route(provider, provider) for provider in self.more_providers),
         ]
-        return RouteTable.of(routes, {"old": "gpt-5.5"}, self.own_aliases, self.helpers)
+        return RouteTable.of(
+            routes,
+            {"old": "gpt-5.5"},
+            self.own_aliases,
+            self.helpers,
+            has_budgets=self.budgeted,
+        )
 
     @property
     def data(self) -> DataSources:
@@ -119,7 +129,11 @@ class Setup:
     @property
     def router(self) -> Router:
         return Router(
-            self.data, lambda: self.max_body_bytes, lambda: self.token, self.unknown.append
+            self.data,
+            lambda: self.max_body_bytes,
+            lambda: self.token,
+            self.unknown.append,
+            self._check_budgets,
         )
 
     def route(self, slug: str, provider: str = "chatgpt", unavailable: str = "") -> Route:
@@ -137,6 +151,10 @@ class Setup:
             unavailable,
             self.make_entry,
         )
+
+    def _check_budgets(self, request: ClientRequest, route: Route) -> Reply | None:
+        self.checked.append((route.slug, request.notes.root))
+        return self.over_budget
 
     def _switch(self, slug: str) -> LocalSource:
         self.switched.append(slug)

@@ -29,6 +29,7 @@ def test_report_joins_the_table_and_the_status() -> None:
         "problems": ["models.json: broken"],
         "quota": {},
         "unavailable": [],
+        "budgets": [],
     }
 
 

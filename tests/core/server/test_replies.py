@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from addons.core.server.replies import MAX_QUOTED_CHARACTERS, answer_json, quote
+from addons.core.errors import Problem
+from addons.core.headers import Headers
+from addons.core.server.replies import MAX_QUOTED_CHARACTERS, answer_json, final_reply, quote
 from addons.core.turn import Answer, ClientRequest, Reply
 
 
@@ -25,3 +27,18 @@ def test_quoted_text_is_printable_and_cut(text: str) -> None:
     quoted = quote(text)
     assert quoted.isprintable()
     assert len(quoted) <= 4 * MAX_QUOTED_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "code"),
+    [
+        ("/v1/responses", ((b"originator", b"codex_exec"),), 200, b'"invalid_prompt"'),
+        ("/v1/responses", (), 429, b'"mine"'),
+        ("/api/models", ((b"originator", b"codex_exec"),), 429, b'"mine"'),
+    ],
+)
+def test_final_reply_is_one_that_the_client_does_not_retry(
+    path: str, headers: Headers, status: int, code: bytes
+) -> None:
+    reply = final_reply(Problem(429, "mine", "text"), ClientRequest("POST", path, headers, b""))
+    assert (reply.head.status, code in reply.body) == (status, True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from addons.core.secrets import Secret
 from addons.core.server.admission import TokenRule
-from addons.core.turn import ClientRequest, shim_path
+from addons.core.turn import Answer, ClientRequest, Head, Reply, shim_path
 from tests.core.server.sources import JSON, PLANNED, Setup, error
 
 CODEX = (b"originator", b"codex_exec")
@@ -300,3 +300,30 @@ def test_wrong_token_is_a_status_outside_of_turns() -> None:
     assert (search.head.status, error(search)["code"]) == (401, "local_token_missing")
     turn = setup.ask("POST", "/v1/responses", TURN, JSON, CODEX)
     assert (turn.head.status, b"response.failed" in turn.body) == (200, True)
+
+
+# Budgets ---------------------------------------------------------------------------------------------------
+
+
+def test_no_turn_is_checked_without_budgets() -> None:
+    setup = Setup(over_budget=Reply(Head(429), b"too much"))
+    assert setup.post(TURN).head.status == PLANNED
+    assert setup.checked == []
+
+
+def test_turn_beyond_a_budget_is_not_planned_and_has_no_route() -> None:
+    setup = Setup(budgeted=True, over_budget=Reply(Head(429), b"too much"))
+    request = ClientRequest("POST", "/v1/responses", (JSON,), TURN)
+    step = setup.router.plan(request).start()
+    assert isinstance(step, Answer)
+    assert step.reply == setup.over_budget
+    assert setup.planned.requests == []
+    assert (request.notes.slug, request.notes.row, request.notes.route) == ("gpt-5.5", "", "")
+
+
+def test_turn_within_the_budgets_is_planned_and_a_sub_agent_is_checked_with_its_root() -> None:
+    setup = Setup(budgeted=True)
+    session, agent = (b"session-id", b"t1"), (b"x-openai-subagent", b"collab_spawn")
+    assert setup.post(TURN, JSON, session).head.status == PLANNED
+    assert setup.post(TURN, JSON, session, agent).head.status == PLANNED
+    assert setup.checked == [("gpt-5.5", ""), ("gpt-5.5", "t1")]

@@ -1,0 +1,1 @@
+"""`codex-shim budget`: the list of budgets, and `budget lift`."""

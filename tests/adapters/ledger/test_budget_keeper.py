@@ -1,0 +1,223 @@
+"""The keeper of budgets: the sums of the ledger, turns that end meanwhile, aborted turns, and nothing without budgets."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from addons.adapters.ledger import budget_keeper
+from addons.adapters.ledger.budget_keeper import (
+    BudgetKeeper,
+    BudgetSources,
+    local_day,
+    read_spending,
+    with_slugs,
+)
+from addons.core.routes import Route, RouteTable
+from addons.core.settings.models_file import NO_ROWS
+from addons.core.settings.root import Settings
+from addons.core.telemetry.budgets import Budget, Spending
+from addons.core.telemetry.prices import Price, PriceTable
+from addons.core.telemetry.record import TurnRecord
+from addons.core.turn import ClientRequest
+from tests.adapters.ledger.conftest import Write
+from tests.adapters.records import turn
+from tests.support.waiting import until
+
+NOW = 1_800_000_000.0
+PRICES = PriceTable("", {"gpt-5": Price(100.0, 1000.0)})
+"""1000 tokens of input and 50 of output then cost $0.15."""
+DAY_BUDGET = Budget("day-dollars", "day", "dollars", 1.0)
+THREAD_BUDGET = Budget("thread-tokens", "thread", "tokens", 10_000.0)
+
+
+def route(slug: str = "row", provider: str = "openai") -> Route:
+    return Route(slug, slug, provider, "gpt-5", {}, lambda *_: pytest.fail("planned"))
+
+
+TABLE = RouteTable.of([route(), route("gpt-5.5", "chatgpt")], {"alias": "row"})
+
+
+@dataclass
+class Setup:
+    """A keeper over fake sources."""
+
+    folder: Path
+    budgets: tuple[Budget, ...] = (DAY_BUDGET, THREAD_BUDGET)
+    running: list[TurnRecord] = field(default_factory=list)
+    now: float = NOW + 10
+
+    def keeper(self) -> BudgetKeeper:
+        sources = BudgetSources(
+            lambda: Settings(budgets=self.budgets),
+            lambda: NO_ROWS,
+            lambda: TABLE,
+            lambda: self.running,
+        )
+        made = BudgetKeeper(
+            self.folder / "usage.sqlite", self.folder / "lifts.json", sources, lambda: self.now
+        )
+        made._priced = NO_ROWS, PRICES
+        return made
+
+    async def ready(self) -> BudgetKeeper:
+        keeper = self.keeper()
+        keeper.start()
+        await until(lambda: bool(keeper.report()))
+        return keeper
+
+    def request(self, record: TurnRecord, body: bytes = b"x" * 400) -> ClientRequest:
+        self.running.append(record)
+        return ClientRequest("POST", "/v1/responses", ((b"thread-id", b"t1"),), body, notes=record)
+
+
+def spent(keeper: BudgetKeeper) -> list[object]:
+    return [one["spent"] for one in keeper.report()]
+
+
+def test_sums_of_the_ledger_count_aliases_sub_agents_and_no_plan(
+    write: Write, ledger: Path
+) -> None:
+    write(
+        turn(slug="alias", root=""),
+        turn(thread="t2", root="t1"),
+        turn(slug="gpt-5.5", route="chatgpt"),
+        turn(usage=None),
+        turn(started=NOW + 100),
+    )
+    spending = read_spending(ledger, NOW + 50, PRICES, TABLE)
+    day = local_day(NOW)
+    assert spending.highest(DAY_BUDGET, day)[0] == pytest.approx(0.3)
+    assert spending.highest(THREAD_BUDGET, day) == (3150, "t1")
+    assert spending.highest(Budget("m", "model", "tokens", 1.0), day) == (2100, "row")
+
+
+def test_ledger_without_roots_counts_each_thread(write: Write, ledger: Path) -> None:
+    write(turn(), turn(thread="t2", root="t1"))
+    with contextlib.closing(sqlite3.connect(ledger)) as db:
+        db.execute("ALTER TABLE turns DROP COLUMN root")
+    spending = read_spending(ledger, NOW + 50, PRICES, TABLE)
+    assert spending.spent(THREAD_BUDGET, ("thread", "t2")) == 1050
+
+
+def test_missing_ledger_has_no_sums(tmp_path: Path) -> None:
+    assert read_spending(tmp_path / "none", NOW, PRICES, TABLE).highest(DAY_BUDGET, "x")[0] == 0
+
+
+def test_nothing_is_counted_without_budgets(tmp_path: Path) -> None:
+    keeper = Setup(tmp_path, budgets=()).keeper()
+    keeper.start()
+    assert not keeper.is_counting
+    assert keeper.report() == []
+    assert keeper.affords(ClientRequest("POST", "/", (), b""), route())
+
+
+async def test_damaged_ledger_counts_from_now_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "usage.sqlite").write_text("no database" * 100)
+    keeper = await Setup(tmp_path).ready()
+    assert spent(keeper) == [0.0, 0.0]
+    assert "Budgets count from now on." in caplog.text
+
+
+async def test_turn_that_ends_while_the_ledger_is_read_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = threading.Event()
+
+    def slow(*_: object) -> Spending:
+        may_end.wait(10)
+        return Spending()
+
+    monkeypatch.setattr(budget_keeper, "read_spending", slow)
+    setup = Setup(tmp_path)
+    keeper = setup.keeper()
+    keeper.start()
+    waits = keeper.refusal(setup.request(TurnRecord()), route())
+    assert waits
+    assert (waits.head.status, b"try again" in waits.body) == (503, True)
+    keeper.note(turn())
+    assert keeper.report() == []
+    may_end.set()
+    await until(lambda: bool(keeper.report()))
+    assert spent(keeper) == [0.15, 1050]
+
+
+@pytest.mark.parametrize(("ttft", "sums"), [(0.5, [0.01, 100]), (None, [0, 0])])
+async def test_aborted_answer_counts_its_estimate_and_an_unanswered_turn_nothing(
+    tmp_path: Path, ttft: float | None, sums: list[float]
+) -> None:
+    setup = Setup(tmp_path)
+    keeper = await setup.ready()
+    record = turn(usage=None, ttft=ttft)
+    assert keeper.refusal(setup.request(record), route()) is None
+    keeper.note(record)
+    assert spent(keeper) == sums
+
+
+async def test_estimate_of_a_turn_that_has_left_is_forgotten(tmp_path: Path) -> None:
+    setup = Setup(tmp_path, budgets=(Budget("b", "day", "tokens", 150.0),))
+    keeper = await setup.ready()
+    assert keeper.refusal(setup.request(TurnRecord()), route()) is None
+    assert keeper.refusal(setup.request(TurnRecord()), route())
+    setup.running.clear()
+    assert keeper.refusal(setup.request(TurnRecord()), route()) is None
+
+
+async def test_turn_on_a_plan_is_free_and_pays_for_its_fallback(tmp_path: Path) -> None:
+    setup = Setup(tmp_path)
+    keeper = await setup.ready()
+    record = turn(slug="gpt-5.5", row="gpt-5.5")
+    request = setup.request(record)
+    assert keeper.refusal(request, route("gpt-5.5", "chatgpt")) is None
+    assert keeper.affords(request, route())
+    keeper.note(record)
+    assert spent(keeper) == [0.15, 1050]
+
+
+async def test_turn_that_its_own_route_answers_after_a_fallback_pays_its_own_price(
+    tmp_path: Path,
+) -> None:
+    setup = Setup(tmp_path)
+    keeper = await setup.ready()
+    record = turn(slug="gpt-5.5", row="gpt-5.5", route="chatgpt", model="gpt-5.5")
+    request = setup.request(record)
+    assert keeper.refusal(request, route("gpt-5.5", "chatgpt")) is None
+    assert keeper.affords(request, route())
+    keeper.note(record)
+    assert spent(keeper) == [0.0, 1050]
+
+
+async def test_compressed_body_is_estimated_by_its_text(tmp_path: Path) -> None:
+    import zlib  # noqa: PLC0415
+
+    setup = Setup(tmp_path, budgets=(Budget("b", "day", "tokens", 150.0),))
+    keeper = await setup.ready()
+    headers = ((b"content-encoding", b"deflate"),)
+    body = zlib.compress(b"x" * 4000)
+    assert keeper.refusal(ClientRequest("POST", "/", headers, body, notes=TurnRecord()), route())
+
+
+def test_budget_of_an_alias_counts_for_its_slug() -> None:
+    aliased, unknown = with_slugs(
+        [Budget("a", "day", "tokens", 1.0, "alias"), Budget("b", "day", "tokens", 1.0, "none")],
+        TABLE,
+    )
+    assert (aliased.model, unknown.model) == ("row", "none")
+
+
+async def test_warning_comes_once_a_day(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    setup = Setup(tmp_path, budgets=(Budget("b", "day", "tokens", 1000.0),))
+    keeper = await setup.ready()
+    for _ in range(3):
+        keeper.note(turn())
+    keeper.note(turn(started=NOW + 86_400))
+    assert [one.getMessage().split(":")[1] for one in caplog.records] == [
+        " 1,050 tokens spent. `codex-shim budget` shows all budgets."
+    ] * 2
