@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from addons.adapters.ledger.reader import By
 from addons.adapters.ledger.usage_report import (
     Break,
-    By,
     Total,
     plain,
     read_breaks,
