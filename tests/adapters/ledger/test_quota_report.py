@@ -62,7 +62,10 @@ def only(found: list[WindowUse]) -> WindowUse:
 def test_shares_are_summed_by_key(
     write: Write, ledger: Path, by: By, shares: dict[str, float]
 ) -> None:
-    write(*history(), turn(thread="of another route", started=NOON))
+    unsent = turn(
+        id="f", route="chatgpt", thread="x", agent="x", slug="x", started=NOON, attempts=[]
+    )
+    write(*history(), turn(thread="of another route", started=NOON), unsent)
     found = only(read_windows(ledger, by, None, NOON + 2 * HOUR + 0.5))
     assert found.shares.by_key == {key: Share(one, one) for key, one in shares.items()}
     assert (found.shares.before, found.shares.total, found.used) == (10.5, 15.0, 25.5)
@@ -134,6 +137,8 @@ def test_limit_of_a_rate_is_no_window(write: Write, ledger: Path) -> None:
     limits = ((b"x-ratelimit-limit-tokens", b"100"), (b"x-ratelimit-remaining-tokens", b"50"))
     write(used(NOON, limits))
     assert read_windows(ledger, "thread", None, NOON) == []
+    with contextlib.closing(sqlite3.connect(ledger)) as db:
+        assert db.execute("SELECT count(*) FROM turns").fetchone() == (1,)
 
 
 def test_invented_windows_are_few(write: Write, ledger: Path) -> None:

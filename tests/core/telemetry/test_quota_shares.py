@@ -87,7 +87,7 @@ def test_reset_is_another_reset_time_or_a_lower_figure(
 
 
 def test_late_reading_counts_nothing_twice() -> None:
-    found = quota_shares(readings((0, 10.5), (10, 12.5), (11, 11.5), (20, 12.5)), SEQUENCE)
+    found = quota_shares(readings((0, 10.5), (10, 12.5), (11, 11.5), (20, 12.0)), SEQUENCE)
     assert found.total == 2.0
 
 

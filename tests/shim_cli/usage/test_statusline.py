@@ -79,6 +79,11 @@ def test_cost_names_what_is_unknown(tmp_path: Path) -> None:
     assert line(tmp_path) == "row · openai"
 
 
+def test_turn_without_usage_makes_the_cost_a_lower_bound(tmp_path: Path) -> None:
+    record(tmp_path, turn(), turn(usage=None))
+    assert line(tmp_path) == "row · openai · > $0.0007"
+
+
 def test_price_and_label_of_a_row_are_used(tmp_path: Path) -> None:
     record(tmp_path, turn(slug="my-own", model="x", usage=Usage(10, 0, 5, 0, 15)))
     settings = tmp_path / ".codex-shim" / "models.json"
@@ -137,6 +142,7 @@ def test_ledger_of_an_earlier_version_has_no_window(tmp_path: Path) -> None:
     assert line(tmp_path) == "gpt-5.5 · chatgpt · plan"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full, and passwd entries")
 @pytest.mark.parametrize("broken", ["closed", "ascii", "no home"])
 def test_terminal_or_home_that_is_missing_is_no_failure(tmp_path: Path, broken: str) -> None:
     write_quota_turns(tmp_path / "state", time.time())
