@@ -12,11 +12,12 @@ from typing import Annotated, Literal
 import typer
 
 from shim_cli.console.command_line import DEFAULT_PORT
+from shim_cli.console.errors import UsageProblem
 from shim_cli.console.options import Args, AsJson, NoOpen, Port, Settings
 from shim_cli.console.program import examples
 
 turns_app = typer.Typer(rich_markup_mode=None)
-By = Literal["model", "day", "thread", "route", "agent"]
+By = Literal["model", "day", "hour", "thread", "route", "agent", "turn"]
 
 
 @turns_app.command(**examples("codex-shim mitmdump", "codex-shim mitmdump -- -w turns.flow"))
@@ -61,18 +62,55 @@ def addon_path() -> None:
     typer.echo(addon_file())
 
 
-@turns_app.command(**examples("codex-shim usage --since 7d", "codex-shim usage --by day --csv"))
-def usage(
+@turns_app.command(
+    **examples(
+        "codex-shim usage --since 7d",
+        "codex-shim usage --by day --csv",
+        "codex-shim usage --quota --by thread",
+    )
+)
+def usage(  # noqa: PLR0917  typer reads the options from the signature
     since: Annotated[
-        str, typer.Option(help="Start of the period: 30m, 24h, 7d, a date, or all.")
-    ] = "30d",
+        str | None,
+        typer.Option(
+            help="Start of the period: 30m, 24h, 7d, a date, or all.",
+            show_default="30d; with --quota the current windows",
+        ),
+    ] = None,
     by: Annotated[By, typer.Option(help="What a line of the table is.")] = "model",
     settings: Settings = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV.")] = False,
+    quota: Annotated[
+        bool, typer.Option("--quota", help="Show who used the quota, and when it will be empty.")
+    ] = False,
 ) -> None:
     """Show token usage, cache hits, cost and quota."""
-    from shim_cli.commands.usage import write_usage
+    if quota:
+        from shim_cli.usage.quota import write_quota
+
+        if as_csv:
+            msg = "--quota cannot be written as CSV"
+            raise UsageProblem(msg, "Use --json: codex-shim usage --quota --json")
+        raise typer.Exit(write_quota(os.environ, since, by, as_json=as_json))
+    from shim_cli.usage.command import write_usage
 
     form = "json" if as_json else "csv" if as_csv else "text"
-    raise typer.Exit(write_usage(os.environ, settings, since, by, form))
+    period = "30d" if since is None else since
+    raise typer.Exit(write_usage(os.environ, settings, period, by, form))
+
+
+@turns_app.command(**examples("codex-shim statusline", "codex-shim statusline --thread 0199-b"))
+def statusline(
+    thread: Annotated[
+        str,
+        typer.Option(help="The thread; `-` for the one that JSON on stdin names."),
+    ] = "",
+) -> None:
+    """Print model, upstream, quota and cost of a thread on one line.
+
+    Of the last turn's thread, unless one is named. Prints an empty line if nothing is known.
+    """
+    from shim_cli.usage.statusline import write_statusline
+
+    write_statusline(os.environ, thread)

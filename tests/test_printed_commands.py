@@ -129,6 +129,8 @@ RUNS = {
     "codex-shim start --port PORT": Run("running at"),
     "codex-shim status": Run("running at", before=UP),
     "codex-shim status --port PORT": Run("running at", before=UP),
+    "codex-shim statusline": Run("deepseek-v4 · ", before=("try hi",)),
+    "codex-shim statusline --thread 0199-b": Run(""),
     "codex-shim stop": Run("stopped", before=UP),
     "codex-shim stop --port PORT": Run("stopped", before=UP),
     "codex-shim test": Run("deepseek-v4"),
@@ -149,6 +151,8 @@ RUNS = {
     "codex-shim usage": Run("deepseek-v4", before=("try hi",)),
     "codex-shim usage --by day --csv": Run("day,turns,", before=("try hi",)),
     "codex-shim usage --since 7d": Run("deepseek-v4", before=("try hi",)),
+    "codex-shim usage --quota --by thread": Run("No upstream has reported a quota"),
+    "codex-shim usage --quota --json": Run('"windows": []'),
 }  # fmt: skip
 FIND_SERVERS = "tests/shim_cli/commands/test_add.py"
 SERVES, TOOLS = (

@@ -60,14 +60,22 @@ function drawRunning() {
   });
   at("running").replaceChildren(...(items.length ? items : [element("li", "no turn", "quiet")]));
 }
+function time(at) {
+  const far = at - Date.now() / 1000 > 18 * 3600 ? { weekday: "short", day: "numeric", month: "short" } : {};
+  return new Date(at * 1000).toLocaleString([], { ...far, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+}
 function resetTime(at) {
   if (!at) return "";
   const left = at - Date.now() / 1000;
-  if (left <= 0) return "has been reset since";
-  const date = new Date(at * 1000), far = left > 18 * 3600 ? { weekday: "short", day: "numeric", month: "short" } : {};
-  return `resets ${date.toLocaleString([], { ...far, hour: "2-digit", minute: "2-digit", hourCycle: "h23" })} (in ${span(left)})`;
+  return left <= 0 ? "has been reset since" : `resets ${time(at)} (in ${span(left)})`;
 }
-function quotaWindow(one) {
+function burn(label, one) {
+  const known = state.usage?.burn.find((each) => each.label === label && each.name === one.name);
+  if (!known || one.resets_at <= Date.now() / 1000) return "";
+  const end = one.used_percent >= 100 ? "used up" : known.empty_at ? `empty at about ${time(known.empty_at)}` : "lasts until the reset";
+  return `${Number(known.percent_per_hour.toPrecision(3))} % per hour: ${end}`;
+}
+function quotaWindow(label, one) {
   const box = element("div", undefined, "window"), line = element("p"), bar = element("progress");
   if (one.used_percent >= 80) box.classList.add("high");
   const name = `${one.minutes ? span(one.minutes * 60) + " window" : one.name} ${Math.round(one.used_percent)} %`;
@@ -76,10 +84,12 @@ function quotaWindow(one) {
   bar.value = Math.min(100, one.used_percent);
   bar.setAttribute("aria-label", name);
   box.append(line, bar);
+  const rate = burn(label, one);
+  if (rate) box.append(element("p", rate, "quiet"));
   return box;
 }
 function drawQuota() {
-  const made = state.quota.flatMap((one) => [element("h3", one.label), ...one.windows.map(quotaWindow)]);
+  const made = state.quota.flatMap((one) => [element("h3", one.label), ...one.windows.map((window) => quotaWindow(one.label, window))]);
   at("quota").replaceChildren(...(made.length ? made : [element("span", "no upstream has reported a quota", "quiet")]));
 }
 function cost(total) {
@@ -115,7 +125,9 @@ function refresh() {
   due = setTimeout(async () => {
     // the stream says when there is no connection
     const answer = await ask("/api/usage?since=" + state.since).catch(() => null);
-    if (answer?.ok) drawUsage((state.usage = await answer.json()));
+    if (!answer?.ok) return;
+    drawUsage((state.usage = await answer.json()));
+    drawQuota();
   }, 300);
 }
 function take(event) {

@@ -21,7 +21,16 @@ SECTIONS = {
     "First steps": ("try", "add", "enable", "disable", "codex", "app"),
     "Models": ("list", "test", "model", "remove", "picker", "generate"),
     "The shim": ("start", "stop", "restart", "status", "serve", "service"),
-    "Turns": ("dashboard", "usage", "budget", "web", "mitmdump", "addon-path", "threads"),
+    "Turns": (
+        "dashboard",
+        "usage",
+        "budget",
+        "statusline",
+        "web",
+        "mitmdump",
+        "addon-path",
+        "threads",
+    ),
     "Help": ("doctor", "report", "completion"),
 }
 """Title → the commands below it."""

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from tests.fakes import scenarios
 from tests.fakes.account import Account
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.chatgpt_backend import ChatGptBackend
-from tests.fakes.http_messages import Gate
+from tests.fakes.http_messages import Action, Answer, Gate, Hold
 from tests.fakes.messages_upstream import MessagesUpstream
 from tests.fakes.model_upstream import KEY, Held, ModelUpstream, Refuse, Usage, say
 from tests.shim_cli.run import environment, shim
@@ -221,3 +221,56 @@ def test_reported_quota_is_shown_everywhere(setup: Setup) -> None:
     assert windows["secondary"]["used_percent"] == 7.0
     assert "primary: 42 % used of 5 h" in status.stdout
     assert setup.usage()["quota"] == health["quota"]
+
+
+def test_shares_of_threads_sum_to_what_the_window_gained(setup: Setup) -> None:
+    """Scripted windows: the thread alone has an exact share, threads that overlap have ranges."""
+    resets_at, gate = int(time.time()) + 3600, Gate()
+
+    def answered(primary: float, secondary: float, *before: Action) -> Answer:
+        fields = ("used-percent", "window-minutes", "reset-at")
+        windows = {
+            "primary": (primary, 300, resets_at),
+            "secondary": (secondary, 10_080, resets_at + 86_400),
+        }
+        headers = tuple(
+            (f"x-codex-{name}-{field}".encode(), str(value).encode())
+            for name, values in windows.items()
+            for field, value in zip(fields, values, strict=True)
+        )
+        plain = scenarios.text("hello")
+        kept = tuple(header for header in plain.headers if not header[0].startswith(b"x-codex-"))
+        return replace(plain, headers=(*kept, *headers), actions=(*before, *plain.actions))
+
+    setup.chatgpt.play(
+        answered(10.5, 1), answered(12.5, 2, Hold(gate)), answered(13, 3), answered(16.5, 5)
+    )
+    with setup.serve() as running:
+        eventually(lambda: "gpt-5.5" in running.slugs() or "gpt-5.1-codex" in running.slugs())
+        slug = next(one for one in running.slugs() if one.startswith("gpt-"))
+
+        def ask(thread: str) -> Posted:
+            headers = {**HEADERS, "thread-id": thread}
+            return Posted(running.port, {**request(slug), "tools": []}, headers)
+
+        ask("alone").ended()
+        held = ask("slow")
+        gate.wait_reached()
+        ask("quick").ended()
+        gate.open()
+        held.ended()
+        ask("last").ended()
+        eventually(lambda: setup.entered == 4)
+
+    primary, secondary = setup.usage("--quota", "--by", "thread")["windows"]
+    shares = {one["key"]: (one["low"], one["high"]) for one in primary["shares"]}
+    assert shares == {"alone": (2.0, 2.0), "slow": (0.5, 4.0), "quick": (0.0, 3.5)}
+    assert (primary["before"], primary["total"], primary["elsewhere"]) == (10.5, 6.0, None)
+    for window in (primary, secondary):
+        assert window["before"] + window["total"] == window["used_percent"]
+        assert sum(one["low"] for one in window["shares"]) <= window["total"]
+        assert sum(one["high"] for one in window["shares"]) >= window["total"]
+    whole = {one["key"]: (one["low"], one["high"]) for one in secondary["shares"]}
+    assert whole["alone"] == (0.0, 2.0), "whole numbers are rounded"
+    line = shim(setup.home, "statusline", "--thread", "alone", env=setup.env).stdout
+    assert line == f"{slug} · chatgpt · 5 h 16.5 % (thread 2 %) · plan\n"

@@ -24,14 +24,21 @@ TOKEN = "the-local-token-of-this-test-0123456789"
 THREADS = ("0199b2c4-0000-7000-8000-000000000001", "0199b2c4-0000-7000-8000-000000000002")
 DESCRIPTION = "the server in the cellar"
 WATCH = "window.refused = []; addEventListener('securitypolicyviolation', (e) => refused.push(e.blockedURI + ' ' + e.violatedDirective));"
-QUOTA = (
-    (b"x-codex-primary-used-percent", b"42"),
-    (b"x-codex-primary-window-minutes", b"300"),
-    (b"x-codex-primary-reset-after-seconds", b"4200"),
-    (b"x-codex-secondary-used-percent", b"86"),
-    (b"x-codex-secondary-window-minutes", b"10080"),
-    (b"x-codex-secondary-reset-after-seconds", b"300000"),
-)
+
+
+def _quota(primary: int, secondary: int, resets_in: int) -> tuple[tuple[bytes, bytes], ...]:
+    return (
+        (b"x-codex-primary-used-percent", b"%d" % primary),
+        (b"x-codex-primary-window-minutes", b"300"),
+        (b"x-codex-primary-reset-after-seconds", b"%d" % resets_in),
+        (b"x-codex-secondary-used-percent", b"%d" % secondary),
+        (b"x-codex-secondary-window-minutes", b"10080"),
+        (b"x-codex-secondary-reset-after-seconds", b"%d" % (resets_in + 290_000)),
+    )
+
+
+QUOTAS = {48: _quota(30, 84, 5400 + 9 * 240), 57: _quota(42, 86, 5400)}
+"""The number of a turn of ChatGPT → what its answer reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ def _turn(number: int, started: float) -> TurnRecord:
         thread=THREADS[number % 2],
         agent="user",
         started=started,
-        attempts=[replace(attempt, seconds=seconds, answer_headers=QUOTA if number == 57 else ())],
+        attempts=[replace(attempt, seconds=seconds, answer_headers=QUOTAS.get(number, ()))],
         status=200,
         terminal="response.completed",
         usage=Usage(tokens, tokens * (number % 5) // 5, tokens // 22, 0, tokens),

@@ -163,15 +163,19 @@ async def test_column_of_a_chart_opens_its_turn(dashboard: RunningDashboard) -> 
         assert FAILED in await page.evaluate(DETAILS)
 
 
-async def test_recorded_quota_is_shown_with_window_and_reset(dashboard: RunningDashboard) -> None:
+async def test_recorded_quota_is_shown_with_window_reset_and_rate(
+    dashboard: RunningDashboard,
+) -> None:
     async with opened(dashboard.url()) as page:
         await is_live(page)
-        await shows(page, "5 h window 42 %", "7 d window 86 %")
+        await shows(page, "5 h window 42 %", "7 d window 86 %", "lasts until the reset")
         quota = await page.evaluate("document.getElementById('quota').innerText")
         lines = [line for line in quota.split("\n") if line]
         assert lines[0] == "ChatGPT"
         assert re.fullmatch(r"resets \d\d:\d\d \(in 1 h\)", lines[2]), lines
-        assert re.fullmatch(r"resets \w.* \d\d:\d\d \(in 3 d\)", lines[4]), lines
+        assert re.fullmatch(r"1[45](\.\d)? % per hour: lasts until the reset", lines[3]), lines
+        assert re.fullmatch(r"resets \w.* \d\d:\d\d \(in 3 d\)", lines[5]), lines
+        assert re.fullmatch(r"2\.\d+ % per hour: empty at about \d\d:\d\d", lines[6]), lines
         high = "document.querySelectorAll('#quota .high').length"
         assert await page.evaluate(high) == 1
 

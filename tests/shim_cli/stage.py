@@ -17,6 +17,7 @@ from tests.adapters.records import turn
 from tests.fakes.account import Account
 from tests.shim_cli.daemons import User
 from tests.shim_cli.health_server import HEALTHY, answering
+from tests.shim_cli.usage.quotas import write_quota_turns
 
 ROWS = [
     {"model": "m/one", "slug": "one", "display_name": "First One", "provider": "openai",
@@ -152,6 +153,11 @@ def recorded_turns(stage: Stage) -> None:
     writer.close()
 
 
+def turns_that_use_a_quota(stage: Stage) -> None:
+    (stage.user.state / "usage.sqlite").unlink(missing_ok=True)
+    write_quota_turns(stage.user.state, time.time())
+
+
 def damaged_ledger(stage: Stage) -> None:
     _write(stage.user.state / "usage.sqlite", "no database" * 100)
 
@@ -228,7 +234,7 @@ PREPARATIONS = {
         block_of_an_earlier_shim, folder_of_an_earlier_shim, chatgpt_login, codex,
         codex_rejects_the_catalog, codex_cannot_run, another_program_on_the_port,
         unrecorded_shim, file_in_place_of_the_state_folder,
-        stale_record, recorded_turns, damaged_ledger,
+        stale_record, recorded_turns, turns_that_use_a_quota, damaged_ledger,
         config_is_not_utf8, config_is_a_dangling_symlink, config_with_inline_providers,
         config_with_a_damaged_block, config_invalid_without_the_block,
         config_with_a_profile, read_only_config, config_is_a_folder,

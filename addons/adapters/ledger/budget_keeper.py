@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from addons.adapters.ledger.database import has_column, open_reader
-from addons.adapters.ledger.usage_report import IS_TURN, TOKENS, shipped_prices
+from addons.adapters.ledger.reader import IS_TURN, has_column, open_reader
+from addons.adapters.ledger.usage_report import TOKENS, shipped_prices
 from addons.adapters.system.files import CachedFile, FileAccessError
 from addons.core.codex.threads import thread_id_for
 from addons.core.errors import Problem

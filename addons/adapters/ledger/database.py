@@ -1,4 +1,4 @@
-"""The usage ledger: an SQLite file with the tokens of every turn and the last value of every rate-limit window.
+"""The usage ledger: an SQLite file with the tokens of every turn, and what upstreams reported of rate-limit windows.
 
 One thread writes; each reader opens a connection of its own. In WAL mode a committed turn survives a killed process.
 Never does: store content or a secret, compute a cost. Invariant: only the user can read the file; a damaged file is
@@ -10,16 +10,15 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from addons.adapters.ledger.reader import BUSY_SECONDS, has_column
 from addons.adapters.system.files import make_private_folder
 from addons.core.telemetry.record import TurnRecord
 from addons.core.usage import MAX_WINDOWS, Usage, Window
 
 VERSION = 3
-BUSY_SECONDS = 5.0
 RETENTION_SECONDS = 400 * 86400.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS turns (
@@ -31,10 +30,15 @@ CREATE TABLE IF NOT EXISTS turns (
     agent TEXT NOT NULL DEFAULT '', root TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS turns_by_time ON turns (at);
+CREATE INDEX IF NOT EXISTS turns_by_thread ON turns (thread);
 CREATE TABLE IF NOT EXISTS quota (
     route TEXT NOT NULL, name TEXT NOT NULL, used_percent REAL NOT NULL, minutes INTEGER, resets_at REAL,
     seen REAL NOT NULL, PRIMARY KEY (route, name)
 );
+CREATE TABLE IF NOT EXISTS readings (
+    route TEXT NOT NULL, name TEXT NOT NULL, seen REAL NOT NULL, flow TEXT NOT NULL, used_percent REAL NOT NULL,
+    minutes INTEGER NOT NULL, resets_at REAL, PRIMARY KEY (route, name, seen, flow)
+) WITHOUT ROWID;
 """
 _NO_TOKENS = (None,) * 5
 MAX_COUNT = 2**53
@@ -51,6 +55,7 @@ _OLD_QUOTA = (
     "(SELECT rowid FROM quota WHERE route = ?1 ORDER BY rowid DESC LIMIT ?2)"
 )
 """A replaced row gets a new rowid: the highest ones are the newest."""
+_READING = "INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 class NewerLedgerError(Exception):
@@ -63,6 +68,9 @@ class Entry(NamedTuple):
     record: TurnRecord
     broke_at: str
     windows: Sequence[Window]
+    """The last one of each name."""
+    readings: Sequence[tuple[float, Window]] = ()
+    """Every one, with the time of the answer that reported it."""
 
 
 class Ledger:
@@ -88,6 +96,7 @@ class Ledger:
                 if entry.windows:
                     self._db.executemany(_QUOTA, _quota_rows(entry))
                     self._db.execute(_OLD_QUOTA, (entry.record.route, MAX_WINDOWS))
+            self._db.executemany(_READING, [row for one in entries for row in _reading_rows(one)])
 
     def close(self) -> None:
         """Close the connection."""
@@ -105,6 +114,7 @@ def _connect(path: Path, now: float) -> sqlite3.Connection:
         with db:
             db.execute(f"PRAGMA user_version = {VERSION}")
             db.execute("DELETE FROM turns WHERE at < ?", (now - RETENTION_SECONDS,))
+            db.execute("DELETE FROM readings WHERE seen < ?", (now - RETENTION_SECONDS,))
     except (sqlite3.Error, NewerLedgerError):
         db.close()
         raise
@@ -116,11 +126,6 @@ def _add_columns(db: sqlite3.Connection) -> None:
     for name in ("agent", "root"):
         if not has_column(db, name):
             db.execute(f"ALTER TABLE turns ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
-
-
-def has_column(db: sqlite3.Connection, column: str) -> bool:
-    """Return whether the ledger records who made each call (`agent`), or the user's thread of it (`root`)."""
-    return any(name == column for _, name, *_ in db.execute("PRAGMA table_info(turns)"))
 
 
 def _require_known(db: sqlite3.Connection) -> None:
@@ -177,7 +182,11 @@ def _quota_rows(entry: Entry) -> list[tuple[object, ...]]:
     ]
 
 
-def open_reader(path: Path) -> closing[sqlite3.Connection]:
-    """Open a read-only connection. Raises sqlite3.Error, also when there is no ledger."""
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    return closing(sqlite3.connect(uri, timeout=BUSY_SECONDS, uri=True))
+def _reading_rows(entry: Entry) -> list[tuple[object, ...]]:
+    """Return the readings of windows with a length. The others are limits of a rate, which no turn uses up."""
+    route, flow = entry.record.route, entry.record.id
+    return [
+        (route, window.name, seen, flow, window.used_percent, window.minutes, window.resets_at)
+        for seen, window in entry.readings[:MAX_WINDOWS]
+        if window.minutes and route
+    ]

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from addons.adapters.ledger.database import open_reader
-from addons.adapters.ledger.usage_report import IS_TURN
+from addons.adapters.ledger.reader import IS_TURN, open_reader
 from addons.core.telemetry.record import TurnStatus, turn_status
 
 # SQLite takes the other columns from the row that has the maximum

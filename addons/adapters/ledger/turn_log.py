@@ -202,10 +202,11 @@ class TurnLogWriter:
             broke_at = self._prompts.difference(record.thread, record.model, digest)
             if broke_at:
                 _warn_about_cache(record, broke_at)
-        windows = _windows(record, self._clock())
+        readings = _readings(record)
+        windows = list({window.name: window for _, window in readings}.values())
         if windows:
             self._remember(record.route, windows)
-        return Entry(record, broke_at, windows)
+        return Entry(record, broke_at, windows, readings)
 
     def _remember(self, route: str, windows: Iterable[Window]) -> None:
         """Put these windows into `quotas`. The oldest ones go when a route has too many."""
@@ -258,15 +259,18 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _windows(record: TurnRecord, now: float) -> list[Window]:
-    """Return the windows that the upstreams of a turn reported, the last one of each name."""
-    windows = [
-        window
-        for attempt in record.attempts
-        for window in windows_in_headers(attempt.answer_headers, now)
-    ]
+def _readings(record: TurnRecord) -> list[tuple[float, Window]]:
+    """Return the windows that the upstreams of a turn reported, in the order and with the times of their answers.
+
+    An event is read at the head of the answer, as headers are; after headers with the same window, at the end.
+    """
+    ended, began = record.started + record.seconds, record.started
+    readings: list[tuple[float, Window]] = []
+    for attempt in record.attempts:
+        began = max(record.started, min(attempt.started + (attempt.first_byte or 0.0), ended))
+        readings += [(began, one) for one in windows_in_headers(attempt.answer_headers, began)]
     if record.rate_limits:
-        windows += windows_in_event(record.rate_limits, now)
-    if not windows:
-        return []
-    return list({window.name: window for window in windows}.values())
+        known = {window.name for at, window in readings if at == began}
+        found = windows_in_event(record.rate_limits, began)
+        readings += [(ended if one.name in known else began, one) for one in found]
+    return readings

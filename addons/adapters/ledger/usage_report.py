@@ -1,4 +1,4 @@
-"""Read the ledger: totals by model, day, thread, route or agent, with costs, and the rate-limit windows; the last turns.
+"""Read the ledger: totals by model, day, thread, agent, …, with costs, and the rate-limit windows; the last turns.
 
 Never does: write, format. Invariant: a total counts every turn once; its cost covers the turns whose price is known,
 and `unpriced` counts the others.
@@ -12,28 +12,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
 
 import orjson
 
-from addons.adapters.ledger.database import has_column, open_reader
+from addons.adapters.ledger.reader import IN_ORDER, IS_TURN, By, key_column, open_reader
 from addons.core.json_values import as_object
 from addons.core.settings.row import ModelRow
 from addons.core.telemetry.prices import PLAN_ROUTES, PriceTable, parse_price_table
 from addons.core.usage import Window
 
-By = Literal["model", "day", "thread", "route", "agent"]
-_KEY_COLUMNS: dict[By, str] = {
-    "model": "slug",
-    "day": "date(at, 'unixepoch', 'localtime')",
-    "thread": "thread",
-    "route": "route",
-    "agent": "agent",
-}
-IS_TURN = "route != ''"
-"""Earlier versions recorded requests for unknown models, too."""
-NO_AGENT = "''"
-"""The key column of a ledger that does not record who made each call."""
 _RECENT = (
     "at", "thread", "slug", "route", "model", "status", "ok", "terminal", "error", "ended", "ttft", "seconds", "input",
     "cached", "output", "attempts",
@@ -88,7 +75,7 @@ def shipped_prices(rows: Iterable[ModelRow] = ()) -> PriceTable:
 
 
 def read_totals(path: Path, since: float, by: By, prices: PriceTable) -> list[Total]:
-    """Return the totals of turns that started at or after `since`: days in order, other keys by their tokens.
+    """Return the totals of turns that started at or after `since`: days and hours in order, other keys by their tokens.
 
     Raises sqlite3.Error.
     """
@@ -98,13 +85,12 @@ def read_totals(path: Path, since: float, by: By, prices: PriceTable) -> list[To
     )
     totals: dict[str, Total] = {}
     with open_reader(path) as db:
-        column = NO_AGENT if by == "agent" and not has_column(db, "agent") else _KEY_COLUMNS[by]
-        rows = db.execute(statement.format(key=column), (since,))
+        rows = db.execute(statement.format(key=key_column(db, by)), (since,))
         for key, slug, route, model, *figures in rows:
             part = Total(key or "", *figures)
             _price(part, slug, route, model, prices)
             totals.setdefault(part.key, Total(part.key)).add(part)
-    if by == "day":
+    if by in IN_ORDER:
         return sorted(totals.values(), key=lambda total: total.key)
     return sorted(totals.values(), key=lambda total: (-total.input - total.output, total.key))
 

@@ -16,6 +16,7 @@ from typing import cast
 
 import orjson
 
+from addons.adapters.ledger.quota_report import read_forecasts
 from addons.adapters.ledger.usage_report import (
     plain,
     read_attempts,
@@ -80,11 +81,13 @@ class Dashboard:
 
     def usage_report(self, seconds: float) -> LocalSource:
         """Return the source that writes the totals of the last `seconds` as JSON."""
-        since = time.time() - seconds
-        prices = self._sources.prices()
+        now = time.time()
+        prices, labels = self._sources.prices(), self._labels()
 
         async def write(sink: Sink) -> None:
-            await sink.write(await asyncio.to_thread(self._report, since, prices))
+            report = await asyncio.to_thread(self._report, now - seconds, prices)
+            burn = await asyncio.to_thread(self._burn, labels, now)
+            await sink.write(orjson.dumps({**report, "burn": burn}))
 
         return write
 
@@ -172,19 +175,34 @@ class Dashboard:
             attempts = {}
         return [{**turn, "tries": attempts.get(str(turn["id"]), [])} for turn in turns]
 
-    def _report(self, since: float, prices: PriceTable) -> bytes:
+    def _burn(self, labels: RouteLabels, now: float) -> list[Event]:
+        """Return how fast each window is used, and when it will be empty."""
+        try:
+            found = read_forecasts(self._files.ledger, now)
+        except sqlite3.Error:
+            found = []
+        return [
+            {
+                "label": labels.of_provider(window.route),
+                "name": window.name,
+                "percent_per_hour": round(rate.points_per_hour, 3),
+                "empty_at": rate.empty_at,
+            }
+            for window, rate in found
+        ]
+
+    def _report(self, since: float, prices: PriceTable) -> Event:
         try:
             models = read_totals(self._files.ledger, since, "model", prices)
             days = read_totals(self._files.ledger, since, "day", prices)
         except sqlite3.Error:
             models, days = [], []
-        report = {
+        return {
             "all": plain(sum_totals(models)),
             "models": [plain(one) for one in models],
             "days": [plain(one) for one in days],
             "prices_of": prices.date,
         }
-        return orjson.dumps(report)
 
 
 def point(record: TurnRecord) -> Event:

@@ -1,24 +1,24 @@
 """Token prices: list prices by model, overridden by rows of models.json.
 
 Never does: guess. The cost of a model that is not in the table is unknown, not zero; turns that a subscription covers
-have no price per token. Invariant: prices are US dollars per million tokens.
+have no price per token. Invariant: prices are US dollars per million tokens. No dataclass: `codex-shim statusline`
+imports this before every prompt.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypeGuard
+from types import MappingProxyType
+from typing import NamedTuple, TypeGuard
 
 MILLION = 1_000_000
 PLAN_ROUTES = frozenset({"chatgpt", "cursor", "demo"})
 """Providers whose turns are free or covered by a subscription."""
-_DATED = re.compile(r"-(?:20\d{6}|20\d\d-\d\d-\d\d|latest)$")
+_DATED = r"-(?:20\d{6}|20\d\d-\d\d-\d\d|latest)$"
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """The price of one model."""
 
     input: float
@@ -40,13 +40,12 @@ class Price:
         return total / MILLION
 
 
-@dataclass(frozen=True, slots=True)
-class PriceTable:
+class PriceTable(NamedTuple):
     """List prices with the date on which they were collected, and the prices of rows."""
 
     date: str
-    models: Mapping[str, Price] = field(default_factory=dict)
-    rows: Mapping[str, Price] = field(default_factory=dict)
+    models: Mapping[str, Price] = MappingProxyType({})
+    rows: Mapping[str, Price] = MappingProxyType({})
     """Slug → the price in its row."""
 
     def find(self, slug: str, model: str) -> Price | None:
@@ -55,7 +54,7 @@ class PriceTable:
 
     def _listed(self, model: str) -> Price | None:
         name = model.lower().rpartition("/")[2]
-        return self.models.get(name) or self.models.get(_DATED.sub("", name))
+        return self.models.get(name) or self.models.get(re.sub(_DATED, "", name))
 
 
 def parse_price(fields: object) -> Price | None:

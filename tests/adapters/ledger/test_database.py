@@ -20,8 +20,8 @@ from addons.adapters.ledger.database import (
     Entry,
     Ledger,
     NewerLedgerError,
-    open_reader,
 )
+from addons.adapters.ledger.reader import open_reader
 from addons.adapters.ledger.usage_report import read_totals, shipped_prices, sum_totals
 from addons.core.usage import MAX_WINDOWS, Usage, Window
 from tests.adapters.records import turn

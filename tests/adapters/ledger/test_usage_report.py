@@ -12,8 +12,8 @@ import orjson
 import pytest
 
 from addons.adapters.ledger.database import Entry, Ledger
+from addons.adapters.ledger.reader import By
 from addons.adapters.ledger.usage_report import (
-    By,
     Total,
     plain,
     read_attempts,
@@ -76,9 +76,10 @@ def test_ledger_of_version_1_has_no_agents(write: Write, ledger: Path) -> None:
     assert {one.key: one.turns for one in totals} == {"": 4, "memories": 1}
 
 
-def test_days_are_in_order(write: Write, ledger: Path) -> None:
+@pytest.mark.parametrize("by", ["day", "hour"])
+def test_days_and_hours_are_in_order(write: Write, ledger: Path, by: By) -> None:
     write(*reversed(turns()))
-    totals = read_totals(ledger, 0, "day", PRICES)
+    totals = read_totals(ledger, 0, by, PRICES)
     assert [total.turns for total in totals] == [3, 1]
     assert totals[0].key < totals[1].key
 

@@ -98,6 +98,27 @@ async def test_listener_receives_what_was_recorded_before_the_start(tmp_path: Pa
     assert (quota["label"], quota["windows"][0]["used_percent"]) == ("ChatGPT", 42)
 
 
+async def test_report_says_when_a_window_is_empty(tmp_path: Path) -> None:
+    folder, now = tmp_path / "state", time.time()
+    log = TurnLogWriter(folder / "access.jsonl", folder / "usage.sqlite")
+    for minutes, used in ((30, b"40"), (10, b"60")):
+        head = (
+            (b"x-codex-primary-used-percent", used),
+            (b"x-codex-primary-window-minutes", b"300"),
+            (b"x-codex-primary-reset-at", b"%d" % (now + 7200)),
+        )
+        began = now - 60 * minutes
+        attempt = AttemptRecord("http://a", "", "POST", began, answer_headers=head)
+        log.note(turn(id=f"f{minutes}", route="chatgpt", started=began, attempts=[attempt]))
+    log.close()
+    async with running(tmp_path) as (_, port), client(port) as c:
+        await c.get("/api/usage?since=24h")
+        [burn] = orjson.loads((await c.response()).body)["burn"]
+    assert (burn["label"], burn["name"]) == ("ChatGPT", "primary")
+    assert 39 < burn["percent_per_hour"] <= 40, "20 points in half an hour"
+    assert abs(burn["empty_at"] - (now + 3600)) < 120
+
+
 async def test_recorded_and_ended_turns_have_the_same_fields(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     log = TurnLogWriter(folder / "access.jsonl", folder / "usage.sqlite")
@@ -132,6 +153,7 @@ async def test_report_without_turns_is_empty(tmp_path: Path) -> None:
         await c.get("/api/usage?since=7d")
         usage = orjson.loads((await c.response()).body)
     assert (usage["all"]["turns"], usage["models"], usage["days"]) == (0, [], [])
+    assert usage["burn"] == []
 
 
 async def test_slow_listener_loses_the_oldest_events_and_still_ends(tmp_path: Path) -> None:

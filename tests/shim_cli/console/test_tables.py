@@ -14,10 +14,10 @@ from addons.core.version import VERSION
 from shim_cli.commands.list import model_table
 from shim_cli.commands.status import described
 from shim_cli.commands.threads import write_thread_tables
-from shim_cli.commands.usage import UsageReport, usage_table
 from shim_cli.console.tables import write_pairs, write_table
 from shim_cli.state.health import Health
 from shim_cli.state.listing import ListedModel
+from shim_cli.usage.command import UsageReport, usage_table
 from tests.adapters.codex.codex_threads import thread_id
 from tests.shim_cli.screen import drawn
 

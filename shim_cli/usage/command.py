@@ -1,4 +1,4 @@
-"""`codex-shim usage`: token usage by model, day, thread, route or agent, with cache hits, cost and quota.
+"""`codex-shim usage`: token usage by model, day, thread, agent, …, with cache hits, cost and quota.
 
 Reads the ledger only; the shim need not run. Never does: write to the ledger, count an unknown cost as zero. Invariant:
 JSON and CSV contain the same totals as the table.
@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from addons.adapters.ledger.reader import By
 from addons.adapters.ledger.usage_report import (
     Break,
-    By,
     Total,
     plain,
     read_breaks,
@@ -69,7 +69,7 @@ def write_usage(
 ) -> int:
     """Write the report. Return the exit code; raises CliError."""
     now = time.time()
-    start = _start(since, now)
+    start = period_start(since, now)
     path = ledger_file(env)
     if not path.is_file():
         typer.echo(_empty_report(form))
@@ -79,9 +79,7 @@ def write_usage(
         totals = read_totals(path, start, by, prices)
         breaks, quotas = read_breaks(path, start), read_quotas(path)
     except sqlite3.Error as error:
-        advice = f"Check {path}. If it is damaged, move it away: the shim creates a new one."
-        msg = f"the ledger cannot be read: {error}"
-        raise CliError(msg, advice) from error
+        raise unreadable(path, error) from error
     quota = {route: [one.plain() for one in windows] for route, windows in quotas.items()}
     report = UsageReport(by, start, totals, breaks, quota, prices)
     if form == "csv":
@@ -104,7 +102,15 @@ def _empty_report(form: str) -> str:
     return ",".join(plain(Total(""))) if form == "csv" else "No turn has been recorded yet."
 
 
-def _start(since: str, now: float) -> float:
+def unreadable(path: Path, error: sqlite3.Error) -> CliError:
+    """Return the error about a ledger that cannot be read."""
+    advice = f"Check {path}. If it is damaged, move it away: the shim creates a new one."
+    msg = f"the ledger cannot be read: {error}"
+    return CliError(msg, advice)
+
+
+def period_start(since: str, now: float) -> float:
+    """Return the Unix time of `--since`. Raises UsageProblem."""
     if since == "all":
         return 0.0
     if period := _PERIOD.fullmatch(since):

@@ -13,7 +13,7 @@ import pytest
 from addons.adapters.ledger.turn_log import TurnLogWriter
 from addons.core.telemetry.record import AttemptRecord
 from addons.core.usage import Usage
-from shim_cli.commands.usage import MAX_LINES
+from shim_cli.usage.command import MAX_LINES
 from tests.adapters.records import turn
 from tests.shim_cli.run import shim
 
@@ -88,7 +88,10 @@ def test_price_of_a_row_is_used(recorded: Path) -> None:
     [
         (["--since", "soon"], "neither a period nor a date"),
         (["--since", "5x"], "neither a period nor a date"),
-        (["--by", "mood"], "'mood' is not one of 'model', 'day', 'thread', 'route', 'agent'"),
+        (
+            ["--by", "mood"],
+            "'mood' is not one of 'model', 'day', 'hour', 'thread', 'route', 'agent', 'turn'",
+        ),
     ],
 )
 def test_invalid_options_are_errors(recorded: Path, args: list[str], expected: str) -> None:

@@ -1,0 +1,58 @@
+"""Open the ledger for reading: the connection, what versions lack, and the columns by which turns are grouped.
+
+Never does: write, import what writes. Invariant: a ledger of any earlier version can be read.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
+
+BUSY_SECONDS = 5.0
+By = Literal["model", "day", "hour", "thread", "route", "agent", "turn"]
+KEY_COLUMNS: Mapping[By, str] = {
+    "model": "slug",
+    "day": "date(at, 'unixepoch', 'localtime')",
+    "hour": "strftime('%Y-%m-%d %H:00', at, 'unixepoch', 'localtime')",
+    "thread": "thread",
+    "route": "route",
+    "agent": "agent",
+    "turn": "flow",
+}
+IN_ORDER = frozenset({"day", "hour"})
+"""Groups that are listed by time."""
+IS_TURN = "route != ''"
+"""Earlier versions recorded requests for unknown models, too."""
+_NO_AGENT = "''"
+"""The key column of a ledger that does not record who made each call."""
+
+
+def open_reader(path: Path) -> closing[sqlite3.Connection]:
+    """Open a read-only connection. Raises sqlite3.Error, also when there is no ledger."""
+    return closing(sqlite3.connect(_read_only_uri(path), timeout=BUSY_SECONDS, uri=True))
+
+
+def _read_only_uri(path: Path) -> str:
+    """Return the URI of a file as SQLite's documentation makes it. `Path.as_uri` imports urllib."""
+    name = path.absolute().as_posix()
+    for character in "%?#":
+        name = name.replace(character, f"%{ord(character):02x}")
+    return f"file:{'' if name.startswith('/') else '/'}{name}?mode=ro"
+
+
+def key_column(db: sqlite3.Connection, by: By) -> str:
+    """Return the SQL of the key of a group."""
+    return _NO_AGENT if by == "agent" and not has_column(db, "agent") else KEY_COLUMNS[by]
+
+
+def has_column(db: sqlite3.Connection, column: str) -> bool:
+    """Return whether the ledger records who made each call (`agent`), or the user's thread of it (`root`)."""
+    return any(name == column for _, name, *_ in db.execute("PRAGMA table_info(turns)"))
+
+
+def has_readings(db: sqlite3.Connection) -> bool:
+    """Return whether the ledger records the windows of each turn: versions 1 and 2 do not."""
+    return bool(db.execute("PRAGMA table_info(readings)").fetchall())

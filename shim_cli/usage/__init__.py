@@ -1,0 +1,1 @@
+"""What turns used: totals, who used a quota, and a line for a prompt."""
