@@ -246,7 +246,7 @@ def close_code(payload: bytes) -> int:
     if not payload:
         return NO_STATUS
     code = int.from_bytes(payload[:CODE_BYTES])
-    is_free = _FIRST_FREE_CODE <= code
+    is_free = code >= _FIRST_FREE_CODE
     if len(payload) < CODE_BYTES or not (is_free or code in _CODES):
         raise FrameError(PROTOCOL_ERROR, "a close frame with an invalid code")
     try:

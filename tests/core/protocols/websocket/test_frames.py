@@ -108,7 +108,9 @@ PARTS = st.one_of(
         st.just(0x88),
         st.sampled_from([b"", b"\x03", b"\x03\xe8ok", b"\x03\xed", b"\x0b\xb7", b"\x0f\xa0\xff"]),
     ),
-    st.sampled_from([b"\x81", b"\x81\x01x", b"\x81\xfe\0\x02" + KEY + b"xx", b"\x81\xff" + bytes(12)]),
+    st.sampled_from(
+        [b"\x81", b"\x81\x01x", b"\x81\xfe\0\x02" + KEY + b"xx", b"\x81\xff" + bytes(12)]
+    ),
 )
 
 

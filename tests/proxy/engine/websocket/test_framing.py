@@ -121,7 +121,7 @@ def test_large_frame_ends_the_connection_before_it_is_whole() -> None:
     assert not reader.is_inside
 
 
-@pytest.mark.parametrize("data", [b"\x81", frame(TEXT, b"x", fin=False), frame(TEXT, b"xy")[:7]])
+@pytest.mark.parametrize("data", [b"\x81", frame(TEXT, b"", fin=False), frame(TEXT, b"xy")[:7]])
 def test_message_under_way_is_known_from_its_first_byte(data: bytes) -> None:
     reader = FrameReader(1000)
     assert not reader.is_inside
