@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -41,6 +42,21 @@ def test_integer_is_returned_and_a_boolean_is_none(value: object, number: int | 
 def test_integers_of_any_size_are_written_as_they_were_read(values: list[int]) -> None:
     text = str(values).replace(" ", "").encode()
     assert orjson.dumps(loads_exactly(text)) == text
+
+
+@pytest.mark.parametrize("number", ["1234567890123456789012", "-1234567890123456789012"])
+@pytest.mark.parametrize(
+    "text", ["%s", " \n%s", "[%s]", "[\t%s ]", "[0,%s]", "[0, \r\n%s]", '{"a":%s}', '{"a" : %s}']
+)
+def test_large_integer_is_exact_wherever_it_stands(text: str, number: str) -> None:
+    found = orjson.dumps(loads_exactly((text % number).encode()))
+    assert found == "".join((text % number).split()).encode()
+
+
+def test_digits_in_a_text_or_a_fraction_are_not_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b'{"a":"1234567890123456789012 1234567890123456789012","b":[0.1234567890123456789012]}'
+    monkeypatch.setattr(json, "loads", None)
+    assert loads_exactly(text) == orjson.loads(text)
 
 
 @pytest.mark.parametrize(

@@ -182,17 +182,18 @@ def _parse_lines(block: bytes) -> SseEvent | None:
 class SseReader:
     """Reads bytes into the blocks of events, for `parse_block`. Invalid UTF-8 stays in the data."""
 
-    __slots__ = ("_blocks", "_first")
+    __slots__ = ("_blocks", "begun")
 
     def __init__(self, max_event_bytes: int) -> None:
         self._blocks = BlockReader(max_event_bytes)
-        self._first = True
+        self.begun = False
+        """Whether the stream has begun, so that a byte order mark is none any more."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the blocks that end in this read."""
         blocks = self._blocks.feed(data)
-        if self._first and blocks:
-            self._first = False
+        if blocks and not self.begun:
+            self.begun = True
             blocks[0] = blocks[0].removeprefix(BOM)
         return blocks
 
@@ -203,7 +204,7 @@ class SseReader:
         the caller can detect it.
         """
         rest = self._blocks.pending
-        if self._first:
+        if not self.begun:
             rest = rest.removeprefix(BOM)
         return [rest] if rest else []
 

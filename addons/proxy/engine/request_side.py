@@ -262,7 +262,7 @@ class RequestStream(PromptStream):
 
     def state_wait_for_request_headers(self, event: RequestHeaders) -> CommandGenerator[None]:
         """Let mitmproxy make the flow. The turn begins before the first hook sees it."""
-        if not event.end_stream:
+        if not (event.end_stream or self.request_side.frame):  # whose body comes with its head
             self._body_deadline = commands.RequestWakeup(self.request_side.limits.body_seconds)
             yield self._body_deadline
         for command in super().state_wait_for_request_headers(event):

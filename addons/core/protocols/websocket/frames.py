@@ -1,4 +1,4 @@
-"""Frames of a WebSocket as a client reads and writes them.
+"""Frames of a WebSocket: read as a client and as a server reads them, and written as a client writes them.
 
 One read may bring many frames, and a frame may come in many reads. Messages that came before an error are returned.
 Source: RFC 6455, sections 5 to 7. Never does: answer a frame, hold more than `limit` bytes of a message. Invariant: a
@@ -15,6 +15,8 @@ NORMAL, PROTOCOL_ERROR, UNSUPPORTED, INVALID_DATA, TOO_LARGE = 1000, 1002, 1003,
 """Codes of close frames (RFC 6455, 7.4.1)."""
 
 CODE_BYTES = 2
+NO_STATUS = 1005
+"""What a close frame without a code means. It is never sent."""
 
 _OPCODES = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
 _FIN, _RSV1, _RSV23, _OPCODE, _MASKED, _SIZE = 0x80, 0x40, 0x30, 0x0F, 0x80, 0x7F
@@ -24,6 +26,10 @@ _SMALL = 125
 _WORD = 4
 _WHOLE_TEXT = _FIN | TEXT
 _LONG_HEAD = 4
+_SHORT_PAYLOAD = 1024
+"""Up to here one operation on a large integer masks faster than four on bytes."""
+_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
+_FIRST_FREE_CODE = 3000
 
 
 class FrameError(Exception):
@@ -52,6 +58,9 @@ class FrameReader:
     """Reads the frames of a server. `limit` bounds each message, as received and as decompressed."""
 
     __slots__ = ("_buffer", "_inflater", "_is_deflated", "_limit", "_opcode", "_parts", "broken")
+    _mask_bit = 0
+    """What the second byte of each frame has to hold of `_MASKED`."""
+    _key_bytes = 0
 
     def __init__(self, limit: int, inflater: Inflates | None = None) -> None:
         self._limit = limit
@@ -74,11 +83,11 @@ class FrameReader:
         try:
             while self.broken is None:
                 if not self._opcode:
-                    at = _take_plain(source, at, found)
+                    at = self._take_plain(source, at, found)
                 if (bounds := self._measure(source, at)) is None:
                     break
                 begin, end = bounds
-                self._receive(source[at], bytes(source[begin:end]), found)
+                self._receive(source[at], self._payload(source, begin, end), found)
                 at = end
         except FrameError as error:
             self.broken = error
@@ -94,13 +103,46 @@ class FrameReader:
         if begin > there or (found := _size(source, at)) is None:
             return None
         size, begin = found
-        if source[at + 1] & _MASKED:
-            raise FrameError(PROTOCOL_ERROR, "a masked frame")
-        _check_first(source[at], size)
+        if source[at + 1] & _MASKED != self._mask_bit:
+            raise FrameError(PROTOCOL_ERROR, "a frame that is masked, or is not, against the rule")
+        self._check_first(source[at], size)
         if size + len(self._parts) > self._limit:
             raise FrameError(TOO_LARGE, "a message over the limit")
+        begin += self._key_bytes
         end = begin + size
         return (begin, end) if end <= there else None
+
+    def _check_first(self, first: int, size: int) -> None:
+        opcode = first & _OPCODE
+        if opcode not in _OPCODES or first & _RSV23:
+            raise FrameError(PROTOCOL_ERROR, "an unknown kind of frame")
+        if opcode >= CLOSE and (size > _SMALL or first & (_FIN | _RSV1) != _FIN):
+            raise FrameError(PROTOCOL_ERROR, "an invalid control frame")
+
+    def _payload(self, source: bytes | bytearray, begin: int, end: int) -> bytes:
+        """Return the payload of a whole frame."""
+        return bytes(source[begin:end])
+
+    def _take_plain(self, source: bytes | bytearray, at: int, found: list[Message]) -> int:
+        """Take the plain text messages from here on, and return where the first other frame begins.
+
+        Nearly every frame is one: not compressed, not fragmented, less than 64 KB of ASCII.
+        """
+        there = len(source)
+        while at + _LONG_HEAD <= there and source[at] == _WHOLE_TEXT:
+            size, begin = source[at + 1], at + 2
+            if size == _TWO_BYTES:
+                size, begin = source[at + 2] << 8 | source[at + 3], at + _LONG_HEAD
+                if size < _TWO_BYTES:
+                    break
+            elif size > _TWO_BYTES:
+                break
+            end = begin + size
+            if end > there or not (payload := bytes(source[begin:end])).isascii():
+                break
+            found.append(Message(TEXT, payload))
+            at = end
+        return at
 
     def _receive(self, first: int, payload: bytes, found: list[Message]) -> None:
         opcode = first & _OPCODE
@@ -137,43 +179,49 @@ class FrameReader:
         return Message(self._opcode, payload)
 
 
-def _take_plain(source: bytes | bytearray, at: int, found: list[Message]) -> int:
-    """Take the plain text messages from here on, and return where the first other frame begins.
-
-    Nearly every frame is one: not compressed, not fragmented, less than 64 KB of ASCII.
-    """
-    there = len(source)
-    while at + _LONG_HEAD <= there and source[at] == _WHOLE_TEXT:
-        size, begin = source[at + 1], at + 2
-        if size == _TWO_BYTES:
-            size, begin = source[at + 2] << 8 | source[at + 3], at + _LONG_HEAD
-        elif size > _TWO_BYTES:
-            break
-        end = begin + size
-        if end > there or not (payload := bytes(source[begin:end])).isascii():
-            break
-        found.append(Message(TEXT, payload))
-        at = end
-    return at
-
-
 def _size(source: bytes | bytearray, at: int) -> tuple[int, int] | None:
     """Return the size of a frame's payload and where it begins, or None if its head is not complete."""
     size, begin = source[at + 1] & _SIZE, at + 2
     if size <= _SMALL:
         return size, begin
-    end = begin + (2 if size == _TWO_BYTES else 8)
+    end, least = (begin + 2, _TWO_BYTES) if size == _TWO_BYTES else (begin + 8, 1 << 16)
     if end > len(source):
         return None
-    return int.from_bytes(source[begin:end]), end
+    size = int.from_bytes(source[begin:end])
+    if size < least:
+        raise FrameError(PROTOCOL_ERROR, "a head that is longer than its size needs")
+    return size, end
 
 
-def _check_first(first: int, size: int) -> None:
-    opcode = first & _OPCODE
-    if opcode not in _OPCODES or first & _RSV23:
-        raise FrameError(PROTOCOL_ERROR, "an unknown kind of frame")
-    if opcode >= CLOSE and (size > _SMALL or first & (_FIN | _RSV1) != _FIN):
-        raise FrameError(PROTOCOL_ERROR, "an invalid control frame")
+class ClientFrameReader(FrameReader):
+    """Reads the frames of a client, which are masked. It takes no binary message: one ends at its first frame."""
+
+    __slots__ = ()
+    _mask_bit = _MASKED
+    _key_bytes = _WORD
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether a part of a message, or of a frame, was read."""
+        return bool(self._buffer or self._parts or self._opcode)
+
+    def release(self) -> None:
+        """Forget the part of a message that was read."""
+        self._buffer.clear()
+        self._parts.clear()
+        self._opcode = CONTINUATION
+
+    def _check_first(self, first: int, size: int) -> None:
+        if first & _OPCODE == BINARY:
+            raise FrameError(UNSUPPORTED, "a binary message")
+        super()._check_first(first, size)
+
+    def _payload(self, source: bytes | bytearray, begin: int, end: int) -> bytes:
+        return masked(source[begin:end], source[begin - _WORD : begin])
+
+    def _take_plain(self, source: bytes | bytearray, at: int, found: list[Message]) -> int:  # noqa: ARG002
+        """Take nothing: a client seldom sends more than one frame."""
+        return at
 
 
 def client_frame(opcode: int, payload: bytes, key: bytes, *, is_deflated: bool = False) -> bytes:
@@ -193,9 +241,28 @@ def close_payload(code: int) -> bytes:
     return code.to_bytes(CODE_BYTES)
 
 
-def masked(payload: bytes, key: bytes) -> bytes:
+def close_code(payload: bytes) -> int:
+    """Return the code of a close frame, `NO_STATUS` if it has none. Raises FrameError for a payload that has no meaning."""
+    if not payload:
+        return NO_STATUS
+    code = int.from_bytes(payload[:CODE_BYTES])
+    is_free = code >= _FIRST_FREE_CODE
+    if len(payload) < CODE_BYTES or not (is_free or code in _CODES):
+        raise FrameError(PROTOCOL_ERROR, "a close frame with an invalid code")
+    try:
+        payload[CODE_BYTES:].decode()
+    except UnicodeDecodeError:
+        raise FrameError(INVALID_DATA, "a close frame whose reason is not UTF-8") from None
+    return code
+
+
+def masked(payload: bytes | bytearray, key: bytes | bytearray) -> bytes:
     """Return the payload under this key of four bytes. Applied twice, it is the payload again."""
-    result = bytearray(len(payload))
+    size = len(payload)
+    if size <= _SHORT_PAYLOAD:
+        keys = (key * (size // _WORD + 1))[:size]
+        return (int.from_bytes(payload) ^ int.from_bytes(keys)).to_bytes(size)
+    result = bytearray(size)
     for at in range(_WORD):
         result[at::_WORD] = payload[at::_WORD].translate(_table(key[at]))
     return bytes(result)

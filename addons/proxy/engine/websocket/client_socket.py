@@ -55,6 +55,7 @@ from addons.core.protocols.responses.websocket.rate_limits import rate_limits_ev
 from addons.core.protocols.responses.websocket.request import (
     Frame,
     FrameRequest,
+    inherited_headers,
     read_frame,
     too_deep,
     turn_headers,
@@ -134,7 +135,8 @@ class ClientSocket(HttpConnection):
     ) -> None:
         super().__init__(context, context.client)
         self._upgrade = switch.request
-        """Each turn inherits its headers, in which a label stands in place of each credential."""
+        self._inherited = inherited_headers(tuple(switch.request.headers.fields))
+        """The headers of each turn, in which a label stands in place of each credential."""
         self._authority = upgrade.client_authority
         self._credentials = upgrade.credentials
         self._limits = limits = engine.limits
@@ -149,6 +151,10 @@ class ClientSocket(HttpConnection):
         self._last_sent = self._message_began = 0.0
 
     # Events -----------------------------------------------------------------------------------------------
+
+    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        """Handle an event. Not by mitmproxy's method: no command blocks this layer."""
+        return self._handle_event(event)
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, HttpEvent):
@@ -261,7 +267,7 @@ class ClientSocket(HttpConnection):
             authority=b"",
             path=upgrade.data.path,
             http_version=b"HTTP/1.1",
-            headers=http.Headers(turn_headers(tuple(upgrade.headers.fields), own, len(body))),
+            headers=http.Headers(turn_headers(self._inherited, own, len(body))),
             content=None,
             trailers=None,
             timestamp_start=time.time(),

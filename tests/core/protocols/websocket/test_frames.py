@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from wsproto import ConnectionType, events
 from wsproto.connection import Connection
 
 from addons.core.protocols.websocket import frames
-from addons.core.protocols.websocket.frames import FrameReader, Message, client_frame, masked
+from addons.core.protocols.websocket.frames import (
+    ClientFrameReader,
+    FrameReader,
+    Message,
+    client_frame,
+    masked,
+)
 
 KEY = b"\x37\xfa\x21\x3d"
 LIMIT = 1 << 20
@@ -42,6 +52,93 @@ def test_reads_each_size_in_parts_of_any_size(size: int, step: int) -> None:
         found += reader.feed(data[at : at + step])
     assert found == [Message(frames.TEXT, b"x" * size), Message(frames.PING, b"p")]
     assert reader.broken is None
+
+
+def peer_of(parts: list[bytes]) -> list[tuple[str, object]]:
+    """What wsproto makes of these reads: whole texts, pings, and the code of the end."""
+    peer, text = server(), ""
+    found: list[tuple[str, object]] = []
+    for part in parts:
+        peer.receive_data(part)
+        for event in peer.events():
+            if isinstance(event, events.TextMessage):
+                text += event.data
+                if event.message_finished:
+                    found.append(("text", text.encode()))
+                    text = ""
+            elif isinstance(event, events.Ping):
+                found.append(("ping", bytes(event.payload)))
+            elif isinstance(event, events.CloseConnection):
+                return [*found, ("end", int(event.code))]
+    return found
+
+
+def own(parts: list[bytes]) -> list[tuple[str, object]]:
+    """What `ClientFrameReader` makes of them."""
+    reader = ClientFrameReader(LIMIT)
+    found: list[tuple[str, object]] = []
+    for part in parts:
+        for opcode, data in reader.feed(part):
+            if opcode == frames.CLOSE:
+                try:
+                    found.append(("end", frames.close_code(data)))
+                except frames.FrameError as error:
+                    found.append(("end", error.code))
+                return found
+            if opcode != frames.PONG:
+                found.append(("text" if opcode == frames.TEXT else "ping", data))
+        if reader.broken:
+            return [*found, ("end", reader.broken.code)]
+    return found
+
+
+def client_part(first: int, payload: bytes) -> bytes:
+    """A masked frame with any first byte."""
+    return bytes((first,)) + client_frame(0, payload, KEY)[1:]
+
+
+PARTS = st.one_of(
+    st.builds(
+        client_part,
+        st.sampled_from([0x81, 0x01, 0x80, 0x00, 0x89, 0x8A, 0x83, 0xC1, 0xA1, 0x09]),
+        st.one_of(st.text(max_size=9).map(str.encode), st.sampled_from([b"x" * 126, b"y" * 1025])),
+    ),
+    st.builds(
+        client_part,
+        st.just(0x88),
+        st.sampled_from([b"", b"\x03", b"\x03\xe8ok", b"\x03\xed", b"\x0b\xb7", b"\x0f\xa0\xff"]),
+    ),
+    st.sampled_from(
+        [b"\x81", b"\x81\x01x", b"\x81\xfe\0\x02" + KEY + b"xx", b"\x81\xff" + bytes(12)]
+    ),
+)
+
+
+@given(st.lists(PARTS, max_size=6), st.lists(st.integers(0, 3000), max_size=6))
+@example([b"\x81\xfe\0\x02" + KEY + b"xx"], [])
+@example([client_part(0x88, b"\x0f\xa0\xff")], [])
+def test_a_client_is_read_as_by_wsproto(parts: list[bytes], cuts: list[int]) -> None:
+    data = b"".join(parts)
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    assert own([data[a:b] for a, b in pairwise(edges)]) == peer_of([data])
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"\x82\xff", None),
+        (b"\x82\x81" + KEY, frames.UNSUPPORTED),
+        (b"\x02\xfe\x0f\xff", frames.UNSUPPORTED),
+        (b"\x81\xff" + (LIMIT + 1).to_bytes(8), frames.TOO_LARGE),
+        (client_frame(frames.TEXT, b"\xc3\x28", KEY), frames.INVALID_DATA),
+    ],
+)
+def test_a_frame_of_a_client_is_refused_at_its_head(data: bytes, code: int | None) -> None:
+    reader = ClientFrameReader(LIMIT)
+    assert reader.feed(client_frame(frames.TEXT, "grün".encode(), KEY) + data) == [
+        Message(frames.TEXT, "grün".encode())
+    ]
+    assert (reader.broken and reader.broken.code) == code
 
 
 def test_joins_fragments_around_control_frames() -> None:
@@ -81,6 +178,8 @@ def test_joins_fragments_around_control_frames() -> None:
         (b"\x81\x02\xc3\x28", frames.INVALID_DATA),  # no UTF-8
         (b"\x81\x7f" + (LIMIT + 1).to_bytes(8), frames.TOO_LARGE),
         (b"\x81\x7f\xff" + bytes(7), frames.TOO_LARGE),
+        (b"\x81\x7e\x00\x01x", frames.PROTOCOL_ERROR),  # a longer head than needed
+        (b"\x81\x7f" + (0xFFFF).to_bytes(8), frames.PROTOCOL_ERROR),
     ],
 )
 def test_what_breaks_a_rule_is_refused(data: bytes, code: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import orjson
 import pytest
 from mitmproxy.options import Options
+from mitmproxy.proxy.commands import RequestWakeup
 
 from addons.core.errors import Problem
 from addons.core.headers import REDACTION_LABEL
@@ -231,6 +232,22 @@ async def test_heartbeats_come_while_a_turn_is_held_and_its_edit_reaches_the_ups
         assert (await at.socket.turn())[-1]["response"]["id"] == "resp_3"
         assert at.proxy.router.requests[-1].frame is None
         assert at.proxy.router.requests[-1].transport is ClientTransport.WEBSOCKET
+
+
+async def test_turn_of_a_frame_has_no_timer_for_its_body() -> None:
+    seconds = 77.0
+    async with line(whole, limits=replace(QUICK, body_seconds=seconds)) as at:
+        at.proxy.addon.acts["requestheaders"] = lambda flow: (
+            flow.intercept() if flow.request.method == "POST" else None
+        )
+        await at.socket.send(create())
+        await until(lambda: at.proxy.flow.request.method == "POST" and at.proxy.flow.intercepted)
+        (layer,) = at.proxy.layers
+        asked = [each for each in layer.command_sources if isinstance(each, RequestWakeup)]
+        assert asked
+        assert seconds not in [each.delay for each in asked]
+        at.proxy.flow.resume()
+        await at.socket.turn()
 
 
 async def test_idle_connection_gets_no_heartbeat_and_keeps_one_timer() -> None:

@@ -81,6 +81,10 @@ def test_any_bytes_give_messages_or_an_end(parts: list[bytes]) -> None:
         (frame(CLOSE, b""), 1000),
         (frame(CLOSE, b"\x0f\xa0"), 4000),
         (frame(CLOSE, b"\x03"), 1002),
+        (frame(CLOSE, b"\x03\xed"), 1002),
+        (frame(CLOSE, b"\x03\xe7"), 1002),
+        (frame(CLOSE, b"\x0b\xb7"), 1002),
+        (frame(CLOSE, b"\x03\xe8\xff"), 1007),
         (b"GET / HTTP/1.1\r\n\r\n", 1002),
     ],
 )
@@ -108,10 +112,22 @@ def test_limit_counts_the_whole_message(fragments: int) -> None:
 
 def test_large_frame_ends_the_connection_before_it_is_whole() -> None:
     reader = FrameReader(1000)
-    assert list(reader.feed(frame(TEXT, b"x" * 5000)[:900])) == []
+    assert list(reader.feed(frame(TEXT, b"x" * 1000)[:900])) == []
     assert reader.is_inside
-    (ended,) = reader.feed(frame(TEXT, b"x" * 5000)[900:1200])
+    assert list(reader.feed(frame(TEXT, b"x" * 1000)[900:])) == [Text(b"x" * 1000)]
+    (ended,) = reader.feed(frame(TEXT, b"x" * 5000)[:4])
     assert isinstance(ended, Ended)
+    assert ended.code == CloseCode.TOO_LARGE
+    assert not reader.is_inside
+
+
+@pytest.mark.parametrize("data", [b"\x81", frame(TEXT, b"", fin=False), frame(TEXT, b"xy")[:7]])
+def test_message_under_way_is_known_from_its_first_byte(data: bytes) -> None:
+    reader = FrameReader(1000)
+    assert not reader.is_inside
+    assert list(reader.feed(frame(TEXT, b"x") + data)) == [Text(b"x")]
+    assert reader.is_inside
+    reader.end()
     assert not reader.is_inside
 
 

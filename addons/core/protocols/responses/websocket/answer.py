@@ -40,14 +40,15 @@ def is_stream(status: int, headers: Headers) -> bool:
 _DONE_END = DONE + b"\n\n"
 _NOTHING = b"\n"
 """No event begins with it where none is under way."""
+_STARTS = (b"event:", b"data:")
 _HEAD = re.compile(rb"(?:event: ([^\n]*)\n)?data: ")
-_EVENT = re.compile(rb"(?:event: [^\n]*\n)?data: ([^\n]+)\n\n")
+_EVENT = re.compile(rb"^(?:event: [^\n]*\n)?data: ([^\n]+)\n\n", re.MULTILINE)
 
 
 class EventFrames:
     """Cuts one event stream into the texts of frames."""
 
-    __slots__ = ("_begin", "_is_plain", "_lines", "_max", "_name", "_reader", "name")
+    __slots__ = ("_begin", "_between", "_is_plain", "_lines", "_max", "_name", "_reader", "name")
 
     def __init__(self, max_event_bytes: int) -> None:
         self._reader = SseReader(max_event_bytes)
@@ -56,6 +57,8 @@ class EventFrames:
         """Whether the stream has begun and no CR was seen, so that bytes between events need no reader."""
         self._begin, self._name, self._lines = _NOTHING, b"", 0
         """The begin of the last events, up to their data, their name, and the line ends of one."""
+        self._between = _NOTHING
+        """What stands between the data of two such events."""
         self.name = b""
         """The name that the server gave to each event of the last read; empty if they differ or have none."""
 
@@ -66,10 +69,13 @@ class EventFrames:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the data of each event that ends in these bytes."""
-        if data.startswith(self._begin) and self._is_one(data):
+        if data.startswith(self._begin) and (found := self._like_before(data)):
             self.name = self._name
-            return [data[len(self._begin) : -2]]
+            return found
         self.name = b""
+        if not self._is_plain and data.startswith(_STARTS) and not self._reader.pending:
+            # no byte order mark came before it
+            self._is_plain = self._reader.begun = True
         if not self._is_plain or b"\r" in data:
             texts = self._read(data)
             # what follows a byte order mark, and a line that ends in CR, stays with the reader
@@ -92,17 +98,18 @@ class EventFrames:
             self.name = b""
         return first + found if first else found
 
-    def _is_one(self, data: bytes) -> bool:
-        """Return whether these bytes are one event like those before it, as most reads are from a slow upstream."""
-        return (
-            data.find(b"\n\n") == len(data) - 2
-            and data.count(b"\n") == self._lines
-            and b"\r" not in data
-            and data.isascii()
-            and len(self._begin) + 2 < len(data) <= self._max
-            and not self._reader.pending
-            and not data.endswith(_DONE_END)
-        )
+    def _like_before(self, data: bytes) -> list[bytes] | None:
+        """Return the data of events that begin like those before them, as nearly every read holds; None for any others."""
+        if not data.endswith(b"\n\n") or b"\r" in data or self._reader.pending:
+            return None
+        return self._cut(data)
+
+    def _cut(self, events: bytes) -> list[bytes] | None:
+        texts = events[len(self._begin) : -2].split(self._between)
+        has_other_lines = events.count(b"\n") != len(texts) * self._lines
+        if has_other_lines or len(events) > self._max or b"" in texts or DONE in texts:
+            return None
+        return texts if _is_text(events) else None
 
     def _read(self, data: bytes) -> list[bytes]:
         return list(_texts(self._reader.feed(data)))
@@ -113,15 +120,10 @@ class EventFrames:
             if (head := _HEAD.match(events)) is None:
                 return None
             self._begin, self._name = head[0], head[1] or b""
+            self._between = b"\n\n" + self._begin
             self._lines = self._begin.count(b"\n") + 2
-        texts = events[len(self._begin) : -2].split(b"\n\n" + self._begin)
-        has_other_lines = events.count(b"\n") != len(texts) * self._lines
-        if has_other_lines or len(events) > self._max or not all(texts) or DONE in texts:
-            return None
-        if not _is_text(events):
-            return None
         self.name = self._name
-        return texts
+        return self._cut(events)
 
     def _mixed(self, events: bytes) -> list[bytes] | None:
         """Return the data of whole events with one data line each; None for any others."""

@@ -20,7 +20,7 @@ from addons.core.json_values import JsonDict, loads_exactly
 NOT_FOUND = "previous_response_not_found"
 """Codex connects again and sends the whole history, without a message."""
 ITEM_DONE, COMPLETED = "response.output_item.done", "response.completed"
-_MARKS = (ITEM_DONE.encode(), COMPLETED.encode())
+_ITEM, _END = ITEM_DONE.encode(), COMPLETED.encode()
 
 
 def not_found(previous: str) -> Problem:
@@ -94,6 +94,8 @@ class History:
         self._resize(len(self._items))
 
     def _resize(self, size: int) -> None:
+        if size == self.size == 0:
+            return
         self.size = size
         self._all.note(self)
 
@@ -115,19 +117,16 @@ class History:
 
     def note(self, payloads: Sequence[bytes], name: bytes = b"") -> None:
         """Note events of the answer, each as JSON. `name` is that of all of them, if it is known: few matter."""
-        if self._asked is None or (name and name not in _MARKS):
-            return
-        joined = b"".join(payloads)
-        if not any(mark in joined for mark in _MARKS):
+        if self._asked is None or (name and name not in (_ITEM, _END)):
             return
         for payload in payloads:
-            if any(mark in payload for mark in _MARKS):
+            if _ITEM in payload or _END in payload:
                 self._note(payload)
 
     def _note(self, payload: bytes) -> None:
         try:
             # of the end, only the id is read
-            read = loads_exactly if _MARKS[0] in payload else orjson.loads
+            read = loads_exactly if _ITEM in payload else orjson.loads
             event = read(payload)
         except orjson.JSONDecodeError:
             return
@@ -155,11 +154,11 @@ class History:
 
     def _complete(self, response: object) -> None:
         asked, answered = self._asked, self._answered
-        self.forget()
         response_id = response.get("id") if isinstance(response, dict) else None
-        if asked is None or not isinstance(response_id, str):
-            return
-        items = b",".join(part for part in (asked, *answered) if part)
-        if len(items) <= self._max_bytes:
-            self._last, self._items = response_id, items
-            self._resize(len(items))
+        if asked is not None and isinstance(response_id, str):
+            items = b",".join(part for part in (asked, *answered) if part)
+            if len(items) <= self._max_bytes:
+                self._last, self._items, self._asked, self._answered = response_id, items, None, []
+                self._resize(len(items))
+                return
+        self.forget()

@@ -15,6 +15,7 @@ from addons.core.usage import number
 
 _WINDOW = re.compile(r"x-codex-(primary|secondary)-(used-percent|window-minutes|reset-at)")
 _CREDITS = "x-codex-credits-"
+_FAMILY = b"x-codex-"
 _TRUE = "true"
 
 
@@ -23,6 +24,8 @@ def rate_limits_event(headers: Headers) -> bytes | None:
     windows: dict[str, dict[str, float]] = {}
     credits_: dict[str, str] = {}
     for raw_name, raw_value in headers:
+        if raw_name[: len(_FAMILY)].lower() != _FAMILY:
+            continue
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip()
         if found := _WINDOW.fullmatch(name):
             figure = number(value)

@@ -129,10 +129,16 @@ def _is_allowed(name: bytes, value: bytes) -> bool:
     )
 
 
-def turn_headers(upgrade: Headers, turn: Headers, length: int) -> Headers:
-    """Return the headers of a turn by HTTP: those of its connection's upgrade, and those of its frame instead."""
-    own = {name for name, _ in turn}
-    inherited = (field for field in upgrade if _belongs_to_turn(canonical(field[0]), own))
+def inherited_headers(upgrade: Headers) -> Headers:
+    """Return the headers of an upgrade that each turn of its connection has by HTTP, unless its frame sets them."""
+    return tuple(field for field in upgrade if _belongs_to_turn(canonical(field[0])))
+
+
+def turn_headers(inherited: Headers, turn: Headers, length: int) -> Headers:
+    """Return the headers of a turn by HTTP: those of its connection, and those of its frame instead."""
+    if turn:
+        own = {name for name, _ in turn}
+        inherited = tuple(field for field in inherited if canonical(field[0]) not in own)
     return (
         *inherited,
         *turn,
@@ -142,9 +148,8 @@ def turn_headers(upgrade: Headers, turn: Headers, length: int) -> Headers:
     )
 
 
-def _belongs_to_turn(name: bytes, own: set[bytes]) -> bool:
-    is_stale = name in own or name in _OF_TURN
-    return not (is_stale or name in _OF_CONNECTION or name.startswith(_HANDSHAKE))
+def _belongs_to_turn(name: bytes) -> bool:
+    return not (name in _OF_TURN or name in _OF_CONNECTION or name.startswith(_HANDSHAKE))
 
 
 def too_deep() -> Problem:

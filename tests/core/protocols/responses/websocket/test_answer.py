@@ -66,7 +66,7 @@ def test_any_lines_give_the_frames_that_one_read_gives(
 def test_name_is_that_of_all_events_of_a_read_or_none() -> None:
     frames = EventFrames(1000)
     read = "".join(DELTA % n for n in range(3)).encode()
-    assert (len(frames.feed(read)), frames.name) == (3, b"")
+    assert (len(frames.feed(read)), frames.name) == (3, b"a")
     assert (len(frames.feed(read)), frames.name) == (3, b"a")
     assert (len(frames.feed(read + b"event: b\ndata: {}\n\n")), frames.name) == (4, b"")
     assert (len(frames.feed(read[:-5])), frames.name) == (2, b"a")
@@ -75,6 +75,31 @@ def test_name_is_that_of_all_events_of_a_read_or_none() -> None:
     assert (len(frames.feed(b"}\n\n" + read)), frames.name) == (4, b"")
     assert (len(frames.feed(b'data: {"type":"a"}\n\n')), frames.name) == (1, b"")
     assert (frames.finish(), frames.name) == ([], b"")
+
+
+def test_byte_order_mark_is_one_at_the_begin_of_the_stream_alone() -> None:
+    mark, event = b"\xef\xbb\xbf", b"data: 1\n\n"
+    assert EventFrames(1000).feed(mark + event) == [b"1"]
+    frames = EventFrames(1000)
+    assert frames.feed(event) == [b"1"]
+    assert frames.feed(mark + event) == frames.feed(b"xdata: 1\n\n") == []
+
+
+def test_a_read_that_only_begins_like_the_one_before_is_read_line_by_line() -> None:
+    frames = EventFrames(40)
+    assert frames.feed(b"data: 1\n\n") == frames.feed(b"data: 1\n\n") == [b"1"]
+    assert frames.feed(b"data: a\ndata: b\n\n") == [b"a\nb"]
+    assert frames.feed(b"data: [DONE]\n\n") == []
+    assert frames.feed(b"data: \n\n") == []
+    assert frames.feed(b"data: \xff\n\n") == ["\ufffd".encode()]
+    assert frames.feed(b"data: 1\r\n\r\ndata: 2\n\n") == [b"1", b"2"]
+    assert frames.feed(b"data: 1\n\n") == [b"1"]
+    assert frames.feed(b"data: a\rdata: b\n\n") == [b"a\nb"]
+    assert frames.feed(b"data: 1\n\n") == [b"1"]
+    assert frames.feed(b"data: 3\n\ndata: ") == [b"3"]
+    assert frames.feed(b"data: 4\n\n") == [b"data: 4"]
+    assert frames.feed(b"data: " + b"x" * 40 + b"\n\n") == []
+    assert frames.too_large
 
 
 EVENTS = st.lists(

@@ -11,6 +11,7 @@ from addons.core.errors import Problem
 from addons.core.headers import REDACTION_LABEL, TOKEN_HEADER, bad_header
 from addons.core.protocols.responses.websocket.request import (
     FrameRequest,
+    inherited_headers,
     read_frame,
     turn_headers,
 )
@@ -146,7 +147,7 @@ def test_headers_of_a_turn_are_its_own_and_the_connections() -> None:
         (b"X-Codex-Turn-State", b"of the first turn"),
         (b"originator", b"codex_exec"),
     )
-    assert turn_headers(upgrade, ((b"x-codex-window-id", b"w:1"),), 7) == (
+    assert turn_headers(inherited_headers(upgrade), ((b"x-codex-window-id", b"w:1"),), 7) == (
         (b"Host", b"127.0.0.1:1"),
         (b"Origin", b"http://evil.example"),
         (b"originator", b"codex_exec"),
