@@ -1,6 +1,7 @@
 """`codex-shim list`: the route table, as the proxy builds it.
 
-Never does: send a request to the shim or to an upstream. Only the installed cursor-agent is run, for its login status.
+Never does: send a request to an upstream. The installed cursor-agent is run, for its login status, and a running shim is
+asked which upstreams do not answer now.
 Invariant: a hidden model is shown with the reason, or not at all.
 """
 
@@ -19,6 +20,7 @@ from shim_cli.console.errors import NO_MODEL_ADVICE
 from shim_cli.console.terminal import is_terminal
 from shim_cli.state.list_cache import ListingInputs, RecordingEnv, load_listing, save_listing
 from shim_cli.state.listing import ListedModel, Listing
+from shim_cli.state.run_state import live_ports, run_dir
 
 if TYPE_CHECKING:
     from shim_cli.console.tables import Column, Row
@@ -47,7 +49,7 @@ def write_list(
         worth = (
             listing.models if show_all else [each for each in listing.models if _is_missed(each)]
         )
-        _echo(hidden_lines(worth), err=not show_all)
+        _echo([*hidden_lines(worth), *_unavailable_lines(env)], err=not show_all)
     if listing.live:
         return 0
     typer.echo(f"codex-shim: no model is available\n{NO_MODEL_ADVICE}", err=True)
@@ -122,6 +124,17 @@ def hidden_lines(models: Sequence[ListedModel]) -> list[str]:
         f"{_names(provider, slugs)} hidden: {reason}"
         for (provider, reason), slugs in groups.items()
     ]
+
+
+def _unavailable_lines(env: Mapping[str, str]) -> list[str]:
+    """Return what running shims do not ask now, and who answers meanwhile."""
+    ports = live_ports(run_dir(env))
+    if not ports:
+        return []
+    # imports the HTTP client of the standard library
+    from shim_cli.state.health import probe  # noqa: PLC0415
+
+    return list(dict.fromkeys(text for port in ports for text in probe(port).unavailable))
 
 
 _BRANDS = {"chatgpt": "ChatGPT", "cursor": "Cursor"}
