@@ -47,8 +47,8 @@ def test_login_lists_the_account_models(home: Path) -> None:
 
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout == (
-        "gpt-6-sol  GPT-6 Sol  ->  gpt-6-sol (chatgpt, ChatGPT login, http://127.0.0.1:9)\n"
-        "gpt-5.5    gpt-5.5  ->  gpt-5.5 (chatgpt, ChatGPT login, http://127.0.0.1:9)\n"
+        "gpt-6-sol  GPT-6 Sol  ->  gpt-6-sol (ChatGPT login, http://127.0.0.1:9)\n"
+        "gpt-5.5    gpt-5.5  ->  gpt-5.5 (ChatGPT login, http://127.0.0.1:9)\n"
     )
 
 
@@ -57,7 +57,7 @@ def test_hidden_models_have_a_reason(home: Path) -> None:
 
     rows = ran.stdout.splitlines()
     assert rows[0].split("  ")[0] == "gpt-6-sol"
-    assert rows[0].endswith("  GPT-6 Sol  ->  gpt-6-sol (chatgpt, http://127.0.0.1:9)  (hidden)")
+    assert rows[0].endswith("  GPT-6 Sol  ->  gpt-6-sol (ChatGPT, http://127.0.0.1:9)  (hidden)")
     reasons = [row for row in rows if "hidden: " in row]
     assert reasons[0].startswith("2 ChatGPT models hidden: There is no ChatGPT login in ")
     assert "`codex login`" in reasons[0]
@@ -78,7 +78,7 @@ def test_json_list(home: Path) -> None:
         "live": True,
         "hidden_because": "",
         "learnt": [],
-        "label": "",
+        "label": "ChatGPT",
         "login": "ChatGPT login",
     }
     everything = json.loads(shim(home, "list", "--all", "--json").stdout)
