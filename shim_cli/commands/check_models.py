@@ -15,8 +15,7 @@ import typer
 
 from addons.adapters.route_sources import RouteSources
 from addons.adapters.system.local_token import read_token
-from addons.core.routes import Route
-from addons.core.settings.labels import route_label
+from addons.core.routes import Route, route_label
 from shim_cli.commands.model import find_route
 from shim_cli.console.errors import NO_MODEL_ADVICE, CliError
 from shim_cli.console.format import short_seconds

@@ -14,8 +14,7 @@ from pathlib import Path
 import typer
 
 from addons.adapters.system.local_token import read_token
-from addons.core.routes import Route
-from addons.core.settings.labels import route_label
+from addons.core.routes import Route, route_label
 from shim_cli.commands.model import default_slug, find_route
 from shim_cli.console.errors import CliError
 from shim_cli.console.format import short_seconds

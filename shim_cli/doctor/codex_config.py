@@ -12,7 +12,7 @@ from addons.adapters.system.paths import catalog_file, codex_catalog_file, home
 from addons.core.codex.catalog import catalog_problems
 from addons.core.codex.provider_config import PROVIDER_ID
 from addons.core.headers import TOKEN_HEADER
-from addons.core.settings.labels import route_label
+from addons.core.routes import route_label
 from shim_cli.console.command_line import command
 from shim_cli.doctor.finding import CheckResult, DoctorContext
 from shim_cli.state.codex_config import CodexConfig, Provider, loopback_origins

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 from addons.adapters.codex.account_routes import AccountRoutes
 from addons.core.codex.row_catalog import offered_levels
-from addons.core.routes import Route
-from addons.core.settings.labels import route_label
+from addons.core.routes import Route, route_label
 from addons.core.settings.row import ModelRow
 from addons.core.upstream.target import Target
 from addons.core.upstream.traits import Traits, row_field_against

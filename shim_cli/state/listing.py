@@ -108,7 +108,7 @@ def learnt_facts(traits: Traits) -> tuple[str, ...]:
 
 def _listed(route: Route, upstream: str, learnt: tuple[str, ...]) -> ListedModel:
     # not needed while the cached listing is valid
-    from addons.core.settings.labels import route_label  # noqa: PLC0415
+    from addons.core.routes import route_label  # noqa: PLC0415
 
     window = route.entry.get("context_window")
     return ListedModel(
