@@ -29,7 +29,7 @@ BLOCK_MARKS = ("codex-shim previous", "codex-shim managed", "codex-shim >>>", "c
 _QUOTED = re.compile(r"`([^`\n]+)`")
 _OWN = re.compile(r"(?<![\w./'\"-])codex-shim (?=(\S[^\n]*))")
 _OTHER = re.compile(rf"(?:^|: |:\n *)((?:{'|'.join(OTHER_PROGRAMS)}) [^\n]*)")
-_END = re.compile(r"(?<! )[.,;:)](?: |$)|\s{2,}")
+_END = re.compile(r"(?<! )[.,;:)](?: |$)|\s{2,}|</\w+>")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -7,9 +7,11 @@ names. Lines of other programs are in `OTHER`, with what verifies them. A new li
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import re
 import shlex
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +21,7 @@ from pathlib import Path
 import click
 import pytest
 
+from addons.adapters.ledger.database import open_reader
 from tests.adapters.codex.codex_threads import CodexThreads, thread_id
 from tests.fakes import scenarios
 from tests.fakes.account import Account
@@ -30,6 +33,7 @@ from tests.shim_cli.daemons import User, user_with_daemons
 from tests.shim_cli.run import shim
 from tests.shim_cli.stage import ECHO
 from tests.shim_cli.test_app_golden import everything
+from tests.support.waiting import until
 from tests.test_document_commands import parse
 
 FOUND = printed()
@@ -147,6 +151,7 @@ RUNS = {
     "codex-shim try --json": Run("hi there"),
     "codex-shim try --model deepseek-v4": Run("hi there"),
     'codex-shim try "Say hello"': Run("hi there"),
+    'codex-shim try "hello"': Run("hi there"),
     'codex-shim try "What is 6 x 7?" --model deepseek-v4': Run("hi there"),
     "codex-shim usage": Run("deepseek-v4", before=("try hi",)),
     "codex-shim usage --by day --csv": Run("day,turns,", before=("try hi",)),
@@ -174,7 +179,7 @@ ELSEWHERE = {
     "codex-shim serve": SERVES,
     "codex-shim serve --allow-remote": SERVES,
     "codex-shim serve --port PORT": SERVES,
-    "codex-shim serve -v --port 0": SERVES,
+    "codex-shim serve --port 0": SERVES,
     "codex-shim report --flow 1f0c --with-text": "tests/shim_cli/report/test_command.py",
     "codex-shim report --flow-file turns.flow": "tests/shim_cli/report/test_command.py",
     "codex-shim service install": "tests/shim_cli/commands/test_service.py",
@@ -251,6 +256,7 @@ def test_lines_are_found() -> None:
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
+        ("<p>Stop it: <code>codex-shim stop</code><b>Copy</b></p>", ["codex-shim stop"]),
         ("Stop it: codex-shim stop", ["codex-shim stop"]),
         ("Run codex-shim enable, then go on. Type `codex-shim list`.", ["codex-shim list", "codex-shim enable"]),
         ("codex-shim is up", ["codex-shim is up"]),
@@ -348,6 +354,13 @@ def user(tmp_path: Path, upstream: ChatUpstream) -> Iterator[User]:
         yield someone
 
 
+def has_turn(ledger: Path) -> bool:
+    """Return whether the shim, which writes a turn a moment after its end, has written one."""
+    with suppress(sqlite3.Error), open_reader(ledger) as db:
+        return bool(db.execute("SELECT 1 FROM turns").fetchone())
+    return False
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="forks, and a POSIX shell script as Codex")
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("line", RUNS)
@@ -356,6 +369,8 @@ def test_own_line_does_what_it_says(line: str, user: User, upstream: ChatUpstrea
     for earlier in run.before:
         before = user.run(*shlex.split(earlier))
         assert before.returncode == 0, before.stdout + before.stderr
+        if earlier.startswith("try "):
+            asyncio.run(until(lambda: has_turn(user.state / "usage.sqlite")))
     values = {"PORT": str(user.port), "URL": upstream.base_url, "PATH": str(user.home / ".codex-shim" / "models.json")}  # fmt: skip
     words = [values.get(word, word) for word in shlex.split(line)[1:]]
     env = {"CODEX_SHIM_PORT": str(user.port), **user.more}

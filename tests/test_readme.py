@@ -145,6 +145,7 @@ RUN = [
 INSTALLS = "it installs; tests/e2e/test_newcomer.py runs the first of them"
 NO_DOCKER = "it needs Docker; tests/test_packaging.py checks the file"
 NO_HOMEBREW = "it needs Homebrew; tests/test_packaging.py checks the file"
+FAKE_PROVIDER = "tests/shim_cli/test_app_first_five_minutes.py types it, with a fake provider"
 NOT_RUN = {
     "uv run pytest": "this test is part of it",
     "curl https://cursor.com/install -fsS | bash": "it downloads a third-party installer",
@@ -158,6 +159,8 @@ NOT_RUN = {
     "docker run --detach --name codex-shim --publish 127.0.0.1:8765:8765 --volume ~/.codex:/home/shim/.codex --volume ~/.codex-shim:/home/shim/.codex-shim codex-shim": NO_DOCKER,
     "docker exec codex-shim codex-shim enable": NO_DOCKER,
     "docker exec codex-shim codex-shim disable": NO_DOCKER,
+    "codex-shim add deepseek": FAKE_PROVIDER,
+    'codex-shim try "Say hello" --model deepseek-chat': FAKE_PROVIDER,
     "brew tap-new --no-git local/tools": NO_HOMEBREW,
     'cp scripts/packaging/codex-shim.rb "$(brew --repository local/tools)/Formula/"': NO_HOMEBREW,
     'export HOMEBREW_CODEX_SHIM_GIT="$PWD"': NO_HOMEBREW,

@@ -8,7 +8,7 @@ replaced as a whole.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -222,6 +222,13 @@ class RouteSources:
         """The model rows as they are now."""
         self.settings_source.current()
         return self.settings_source.rows
+
+    def fallbacks_of(self, slug: str) -> Sequence[str]:
+        """Return the slugs of the fallbacks of a slug, in order."""
+        route = self._find(slug)
+        if route and route.provider == self.account.service[0]:
+            return self.settings.chatgpt_fallback
+        return next((row.fallback for row in self.rows.rows if row.slug == slug), ())
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ class Limits:
 
 
 _DEFAULTS = Limits()
-_NAMES = tuple(field.name for field in fields(Limits))
+NAMES = tuple(field.name for field in fields(Limits))
 FORMER_NAMES = {"spare_seconds": "pool_idle_seconds"}
 """Names of limits in earlier versions, still read."""
 MAY_BE_ZERO = frozenset({"pool_idle_seconds"})
@@ -84,8 +84,8 @@ def limits_from(
     values = _renamed(values, lambda name: name)
     env = _renamed(env, lambda name: ENV_PREFIX + name.upper())
     known: dict[str, float | int] = {}
-    wrong = [WrongLimit(name, "", "no such limit") for name in sorted(values.keys() - set(_NAMES))]
-    for name in _NAMES:
+    wrong = [WrongLimit(name, "", "no such limit") for name in sorted(values.keys() - set(NAMES))]
+    for name in NAMES:
         variable = ENV_PREFIX + name.upper()
         from_env = variable in env
         value = env[variable] if from_env else values.get(name)

@@ -5,7 +5,7 @@ import { ask, at, element, onToken, say, short, span } from "/page.js";
 import { clock, drawTable, minutes, onChange, outcome, seconds, setParameter, show } from "/turns.js";
 const KEPT = 200, SPANS = ["24h", "7d", "30d"], USUAL = "7d";
 const asked = new URLSearchParams(location.search).get("since");
-const state = { turns: [], running: [], quota: [], usage: null, since: SPANS.includes(asked) ? asked : USUAL };
+const state = { turns: [], running: [], quota: [], unavailable: [], usage: null, since: SPANS.includes(asked) ? asked : USUAL };
 const percent = (value) => (value === null ? "–" : Math.round(value * 100) + " %");
 const tokenParts = (one) => [["cached", one.cached || 0], ["fresh", Math.max(0, (one.input || 0) - (one.cached || 0))], ["output", one.output || 0]];
 const written = (number, one) => `${number.toLocaleString()} ${one}${number === 1 ? "" : "s"}`;
@@ -89,6 +89,7 @@ function quotaWindow(label, one) {
   return box;
 }
 function drawQuota() {
+  at("unavailable").replaceChildren(...state.unavailable.map((text) => element("p", text)));
   const made = state.quota.flatMap((one) => [element("h3", one.label), ...one.windows.map((window) => quotaWindow(one.label, window))]);
   at("quota").replaceChildren(...(made.length ? made : [element("span", "no upstream has reported a quota", "quiet")]));
 }
@@ -138,6 +139,7 @@ function take(event) {
   if (event.kind === "turn") state.turns.push(event.turn);
   if (event.running) state.running = event.running;
   if (event.quota) state.quota = event.quota;
+  if (event.unavailable) state.unavailable = event.unavailable;
   state.turns = state.turns.slice(-KEPT);
   if (event.kind !== "running") { drawTurns(); refresh(); }
   drawRunning();

@@ -34,8 +34,8 @@ export function say(text, bad) {
 }
 export function short(tokens) {
   if (tokens < 1000) return String(tokens);
-  const [unit, name] = tokens >= 999950 ? [1e6, "M"] : [1e3, "k"];
-  return (tokens / unit).toFixed(1).replace(/\.0$/, "") + name;
+  const [unit, name, places] = tokens >= 999950000 ? [1e9, "B", 2] : tokens >= 999950 ? [1e6, "M", 1] : [1e3, "k", 1];
+  return Number((tokens / unit).toFixed(places)) + name;
 }
 export function span(value) {
   for (const [size, name] of [[86400, "d"], [3600, "h"], [60, "min"]])

@@ -69,6 +69,7 @@ class Composition:
             TurnSources(
                 running=lambda: self.engine.running,
                 quota=self._quota,
+                unavailable=lambda: [str(one["text"]) for one in self._unavailable()],
                 prices=lambda: shipped_prices(self.sources.rows.rows),
                 table=lambda: self.sources.table(),  # noqa: PLW0108  the sources are replaced
             ),
@@ -200,6 +201,10 @@ class Composition:
             for provider, windows in self.turn_log.quotas.items()
         }
 
+    def _unavailable(self) -> list[dict[str, object]]:
+        sources = self.sources
+        return unavailable_routes(sources.table(), time.time(), sources.fallbacks_of)
+
     def _status(self) -> Status:
         return Status(
             version=VERSION,
@@ -209,6 +214,6 @@ class Composition:
             reasons=self.sources.reasons,
             problems=(*self.sources.problems, *self.unknown_paths.problems),
             quota=self._quota(),
-            unavailable=tuple(unavailable_routes(self.sources.table(), time.time())),
+            unavailable=tuple(self._unavailable()),
             budgets=tuple(self.budgets.report()),
         )

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from addons.core.json_values import JsonDict, as_object, as_str
+from addons.core.settings.presets import BY_WORD
 from addons.views import vocabulary
 from addons.views.json_input import decoded, json_lines, json_of, sse_events
 from addons.views.scrub import found
@@ -46,7 +47,7 @@ class Masker:
         return f"<{kind} {len(text)} chars{more} #{self.tag(text)}>"
 
     def _string(self, text: str, key: str) -> object:
-        if key in vocabulary.TERM_KEYS and vocabulary.is_term(text):
+        if key in vocabulary.TERM_KEYS and (vocabulary.is_term(text) or _is_provider(text, key)):
             return text
         if key in vocabulary.ID_KEYS:
             # A long id looks like a key, and the final check of a report would reject it.
@@ -180,6 +181,10 @@ class Masker:
             run = {}
             yield {"event": self._string(kind, "event"), "data": self.value(value)}
         yield from _nonempty(run)
+
+
+def _is_provider(text: str, key: str) -> bool:
+    return key == "provider" and text.lower() in BY_WORD
 
 
 def is_portable_number(value: object) -> bool:

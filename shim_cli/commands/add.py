@@ -7,6 +7,7 @@ model; every other byte of the file is kept.
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from addons.core.upstream.target import Target
 from shim_cli.commands.add_key import KeyOptions, key_fields
 from shim_cli.console.errors import CliError, UsageProblem
 from shim_cli.console.printable import printable_line
+from shim_cli.console.terminal import fitted
 from shim_cli.state.models_edit import ModelsFile
 from shim_cli.state.offered_models import LOCAL, OfferedModel, ServerError, local_models
 from shim_cli.state.provider_models import provider_models
@@ -105,7 +107,8 @@ def _preset(options: AddOptions) -> Preset:
         if options.yes:
             msg = "with --yes the provider must be named"
             raise UsageProblem(msg, "codex-shim add ollama --yes")
-        typer.echo(f"Providers: {', '.join(sorted({preset.name for preset in BY_WORD.values()}))}")
+        names = ", ".join(sorted({preset.name for preset in BY_WORD.values()}))
+        typer.echo(fitted(f"Providers: {names}", 2, sys.stdout))
         word = typer.prompt("Provider")
     word = word.strip().lower()
     if word in LOGIN_PROVIDERS:

@@ -15,7 +15,7 @@ import typer
 
 from addons.adapters.route_sources import RouteSources
 from addons.adapters.system.local_token import read_token
-from addons.core.routes import Route
+from addons.core.routes import Route, route_label
 from shim_cli.commands.model import find_route
 from shim_cli.console.errors import NO_MODEL_ADVICE, CliError
 from shim_cli.console.format import short_seconds
@@ -57,7 +57,7 @@ def check_models(
     for route, result in _results(client, routes):
         results.append(_plain(result, route))
         if not as_json:
-            typer.echo("\n".join(_lines(result, max(len(each.slug) for each in routes))))
+            typer.echo("\n".join(_lines(result, route, max(len(each.slug) for each in routes))))
     failed = sum(not each["ok"] for each in results)
     if as_json:
         counts = {"ok": len(results) - failed, "failed": failed}
@@ -92,10 +92,10 @@ def _ask(client: ShimClient, route: Route) -> TurnResult:
     return result
 
 
-def _lines(result: TurnResult, width: int) -> Iterator[str]:
+def _lines(result: TurnResult, route: Route, width: int) -> Iterator[str]:
     problem = result.problem
     if not problem:
-        yield f"ok    {result.slug:<{width}}  {short_seconds(result.seconds)}"
+        yield f"ok    {result.slug:<{width}}  {short_seconds(result.seconds)}  {route_label(route)}"
         return
     yield f"FAIL  {result.slug:<{width}}  {printable_line(problem.message)}"
     yield f"{'':<{width + 8}}{next_command(problem.code, problem.message)}"
@@ -104,4 +104,9 @@ def _lines(result: TurnResult, width: int) -> Iterator[str]:
 def _plain(result: TurnResult, route: Route) -> dict[str, object]:
     problem = result.problem
     follow_up = next_command(problem.code, problem.message) if problem else ""
-    return {**result.plain(), "provider": route.provider, "next": follow_up}
+    return {
+        **result.plain(),
+        "provider": route.provider,
+        "label": route_label(route),
+        "next": follow_up,
+    }

@@ -22,11 +22,13 @@ from addons.core.codex.rollout import BUILT_IN
 from shim_cli.commands.model import Selection, require_name, select_model
 from shim_cli.commands.threads import move_all_for_enable, other_threads, restored_threads
 from shim_cli.console.errors import CliError
+from shim_cli.console.terminal import fitted
 from shim_cli.state.codex_config import read_config
 from shim_cli.state.daemon import Started, ensure_started, stop_daemon
 from shim_cli.state.run_state import read_state
 
 MAX_NAMES = 8
+FEATURE_INDENT = len("  off     ")
 DISABLE_OLDER = "codex-shim disable --older"
 
 
@@ -85,7 +87,8 @@ def enabled_lines(activation: Activation, started: Started) -> Iterator[str]:
 
 def _feature_lines(found: tuple[Feature, ...]) -> Iterator[str]:
     for each in grouped(found):
-        yield f"  on      {each.name}" if each.is_on else f"  off     {each.name}: {each.reason}"
+        line = f"  on      {each.name}" if each.is_on else f"  off     {each.name}: {each.reason}"
+        yield fitted(line, FEATURE_INDENT, sys.stdout)
 
 
 def _warnings(change: Change) -> Iterator[str]:

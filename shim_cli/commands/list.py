@@ -1,12 +1,14 @@
 """`codex-shim list`: the route table, as the proxy builds it.
 
-Never does: send a request to the shim or to an upstream. Only the installed cursor-agent is run, for its login status.
+Never does: send a request to an upstream. The installed cursor-agent is run, for its login status, and a running shim is
+asked which upstreams do not answer now.
 Invariant: a hidden model is shown with the reason, or not at all.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -16,14 +18,17 @@ from typing import TYPE_CHECKING
 import typer
 
 from shim_cli.console.errors import NO_MODEL_ADVICE
-from shim_cli.console.terminal import is_terminal
+from shim_cli.console.terminal import fitted, is_terminal
 from shim_cli.state.list_cache import ListingInputs, RecordingEnv, load_listing, save_listing
 from shim_cli.state.listing import ListedModel, Listing
+from shim_cli.state.run_state import live_ports, run_dir
 
 if TYPE_CHECKING:
     from shim_cli.console.tables import Column, Row
 
 NO_CURSOR = "cursor-agent is not installed"
+INDENT = 2
+"""Blanks before what follows the first line of a text."""
 DEMO = "demo"
 """The provider of the demo model. That it is hidden is no news: other models are available."""
 
@@ -47,7 +52,9 @@ def write_list(
         worth = (
             listing.models if show_all else [each for each in listing.models if _is_missed(each)]
         )
-        _echo(hidden_lines(worth), err=not show_all)
+        stream = sys.stdout if show_all else sys.stderr
+        below = (*hidden_lines(worth), *_unavailable_lines(env))
+        _echo([fitted(line, INDENT, stream) for line in below], err=not show_all)
     if listing.live:
         return 0
     typer.echo(f"codex-shim: no model is available\n{NO_MODEL_ADVICE}", err=True)
@@ -82,8 +89,8 @@ def model_table(models: Sequence[ListedModel]) -> tuple[list[Column], list[Row]]
         Column("name"),
         Column("context", number=True),
         Column("provider"),
-        Column("sent as"),
-        Column("to"),
+        Column("sent as", is_optional=True),
+        Column("to", is_optional=True),
     ]
     rows = [
         Row(
@@ -91,7 +98,7 @@ def model_table(models: Sequence[ListedModel]) -> tuple[list[Column], list[Row]]
                 model.slug,
                 model.display_name,
                 f"{model.context_window:,}" if model.live and model.context_window else "hidden",
-                ", ".join(filter(None, (model.label or model.provider, model.login))),
+                ", ".join(model.credited),
                 model.model,
                 model.upstream,
             ),
@@ -122,6 +129,17 @@ def hidden_lines(models: Sequence[ListedModel]) -> list[str]:
         f"{_names(provider, slugs)} hidden: {reason}"
         for (provider, reason), slugs in groups.items()
     ]
+
+
+def _unavailable_lines(env: Mapping[str, str]) -> list[str]:
+    """Return what running shims do not ask now, and who answers meanwhile."""
+    ports = live_ports(run_dir(env))
+    if not ports:
+        return []
+    # imports the HTTP client of the standard library
+    from shim_cli.state.health import probe  # noqa: PLC0415
+
+    return list(dict.fromkeys(text for port in ports for text in probe(port).unavailable))
 
 
 _BRANDS = {"chatgpt": "ChatGPT", "cursor": "Cursor"}

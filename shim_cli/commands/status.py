@@ -90,11 +90,16 @@ def described(env: Mapping[str, str], health: Health, port: int) -> Described:
         f"running at {health.url}",
         [
             *facts,
+            *_unavailable(health),
             *quota_pairs(report.get("quota"), time.time()),
             *budget_pairs(report.get("budgets"), time.time()),
         ],
         [*_version_lines(report.get("version"), port), "List its models: codex-shim list"],
     )
+
+
+def _unavailable(health: Health) -> list[tuple[str, str]]:
+    return [("unavailable", text) for text in health.unavailable]
 
 
 def unhealthy_advice(env: Mapping[str, str], port: int) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import typer
 
 from addons.adapters.system.local_token import read_token
-from addons.core.routes import Route
+from addons.core.routes import Route, route_label
 from shim_cli.commands.model import default_slug, find_route
 from shim_cli.console.errors import CliError
 from shim_cli.console.format import short_seconds
@@ -61,8 +61,8 @@ def try_turn(
 
 
 def hop(route: Route) -> str:
-    """Return who answers the turns of a route: `deepseek (slug deepseek-v4)`."""
-    return f"{route.provider} (slug {route.slug})"
+    """Return who answers the turns of a route: `DeepSeek, model deepseek-v4`."""
+    return f"{route_label(route)}, model {route.slug}"
 
 
 def summary(result: TurnResult, route: Route) -> Iterator[str]:
@@ -73,7 +73,8 @@ def summary(result: TurnResult, route: Route) -> Iterator[str]:
         yield f"call  {printable_line(call.name)} {arguments[:MAX_ARGUMENTS]}{more}"
     first = result.first_text_seconds
     parts = [
-        f"{route.slug} ({route.provider})",
+        route.slug,
+        route_label(route),
         short_seconds(result.seconds)
         + (f", first text after {short_seconds(first)}" if first is not None else ""),
     ]
@@ -90,7 +91,12 @@ def _write(text: str) -> None:
 def _plain(result: TurnResult, route: Route) -> dict[str, object]:
     problem = result.problem
     follow_up = next_command(problem.code, problem.message) if problem else ""
-    return {**result.plain(), "provider": route.provider, "next": follow_up}
+    return {
+        **result.plain(),
+        "provider": route.provider,
+        "label": route_label(route),
+        "next": follow_up,
+    }
 
 
 def _route(env: Mapping[str, str], settings: Path | None, requested: str | None) -> Route:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from math import floor
 
-from addons.core.telemetry.one_line import short_count
-
 MINUTE, HOUR, DAY = 60, 3600, 86400
 UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
-BILLION = 1_000_000_000
 _ONE_UNIT_FROM = 10
 
 
@@ -52,8 +49,3 @@ def counted(count: int, noun: str) -> str:
 def percent(share: float) -> str:
     """Return a share as a whole percentage, rounded as the pages do: half a percent up."""
     return f"{floor(share * 100 + 0.5)}%"
-
-
-def short_tokens(tokens: int) -> str:
-    """Return a token count in short form: 640, 18.2k, 1.3M, 1.88B."""
-    return f"{tokens / BILLION:.2f}B" if tokens >= BILLION else short_count(tokens)

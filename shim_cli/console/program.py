@@ -5,6 +5,7 @@ Never does: import rich, or a command's module. Invariant: `help` before a comma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from inspect import cleandoc
 from typing import TypedDict, get_type_hints
@@ -34,6 +35,9 @@ SECTIONS = {
     "Help": ("doctor", "report", "completion"),
 }
 """Title → the commands below it."""
+
+
+_QUOTED = re.compile("'([^']*)'")
 
 
 class CommandForm(TypedDict):
@@ -94,6 +98,20 @@ class ShimGroup(TyperGroup):
 class Program(ShimGroup):
     """The program itself: its commands are listed in sections."""
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command. An error of its arguments gets at most one suggestion."""
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            near = nearest(error.option_name, error.possibilities or ())
+            names = [near] if near else None
+            raise click.NoSuchOption(error.option_name, None, names, error.ctx) from None
+        except click.BadParameter as error:
+            meant = _suggestion(error)
+            if not meant:
+                raise
+            raise click.BadParameter(error.message + meant, error.ctx, error.param) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the commands below the titles of their sections."""
         width = max(map(len, self.commands))
@@ -109,6 +127,16 @@ class Program(ShimGroup):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the examples, one a line."""
         _write_examples(self.epilog, formatter)
+
+
+def _suggestion(error: click.BadParameter) -> str:
+    """Return ` Did you mean 'model'?` for a value that is nearly one of the parameter's choices."""
+    kind = error.param.type if error.param else None
+    given = _QUOTED.match(error.message)
+    if not isinstance(kind, click.Choice) or not given:
+        return ""
+    near = nearest(given[1], map(str, kind.choices))
+    return f" Did you mean {near!r}?" if near else ""
 
 
 def _argument_texts(callback: Callable[..., object] | None) -> Mapping[str, str | None]:

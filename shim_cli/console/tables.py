@@ -24,12 +24,16 @@ MIN_WIDTH = 4
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. A `number` is aligned to the right and never cut; `is_key` is not cut before other text is."""
+    """One column. A `number` is aligned to the right and never cut; `is_key` is not cut before other text is.
+
+    The last `is_optional` column is left out before any text is cut.
+    """
 
     title: str
     number: bool = False
     is_key: bool = False
     style: str = ""
+    is_optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,9 @@ def terminal_console(env: Mapping[str, str]) -> Console:
 
 def write_table(console: Console, columns: Sequence[Column], rows: Sequence[Row]) -> None:
     """Write a table that fits the width of the console."""
+    shown = _shown(columns, rows, console.width)
+    columns = [columns[at] for at in shown]
+    rows = [Row([row.cells[at] for at in shown], row.style) for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP // 2))
     for column, width in zip(columns, _widths(columns, rows, console.width), strict=True):
         table.add_column(
@@ -72,12 +79,25 @@ def write_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
     console.print(Padding(grid, (0, 0, 0, GAP)))
 
 
-def _widths(columns: Sequence[Column], rows: Sequence[Row], limit: int) -> list[int]:
-    """Return the width of each column: that of its longest text, the widest of the flexible ones cut until all fit."""
-    widths = [
+def _shown(columns: Sequence[Column], rows: Sequence[Row], limit: int) -> list[int]:
+    """Return the places of the columns that are shown: optional ones only as far as all fit."""
+    natural, shown = _natural_widths(columns, rows), list(range(len(columns)))
+    optional = [at for at in shown if columns[at].is_optional]
+    while optional and sum(natural[at] + GAP for at in shown) - GAP > limit:
+        shown.remove(optional.pop())
+    return shown
+
+
+def _natural_widths(columns: Sequence[Column], rows: Sequence[Row]) -> list[int]:
+    return [
         max(cell_len(text) for text in (column.title, *(row.cells[at] for row in rows)))
         for at, column in enumerate(columns)
     ]
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Row], limit: int) -> list[int]:
+    """Return the width of each column: that of its longest text, the widest of the flexible ones cut until all fit."""
+    widths = _natural_widths(columns, rows)
     flexible = [at for at, each in enumerate(columns) if not (each.number or each.is_key)]
     excess = sum(widths) + GAP * (len(columns) - 1) - limit
     while excess > 0:

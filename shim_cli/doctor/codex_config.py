@@ -12,6 +12,7 @@ from addons.adapters.system.paths import catalog_file, codex_catalog_file, home
 from addons.core.codex.catalog import catalog_problems
 from addons.core.codex.provider_config import PROVIDER_ID
 from addons.core.headers import TOKEN_HEADER
+from addons.core.routes import route_label
 from shim_cli.console.command_line import command
 from shim_cli.doctor.finding import CheckResult, DoctorContext
 from shim_cli.state.codex_config import CodexConfig, Provider, loopback_origins
@@ -129,7 +130,7 @@ def _model(context: DoctorContext, config: CodexConfig) -> Iterator[CheckResult]
         hidden = f"the model {config.model!r} is not available: {route.unavailable_reason}"
         yield "WARN", f"{config.path}: {hidden}", "codex-shim list --all"
     else:
-        yield "OK", f"{config.path}: the model is {config.model} ({route.provider})"
+        yield "OK", f"{config.path}: the model is {config.model}, answered by {route_label(route)}"
 
 
 def _catalog(context: DoctorContext, config: CodexConfig) -> Iterator[CheckResult]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from addons.adapters.codex.account_routes import AccountRoutes
 from addons.core.codex.row_catalog import offered_levels
-from addons.core.routes import Route
+from addons.core.routes import Route, route_label
 from addons.core.settings.row import ModelRow
 from addons.core.upstream.target import Target
 from addons.core.upstream.traits import Traits, row_field_against
@@ -50,7 +50,7 @@ def _learnt(slug: str, target: Target, traits: Traits) -> Iterator[CheckResult]:
 def _route(route: Route, row: ModelRow | None, account: AccountRoutes) -> Iterator[CheckResult]:
     name, origin = account.service
     if route.live:
-        yield "OK", f"{route.display_name}: {route.model} by {route.provider}"
+        yield "OK", f"{route.display_name}: {route.model} by {route_label(route)}"
     else:
         yield "INFO", f"hidden: {route.unavailable_reason}"
     if row and row.target:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from addons.adapters.route_sources import own_ports
 from addons.adapters.system.files import CachedFile, FileAccessError
@@ -28,7 +29,7 @@ def settings(context: DoctorContext) -> Iterator[CheckResult]:
     rows = parse_models(data, str(path), EndpointRules(own_ports=own_ports(context.env)))
     own = parse_settings(data, str(path), context.env).problems
     for problem in own:
-        yield "FAIL", problem, context.shell.edit(str(path))
+        yield "FAIL", problem, _remedy(problem, path, context)
     for problem in _row_problems(rows, context):
         yield "FAIL", problem, context.shell.edit(str(path))
     if not own and not rows.problems:
@@ -36,8 +37,16 @@ def settings(context: DoctorContext) -> Iterator[CheckResult]:
     yield from row_findings(rows, path, context.env, context.shell)
 
 
+def _remedy(problem: str, path: Path, context: DoctorContext) -> str:
+    """Return what ends a problem: of a variable of the environment, or of the file."""
+    name = problem.partition(":")[0]
+    return context.shell.unset(name) if name in context.env else context.shell.edit(str(path))
+
+
 def _missing(context: DoctorContext) -> Iterator[CheckResult]:
     path = settings_file(context.env, context.settings)
+    for problem in parse_settings(None, str(path), context.env).problems:
+        yield "FAIL", problem, _remedy(problem, path, context)
     if context.settings or context.env.get("CODEX_SHIM_SETTINGS"):
         yield (
             "FAIL",

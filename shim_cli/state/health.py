@@ -15,6 +15,8 @@ from http.client import HTTPException
 from typing import Literal
 
 from addons.core.headers import TOKEN_HEADER
+from addons.core.json_values import as_object, as_str
+from shim_cli.console.printable import printable_line
 
 TIMEOUT_SECONDS = 0.8
 _MAX_RESPONSE_BYTES = 64 * 1024
@@ -36,6 +38,14 @@ class Health:
         """The number of models that the shim offers."""
         count = self.report.get("models")
         return count if isinstance(count, int) else 0
+
+    @property
+    def unavailable(self) -> list[str]:
+        """What is not asked now, and who answers meanwhile: `gpt-5.5 is used up until 14:20; mine answers`."""
+        found = self.report.get("unavailable")
+        entries = found if isinstance(found, list) else []
+        texts = (as_str(as_object(one).get("text")) for one in entries)
+        return [printable_line(text) for text in texts if text]
 
 
 def probe(port: int) -> Health:

@@ -38,12 +38,21 @@ class ListedModel:
     """The kind of Codex's login that its turns are sent with; empty for a model with another credential."""
 
     @property
-    def answered_by(self) -> tuple[str, ...]:
-        """Who answers, in words: label, login and address, each only if it says something new."""
+    def credited(self) -> tuple[str, ...]:
+        """Who answers and with which login, in words, each only if it says something new."""
         label = self.label or self.provider
+        return (
+            (self.login,)
+            if self.login.startswith(label)
+            else tuple(filter(None, (label, self.login)))
+        )
+
+    @property
+    def answered_by(self) -> tuple[str, ...]:
+        """Who answers, with which login and where, in words, each only if it says something new."""
         address = self.upstream.partition("://")[2]
-        upstream = "" if address and address in label else self.upstream
-        return tuple(filter(None, (label, self.login, upstream)))
+        upstream = "" if address and address in self.label else self.upstream
+        return (*self.credited, *filter(None, [upstream]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,9 @@ def learnt_facts(traits: Traits) -> tuple[str, ...]:
 
 
 def _listed(route: Route, upstream: str, learnt: tuple[str, ...]) -> ListedModel:
+    # not needed while the cached listing is valid
+    from addons.core.routes import route_label  # noqa: PLC0415
+
     window = route.entry.get("context_window")
     return ListedModel(
         slug=route.slug,
@@ -109,7 +121,7 @@ def _listed(route: Route, upstream: str, learnt: tuple[str, ...]) -> ListedModel
         live=route.live,
         hidden_because=route.unavailable_reason,
         learnt=learnt,
-        label=route.label,
+        label=route_label(route),
     )
 
 

@@ -32,9 +32,10 @@ from addons.adapters.ledger.usage_report import (
     sum_totals,
 )
 from addons.adapters.system.paths import ledger_file
+from addons.core.telemetry.one_line import short_count
 from addons.core.telemetry.prices import PriceTable
 from shim_cli.console.errors import CliError, UsageProblem
-from shim_cli.console.format import counted, percent, short_tokens
+from shim_cli.console.format import counted, percent
 from shim_cli.console.quota import quota_lines
 from shim_cli.console.terminal import is_terminal
 from shim_cli.state.sources import open_sources_with_warnings
@@ -72,7 +73,7 @@ def write_usage(
     start = period_start(since, now)
     path = ledger_file(env)
     if not path.is_file():
-        typer.echo(_empty_report(form))
+        typer.echo(_empty_report(form, by))
         return 0
     prices = shipped_prices(open_sources_with_warnings(env, settings).rows.rows)
     try:
@@ -96,10 +97,10 @@ def write_usage(
     return 0
 
 
-def _empty_report(form: str) -> str:
+def _empty_report(form: str, by: By) -> str:
     if form == "json":
         return json.dumps({"totals": [], "all": plain(Total("all")), "breaks": [], "quota": {}})
-    return ",".join(plain(Total(""))) if form == "csv" else "No turn has been recorded yet."
+    return _csv_head(by) if form == "csv" else "No turn has been recorded yet."
 
 
 def unreadable(path: Path, error: sqlite3.Error) -> CliError:
@@ -138,12 +139,17 @@ def _csv(report: UsageReport) -> str:
     out = io.StringIO()
     rows = [plain(one) for one in report.totals]
     writer = csv.DictWriter(out, list(plain(Total(""))), lineterminator="\n")
-    out.write(",".join((report.by, *list(plain(Total("")))[1:])) + "\n")
+    out.write(_csv_head(report.by) + "\n")
     for row in rows:
         key = str(row["key"])
         # A spreadsheet would evaluate it as a formula.
         writer.writerow({**row, "key": f"'{key}" if key.startswith(_FORMULA_PREFIXES) else key})
     return out.getvalue()
+
+
+def _csv_head(by: str) -> str:
+    _, *fields = plain(Total(""))
+    return ",".join((by, *fields))
 
 
 def _text(report: UsageReport, now: float) -> list[str]:
@@ -191,9 +197,9 @@ def usage_table(report: UsageReport) -> tuple[list[Column], list[Row]]:
             (
                 one.key or "(none)",
                 f"{one.turns:,}",
-                short_tokens(one.input),
+                short_count(one.input),
                 "-" if one.cached_share is None else percent(one.cached_share),
-                short_tokens(one.output),
+                short_count(one.output),
                 _cost(one),
                 _bar(one, most),
             ),
@@ -220,7 +226,9 @@ def _line(total: Total, most: int) -> str:
     key = total.key or "(none)"
     key = key if len(key) <= MAX_KEY_LENGTH else f"{key[: MAX_KEY_LENGTH - 1]}…"
     share = "-" if total.cached_share is None else percent(total.cached_share)
-    figures = f"{total.turns:>6} {short_tokens(total.input):>8} {share:>7} {short_tokens(total.output):>8}"
+    figures = (
+        f"{total.turns:>6} {short_count(total.input):>8} {share:>7} {short_count(total.output):>8}"
+    )
     return f"{key:<{MAX_KEY_LENGTH}} {figures} {_cost(total):>10}  {_bar(total, most)}".rstrip()
 
 

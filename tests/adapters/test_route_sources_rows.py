@@ -182,3 +182,13 @@ def test_row_wins_over_the_cursor_model_of_the_same_slug(home: Home) -> None:
     route = sources.table().resolve("composer-2-5")
     assert route
     assert (route.provider, route.live) == (ROW["provider"], True)
+
+
+def test_fallbacks_of_a_slug_are_those_of_its_row_or_of_the_account(home: Home) -> None:
+    home.log_in()
+    put_rows(home, {**ROW, "fallback": ["llama3"]}, "llama3", chatgpt={"fallback": ["glm-5"]})
+    sources = home.open()
+    found = {
+        slug: list(sources.fallbacks_of(slug)) for slug in ("gpt-5.5", "glm-5", "llama3", "gone")
+    }
+    assert found == {"gpt-5.5": ["glm-5"], "glm-5": ["llama3"], "llama3": [], "gone": []}

@@ -59,6 +59,8 @@ class TurnSources:
 
     running: Callable[[], list[TurnRecord]]
     quota: Callable[[], Quota]
+    unavailable: Callable[[], list[str]]
+    """What is not asked now, in words."""
     prices: Callable[[], PriceTable]
     table: Callable[[], RouteTable]
 
@@ -138,7 +140,7 @@ class Dashboard:
             {"label": labels.of_provider(provider), "windows": windows}
             for provider, windows in {**self._recorded, **self._sources.quota()}.items()
         ]
-        return {"running": running, "quota": quota}
+        return {"running": running, "quota": quota, "unavailable": self._sources.unavailable()}
 
     def _labels(self) -> RouteLabels:
         table = self._sources.table()

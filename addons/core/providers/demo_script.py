@@ -25,7 +25,7 @@ QUOTED_CHARACTERS = 80
 
 NEXT = (
     "Next: sign in with `codex login` to use the models of your account, "
-    "or describe models of your own in models.json. "
+    "or add a model of your own with `codex-shim add`. "
     "`codex-shim list` shows what is served, and `codex-shim doctor` what is missing."
 )
 WELCOME = (

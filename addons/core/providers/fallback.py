@@ -14,14 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
-from typing import cast
 
 from addons.core.codex.threads import SUB_AGENT, USER, thread_id_for
 from addons.core.limits import Limits
 from addons.core.protocols.responses.notice import begins_with_user, with_notice
 from addons.core.protocols.responses.observer import is_plain_stream
 from addons.core.protocols.responses.websocket_upstream import is_warm_up
-from addons.core.routes import Cause, Opening, PlanMaker, Route, RouteTable, route_label
+from addons.core.routes import Cause, Opening, PlanMaker, Route, RouteTable, State, route_label
 from addons.core.turn import (
     Answer,
     ClientRequest,
@@ -326,24 +325,45 @@ def reset_of(head: Head, body: bytes, now: float) -> float | None:
     return max((end for end in ends if end is not None), default=None)
 
 
-def unavailable_routes(table: RouteTable, now: float) -> list[dict[str, object]]:
-    """Return what is known of each circuit that is not closed: its routes, state, cause, end, and a text for the user."""
-    found: dict[int, dict[str, object]] = {}
+def unavailable_routes(
+    table: RouteTable, now: float, fallbacks_of: Callable[[str], Sequence[str]] = lambda _: ()
+) -> list[dict[str, object]]:
+    """Return what is known of each circuit that is not closed: its routes, state, cause, end, and a text for the user.
+
+    `fallbacks_of` returns the slugs of the fallbacks of a slug.
+    """
+    shared: dict[int, list[Route]] = {}
     for route in table.routes.values():
-        opening = route.circuit.opening
-        if opening is None:
-            continue
-        if known := found.get(id(route.circuit)):
-            known["slugs"] = [*cast("list[str]", known["slugs"]), route.slug]
-            continue
-        found[id(route.circuit)] = {
-            "slugs": [route.slug],
-            "state": str(route.circuit.state(now)),
-            "cause": str(opening.cause),
-            "until": opening.until,
-            "text": described(route.slug, opening, now),
-        }
-    return list(found.values())
+        if route.circuit.opening is not None:
+            shared.setdefault(id(route.circuit), []).append(route)
+    found = []
+    for routes in shared.values():
+        first, circuit = routes[0], routes[0].circuit
+        if opening := circuit.opening:
+            state = circuit.state(now)
+            more = f" (and {len(routes) - 1} more)" if len(routes) > 1 else ""
+            who = _who_answers(table, fallbacks_of(first.slug), state, now)
+            found.append(
+                {
+                    "slugs": [route.slug for route in routes],
+                    "state": str(state),
+                    "cause": str(opening.cause),
+                    "until": opening.until,
+                    "text": described(first.slug + more, opening, now) + who,
+                }
+            )
+    return found
+
+
+def _who_answers(table: RouteTable, slugs: Sequence[str], state: State, now: float) -> str:
+    """Return who answers meanwhile: `; deepseek-chat answers`; empty if nobody does."""
+    if state is State.HALF_OPEN:
+        return "; the next turn tries it again"
+    for slug in slugs:
+        route = table.resolve(slug)
+        if route and route.live and route.circuit.state(now) is not State.OPEN:
+            return f"; {route.slug} answers"
+    return ""
 
 
 def described(slug: str, opening: Opening, now: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 MIN_LIKENESS = 0.75
 """Of `difflib`: twice the characters in common, divided by all characters."""
-MIN_LENGTH = 4
+MIN_LENGTH = 3
 """Shorter names are like too many others."""
 
 

@@ -12,8 +12,9 @@ from typing import Literal
 
 import orjson
 
-from addons.core.limits import Limits, limits_from, shown
+from addons.core.limits import NAMES, Limits, limits_from, shown
 from addons.core.settings.budgets import budgets_from
+from addons.core.settings.near_miss import nearest
 from addons.core.telemetry.budgets import Budget
 
 CredentialChoice = Literal["auth_json", "client"]
@@ -111,7 +112,7 @@ class _Reader:
             if one.variable:
                 self.problems.append(f"{one.variable}: {one.reason}")
             else:
-                self._wrong(("limits", one.field), one.reason)
+                self._wrong(("limits", one.field), one.reason + _meant(one.field))
         return limits
 
     def aliases(self, root: Mapping[str, object]) -> Mapping[str, str]:
@@ -213,6 +214,12 @@ class _Reader:
     def _wrong(self, path: tuple[str, ...], reason: str) -> None:
         line = line_of(self.data, path)
         self.problems.append(f"{self.source}: {'.'.join(path)}: {reason} (line {line})")
+
+
+def _meant(name: str) -> str:
+    """Return the limit that a wrong name probably means, as a question."""
+    near = "" if name in NAMES else nearest(name, NAMES)
+    return f". Did you mean {near!r}?" if near else ""
 
 
 def line_of(data: bytes, path: tuple[str, ...]) -> int:

@@ -15,7 +15,8 @@ from addons.core.turn import ClientTransport, printable
 
 MAX_NOTES = 20
 """Entries of `dropped` in an access line."""
-_THOUSAND, _MILLION = 1000, 1_000_000
+_UNITS = ((1_000_000_000, "B", 2), (1_000_000, "M", 1), (1000, "k", 1))
+"""Size, name and decimal places of the units of `short_count`."""
 MIN_RATE_SECONDS, MIN_RATE_TOKENS = 0.1, 10
 """Below these there is no output rate: an answer that came in one piece says nothing about the speed of its model."""
 FAILED = "\N{LARGE RED CIRCLE} "
@@ -98,12 +99,11 @@ def tokens_per_second(record: TurnRecord) -> float | None:
 
 
 def short_count(tokens: int) -> str:
-    """Return a token count in short form: 640, 18.2k, 1.3M."""
-    if tokens < _THOUSAND:
-        return str(tokens)
-    is_million = tokens >= _MILLION - _THOUSAND // 20  # rounds up to 1M
-    unit, name = (_MILLION, "M") if is_million else (_THOUSAND, "k")
-    return f"{tokens / unit:.1f}".removesuffix(".0") + name
+    """Return a token count in short form: 640, 18.2k, 1.3M, 1.88B."""
+    for unit, name, places in _UNITS:
+        if tokens >= unit - (unit // 20_000):  # from there on it rounds up to 1
+            return f"{tokens / unit:.{places}f}".rstrip("0").rstrip(".") + name
+    return str(tokens)
 
 
 def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:

@@ -13,6 +13,7 @@ import orjson
 
 from addons.adapters.ledger.turn_log import TurnLogWriter
 from addons.adapters.web.dashboard import Event
+from addons.core.routes import Cause
 from addons.core.telemetry.outcomes import COMPLETE, ERRORS
 from addons.core.telemetry.record import AttemptRecord
 from addons.proxy.master import ListenOptions, ShimMaster
@@ -174,3 +175,13 @@ async def test_one_listener_too_many_is_a_503(tmp_path: Path) -> None:
         master.shim.parts.dashboard.listeners |= {asyncio.Queue() for _ in range(8)}
         await c.get("/api/events")
         assert (await c.response()).status == 503
+
+
+async def test_listener_is_told_what_is_not_asked(tmp_path: Path) -> None:
+    async with running(tmp_path) as (master, port), client(port) as watcher:
+        stream = events(watcher)
+        assert (await anext(stream))["unavailable"] == []
+        circuit = master.shim.parts.sources.table().routes["shim-demo"].circuit
+        circuit.failed(Cause.USED_UP, time.time(), time.time() + 60)
+        told = (await anext(stream))["unavailable"]
+    assert told[0].startswith("shim-demo is used up until ")

@@ -105,7 +105,7 @@ def test_client_without_a_shell_gets_the_welcome() -> None:
     assert response["model"] == DEMO_SLUG
     assert response["created_at"] == 7
     assert "codex login" in text_of(response)
-    assert "models.json" in text_of(response)
+    assert "`codex-shim add`" in text_of(response)
 
 
 def test_text_is_streamed_word_by_word() -> None:

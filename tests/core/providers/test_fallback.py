@@ -255,4 +255,21 @@ def test_routes_that_a_fallback_answers_are_listed_once_per_circuit() -> None:
     (found,) = unavailable_routes(table, NOW)
     assert (found["slugs"], found["state"], found["cause"]) == (["a", "b"], "open", "used_up")
     assert found["until"] == NOW + 60
-    assert str(found["text"]).startswith("a is used up until ")
+    assert str(found["text"]).startswith("a (and 1 more) is used up until ")
+
+
+def test_unavailable_route_names_who_answers_meanwhile() -> None:
+    first, second, third = (replace(route(name), circuit=Circuit()) for name in ("a", "b", "c"))
+    table = RouteTable.of([first, second, third])
+    fallbacks = {"a": ["gone", "b", "c"]}
+
+    def text(now: float) -> str:
+        return str(unavailable_routes(table, now, lambda slug: fallbacks.get(slug, ()))[0]["text"])
+
+    first.circuit.failed(Cause.USED_UP, NOW, NOW + 60)
+    assert text(NOW).endswith("; b answers")
+    second.circuit.failed(Cause.USED_UP, NOW, NOW + 60)
+    assert text(NOW).endswith("; c answers")
+    third.circuit.failed(Cause.USED_UP, NOW, NOW + 60)
+    assert text(NOW) == described("a", Opening(Cause.USED_UP, NOW + 60, is_reset=True), NOW)
+    assert text(NOW + 61).endswith("; the next turn tries it again")

@@ -13,7 +13,7 @@ KNOWN = ("provider", "api_key", "model", "deepseek", "xai")
     ("wrong", "meant"),
     [
         ("provder", "provider"), ("PROVIDER", "provider"), ("apiKey", "api_key"), ("modle", "model"),
-        ("deepsek", "deepseek"), ("colour", ""), ("xia", ""), ("", ""), ("temperature", ""),
+        ("deepsek", "deepseek"), ("colour", ""), ("xia", ""), ("mod", "model"), ("mo", ""), ("", ""), ("temperature", ""),
     ],
 )  # fmt: skip
 def test_name_that_is_nearly_known_is_found(wrong: str, meant: str) -> None:

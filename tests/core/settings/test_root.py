@@ -79,6 +79,10 @@ def test_initially_broken_file_keeps_the_environment_settings() -> None:
             b'{"limits": {\n"stall": 1}}',
             "models.json: limits.stall: no such limit (line 2)",
         ),
+        (
+            b'{"limits": {"stal_seconds": 1}}',
+            "models.json: limits.stal_seconds: no such limit. Did you mean 'stall_seconds'? (line 1)",
+        ),
         (b'{\n\n"limits": 5}', "models.json: limits: not an object (line 3)"),
         (b'{"aliases": []}', "models.json: aliases: not an object (line 1)"),
         (

@@ -60,7 +60,8 @@ def test_summary_and_marker_of_a_failed_turn(turn: TurnRecord, line: str, mark: 
 
 @pytest.mark.parametrize(
     ("tokens", "text"),
-    [(0, "0"), (999, "999"), (1000, "1k"), (18_249, "18.2k"), (999_949, "999.9k"), (1_300_000, "1.3M")],
+    [(0, "0"), (999, "999"), (1000, "1k"), (18_249, "18.2k"), (999_949, "999.9k"), (999_950, "1M"), (1_300_000, "1.3M"),
+     (999_949_999, "999.9M"), (999_950_000, "1B"), (1_879_400_000, "1.88B")],
 )  # fmt: skip
 def test_token_count_in_short_form(tokens: int, text: str) -> None:
     assert short_count(tokens) == text

@@ -43,7 +43,9 @@ def test_each_row_has_a_line_and_each_failure_a_command(user: User, upstream: Ch
 
     assert done.returncode == 1
     good, wrong, wrong_next, missing, missing_next = done.stdout.splitlines()
-    assert re.fullmatch(r"ok    good-one   (0\.\d\d|[1-9]\d*\.\d) s", good)
+    assert re.fullmatch(
+        r"ok    good-one   (0\.\d\d|[1-9]\d*\.\d) s  127\.0\.0\.1:\d+ \(chat\)", good
+    )
     assert wrong.startswith("FAIL  wrong-key  ")
     assert "refused the key of wrong-key" in wrong
     assert wrong_next.strip() == "codex-shim doctor"

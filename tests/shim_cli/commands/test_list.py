@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ from addons.core.cursor.status import NOT_FOUND
 from shim_cli.commands import list as list_models
 from shim_cli.commands.list import format_lines, hidden_lines
 from shim_cli.state.listing import ListedModel, Listing
-from tests.shim_cli.run import shim
+from shim_cli.state.processes import start_mark
+from shim_cli.state.run_state import RunState, write_state
+from tests.shim_cli.health_server import HEALTHY, answering
+from tests.shim_cli.run import environment, shim
 
 LOGIN = '{"tokens":{"access_token":"opaque","account_id":"acc"}}'
 MODELS = '{"models":[{"slug":"gpt-6-sol","display_name":"GPT-6 Sol"},{"slug":"gpt-5.5"}]}'
@@ -43,8 +47,8 @@ def test_login_lists_the_account_models(home: Path) -> None:
 
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout == (
-        "gpt-6-sol  GPT-6 Sol  ->  gpt-6-sol (chatgpt, ChatGPT login, http://127.0.0.1:9)\n"
-        "gpt-5.5    gpt-5.5  ->  gpt-5.5 (chatgpt, ChatGPT login, http://127.0.0.1:9)\n"
+        "gpt-6-sol  GPT-6 Sol  ->  gpt-6-sol (ChatGPT login, http://127.0.0.1:9)\n"
+        "gpt-5.5    gpt-5.5  ->  gpt-5.5 (ChatGPT login, http://127.0.0.1:9)\n"
     )
 
 
@@ -53,7 +57,7 @@ def test_hidden_models_have_a_reason(home: Path) -> None:
 
     rows = ran.stdout.splitlines()
     assert rows[0].split("  ")[0] == "gpt-6-sol"
-    assert rows[0].endswith("  GPT-6 Sol  ->  gpt-6-sol (chatgpt, http://127.0.0.1:9)  (hidden)")
+    assert rows[0].endswith("  GPT-6 Sol  ->  gpt-6-sol (ChatGPT, http://127.0.0.1:9)  (hidden)")
     reasons = [row for row in rows if "hidden: " in row]
     assert reasons[0].startswith("2 ChatGPT models hidden: There is no ChatGPT login in ")
     assert "`codex login`" in reasons[0]
@@ -74,7 +78,7 @@ def test_json_list(home: Path) -> None:
         "live": True,
         "hidden_because": "",
         "learnt": [],
-        "label": "",
+        "label": "ChatGPT",
         "login": "ChatGPT login",
     }
     everything = json.loads(shim(home, "list", "--all", "--json").stdout)
@@ -150,3 +154,16 @@ def test_no_live_model_is_an_error_with_advice(
 
 def test_cursor_is_missed_only_by_who_installed_it() -> None:
     assert NOT_FOUND.reason.startswith(list_models.NO_CURSOR)
+
+
+def test_what_a_running_shim_does_not_ask_is_named(home: Path) -> None:
+    text = "gpt-5.5 is used up until 14:20; mine answers"
+    report = {**HEALTHY, "unavailable": [{"text": text}]}
+    with answering(200, json.dumps(report).encode()) as port:
+        state = RunState(os.getpid(), port, start_mark(os.getpid()), 1.0, "0.1.0", detached=True)
+        assert write_state(environment(home), state) == ""
+
+        ran = shim(home, "list")
+
+    assert ran.stderr.splitlines()[-1] == text
+    assert text not in ran.stdout

@@ -40,6 +40,17 @@ def test_running_shim_is_described(server: Server, capsys: pytest.CaptureFixture
     )
 
 
+def test_route_that_is_not_asked_is_named(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "gpt-5.5 is used up until 14:20; mine answers"
+    unavailable = [{"slugs": ["gpt-5.5"], "text": text}, "odd", {"text": 3}]
+    port = server(200, json.dumps({**HEALTHY, "unavailable": unavailable}).encode())
+
+    assert write_status({}, port, as_json=False) == 0
+    assert f"  unavailable          {text}\n" in capsys.readouterr().out
+
+
 def test_json_report(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     port = server(200, json.dumps(HEALTHY).encode())
 

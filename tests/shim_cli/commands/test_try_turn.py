@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_first_turn_starts_the_shim_and_uses_the_users_own_model(
     assert (first.returncode, first.stdout) == (0, "Good morning\n")
     started, summary = first.stderr.splitlines()
     assert started.startswith("codex-shim is now running in the background. Stop it:")
-    assert summary.startswith("local-one (vllm) · ")
+    assert summary.startswith(f"local-one · {authority(upstream)} (chat) · ")
     assert " tokens in, " in summary
     assert (second.stdout, len(second.stderr.splitlines())) == ("Again\n", 1)
     assert upstream.objections == []
@@ -54,6 +55,10 @@ def test_first_turn_starts_the_shim_and_uses_the_users_own_model(
     assert "Say hello" in json.dumps(said)
 
 
+def authority(upstream: ChatUpstream) -> str:
+    return urlsplit(upstream.base_url).netloc
+
+
 def test_json_is_one_object(user: User, upstream: ChatUpstream) -> None:
     upstream.play(say("Good morning"))
 
@@ -62,6 +67,7 @@ def test_json_is_one_object(user: User, upstream: ChatUpstream) -> None:
     report = json.loads(done.stdout)
     assert (report["ok"], report["slug"], report["text"]) == (True, "local-one", "Good morning")
     assert (report["provider"], report["problem"], report["next"]) == ("vllm", None, "")
+    assert report["label"] == f"{authority(upstream)} (chat)"
     assert report["usage"]["input"] > 0
 
 
@@ -73,7 +79,8 @@ def test_refused_turn_says_who_refused_and_what_to_type(user: User, upstream: Ch
 
     assert (done.returncode, done.stdout) == (1, "")
     message, advice = done.stderr.splitlines()[-2:]
-    assert message.startswith("codex-shim: the turn failed at vllm (slug local-one): ")
+    at = f"{authority(upstream)} (chat), model local-one"
+    assert message.startswith(f"codex-shim: the turn failed at {at}: ")
     assert "refused the key" in message
     assert advice == "Next: codex-shim doctor"
     assert report.returncode == 1
@@ -89,7 +96,7 @@ def test_answer_that_breaks_off_keeps_its_text_and_fails(
     done = user.run("try")
 
     assert done.returncode == 1
-    assert "the turn failed at vllm (slug local-one)" in done.stderr
+    assert f"the turn failed at {authority(upstream)} (chat), model local-one" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -99,7 +106,7 @@ def test_demo_model_answers_a_new_user(tmp_path: Path) -> None:
 
     assert done.returncode == 0
     assert done.stdout.startswith("Hello! I am shim-demo")
-    assert "shim-demo (demo) · " in done.stderr
+    assert "shim-demo · demo · " in done.stderr
 
 
 @pytest.mark.parametrize(

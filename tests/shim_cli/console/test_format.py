@@ -9,7 +9,6 @@ from shim_cli.console.format import (
     percent,
     rough_duration,
     short_seconds,
-    short_tokens,
 )
 
 
@@ -50,13 +49,6 @@ def test_count_agrees_with_its_noun(count: int, text: str) -> None:
 )
 def test_half_a_percent_is_rounded_up_as_on_the_pages(share: float, text: str) -> None:
     assert percent(share) == text
-
-
-@pytest.mark.parametrize(
-    ("tokens", "text"), [(640, "640"), (18_200, "18.2k"), (1_300_000, "1.3M"), (1_879_400_000, "1.88B")]
-)  # fmt: skip
-def test_tokens_in_short_form(tokens: int, text: str) -> None:
-    assert short_tokens(tokens) == text
 
 
 @pytest.mark.parametrize(

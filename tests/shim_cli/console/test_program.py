@@ -92,3 +92,24 @@ def test_help_describes_the_arguments(tmp_path: Path) -> None:
     described = shim(tmp_path, "model", "use", "--help").stdout
 
     assert "A slug, or part of a display name." in described
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["lst"], "No such command 'lst'. Did you mean 'list'?"),
+        (["usage", "--by", "thred"], "'agent'. Did you mean 'thread'?"),
+        (["usage", "--by", "colour"], "'agent'.\n"),
+        (["doctor", "modls"], "Did you mean 'models'?"),
+        (["threads", "move", "--to", "shm"], "Did you mean 'shim'?"),
+        (["usage", "--sinse", "3d"], "No such option '--sinse'. Did you mean '--since'?"),
+        (["usage", "--colour"], "No such option '--colour'.\n"),
+    ],
+    ids=" ".join,
+)
+def test_mistyped_word_gets_one_suggestion(tmp_path: Path, args: list[str], says: str) -> None:
+    ran = shim(tmp_path, *args)
+
+    assert ran.returncode == 2
+    assert says in ran.stderr
+    assert ran.stderr.count("Did you mean") <= 1

@@ -22,9 +22,9 @@ from tests.adapters.codex.codex_threads import thread_id
 from tests.shim_cli.screen import drawn
 
 MODELS = [
-    ListedModel("gpt-6-sol", "GPT-6 Sol", "gpt-6-sol", "chatgpt", "https://chatgpt.com", 272_000, True, "", login="ChatGPT login"),
-    ListedModel("deepseek-chat", "DeepSeek [V4]", "deepseek-chat", "deepseek", "https://api.deepseek.com", 1_000_000, True, ""),
-    ListedModel("composer-2-5", "Composer 2.5", "composer-2.5", "cursor", "", 200_000, False, "no login"),
+    ListedModel("gpt-6-sol", "GPT-6 Sol", "gpt-6-sol", "chatgpt", "https://chatgpt.com", 272_000, True, "", label="ChatGPT", login="ChatGPT login"),
+    ListedModel("deepseek-chat", "DeepSeek [V4]", "deepseek-chat", "deepseek", "https://api.deepseek.com", 1_000_000, True, "", label="DeepSeek"),
+    ListedModel("composer-2-5", "Composer 2.5", "composer-2.5", "cursor", "", 200_000, False, "no login", label="Cursor"),
 ]  # fmt: skip
 TOTALS = [
     Total("gpt-6-sol", 1240, input=1_879_400_000, cached=1_500_000_000, output=2_345_678, on_plan=1240),
@@ -32,16 +32,28 @@ TOTALS = [
 ]  # fmt: skip
 
 LIST_80 = """\
-model          name            context  provider      sent as       to
-gpt-6-sol      GPT-6 Sol       272,000  chatgpt, Ch…  gpt-6-sol     https://cha…
-deepseek-chat  DeepSeek [V…  1,000,000  deepseek      deepseek-ch…  https://api…
-composer-2-5   Composer 2.5     hidden  cursor        composer-2.5
+model          name             context  provider       sent as
+gpt-6-sol      GPT-6 Sol        272,000  ChatGPT login  gpt-6-sol
+deepseek-chat  DeepSeek [V4]  1,000,000  DeepSeek       deepseek-chat
+composer-2-5   Composer 2.5      hidden  Cursor         composer-2.5
 """
 LIST_200 = """\
-model          name             context  provider                sent as        to
-gpt-6-sol      GPT-6 Sol        272,000  chatgpt, ChatGPT login  gpt-6-sol      https://chatgpt.com
-deepseek-chat  DeepSeek [V4]  1,000,000  deepseek                deepseek-chat  https://api.deepseek.com
-composer-2-5   Composer 2.5      hidden  cursor                  composer-2.5
+model          name             context  provider       sent as        to
+gpt-6-sol      GPT-6 Sol        272,000  ChatGPT login  gpt-6-sol      https://chatgpt.com
+deepseek-chat  DeepSeek [V4]  1,000,000  DeepSeek       deepseek-chat  https://api.deepseek.com
+composer-2-5   Composer 2.5      hidden  Cursor         composer-2.5
+"""
+LIST_60 = """\
+model          name             context  provider
+gpt-6-sol      GPT-6 Sol        272,000  ChatGPT login
+deepseek-chat  DeepSeek [V4]  1,000,000  DeepSeek
+composer-2-5   Composer 2.5      hidden  Cursor
+"""
+LIST_50 = """\
+model          name           context  provider
+gpt-6-sol      GPT-6 Sol      272,000  ChatGPT lo…
+deepseek-chat  DeepSeek […  1,000,000  DeepSeek
+composer-2-5   Composer 2…     hidden  Cursor
 """
 USAGE_80 = """\
 model          turns  input  cached  output     cost  share of tokens
@@ -119,7 +131,9 @@ thread                                updated           title
 """
 
 
-@pytest.mark.parametrize(("width", "expected"), [(80, LIST_80), (200, LIST_200)])
+@pytest.mark.parametrize(
+    ("width", "expected"), [(50, LIST_50), (60, LIST_60), (80, LIST_80), (200, LIST_200)]
+)
 def test_list_fits_the_terminal(width: int, expected: str) -> None:
     assert drawn(lambda console: write_table(console, *model_table(MODELS)), width) == expected
 

@@ -45,7 +45,7 @@ def test_config_with_a_running_shim_is_ok(env: dict[str, str], shim_port: int) -
 
     assert config_findings(env) == [
         ("OK", f"Codex uses the shim at http://127.0.0.1:{shim_port}"),
-        ("OK", "the model is shim-demo (demo)"),
+        ("OK", "the model is shim-demo, answered by demo"),
     ]
 
 

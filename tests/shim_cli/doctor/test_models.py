@@ -32,7 +32,7 @@ def test_models_view_shows_upstream_and_abilities(env: dict[str, str], tmp_path:
 
     report = lines(model_findings(context(env)))
 
-    assert "deepseek-chat: OK deepseek-chat: deepseek-chat by deepseek" in report
+    assert "deepseek-chat: OK deepseek-chat: deepseek-chat by DeepSeek" in report
     assert (
         "deepseek-chat: INFO chat at https://api.deepseek.com, "
         "api_key in the file, extra_headers.x-token in the file"

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.shim_cli.doctor.findings import put, section_messages
+import pytest
+
+from shim_cli.console.shells import shell_for
+from tests.shim_cli.doctor.findings import put, section_findings, section_messages
 
 
 def test_valid_settings_are_ok(env: dict[str, str], tmp_path: Path) -> None:
@@ -33,3 +36,18 @@ def test_settings_path_that_is_a_folder_fails(env: dict[str, str], tmp_path: Pat
 
     assert level == "FAIL"
     assert str(tmp_path) in message
+
+
+@pytest.mark.parametrize("content", [None, "[]"])
+def test_wrong_variable_is_to_be_unset(
+    env: dict[str, str], tmp_path: Path, content: str | None
+) -> None:
+    if content is not None:
+        put(tmp_path / ".codex-shim" / "models.json", content)
+    env["CODEX_SHIM_STALL_SECONDS"] = "soon"
+
+    found = section_findings(env, "Settings")
+
+    assert found[0].level == "FAIL"
+    assert found[0].message.startswith("CODEX_SHIM_STALL_SECONDS: 'soon'")
+    assert found[0].advice == shell_for().unset("CODEX_SHIM_STALL_SECONDS")

@@ -82,3 +82,15 @@ def test_price_of_a_row_stays(tmp_path: Path) -> None:
     settings.write_text('{"models": [{"model": "m", "price": {"input": 0.27, "output": 1.1}}]}')
     [row] = json.loads(files(tmp_path, settings)["settings.json"])["models"]
     assert row["price"] == {"input": 0.27, "output": 1.1}
+
+
+def test_known_provider_of_a_row_stays(tmp_path: Path) -> None:
+    settings = tmp_path / "models.json"
+    rows = [
+        {"model": "m", "provider": word}
+        for word in ("deepseek", "Generic-Chat-Completion-API", "private")
+    ]
+    settings.write_text(json.dumps({"models": rows}))
+    found = json.loads(files(tmp_path, settings)["settings.json"])["models"]
+    assert [row["provider"] for row in found][:2] == ["deepseek", "Generic-Chat-Completion-API"]
+    assert "private" not in json.dumps(found)

@@ -106,6 +106,8 @@ def test_missing_ledger_is_an_empty_report(tmp_path: Path, form: list[str]) -> N
     assert (done.returncode, done.stderr) == (0, "")
     if not form:
         assert done.stdout == "No turn has been recorded yet.\n"
+    if form == ["--csv"]:
+        assert done.stdout.startswith("model,turns,")
     assert not (tmp_path / "state").exists()
 
 
