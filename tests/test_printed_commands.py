@@ -21,7 +21,7 @@ from pathlib import Path
 import click
 import pytest
 
-from addons.adapters.ledger.database import open_reader
+from addons.adapters.ledger.reader import open_reader
 from tests.adapters.codex.codex_threads import CodexThreads, thread_id
 from tests.fakes import scenarios
 from tests.fakes.account import Account
