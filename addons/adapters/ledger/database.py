@@ -62,15 +62,27 @@ class NewerLedgerError(Exception):
     """A newer version of codex-shim wrote this ledger."""
 
 
+class Reading(NamedTuple):
+    """One rate-limit window that an upstream reported."""
+
+    route: str
+    """The name of the provider."""
+    seen: float
+    """Unix seconds: the time of the answer that reported it."""
+    window: Window
+
+
 class Entry(NamedTuple):
-    """One turn, where its cached prefix broke, and the rate-limit windows that its upstreams reported."""
+    """One turn, where its cached prefix broke, and the rate-limit windows that its upstreams reported, in that order."""
 
     record: TurnRecord
     broke_at: str
-    windows: Sequence[Window]
-    """The last one of each name."""
-    readings: Sequence[tuple[float, Window]] = ()
-    """Every one, with the time of the answer that reported it."""
+    readings: Sequence[Reading]
+
+    @property
+    def last(self) -> list[Reading]:
+        """The last reading of each window."""
+        return list({(one.route, one.window.name): one for one in self.readings}.values())
 
 
 class Ledger:
@@ -93,9 +105,10 @@ class Ledger:
             # in one call: each one gives up the interpreter lock
             self._db.executemany(_INSERT, [_row(entry) for entry in entries if entry.record.route])
             for entry in entries:
-                if entry.windows:
-                    self._db.executemany(_QUOTA, _quota_rows(entry))
-                    self._db.execute(_OLD_QUOTA, (entry.record.route, MAX_WINDOWS))
+                if last := entry.last:
+                    self._db.executemany(_QUOTA, _quota_rows(entry.record, last))
+                    routes = {(one.route, MAX_WINDOWS) for one in last}
+                    self._db.executemany(_OLD_QUOTA, routes)
             self._db.executemany(_READING, [row for one in entries for row in _reading_rows(one)])
 
     def close(self) -> None:
@@ -173,20 +186,19 @@ def _counts(usage: Usage) -> tuple[int, ...]:
     return tuple(max(0, min(count, MAX_COUNT)) for count in counts)
 
 
-def _quota_rows(entry: Entry) -> list[tuple[object, ...]]:
-    record = entry.record
+def _quota_rows(record: TurnRecord, last: Sequence[Reading]) -> list[tuple[object, ...]]:
     seen = record.started + record.seconds
     return [
-        (record.route, window.name, window.used_percent, window.minutes, window.resets_at, seen)
-        for window in entry.windows
-    ]
+        (one.route, one.window.name, one.window.used_percent, one.window.minutes, one.window.resets_at, seen)
+        for one in last
+    ]  # fmt: skip
 
 
 def _reading_rows(entry: Entry) -> list[tuple[object, ...]]:
     """Return the readings of windows with a length. The others are limits of a rate, which no turn uses up."""
-    route, flow = entry.record.route, entry.record.id
+    flow = entry.record.id
     return [
         (route, window.name, seen, flow, window.used_percent, window.minutes, window.resets_at)
-        for seen, window in entry.readings[:MAX_WINDOWS]
+        for route, seen, window in entry.readings[:MAX_WINDOWS]
         if window.minutes and route
     ]

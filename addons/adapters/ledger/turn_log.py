@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 
 import orjson
 
-from addons.adapters.ledger.database import Entry, Ledger, NewerLedgerError
+from addons.adapters.ledger.database import Entry, Ledger, NewerLedgerError, Reading
 from addons.adapters.system.files import make_private_folder
 from addons.core.limits import MIB
 from addons.core.protocols.prompt_prefix import MAX_BODY_BYTES, PromptHistory, digest_prompt
@@ -202,11 +202,11 @@ class TurnLogWriter:
             broke_at = self._prompts.difference(record.thread, record.model, digest)
             if broke_at:
                 _warn_about_cache(record, broke_at)
-        readings = _readings(record)
-        windows = list({window.name: window for _, window in readings}.values())
-        if windows:
-            self._remember(record.route, windows)
-        return Entry(record, broke_at, windows, readings)
+        entry = Entry(record, broke_at, _readings(record))
+        last = entry.last
+        for route in {one.route for one in last}:
+            self._remember(route, [one.window for one in last if one.route == route])
+        return entry
 
     def _remember(self, route: str, windows: Iterable[Window]) -> None:
         """Put these windows into `quotas`. The oldest ones go when a route has too many."""
@@ -259,18 +259,21 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _readings(record: TurnRecord) -> list[tuple[float, Window]]:
+def _readings(record: TurnRecord) -> list[Reading]:
     """Return the windows that the upstreams of a turn reported, in the order and with the times of their answers.
 
     An event is read at the head of the answer, as headers are; after headers with the same window, at the end.
     """
     ended, began = record.started + record.seconds, record.started
-    readings: list[tuple[float, Window]] = []
+    readings: list[Reading] = []
     for attempt in record.attempts:
         began = max(record.started, min(attempt.started + (attempt.first_byte or 0.0), ended))
-        readings += [(began, one) for one in windows_in_headers(attempt.answer_headers, began)]
+        route = attempt.route or record.route
+        found = windows_in_headers(attempt.answer_headers, began)
+        readings += [Reading(route, began, one) for one in found]
     if record.rate_limits:
-        known = {window.name for at, window in readings if at == began}
-        found = windows_in_event(record.rate_limits, began)
-        readings += [(ended if one.name in known else began, one) for one in found]
+        known = {one.window.name for one in readings if one.seen == began}
+        for window in windows_in_event(record.rate_limits, began):
+            seen = ended if window.name in known else began
+            readings.append(Reading(record.route, seen, window))
     return readings

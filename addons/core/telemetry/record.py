@@ -87,6 +87,8 @@ class AttemptRecord:
     seconds: float = 0.0
     outcome: str = ""
     """The status, or the fault that ended the attempt; empty while it runs."""
+    route: str = ""
+    """The name of the provider that it asked. A fallback asks another one than the attempt before."""
 
     def redact(self, mask: EchoMask) -> None:
         """Replace secrets wherever the request holds them and the upstream quoted them in its answer."""

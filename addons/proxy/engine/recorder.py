@@ -132,7 +132,9 @@ class Recorder:
         reason = self._reason()
         self.attempt_ended()
         self._attempt_began = self._now()
-        attempt = self._attempt = AttemptRecord(url, reason, method, time.time())
+        attempt = self._attempt = AttemptRecord(
+            url, reason, method, time.time(), route=self.record.route
+        )
         self.record.attempts.append(attempt)
         return attempt
 

@@ -20,6 +20,7 @@ from addons.adapters.ledger.database import (
     Entry,
     Ledger,
     NewerLedgerError,
+    Reading,
 )
 from addons.adapters.ledger.reader import open_reader
 from addons.adapters.ledger.usage_report import read_totals, shipped_prices, sum_totals
@@ -35,6 +36,10 @@ def write(path: Path, *entries: Entry, now: float = NOW) -> None:
         ledger.write(entries)
     finally:
         ledger.close()
+
+
+def read(route: str, windows: list[Window]) -> list[Reading]:
+    return [Reading(route, NOW, window) for window in windows]
 
 
 def select(path: Path, statement: str) -> list[tuple[object, ...]]:
@@ -69,9 +74,11 @@ def test_newest_windows_of_a_route_are_kept(ledger: Path) -> None:
     windows = [Window(f"w{n}", 1.0) for n in range(MAX_WINDOWS + 4)]
     write(
         ledger,
-        Entry(turn(route="a"), "", windows[:MAX_WINDOWS]),
-        Entry(turn(route="a"), "", [Window("w0", 7.0, 300, 5.0), *windows[MAX_WINDOWS:]]),
-        Entry(turn(route="b"), "", windows[:1]),
+        Entry(turn(route="a"), "", read("a", windows[:MAX_WINDOWS])),
+        Entry(
+            turn(route="a"), "", read("a", [Window("w0", 7.0, 300, 5.0), *windows[MAX_WINDOWS:]])
+        ),
+        Entry(turn(route="b"), "", read("b", windows[:1])),
     )
     assert select(ledger, "SELECT count(*) FROM quota WHERE route = 'a'") == [(MAX_WINDOWS,)]
     assert select(ledger, "SELECT used_percent, minutes, resets_at, seen FROM quota WHERE route = 'a' AND name = 'w0'") == [(7.0, 300, 5.0, NOW + 2)]  # fmt: skip

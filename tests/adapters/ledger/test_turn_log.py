@@ -131,6 +131,19 @@ def test_last_reported_windows_are_kept(writer: TurnLogWriter, write: Write, led
     assert {window.name: window.used_percent for window in windows} == expected
 
 
+def test_windows_of_an_attempt_belong_to_the_provider_that_it_asked(
+    writer: TurnLogWriter, write: Write, ledger: Path
+) -> None:
+    """A used-up plan reports its windows with the refusal, and a fallback answers the turn."""
+    refused = attempt((b"x-codex-primary-used-percent", b"100"))
+    refused.route = "chatgpt"
+    answered = attempt((b"x-ratelimit-limit-requests", b"10"), (b"x-ratelimit-remaining-requests", b"9"))  # fmt: skip
+    write(turn(route="deepseek", attempts=[refused, answered]))
+    found = {route: [one.name for one in windows] for route, windows in read_quotas(ledger).items()}
+    assert found == {"chatgpt": ["primary"], "deepseek": ["requests"]}
+    assert {route: list(windows) for route, windows in writer.quotas.items()} == found
+
+
 def test_upstream_that_invents_windows_cannot_fill_the_memory(
     writer: TurnLogWriter, write: Write, ledger: Path
 ) -> None:
