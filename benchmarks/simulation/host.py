@@ -57,6 +57,8 @@ class _Idle:
     layers: list[layer.Layer]
     key: ConnectionKey
     upstream: UpstreamConnection
+    may_be_stale = True
+    """Each has served a turn."""
 
 
 class SimulatedEngine(Engine):

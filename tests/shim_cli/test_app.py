@@ -49,6 +49,8 @@ The shim:
 Turns:
   dashboard   Show turns and their usage, in the browser.
   usage       Show token usage, cache hits, cost and quota.
+  budget      Show what is spent of your budgets, or lift one.
+  statusline  Print model, upstream, quota and cost of a thread on one line.
   web         Run the shim in mitmweb and show turns in the browser.
   mitmdump    Run the shim in mitmdump and show turns in the terminal.
   addon-path  Print the addon's path, for `mitmdump -s` or `mitmweb -s`.

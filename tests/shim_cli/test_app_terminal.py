@@ -46,6 +46,7 @@ def test_table_fits_the_terminal_and_a_pipe_gets_plain_lines(home: Path, command
     assert STYLED.search(coloured)
     assert "\x1b" not in plain + piped
     assert STYLED.sub("", coloured) == plain
-    table = [line for line in plain.splitlines() if " hidden: There is no ChatGPT" not in line]
-    assert max(map(len, table)) <= WIDTH
+    # a path is one word, which is never broken
+    lines = [line for line in plain.splitlines() if line.strip().count(" ")]
+    assert max(map(len, lines)) <= WIDTH
     assert len(plain.splitlines()) > 2

@@ -57,6 +57,6 @@ def test_slugs_are_completed_after_a_change_too(tmp_path: Path) -> None:
 
 
 def test_values_of_options_are_completed(tmp_path: Path) -> None:
-    assert complete(tmp_path, "codex-shim usage --by t").split() == ["thread"]
+    assert complete(tmp_path, "codex-shim usage --by t").split() == ["thread", "turn"]
     assert complete(tmp_path, "codex-shim threads move --to ").split() == ["shim", "openai"]
     assert complete(tmp_path, "codex-shim doctor p").split() == ["picker"]

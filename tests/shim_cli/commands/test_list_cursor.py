@@ -72,7 +72,7 @@ def test_list_shows_composer_with_provider_cursor(
 ) -> None:
     fake.install()
     lines = shim(tmp_path, "list", env=more).stdout.splitlines()
-    assert lines[0] == "composer-2-5       Composer 2.5  ->  composer-2.5 (cursor)"
+    assert lines[0] == "composer-2-5       Composer 2.5  ->  composer-2.5 (Cursor)"
 
 
 def test_doctor_in_each_login_state(tmp_path: Path, fake: FakeCursor, more: dict[str, str]) -> None:

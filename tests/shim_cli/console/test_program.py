@@ -98,8 +98,8 @@ def test_help_describes_the_arguments(tmp_path: Path) -> None:
     ("args", "says"),
     [
         (["lst"], "No such command 'lst'. Did you mean 'list'?"),
-        (["usage", "--by", "thred"], "'agent'. Did you mean 'thread'?"),
-        (["usage", "--by", "colour"], "'agent'.\n"),
+        (["usage", "--by", "thred"], "'turn'. Did you mean 'thread'?"),
+        (["usage", "--by", "colour"], "'turn'.\n"),
         (["doctor", "modls"], "Did you mean 'models'?"),
         (["threads", "move", "--to", "shm"], "Did you mean 'shim'?"),
         (["usage", "--sinse", "3d"], "No such option '--sinse'. Did you mean '--since'?"),
