@@ -186,13 +186,16 @@ def bare_mitmdump(upstream_port: int, folder: Path, scheme: str = "http") -> Ite
 
 @contextlib.contextmanager
 def shim(upstream_port: int, folder: Path, scheme: str = "http", ca: str = "") -> Iterator[System]:
-    """Run `codex-shim serve` with default options."""
+    """Run `codex-shim serve` with default options, and its lines in a file, as `codex-shim start` does."""
     port = free_port()
     env = shim_env(folder, upstream_port, scheme)
     if ca:
         env["CODEX_SHIM_CA_FILE"] = ca
     command = [script_path("codex-shim"), "serve", "--port", str(port)]
-    with killed(subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)) as process:
+    with (
+        (folder / "serve.log").open("ab") as log,
+        killed(subprocess.Popen(command, env=env, stdout=log, stderr=log)) as process,
+    ):
         wait_for(port, process)
         yield System("codex-shim", port, translates=True, process=process)
 

@@ -23,6 +23,9 @@ from tests.support.codex_client import HEADERS, Posted, request
 TOKEN = "the-local-token-of-this-test-0123456789"
 THREADS = ("0199b2c4-0000-7000-8000-000000000001", "0199b2c4-0000-7000-8000-000000000002")
 DESCRIPTION = "the server in the cellar"
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+OTHER_NAME = "another-name"
+"""Aliases of the model of the fake upstream."""
 WATCH = "window.refused = []; addEventListener('securitypolicyviolation', (e) => refused.push(e.blockedURI + ' ' + e.violatedDirective));"
 
 
@@ -75,7 +78,8 @@ def running_dashboard(folder: Path, token: str = TOKEN) -> Iterator[RunningDashb
         write_settings(settings, {"chat": chat})
         rows = json.loads(settings.read_text())["models"]
         described = {"model": "big", "description": DESCRIPTION, "base_url": "https://x.example/v1"}
-        settings.write_text(json.dumps({"models": [*rows, described]}))
+        aliases = dict.fromkeys((HOSTILE, OTHER_NAME), SLUGS["chat"])
+        settings.write_text(json.dumps({"models": [*rows, described], "aliases": aliases}))
         env = environment(folder, {"CODEX_SHIM_SETTINGS": str(settings)})
         with Shim(env, folder / "serve.log") as shim:
             yield RunningDashboard(shim, chat, token)

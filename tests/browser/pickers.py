@@ -63,7 +63,9 @@ def record_turns(folder: Path) -> None:
     log = TurnLogWriter(state / "access.jsonl", state / "usage.sqlite")
     good = TurnRecord(slug="gpt-5.5", row="gpt-5.5", route="chatgpt", status=200)
     good.started = now - 26 * HOUR
-    failed = TurnRecord(slug="qwen3", row="qwen3", status=502, error="upstream_unreachable")
+    failed = TurnRecord(
+        slug="qwen3", row="qwen3", route="ollama", status=502, error="upstream_unreachable"
+    )
     failed.started = now - 3 * HOUR
     for turn in (good, failed):
         log.note(turn)

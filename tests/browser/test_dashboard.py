@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.conftest import SLUGS
 from tests.browser.dashboards import (
+    HOSTILE,
     TOKEN,
     RunningDashboard,
     is_live,
@@ -21,7 +22,6 @@ from tests.fakes.model_upstream import Held, Refuse, ScriptedAnswer, Usage, say
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-HOSTILE = "<img src=x onerror=window.hacked=1>"
 ANSWER = ScriptedAnswer(text="apricot apricot apricot", usage=Usage(18_200, 17_000, 0, 640, 120))
 QUOTA = {"x-ratelimit-limit-requests": "100", "x-ratelimit-remaining-requests": "12"}
 
@@ -38,7 +38,10 @@ async def test_turns_appear_while_they_run_and_when_they_end(dashboard: RunningD
         await is_live(page)
         await shows(page, "no turn")
         dashboard.chat.play(
-            Held(ANSWER, b"apricot", gate), Refuse(401, "no", headers=QUOTA), say("last")
+            Held(ANSWER, b"apricot", gate),
+            Refuse(401, "no", headers=QUOTA),
+            Refuse(400, "no"),
+            say("last"),
         )
         held = dashboard.post()
         await shows(page, "bytes")

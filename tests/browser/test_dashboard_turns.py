@@ -11,6 +11,7 @@ import pytest
 from tests.browser.conftest import SLUGS
 from tests.browser.dashboards import (
     DESCRIPTION,
+    OTHER_NAME,
     THREADS,
     RunningDashboard,
     is_live,
@@ -20,6 +21,7 @@ from tests.browser.dashboards import (
     running_dashboard,
     shows,
 )
+from tests.fakes.model_upstream import say
 from tests.support.chromium import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -81,8 +83,9 @@ async def test_open_row_and_focus_stay_when_another_turn_ends(dashboard: Running
         before = await page.evaluate(DETAILS)
         assert DESCRIPTION in before
         await page.evaluate("window.focused = document.activeElement")
-        dashboard.post("nobody-serves-this").ended()
-        await shows(page, "nobody-serves-this")
+        dashboard.chat.play(say("hi"))
+        dashboard.post(OTHER_NAME).ended()
+        await shows(page, OTHER_NAME)
         assert await page.evaluate(DETAILS) == before
         assert await page.evaluate(
             "document.activeElement === focused && focused !== document.body"

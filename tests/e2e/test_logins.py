@@ -144,7 +144,7 @@ def test_api_key_goes_to_the_api_and_nowhere_else(
     assert through == without
     assert "web.run" in through
     assert [one for one, _ in api.refused if one.method == "POST"] == []
-    assert "(openai, API key, " in someone.ok("list")
+    assert "(OpenAI, API key, " in someone.ok("list")
 
 
 def test_region_of_a_workspace_is_sent_with_its_turns(
