@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ from tests.e2e.newcomer import Newcomer
 from tests.fakes import scenarios
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.chatgpt_backend import ChatGptBackend, decoded_body
-from tests.fakes.model_upstream import KEY, say
+from tests.fakes.model_upstream import KEY, ScriptedAnswer, call, say
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -88,3 +89,31 @@ def test_encrypted_task_is_an_error_that_names_the_setting(
     turns = payloads(backend)
     assert '"encrypted": true' in json.dumps(turns[0])
     assert "plain_handover" in json.dumps(turns[-1])
+
+
+def wait_for_the_child(body: Json) -> ScriptedAnswer:
+    """Return the call that waits for the agent which the last output names."""
+    found = re.search(r"agent_id\W+([0-9a-f-]{36})", json.dumps(body))
+    assert found
+    return say("", call("wait_agent", id="call_2", targets=[found[1]]))
+
+
+@pytest.mark.parametrize(
+    "parent", [{}, {"websocket": True}], indirect=True, ids=["http", "websocket"]
+)
+def test_task_of_a_parent_on_a_row_arrives_at_chatgpt(
+    parent: Newcomer, backend: ChatGptBackend, row: ChatUpstream
+) -> None:
+    parent.ok("model", "use", "own")
+    task = call("spawn_agent", message=TASK, model=PARENT)
+    row.play(say("", task), wait_for_the_child, say("done"))
+    backend.play(scenarios.text("three files"))
+
+    run = parent.home.exec("have the files counted")
+
+    assert run.messages == ["done"], run.errors
+    (child,) = payloads(backend)
+    assert child["model"] == PARENT
+    assert TASK in json.dumps(child["input"])
+    assert "encrypted_content" not in json.dumps(child["input"])
+    assert "three files" in json.dumps(row.bodies[-1]["messages"])
