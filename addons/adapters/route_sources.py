@@ -29,6 +29,7 @@ from addons.core.providers.chatgpt_endpoints import plan_endpoint
 from addons.core.providers.demo import DEMO_SLUG, demo_entry
 from addons.core.routes import Route, RouteTable
 from addons.core.settings.models_file import NO_ROWS, ModelRows, parse_models
+from addons.core.settings.near_miss import nearest
 from addons.core.settings.root import Settings, parse_settings
 from addons.core.settings.upstream_url import EndpointRules
 from addons.core.turn import ClientRequest, Plan
@@ -238,14 +239,14 @@ class RouteSources:
             *settings.chatgpt_fallback,
             *(slug for row in self.rows.rows for slug in row.fallback),
         ]
-        unknown = dict.fromkeys(slug for slug in named if not table.resolve(slug))
-        strays = (
-            f"{self.settings_source.path}: fallback: {slug!r} is no model" for slug in unknown
-        )
         return (
             *settings.problems,
             *self.cursor.settings.problems,
-            *strays,
+            *(
+                problem
+                for slug in dict.fromkeys(named)
+                for problem in self._named_problem("fallback", slug, table)
+            ),
             *self._named_problem("helpers", settings.helpers, table),
             *(
                 problem
@@ -259,10 +260,8 @@ class RouteSources:
     def _named_problem(self, where: str, slug: str, table: RouteTable) -> Iterator[str]:
         if not slug or table.resolve(slug):
             return
-        from difflib import get_close_matches  # noqa: PLC0415  needed for a problem only
-
-        near = get_close_matches(slug, [*table.routes, *table.aliases], 1)
-        advice = f" Did you mean {near[0]!r}?" if near else " `codex-shim list` shows the models."
+        near = nearest(slug, [*table.routes, *table.aliases])
+        advice = f" Did you mean {near!r}?" if near else " `codex-shim list` shows the models."
         yield f"{self.settings_source.path}: {where}: {slug!r} is no model.{advice}"
 
     @property

@@ -97,12 +97,18 @@ def test_added_or_removed_key_changes_the_table(tmp_path: Path) -> None:
     assert live(sources) == ["shim-demo"]
 
 
+def test_mistyped_fallback_gets_a_suggestion(home: Home) -> None:
+    put_rows(home, ROW, chatgpt={"fallback": "glm5"})
+    (problem,) = home.open().problems
+    assert problem.endswith("fallback: 'glm5' is no model. Did you mean 'glm-5'?")
+
+
 def test_unknown_fallback_is_reported(home: Home) -> None:
     put_rows(home, {**ROW, "fallback": ["gone", "llama3"]}, "llama3", chatgpt={"fallback": "away"})
     problems = home.open().problems
     assert [problem.partition("fallback: ")[2] for problem in problems] == [
-        "'away' is no model",
-        "'gone' is no model",
+        "'away' is no model. `codex-shim list` shows the models.",
+        "'gone' is no model. `codex-shim list` shows the models.",
     ]
 
 

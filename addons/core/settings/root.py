@@ -6,7 +6,7 @@ Never reads a file. Invariant: total. A broken value leaves the previous one in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -14,6 +14,7 @@ import orjson
 
 from addons.core.limits import NAMES, Limits, limits_from, shown
 from addons.core.settings.budgets import budgets_from
+from addons.core.settings.models_file import ROOTS
 from addons.core.settings.near_miss import nearest
 from addons.core.telemetry.budgets import Budget
 
@@ -49,6 +50,10 @@ class Settings:
     """The problems, each with its location."""
 
 
+CHATGPT_FIELDS = ("credential", "transport", "fallback", "plain_handover")
+ROOT_FIELDS = ("limits", "aliases", "chatgpt", "helpers", "websocket", "budgets", *ROOTS)
+
+
 def parse_settings(
     data: bytes | None, source: str, env: Mapping[str, str], before: Settings | None = None
 ) -> Settings:
@@ -62,6 +67,7 @@ def parse_settings(
     root = {} if data is None else reader.root()
     if root is None:
         return replace(before, problems=tuple(reader.problems))
+    reader.unknown_fields(root)
     return Settings(
         limits=reader.limits(root, env),
         aliases=reader.aliases(root),
@@ -102,6 +108,17 @@ class _Reader:
             return None
         return {}
 
+    def unknown_fields(self, root: Mapping[str, object]) -> None:
+        """Report settings that have no effect: in `chatgpt` any, elsewhere what nearly is one. Other programs' stay."""
+        section = root.get("chatgpt")
+        for name in section if isinstance(section, dict) else ():
+            if name not in CHATGPT_FIELDS:
+                reason = "there is no such setting" + _meant(name, CHATGPT_FIELDS)
+                self._wrong(("chatgpt", name), reason)
+        for name in root:
+            if name not in ROOT_FIELDS and (meant := _meant(name, ROOT_FIELDS)):
+                self._wrong((name,), "there is no such setting" + meant)
+
     def limits(self, root: Mapping[str, object], env: Mapping[str, str]) -> Limits:
         """Return the limits of the file and of the environment."""
         values = self._object(root, "limits")
@@ -112,7 +129,7 @@ class _Reader:
             if one.variable:
                 self.problems.append(f"{one.variable}: {one.reason}")
             else:
-                self._wrong(("limits", one.field), one.reason + _meant(one.field))
+                self._wrong(("limits", one.field), one.reason + _meant(one.field, NAMES))
         return limits
 
     def aliases(self, root: Mapping[str, object]) -> Mapping[str, str]:
@@ -216,9 +233,9 @@ class _Reader:
         self.problems.append(f"{self.source}: {'.'.join(path)}: {reason} (line {line})")
 
 
-def _meant(name: str) -> str:
-    """Return the limit that a wrong name probably means, as a question."""
-    near = "" if name in NAMES else nearest(name, NAMES)
+def _meant(name: str, known: Collection[str]) -> str:
+    """Return what a wrong name probably means, as a question."""
+    near = "" if name in known else nearest(name, known)
     return f". Did you mean {near!r}?" if near else ""
 
 

@@ -220,3 +220,26 @@ def test_invalid_websocket_keeps_the_last_one() -> None:
     assert settings.problems == (
         "models.json: websocket: 'yes' is neither true nor false (line 1)",
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"chatgpt": {"plain_handovr": True}}, "chatgpt.plain_handovr: there is no such setting. Did you mean 'plain_handover'? (line 1)"),
+        ({"chatgpt": {"zzz": 1}}, "chatgpt.zzz: there is no such setting (line 1)"),
+        ({"chatgtp": {}}, "chatgtp: there is no such setting. Did you mean 'chatgpt'? (line 1)"),
+        ({"budget": []}, "budget: there is no such setting. Did you mean 'budgets'? (line 1)"),
+    ],
+)  # fmt: skip
+def test_setting_without_effect_is_reported(settings: dict[str, object], problem: str) -> None:
+    found = parse_settings(orjson.dumps(settings), "models.json", {})
+    assert found.problems == (f"models.json: {problem}",)
+
+
+@pytest.mark.parametrize(
+    "name", ["$schema", "version", "customModels", "notes", "models", "limits"]
+)
+def test_keys_of_other_programs_and_of_the_rows_are_no_mistakes(name: str) -> None:
+    values: dict[str, object] = {"limits": {}, "models": []}
+    found = parse_settings(orjson.dumps({name: values.get(name, 1)}), "models.json", {})
+    assert found.problems == ()
