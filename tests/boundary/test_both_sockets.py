@@ -132,6 +132,23 @@ async def test_cut_answer_ends_with_a_failure(home: Home) -> None:
     assert backend.paid == ["frame", "frame"]
 
 
+async def test_cut_answer_on_a_used_connection_ends_with_a_failure_and_is_paid_once(
+    home: Home,
+) -> None:
+    """It ends within a round trip of the frame, but after the backend has begun to work on it."""
+
+    async def cuts(frame: Frame) -> None:
+        await frame.created()
+        frame.link.reset()
+
+    backend = SocketBackend([says_hi, cuts, says_hi])
+    async with setup(home, backend) as both:
+        assert kinds(await both.ask("one")) == GOOD
+        failed = await both.ask("two")
+        assert failed[-1]["response"]["error"]["code"] == "stream_interrupted"
+    assert backend.paid == ["frame", "frame"]
+
+
 async def test_client_that_leaves_ends_the_turn(home: Home) -> None:
     begun = asyncio.Event()
 

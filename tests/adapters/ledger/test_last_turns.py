@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,17 @@ def test_newest_turn_of_each_slug_is_read(tmp_path: Path) -> None:
         "b": {"ok": False, "ended_at": NOW + 4, "reason": "rate_limit_exceeded"},
         "c": {"ok": False, "ended_at": NOW + 2, "reason": "status 503"},
     }
+
+
+def test_request_for_an_unknown_model_is_no_turn(tmp_path: Path) -> None:
+    """Earlier versions recorded it."""
+    path = tmp_path / "usage.sqlite"
+    ledger = Ledger(path, NOW)
+    ledger.write([turn("a"), turn("mistyped")])
+    ledger.close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE turns SET route = '' WHERE slug = 'mistyped'")
+    assert list(read_last_turns(path)) == ["a"]
 
 
 def test_missing_ledger_is_an_error(tmp_path: Path) -> None:
