@@ -1,13 +1,6 @@
 """The table of routes: slug → route. Built from its sources, frozen, and replaced as a whole when a source changes.
 
-Each route has a circuit breaker, which says whether a turn asks the route's upstream or a fallback at once. Closed: the
-upstream is asked. Open: it is not, until a time. Half-open: the time has come, and one turn asks the upstream while the
-others still go to a fallback. A used-up limit opens the circuit until the upstream's own reset; a refused login, failed
-connections and errors of the server open it for a pause that doubles with each opening in a row.
-
-Invariants: a request is resolved to a route once, in this table, and nothing downstream looks at the slug again; a circuit
-is about one account or key, and closed for any other. Source of the rules: outlier detection of Envoy 1.36
-(consecutive failures, base and maximum ejection time), 2026-11.
+Invariant: a request is resolved to a route once, in this table, and nothing downstream looks at the slug again.
 """
 
 from __future__ import annotations
@@ -15,128 +8,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import NoReturn
 
+from addons.core.circuits import Circuit
 from addons.core.frozen import turn_value
 from addons.core.turn import Answer, ClientRequest, Fault, Head, Plan, StreamLocal
 
 PlanMaker = Callable[[ClientRequest, "Route"], Plan]
 MakeEntry = Callable[[str], Mapping[str, object]]
-
-
-class Cause(StrEnum):
-    """Why a circuit opened."""
-
-    USED_UP = "used_up"
-    """A limit or a balance of the account."""
-    LOGIN = "login"
-    """The login or the key was refused."""
-    UNREACHABLE = "unreachable"
-    FAILING = "failing"
-    """Errors of the server."""
-
-
-class State(StrEnum):
-    """The states of a circuit."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
-
-
-FAILURES_TO_OPEN = {Cause.USED_UP: 1, Cause.LOGIN: 1, Cause.UNREACHABLE: 3, Cause.FAILING: 3}
-"""How many turns in a row fail before the circuit opens. A turn has retries of its own before it fails."""
-BASE_SECONDS, MAX_SECONDS = 30.0, 300.0
-"""How long a circuit stays open when the upstream names no time: at first, and at most."""
-MAX_RESET_SECONDS = 35 * 86_400.0
-"""No reset is further away: the longest window of a plan is a month."""
-TRIAL_SECONDS = 60.0
-"""How long the others wait for the turn that tries a half-open route. Its client may have left."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Why a circuit is open, and until when."""
-
-    cause: Cause
-    until: float
-    """Unix seconds."""
-    is_reset: bool
-    """Whether the upstream named the time."""
-
-
-class Circuit:
-    """The state of one route. Routes that share an account share a circuit."""
-
-    __slots__ = ("_failures", "_identity", "_of", "_opened", "_opening", "_trial_until")
-
-    def __init__(self, identity: Callable[[], object] = lambda: None) -> None:
-        """`identity` returns what the state is about, such as the account: of another one nothing is known."""
-        self._identity = identity
-        self._of: object = None
-        self._failures = 0
-        self._opened = 0
-        """Openings in a row, without a success between them."""
-        self._opening: Opening | None = None
-        self._trial_until = 0.0
-
-    def admits(self, now: float) -> bool:
-        """Return whether this turn may ask the upstream. In a half-open circuit, the turn becomes the one that tries."""
-        opening = self.opening
-        if opening is None:
-            return True
-        if now < opening.until or now < self._trial_until:
-            return False
-        self._trial_until = now + TRIAL_SECONDS
-        return True
-
-    def state(self, now: float) -> State:
-        """Return the state."""
-        opening = self.opening
-        if opening is None:
-            return State.CLOSED
-        return State.OPEN if now < opening.until else State.HALF_OPEN
-
-    @property
-    def subject(self) -> object:
-        """What is asked now, such as the account. A turn of another one says nothing about it."""
-        return self._identity()
-
-    @property
-    def opening(self) -> Opening | None:
-        """Why the circuit is not closed; None when it is."""
-        if self._opening:
-            self._forget_another()
-        return self._opening
-
-    def _forget_another(self) -> None:
-        if self._of != (subject := self._identity()):
-            self.succeeded()
-            self._of = subject
-
-    def succeeded(self) -> None:
-        """Close the circuit: the upstream answered."""
-        self._failures = self._opened = 0
-        self._opening, self._trial_until = None, 0.0
-
-    def failed(self, cause: Cause, now: float, reset: float | None = None) -> None:
-        """Count a failed turn. `reset`: when the upstream will answer again, in Unix seconds, if it said so."""
-        self._forget_another()
-        if self._opening and now < self._opening.until:
-            # a turn that began before the circuit opened
-            return
-        self._failures += 1
-        is_trial = self._opening is not None
-        if self._failures < FAILURES_TO_OPEN[cause] and not is_trial:
-            return
-        self._trial_until = 0.0
-        if reset is not None and now < reset <= now + MAX_RESET_SECONDS:
-            self._opening = Opening(cause, reset, is_reset=True)
-            return
-        pause = min(BASE_SECONDS * 2.0 ** min(self._opened, 10), MAX_SECONDS)
-        self._opened += 1
-        self._opening = Opening(cause, now + pause, is_reset=False)
 
 
 BRANDS: Mapping[str, str] = {

@@ -323,6 +323,8 @@ class Collect:
     """Read the upstream's body, at most `limit` bytes of it, then call `Plan.on_body`."""
 
     limit: int
+    is_enough: Callable[[bytes], bool] | None = None
+    """Takes each read, and returns whether the plan can decide before the limit; None to read up to the limit."""
 
 
 @turn_value(frozen=True, slots=True)
@@ -365,6 +367,14 @@ class Plan(Protocol):
 
     def on_fault(self, fault: Fault) -> Step:
         """Decide after an attempt that failed before the client's answer began: Send, StreamLocal or Answer."""
+
+
+@runtime_checkable
+class EndsWithTurn(Protocol):
+    """A plan that holds something for the time of its turn."""
+
+    def ended(self) -> None:
+        """Release it. Called once, after everything else, however the turn ended. Must not raise."""
 
 
 class TurnRouter(Protocol):

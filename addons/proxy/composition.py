@@ -29,7 +29,7 @@ from addons.adapters.system.process_secrets import secrets_in
 from addons.adapters.web.dashboard import Dashboard, TurnFiles, TurnSources
 from addons.adapters.web.pages import page_file
 from addons.core.masking.mask import prepare_mask
-from addons.core.providers.fallback import unavailable_routes
+from addons.core.providers.route_states import unavailable_routes
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
 from addons.core.server.health import Status

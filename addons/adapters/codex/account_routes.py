@@ -32,6 +32,7 @@ from addons.adapters.system.paths import (
     bundled_catalog_file,
     models_cache_file,
 )
+from addons.core.circuits import Circuit
 from addons.core.codex.catalog import Entry, account_entries, fallback_entries
 from addons.core.codex.login import (
     Login,
@@ -51,7 +52,7 @@ from addons.core.providers.chatgpt import (
     parse_base_url,
 )
 from addons.core.providers.chatgpt_socket import RefusedUpgrades
-from addons.core.routes import Circuit, PlanMaker, Route
+from addons.core.routes import PlanMaker, Route
 from addons.core.secrets import Origin
 from addons.core.settings.root import Settings
 from addons.core.upstream.outbound_proxy import CA_FILE, outbound_problem, proxy_for
