@@ -261,14 +261,13 @@ class FallbackPlan:
             opening = self._opening_after(Cause.USED_UP, now, reset, head)
             if passed := self._passed(opening, Cause.USED_UP):
                 return passed
-            step = self._announced(held)
-        else:
-            step = self._answered(held)
-        if self._begin.is_clear or not isinstance(step, Relay):
-            return step
-        translator = step.translator
-        whole = step.opening + translator.feed(body) + translator.finish()
-        return Answer(Reply(step.head, whole))
+            return self._announced(held)
+        if self._begin.is_clear:
+            return self._answered(held)
+        # it has ended without an answer, but may be paid for
+        self._opening_after(Cause.FAILING, now, None)
+        closing = held.translator.feed(body) + held.translator.finish()
+        return Answer(Reply(held.head, held.opening + closing))
 
     def _read_first(self, step: Step) -> Step:
         if isinstance(step, Collect) or not self._left:
