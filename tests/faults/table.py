@@ -26,6 +26,7 @@ from tests.faults import websocket_client_faults  # noqa: F401  adds its rows
 from tests.faults.backend_faults import MATRIX, MATRIX_HEADINGS, matrix_rows
 from tests.faults.client_faults import CLIENT_FAULTS
 from tests.faults.connect_faults import CONNECT_FAULTS
+from tests.faults.fallback_faults import FALLBACK_HEADINGS, FALLBACKS, fallback_rows
 from tests.faults.fault import IMMEDIATELY, RETRIES, Fault
 from tests.faults.oracle import Seen, codex_requests, codex_waits
 from tests.faults.outcomes import Expected, Pair
@@ -229,6 +230,8 @@ def lines() -> Iterator[str]:
             for fault in REUSE_FAULTS
         ),
     )
+    yield FALLBACKS
+    yield from table(FALLBACK_HEADINGS, fallback_rows())
     yield "## The client"
     yield from table(
         ("fault", "the client", "outcome", "routes"),
