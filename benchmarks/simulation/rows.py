@@ -28,6 +28,7 @@ from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import (
     Answer,
     ClientRequest,
+    EndsWithTurn,
     Fault,
     Head,
     Plan,
@@ -141,6 +142,10 @@ class _RaisingPlan:
 
     def on_fault(self, fault: Fault) -> Step:
         return self._next(lambda: self._plan.on_fault(fault))
+
+    def ended(self) -> None:
+        if isinstance(self._plan, EndsWithTurn):
+            self._plan.ended()
 
 
 class Rows:

@@ -13,14 +13,16 @@ from pathlib import Path
 import pytest
 
 from addons.core.circuits import State
+from addons.core.providers.route_retries import MIN_CONCURRENCY
 from addons.core.routes import Route
 from tests.faults.fallback_faults import FALLBACK, FALLBACK_FAULTS, TURNS, FallbackFault
 from tests.faults.oracle import Seen, seen_in, terminals
 from tests.faults.outcomes import WHOLE, failed, http
+from tests.faults.refusals import answers, error
 from tests.faults.routes import KEY, WITH_UPSTREAM, Family, RouteKind
 from tests.faults.shim import CLIENTS, HEARTBEAT, LIMITS, RunningShim, complete_answer, running_shim
 from tests.support.client import Response
-from tests.support.upstream import Upstream, upstream
+from tests.support.upstream import Exchange, Upstream, upstream
 from tests.support.waiting import until
 
 SPARE = next(replace(route, slug="spare") for route in WITH_UPSTREAM if route.name == "chat")
@@ -171,3 +173,34 @@ async def test_fallback_over_a_budget_gets_nothing(folder: Path, route: RouteKin
             seen, who = await running.turn(number)
             assert (who, seen.terminal != "response.completed") == ("itself", True)
         assert running.spare.requests == []
+
+
+ROWS = [route for route in WITH_UPSTREAM if route.family is not Family.ACCOUNT]
+
+
+@pytest.mark.parametrize("route", ROWS, ids=str)
+async def test_turns_of_a_failing_row_share_few_retries(folder: Path, route: RouteKind) -> None:
+    """Envoy's retry budget: 12 turns that are refused at once are 12 requests and the retries of three, not 36 requests."""
+    turns, gate = 12, asyncio.Event()
+    asked: list[asyncio.Future[Response]] = []
+    refuse = answers("503 Service Unavailable", error())(route)
+
+    async def at_once(exchange: Exchange) -> None:
+        if gate.is_set():
+            # a retry: the others have none left, and end
+            await until(lambda: sum(each.done() for each in asked) >= turns - MIN_CONCURRENCY)
+        await gate.wait()
+        await refuse(exchange)
+
+    async with running_shim(route, folder) as shim:
+        shim.play(at_once)
+        asked += [asyncio.ensure_future(shim.ask(CLIENTS["codex"])) for _ in range(turns)]
+        await until(lambda: shim.model_requests() == turns)
+        gate.set()
+        seen = [seen_in(await each) for each in asked]
+        assert {each.terminal for each in seen} == {"response.failed"}
+        assert shim.model_requests() == turns + 2 * MIN_CONCURRENCY
+        await until(lambda: shim.master.shim.engine.live_turns == 0)
+        shim.play(refuse)
+        await shim.ask(CLIENTS["codex"])
+        assert shim.model_requests() == 3, "no retry of an ended turn is counted"

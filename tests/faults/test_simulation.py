@@ -26,6 +26,7 @@ from benchmarks.simulation.clock import Clock, ViolationError
 from benchmarks.simulation.episode import FAILOVER_SHARE, run_episode
 from benchmarks.simulation.host import SimulatedEngine
 from benchmarks.simulation.rows import Rows
+from benchmarks.simulation.watch import PLAN
 
 EPISODES = range(1000)
 FAILOVERS = [seed for seed in EPISODES if Clock(seed).chance(FAILOVER_SHARE)]
@@ -129,7 +130,7 @@ def test_circuit_that_an_earlier_turn_closes_is_found(monkeypatch: pytest.Monkey
 
 
 def test_fallback_that_nobody_named_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(rows.FALLBACKS, rows.PLAN, ("chat", rows.LOCAL))
+    monkeypatch.setitem(rows.FALLBACKS, PLAN, ("chat", rows.LOCAL))
     assert "is no fallback of it" in first_violation(FAILOVERS)
 
 

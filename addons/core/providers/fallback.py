@@ -27,6 +27,7 @@ from addons.core.turn import (
     Answer,
     ClientRequest,
     Collect,
+    EndsWithTurn,
     Fault,
     FaultKind,
     Head,
@@ -137,6 +138,7 @@ class FallbackPlan:
         self._request = request
         self._route = route
         self._plan = first
+        self._plans = [first]
         self._is_warm_up = is_warm_up(request.frame)
         # it would be a request that costs money elsewhere
         others = () if self._is_warm_up else others
@@ -197,8 +199,11 @@ class FallbackPlan:
             self._trial = None
 
     def ended(self) -> None:
-        """Let another turn try what this one was to try, if its client left before."""
+        """Let another turn try what this one was to try, if its client left before; end the plans of all routes."""
         self._end_trial()
+        for plan in self._plans:
+            if isinstance(plan, EndsWithTurn):
+                plan.ended()
 
     def on_head(self, head: Head) -> Step:
         """Fall back when this upstream cannot answer and its plan has no retry left."""
@@ -339,6 +344,7 @@ class FallbackPlan:
                 continue
             plan = route.make_plan(self._request, route)
             plan = plan.first if isinstance(plan, FallbackPlan) else plan
+            self._plans.append(plan)
             step = plan.start()
             # A plan that answers at once cannot help: its key is missing, or it cannot read the request.
             if isinstance(self._started(step), Send | StreamLocal):

@@ -48,6 +48,7 @@ from addons.core.protocols.responses.observer import (
 )
 from addons.core.protocols.responses.refused_pictures import accepted_payload, is_changed
 from addons.core.providers.repairing import TurnRepairs, key_in_header
+from addons.core.providers.route_retries import RouteRetries
 from addons.core.providers.row_attempts import RowAttempts, TwoProtocolPlan, may_be_repaired
 from addons.core.providers.row_problems import (
     bad_header_problem,
@@ -94,6 +95,7 @@ class ResponsesProvider:
     """Traits of the target beyond its profile."""
     other: PlanMaker | None = None
     """Plans of the same row in the chat protocol, for a server whose Responses API knows only function tools."""
+    retries: RouteRetries = field(default_factory=RouteRetries)
     learning: LearningTarget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -117,7 +119,9 @@ class ResponsesPlan:
         is_turn = not request.path.partition("?")[0].endswith(COMPACT)
         make_other = (lambda: other(request, route)) if other and is_turn else None
         repairs = TurnRepairs(provider.learning, request.notes, make_other)
-        self.attempts = RowAttempts(provider.target, provider.clock, repairs, self._write)
+        self.attempts = RowAttempts(
+            provider.target, provider.clock, repairs, self._write, provider.retries
+        )
         self._reasoning_retry = ReasoningRetry(
             provider.refused, request, provider.limits.body_bytes
         )
@@ -134,7 +138,7 @@ class ResponsesPlan:
         if has_no_body(head):
             return self._answer_empty(head)
         if HTTPStatus.OK <= head.status < HTTPStatus.MULTIPLE_CHOICES:
-            self.attempts.repairs.accepted()
+            self.attempts.accepted()
         # The body of an internal error may say how to repair the request.
         if head.status != HTTPStatus.INTERNAL_SERVER_ERROR and (
             again := self.attempts.after_status(head)
@@ -170,6 +174,10 @@ class ResponsesPlan:
         """Retry where the upstream cannot have begun to answer, else answer with the fault."""
         again = self.attempts.after_fault(fault)
         return again or self._answer_problem(fault_problem(self._provider.target, fault))
+
+    def ended(self) -> None:
+        """Stop counting the turn."""
+        self.attempts.ended()
 
     def refused(self, head: Head, body: bytes) -> Answer:
         """Answer with the upstream's refusal itself, or with its meaning in a form that Codex handles."""

@@ -33,6 +33,7 @@ from addons.core.protocols.responses.stop_mapping import Client
 from addons.core.protocols.responses.stream_translator import StreamTranslator, emit_document
 from addons.core.protocols.translator import EventReader, ProtocolTranslator
 from addons.core.providers.repairing import TurnRepairs, key_in_header
+from addons.core.providers.route_retries import RouteRetries
 from addons.core.providers.row_attempts import (
     RowAttempts,
     TwoProtocolPlan,
@@ -99,6 +100,7 @@ class TranslatedProvider:
     """Traits of the target beyond its profile."""
     other: PlanMaker | None = None
     """Plans of the same row in the Responses protocol, for a model that wants it."""
+    retries: RouteRetries = field(default_factory=RouteRetries)
     learning: LearningTarget = field(init=False)
     headers: Headers = field(init=False)
     """All headers of a request but the key."""
@@ -161,7 +163,9 @@ class TranslatedPlan:
         other = provider.other
         make_other = (lambda: other(request, route)) if other else None
         repairs = TurnRepairs(provider.learning, request.notes, make_other)
-        self.attempts = RowAttempts(provider.target, provider.clock, repairs, self._write)
+        self.attempts = RowAttempts(
+            provider.target, provider.clock, repairs, self._write, provider.retries
+        )
 
     def start(self) -> Step:
         """Translate and send the turn, or answer with the reason why that is impossible."""
@@ -175,7 +179,7 @@ class TranslatedPlan:
     def on_head(self, head: Head) -> Step:
         """Begin the answer, retry where that may help, or read the body of a refusal."""
         if HTTPStatus.OK <= head.status < HTTPStatus.MULTIPLE_CHOICES:
-            self.attempts.repairs.accepted()
+            self.attempts.accepted()
             return self._begin(head)
         if HTTPStatus.MULTIPLE_CHOICES <= head.status < HTTPStatus.BAD_REQUEST:
             return self._answer_problem(redirect_problem(self._provider.target, head))
@@ -204,6 +208,10 @@ class TranslatedPlan:
         """Retry where the upstream cannot have begun to answer, else answer with the fault."""
         again = self.attempts.after_fault(fault)
         return again or self._answer_problem(fault_problem(self._provider.target, fault))
+
+    def ended(self) -> None:
+        """Stop counting the turn."""
+        self.attempts.ended()
 
     def refused(self, head: Head, body: bytes) -> Answer:
         """Answer with the meaning of a refusal."""

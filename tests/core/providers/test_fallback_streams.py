@@ -160,7 +160,10 @@ def test_answer_closes_the_circuit_when_it_begins() -> None:
     setup.clock.now += 3_600
     trial = setup.turn()
     trial.start()
-    assert isinstance(trial.on_head(STREAM), Collect)
+    step = trial.on_head(STREAM)
+    assert isinstance(step, Collect)
+    assert step.is_enough
+    assert step.is_enough(EVENTS)
     assert setup.a.circuit.state(setup.clock.now) is State.HALF_OPEN
     trial.on_body(STREAM, EVENTS)
     assert setup.a.circuit.state(setup.clock.now) is State.CLOSED
