@@ -125,6 +125,7 @@ async def measure(home: Path) -> dict[str, dict[str, set[str]]]:
         found = {}
         for slug in PROVIDERS:
             await _turn(port, slug)
+            await asyncio.sleep(SETTLE_SECONDS)
             with FileRecorder() as recorder:
                 await _turn(port, slug)
                 await asyncio.sleep(SETTLE_SECONDS)
