@@ -19,7 +19,7 @@ from addons.core.codex.threads import (
 )
 from addons.core.errors import Problem
 from addons.core.headers import REDACTION_LABEL, TARGET_LABEL, TOKEN_HEADER_BYTES, media_type
-from addons.core.masking.credentials import all_values, has_key_prefix
+from addons.core.masking.credentials import all_values, has_key_prefix, redacted_path
 from addons.core.protocols.request_body import find_model
 from addons.core.providers.chatgpt_endpoints import FORWARDED
 from addons.core.routes import Route, RouteTable, route_label
@@ -28,7 +28,6 @@ from addons.core.server.admission import NO_TOKEN, TokenRule, token_refusal
 from addons.core.server.endpoints import TURN_PATHS, DataSources, Endpoint, endpoint_table
 from addons.core.server.replies import answer, final_reply, not_json, quote, refuse
 from addons.core.server.websocket import upgrade_plan, warm_up_plan
-from addons.core.telemetry.record import redacted_path
 from addons.core.turn import ClientRequest, ClientTransport, Plan, Reply, printable, shim_path
 
 V1_PATHS = frozenset({"/models", *TURN_PATHS})
