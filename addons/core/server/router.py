@@ -46,6 +46,7 @@ class Router:
         over_budget: Callable[[ClientRequest, Route], Reply | None] = lambda *_: None,
     ) -> None:
         self._table = data.table
+        self._turn_table = data.turn_table
         self._active_model = data.active_model
         self._max_body_bytes = max_body_bytes
         """Largest request body once decoded."""
@@ -104,7 +105,7 @@ class Router:
         slug = find_model(request.body, request.header(b"content-encoding"), self._max_body_bytes())
         if isinstance(slug, Problem):
             return refuse(slug)
-        table = self._table()
+        table = self._turn_table(slug)
         if table.resolve(slug) is None and has_key_prefix(slug):
             request.notes.note_slug(TARGET_LABEL, thread_id_for(request))
             return refuse(_KEY_AS_MODEL)
@@ -128,7 +129,8 @@ class Router:
             route = table.resolve(slug)
         else:
             request.notes.root = printable((root_thread_for(request) or b"").decode("latin-1"))
-            route = self._stand_in(request, slug, table)
+            # it may name a model that is offered no longer
+            route = self._stand_in(request, slug, self._table())
         if route and route.live:
             self._threads.note(request, route.slug, agent)
         return route
