@@ -18,11 +18,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from addons.adapters.ledger.budget_keeper import BudgetKeeper, BudgetSources
-from addons.core.circuits import Circuit
 from addons.core.protocols.responses.observer import StreamObserver
 from addons.core.providers.fallback import Fallbacks
 from addons.core.providers.route_retries import RouteRetries, TurnRetries
-from addons.core.routes import Route, RouteTable
+from addons.core.routes import Circuit, Route, RouteTable
 from addons.core.server.endpoints import DataSources
 from addons.core.server.router import Router
 from addons.core.settings.models_file import NO_ROWS

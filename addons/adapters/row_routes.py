@@ -17,14 +17,13 @@ from typing import NamedTuple
 
 from addons.adapters.api_keys import KeyRing, RowKey
 from addons.adapters.traits_store import FileTraits, traits_file
-from addons.core.circuits import Circuit
 from addons.core.codex.row_catalog import row_entry
 from addons.core.errors import INVALID_PROMPT, Problem, error_reply
 from addons.core.limits import Limits
 from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.translator import load_translator
 from addons.core.providers.fallback import Fallbacks
-from addons.core.routes import OneStepPlan, PlanMaker, Route
+from addons.core.routes import Circuit, OneStepPlan, PlanMaker, Route
 from addons.core.settings.labels import row_label
 from addons.core.settings.models_file import NO_ROWS, ModelRows
 from addons.core.settings.presets import family_for

@@ -9,10 +9,9 @@ import orjson
 import pytest
 
 from addons.adapters.row_routes import RowRoutes, in_other_protocol
-from addons.core.circuits import Cause
 from addons.core.limits import Limits
 from addons.core.protocols.translator import ProtocolTranslator, load_translator
-from addons.core.routes import Route
+from addons.core.routes import Cause, Route
 from addons.core.secrets import Origin
 from addons.core.settings.models_file import ModelRows, parse_models
 from addons.core.turn import Answer, ClientRequest, Collect, Head, Send

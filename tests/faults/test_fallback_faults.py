@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from addons.core.circuits import State
 from addons.core.providers.route_retries import MIN_CONCURRENCY
-from addons.core.routes import Route
+from addons.core.routes import Route, State
 from tests.faults.fallback_faults import FALLBACK, FALLBACK_FAULTS, TURNS, FallbackFault
 from tests.faults.oracle import Seen, seen_in, terminals
 from tests.faults.outcomes import WHOLE, failed, http

@@ -11,13 +11,12 @@ import orjson
 import pytest
 
 from addons.adapters.ledger.budget_keeper import BudgetKeeper
-from addons.core import circuits
-from addons.core.circuits import Circuit
+from addons.core import routes
 from addons.core.protocols.responses.notice import NoticeTranslator
 from addons.core.protocols.responses.stream_translator import StreamTranslator
 from addons.core.providers import fallback
 from addons.core.providers.fallback import FallbackPlan
-from addons.core.routes import OneStepPlan
+from addons.core.routes import Circuit, OneStepPlan
 from addons.core.telemetry.budgets import Spending
 from addons.core.turn import ClientRequest, Fault, Plan, Step
 from addons.proxy.engine.attempt import Attempt
@@ -110,7 +109,7 @@ def test_limit_inside_a_stream_that_is_not_noticed_is_found(
 
 
 def test_second_trial_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuits, "TRIAL_SECONDS", 0.0)
+    monkeypatch.setattr(routes, "TRIAL_SECONDS", 0.0)
     assert "the half-open plan while turn" in first_violation(FAILOVERS)
 
 

@@ -20,11 +20,11 @@ from typing import Literal
 
 import orjson
 
-from addons.adapters.codex.account_details import AccountDetails, UsableLogins
+from addons.adapters.codex.account_details import AccountDetails
 from addons.adapters.codex.api_base import ApiBase
 from addons.adapters.codex.backend_models import DiscoveryError, ModelsRequest
 from addons.adapters.codex.cli import CodexCli, CodexCliError
-from addons.adapters.codex.login_file import LoginFile
+from addons.adapters.codex.login_file import LoginFile, UsableLogins
 from addons.adapters.system.files import CachedFile, FileAccessError, write_atomic
 from addons.adapters.system.paths import (
     Env,
@@ -32,7 +32,6 @@ from addons.adapters.system.paths import (
     bundled_catalog_file,
     models_cache_file,
 )
-from addons.core.circuits import Circuit
 from addons.core.codex.catalog import Entry, account_entries, fallback_entries
 from addons.core.codex.login import (
     Login,
@@ -52,7 +51,7 @@ from addons.core.providers.chatgpt import (
     parse_base_url,
 )
 from addons.core.providers.chatgpt_socket import RefusedUpgrades
-from addons.core.routes import PlanMaker, Route
+from addons.core.routes import Circuit, PlanMaker, Route
 from addons.core.secrets import Origin
 from addons.core.settings.root import Settings
 from addons.core.upstream.outbound_proxy import CA_FILE, outbound_problem, proxy_for

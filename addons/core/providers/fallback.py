@@ -1,6 +1,6 @@
 """The fallbacks of a route: when its own upstream cannot answer now, the next named route is tried and announced.
 
-Works with any plan, because it only inspects steps. Each route has a circuit (`addons.core.circuits`): a route that cannot
+Works with any plan, because it only inspects steps. Each route has a circuit (`addons.core.routes`): a route that cannot
 answer is not asked again before its reset. A thread that moved stays with the route that has its cache until the circuit
 of its own route lets it try again. Never changes the route once the client got a byte, and never follows the fallbacks of a
 fallback. Invariant: a plan's own retries come first, and each route is tried once; a turn is never refused because of
@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
-from addons.core.circuits import Asked, Cause, Circuit, Opening
 from addons.core.codex.threads import SUB_AGENT, USER, thread_id_for
 from addons.core.limits import Limits
 from addons.core.protocols.responses.notice import begins_with_user, with_notice
@@ -22,7 +21,7 @@ from addons.core.protocols.responses.observer import is_plain_stream
 from addons.core.protocols.responses.websocket_upstream import is_warm_up
 from addons.core.protocols.stream_start import StreamStart
 from addons.core.providers.route_states import described
-from addons.core.routes import PlanMaker, Route, route_label
+from addons.core.routes import Asked, Cause, Circuit, Opening, PlanMaker, Route, route_label
 from addons.core.turn import (
     Answer,
     ClientRequest,

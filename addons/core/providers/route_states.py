@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from addons.core.circuits import Cause, Opening, State
-from addons.core.routes import Route, RouteTable
+from addons.core.routes import Cause, Opening, Route, RouteTable, State
 
 DAY_SECONDS = 86_400.0
 

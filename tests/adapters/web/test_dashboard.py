@@ -13,7 +13,7 @@ import orjson
 
 from addons.adapters.ledger.turn_log import TurnLogWriter
 from addons.adapters.web.dashboard import Event
-from addons.core.circuits import Cause
+from addons.core.routes import Cause
 from addons.core.telemetry.outcomes import COMPLETE, ERRORS
 from addons.core.telemetry.record import AttemptRecord
 from addons.proxy.master import ListenOptions, ShimMaster

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from addons.core.circuits import Circuit
 from addons.core.providers.fallback import (
     FallbackPlan,
 )
+from addons.core.routes import Circuit
 from addons.core.turn import (
     Head,
     Send,

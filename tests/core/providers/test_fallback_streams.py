@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import orjson
 import pytest
 
-from addons.core.circuits import State
 from addons.core.providers.fallback import HELD_BYTES
+from addons.core.routes import State
 from addons.core.turn import Answer, Collect, Fault, FaultKind, Relay, Step
 from tests.core.providers.fallback_turns import (
     EVENTS,

@@ -5,9 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from addons.core.circuits import Cause, Circuit, Opening
 from addons.core.providers.route_states import described, unavailable_routes
-from addons.core.routes import RouteTable
+from addons.core.routes import Cause, Circuit, Opening, RouteTable
 from tests.core.providers.fallback_turns import NOW, route
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.circuits import (
+from addons.core.routes import (
     BASE_SECONDS,
     FAILURES_TO_OPEN,
     MAX_SECONDS,
