@@ -70,6 +70,7 @@ class Composition:
                 running=lambda: self.engine.running,
                 quota=self._quota,
                 unavailable=lambda: [str(one["text"]) for one in self._unavailable()],
+                budgets=lambda: self.budgets.report(),  # noqa: PLW0108  it is made later
                 prices=lambda: shipped_prices(self.sources.rows.rows),
                 table=lambda: self.sources.table(),  # noqa: PLW0108  the sources are replaced
             ),
