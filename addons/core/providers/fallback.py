@@ -21,6 +21,7 @@ from addons.core.protocols.responses.observer import is_plain_stream
 from addons.core.protocols.responses.websocket_upstream import is_warm_up
 from addons.core.protocols.stream_start import StreamStart
 from addons.core.providers.route_states import described
+from addons.core.providers.used_up import has_limit_of_its_own, reset_of
 from addons.core.routes import Asked, Cause, Circuit, Opening, PlanMaker, Route, route_label
 from addons.core.turn import (
     Answer,
@@ -39,16 +40,16 @@ from addons.core.turn import (
     shim_path,
 )
 from addons.core.upstream.durations import retry_after_seconds
-from addons.core.upstream.error_body import read_error_body
 from addons.core.upstream.error_codes import ErrorKind
 from addons.core.upstream.error_mapping import refusal_kind
-from addons.core.usage import windows_in_headers
 
 FALLBACK_STATUSES = frozenset({401, 402, 403, 408, 409, 429, 500, 502, 503, 504, 529})
 """Statuses that are specific to one upstream: its login, its limits, its balance and its failures."""
 READ_FIRST = frozenset({401, 402, 403, 429, 500})
 """Statuses whose body is read first: it may say how to repair the request, when a limit is reset, or that any upstream
 would refuse the content."""
+OF_THE_ACCOUNT = frozenset({Cause.USED_UP, Cause.LOGIN})
+"""Causes that some upstreams report with status 400: Anthropic a balance, Google a key, LiteLLM a budget."""
 CAUSES = {
     ErrorKind.AUTH: Cause.LOGIN,
     ErrorKind.PERMISSION: Cause.LOGIN,
@@ -63,9 +64,6 @@ UNREACHABLE_FAULTS = frozenset({FaultKind.CONNECT, FaultKind.TLS})
 FALLBACK_HEADER = b"x-codex-shim-fallback"
 MAX_THREADS = 1_000
 DEFAULT_LIMITS = Limits()
-USED_UP_PERCENT = 100.0
-ACTIVE_LIMIT, LIMIT_OF_A_MODEL = b"x-codex-active-limit", b"codex_"
-"""What ChatGPT counts the request against: `premium` or `codex` for the account, `codex_…` for some models."""
 CODING = b"content-encoding"
 HELD_BYTES = 1 << 20
 """How much of an answer is read before the client gets it. `response.created` repeats the instructions and the tools."""
@@ -213,6 +211,8 @@ class FallbackPlan:
             return self._read_first(step)
         if head.status in FALLBACK_STATUSES:
             return self._failed(Cause.FAILING, f"status {head.status}") or step
+        if head.status == HTTPStatus.BAD_REQUEST and isinstance(step, Collect):
+            return step
         return self._hold(step) or self._answered(step)
 
     def on_body(self, head: Head, body: bytes) -> Step:
@@ -223,13 +223,15 @@ class FallbackPlan:
         step = self._refusal(head, body) or self._plan.on_body(head, body)
         if isinstance(step, Send):
             return step
-        if head.status not in READ_FIRST:
+        is_bad_request = head.status == HTTPStatus.BAD_REQUEST
+        if head.status not in READ_FIRST and not is_bad_request:
             return self._announced(step)
         now = self._shared.clock()
         wait = retry_after_seconds(head.headers, now)
         kind = refusal_kind(head.status, body, wait, now)
         cause = CAUSES.get(kind)
-        if cause is None and head.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+        is_unknown = cause is None and head.status != HTTPStatus.INTERNAL_SERVER_ERROR
+        if is_unknown or (is_bad_request and cause not in OF_THE_ACCOUNT):
             return self._answered(step)
         reset = reset_of(head, body, now)
         opening = self._opening_after(cause or Cause.FAILING, now, reset, head)
@@ -380,19 +382,3 @@ class FallbackPlan:
         if isinstance(step, Relay):
             return replace(step, translator=translator, opening=translator.rewrite(step.opening))
         return replace(step, translator=translator)
-
-
-def has_limit_of_its_own(head: Head) -> bool:
-    """Return whether a limit of the model is used up, while other models of the account go on."""
-    return (head.header(ACTIVE_LIMIT) or b"").lower().startswith(LIMIT_OF_A_MODEL)
-
-
-def reset_of(head: Head, body: object, now: float) -> float | None:
-    """Return when the upstream will answer again, in Unix seconds: as it says, else when its used-up limits end."""
-    waits = (retry_after_seconds(head.headers, now), read_error_body(body, now).wait)
-    # a `retry-after` of a second may come with the reset of a week
-    if stated := [now + wait for wait in waits if wait is not None]:
-        return max(stated)
-    windows = windows_in_headers(head.headers, now)
-    ends = [each.resets_at for each in windows if each.used_percent >= USED_UP_PERCENT]
-    return max((end for end in ends if end is not None), default=None)
