@@ -43,7 +43,7 @@ REFUSALS = (
     Refusal("f06", "400 Bad Request",
             '{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT",'
             '"details":[{"reason":"API_KEY_INVALID"}]}}', PAUSE),
-    Refusal("f07", "402 Payment Required", '{"error":{"code":"deactivated_workspace","message":"no"}}', PAUSE),
+    Refusal("f07", "402 Payment Required", '{"detail":{"code":"deactivated_workspace"}}', PAUSE),
 )  # fmt: skip
 ROWS = [route for route in WITH_UPSTREAM if route.row]
 
