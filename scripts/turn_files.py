@@ -33,7 +33,7 @@ PROVIDERS = {
     "responses": "openai-responses",
 }
 """Slug, which is also the protocol → the provider of its row in models.json."""
-MAX_FILES = {"chat": 61, "messages": 61, "responses": 51}
+MAX_FILES = {"chat": 60, "messages": 60, "responses": 50}
 """Protocol → the files that a turn may execute. A number that has become smaller is written down here."""
 
 
