@@ -150,6 +150,7 @@ class Composition:
         sources.row_routes.fallbacks.affords = self.budgets.affords
         data = DataSources(
             table=sources.table,
+            turn_table=sources.table_for,
             status=self._status,
             etag=sources.models_etag,
             active_model=CodexConfig(self._env).find_active_model,
