@@ -24,8 +24,7 @@ from shim_cli.radar.npm import installed
 from shim_cli.radar.report import comparison_json, comparison_lines, seen_json, seen_lines
 from shim_cli.radar.runner import Radar, RadarError
 
-INSTALL = "npm install -g @openai/codex"
-NO_CODEX = f"Install it with `{INSTALL}`, or take one from npm: codex-shim radar --npm latest"
+NO_CODEX = "Run one from npm: codex-shim radar --npm latest"
 
 
 @dataclass(frozen=True, slots=True)

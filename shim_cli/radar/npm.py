@@ -18,6 +18,7 @@ from addons.adapters.system.paths import state_dir
 from shim_cli.console.errors import CliError
 
 PACKAGE = "@openai/codex"
+VERSIONS = "See the versions: npm view @openai/codex versions"
 _LIMIT_SECONDS = 300.0
 _VERSION = re.compile(r"\d+\.\d+\.\d+[\w.-]*")
 _TAG = re.compile(r"[a-z][\w-]*")
@@ -33,7 +34,7 @@ def installed(env: Mapping[str, str], version: str) -> Path:
         version = _run(npm, "view", f"{PACKAGE}@{version}", "version").strip()
     if not _VERSION.fullmatch(version):
         msg = f"{version!r} is neither a version such as 0.171.0 nor a tag such as latest"
-        raise CliError(msg, f"See the versions: npm view {PACKAGE} versions")
+        raise CliError(msg, VERSIONS)
     folder = state_dir(env) / "radar" / f"codex-{version}"
     binary = folder / "node_modules" / ".bin" / ("codex.cmd" if os.name == "nt" else "codex")
     if not binary.exists():
@@ -66,10 +67,10 @@ def _run(npm: str, *arguments: str) -> str:
             timeout=_LIMIT_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        msg = f"npm {arguments[0]} did not end: {error}"
+        msg = f"The {arguments[0]} command of npm did not end: {error}"
         raise CliError(msg, "Try again, or name a Codex: codex-shim radar --codex PATH") from error
     if ran.returncode:
         reason = next((line for line in ran.stderr.splitlines() if "code" in line or "404" in line), "")  # fmt: skip
-        msg = f"npm {arguments[0]} failed: {reason.strip() or ran.stderr.strip()[:200]}"
-        raise CliError(msg, f"See the versions: npm view {PACKAGE} versions")
+        msg = f"The {arguments[0]} command of npm failed: {reason.strip() or ran.stderr.strip()[:200]}"
+        raise CliError(msg, VERSIONS)
     return ran.stdout

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from addons.core.contract.contract import merged
+from collections.abc import Mapping
+
+from addons.core.contract.contract import Names, Section, merged
 from addons.core.contract.seen import (
     MAX_SEEN,
     Unknown,
@@ -19,7 +21,8 @@ KNOWN = merged("1", [structure_of(turn()), {"event": {"response.completed": froz
 
 
 def found(request: SentRequest, *events: str) -> list[tuple[str, str, str]]:
-    parts = [structure_of(request), {"event": dict.fromkeys(events, frozenset[str]())}]
+    parts: list[Mapping[Section, Names]] = [structure_of(request)]
+    parts.append({"event": dict.fromkeys(events, frozenset[str]())})
     return [one.key for one in unknown(KNOWN, parts, "codex_exec/0.172.0", 5.0)]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shim_cli.console.errors import CliError
-from shim_cli.radar.npm import installed
+from shim_cli.radar.npm import VERSIONS, installed
 from tests.shim_cli.radar.programs import fake_codex, fake_npm
 
 
@@ -40,7 +40,7 @@ def test_tag_is_the_version_that_npm_names(env: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("version", "reason"),
     [
-        ("9.9.9", "npm install failed: npm error code E404"),
+        ("9.9.9", "The install command of npm failed: npm error code E404"),
         ("../x", "neither a version"),
         ("1", "neither a version"),
         ("0.1.0 --global", "neither a version"),
@@ -51,7 +51,7 @@ def test_version_that_cannot_be_installed_is_an_error(
 ) -> None:
     with pytest.raises(CliError, match=reason) as caught:
         installed(env, version)
-    assert caught.value.advice == "See the versions: npm view @openai/codex versions"
+    assert caught.value.advice == VERSIONS
     assert not list((tmp_path / "state").glob("radar/*"))
 
 
