@@ -59,3 +59,12 @@ def test_without_npm_the_error_says_so(tmp_path: Path) -> None:
     with pytest.raises(CliError, match="npm was not found") as caught:
         installed({"PATH": str(tmp_path)}, "0.171.0")
     assert "--codex PATH" in caught.value.advice
+
+
+def test_state_folder_that_cannot_be_written_is_an_error(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+    with pytest.raises(CliError, match=r"Codex 0\.170\.0 was not installed into") as caught:
+        installed(env, "0.170.0")
+    assert "CODEX_SHIM_STATE_DIR" in caught.value.advice
