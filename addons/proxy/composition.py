@@ -38,11 +38,10 @@ from addons.core.server.unknown_paths import UnknownPaths
 from addons.core.telemetry.record import LastTurnStatus, TurnRecord
 from addons.core.upstream.outbound_proxy import proxy_for
 from addons.core.version import VERSION
-from addons.proxy.contract_watch import ContractWatch
 from addons.proxy.engine.client_pool import ReadyConnections
 from addons.proxy.engine.engine import Engine
 from addons.proxy.heap import LARGE_BODY, HeapTrimmer
-from addons.proxy.recent_turns import RecentTurns
+from addons.proxy.recent_turns import ContractWatch, RecentTurns
 
 log = logging.getLogger(__name__)
 

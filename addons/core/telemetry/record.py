@@ -54,7 +54,6 @@ def known_terminal(kind: str) -> str:
 
 
 METADATA_KEY = "codex_shim"
-UNKNOWN_EVENTS = "unknown_events"
 """The key in `flow.metadata` under which `TurnRecord.plain` is found."""
 FAILED_MARKER, RETRIED_MARKER = ":red_circle:", ":yellow_circle:"
 """Values of `flow.marked`."""
@@ -148,7 +147,7 @@ class TurnRecord(TurnNotes):
     rate_limits: Mapping[str, object] | None = None
     """The last `codex.rate_limits` event."""
     unknown_events: tuple[str, ...] = ()
-    """The types of events that no known version of the API has."""
+    """Types of events that no known version of the API has."""
     ttft: float | None = None
     """Seconds to the first delta that was sent to the client."""
     seconds: float = 0.0
@@ -206,7 +205,7 @@ class TurnRecord(TurnNotes):
             "seconds": self.seconds,
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
-            **({UNKNOWN_EVENTS: list(self.unknown_events)} if self.unknown_events else {}),
+            **({"unknown_events": list(self.unknown_events)} if self.unknown_events else {}),
         }
 
 

@@ -11,8 +11,8 @@ from mitmproxy.test import tflow
 
 from addons.adapters.codex.contracts import read_seen
 from addons.adapters.system import tasks
-from addons.core.telemetry.record import METADATA_KEY, UNKNOWN_EVENTS
-from addons.proxy.contract_watch import INTERVAL_SECONDS, MAX_BODY_BYTES, ContractWatch
+from addons.core.telemetry.record import METADATA_KEY
+from addons.proxy.recent_turns import INTERVAL_SECONDS, MAX_BODY_BYTES, ContractWatch
 from tests.core.contract.requests import PRIVATE, turn
 
 PLANTED = [{"type": "function", "name": "planted_tool"}]
@@ -31,7 +31,7 @@ def flow(body: bytes = b"", path: str = "/v1/responses", **headers: str) -> http
     given = {"originator": "codex_exec", "user-agent": "codex_exec/0.172.0 (Linux)", **headers}
     fields = http.Headers([(name.encode(), value.encode()) for name, value in given.items()])
     made.request = http.Request.make("POST", f"http://127.0.0.1:9{path}", content, fields)
-    made.metadata[METADATA_KEY] = {UNKNOWN_EVENTS: ["response.planted"]}
+    made.metadata[METADATA_KEY] = {"unknown_events": ["response.planted"]}
     return made
 
 
@@ -89,7 +89,7 @@ async def test_request_of_one_turn_in_a_while_is_read(tmp_path: Path) -> None:
 
 async def test_unknown_event_is_noted_at_once(tmp_path: Path) -> None:
     one, other = flow(), flow()
-    other.metadata[METADATA_KEY] = {UNKNOWN_EVENTS: ["response.planted", "response.other"]}
+    other.metadata[METADATA_KEY] = {"unknown_events": ["response.planted", "response.other"]}
     assert {"response.planted", "response.other"} <= await watched(tmp_path, one, other)
 
 
