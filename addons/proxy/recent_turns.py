@@ -1,5 +1,4 @@
-"""What is kept of a finished turn: the last few of them in memory, for `codex-shim report`, and the names of what no
-recorded contract of Codex has, for `codex-shim radar`.
+"""What is kept of finished turns: the last few, and the names in them that no recorded contract of Codex has.
 
 Never does: hold a connection, write to disk on the event loop, give away the text of a turn. Invariant: of the remembered
 turns only masked structure leaves, and together their bodies are at most `MAX_BYTES`. The request of at most one turn in

@@ -147,7 +147,6 @@ class TurnRecord(TurnNotes):
     rate_limits: Mapping[str, object] | None = None
     """The last `codex.rate_limits` event."""
     unknown_events: tuple[str, ...] = ()
-    """Types of events that no known version of the API has."""
     ttft: float | None = None
     """Seconds to the first delta that was sent to the client."""
     seconds: float = 0.0
