@@ -20,7 +20,7 @@ from tests.faults.outcomes import WHOLE, failed, http
 from tests.faults.refusals import answers, error
 from tests.faults.routes import KEY, WITH_UPSTREAM, Family, RouteKind
 from tests.faults.shim import CLIENTS, HEARTBEAT, LIMITS, RunningShim, complete_answer, running_shim
-from tests.support.client import Response
+from tests.support.client import Response, client
 from tests.support.upstream import Exchange, Upstream, upstream
 from tests.support.waiting import until
 
@@ -203,3 +203,26 @@ async def test_turns_of_a_failing_row_share_few_retries(folder: Path, route: Rou
         shim.play(refuse)
         await shim.ask(CLIENTS["codex"])
         assert shim.model_requests() == 3, "no retry of an ended turn is counted"
+
+
+@pytest.mark.parametrize("route", WITH_UPSTREAM, ids=str)
+async def test_trial_whose_client_leaves_is_followed_by_another(
+    folder: Path, route: RouteKind
+) -> None:
+    async with failover(route, folder) as running:
+        shim, limit = running.shim, FALLBACK_FAULTS[0]
+        shim.play(limit.script(route))
+        await running.turn(0)
+        running.now += limit.closed_for
+
+        async def waits(exchange: Exchange) -> None:
+            await exchange.closed()
+
+        shim.play(waits)
+        async with client(shim.port) as trial:
+            await shim.post(trial, CLIENTS["codex"])
+            await until(lambda: shim.model_requests() == 1)
+            trial.close()
+            await until(lambda: shim.master.shim.engine.live_turns == 0)
+        shim.play(complete_answer(route))
+        assert (await running.turn(0))[1] == "itself"
