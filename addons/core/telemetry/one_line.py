@@ -45,6 +45,8 @@ def ended_comment(record: TurnRecord) -> str:
     parts = [_CIRCLES.get(marker(record), "") + summary(record)]
     if upstream := record.label or record.route:
         parts.append(f"via {upstream}")
+    if record.search:
+        parts.append(record.search)
     if record.dropped:
         names = ", ".join(printable(note) for note in record.dropped[:_SHOWN_DROPPED])
         parts.append(f"dropped {names}")
@@ -132,6 +134,10 @@ def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
         line["repairs"] = [printable(note) for note in record.repairs]
     if record.fallback:
         line["fallback"] = printable(record.fallback)
+    if record.search:
+        line["search"] = printable(record.search)
+    if record.queries:
+        line["queries"] = [printable(query) for query in record.queries]
     line["replay"] = record.replay
     if record.transport is not ClientTransport.HTTP:
         line["transport"] = str(record.transport)
