@@ -47,7 +47,7 @@ from addons.core.web_search.brave import Brave
 from addons.core.web_search.call import PageRequest, SearchCall, SearchQuery, is_within, read_call
 from addons.core.web_search.exa import Exa
 from addons.core.web_search.failures import (
-    Failure,
+    SearchFailure,
     fault_failure,
     form_failure,
     parsed,
@@ -74,17 +74,17 @@ HEADERS: Headers = (
     (b"accept-encoding", b"identity"),
     (b"user-agent", b"codex-shim/%s" % VERSION.encode()),
 )
-NO_URL = Failure(
+NO_URL = SearchFailure(
     "It is not the URL of a page. Use the URL of a result as `ref_id`.", is_final=False
 )
-NOT_ALLOWED = Failure(
+NOT_ALLOWED = SearchFailure(
     "The user's settings of Codex do not allow pages of this domain.", is_final=False
 )
-NOT_LIVE = Failure(
+NOT_LIVE = SearchFailure(
     'It was not opened: Codex may not fetch pages. The user can set `web_search = "live"` in Codex\'s config.toml.',
     is_final=False,
 )
-NOT_ASKED = Failure("Not asked, because the request before it failed.")
+NOT_ASKED = SearchFailure("Not asked, because the request before it failed.")
 
 OpenPages = Callable[[Sequence[str]], Awaitable[Mapping[str, Page]]]
 """Fetches pages: URLs → the page of each. Never raises."""
@@ -162,7 +162,7 @@ class WebSearchPlan:
         self._sort(call)
         secrets = self._provider.key.current()
         if isinstance(secrets, KeyProblem):
-            self._fail_all(Failure(secrets.message))
+            self._fail_all(SearchFailure(secrets.message))
         else:
             self._secrets = secrets
         return self._next()
@@ -192,7 +192,7 @@ class WebSearchPlan:
         """Make tasks of the commands. One that cannot be carried out fails here, before anything is sent."""
         for query in call.queries:
             allowed = _within(query, call.allowed_domains)
-            if isinstance(allowed, Failure):
+            if isinstance(allowed, SearchFailure):
                 self._answer.add_failure(query.text, allowed)
             else:
                 self._tasks.append(_Query(allowed))
@@ -207,7 +207,7 @@ class WebSearchPlan:
         else:
             self._own_pages = tuple(pages)
 
-    def _page_failure(self, url: str, call: SearchCall) -> Failure | None:
+    def _page_failure(self, url: str, call: SearchCall) -> SearchFailure | None:
         try:
             parts = urlsplit(url)
             host = (parts.hostname or "").lower()
@@ -225,7 +225,7 @@ class WebSearchPlan:
         while self._tasks:
             task = self._task = self._tasks.popleft()
             request = self._written(task)
-            if isinstance(request, Failure):
+            if isinstance(request, SearchFailure):
                 self._note_failure(task, request)
                 continue
             self._may_wait = True
@@ -236,7 +236,7 @@ class WebSearchPlan:
         self._note_search()
         return Answer(self._answer.reply())
 
-    def _written(self, task: _Task) -> ServiceRequest | Failure:
+    def _written(self, task: _Task) -> ServiceRequest | SearchFailure:
         service, call = self._service, self._answer.call
         if isinstance(task, _Pages):
             return service.open(task.urls, call)
@@ -244,7 +244,7 @@ class WebSearchPlan:
         if len(text) > service.max_characters or len(text.split()) > service.max_words:
             label, most = self._endpoint.label, f"{service.max_characters} characters"
             words = f" and {service.max_words} words"
-            return Failure(
+            return SearchFailure(
                 f"{label} takes at most {most}{words}: ask a shorter query.", is_final=False
             )
         return service.search(task.query, call, self._today)
@@ -312,18 +312,18 @@ class WebSearchPlan:
             self._provider.key.refused()
         return self._failed(status_failure(self._endpoint, self._service, head, body, wait))
 
-    def _failed(self, failure: Failure) -> Step:
+    def _failed(self, failure: SearchFailure) -> Step:
         if self._task:
             self._note_failure(self._task, failure)
         if failure.is_final:
             self._fail_all(NOT_ASKED)
         return self._next()
 
-    def _fail_all(self, failure: Failure) -> None:
+    def _fail_all(self, failure: SearchFailure) -> None:
         while self._tasks:
             self._note_failure(self._tasks.popleft(), failure)
 
-    def _note_failure(self, task: _Task, failure: Failure) -> None:
+    def _note_failure(self, task: _Task, failure: SearchFailure) -> None:
         names = task.urls if isinstance(task, _Pages) else (task.query.text,)
         for name in names:
             self._answer.add_failure(name, failure)
@@ -341,7 +341,7 @@ class WebSearchPlan:
         self._request.notes.search = printable(", ".join(parts))
 
 
-def _within(query: SearchQuery, allowed: tuple[str, ...]) -> SearchQuery | Failure:
+def _within(query: SearchQuery, allowed: tuple[str, ...]) -> SearchQuery | SearchFailure:
     """Return the query with the domains that the user's settings allow."""
     if not allowed:
         return query

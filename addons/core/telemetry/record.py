@@ -196,7 +196,6 @@ class TurnRecord(TurnNotes):
             "dropped": list(self.dropped),
             "repairs": list(self.repairs),
             "fallback": self.fallback,
-            "search": self.search,
             "attempts": [attempt.plain() for attempt in self.attempts],
             "terminal": self.terminal,
             "error": self.error,

@@ -17,7 +17,7 @@ from addons.core.errors import JSON_HEADERS
 from addons.core.json_values import JsonDict
 from addons.core.turn import Head, Reply
 from addons.core.web_search.call import PageRequest, SearchCall, SearchQuery, is_within
-from addons.core.web_search.failures import Failure
+from addons.core.web_search.failures import SearchFailure
 from addons.core.web_search.page_text import page_view
 from addons.core.web_search.service import Hit, Page
 
@@ -34,7 +34,7 @@ class SearchAnswer:
     call: SearchCall
     sections: list[str] = field(default_factory=list)
     hits: list[Hit] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[SearchFailure] = field(default_factory=list)
     has_results: bool = False
     """Whether a command was carried out, with or without a result."""
 
@@ -61,13 +61,13 @@ class SearchAnswer:
         """Add a page, or why there is none."""
         if page.problem or not page.text:
             reason = page.problem or "it has no text"
-            self.add_failure(wanted.url, Failure(f"The page was not opened: {reason}."))
+            self.add_failure(wanted.url, SearchFailure(f"The page was not opened: {reason}."))
             return
         self.has_results = True
         room = self.call.max_characters // max(len(self.call.pages), 1)
         self.sections.append(f"Page {wanted.url}\n\n{page_view(page.text, wanted, room)}")
 
-    def add_failure(self, what: str, failure: Failure) -> None:
+    def add_failure(self, what: str, failure: SearchFailure) -> None:
         """Add a command that was not carried out."""
         self.failures.append(failure)
         self.sections.append(f"{what}: {failure.text}")

@@ -28,7 +28,7 @@ _REFUSED_KEY = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class SearchFailure:
     """One failed request. `is_final`: the next request of the same call would fail as well."""
 
     text: str
@@ -51,42 +51,44 @@ def parsed(body: bytes) -> JsonObject | None:
     return as_object(value) if isinstance(value, dict) else None
 
 
-def fault_failure(endpoint: SearchEndpoint, fault: Fault) -> Failure:
+def fault_failure(endpoint: SearchEndpoint, fault: Fault) -> SearchFailure:
     """Return the failure of a request that had no answer."""
-    return Failure(f"{endpoint.label}: {problem_of(fault).message}")
+    return SearchFailure(f"{endpoint.label}: {problem_of(fault).message}")
 
 
-def form_failure(endpoint: SearchEndpoint, head: Head) -> Failure:
+def form_failure(endpoint: SearchEndpoint, head: Head) -> SearchFailure:
     """Return the failure of an answer that cannot be read."""
     what = "a web page" if is_html(head.headers) else "something else than JSON results"
-    return Failure(
+    return SearchFailure(
         f"{_where(endpoint)} answered with {what}. Check `web_search.base_url` in models.json."
     )
 
 
 def status_failure(
     endpoint: SearchEndpoint, service: SearchService, head: Head, body: bytes, wait: float | None
-) -> Failure:
+) -> SearchFailure:
     """Return the failure of a refusal. `wait`: the seconds to wait that the service requests."""
     words = printable(service.words(parsed(body) or {}))
     said = f" It says: {words}." if words else ""
     status, where = head.status, _where(endpoint)
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         text = f"{where} answered HTTP {status}, a redirect, which codex-shim does not follow with a query and a key."
-        return Failure(f"{text} Correct `web_search.base_url` in models.json.")
+        return SearchFailure(f"{text} Correct `web_search.base_url` in models.json.")
     if endpoint.service == "searxng" and status == HTTPStatus.FORBIDDEN:
         text = f"{where} does not answer in JSON (HTTP 403)."
-        return Failure(f"{text} Add `json` to `search.formats` in its settings.yml.{said}")
+        return SearchFailure(f"{text} Add `json` to `search.formats` in its settings.yml.{said}")
     if status in _REFUSED_KEY or any(code in words for code in _KEY_CODES):
-        return Failure(f"{where} refused the key (HTTP {status}).{said} {_key_advice(endpoint)}")
+        return SearchFailure(
+            f"{where} refused the key (HTTP {status}).{said} {_key_advice(endpoint)}"
+        )
     if status in _USED_UP:
-        return Failure(f"The credits of {where} are used up (HTTP {status}).{said}")
+        return SearchFailure(f"The credits of {where} are used up (HTTP {status}).{said}")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         again = f" It can be asked again in {wait:.0f} s." if wait else ""
-        return Failure(f"{where} was asked too often (HTTP 429).{again}{said}", is_limit=True)
+        return SearchFailure(f"{where} was asked too often (HTTP 429).{again}{said}", is_limit=True)
     is_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     what = "has a fault" if is_fault else "refused the request"
-    return Failure(f"{where} {what} (HTTP {status}).{said}", is_final=is_fault)
+    return SearchFailure(f"{where} {what} (HTTP {status}).{said}", is_final=is_fault)
 
 
 def _where(endpoint: SearchEndpoint) -> str:
