@@ -304,6 +304,10 @@ class RouteSources:
         demo = self._demo_route(
             settings, DEMO_UNAVAILABLE if any(route.live for route in routes) else ""
         )
+        searches = settings.web_search.is_configured and any(
+            route.live and route.provider != self.account.service[0]
+            for route in (*row_routes, *logins)
+        )
         aliases = {**BUILT_IN_ALIASES, **CURSOR_ALIASES, **rows.by_model}
         return RouteTable.of(
             [*routes, demo],
@@ -312,6 +316,7 @@ class RouteSources:
             settings.helpers,
             websocket=settings.websocket,
             has_budgets=bool(settings.budgets),
+            searches=searches,
         )
 
     def _key_variables(self) -> frozenset[str]:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from addons.adapters.codex.activate import uses_api_key, uses_chatgpt_login
-from addons.core.codex.features import ENABLE, features, grouped, login_change
-from addons.core.codex.provider_config import PROVIDER_ID, Values
+from addons.core.codex.config_feature import is_decided
+from addons.core.codex.features import ENABLE, features, grouped, login_change, search_change
+from addons.core.codex.provider_config import PROVIDER_ID, Values, own_search
 from shim_cli.doctor.finding import CheckResult, DoctorContext
 
 
-def _change(block: Values, env: Mapping[str, str]) -> str:
-    return login_change(block, chatgpt_login=uses_chatgpt_login(env), api_key=uses_api_key(env))
+def _changes(context: DoctorContext, block: Values, *, searches: bool) -> Iterator[str]:
+    env, sources = context.env, context.sources
+    yield login_change(
+        block,
+        chatgpt_login=uses_chatgpt_login(env),
+        api_key=uses_api_key(env),
+        searches=searches,
+    )
+    if not isinstance(sources, str) and (searches or not is_decided(context.config.root)):
+        yield search_change(searches=searches, wanted=sources.table().searches)
 
 
 def codex_features(context: DoctorContext) -> Iterator[CheckResult]:
@@ -20,9 +29,11 @@ def codex_features(context: DoctorContext) -> Iterator[CheckResult]:
     if config.provider is None or config.provider.key != PROVIDER_ID:
         return
     block = config.provider.table
-    if change := _change(block, context.env):
+    searches = own_search(config.root)
+    for change in filter(None, _changes(context, block, searches=searches)):
         yield "WARN", f"{config.path}: {change}", ENABLE
-    for each in grouped(features(block)):
+    wanted = not isinstance(context.sources, str) and context.sources.table().searches
+    for each in grouped(features(block, searches=searches, wanted=wanted)):
         if each.is_on:
             yield "OK", f"on: {each.name}"
         else:
