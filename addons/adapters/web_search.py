@@ -54,12 +54,6 @@ class SearchKey:
         if self.endpoint.key:
             self.ring.refused(self.endpoint.key.key)
 
-    @property
-    def problem(self) -> str:
-        """Why there is no key; empty if there is one, or if none is needed."""
-        found = self.current()
-        return found.message if isinstance(found, KeyProblem) else ""
-
 
 @dataclass(frozen=True, slots=True)
 class WebSearches:

@@ -159,6 +159,7 @@ class WebSearchPlan:
         self._answer = SearchAnswer(call)
         if self._provider.log_queries:
             request.notes.queries += [query.text for query in call.queries]
+        self._note_search()
         self._sort(call)
         secrets = self._provider.key.current()
         if isinstance(secrets, KeyProblem):
@@ -331,8 +332,8 @@ class WebSearchPlan:
     def _note_search(self) -> None:
         """Note how much was asked and found. What was searched for is the user's own matter."""
         call, answer = self._answer.call, self._answer
-        characters = sum(len(query.text) for query in call.queries)
-        parts = [_counted(len(call.queries), "query", "queries") + f" of {characters} characters"]
+        size = _counted(sum(len(query.text) for query in call.queries), "character", "characters")
+        parts = [f"{_counted(len(call.queries), 'query', 'queries')} of {size}"]
         if call.pages:
             parts.append(_counted(len(call.pages), "page", "pages"))
         parts.append(_counted(len(answer.hits), "result", "results"))

@@ -147,10 +147,10 @@ def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
 
 
 def attempt_facts(record: TurnRecord) -> list[dict[str, object]]:
-    """Return each attempt without its content."""
+    """Return each attempt without its content. What is searched for is content, which some services take in the URL."""
     return [
         {
-            "url": attempt.url,
+            "url": attempt.url.partition("?")[0] if record.search else attempt.url,
             "reason": attempt.reason,
             "outcome": attempt.outcome,
             "seconds": round(attempt.seconds, 4),
