@@ -114,7 +114,7 @@ class PageFetcher:
 
     async def _checked_address(self, origin: Origin) -> str:
         if self.needs_proxy(origin):
-            msg = "codex-shim opens no pages through an outbound proxy, because it cannot check where they lead"
+            msg = "no page is opened through an outbound proxy, because where it leads cannot be checked"
             raise PageError(msg)
         try:
             addresses = await self.resolve(origin.host, origin.port)
@@ -122,7 +122,7 @@ class PageFetcher:
             msg = f"there is no host {origin.host}"
             raise PageError(msg) from None
         if not addresses or not all(map(self.is_public, addresses)):
-            msg = f"{origin.host} is not on the public internet, and codex-shim opens nothing else"
+            msg = f"{origin.host} is not on the public internet, and nothing else is opened"
             raise PageError(msg)
         return addresses[0]
 
