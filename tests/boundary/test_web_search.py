@@ -40,7 +40,9 @@ Json = dict[str, Any]
 
 
 def search_body(
-    model: str = "fake-chat", settings: Json | None = None, **commands: object
+    model: str = "fake-chat",
+    settings: Json | None = None,
+    **commands: Any,
 ) -> bytes:
     """Return a request as Codex 0.171 sends it."""
     said = {"role": "user", "content": [{"type": "input_text", "text": SECRET_TALK}]}
@@ -173,7 +175,8 @@ async def test_queries_of_one_call_are_asked_in_order_and_found_once(
 async def test_call_without_a_query_asks_nobody(home: Home, brave: SearchServiceFake) -> None:
     async with setup(home) as s:
         s.use(brave)
-        for commands in ({}, query(""), {"search_query": 7}):
+        empty: tuple[Json, ...] = ({}, query(""), {"search_query": 7})
+        for commands in empty:
             assert "nothing was searched" in await s.output(search_body(**commands))
     assert brave.requests == []
 
@@ -181,7 +184,7 @@ async def test_call_without_a_query_asks_nobody(home: Home, brave: SearchService
 async def test_pages_come_from_the_service(
     home: Home, services: Mapping[str, SearchServiceFake]
 ) -> None:
-    opened = {
+    opened: Json = {
         "open": [{"ref_id": "https://one.example/a", "lineno": 2}, {"ref_id": MISSING}],
         "find": [{"ref_id": "https://one.example/a", "pattern": "GOOD day"}],
     }

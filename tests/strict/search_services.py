@@ -50,10 +50,15 @@ def _matches(pattern: str) -> Check:
 
 def _texts(most: int) -> Check:
     def check(value: object) -> bool:
-        is_list = isinstance(value, list) and 0 < len(value) <= most
-        return is_list and all(isinstance(each, str) and each for each in value)  # type: ignore[union-attr]
+        if not isinstance(value, list) or not 0 < len(value) <= most:
+            return False
+        return all(isinstance(each, str) and each for each in value)
 
     return check
+
+
+def _unknown(_value: object) -> bool:
+    return False
 
 
 def _wrong(values: Mapping[str, object], known: Mapping[str, Check], required: str) -> str:
@@ -61,7 +66,7 @@ def _wrong(values: Mapping[str, object], known: Mapping[str, Check], required: s
     if required not in values:
         return required
     return next(
-        (name for name, value in values.items() if not known.get(name, lambda _: False)(value)), ""
+        (name for name, value in values.items() if not known.get(name, _unknown)(value)), ""
     )
 
 

@@ -63,7 +63,7 @@ def test_key_of_the_first_field_that_names_one() -> None:
     assert other.key is None
 
 
-WRONG = (
+WRONG: tuple[tuple[object, str, str], ...] = (
     ({"service": "brawe"}, "service", 'did you mean "brave"?'),
     ({"service": "zzz"}, "service", "searxng, brave, tavily, exa"),
     ({"service": "chatgpt"}, "service", '"chatgpt": true'),
