@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from addons.adapters.codex.activate import uses_api_key, uses_chatgpt_login
+from addons.adapters.web_search import SearchKey
 from addons.core.codex.config_feature import is_decided
 from addons.core.codex.features import ENABLE, features, grouped, login_change, search_change
 from addons.core.codex.provider_config import PROVIDER_ID, Values, own_search
+from addons.core.upstream.api_keys import KeyProblem
 from shim_cli.doctor.finding import CheckResult, DoctorContext
 
 
@@ -23,6 +25,18 @@ def _changes(context: DoctorContext, block: Values, *, searches: bool) -> Iterat
         yield search_change(searches=searches, wanted=sources.table().searches)
 
 
+def _search_service(context: DoctorContext) -> Iterator[CheckResult]:
+    """Say who answers the searches of rows, and whether its key is there."""
+    sources = context.sources
+    if isinstance(sources, str) or not (search := sources.settings.web_search).is_configured:
+        return
+    found = SearchKey(sources.row_routes.ring, search.endpoint).current() if search.endpoint else ()
+    if isinstance(found, KeyProblem):
+        yield "WARN", found.message, context.shell.edit(str(sources.settings_source.path))
+    else:
+        yield "OK", f"web search of rows: {search.label}"
+
+
 def codex_features(context: DoctorContext) -> Iterator[CheckResult]:
     """Check the block, if Codex uses it."""
     config = context.config
@@ -32,6 +46,7 @@ def codex_features(context: DoctorContext) -> Iterator[CheckResult]:
     searches = own_search(config.root)
     for change in filter(None, _changes(context, block, searches=searches)):
         yield "WARN", f"{config.path}: {change}", ENABLE
+    yield from _search_service(context)
     wanted = not isinstance(context.sources, str) and context.sources.table().searches
     for each in grouped(features(block, searches=searches, wanted=wanted)):
         if each.is_on:

@@ -72,15 +72,18 @@ async def test_private_address_is_never_connected() -> None:
 
 async def test_one_private_address_among_others_is_enough() -> None:
     async def two(_host: str, _port: int) -> Sequence[str]:
-        return ["1.1.1.1", "10.0.0.1"]
+        return ["127.0.0.1", "127.0.0.2"]
 
-    fetcher = replace(PageFetcher(5), resolve=two)
-    assert "not on the public internet" in await problem(fetcher, "https://mixed.example/")
+    async with upstream(says(b"secret", HTML)) as server:
+        url = f"http://mixed.example:{server.port}/"
+        fetcher = replace(open_to_loopback(), resolve=two)
+        assert "not on the public internet" in await problem(fetcher, url)
+        assert server.connections == 0
 
 
 async def test_redirect_is_checked_like_the_first_address() -> None:
     async def by_host(host: str, _port: int) -> Sequence[str]:
-        return ["127.0.0.1"] if host == "pages.example" else ["10.0.0.1"]
+        return ["127.0.0.1"] if host == "pages.example" else ["127.0.0.2"]
 
     fetcher = replace(open_to_loopback(), resolve=by_host)
     away = says(b"", b"location: http://inside.example/", status=b"302 Found")

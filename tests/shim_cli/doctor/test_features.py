@@ -80,5 +80,13 @@ def test_settings_of_searches_that_the_block_does_not_know(env: dict[str, str]) 
 
     config = config_for("m", 9, "codex-shim-catalog.json", searches=True)
     put(path, install("", config))
-    on = section_messages(env, SECTION)[0]
+    service, on, *_ = section_messages(env, SECTION)
+    assert service == ("OK", "web search of rows: Exa")
     assert on == ("OK", f"on: {LOCAL}, web search, web search on models of your own")
+
+    section = {"service": "exa", "api_key_env": "NO_SUCH_KEY"}
+    put(settings, json.dumps({"models": [row], "web_search": section}))
+    missing = section_findings(env, SECTION)[0]
+    assert missing.level == "WARN"
+    assert missing.message.startswith("Exa has no key: the environment variable NO_SUCH_KEY is not")
+    assert str(settings) in missing.advice
