@@ -78,14 +78,15 @@ def test_model_of_a_row_searches_the_web(
         assert "not on the public internet" in outputs["call_2"]
         assert key not in json.dumps(row.bodies)
         assert someone.token not in asked.head.decode()
+
+        # which also stops the shim, so that its log is complete
+        someone.ok("disable")
+        assert someone.config.read_bytes().startswith(OWN)
+        assert b"standalone_web_search" not in someone.config.read_bytes()
         searches = [line for line in logged_turns(user.state) if line["slug"] == "alpha/search"]
         assert [line["route"] for line in searches] == ["brave", "brave"]
         assert searches[0]["search"] == "1 query of 5 characters, 2 results"
         assert len({str(line["thread"]) for line in logged_turns(user.state)}) == 1
-
-        someone.ok("disable")
-        assert someone.config.read_bytes().startswith(OWN)
-        assert b"standalone_web_search" not in someone.config.read_bytes()
     finally:
         someone.end_all()
 
