@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from addons.adapters.api_keys import is_open_to_others
 from addons.adapters.codex.activate import uses_api_key, uses_chatgpt_login
 from addons.adapters.web_search import SearchKey
 from addons.core.codex.config_feature import is_decided
@@ -11,6 +12,7 @@ from addons.core.codex.features import ENABLE, features, grouped, login_change, 
 from addons.core.codex.provider_config import PROVIDER_ID, Values, own_search
 from addons.core.upstream.api_keys import KeyProblem
 from shim_cli.doctor.finding import CheckResult, DoctorContext
+from shim_cli.doctor.rows import readable_by_others
 
 
 def _changes(context: DoctorContext, block: Values, *, searches: bool) -> Iterator[str]:
@@ -31,8 +33,16 @@ def _search_service(context: DoctorContext) -> Iterator[CheckResult]:
     if isinstance(sources, str) or not (search := sources.settings.web_search).is_configured:
         return
     found = SearchKey(sources.row_routes.ring, search.endpoint).current() if search.endpoint else ()
+    path = sources.settings_source.path
+    is_inline = bool(search.endpoint and search.endpoint.key and search.endpoint.key.is_inline)
+    if (
+        is_inline
+        and not any(row.holds_key for row in sources.rows.rows)
+        and is_open_to_others(path)
+    ):
+        yield readable_by_others(path, context.shell)
     if isinstance(found, KeyProblem):
-        yield "WARN", found.message, context.shell.edit(str(sources.settings_source.path))
+        yield "WARN", found.message, context.shell.edit(str(path))
     else:
         yield "OK", f"web search of rows: {search.label}"
 

@@ -90,3 +90,15 @@ def test_settings_of_searches_that_the_block_does_not_know(env: dict[str, str]) 
     assert missing.level == "WARN"
     assert missing.message.startswith("Exa has no key: the environment variable NO_SUCH_KEY is not")
     assert str(settings) in missing.advice
+
+
+def test_key_of_a_search_service_that_others_can_read(env: dict[str, str]) -> None:
+    enable(env, chatgpt_login=False)
+    section = {"service": "exa", "api_key": "fabricated-search"}
+    settings = put(Path(env["HOME"], "models.json"), json.dumps({"web_search": section}))
+    settings.chmod(0o644)
+
+    first = section_findings({**env, "CODEX_SHIM_SETTINGS": str(settings)}, SECTION)[0]
+
+    assert (first.level, first.advice) == ("WARN", f"chmod 600 {settings}")
+    assert "contains keys" in first.message
