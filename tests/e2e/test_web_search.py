@@ -12,7 +12,8 @@ from tests.e2e.codex_cli import OLDEST, PREVIOUS, VERSION, CodexHome, installed_
 from tests.e2e.newcomer import OWN, Newcomer
 from tests.e2e.shim import logged_turns
 from tests.fakes.chat_upstream import ChatUpstream
-from tests.fakes.model_upstream import KEY, call, say
+from tests.fakes.messages_upstream import MessagesUpstream
+from tests.fakes.model_upstream import KEY, ModelUpstream, call, say
 from tests.fakes.search_services import SearchServiceFake, reply
 from tests.strict import search_services
 
@@ -22,9 +23,10 @@ SLUG = "fake-chat"
 FOUND = "https://one.example/greetings"
 
 
-@pytest.fixture
-def row() -> Iterator[ChatUpstream]:
-    with ChatUpstream() as running:
+@pytest.fixture(params=["chat"])
+def row(request: pytest.FixtureRequest) -> Iterator[ModelUpstream]:
+    upstream = ChatUpstream() if request.param == "chat" else MessagesUpstream()
+    with upstream as running:
         yield running
     assert running.objections == []
 
@@ -36,22 +38,27 @@ def brave() -> Iterator[SearchServiceFake]:
     assert running.refused == []
 
 
-def newcomer(user: CodexHome, row: ChatUpstream, section: object) -> Newcomer:
+def newcomer(user: CodexHome, row: ModelUpstream, section: object) -> Newcomer:
     """Return a user with one row and this `web_search` in models.json."""
-    model = {"model": SLUG, "provider": "generic-chat-completion-api", "base_url": row.base_url}
+    provider = "anthropic" if isinstance(row, MessagesUpstream) else "generic-chat-completion-api"
+    model = {"model": SLUG, "provider": provider, "base_url": row.base_url}
     settings = user.root / "models.json"
     document = {"models": [{**model, "api_key": KEY, "max_context_limit": 200_000}]}
     settings.write_text(json.dumps(document | ({"web_search": section} if section else {})))
     return Newcomer(user, {"CODEX_SHIM_SETTINGS": str(settings)})
 
 
-def tools(row: ChatUpstream, at: int) -> list[str]:
+def tools(row: ModelUpstream, at: int) -> list[str]:
     return row.declared(row.bodies[at])
 
 
-@pytest.mark.parametrize("version", [VERSION, PREVIOUS])
+@pytest.mark.parametrize(
+    ("version", "row"),
+    [(VERSION, "chat"), (VERSION, "messages"), (PREVIOUS, "chat")],
+    indirect=["row"],
+)
 def test_model_of_a_row_searches_the_web(
-    user: CodexHome, row: ChatUpstream, brave: SearchServiceFake, version: str
+    user: CodexHome, row: ModelUpstream, brave: SearchServiceFake, version: str
 ) -> None:
     user.codex = installed_codex(version)
     key = search_services.KEY
@@ -92,7 +99,7 @@ def test_model_of_a_row_searches_the_web(
 
 
 def test_failure_of_the_service_is_told_to_the_model_once(
-    user: CodexHome, row: ChatUpstream, brave: SearchServiceFake
+    user: CodexHome, row: ModelUpstream, brave: SearchServiceFake
 ) -> None:
     key = search_services.KEY
     someone = newcomer(user, row, {"service": "brave", "base_url": brave.base_url, "api_key": key})
@@ -111,7 +118,7 @@ def test_failure_of_the_service_is_told_to_the_model_once(
         someone.end_all()
 
 
-def test_nothing_is_offered_without_a_service(user: CodexHome, row: ChatUpstream) -> None:
+def test_nothing_is_offered_without_a_service(user: CodexHome, row: ModelUpstream) -> None:
     someone = newcomer(user, row, None)
     try:
         someone.ok("enable")
@@ -124,7 +131,7 @@ def test_nothing_is_offered_without_a_service(user: CodexHome, row: ChatUpstream
 
 
 def test_oldest_codex_starts_with_the_feature_that_it_does_not_know(
-    user: CodexHome, row: ChatUpstream, brave: SearchServiceFake
+    user: CodexHome, row: ModelUpstream, brave: SearchServiceFake
 ) -> None:
     user.codex = installed_codex(OLDEST)
     key = search_services.KEY
