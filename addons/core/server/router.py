@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from addons.core.codex.threads import (
+    PICTURE,
     SUB_AGENT,
     USER,
     Threads,
@@ -129,7 +130,8 @@ class Router:
             route = table.resolve(slug)
         else:
             request.notes.root = printable((root_thread_for(request) or b"").decode("latin-1"))
-            route = self._stand_in(request, slug, table)
+            is_exact = agent == PICTURE
+            route = table.resolve(slug) if is_exact else self._stand_in(request, slug, table)
         if route and route.live:
             self._threads.note(request, route.slug, agent)
         return route
