@@ -23,7 +23,7 @@ from addons.core.protocols.responses.described_pictures import (
     failure_text,
 )
 from addons.core.protocols.responses.description import Answered
-from addons.core.providers.vision import Ask
+from addons.core.providers.vision import Ask, Described
 
 log = logging.getLogger(__name__)
 
@@ -68,16 +68,23 @@ class PictureDescriptions:
         failed = self._failures.get(_failure(thread, picture))
         return failed or self._texts.get(picture.digest)
 
-    async def describe(self, ask: Ask) -> Mapping[Place, str]:
-        """Have pictures described. Return what stands in their places; one may be missing that took too long."""
+    async def describe(self, ask: Ask) -> Described:
+        """Have pictures described: those that nothing is known of, memory and disk included."""
         await self._load(ask)
-        found = {one[:2]: self.known(ask.thread, one) for one in ask.pictures}
-        wanted = {one.digest: one for one in ask.pictures if found[one[:2]] is None}
+        texts: dict[Place, str] = {}
+        wanted: dict[str, Picture] = {}
+        for picture in ask.pictures:
+            if text := self.known(ask.thread, picture):
+                texts[picture[:2]] = text
+            else:
+                wanted[picture.digest] = picture
         answers = await self._answers(ask, wanted)
         for picture in ask.pictures:
-            if found[picture[:2]] is None and (answered := answers.get(picture.digest)):
-                found[picture[:2]] = await self._text(ask, picture, answered)
-        return {place: text for place, text in found.items() if text is not None}
+            if picture[:2] not in texts and (answered := answers.get(picture.digest)):
+                texts[picture[:2]] = await self._text(ask, picture, answered)
+        failed = [one for one in answers.values() if one.code]
+        reason = f"A picture was not described: {failed[0].message}" if failed else ""
+        return Described(texts, len(answers) - len(failed), reason)
 
     async def _load(self, ask: Ask) -> None:
         if not self._is_loaded:

@@ -1,6 +1,6 @@
 """The texts of pictures on disk, so that a restart pays for no picture again and changes no thread.
 
-One SQLite file of the state folder. Never does: hold a picture, its address or a secret; fail: without the file each text
+One SQLite file of the state folder, opened for each new picture: they are rare. Never does: hold a picture, its address or a secret; fail: without the file each text
 lasts as long as the process. Invariant: the first text of a picture stays; the file keeps the newest `MAX_TEXTS`; only the
 user can read it.
 """
@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from addons.adapters.system.files import make_private_folder
@@ -47,7 +48,6 @@ class PictureTexts:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._db: sqlite3.Connection | None = None
         self._skipped_until = 0.0
 
     def descriptions(self, digests: Collection[str]) -> Mapping[str, str]:
@@ -81,13 +81,6 @@ class PictureTexts:
         """Keep the note that stands in one place of one thread."""
         self._attempt(lambda db: self._insert(db, failure, text), None)
 
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            if self._db:
-                self._db.close()
-                self._db = None
-
     def _insert(self, db: sqlite3.Connection, key: Failure, text: str) -> None:
         with db:
             db.execute("INSERT OR IGNORE INTO texts VALUES (?, ?, ?, ?)", (*key, text))
@@ -100,8 +93,8 @@ class PictureTexts:
             if time.monotonic() < self._skipped_until:
                 return otherwise
             try:
-                self._db = self._db or self._opened()
-                return work(self._db)
+                with closing(self._opened()) as db:
+                    return work(db)
             except (OSError, sqlite3.Error) as error:
                 self._skipped_until = time.monotonic() + RETRY_SECONDS
                 reason = getattr(error, "strerror", None) or str(error)
@@ -126,7 +119,7 @@ class PictureTexts:
             return self._connected()
 
     def _connected(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=BUSY_SECONDS, check_same_thread=False)
+        db = sqlite3.connect(self._path, timeout=BUSY_SECONDS)
         try:
             db.executescript(_SCHEMA)
         except sqlite3.Error:

@@ -21,7 +21,7 @@ from addons.core.codex.threads import (
     root_thread_for,
     thread_id_for,
 )
-from addons.core.errors import Problem
+from addons.core.errors import INVALID_PROMPT, Problem
 from addons.core.json_values import JsonObject
 from addons.core.limits import Limits
 from addons.core.protocols.request_body import decode
@@ -39,6 +39,7 @@ from addons.core.protocols.responses.notice import with_notice
 from addons.core.protocols.responses.observer import is_plain_stream
 from addons.core.routes import PlanMaker, Route
 from addons.core.turn import (
+    Answer,
     ClientRequest,
     Fault,
     Head,
@@ -47,10 +48,14 @@ from addons.core.turn import (
     Relay,
     Send,
     Step,
+    StreamLocal,
     shim_path,
 )
+from addons.core.upstream.error_body import read_error_body
 
 DEFAULT_LIMITS = Limits()
+_SENT_PICTURE = (b'"image_url":', b'"type":"image"')
+"""One of these is in every request of any protocol that has a picture. A text has other quotes."""
 TOO_LATE = "it was not described in time; it will be with the next request"
 FOREIGN = (
     "it would be described with the login of another user. Set a local token (`codex-shim start` "
@@ -70,14 +75,24 @@ class Ask(NamedTuple):
     pictures: Sequence[Picture]
 
 
+class Described(NamedTuple):
+    """What stands in the places of pictures. A picture that took too long may be missing."""
+
+    texts: Mapping[Place, str]
+    count: int = 0
+    """How many pictures were described for this request."""
+    failure: str = ""
+    """Why another one was not; empty if none failed."""
+
+
 class Descriptions(Protocol):
     """What is known of pictures, and how more is learnt."""
 
     def known(self, thread: bytes, picture: Picture) -> str | None:
         """Return what stands in place of a picture in this thread; None if that is not known yet."""
 
-    async def describe(self, ask: Ask) -> Mapping[Place, str]:
-        """Have pictures described. Return what stands in their places; one may be missing that took too long."""
+    async def describe(self, ask: Ask) -> Described:
+        """Have pictures described."""
 
 
 class NoDescriptions:
@@ -86,9 +101,9 @@ class NoDescriptions:
     def known(self, thread: bytes, picture: Picture) -> None:
         """Return None."""
 
-    async def describe(self, ask: Ask) -> Mapping[Place, str]:  # noqa: ARG002  the signature of the protocol
+    async def describe(self, ask: Ask) -> Described:  # noqa: ARG002  the signature of the protocol
         """Return nothing."""
-        return {}
+        return Described({})
 
 
 def takes_pictures(route: Route) -> bool:
@@ -215,10 +230,10 @@ class VisionPlan:
         slug = self._route.vision
         root = root_thread_for(self._request) or self._thread
         found = await self._shared.descriptions.describe(Ask(slug, self._thread, root, missing))
-        self._texts |= found
-        count = len({one.digest for one in missing})
-        what = "A picture was" if count == 1 else f"{count} pictures were"
-        self._notice = f"{what} described by {slug}, because {self._route.slug} takes none."
+        self._texts |= found.texts
+        what = "A picture was" if found.count == 1 else f"{found.count} pictures were"
+        by = f"{what} described by {slug}, because {self._route.slug} takes none."
+        self._notice = " ".join(filter(None, (by if found.count else "", found.failure)))
 
     def _send(self) -> Step:
         texts, late = self._texts, failure_text(TOO_LATE)
@@ -240,6 +255,43 @@ class VisionPlan:
         text = f"**A picture became text**\n\n{self._notice}"
         translator = with_notice(step.translator, text, self._shared.limits.event_bytes)
         return replace(step, translator=translator, opening=translator.rewrite(step.opening))
+
+
+class DescriptionPlan:
+    """The turn that has a picture described. It ends with an error where the picture would be left out of its request.
+
+    A row that was refused a picture goes on without it. Here nothing would be left to describe, and the answer is kept.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def start(self) -> Step:
+        """Begin, unless the picture is known to be refused."""
+        return self._with_picture(self._plan.start(), "it was refused before")
+
+    def on_head(self, head: Head) -> Step:
+        """Let the plan of the row decide."""
+        return self._with_picture(self._plan.on_head(head), f"status {head.status}")
+
+    def on_body(self, head: Head, body: bytes) -> Step:
+        """Let the plan of the row decide. Report a refusal that it would answer by leaving the picture out."""
+        reason = read_error_body(body).message or f"status {head.status}"
+        return self._with_picture(self._plan.on_body(head, body), reason)
+
+    def on_fault(self, fault: Fault) -> Step:
+        """Let the plan of the row decide."""
+        return self._with_picture(self._plan.on_fault(fault), fault.detail)
+
+    def _with_picture(self, step: Step, reason: str) -> Step:
+        is_whole = not isinstance(step, Send | StreamLocal) or (
+            isinstance(step, Send) and any(mark in step.request.body for mark in _SENT_PICTURE)
+        )
+        if is_whole:
+            return step
+        message = f"The picture was refused by the model that should describe it: {reason}"
+        problem = Problem(400, INVALID_PROMPT, message, "invalid_request_error")
+        return Answer(problem.reply())
 
 
 def _with_body(request: ClientRequest, body: bytes) -> ClientRequest:
