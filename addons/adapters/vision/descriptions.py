@@ -136,7 +136,8 @@ class PictureDescriptions:
             except TimeoutError:
                 reason = f"it took longer than {DESCRIBE_SECONDS:g} s"
                 return Answered("", "upstream_timeout", reason)
-            except Exception as error:  # noqa: BLE001  error boundary: no picture fails a turn
+            except (ValueError, RuntimeError) as error:
+                # no picture fails a turn
                 log.warning("A picture could not be described: %s", type(error).__name__)
                 return Answered("", "shim_bug", f"{type(error).__name__} in codex-shim")
         if answered.code:

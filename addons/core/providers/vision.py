@@ -79,7 +79,7 @@ class Described(NamedTuple):
     """What stands in the places of pictures. A picture that took too long may be missing."""
 
     texts: Mapping[Place, str]
-    count: int = 0
+    described: int = 0
     """How many pictures were described for this request."""
     failure: str = ""
     """Why another one was not; empty if none failed."""
@@ -231,9 +231,9 @@ class VisionPlan:
         root = root_thread_for(self._request) or self._thread
         found = await self._shared.descriptions.describe(Ask(slug, self._thread, root, missing))
         self._texts |= found.texts
-        what = "A picture was" if found.count == 1 else f"{found.count} pictures were"
+        what = "A picture was" if found.described == 1 else f"{found.described} pictures were"
         by = f"{what} described by {slug}, because {self._route.slug} takes none."
-        self._notice = " ".join(filter(None, (by if found.count else "", found.failure)))
+        self._notice = " ".join(filter(None, (by if found.described else "", found.failure)))
 
     def _send(self) -> Step:
         texts, late = self._texts, failure_text(TOO_LATE)

@@ -79,6 +79,7 @@ def test_json_list(home: Path) -> None:
         "hidden_because": "",
         "learnt": [],
         "label": "ChatGPT",
+        "vision": "",
         "login": "ChatGPT login",
     }
     everything = json.loads(shim(home, "list", "--all", "--json").stdout)
