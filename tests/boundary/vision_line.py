@@ -43,8 +43,9 @@ def png(shade: int = 0) -> str:
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
-def is_picture(body: object) -> bool:
-    text = json.dumps(body)
+def has_picture(body: Json) -> bool:
+    # the tools of Codex have fields of these names, too
+    text = json.dumps(body["messages"])
     return '"image_url"' in text or '"type": "image"' in text
 
 
@@ -125,7 +126,7 @@ def models(kind: type[ModelUpstream] = ChatUpstream) -> Iterator[Models]:
         eyes.default_answer = say("A red button that says OK.")
         yield Models(blind, eyes)
     assert blind.objections == eyes.objections == []
-    assert not any(map(is_picture, blind.bodies))
+    assert not any(map(has_picture, blind.bodies))
     assert all(
         json.dumps(body).count('"image') == 2 for body in eyes.bodies if kind is ChatUpstream
     )

@@ -99,7 +99,7 @@ class PictureTexts:
                 self._skipped_until = time.monotonic() + RETRY_SECONDS
                 reason = getattr(error, "strerror", None) or str(error)
                 log.warning(
-                    "%s cannot be used: %s. Descriptions of pictures last until codex-shim ends",
+                    "%s cannot be used: %s. Descriptions of pictures last as long as this process",
                     self._path,
                     reason,
                 )
