@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,9 +11,10 @@ from contextlib import closing
 import orjson
 import pytest
 
+from addons.adapters.route_sources import RouteSources
 from addons.adapters.system.paths import ledger_file
 from addons.adapters.vision.store import pictures_file
-from tests.boundary.surfaces import Home, running
+from tests.boundary.surfaces import DONE, Home, running
 from tests.boundary.vision_line import (
     CODEX,
     Models,
@@ -29,6 +31,7 @@ from tests.fakes.http_messages import Gate
 from tests.fakes.messages_upstream import MessagesUpstream
 from tests.fakes.model_upstream import Held, Json, Refuse, say
 from tests.support.client import client
+from tests.support.upstream import Exchange, upstream
 from tests.support.waiting import until
 
 DESCRIPTION = '<picture described-by="eyes">\nA red button that says OK.\n</picture>'
@@ -216,3 +219,88 @@ async def test_local_token_is_shown_by_the_request_for_a_description(
         await turn(proxy, user(picture(png())), lines=lines)
     assert DESCRIPTION in str(two.sent[-1]["content"])
     assert token not in str([request.headers for request in two.eyes.requests])
+
+
+async def test_model_of_the_own_login_describes_with_that_login_alone(
+    home: Home, two: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two.write(home, blind={"vision": "gpt-5.5"})
+    home.log_in()
+
+    async def describes(exchange: Exchange) -> None:
+        await exchange.sse_head()
+        await exchange.chunk(
+            b'data: {"type":"response.output_text.delta","delta":"A cat."}\n\n' + DONE
+        )
+        await exchange.end()
+
+    async with upstream(describes) as backend:
+        url = f"http://127.0.0.1:{backend.port}/codex"
+        async with running(home, CODEX_SHIM_CHATGPT_BASE_URL=url) as proxy:
+            foreign = b"authorization: Bearer eyJhbGciOiJub25lIn0.eyJmb3JlaWduIjoxfQ.foreign"
+            await turn(proxy, user(picture(png())), lines=(CODEX, foreign))
+            asked = [one for one in backend.requests if b"POST" in one.line]
+            assert proxy.shim.sources.problems == ()
+            monkeypatch.setattr(proxy.shim.parts, "_serves_one_user", lambda: False)
+            proxy.shim.parts.use_sources(proxy.shim.sources)
+            await turn(proxy, user(picture(png(1))))
+            assert "described with the login of another user" in two.sent_text
+    assert "A cat." in str(two.blind.bodies[0])
+    (request,) = asked
+    assert b"foreign" not in request.head
+    assert b"codex-shim-purpose" not in request.head.lower()
+    assert json.loads(request.body)["stream"] is True
+    assert len([one for one in backend.requests if b"POST" in one.line]) == 1
+
+
+async def test_model_that_cannot_describe_is_reported_when_the_settings_are_read(
+    home: Home, two: Models
+) -> None:
+    cases = {
+        "eyess": "'eyess' is no model. Did you mean 'eyes'?",
+        "zebra": "'zebra' is no model. `codex-shim list` shows the models.",
+        "blind": "'blind' is the row itself",
+        "text": "'text' takes no pictures itself",
+        "off": "'off' cannot be used now: It is switched off",
+        "shim-demo": "'shim-demo' cannot be used now",
+    }
+    more = [two.row("text", no_image_support=True), two.row("off", enabled=False)]
+    for slug, reason in cases.items():
+        two.write(home, {"vision": slug}, more)
+        problems = RouteSources(home.env, home.settings).problems
+        assert [one for one in problems if f"blind: vision: {reason}" in one], (slug, problems)
+        two.write(home, {"vision": None, "no_image_support": True}, more, vision=slug)
+        problems = RouteSources(home.env, home.settings).problems
+        is_own = slug == "blind"
+        assert is_own or [one for one in problems if f": vision: {reason}" in one], (slug, problems)
+    two.write(home, {"vision": "eyes"}, more, vision="eyes")
+    assert RouteSources(home.env, home.settings).problems == ()
+
+
+async def test_default_is_for_rows_that_take_no_pictures(home: Home, two: Models) -> None:
+    two.write(home, {"vision": None, "no_image_support": True}, vision="eyes")
+    async with running(home) as proxy:
+        await turn(proxy, user(picture(png())))
+        routes = proxy.shim.sources.table().routes
+    assert DESCRIPTION in str(two.sent[-1]["content"])
+    assert {slug: routes[slug].vision for slug in ("blind", "eyes")} == {
+        "blind": "eyes",
+        "eyes": "",
+    }
+    assert routes["blind"].entry["input_modalities"] == ["text", "image"]
+    two.write(home, {"vision": None, "no_image_support": True})
+    without = RouteSources(home.env, home.settings).table().routes["blind"]
+    assert (without.vision, without.entry["input_modalities"]) == ("", ["text"])
+
+
+async def test_text_that_a_model_gives_cannot_be_paid_for_without_its_picture(
+    home: Home, two: Models
+) -> None:
+    two.write(home)
+    two.eyes.default_answer = Refuse(400, "this model does not support image input")
+    async with running(home) as proxy:
+        for shade in range(3):
+            await turn(proxy, user(picture(png(shade))))
+    assert len(two.eyes.bodies) == 3
+    assert two.sent_text.count("this model does not support image input") == 1
+    assert "described-by" not in str(two.blind.bodies)

@@ -9,7 +9,7 @@ import base64
 import json
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -85,12 +85,20 @@ class Models:
     eyes: ModelUpstream
     rows: Mapping[str, Json] = field(default_factory=dict)
 
-    def write(self, home: Home, blind: Mapping[str, object] | None = None, **root: object) -> None:
-        """Write models.json. `blind` changes the row that takes no pictures."""
-        rows = [
-            {**_row("blind", self.blind), "vision": "eyes", **(blind or {})},
-            {**_row("eyes", self.eyes), "price": {"input": 8, "output": 14}},
-        ]
+    def row(self, slug: str, **more: object) -> Json:
+        """Return a row of the model that describes."""
+        return {**_row(slug, self.eyes), **more}
+
+    def write(
+        self,
+        home: Home,
+        blind: Mapping[str, object] | None = None,
+        more: Sequence[Json] = (),
+        **root: object,
+    ) -> None:
+        """Write models.json. `blind` changes the row that takes no pictures; `more` are further rows."""
+        own = {**_row("blind", self.blind), "vision": "eyes", **(blind or {})}
+        rows = [own, self.row("eyes", price={"input": 8, "output": 14}), *more]
         home.settings.write_text(json.dumps({"models": rows, **root}))
         home.settings.chmod(0o600)
 
