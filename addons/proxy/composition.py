@@ -159,6 +159,7 @@ class Composition:
         sources.row_routes.vision.may_use_login = self._serves_one_user
         data = DataSources(
             table=sources.table,
+            turn_table=sources.table_for,
             status=self._status,
             etag=sources.models_etag,
             active_model=CodexConfig(self._env).find_active_model,

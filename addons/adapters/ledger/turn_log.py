@@ -25,8 +25,7 @@ from addons.adapters.system.files import make_private_folder
 from addons.core.codex.threads import PICTURE
 from addons.core.limits import MIB
 from addons.core.protocols.prompt_prefix import MAX_BODY_BYTES, PromptHistory, digest_prompt
-from addons.core.telemetry.one_line import access_line, summary
-from addons.core.telemetry.record import TurnRecord
+from addons.core.telemetry.record import TurnRecord, access_line, summary
 from addons.core.usage import (
     MAX_WINDOWS,
     Window,

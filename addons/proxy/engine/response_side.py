@@ -26,9 +26,10 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._hooks import HttpResponseHeadersHook
 
 from addons.core.headers import Headers
+from addons.core.masking.credentials import without_cookies
 from addons.core.masking.mask import TurnMask
 from addons.core.protocols.sse import DataEvents
-from addons.core.telemetry.record import TurnRecord, without_cookies
+from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import AwaitsEnd, Head, QuotesUpstream, Translator
 from addons.proxy.engine.client_framing import HEARTBEAT, ClientFraming
 from addons.proxy.engine.interfaces import LayerHost, TurnHost

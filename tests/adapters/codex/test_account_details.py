@@ -8,14 +8,10 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from addons.adapters.codex.account_details import (
-    HOLD_SECONDS,
-    LOOK_SECONDS,
-    AccountDetails,
-    UsableLogins,
-)
+from addons.adapters.codex.account_details import HOLD_SECONDS, LOOK_SECONDS, AccountDetails
 from addons.adapters.codex.api_base import ApiBase
 from addons.adapters.codex.backend_models import JsonRequest
+from addons.adapters.codex.login_file import UsableLogins
 from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem
 from addons.core.secrets import Origin, Secret
 from addons.core.turn import Head
