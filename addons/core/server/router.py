@@ -134,7 +134,9 @@ class Router:
             request.notes.root = printable((root_thread_for(request) or b"").decode("latin-1"))
             # it may name a model that is offered no longer
             is_exact = agent == PICTURE
-            route = table.resolve(slug) if is_exact else self._stand_in(request, slug, self._table())
+            route = (
+                table.resolve(slug) if is_exact else self._stand_in(request, slug, self._table())
+            )
         if route and route.live:
             self._threads.note(request, route.slug, agent)
         return route
