@@ -71,6 +71,11 @@ def opened(answered: Answered | Exception | None = None) -> Model:
     return model
 
 
+def waiting(known: PictureDescriptions) -> int:
+    """Return how many turns wait for the picture `a`."""
+    return known._jobs["a"].waiting if "a" in known._jobs else 0
+
+
 async def test_each_picture_is_asked_for_once_at_most_four_at_a_time(path: Path) -> None:
     model = Model()
     known = made(model, path)
@@ -90,9 +95,9 @@ async def test_last_turn_that_leaves_ends_the_request(path: Path) -> None:
     model = Model()
     known = made(model, path)
     turns = [asyncio.ensure_future(known.describe(ask("a"))) for _ in range(2)]
-    await until(lambda: model.running == 1)
+    await until(lambda: waiting(known) == 2 and model.running == 1)
     turns[0].cancel()
-    await settle()
+    await until(lambda: waiting(known) == 1)
     assert model.running == 1
     turns[1].cancel()
     await until(lambda: model.cancelled == 1)
@@ -105,10 +110,9 @@ async def test_turn_that_stays_gets_the_description_that_another_asked_for(path:
     model = Model()
     known = made(model, path)
     first, second = (asyncio.ensure_future(known.describe(ask("a"))) for _ in range(2))
-    await until(lambda: model.running == 1)
-    await settle()
+    await until(lambda: waiting(known) == 2 and model.running == 1)
     first.cancel()
-    await settle()
+    await until(lambda: waiting(known) == 1)
     model.gate.set()
     assert (await second).texts == {("a", 0): TEXT.format("a")}
     assert model.asked == ["a"]

@@ -11,7 +11,7 @@ import pytest
 from addons.core.errors import Problem
 from addons.core.turn import Answer, ClientRequest, Fault, Head, Plan, Prepare, Send, Step
 from addons.proxy.engine.states import UpstreamState
-from tests.boundary.scripts import BODY, DONE, EVENT, answer, raw
+from tests.boundary.scripts import BODY, DONE, EVENT, answer, gated, raw
 from tests.boundary.scripts import turn as whole_turn
 from tests.support.client import client
 from tests.support.engine import ScriptedPlan, engine, only_stream, wire_to
@@ -50,14 +50,14 @@ def plans(
 
 @pytest.mark.parametrize("at", ["start", "head", "fault"])
 async def test_attempt_follows_when_the_work_is_done(at: str) -> None:
-    gate, began = asyncio.Event(), asyncio.Event()
+    gate, began, more = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
         began.set()
         await gate.wait()
 
     first = {"start": (), "head": (answer(b"503 Unavailable"),), "fault": (raw(b""),)}[at]
-    async with upstream(*first, whole_turn) as up:
+    async with upstream(*first, gated(EVENT, more, DONE)) as up:
         ports = [up.port] * (len(first) + 1)
         async with engine(plans(work, *ports, at=at)) as proxy, client(proxy.port) as c:
             await c.post("/v1/responses", BODY)
@@ -68,9 +68,12 @@ async def test_attempt_follows_when_the_work_is_done(at: str) -> None:
             # no timer of the attempt before is due meanwhile
             assert stream.response_side._wakeup is None
             gate.set()
-            assert (await c.response()).body == EVENT + DONE
+            begun = await c.head()
+            assert await c.chunk() == EVENT
             # what the upstream sends is judged as an upstream's, not as a local source's
             assert stream.response_side.source is None
+            more.set()
+            assert (await c.rest(begun)).body == DONE
     assert len(up.requests) == len(first) + 1
 
 
