@@ -121,8 +121,9 @@ class RowRoutes:
 
         return self.fallbacks.maker(make_plan, others)
 
-    def _is_row(self, slug: str) -> bool:
-        return slug in self.known
+    def _is_row(self, route: Route) -> bool:
+        known = self.known.get(route.slug)
+        return known is not None and known.route is route
 
     def _keys(self, rows: ModelRows) -> list[RowKey]:
         keys = (self._key(row, self.known.get(row.slug)) for row in rows.rows)

@@ -15,7 +15,7 @@ from tests.e2e.line import Line
 from tests.fakes.chatgpt_backend import ChatGptBackend
 from tests.fakes.model_upstream import KEY, call, say
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.usefixtures("each_transport")]
 
 
 @pytest.fixture

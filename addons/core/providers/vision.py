@@ -137,8 +137,8 @@ class Vision:
     descriptions: Descriptions
     may_use_login: Callable[[], bool] = lambda: True
     """Whether all clients are the user whose login this process has."""
-    is_row: Callable[[str], bool] = lambda _: True
-    """Whether a slug is that of a row of models.json. Every other model belongs to a login."""
+    is_row: Callable[[Route], bool] = lambda _: True
+    """Whether a route is that of a row of models.json. Every other one belongs to a login."""
     limits: Limits = DEFAULT_LIMITS
 
     def maker(self, make_plan: PlanMaker, slug: str) -> PlanMaker:
@@ -156,7 +156,7 @@ class Vision:
         found = self.find(route.vision)
         if problem := vision_problem(route.slug, route.vision, found):
             return f"`vision` of {route.slug}: {problem}"
-        if found and not self.is_row(found.slug) and not self.may_use_login():
+        if found and not self.is_row(found) and not self.may_use_login():
             return FOREIGN
         return ""
 
@@ -268,7 +268,9 @@ class DescriptionPlan:
 
     def start(self) -> Step:
         """Begin, unless the picture is known to be refused."""
-        return self._with_picture(self._plan.start(), "it was refused before")
+        return self._with_picture(
+            self._plan.start(), "its row takes none like this, or was refused it before"
+        )
 
     def on_head(self, head: Head) -> Step:
         """Let the plan of the row decide."""
