@@ -252,12 +252,8 @@ class UsableLogins:
         self._source = source
         self._details = details
         self._api = api
-
-    @property
-    def known(self) -> Login | None:
-        """The login that was read last."""
-        login = self._source.known
-        return self._details.complete(login) if login else None
+        self.known: Login | None = None
+        """The login that was read last, also after its expiry. Every turn looks at it."""
 
     def current(self) -> Login | LoginProblem:
         """Return the login in the file now."""
@@ -268,6 +264,8 @@ class UsableLogins:
         return self._usable(self._source.reread())
 
     def _usable(self, found: Login | LoginProblem) -> Login | LoginProblem:
+        login = self._source.known
+        self.known = self._details.complete(login) if login else None
         if isinstance(found, LoginProblem):
             return found
         problem = self._api.problem if found.method is LoginMethod.API_KEY else None

@@ -146,6 +146,7 @@ class TurnRecord(TurnNotes):
     usage: Usage | None = None
     rate_limits: Mapping[str, object] | None = None
     """The last `codex.rate_limits` event."""
+    unknown_events: tuple[str, ...] = ()
     ttft: float | None = None
     """Seconds to the first delta that was sent to the client."""
     seconds: float = 0.0
@@ -203,6 +204,7 @@ class TurnRecord(TurnNotes):
             "seconds": self.seconds,
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
+            **({"unknown_events": list(self.unknown_events)} if self.unknown_events else {}),
         }
 
 

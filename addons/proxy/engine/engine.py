@@ -32,15 +32,14 @@ from addons.core.secrets import Origin, Secret
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import Fault, FaultKind, TurnRouter
 from addons.proxy.engine import pool
-from addons.proxy.engine.client_framing import http_response
 from addons.proxy.engine.injected import Injected, InjectedEvent
 from addons.proxy.engine.interfaces import LiveTurn, RunHook
 from addons.proxy.engine.layer import ShimHttpLayer
+from addons.proxy.engine.local_answer import RefusingLayer, http_response
 from addons.proxy.engine.local_source import SourcePump
 from addons.proxy.engine.mitmproxy_patches import command_pump, connections, replay
 from addons.proxy.engine.pool import ConnectionKey, IdleConnection, UpstreamPool, attach
 from addons.proxy.engine.recorder import OnProgress
-from addons.proxy.engine.refusal import RefusingLayer
 from addons.proxy.engine.request_side import NOT_ADMITTED, Admission, take_credentials
 from addons.proxy.engine.timers import WakeupTimers
 from addons.proxy.engine.upstream import acceptance

@@ -207,6 +207,7 @@ class Recorder:
         report = self._report(translator)
         record.terminal, record.error = known_terminal(report.terminal), known_code(report.error)
         record.usage, record.rate_limits = report.usage, report.rate_limits
+        record.unknown_events = report.unknown_events
         record.redact(self.mask.current)
         flow.comment = ended_comment(record)
         flow.marked = marker(record)

@@ -169,6 +169,23 @@ def test_source_of_logins_gives_the_details(backend: Backend) -> None:
     assert UsableLogins(Logins(problem), details, NO_API).current() is problem
 
 
+class _Remembered(Logins):
+    """A source whose login has expired."""
+
+    @property
+    def known(self) -> Login:
+        return TOKEN
+
+
+def test_expired_login_is_still_known(backend: Backend) -> None:
+    details = refreshed(backend, TOKEN, WHOAMI)
+    problem = LoginProblem(LoginKind.EXPIRED, "late")
+    logins = UsableLogins(_Remembered(problem), details, NO_API)
+    assert logins.current() is problem
+    assert logins.known
+    assert not logins.known.lacks_account
+
+
 # Turns that wait ------------------------------------------------------------------------------------------
 
 
