@@ -176,7 +176,8 @@ def test_request_for_a_description_is_no_prompt_of_its_thread(
     write: Write, access_log: Path
 ) -> None:
     first, picture, longer = (
-        orjson.dumps({"input": items}) for items in (["a", "b"], ["x"], ["a", "b", "c"])
+        orjson.dumps({"input": items, "tools": []})
+        for items in (["a", "b"], ["a", "x"], ["a", "b", "c"])
     )
     write(
         turn(upstream_body=first),
