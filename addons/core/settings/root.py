@@ -41,6 +41,8 @@ class Settings:
     """Whether ChatGPT's models hand tasks over to sub-agents as text."""
     helpers: str = ""
     """The slug or alias of the model for Codex's helper calls; empty for none in particular."""
+    vision: str = ""
+    """The slug or alias of the model that describes pictures for rows that take none and name none; empty for none."""
     websocket: bool = False
     """Whether `enable` lets Codex send its turns over a WebSocket."""
     budgets: tuple[Budget, ...] = ()
@@ -55,15 +57,8 @@ class Settings:
 
 CHATGPT_FIELDS = ("credential", "transport", "fallback", "plain_handover")
 ROOT_FIELDS = (
-    "limits",
-    "aliases",
-    "chatgpt",
-    "helpers",
-    "websocket",
-    "budgets",
-    "web_search",
-    *ROOTS,
-)
+    "limits", "aliases", "chatgpt", "helpers", "vision", "websocket", "budgets", "web_search", *ROOTS,
+)  # fmt: skip
 
 
 def parse_settings(
@@ -87,7 +82,8 @@ def parse_settings(
         chatgpt_fallback=reader.fallback(root),
         chatgpt_transport=reader.transport(root),
         chatgpt_plain_handover=reader.plain_handover(root),
-        helpers=reader.helpers(root),
+        helpers=reader.model(root, "helpers", before.helpers),
+        vision=reader.model(root, "vision", before.vision),
         websocket=reader.websocket(root),
         budgets=reader.budgets(root),
         web_search=reader.web_search(root),
@@ -205,13 +201,13 @@ class _Reader:
         self._wrong(("chatgpt", "plain_handover"), f"{shown(wanted)} is neither true nor false")
         return self.before.chatgpt_plain_handover
 
-    def helpers(self, root: Mapping[str, object]) -> str:
-        """Return the model for Codex's helper calls."""
-        slug = root.get("helpers", "")
+    def model(self, root: Mapping[str, object], name: str, before: str) -> str:
+        """Return the model that a setting names."""
+        slug = root.get(name, "")
         if isinstance(slug, str):
             return slug
-        self._wrong(("helpers",), f"{shown(slug)} is not the name of a model")
-        return self.before.helpers
+        self._wrong((name,), f"{shown(slug)} is not the name of a model")
+        return before
 
     def websocket(self, root: Mapping[str, object]) -> bool:
         """Return whether Codex may send its turns over a WebSocket."""
