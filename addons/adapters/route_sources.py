@@ -25,6 +25,7 @@ from addons.adapters.row_routes import RowRoutes
 from addons.adapters.system.files import CachedFile, FileAccessError
 from addons.adapters.system.paths import settings_file
 from addons.adapters.traits_store import Scopes
+from addons.adapters.web_search import WebSearches
 from addons.core.codex.login import LoginProblem
 from addons.core.cursor.catalog import ALIASES as CURSOR_ALIASES
 from addons.core.providers.chatgpt_endpoints import plan_endpoint
@@ -190,6 +191,7 @@ class RouteSources:
         self.logins = self.account.logins
         self.catalog = self.account.catalog
         self.row_routes = RowRoutes(env, self.settings_source.path.parent, self._find)
+        self.searches = WebSearches(env, self.row_routes.ring, self.table, self._is_row)
         self.cursor = CursorRoutes(env, own_ports(env), clock, self._key_variables)
         self._built_from: tuple[object, ...] = ()
         self._table = RouteTable()
@@ -339,6 +341,10 @@ class RouteSources:
         demo = self._demo_route(
             settings, DEMO_UNAVAILABLE if any(route.live for route in routes) else ""
         )
+        searches = settings.web_search.is_configured and any(
+            route.live and route.provider != self.account.service[0]
+            for route in (*row_routes, *logins)
+        )
         aliases = {**BUILT_IN_ALIASES, **CURSOR_ALIASES, **rows.by_model}
         return RouteTable.of(
             [*routes, demo],
@@ -347,6 +353,7 @@ class RouteSources:
             settings.helpers,
             websocket=settings.websocket,
             has_budgets=bool(settings.budgets),
+            searches=searches,
         )
 
     def _key_variables(self) -> frozenset[str]:
@@ -356,8 +363,17 @@ class RouteSources:
         return self.table().resolve(slug)
 
     def plan_endpoint(self, request: ClientRequest) -> Plan:
-        """Make the plan of a request to the ChatGPT backend that is no turn."""
-        return plan_endpoint(self.account.provider(self.settings), request)
+        """Make the plan of a request that is no turn: of a search of a row, or of one to the ChatGPT backend."""
+        settings = self.settings
+        provider = self.account.provider(settings)
+        if row := self.searches.row_of(request, settings):
+            account = None if self.login_problem else provider
+            return self.searches.plan(request, row, settings, account)
+        return plan_endpoint(provider, request)
+
+    def _is_row(self, route: Route) -> bool:
+        known = self.row_routes.known.get(route.slug)
+        return route.provider in {CURSOR, "demo"} or bool(known and known.route is route)
 
     def _account_routes(self, settings: Settings) -> list[Route]:
         plan = self.account.provider(settings).plan

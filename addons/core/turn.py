@@ -79,6 +79,10 @@ class TurnNotes:
 
     fallback: str = ""
     """Why another route answers than the one that took the turn; empty when that one does."""
+    search: str = ""
+    """How much a request for web searches asked for and got; empty for a turn."""
+    queries: list[str] = field(default_factory=list)
+    """What was searched for, if the user wants it in the access log."""
 
     def note_slug(self, slug: str, thread: bytes | None) -> None:
         """Note the model and the thread that the client named, in printable form."""
@@ -168,6 +172,8 @@ class UpstreamRequest:
     """Credentials in the body, which a row adds. They are sent as they are, and masked where the request is kept."""
     frame: bytes | None = None
     """Over a WebSocket: the frame of the client, or b"" if it has none or something has changed. None: by HTTP."""
+    silence_seconds: float = 0.0
+    """Silence of the upstream after which the attempt fails, if it is less than `stall_seconds`. 0: that limit."""
 
 
 @turn_value(frozen=True, slots=True)
