@@ -46,13 +46,16 @@ def run(arguments: list[str], plants: list[str]) -> None:
     token = os.environ.get("CODEX_SHIM_TOKEN", "")
     if not token:
         check_isolation(str(config))
-    items: list[object] = [{"type": "message", "role": "user", "content": []}]
+    items: list[object] = [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+    ]
     if "item" in plants:
         items.append({"type": "planted_item"})
     tools = [{"type": "function", "name": "planted_tool"}] if "tool" in plants else []
-    body = {"model": json.loads(config["model"]), "input": items, "tools": tools}
+    body = {"model": json.loads(config["model"]), "input": items, "tools": tools, "stream": True}
     headers = {
         "content-type": "application/json",
+        "originator": "codex_exec",
         **({"x-planted": "1"} if "header" in plants else {}),
         **({"x-codex-shim-token": token} if token else {}),
     }
