@@ -29,6 +29,7 @@ from addons.core.codex.login import LoginProblem
 from addons.core.cursor.catalog import ALIASES as CURSOR_ALIASES
 from addons.core.providers.chatgpt_endpoints import plan_endpoint
 from addons.core.providers.demo import DEMO_SLUG, demo_entry
+from addons.core.providers.vision import vision_problem
 from addons.core.routes import Route, RouteTable
 from addons.core.settings.models_file import NO_ROWS, ModelRows, parse_models
 from addons.core.settings.near_miss import nearest
@@ -199,7 +200,9 @@ class RouteSources:
         """Let a thread parse each large models.json and make its routes from now on."""
 
         def prepare(settings: Settings, rows: ModelRows) -> Callable[[], None]:
-            made = self.row_routes.make(rows, settings.limits, self.row_routes.known)
+            made = self.row_routes.make(
+                rows, settings.limits, self.row_routes.known, settings.vision
+            )
 
             def install() -> None:
                 self.row_routes.known = made
@@ -266,9 +269,21 @@ class RouteSources:
                 for budget in settings.budgets
                 for problem in self._named_problem(f"budgets {budget.name}", budget.model, table)
             ),
+            *self._vision_problems(settings, table),
             *filter(None, [self.account.details_problem]),
             *self.row_routes.command_problems(self.rows),
         )
+
+    def _vision_problems(self, settings: Settings, table: RouteTable) -> Iterator[str]:
+        """Yield why the models that `vision` names cannot describe pictures."""
+        whose = {"vision": ("", settings.vision)}
+        whose |= {f"{row.slug}: vision": (row.slug, row.vision) for row in self.rows.rows}
+        for where, (own, slug) in whose.items():
+            found = table.resolve(slug)
+            if slug and found is None:
+                yield from self._named_problem(where, slug, table)
+            elif slug and (problem := vision_problem(own, slug, found)):
+                yield f"{self.settings_source.path}: {where}: {problem}"
 
     def _named_problem(self, where: str, slug: str, table: RouteTable) -> Iterator[str]:
         if not slug or table.resolve(slug):
@@ -313,7 +328,7 @@ class RouteSources:
 
     def _build(self, settings: Settings) -> RouteTable:
         rows = self.settings_source.rows
-        row_routes = self.row_routes.routes(rows, settings.limits)
+        row_routes = self.row_routes.routes(rows, settings.limits, settings.vision)
         row_slugs = frozenset(route.slug for route in row_routes if route.live)
         self._row_slugs = row_slugs
         logins = (

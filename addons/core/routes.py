@@ -169,6 +169,8 @@ class Route:
     make_entry: MakeEntry | None = None
     """Makes the entry for a version of Codex; None if the entry is the same for all of them."""
     circuit: Circuit = field(default_factory=Circuit, compare=False)
+    vision: str = ""
+    """The slug of the model that describes pictures for this one, which takes none; empty without one."""
     label: str = ""
     """The name of its upstream for people (`addons.core.settings.labels`); empty for that of the provider."""
 

@@ -40,6 +40,8 @@ class Settings:
     """Whether ChatGPT's models hand tasks over to sub-agents as text."""
     helpers: str = ""
     """The slug or alias of the model for Codex's helper calls; empty for none in particular."""
+    vision: str = ""
+    """The slug or alias of the model that describes pictures for rows that take none and name none; empty for none."""
     websocket: bool = False
     """Whether `enable` lets Codex send its turns over a WebSocket."""
     budgets: tuple[Budget, ...] = ()
@@ -51,7 +53,7 @@ class Settings:
 
 
 CHATGPT_FIELDS = ("credential", "transport", "fallback", "plain_handover")
-ROOT_FIELDS = ("limits", "aliases", "chatgpt", "helpers", "websocket", "budgets", *ROOTS)
+ROOT_FIELDS = ("limits", "aliases", "chatgpt", "helpers", "vision", "websocket", "budgets", *ROOTS)
 
 
 def parse_settings(
@@ -75,7 +77,8 @@ def parse_settings(
         chatgpt_fallback=reader.fallback(root),
         chatgpt_transport=reader.transport(root),
         chatgpt_plain_handover=reader.plain_handover(root),
-        helpers=reader.helpers(root),
+        helpers=reader.model(root, "helpers", before.helpers),
+        vision=reader.model(root, "vision", before.vision),
         websocket=reader.websocket(root),
         budgets=reader.budgets(root),
         allowed_hosts=frozenset(env.get(ALLOWED_HOSTS, "").lower().replace(",", " ").split()),
@@ -192,13 +195,13 @@ class _Reader:
         self._wrong(("chatgpt", "plain_handover"), f"{shown(wanted)} is neither true nor false")
         return self.before.chatgpt_plain_handover
 
-    def helpers(self, root: Mapping[str, object]) -> str:
-        """Return the model for Codex's helper calls."""
-        slug = root.get("helpers", "")
+    def model(self, root: Mapping[str, object], name: str, before: str) -> str:
+        """Return the model that a setting names."""
+        slug = root.get(name, "")
         if isinstance(slug, str):
             return slug
-        self._wrong(("helpers",), f"{shown(slug)} is not the name of a model")
-        return self.before.helpers
+        self._wrong((name,), f"{shown(slug)} is not the name of a model")
+        return before
 
     def websocket(self, root: Mapping[str, object]) -> bool:
         """Return whether Codex may send its turns over a WebSocket."""
