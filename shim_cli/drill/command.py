@@ -1,7 +1,7 @@
 """`codex-shim drill`: run the user's Codex once against an upstream that fails on purpose.
 
-The drill has a shim of its own, with its own state folder, settings and port. Codex keeps its folder, and its config is
-overridden for this run alone. Never does: send a credential of the user to the drill's upstream, change the user's
+The drill has a shim of its own, with its own state folder, settings and port. Codex keeps its folder, unless the drill is
+about ChatGPT, and its config is overridden for this run alone. Never does: send a credential of the user to the drill's upstream, change the user's
 settings or running shim. Invariant: shim and upstream have ended when the command ends.
 """
 
@@ -87,7 +87,8 @@ def run_drill(
         _shim(env, Path(root), drill, subject, upstream_port) as (own, port, slug),
     ):
         typer.echo(f"Drill {drill.name}: the upstream of {slug} {drill.what}.", err=True)
-        _run_codex([*codex, *_config(own, port, slug), *(args or DEFAULT_ARGUMENTS)], env, own)
+        command = [*codex, *_config(own, port, slug), *(args or DEFAULT_ARGUMENTS)]
+        _run_codex(command, _codex_env(env, Path(root), subject), own)
         stop_daemon(own, port)
         lines = _outcome(access_log_file(own))
     typer.echo(f"The upstream got {counted(upstream.turns, 'turn')}. Codex got:", err=True)
@@ -177,18 +178,25 @@ def _write_catalog(own: Mapping[str, str], settings: Path, subject: Subject) -> 
         written = write_catalog(own, table)
     except ActivationError as error:
         raise CliError(str(error), error.advice) from error
-    if written.resolve(subject.slug):
-        return subject.slug
-    account = [route.slug for route in written.live if route.provider == ACCOUNT]
-    if not account:
-        msg = "the installed Codex lists no model of ChatGPT"
-        raise CliError(msg, "Name a row of models.json: codex-shim drill 401 --model SLUG")
-    return account[0]
+    account = (route.slug for route in written.live if route.provider == ACCOUNT)
+    return subject.slug if written.resolve(subject.slug) else next(account, subject.slug)
 
 
 def _config(own: Mapping[str, str], port: int, slug: str) -> list[str]:
     config = config_for(slug, port, str(catalog_file(own)), token_in_environment())
     return arguments(config)
+
+
+def _codex_env(env: Mapping[str, str], root: Path, subject: Subject) -> Mapping[str, str]:
+    """Return the environment of Codex: the user's, but a folder without a login for a model of ChatGPT.
+
+    After a refusal by ChatGPT Codex would renew the login, over the network.
+    """
+    if not subject.is_account:
+        return env
+    folder = root / "codex-without-login"
+    folder.mkdir()
+    return {**env, "CODEX_HOME": str(folder)}
 
 
 def _run_codex(command: list[str], env: Mapping[str, str], own: Mapping[str, str]) -> None:

@@ -157,13 +157,19 @@ def _whole(status: int, body: bytes, kind: bytes = b"application/json") -> bytes
     return head % (status, phrase, kind, len(body)) + body
 
 
+_DETAILS: Mapping[str, str] = {
+    "context": ": the conversation is too long",
+    "usage-limit": ": the usage limit is reached",
+}
+
+
 def _refusal(status: int, what: str = "", **error: object) -> Drill:
     """Return a drill whose upstream answers with an error status."""
     number = str(status)
     fields = {"message": "A drill, with this message of the upstream.", "type": "error", **error}
     answer = _whole(status, orjson.dumps({"error": fields}))
     name = f"{number}-{what}" if what else number
-    text = f"answers {number} {HTTPStatus(status).phrase}"
+    text = f"answers {number} {HTTPStatus(status).phrase}{_DETAILS.get(what, '')}"
     return Drill(name, text, lambda _: (answer,))
 
 
@@ -187,8 +193,8 @@ DRILLS: Sequence[Drill] = (
     _refusal(429, "usage-limit", message="A drill: you have hit your usage limit.", type="usage_limit_reached",
              plan_type="plus", resets_in_seconds=3600),
     _refusal(500),
-    _refusal(503),
     _refusal(502),
+    _refusal(503),
     Drill("502-html", "answers 502 with an HTML page", lambda _: (_whole(502, _PAGE, b"text/html"),)),
     Drill("close", "closes the connection instead of answering", lambda _: (End.CLOSE,)),
     Drill("stall-before-head", "accepts the request and does not answer", lambda _: (End.HOLD,), _SHORT_STALL),
