@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.tables import table_test
 
-LETTERS = pytest.mark.parametrize("letter", ["a", "b", pytest.param("c", id="the third"), "d", "e"])
+LETTERS = pytest.mark.parametrize("letter", ["a", "b", pytest.param("c", id="the third"), *"defgh"])
 NUMBERS = pytest.mark.parametrize(("number", "name"), [(1, "one"), (2, "two")], ids=["i", "ii"])
 
 
@@ -33,7 +33,7 @@ def test_every_row_of_every_combination_is_run(request: pytest.FixtureRequest) -
     assert item
     item.obj()
     assert sorted(seen) == sorted(
-        (letter, number, name) for letter in "abcde" for number, name in ((1, "one"), (2, "two"))
+        (letter, number, name) for letter in "abcdefgh" for number, name in ((1, "one"), (2, "two"))
     )
 
 
@@ -47,7 +47,7 @@ def test_all_failures_are_reported_with_their_rows(request: pytest.FixtureReques
 
     item = collected(request, check, LETTERS)
     assert item
-    with pytest.raises(BaseExceptionGroup, match="3 of 5 rows failed") as raised:
+    with pytest.raises(BaseExceptionGroup, match="3 of 8 rows failed") as raised:
         item.obj()
     notes = ["".join(failure.__notes__) for failure in raised.value.exceptions]
     assert notes == [
@@ -63,7 +63,7 @@ def test_timeout_ends_the_test(request: pytest.FixtureRequest) -> None:
 
     item = collected(request, hang, LETTERS)
     assert item
-    with pytest.raises(BaseExceptionGroup, match="1 of 5 rows failed"):
+    with pytest.raises(BaseExceptionGroup, match="1 of 8 rows failed"):
         item.obj()
 
 
@@ -84,9 +84,9 @@ def _new() -> Callable[..., object]:
 def test_other_tests_are_left_to_pytest(request: pytest.FixtureRequest) -> None:
     few = pytest.mark.parametrize("letter", ["a", "b"])
     marked = pytest.mark.parametrize(
-        "letter", [*"abcd", pytest.param("e", marks=pytest.mark.xfail)]
+        "letter", [*"abcdefg", pytest.param("h", marks=pytest.mark.xfail)]
     )
-    indirect = pytest.mark.parametrize("letter", [*"abcde"], indirect=True)
+    indirect = pytest.mark.parametrize("letter", [*"abcdefgh"], indirect=True)
     assert collected(request, _new(), LETTERS)
     assert collected(request, _with_a_fixture, LETTERS) is None
     assert collected(request, _coroutine, LETTERS) is None
@@ -94,9 +94,9 @@ def test_other_tests_are_left_to_pytest(request: pytest.FixtureRequest) -> None:
         assert collected(request, _new(), *marks) is None
 
 
-@pytest.mark.parametrize("letter", [*"abcde"])
+@pytest.mark.parametrize("letter", [*"abcdefgh"])
 def test_this_module_is_collected_by_the_rule(letter: str) -> None:
-    assert letter in "abcde"
+    assert letter in "abcdefgh"
 
 
 def test_rows_above_are_one_test(request: pytest.FixtureRequest) -> None:

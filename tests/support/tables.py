@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-FEWEST_ROWS = 5
+FEWEST_ROWS = 8
 HARMLESS_FIXTURES = frozenset({"usual_file_mode", "leave_the_heap_out", "event_loop_policy"})
 """Autouse fixtures that need not run again for each row."""
 
