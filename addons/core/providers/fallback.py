@@ -32,6 +32,7 @@ from addons.core.turn import (
     FaultKind,
     Head,
     Plan,
+    Prepare,
     Relay,
     Reply,
     Send,
@@ -348,7 +349,7 @@ class FallbackPlan:
             self._plans.append(plan)
             step = plan.start()
             # A plan that answers at once cannot help: its key is missing, or it cannot read the request.
-            if isinstance(self._started(step), Send | StreamLocal):
+            if isinstance(self._started(step), Send | StreamLocal | Prepare):
                 self._ask(route, plan, self._reason)
                 step = self._announced(step)
                 if isinstance(step, StreamLocal):

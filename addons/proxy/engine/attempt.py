@@ -37,7 +37,7 @@ from mitmproxy.proxy.layers.http._events import (
 from addons.core.headers import Headers, bad_name
 from addons.core.protocols.responses.websocket_upstream import upgrade_headers
 from addons.core.secrets import Origin
-from addons.core.turn import Collect, Head, Send, UpstreamRequest
+from addons.core.turn import Collect, Head, Prepare, Send, UpstreamRequest
 from addons.proxy.engine.interfaces import LayerHost
 from addons.proxy.engine.mitmproxy_patches import connections
 from addons.proxy.engine.states import TurnState, UpstreamEvent, UpstreamState
@@ -62,6 +62,7 @@ class Attempt:
         "head",
         "is_full",
         "origin",
+        "prepared",
         "request",
         "reused",
     )
@@ -87,6 +88,8 @@ class Attempt:
         self.connect_timed_out = False
         self.delayed: Send | None = None
         """The attempt that waits for its delay."""
+        self.prepared: Prepare | None = None
+        """What is done before the next attempt."""
 
     def is_current(self, attempt_id: int) -> bool:
         """Return whether an event belongs to the attempt under way."""
@@ -96,6 +99,11 @@ class Attempt:
         """Keep this attempt until its delay is over."""
         self._state.on_upstream(UpstreamEvent.DELAY)
         self.delayed = step
+
+    def prepare(self, step: Prepare) -> None:
+        """Keep what comes before the next attempt until it is done."""
+        self._state.on_upstream(UpstreamEvent.PREPARE)
+        self.prepared = step
 
     def connect(self, origin: Origin) -> None:
         """Begin an attempt at this origin."""
@@ -163,7 +171,7 @@ class Attempt:
     def end(self) -> None:
         """The response is complete, or the connection is gone: nothing more will come."""
         self._state.on_upstream(UpstreamEvent.RELEASE)
-        self.delayed = self.request = None
+        self.delayed = self.request = self.prepared = None
         if self._id is not None:
             self._layer.streams.pop(self._id, None)
             self._id = None

@@ -15,8 +15,10 @@ from addons.core.turn import (
     Answer,
     Collect,
     Head,
+    Prepare,
     Relay,
     Reply,
+    Send,
     Step,
 )
 from tests.core.providers.fallback_turns import (
@@ -34,6 +36,7 @@ from tests.core.providers.fallback_turns import (
     plan_of,
     refused,
     route,
+    sent_request,
     shown,
 )
 from tests.core.providers.rows import request
@@ -223,3 +226,13 @@ def test_sdk_client_gets_the_answer_alone() -> None:
     plan = Setup().turn(headers=())
     refused(plan, 429, USED_UP)
     assert not shown(begun(plan))
+
+
+async def _nothing() -> None: ...
+
+
+def test_fallback_may_prepare_before_it_is_sent() -> None:
+    prepare = Prepare(_nothing, lambda: Send(sent_request("b")))
+    plan = plan_of(route("a"), route("b", Scripted("b", first=prepare)))
+    assert refused(plan) is prepare
+    assert announced(plan.on_head(Head(200))) == b"a -> b"
