@@ -60,6 +60,8 @@ class TurnSources:
     quota: Callable[[], Quota]
     unavailable: Callable[[], list[str]]
     """What is not asked now, in words."""
+    budgets: Callable[[], list[dict[str, object]]]
+    """The budgets with what is spent, as `BudgetKeeper.report` returns them."""
     prices: Callable[[], PriceTable]
     table: Callable[[], RouteTable]
 
@@ -139,7 +141,12 @@ class Dashboard:
             {"label": labels.of_provider(provider), "windows": windows}
             for provider, windows in {**self._recorded, **self._sources.quota()}.items()
         ]
-        return {"running": running, "quota": quota, "unavailable": self._sources.unavailable()}
+        return {
+            "running": running,
+            "quota": quota,
+            "unavailable": self._sources.unavailable(),
+            "budgets": self._sources.budgets(),
+        }
 
     def _labels(self) -> RouteLabels:
         table = self._sources.table()

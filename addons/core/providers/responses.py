@@ -47,6 +47,7 @@ from addons.core.protocols.responses.observer import (
     native_relay,
 )
 from addons.core.protocols.responses.refused_pictures import accepted_payload, is_changed
+from addons.core.providers.route_retries import RouteRetries
 from addons.core.providers.row_attempts import (
     LearningTarget,
     RowAttempts,
@@ -99,6 +100,7 @@ class ResponsesProvider:
     """Traits of the target beyond its profile."""
     other: PlanMaker | None = None
     """Plans of the same row in the chat protocol, for a server whose Responses API knows only function tools."""
+    retries: RouteRetries = field(default_factory=RouteRetries)
     learning: LearningTarget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -122,7 +124,12 @@ class ResponsesPlan:
         is_turn = not request.path.partition("?")[0].endswith(COMPACT)
         make_other = (lambda: other(request, route)) if other and is_turn else None
         self.attempts = RowAttempts(
-            provider.learning, provider.clock, request.notes, make_other, self._write
+            provider.learning,
+            provider.clock,
+            request.notes,
+            make_other,
+            self._write,
+            retries=provider.retries,
         )
         self._reasoning_retry = ReasoningRetry(
             provider.refused, request, provider.limits.body_bytes
@@ -176,6 +183,10 @@ class ResponsesPlan:
         """Retry where the upstream cannot have begun to answer, else answer with the fault."""
         again = self.attempts.after_fault(fault)
         return again or self._answer_problem(fault_problem(self._provider.target, fault))
+
+    def ended(self) -> None:
+        """Stop counting the turn."""
+        self.attempts.ended()
 
     def refused(self, head: Head, body: bytes) -> Answer:
         """Answer with the upstream's refusal itself, or with its meaning in a form that Codex handles."""

@@ -23,10 +23,12 @@ from addons.core.protocols.canonical.turns import (
     openai_call_id,
 )
 from addons.core.providers.repairing import OtherProtocol, TurnRepairs, WriteRequest
+from addons.core.providers.route_retries import RouteRetries, TurnRetries
 from addons.core.providers.row_problems import row_field_problem
 from addons.core.turn import (
     Answer,
     Collect,
+    EndsWithTurn,
     Fault,
     FaultKind,
     Head,
@@ -127,7 +129,7 @@ class RowAttempts:
     """The upstream requests of one turn: the first one, its retries and its repairs."""
 
     __slots__ = (
-        "_budget", "_clock", "_learning", "_notes", "_other", "_repairs", "_target", "_traits", "_write", "refusal", "sent",
+        "_budget", "_clock", "_learning", "_notes", "_of_route", "_other", "_repairs", "_target", "_traits", "_write", "refusal", "sent",
     )  # fmt: skip
 
     _budget: RetryBudget | None
@@ -144,7 +146,10 @@ class RowAttempts:
         notes: TurnNotes,
         other: OtherProtocol | None,
         write: WriteRequest,
+        *,
+        retries: RouteRetries,
     ) -> None:
+        self._of_route = TurnRetries(retries)
         self._learning = learning
         self._clock = clock
         self._notes = notes
@@ -182,12 +187,14 @@ class RowAttempts:
         return self._repairs is not None and self._repairs.is_provisional
 
     def accepted(self) -> None:
-        """Keep the change that made this attempt succeed."""
+        """Keep the change that made this attempt succeed. A retry is over."""
+        self._of_route.settle()
         if self._repairs:
             self._repairs.accepted()
 
     def start(self) -> Send | Problem:
         """Return the step that sends the turn, or the reason why that is impossible."""
+        self._of_route.begin()
         request = self._write(self.traits, self.target)
         return request if isinstance(request, Problem) else self.send(request)
 
@@ -197,12 +204,22 @@ class RowAttempts:
         return Send(request)
 
     def after_status(self, head: Head) -> Send | None:
-        """Return the next try, if this status is retried."""
-        return self._retries().after_status(head, self.requested_wait(head))
+        """Return the next try, if this status is retried and the route has one left."""
+        return self._granted(self._retries().after_status(head, self.requested_wait(head)))
 
     def after_fault(self, fault: Fault) -> Send | None:
-        """Return the next try, if the upstream cannot have begun to answer."""
-        return self._retries().after_fault(fault)
+        """Return the next try, if the upstream cannot have begun to answer and the route has one left."""
+        return self._granted(self._retries().after_fault(fault))
+
+    def ended(self) -> None:
+        """Stop counting the turn and its retry."""
+        self._of_route.end()
+
+    def _granted(self, step: Send | None) -> Send | None:
+        if step is None:
+            self._of_route.settle()
+            return None
+        return step if self._of_route.retry() else None
 
     def _retries(self) -> RetryBudget:
         self._budget = self._budget or RetryBudget(self.sent)
@@ -283,6 +300,12 @@ class TwoProtocolPlan:
         may_change = self._is_other_tried and may_be_repaired(head)
         step = self._current.on_body(head, body)
         return self._settled(step) if may_change else step
+
+    def ended(self) -> None:
+        """Let both plans release what they hold."""
+        for plan in (self._plan, self._attempts.other_plan):
+            if isinstance(plan, EndsWithTurn):
+                plan.ended()
 
     def on_fault(self, fault: Fault) -> Step:
         """Let the current plan decide."""

@@ -32,6 +32,7 @@ from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.responses.stop_mapping import Client
 from addons.core.protocols.responses.stream_translator import StreamTranslator, emit_document
 from addons.core.protocols.translator import EventReader, ProtocolTranslator
+from addons.core.providers.route_retries import RouteRetries
 from addons.core.providers.row_attempts import (
     LearningTarget,
     RowAttempts,
@@ -100,6 +101,7 @@ class TranslatedProvider:
     """Traits of the target beyond its profile."""
     other: PlanMaker | None = None
     """Plans of the same row in the Responses protocol, for a model that wants it."""
+    retries: RouteRetries = field(default_factory=RouteRetries)
     learning: LearningTarget = field(init=False)
     headers: Headers = field(init=False)
     """All headers of a request but the key."""
@@ -162,7 +164,12 @@ class TranslatedPlan:
         other = provider.other
         make_other = (lambda: other(request, route)) if other else None
         self.attempts = RowAttempts(
-            provider.learning, provider.clock, request.notes, make_other, self._write
+            provider.learning,
+            provider.clock,
+            request.notes,
+            make_other,
+            self._write,
+            retries=provider.retries,
         )
 
     def start(self) -> Step:
@@ -206,6 +213,10 @@ class TranslatedPlan:
         """Retry where the upstream cannot have begun to answer, else answer with the fault."""
         again = self.attempts.after_fault(fault)
         return again or self._answer_problem(fault_problem(self._provider.target, fault))
+
+    def ended(self) -> None:
+        """Stop counting the turn."""
+        self.attempts.ended()
 
     def refused(self, head: Head, body: bytes) -> Answer:
         """Answer with the meaning of a refusal."""
