@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from threading import Thread
 
 from addons.adapters.codex.account_routes import AccountRoutes
 from addons.adapters.codex.login_file import login_files
@@ -23,6 +22,7 @@ from addons.adapters.demo import plan_demo
 from addons.adapters.row_routes import RowRoutes
 from addons.adapters.system.files import CachedFile, FileAccessError
 from addons.adapters.system.paths import settings_file
+from addons.adapters.system.threads import in_thread
 from addons.core.codex.login import LoginProblem
 from addons.core.cursor.catalog import ALIASES as CURSOR_ALIASES
 from addons.core.providers.chatgpt_endpoints import plan_endpoint
@@ -64,20 +64,6 @@ class _Parsed:
     settings: Settings
     rows: ModelRows
     install: Callable[[], None]
-
-
-def in_thread[Result](work: Callable[[], Result]) -> Future[Result]:
-    """Do work in a daemon thread: the end of the process does not wait for it."""
-    future: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except Exception as error:  # noqa: BLE001  raised again by `Future.result`
-            future.set_exception(error)
-
-    Thread(target=run, name="settings", daemon=True).start()
-    return future
 
 
 RECENT_NS = 1_000_000
@@ -135,7 +121,7 @@ class SettingsSource:
 
     def _change(self, seen: bytes | str | None) -> None:
         if self._prepare and seen and len(seen) > INLINE_BYTES:
-            self._parsing = in_thread(partial(self._parse, seen, self._prepare))
+            self._parsing = in_thread(partial(self._parse, seen, self._prepare), "settings")
         else:
             self._use(self._parse(seen, _prepare_nothing))
 
@@ -206,6 +192,7 @@ class RouteSources:
         """Every file that the table depends on. While none of them changes, the table stays the same."""
         self.table()
         own = (self.settings_source.path, *login_files(self._env), self.row_routes.traits.path)
+        own = (*own, self.row_routes.local.path)
         return (*own, self.cursor.file, *self.catalog.files, *self.row_routes.ring.files)
 
     @property
@@ -283,7 +270,8 @@ class RouteSources:
         rows = source.rows
         missing, cursor = routes.missing_keys(rows), self.cursor.agent.available
         routes.traits.refresh()
-        known, entries = routes.traits.scopes, self.catalog.entries
+        routes.local.refresh()
+        known, entries = (routes.traits.scopes, routes.local.states), self.catalog.entries
         built_from = (settings, problem, service, entries, cursor, rows, missing, known)
         if built_from != self._built_from:
             self._table = self._build(settings)
@@ -338,6 +326,10 @@ class RouteSources:
             make_plan=partial(plan_demo, limits=settings.limits),
             unavailable_reason=unavailable_reason,
         )
+
+    async def poll_local_servers(self) -> None:
+        """Ask the model servers on this machine that rows use, and that are due."""
+        await self.row_routes.local.poll(self.rows.rows)
 
     async def refresh(self) -> bool:
         """Ask for the account's models, in the background. Return whether they changed. Never raises."""

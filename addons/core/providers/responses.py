@@ -47,12 +47,12 @@ from addons.core.protocols.responses.observer import (
     native_relay,
 )
 from addons.core.protocols.responses.refused_pictures import accepted_payload, is_changed
+from addons.core.providers.load_wait import LoadBound
 from addons.core.providers.repairing import TurnRepairs, key_in_header
 from addons.core.providers.row_attempts import RowAttempts, TwoProtocolPlan, may_be_repaired
 from addons.core.providers.row_problems import (
     bad_header_problem,
     empty_problem,
-    fault_problem,
     key_problem,
     redirect_problem,
 )
@@ -94,6 +94,8 @@ class ResponsesProvider:
     """Traits of the target beyond its profile."""
     other: PlanMaker | None = None
     """Plans of the same row in the chat protocol, for a server whose Responses API knows only function tools."""
+    load: LoadBound | None = None
+    """How long turns wait for a model server on this machine; None for another upstream."""
     learning: LearningTarget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -117,7 +119,9 @@ class ResponsesPlan:
         is_turn = not request.path.partition("?")[0].endswith(COMPACT)
         make_other = (lambda: other(request, route)) if other and is_turn else None
         repairs = TurnRepairs(provider.learning, request.notes, make_other)
-        self.attempts = RowAttempts(provider.target, provider.clock, repairs, self._write)
+        self.attempts = RowAttempts(
+            provider.target, provider.clock, repairs, self._write, provider.load
+        )
         self._reasoning_retry = ReasoningRetry(
             provider.refused, request, provider.limits.body_bytes
         )
@@ -169,7 +173,7 @@ class ResponsesPlan:
     def on_fault(self, fault: Fault) -> Step:
         """Retry where the upstream cannot have begun to answer, else answer with the fault."""
         again = self.attempts.after_fault(fault)
-        return again or self._answer_problem(fault_problem(self._provider.target, fault))
+        return again or self._answer_problem(self.attempts.fault_problem(fault))
 
     def refused(self, head: Head, body: bytes) -> Answer:
         """Answer with the upstream's refusal itself, or with its meaning in a form that Codex handles."""

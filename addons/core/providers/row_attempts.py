@@ -21,8 +21,9 @@ from addons.core.protocols.canonical.turns import (
     mistral_call_id,
     openai_call_id,
 )
+from addons.core.providers.load_wait import LoadBound, LoadWait
 from addons.core.providers.repairing import TurnRepairs, WriteRequest
-from addons.core.providers.row_problems import row_field_problem
+from addons.core.providers.row_problems import fault_problem, row_field_problem
 from addons.core.turn import (
     Answer,
     Collect,
@@ -105,7 +106,7 @@ class RetryBudget:
 class RowAttempts:
     """The upstream requests of one turn: the first one, its retries and its repairs."""
 
-    __slots__ = ("_budget", "_clock", "_target", "_write", "refusal", "repairs", "sent")
+    __slots__ = ("_budget", "_clock", "_load", "_target", "_write", "refusal", "repairs", "sent")
 
     _budget: RetryBudget | None
     """The retries of the request, once an attempt has failed."""
@@ -120,8 +121,10 @@ class RowAttempts:
         clock: Callable[[], float],
         repairs: TurnRepairs,
         write: WriteRequest,
+        load: LoadBound | None = None,
     ) -> None:
         self._target = target
+        self._load = LoadWait(load) if load else None
         self._clock = clock
         self._write = write
         self.repairs = repairs
@@ -138,11 +141,20 @@ class RowAttempts:
 
     def after_status(self, head: Head) -> Send | None:
         """Return the next try, if this status is retried."""
+        if self._load and (pause := self._load.after_status(head, self._clock())) is not None:
+            return Send(self.sent, pause)
         return self._retries().after_status(head, self.requested_wait(head))
 
     def after_fault(self, fault: Fault) -> Send | None:
         """Return the next try, if the upstream cannot have begun to answer."""
+        if self._load and (pause := self._load.after_fault(fault, self._clock())) is not None:
+            return Send(self.sent, pause)
         return self._retries().after_fault(fault)
+
+    def fault_problem(self, fault: Fault) -> Problem:
+        """Return the problem for a fault after which nothing is sent again."""
+        own = self._load.fault_problem(fault) if self._load else None
+        return own or fault_problem(self._target, fault)
 
     def _retries(self) -> RetryBudget:
         self._budget = self._budget or RetryBudget(self.sent)
@@ -170,6 +182,8 @@ class RowAttempts:
 
     def problem(self, head: Head, body: bytes) -> Problem:
         """Return the meaning of a refusal, with the field of the row that a repair would have overridden."""
+        if self._load and self._load.is_over and head.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            return self._load.problem()
         status = head.status if head.status >= HTTPStatus.BAD_REQUEST else HTTPStatus.BAD_GATEWAY
         wait, now = self.requested_wait(head), self._clock()
         problem = upstream_problem(self._target, status, body, wait, now)

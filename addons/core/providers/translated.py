@@ -32,6 +32,7 @@ from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.responses.stop_mapping import Client
 from addons.core.protocols.responses.stream_translator import StreamTranslator, emit_document
 from addons.core.protocols.translator import EventReader, ProtocolTranslator
+from addons.core.providers.load_wait import LoadBound
 from addons.core.providers.repairing import TurnRepairs, key_in_header
 from addons.core.providers.row_attempts import (
     RowAttempts,
@@ -42,7 +43,6 @@ from addons.core.providers.row_attempts import (
 from addons.core.providers.row_problems import (
     bad_header_problem,
     encoded_problem,
-    fault_problem,
     key_problem,
     redirect_problem,
 )
@@ -99,6 +99,8 @@ class TranslatedProvider:
     """Traits of the target beyond its profile."""
     other: PlanMaker | None = None
     """Plans of the same row in the Responses protocol, for a model that wants it."""
+    load: LoadBound | None = None
+    """How long turns wait for a model server on this machine; None for another upstream."""
     learning: LearningTarget = field(init=False)
     headers: Headers = field(init=False)
     """All headers of a request but the key."""
@@ -161,7 +163,9 @@ class TranslatedPlan:
         other = provider.other
         make_other = (lambda: other(request, route)) if other else None
         repairs = TurnRepairs(provider.learning, request.notes, make_other)
-        self.attempts = RowAttempts(provider.target, provider.clock, repairs, self._write)
+        self.attempts = RowAttempts(
+            provider.target, provider.clock, repairs, self._write, provider.load
+        )
 
     def start(self) -> Step:
         """Translate and send the turn, or answer with the reason why that is impossible."""
@@ -203,7 +207,7 @@ class TranslatedPlan:
     def on_fault(self, fault: Fault) -> Step:
         """Retry where the upstream cannot have begun to answer, else answer with the fault."""
         again = self.attempts.after_fault(fault)
-        return again or self._answer_problem(fault_problem(self._provider.target, fault))
+        return again or self._answer_problem(self.attempts.fault_problem(fault))
 
     def refused(self, head: Head, body: bytes) -> Answer:
         """Answer with the meaning of a refusal."""
