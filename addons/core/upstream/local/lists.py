@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from addons.core.json_values import JsonObject, as_int, as_object, as_str
@@ -115,12 +116,12 @@ def _running(model: LocalModel, row: JsonObject | None) -> LocalModel:
 
 
 def read_lmstudio(_interest: Interest) -> Reader:
-    """Read LM Studio's models, from the older API if there is no newer one."""
-    try:
+    """Read LM Studio's models, from the older API if there is no newer one: for an unknown path, it sends a 200."""
+    with suppress(RefusedError):
         answer = yield ListRequest("/api/v1/models")
-    except RefusedError:
-        return [*_lmstudio_v0((yield ListRequest("/api/v0/models")))]
-    return [*_lmstudio_v1(answer)]
+        if "models" in answer:
+            return [*_lmstudio_v1(answer)]
+    return [*_lmstudio_v0((yield ListRequest("/api/v0/models")))]
 
 
 def _lmstudio_v1(answer: JsonObject) -> Iterator[LocalModel]:
