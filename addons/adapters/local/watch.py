@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -53,7 +54,7 @@ class _Schedule:
     """When a server is asked. Monotonic seconds."""
 
     due: float = 0.0
-    pause: float = DOWN_SECONDS
+    pause: float = field(default_factory=lambda: DOWN_SECONDS)
 
 
 class LocalServers:
@@ -65,6 +66,7 @@ class LocalServers:
         self._seen: bytes | None = None
         self._schedules: dict[LocalServer, _Schedule] = {}
         self._by_slug: Mapping[str, LocalServer] = {}
+        self._written: Future[None] | None = None
         self.states: States = {}
         """A new object after each change."""
         self.refresh()
@@ -171,9 +173,17 @@ class LocalServers:
 
         self.states = states
         data = orjson.dumps([_plain(server, state) for server, state in states.items()])
+        write = partial(self._write, data, self._written)
+        self._written = in_thread(write, "local servers")
+        await asyncio.wrap_future(self._written)
+
+    def _write(self, data: bytes, before: Future[None] | None) -> None:
+        """Write after the last writing has ended: that of a cancelled poll goes on."""
+        if before:
+            before.result()
         with contextlib.suppress(FileAccessError, OSError):
             # memory has it; the next change tries again
-            await asyncio.to_thread(write_atomic, self.path, data)
+            write_atomic(self.path, data)
 
 
 def _plain(server: LocalServer, state: ServerState) -> dict[str, object]:

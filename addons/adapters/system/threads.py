@@ -14,6 +14,9 @@ def in_thread[Result](work: Callable[[], Result], name: str) -> Future[Result]:
     """Do work in a daemon thread of this name."""
     future: Future[Result] = Future()
 
+    # A cancelled future could not be given the result.
+    future.set_running_or_notify_cancel()
+
     def run() -> None:
         try:
             future.set_result(work())

@@ -141,14 +141,22 @@ class RowAttempts:
 
     def after_status(self, head: Head) -> Send | None:
         """Return the next try, if this status is retried."""
-        if self._load and (pause := self._load.after_status(head, self._clock())) is not None:
-            return Send(self.sent, pause)
+        if self._load:
+            pause = self._load.after_status(head, self._clock())
+            if pause is not None:
+                return Send(self.sent, pause)
+            if self._load.is_over:
+                return None
         return self._retries().after_status(head, self.requested_wait(head))
 
     def after_fault(self, fault: Fault) -> Send | None:
         """Return the next try, if the upstream cannot have begun to answer."""
-        if self._load and (pause := self._load.after_fault(fault, self._clock())) is not None:
-            return Send(self.sent, pause)
+        if self._load:
+            pause = self._load.after_fault(fault, self._clock())
+            if pause is not None:
+                return Send(self.sent, pause)
+            if self._load.is_over:
+                return None
         return self._retries().after_fault(fault)
 
     def fault_problem(self, fault: Fault) -> Problem:
