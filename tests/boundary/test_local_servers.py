@@ -54,9 +54,14 @@ async def reason(proxy: Running) -> str:
 
 
 async def seen(proxy: Running, *, up: bool) -> None:
-    """Wait until the shim has seen the server answer, or not."""
+    """Wait until the shim has the list of the server, or has seen that it does not answer."""
     local = proxy.shim.sources.row_routes.local
-    await until(lambda: local.states and bool(local.down) is not up)
+    await until(
+        lambda: any(
+            state.is_listed and state.down_since is None if up else state.down_since
+            for state in local.states.values()
+        )
+    )
 
 
 async def entry(proxy: Running) -> Mapping[str, object]:
@@ -273,7 +278,6 @@ async def test_server_that_refuses_its_list_stays_offered(home: Home) -> None:
     with HttpServer(lambda _: Answer((Send(b"{}"),), status=401, chunked=False)) as server:
         write(home, "vllm", server.port)
         async with running(home) as proxy:
-            await seen(proxy, up=True)
             await until(lambda: len(server.requests) > 2)
             assert "mine" in await proxy.slugs()
 

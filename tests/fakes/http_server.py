@@ -87,9 +87,13 @@ class LoopbackServer:
     async def _close(self) -> None:
         if self._server:
             self._server.close()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # a connection that was accepted just now gets its task in the next round of the loop
+        for _ in range(3):
+            await asyncio.sleep(0)
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class HttpServer(LoopbackServer):

@@ -91,7 +91,10 @@ def read_ollama(interest: Interest) -> Reader:
             continue
         known = interest.known.get(name)
         if known is None or not version or known.version != version or known.limit is None:
-            shown = yield ListRequest("/api/show", {"model": name})
+            try:
+                shown = yield ListRequest("/api/show", {"model": name})
+            except RefusedError:
+                continue  # removed since it was listed
             known = _ollama_model(LocalModel(name, version=version), shown)
         found.append(_running(known, running.get(name)))
     return found

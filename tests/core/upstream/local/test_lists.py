@@ -38,7 +38,7 @@ CASES: Mapping[str, tuple[str, Mapping[str, JsonObject], list[LocalModel]]] = {
         "ollama",
         {
             "/api/ps": {"models": [{"name": "a:1b", "context_length": 4096}]},
-            "/api/tags": {"models": [{"name": name, "digest": "d"} for name in ("a:1b", "b", "c", "e")] + [{}]},
+            "/api/tags": {"models": [{"name": name, "digest": "d"} for name in ("a:1b", "b", "c", "e", "removed meanwhile")] + [{}]},
             "/api/show a:1b": {"capabilities": ["completion", "tools"], "parameters": "num_ctx 8192",
                                "model_info": {"general.architecture": "x", "x.context_length": 32768}},
             "/api/show b": {"parameters": 'stop "<x>"\nnum_ctx    16384\n'},
@@ -145,7 +145,7 @@ def test_ollama_is_asked_once_for_each_version_of_a_model_that_a_row_names() -> 
     _, renewed = read("ollama", {**documents, "/api/tags": tags}, known)
 
     assert asked == ["/api/ps", "/api/tags", "/api/show a:1b"]
-    assert [model.name for model in first] == ["a:1b", "b", "c", "e"]
+    assert [model.name for model in first] == ["a:1b", "b", "c", "e", "removed meanwhile"]
     assert (second, again) == (first, ["/api/ps", "/api/tags"])
     assert renewed == asked
 
