@@ -25,6 +25,8 @@ from addons.core.settings.upstream_url import EndpointRules
 from addons.core.upstream.local.lists import KINDS
 from addons.core.upstream.target import Target
 from shim_cli.commands.add_key import KeyOptions, key_fields
+from shim_cli.commands.add_local import WORD as LOCAL
+from shim_cli.commands.add_local import find_servers, local_preset
 from shim_cli.console.errors import CliError, UsageProblem
 from shim_cli.console.printable import printable_line
 from shim_cli.console.terminal import fitted
@@ -110,14 +112,18 @@ def _preset(options: AddOptions) -> Preset:
             raise UsageProblem(msg, "codex-shim add ollama --yes")
         names = ", ".join(sorted({preset.name for preset in BY_WORD.values()}))
         typer.echo(fitted(f"Providers: {names}", 2, sys.stdout))
+        for each in find_servers():
+            typer.echo(f"Found {each.description}")
         word = typer.prompt("Provider")
     word = word.strip().lower()
+    if word == LOCAL:
+        return local_preset(options.models, ask=not options.yes)
     if word in LOGIN_PROVIDERS:
         msg = f"{word} models need no row: they come from your login"
         raise UsageProblem(msg, "codex-shim list --all")
     if word in BY_WORD:
         return BY_WORD[word]
-    near = nearest(word, BY_WORD)
+    near = nearest(word, [*BY_WORD, LOCAL])
     meant = f". Did you mean {near!r}?" if near else ""
     msg = f"unknown provider {word!r}{meant}"
     raise UsageProblem(msg, "Another server: codex-shim add openai-compatible --base-url URL")
