@@ -73,7 +73,7 @@ def local_preset(models: Sequence[str], *, ask: bool) -> Preset:
     names = [each.preset.name for each in fitting]
     if not ask:
         msg = "with --yes the server must be named"
-        raise UsageProblem(msg, f"codex-shim add {names[0]} --yes")
+        raise UsageProblem(msg, "codex-shim add ollama --yes")
     chosen = typer.prompt(f"Server ({', '.join(names)})", default=names[0]).strip().lower()
     if chosen not in names:
         msg = f"{printable_line(chosen)} is none of {', '.join(names)}"
