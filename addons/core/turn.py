@@ -71,6 +71,8 @@ class TurnNotes:
     thread: str = ""
     root: str = ""
     """The user's thread that the call of a sub-agent or of a helper belongs to; empty when it is `thread`."""
+    parent: str = ""
+    """The thread that started the sub-agent of this call; empty for the user's own."""
     dropped: list[str] = field(default_factory=list)
     """Parts of the request that were not sent upstream, and parts of the answer that were not sent to the client."""
     repairs: list[str] = field(default_factory=list)

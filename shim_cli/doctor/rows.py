@@ -71,7 +71,7 @@ def _local_findings(row: ModelRow, target: Target, facts: LocalFacts) -> Iterato
         yield (
             "WARN",
             f"{row.slug}: {row.model} calls no tools, so it can change nothing",
-            f"codex-shim add {row.provider}",
+            "codex-shim add local",
         )
     if facts.context and facts.context < ENOUGH_TOKENS:
         advice = WINDOW_ADVICE.get(_server_kind(row), "Start the server with a longer context")

@@ -18,7 +18,7 @@ from addons.adapters.system.files import make_private_folder
 from addons.core.telemetry.record import TurnRecord
 from addons.core.usage import MAX_WINDOWS, Usage, Window
 
-VERSION = 3
+VERSION = 4
 RETENTION_SECONDS = 400 * 86400.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS turns (
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS turns (
     error TEXT NOT NULL, ended TEXT NOT NULL, attempts INTEGER NOT NULL, ttft REAL, seconds REAL NOT NULL,
     input INTEGER, cached INTEGER, cache_written INTEGER, output INTEGER, reasoning INTEGER,
     bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, broke_at TEXT NOT NULL,
-    agent TEXT NOT NULL DEFAULT '', root TEXT NOT NULL DEFAULT ''
+    agent TEXT NOT NULL DEFAULT '', root TEXT NOT NULL DEFAULT '', parent TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS turns_by_time ON turns (at);
 CREATE INDEX IF NOT EXISTS turns_by_thread ON turns (thread);
@@ -46,6 +46,7 @@ MAX_COUNT = 2**53
 _COLUMNS = (
     "at", "flow", "thread", "slug", "route", "model", "status", "ok", "terminal", "error", "ended", "attempts", "ttft",
     "seconds", "input", "cached", "cache_written", "output", "reasoning", "bytes_in", "bytes_out", "broke_at", "agent", "root",
+    "parent",
 )  # fmt: skip
 """Named in each statement: a column that a newer version added may have another place."""
 _INSERT = f"INSERT INTO turns ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  constants
@@ -135,8 +136,8 @@ def _connect(path: Path, now: float) -> sqlite3.Connection:
 
 
 def _add_columns(db: sqlite3.Connection) -> None:
-    """Add the columns that version 1 (`agent`) and version 2 (`root`) do not have."""
-    for name in ("agent", "root"):
+    """Add the columns that version 1 (`agent`) and version 2 (`root`) and version 3 (`parent`) do not have."""
+    for name in ("agent", "root", "parent"):
         if not has_column(db, name):
             db.execute(f"ALTER TABLE turns ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 
@@ -170,6 +171,7 @@ def _row(entry: Entry) -> tuple[object, ...]:
         entry.broke_at,
         record.agent,
         record.root,
+        record.parent,
     )
 
 

@@ -14,6 +14,7 @@ from addons.core.codex.threads import (
     USER,
     Threads,
     agent_of,
+    parent_thread_for,
     root_thread_for,
     thread_id_for,
 )
@@ -129,6 +130,7 @@ class Router:
             route = table.resolve(slug)
         else:
             request.notes.root = printable((root_thread_for(request) or b"").decode("latin-1"))
+            request.notes.parent = printable((parent_thread_for(request) or b"").decode("latin-1"))
             route = self._stand_in(request, slug, table)
         if route and route.live:
             self._threads.note(request, route.slug, agent)

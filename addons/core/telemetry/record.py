@@ -165,6 +165,7 @@ class TurnRecord(TurnNotes):
             self.model,
             self.thread,
             self.root,
+            self.parent,
             self.agent,
             self.route,
             self.label,
@@ -173,7 +174,7 @@ class TurnRecord(TurnNotes):
             return
         self.slug, self.model = mask.text(self.slug), mask.text(self.model)
         self.thread, self.root = mask.text(self.thread), mask.text(self.root)
-        self.route = mask.text(self.route)
+        self.route, self.parent = mask.text(self.route), mask.text(self.parent)
         self.agent, self.label = mask.text(self.agent), mask.text(self.label)
         self.dropped = [mask.text(note) for note in self.dropped]
         self.repairs = [mask.text(note) for note in self.repairs]
