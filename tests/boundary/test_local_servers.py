@@ -35,7 +35,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write(home: Home, provider: str, port: int, limits: object = None, **fields: object) -> None:
-    """Write one row `mine`, and a row `spare` at the same address as a fallback that no server is known behind."""
+    """Write models.json with one row, `mine`."""
     row = {"model": "qwen3:8b", "slug": "mine", "provider": provider, **fields}
     row.setdefault("base_url", f"http://127.0.0.1:{port}/v1")
     home.settings.write_bytes(orjson.dumps({"models": [row], "limits": limits or {}}))
