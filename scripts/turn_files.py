@@ -1,7 +1,8 @@
 """Count the files of the product that one turn executes, for each protocol of an upstream.
 
 A turn goes through the Master of `codex-shim serve` to an upstream on loopback. `sys.monitoring` reports every function
-that starts, in any thread. The first turn of a route also loads modules and settings and is not counted.
+that starts, in any thread. The first turn of a route also loads modules and settings and is not counted. The exit status
+is 1 exactly when a turn executes more files than `MAX_FILES` allows.
 """
 
 from __future__ import annotations
@@ -24,14 +25,16 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = (ROOT / "addons", ROOT / "shim_cli")
 SETTLE_SECONDS = 0.3
 """The ledger writes a turn shortly after its end."""
-BACKGROUND_TASKS = frozenset({"account models", "cursor login"})
-"""Tasks of the shim that run by the clock, during a turn or not. They end before the first turn."""
+BACKGROUND_TASKS = ("account models", "cursor login")
+"""Tasks of the shim that run by the clock, during a turn or not. They end before a turn is counted."""
 PROVIDERS = {
     "chat": "generic-chat-completion-api",
     "messages": "anthropic",
     "responses": "openai-responses",
 }
 """Slug, which is also the protocol → the provider of its row in models.json."""
+MAX_FILES = {"chat": 59, "messages": 59, "responses": 49}
+"""Protocol → the files that a turn may execute. A number that has become smaller is written down here."""
 
 
 def _stream(events: Iterable[Mapping[str, object]]) -> bytes:
@@ -125,11 +128,20 @@ async def measure(home: Path) -> dict[str, dict[str, set[str]]]:
         found = {}
         for slug in PROVIDERS:
             await _turn(port, slug)
+            _end_background_tasks()
+            await asyncio.sleep(SETTLE_SECONDS)
             with FileRecorder() as recorder:
                 await _turn(port, slug)
                 await asyncio.sleep(SETTLE_SECONDS)
             found[slug] = recorder.functions
         return found
+
+
+def _end_background_tasks() -> None:
+    for task in asyncio.all_tasks():
+        # in a test mitmproxy adds the test to the name
+        if task.get_name().startswith(BACKGROUND_TASKS):
+            task.cancel()
 
 
 @asynccontextmanager
@@ -178,9 +190,6 @@ async def _shim(home: Path, upstream_port: int) -> AsyncIterator[int]:
     master = ShimMaster(ListenOptions("127.0.0.1", 0, settings), lambda _: ready.set(), env)
     running = asyncio.ensure_future(master.run())
     await ready.wait()
-    for task in asyncio.all_tasks():
-        if task.get_name() in BACKGROUND_TASKS:
-            task.cancel()
     try:
         yield int(master.address.rpartition(":")[2])
     finally:
@@ -204,7 +213,7 @@ async def _turn(port: int, slug: str) -> None:
         raise RuntimeError(msg)
 
 
-def main() -> None:
+def main() -> int:
     """Print the number of files for each protocol, with --files their names, with --functions what runs of each."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--files", action="store_true", help="print the names of the files")
@@ -213,13 +222,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         found = asyncio.run(measure(Path(home)))
     for protocol, files in found.items():
-        print(f"{protocol}: {len(files)} files")
+        print(f"{protocol}: {len(files)} files (at most {MAX_FILES[protocol]})")
         for name, functions in sorted(files.items()):
             if arguments.functions:
                 print(f"  {name}: {', '.join(sorted(functions))}")
             elif arguments.files:
                 print(f"  {name}")
+    return int(any(len(files) > MAX_FILES[protocol] for protocol, files in found.items()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

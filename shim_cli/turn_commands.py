@@ -7,6 +7,7 @@ Never does: import a command's module before the command runs.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -114,3 +115,52 @@ def statusline(
     from shim_cli.usage.statusline import write_statusline
 
     write_statusline(os.environ, thread)
+
+
+@turns_app.command(
+    **examples(
+        "codex-shim radar",
+        "codex-shim radar --npm latest",
+        "codex-shim radar --seen",
+    )
+)
+def radar(  # noqa: PLR0917  typer reads the options from the signature
+    codex: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The Codex to run.", show_default="on PATH")
+    ] = None,
+    npm: Annotated[
+        str, typer.Option(metavar="VERSION", help="Run a version from npm, or a tag: latest.")
+    ] = "",
+    against: Annotated[
+        str,
+        typer.Option(
+            metavar="VERSION",
+            help="Compare with this recorded version, or with a file.",
+            show_default="the version before",
+        ),
+    ] = "",
+    config: Annotated[
+        list[str] | None,
+        typer.Option("-c", "--config", metavar="KEY=VALUE", help="A setting for Codex, as its -c."),
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the contract to a file.")
+    ] = None,
+    seen: Annotated[
+        bool, typer.Option("--seen", help="Show what turns had that no recorded version sends.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a version of Codex sends and reads that the version before did not.
+
+    Runs Codex for a few seconds without a network, against a server that answers from a script.
+    """
+    from shim_cli.radar.command import RadarOptions, write_comparison, write_seen
+
+    if codex and npm:
+        msg = "--codex and --npm exclude each other"
+        raise UsageProblem(msg, "Use one of them: codex-shim radar --npm latest")
+    if seen:
+        raise typer.Exit(write_seen(os.environ, as_json=as_json))
+    options = RadarOptions(codex, npm, against, tuple(config or ()), write, as_json)
+    raise typer.Exit(write_comparison(os.environ, options))

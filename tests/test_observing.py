@@ -9,7 +9,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.test import taddons
 
 from addons.adapters.ledger.turn_log import ROTATE_BYTES, ROTATED_FILES
-from addons.core.telemetry.one_line import access_line, summary
+from addons.core.telemetry.record import access_line, summary
 from addons.core.usage import Usage
 from addons.proxy.recent_turns import MAX_TURNS
 from addons.proxy.script import ScriptedShim

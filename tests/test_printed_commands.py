@@ -122,6 +122,7 @@ RUNS = {
     'codex-shim model use "GPT-5.5"': Run("gpt-5.5"),
     "codex-shim model use gpt-5.5": Run("gpt-5.5"),
     "codex-shim model use deepseek-v4": Run("deepseek-v4"),
+    "codex-shim radar --seen": Run("Nothing was seen"),
     "codex-shim remove deepseek-chat": Run("Removed deepseek-chat", stdin="y\n"),
     "codex-shim remove deepseek-chat --yes": Run("Removed deepseek-chat"),
     "codex-shim report": Run(".zip", before=("try hi",)),
@@ -164,6 +165,7 @@ SERVES, TOOLS = (
     "tests/shim_cli/commands/test_serve.py",
     "tests/shim_cli/commands/test_mitmproxy_tools.py",
 )
+RADAR = "tests/shim_cli/radar/test_command.py"
 ELSEWHERE = {
     "codex-shim add": FIND_SERVERS,
     "codex-shim add openai-compatible --base-url URL": FIND_SERVERS,
@@ -174,6 +176,10 @@ ELSEWHERE = {
     "codex-shim add ollama --yes": FIND_SERVERS,
     "codex-shim app": "tests/shim_cli/commands/test_desktop.py",
     "codex-shim app ~/project": "tests/shim_cli/commands/test_desktop.py",
+    "codex-shim radar": RADAR,
+    "codex-shim radar --codex PATH": RADAR,
+    "codex-shim radar --npm VERSION --write turns.flow": RADAR,
+    "codex-shim radar --npm latest": RADAR,
     "codex-shim mitmdump": TOOLS,
     "codex-shim mitmdump -- -w turns.flow": TOOLS,
     "codex-shim web": TOOLS,
@@ -214,6 +220,7 @@ OTHER = {
     "lms server start": "not possible: it needs LM Studio",
     "llama-server -m MODEL.gguf": "not possible: it needs llama.cpp",
     "npm install -g @openai/codex": "tests/e2e/codex_cli.py installs the same package, without -g",
+    "npm view @openai/codex versions": "not possible: it asks the registry of npm",
     "ollama ps": "not possible: it needs Ollama",
     "ollama serve": "not possible: it needs Ollama",
     "uv tool install --force .": "tests/e2e/test_checkout.py installs a checkout",

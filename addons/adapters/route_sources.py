@@ -13,16 +13,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from addons.adapters.codex.account_routes import AccountRoutes
 from addons.adapters.codex.login_file import login_files
 from addons.adapters.cursor.routes import PROVIDER as CURSOR
 from addons.adapters.cursor.routes import CursorRoutes
 from addons.adapters.demo import plan_demo
+from addons.adapters.local.watch import States
 from addons.adapters.row_routes import RowRoutes
 from addons.adapters.system.files import CachedFile, FileAccessError
 from addons.adapters.system.paths import settings_file
 from addons.adapters.system.threads import in_thread
+from addons.adapters.traits_store import Scopes
 from addons.core.codex.login import LoginProblem
 from addons.core.cursor.catalog import ALIASES as CURSOR_ALIASES
 from addons.core.providers.chatgpt_endpoints import plan_endpoint
@@ -146,6 +149,16 @@ def own_ports(env: Mapping[str, str]) -> frozenset[int]:
     return frozenset({int(port) if port.isdecimal() else DEFAULT_PORT})
 
 
+class _RowState(NamedTuple):
+    """All that the routes of rows are made of, as it was at one time."""
+
+    settings: Settings
+    rows: ModelRows
+    missing_keys: tuple[str, ...]
+    traits: Scopes
+    local: States
+
+
 class RouteSources:
     """Everything that the route table is built from.
 
@@ -167,6 +180,8 @@ class RouteSources:
         self.cursor = CursorRoutes(env, own_ports(env), clock, self._key_variables)
         self._built_from: tuple[object, ...] = ()
         self._table = RouteTable()
+        self._row_slugs: frozenset[str] = frozenset()
+        """The slugs of rows that are offered. An alias leads none of them elsewhere: a row is never hidden."""
 
     def parse_in_thread(self) -> None:
         """Let a thread parse each large models.json and make its routes from now on."""
@@ -265,23 +280,32 @@ class RouteSources:
 
     def table(self) -> RouteTable:
         """Return the table of the sources as they are now; the same object while nothing changed."""
-        source, routes = self.settings_source, self.row_routes
-        settings, (problem, service) = source.current(), self.account.state
-        rows = source.rows
-        missing, cursor = routes.missing_keys(rows), self.cursor.agent.available
-        routes.traits.refresh()
-        routes.local.refresh()
-        known, entries = (routes.traits.scopes, routes.local.states), self.catalog.entries
-        built_from = (settings, problem, service, entries, cursor, rows, missing, known)
+        rows = self._row_state()
+        built_from = (rows, self.account.state, self.catalog.entries, self.cursor.agent.available)
         if built_from != self._built_from:
-            self._table = self._build(settings)
+            self._table = self._build(rows.settings)
             self._built_from = built_from
         return self._table
+
+    def table_for(self, slug: str) -> RouteTable:
+        """Return a table in which this slug is as `table` has it.
+
+        A row that is offered comes before every other source of its slug, so its turns look at no login.
+        """
+        is_row = slug in self._row_slugs and self._row_state() == self._built_from[0]
+        return self._table if is_row else self.table()
+
+    def _row_state(self) -> _RowState:
+        settings, rows, routes = self.settings, self.settings_source.rows, self.row_routes
+        routes.traits.refresh()
+        known = routes.traits.scopes, routes.local.states
+        return _RowState(settings, rows, routes.missing_keys(rows), *known)
 
     def _build(self, settings: Settings) -> RouteTable:
         rows = self.settings_source.rows
         row_routes = self.row_routes.routes(rows, settings.limits)
-        row_slugs = {route.slug for route in row_routes if route.live}
+        row_slugs = frozenset(route.slug for route in row_routes if route.live)
+        self._row_slugs = row_slugs
         logins = (
             *self._account_routes(settings),
             *self.cursor.routes(settings.limits),
@@ -327,9 +351,9 @@ class RouteSources:
             unavailable_reason=unavailable_reason,
         )
 
-    async def poll_local_servers(self) -> None:
-        """Ask the model servers on this machine that rows use, and that are due."""
-        await self.row_routes.local.poll(self.rows.rows)
+    async def poll_local_servers(self) -> bool:
+        """Ask the model servers on this machine that rows use, and that are due. Return whether there are any."""
+        return await self.row_routes.local.poll(self.rows.rows)
 
     async def refresh(self) -> bool:
         """Ask for the account's models, in the background. Return whether they changed. Never raises."""

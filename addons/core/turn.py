@@ -251,6 +251,8 @@ class StreamSummary(NamedTuple):
     """The error code that the client received."""
     usage: Usage | None = None
     rate_limits: Mapping[str, object] | None = None
+    unknown_events: tuple[str, ...] = ()
+    """The types of events that no known version of the API has. Codex ignores them."""
 
 
 @runtime_checkable

@@ -183,12 +183,12 @@ class CodexShim:
     @fail_closed
     def response(self, flow: http.HTTPFlow) -> None:
         """Remember the turn that has ended."""
-        self.parts.recent_turns.keep(flow)
+        self.parts.ended(flow)
 
     @fail_closed
     def error(self, flow: http.HTTPFlow) -> None:
         """Remember the turn that has ended without a complete answer."""
-        self.parts.recent_turns.keep(flow)
+        self.parts.ended(flow)
 
     def _refusal(self, flow: http.HTTPFlow) -> Problem | None:
         if flow.is_replay:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from mitmproxy import ctx
+from mitmproxy import ctx, http
 
 from addons.adapters.codex.activate import switch_source
 from addons.adapters.codex.config_file import CodexConfig
@@ -41,7 +41,7 @@ from addons.core.version import VERSION
 from addons.proxy.engine.client_pool import ReadyConnections
 from addons.proxy.engine.engine import Engine
 from addons.proxy.heap import LARGE_BODY, HeapTrimmer
-from addons.proxy.recent_turns import RecentTurns
+from addons.proxy.recent_turns import ContractWatch, RecentTurns
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ class Composition:
         self._last_status = LastTurnStatus()
         self.sources = sources
         self.recent_turns = RecentTurns()
+        self.contract_watch = ContractWatch(env)
         self.unknown_paths = UnknownPaths()
         self.turn_log = TurnLogWriter(access_log_file(env), ledger_file(env))
         self.dashboard = Dashboard(
@@ -94,6 +95,11 @@ class Composition:
         self.engine.process_secrets = self._secrets
         self.engine.install()
         self.ready = ReadyConnections(self.engine.pool, lambda: self.engine.limits)
+
+    def ended(self, flow: http.HTTPFlow) -> None:
+        """Remember a flow that has ended, and look at it if one is due."""
+        self.recent_turns.keep(flow)
+        self.contract_watch.ended(flow)
 
     def use_sources(self, sources: RouteSources) -> None:
         """Replace the sources and the router. The engine stays, because it knows the running turns."""
@@ -143,6 +149,7 @@ class Composition:
         sources.row_routes.fallbacks.affords = self.budgets.affords
         data = DataSources(
             table=sources.table,
+            turn_table=sources.table_for,
             status=self._status,
             etag=sources.models_etag,
             active_model=CodexConfig(self._env).find_active_model,
@@ -182,7 +189,8 @@ class Composition:
     def _turn_ended(self, record: TurnRecord) -> None:
         self.turn_log.note(record)
         self._last_status.note(record)
-        self.sources.row_routes.local.turn_ended(record.row)
+        if (local := self.sources.row_routes.local).states:
+            local.turn_ended(record.row)
         if self.budgets.is_counting:
             self.budgets.note(record)
         if record.route and self.dashboard.listeners:

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from mitmproxy import flow, http
 from mitmproxy.flow import Error
 
+from addons.core.masking.credentials import redacted_path
 from addons.core.protocols.request_body import find_model
 from addons.core.routes import RouteTable
-from addons.core.telemetry.one_line import FAILED
-from addons.core.telemetry.record import FAILED_MARKER, METADATA_KEY, redacted_path
+from addons.core.telemetry.record import FAILED, FAILED_MARKER, METADATA_KEY
 from addons.core.turn import printable
 from addons.proxy.recent_turns import is_turn
 

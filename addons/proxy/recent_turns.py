@@ -1,20 +1,28 @@
-"""What is kept of a finished turn, and the last few of them in memory, for `codex-shim report`.
+"""What is kept of finished turns: the last few, and the names in them that no recorded contract of Codex has.
 
-Never does: hold a connection, write to disk, give away the text of a turn. Invariant: of the remembered turns only
-masked structure leaves, and together their bodies are at most `MAX_BYTES`.
+Never does: hold a connection, write to disk on the event loop, give away the text of a turn. Invariant: of the remembered
+turns only masked structure leaves, and together their bodies are at most `MAX_BYTES`. The request of at most one turn in
+`INTERVAL_SECONDS` is compared with the contracts: a thread sends its items again with every turn, so little is missed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
 from mitmproxy import http
 
+from addons.adapters.codex.contracts import add_seen, everything_recorded
+from addons.adapters.system.tasks import spawn
+from addons.core.contract.contract import Names, Section
+from addons.core.contract.seen import unknown
+from addons.core.contract.structure import SentRequest, structure_of
+from addons.core.json_values import as_object
 from addons.core.limits import MIB
 from addons.core.providers.chatgpt_endpoints import FORWARDED
 from addons.core.server.endpoints import TURN_PATHS
@@ -28,6 +36,10 @@ from addons.views.turn_data import TurnData, plain_body
 MAX_TURNS = 8
 MAX_BYTES = 16 * MIB
 MASK_SEED_BYTES = 16
+INTERVAL_SECONDS = 60.0
+MAX_BODY_BYTES = 2 * MIB
+"""A larger body is not read, which takes 10 ms for each MiB."""
+_CODEX = "codex"
 
 
 class FinishedTurn(NamedTuple):
@@ -128,3 +140,48 @@ def written_by_thread(make: Callable[[], bytes]) -> LocalSource:
 def _masked(finished: FinishedTurn) -> bytes:
     masker = Masker(secrets.token_bytes(MASK_SEED_BYTES))
     return orjson.dumps({"id": finished.id, **masked_turn(finished.turn(), masker)})
+
+
+class ContractWatch:
+    """Looks at finished flows."""
+
+    def __init__(self, env: Mapping[str, str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._env = env
+        self._clock = clock
+        self._due = 0.0
+        self._events: set[str] = set()
+        """Unknown events that were noted."""
+
+    def ended(self, flow: http.HTTPFlow) -> None:
+        """Look at a finished flow: at its unknown events, and now and then at its request."""
+        now = self._clock()
+        listed = as_object(flow.metadata.get(METADATA_KEY)).get("unknown_events")
+        events = set(listed) - self._events if isinstance(listed, list) else set[str]()
+        if now < self._due and not events:
+            return
+        if not flow.request.headers.get("originator", "").startswith(_CODEX):
+            return
+        self._events |= events
+        self._due = now + INTERVAL_SECONDS
+        spawn(asyncio.to_thread(self._note, _request(flow), events, time.time()), "contract watch")
+
+    def _note(self, sent: SentRequest, events: set[str], now: float) -> None:
+        """Note what is unknown about a turn. Blocks."""
+        headers = sent.headers or {}
+        body = plain_body(sent.body, headers.get("content-encoding", ""))
+        parts: list[Mapping[Section, Names]] = [structure_of(sent.with_body(body))]
+        parts.append({"event": dict.fromkeys(events, frozenset[str]())})
+        client = headers.get("user-agent", "").split(" ", 1)[0]
+        add_seen(self._env, unknown(everything_recorded(), parts, client, now))
+
+
+def _request(flow: http.HTTPFlow) -> SentRequest:
+    request = flow.request
+    body = request.raw_content or b""
+    return SentRequest(
+        request.method,
+        shim_path(request.path),
+        tuple(sorted(set(request.query.keys()))),
+        {name.lower(): value for name, value in request.headers.items()},
+        body if len(body) <= MAX_BODY_BYTES else b"",
+    )

@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 REFRESH_SECONDS = 300.0
 """How often the account's model list is asked for. Unchanged, it costs one 304."""
 LOCAL_SECONDS = 2.0
-"""How often the model servers on this machine are looked through for one that is due. Without one it costs nothing."""
+"""How often the model servers on this machine are looked through for one that is due."""
+NO_LOCAL_SECONDS = 15.0
+"""How often the rows are looked through for such a server while none is named."""
 LOGIN_POLL_SECONDS = 2.0
 """How often the login is looked at. The models of a new login are asked for at once."""
 
@@ -84,8 +86,8 @@ class BackgroundRefresh:
     async def _local(self) -> None:
         try:
             while True:
-                await self._sources().poll_local_servers()
-                await asyncio.sleep(LOCAL_SECONDS)
+                has_servers = await self._sources().poll_local_servers()
+                await asyncio.sleep(LOCAL_SECONDS if has_servers else NO_LOCAL_SECONDS)
         finally:
             await self._sources().row_routes.local.stop()
 

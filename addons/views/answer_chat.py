@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from addons.core.json_values import JsonObject, as_object, as_str
-from addons.core.protocols.chat.reader import (
-    content_parts,
-    content_text,
-    find_error,
-    reasoning_text,
-)
-from addons.core.protocols.chat.usage import find_usage
+from addons.core.protocols.chat.chunk_fields import find_error, find_usage
+from addons.core.protocols.chat.reader import content_parts, content_text, reasoning_text
 from addons.views.answer import AnswerContent
 from addons.views.page import Block
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 
 from addons.adapters.codex.cli import CodexCliError
+from addons.adapters.codex.contracts import read_seen
+from shim_cli.console.format import counted
 from shim_cli.doctor.finding import CheckResult, DoctorContext
 
 OLDEST, NEWEST = "0.133.0", "0.171.0"
@@ -18,6 +20,7 @@ INSTALL = "npm install -g @openai/codex"
 
 def codex(context: DoctorContext) -> Iterator[CheckResult]:
     """Check the binary and its version."""
+    yield from _seen(context)
     if not context.codex:
         yield "WARN", "Codex was not found on PATH, and CODEX_BIN does not name it", INSTALL
         return
@@ -25,6 +28,13 @@ def codex(context: DoctorContext) -> Iterator[CheckResult]:
         yield _version(context.codex.version(), context.codex.binary)
     except CodexCliError as error:
         yield "WARN", str(error), INSTALL
+
+
+def _seen(context: DoctorContext) -> Iterator[CheckResult]:
+    """Tell that turns had names which no recorded contract has."""
+    if count := len(read_seen(context.env)):
+        found = counted(count, "name")
+        yield "INFO", f"turns had {found} that no tested version of Codex sends", "codex-shim radar --seen"  # fmt: skip
 
 
 def _version(version: str, binary: str) -> CheckResult:

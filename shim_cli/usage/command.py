@@ -32,8 +32,8 @@ from addons.adapters.ledger.usage_report import (
     sum_totals,
 )
 from addons.adapters.system.paths import ledger_file
-from addons.core.telemetry.one_line import short_count
 from addons.core.telemetry.prices import PriceTable
+from addons.core.telemetry.record import short_count
 from shim_cli.console.errors import CliError, UsageProblem
 from shim_cli.console.format import counted, percent
 from shim_cli.console.quota import quota_lines

@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from addons.adapters.codex.login_file import LoginFile
 from addons.core.turn import ClientRequest, Collect, Head, Send
 from tests.adapters.homes import Home, live
 
@@ -95,6 +96,35 @@ def test_added_or_removed_key_changes_the_table(tmp_path: Path) -> None:
     assert live(sources) == ["glm-5"]
     (home.settings.parent / "key").unlink()
     assert live(sources) == ["shim-demo"]
+
+
+def test_turn_of_a_row_looks_at_no_login(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_rows(home, ROW)
+    sources = home.open()
+    before = sources.table_for("glm-5")
+    home.log_in()
+    with monkeypatch.context() as patch:
+        patch.setattr(LoginFile, "current", None)
+        assert sources.table_for("glm-5") is before
+    assert sources.table_for("gpt-5.5").resolve("gpt-5.5")
+    assert sources.table_for("glm-5") is sources.table()
+
+
+def test_turn_of_a_row_follows_its_settings_and_its_key(home: Home) -> None:
+    row = {**ROW, "slug": "gpt-5.5", "api_key": None, "api_key_file": "key"}
+    key = home.settings.parent / "key"
+    home.log_in()
+    sources = home.open()
+    for is_there, provider in ((True, "generic"), (False, "chatgpt"), (True, "generic")):
+        key.write_text("k") if is_there else key.unlink()
+        put_rows(home, row)
+        route = sources.table_for("gpt-5.5").resolve("gpt-5.5")
+        assert route
+        assert route.provider == provider
+    put_rows(home, {**row, "model": "glm-6"})
+    route = sources.table_for("gpt-5.5").resolve("gpt-5.5")
+    assert route
+    assert route.model == "glm-6"
 
 
 def test_mistyped_fallback_gets_a_suggestion(home: Home) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from addons.core.secrets import Origin, Secret, SecretHeader
 from addons.core.turn import ClientRequest, Plan, UpstreamRequest
-from addons.proxy.engine.upstream import sockets
+from addons.proxy.engine.mitmproxy_patches import connections
 from tests.boundary.masters import MASTERS, StartMaster
 from tests.boundary.scripts import BODY, DONE, EVENT, answer, turn
 from tests.boundary.test_http2 import CALM
@@ -29,7 +29,7 @@ from tests.support.upstream import Exchange, Script, Upstream, upstream
 from tests.support.waiting import LONGEST, until, within
 
 each_master = pytest.mark.parametrize("start", MASTERS.values(), ids=MASTERS)
-LATER = sockets.LONGEST_ROUND_TRIP + 0.2
+LATER = connections.LONGEST_ROUND_TRIP + 0.2
 """Seconds of work that no round trip explains."""
 
 
@@ -359,7 +359,7 @@ async def test_reused_connection_whose_peer_takes_nothing_costs_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A loopback peer always acknowledges. One that leaves its buffer full is ended by the same option."""
-    monkeypatch.setattr(sockets, "DEAF_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "DEAF_SECONDS", 0.5)
 
     async def then_reads_nothing(exchange: Exchange) -> None:
         await turn(exchange)

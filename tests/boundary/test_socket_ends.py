@@ -97,7 +97,9 @@ async def test_end_of_an_idle_socket_that_crosses_a_frame(
 ) -> None:
     """Within a round trip of sending, the end was on its way before the frame."""
     seconds = 20.0 if in_time else 0.0
-    monkeypatch.setattr("addons.proxy.engine.upstream.sockets.round_trip", lambda _: seconds)
+    monkeypatch.setattr(
+        "addons.proxy.engine.mitmproxy_patches.connections.round_trip", lambda _: seconds
+    )
 
     async def ends(frame: Frame) -> None:
         await end(frame.link)

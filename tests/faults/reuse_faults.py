@@ -7,7 +7,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from addons.proxy.engine.upstream.sockets import LONGEST_ROUND_TRIP
+from addons.proxy.engine.mitmproxy_patches.connections import LONGEST_ROUND_TRIP
 from tests.support.upstream import Exchange, Script
 
 WORK_SECONDS = LONGEST_ROUND_TRIP + 0.2

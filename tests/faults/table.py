@@ -13,7 +13,7 @@ from addons.core.providers.row_attempts import (
     PAUSES,
 )
 from addons.core.upstream.repairs import MAX_REPAIRS
-from addons.proxy.engine.upstream.sockets import (
+from addons.proxy.engine.mitmproxy_patches.connections import (
     DEAF_SECONDS,
     LONGEST_ROUND_TRIP,
     PROBE_AFTER_SECONDS,

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from addons.adapters.ledger.database import Ledger
-from addons.adapters.ledger.turn_log import AccessLog
+from addons.adapters.ledger.turn_log import AccessLog, Ledger
 from addons.adapters.system.paths import access_log_file, ledger_file
 from tests.fakes.account import DAY, Account
 from tests.faults.oracle import seen_in

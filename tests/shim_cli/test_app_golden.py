@@ -41,6 +41,11 @@ ELSEWHERE = {
     "is open": "tests/shim_cli/commands/test_desktop.py",
     "exited with code": "tests/shim_cli/commands/test_desktop.py",
     "neither in": "tests/shim_cli/commands/test_desktop.py",
+    "is no contract": "tests/shim_cli/radar/test_command.py",
+    "does not exist": "tests/shim_cli/radar/test_command.py",
+    "neither a version": "tests/shim_cli/radar/test_npm.py",
+    "was not installed": "tests/shim_cli/radar/test_npm.py",
+    "command of npm": "tests/shim_cli/radar/test_npm.py",
     "keeps changing": "tests/adapters/codex/test_config_file.py",
 }
 ERRORS = {"CliError", "ConfigError", "ActivationError", "LockedError", "ConfigBlockError"}

@@ -20,10 +20,9 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from addons.adapters.codex.api_base import ApiBase
 from addons.adapters.codex.backend_models import DiscoveryError, JsonRequest
 from addons.adapters.system.paths import Env
-from addons.core.codex.login import Login, LoginMethod, LoginProblem, LoginSource
+from addons.core.codex.login import Login, LoginMethod
 from addons.core.codex.routing import AccountRouting, is_part_of, read_routing, read_whoami
 from addons.core.secrets import Origin
 from addons.core.upstream.outbound_proxy import CA_FILE, proxy_for
@@ -185,32 +184,3 @@ class AccountDetails:
             msg = f"the answer of {Origin.of(url)} is not a JSON object"
             raise DiscoveryError(msg)
         return content
-
-
-class UsableLogins:
-    """A `LoginSource` with the details of each account, and without API keys while the API's address cannot be used."""
-
-    def __init__(self, source: LoginSource, details: AccountDetails, api: ApiBase) -> None:
-        self._source = source
-        self._details = details
-        self._api = api
-
-    @property
-    def known(self) -> Login | None:
-        """The login that was read last."""
-        login = self._source.known
-        return self._details.complete(login) if login else None
-
-    def current(self) -> Login | LoginProblem:
-        """Return the login in the file now."""
-        return self._usable(self._source.current())
-
-    def reread(self) -> Login | LoginProblem:
-        """Return the login without any cache."""
-        return self._usable(self._source.reread())
-
-    def _usable(self, found: Login | LoginProblem) -> Login | LoginProblem:
-        if isinstance(found, LoginProblem):
-            return found
-        problem = self._api.problem if found.method is LoginMethod.API_KEY else None
-        return problem or self._details.complete(found)

@@ -20,11 +20,11 @@ from typing import Literal
 
 import orjson
 
-from addons.adapters.codex.account_details import AccountDetails, UsableLogins
+from addons.adapters.codex.account_details import AccountDetails
 from addons.adapters.codex.api_base import ApiBase
 from addons.adapters.codex.backend_models import DiscoveryError, ModelsRequest
 from addons.adapters.codex.cli import CodexCli, CodexCliError
-from addons.adapters.codex.login_file import LoginFile
+from addons.adapters.codex.login_file import LoginFile, UsableLogins
 from addons.adapters.system.files import CachedFile, FileAccessError, write_atomic
 from addons.adapters.system.paths import (
     Env,

@@ -4,6 +4,8 @@ Codex's config.toml says where the login is: in auth.json, or in an entry of the
 is the only place, with `auto` the entry comes before the file. Unless the config says so, the keyring is not asked, and a
 read costs two stats.
 
+`UsableLogins` adds the details of the account, which are asked for in the background.
+
 Never does: write the file or the entry, refresh a token, store one on disk. Invariant: a partially written file is read again
 before it is reported, and a login is only accepted when two consecutive reads gave the same bytes.
 
@@ -18,6 +20,8 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from addons.adapters.codex.account_details import AccountDetails
+from addons.adapters.codex.api_base import ApiBase
 from addons.adapters.codex.keyring_entry import KeyringEntry, KeyringUnusableError
 from addons.adapters.system.files import CachedFile, FileAccessError
 from addons.adapters.system.paths import codex_config_file, codex_home
@@ -26,7 +30,9 @@ from addons.core.codex.login import (
     DISABLE_VARIABLE,
     Login,
     LoginKind,
+    LoginMethod,
     LoginProblem,
+    LoginSource,
     check_expiry,
     is_login_disabled,
     keyring_problem,
@@ -237,3 +243,30 @@ def _changing_problem(path: str) -> LoginProblem:
 
 def _is_broken(found: Login | LoginProblem) -> bool:
     return isinstance(found, LoginProblem) and found.kind in _BROKEN
+
+
+class UsableLogins:
+    """A `LoginSource` with the details of each account, and without API keys while the API's address cannot be used."""
+
+    def __init__(self, source: LoginSource, details: AccountDetails, api: ApiBase) -> None:
+        self._source = source
+        self._details = details
+        self._api = api
+        self.known: Login | None = None
+        """The login that was read last, also after its expiry. Every turn looks at it."""
+
+    def current(self) -> Login | LoginProblem:
+        """Return the login in the file now."""
+        return self._usable(self._source.current())
+
+    def reread(self) -> Login | LoginProblem:
+        """Return the login without any cache."""
+        return self._usable(self._source.reread())
+
+    def _usable(self, found: Login | LoginProblem) -> Login | LoginProblem:
+        login = self._source.known
+        self.known = self._details.complete(login) if login else None
+        if isinstance(found, LoginProblem):
+            return found
+        problem = self._api.problem if found.method is LoginMethod.API_KEY else None
+        return problem or self._details.complete(found)

@@ -14,20 +14,21 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 import orjson
 
-from addons.adapters.ledger.database import Entry, Ledger, NewerLedgerError, Reading
+from addons.adapters.ledger.database import NewerLedgerError, open_ledger
 from addons.adapters.system.files import make_private_folder
 from addons.core.limits import MIB
 from addons.core.protocols.prompt_prefix import MAX_BODY_BYTES, PromptHistory, digest_prompt
-from addons.core.telemetry.one_line import access_line, summary
-from addons.core.telemetry.record import TurnRecord
+from addons.core.telemetry.record import TurnRecord, access_line, summary
 from addons.core.usage import (
     MAX_WINDOWS,
+    Usage,
     Window,
     windows_in_event,
     windows_in_headers,
@@ -101,6 +102,118 @@ def _ends_inside_a_line(descriptor: int) -> bool:
         return False
     os.lseek(descriptor, -1, os.SEEK_END)
     return os.read(descriptor, 1) != b"\n"
+
+
+# Ledger ---------------------------------------------------------------------------------------------------
+
+_NO_TOKENS = (None,) * 5
+MAX_COUNT = 2**53
+"""An upstream may report any count; an SQLite integer has 64 bits."""
+_COLUMNS = (
+    "at", "flow", "thread", "slug", "route", "model", "status", "ok", "terminal", "error", "ended", "attempts", "ttft",
+    "seconds", "input", "cached", "cache_written", "output", "reasoning", "bytes_in", "bytes_out", "broke_at", "agent", "root",
+    "parent",
+)  # fmt: skip
+"""Named in each statement: a column that a newer version added may have another place."""
+_INSERT = f"INSERT INTO turns ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  constants
+_QUOTA = "INSERT OR REPLACE INTO quota VALUES (?, ?, ?, ?, ?, ?)"
+_OLD_QUOTA = (
+    "DELETE FROM quota WHERE route = ?1 AND rowid NOT IN "
+    "(SELECT rowid FROM quota WHERE route = ?1 ORDER BY rowid DESC LIMIT ?2)"
+)
+"""A replaced row gets a new rowid: the highest ones are the newest."""
+_READING = "INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+class Reading(NamedTuple):
+    """One rate-limit window that an upstream reported."""
+
+    route: str
+    """The name of the provider."""
+    seen: float
+    """Unix seconds: the time of the answer that reported it."""
+    window: Window
+
+
+class Entry(NamedTuple):
+    """One turn, where its cached prefix broke, and the rate-limit windows that its upstreams reported, in that order."""
+
+    record: TurnRecord
+    broke_at: str
+    readings: Sequence[Reading]
+
+    @property
+    def last(self) -> list[Reading]:
+        """The last reading of each window."""
+        return list({(one.route, one.window.name): one for one in self.readings}.values())
+
+
+class Ledger:
+    """The writer's connection. Every method raises sqlite3.Error, the constructor also OSError and NewerLedgerError."""
+
+    def __init__(self, path: Path, now: float) -> None:
+        self._db = open_ledger(path, now)
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Write these turns in one transaction. A request for an unknown model has no route: it is no turn."""
+        with self._db:
+            # in one call: each one gives up the interpreter lock
+            self._db.executemany(_INSERT, [_row(entry) for entry in entries if entry.record.route])
+            for entry in entries:
+                if last := entry.last:
+                    self._db.executemany(_QUOTA, _quota_rows(entry.record, last))
+                    routes = {(one.route, MAX_WINDOWS) for one in last}
+                    self._db.executemany(_OLD_QUOTA, routes)
+            self._db.executemany(_READING, [row for one in entries for row in _reading_rows(one)])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    record = entry.record
+    return (
+        record.started, record.id, record.thread, record.slug, record.route, record.model, record.status, record.ok,
+        record.terminal, record.error, record.ended, len(record.attempts), record.ttft, record.seconds,
+        *(_NO_TOKENS if record.usage is None else _counts(record.usage)),
+        record.bytes_in, record.bytes_out, entry.broke_at, record.agent, record.root,
+        record.parent,
+    )  # fmt: skip
+
+
+def _counts(usage: Usage) -> tuple[int, ...]:
+    counts = (
+        usage.input_tokens,
+        usage.cached_tokens,
+        usage.cache_written_tokens,
+        usage.output_tokens,
+        usage.reasoning_tokens,
+    )
+    if min(counts) >= 0 and max(counts) <= MAX_COUNT:
+        return counts
+    return tuple(max(0, min(count, MAX_COUNT)) for count in counts)
+
+
+def _quota_rows(record: TurnRecord, last: Sequence[Reading]) -> list[tuple[object, ...]]:
+    seen = record.started + record.seconds
+    return [
+        (one.route, one.window.name, one.window.used_percent, one.window.minutes, one.window.resets_at, seen)
+        for one in last
+    ]  # fmt: skip
+
+
+def _reading_rows(entry: Entry) -> list[tuple[object, ...]]:
+    """Return the readings of windows with a length. The others are limits of a rate, which no turn uses up."""
+    flow = entry.record.id
+    return [
+        (route, window.name, seen, flow, window.used_percent, window.minutes, window.resets_at)
+        for route, seen, window in entry.readings[:MAX_WINDOWS]
+        if window.minutes and route
+    ]
+
+
+# Writer ---------------------------------------------------------------------------------------------------
 
 
 class TurnLogWriter:

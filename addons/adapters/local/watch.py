@@ -61,31 +61,16 @@ class LocalServers:
     """The states of all servers. `poll` is called by one task; everything else at any time."""
 
     def __init__(self, env: Env, clock: Callable[[], float] = time.time) -> None:
-        self._file = CachedFile(local_servers_file(env))
+        self.path = local_servers_file(env)
+        """The path of the file, which may not exist."""
         self._clock = clock
-        self._seen: bytes | None = None
         self._schedules: dict[LocalServer, _Schedule] = {}
+        self._rows: Sequence[ModelRow] = ()
+        self._servers: Mapping[LocalServer, frozenset[str]] = {}
         self._by_slug: Mapping[str, LocalServer] = {}
         self._written: Future[None] | None = None
-        self.states: States = {}
-        """A new object after each change."""
-        self.refresh()
-
-    @property
-    def path(self) -> Path:
-        """The path of the file, which may not exist."""
-        return self._file.path
-
-    def refresh(self) -> None:
-        """Read the file again if another process has changed it. A process that asks the servers knows better itself."""
-        if self._schedules:
-            return
-        try:
-            data = self._file.read()
-        except FileAccessError:
-            return
-        if data != self._seen:
-            self._seen, self.states = data, parse_states(data)
+        self.states = _read(self.path)
+        """A new object after each change. A command knows what the file said when it began."""
 
     def facts(self, row: ModelRow) -> LocalFacts:
         """Return what the server of a row means for it; nothing if it is no server on this machine."""
@@ -104,14 +89,13 @@ class LocalServers:
             if state.down_since is not None
         ]
 
-    async def poll(self, rows: Sequence[ModelRow]) -> None:
-        """Ask the servers of these rows that are due."""
-        servers = servers_of(rows)
-        if not servers and not self._schedules:
-            return
-        named = {row.slug: server for row in rows if (server := server_of(row)) in servers}
-        self._by_slug = {slug: server for slug, server in named.items() if server}
-        self._schedules = {one: self._schedules.get(one) or _Schedule() for one in servers}
+    async def poll(self, rows: Sequence[ModelRow]) -> bool:
+        """Ask the servers of these rows that are due. Return whether there are any."""
+        if rows is not self._rows:
+            self._note_rows(rows)
+        servers = self._servers
+        if not servers and not self.states:
+            return False
         import asyncio  # noqa: PLC0415  50 ms, and `codex-shim list` only reads the file
 
         now = time.monotonic()
@@ -125,6 +109,15 @@ class LocalServers:
         )
         kept = {server: state for server, state in self.states.items() if server in servers}
         await self._use({**kept, **dict(zip(due, found, strict=True))})
+        return bool(servers)
+
+    def _note_rows(self, rows: Sequence[ModelRow]) -> None:
+        self._rows, self._servers = rows, servers_of(rows)
+        named = ((row.slug, server_of(row)) for row in rows)
+        self._by_slug = {
+            slug: server for slug, server in named if server and server in self._servers
+        }
+        self._schedules = {one: self._schedules.get(one) or _Schedule() for one in self._servers}
 
     def turn_ended(self, slug: str) -> None:
         """Ask the server of a row soon: a turn may have loaded its model, or found that it does not answer."""
@@ -184,6 +177,13 @@ class LocalServers:
         with contextlib.suppress(FileAccessError, OSError):
             # memory has it; the next change tries again
             write_atomic(self.path, data)
+
+
+def _read(path: Path) -> States:
+    try:
+        return parse_states(CachedFile(path).read())
+    except FileAccessError:
+        return {}
 
 
 def _plain(server: LocalServer, state: ServerState) -> dict[str, object]:

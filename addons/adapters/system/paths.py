@@ -105,6 +105,11 @@ def budget_lifts_file(env: Env) -> Path:
     return state_dir(env) / "budget-lifts.json"
 
 
+def seen_contract_file(env: Env) -> Path:
+    """Return the path of the list of what clients sent that no recorded contract of Codex has."""
+    return state_dir(env) / "contract-seen.json"
+
+
 def standalone_config_file(env: Env) -> Path:
     """Return the path of the generated config.toml, for inspection and copying."""
     return state_dir(env) / "config.toml"

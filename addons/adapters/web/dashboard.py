@@ -28,10 +28,9 @@ from addons.adapters.ledger.usage_report import (
 )
 from addons.core.routes import RouteTable
 from addons.core.settings.labels import RouteLabels
-from addons.core.telemetry.one_line import attempt_facts
 from addons.core.telemetry.outcomes import outcome_text
 from addons.core.telemetry.prices import PriceTable
-from addons.core.telemetry.record import TurnRecord
+from addons.core.telemetry.record import TurnRecord, attempt_facts
 from addons.core.turn import LocalSource, Sink
 
 MAX_LISTENERS = 8

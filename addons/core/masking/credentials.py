@@ -2,7 +2,8 @@
 
 A list of names cannot be complete: each gateway has a header or a query parameter of its own. So a field is a
 credential when its name says so, or when its value has the form of a key. Names that Codex and the SDKs are known to
-send are the exceptions, because some of their values are long and random.
+send are the exceptions, because some of their values are long and random. Headers and targets that are kept for views
+have a label in the place of each such value.
 
 Never does: decide what travels upstream (`headers` does). Invariant: a value that has the prefix of a known kind of key
 is a credential under any name; the plain value of a credential is in no returned target or header.
@@ -11,7 +12,7 @@ is a credential under any name; the plain value of a credential is in no returne
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
@@ -25,7 +26,7 @@ from addons.core.headers import (
     canonical,
     is_known,
 )
-from addons.core.secrets import Secret, is_credential_name
+from addons.core.secrets import Secret, is_credential_name, looks_secret
 
 _KINDS = r"(?:sk|pk|rk|gsk|xai|nvapi|fw|pplx|r8|hf|csk|tvly|gh[oprsu]|github_pat|glpat|xox[a-z]|npm|pypi)"
 _PREFIXED = re.compile(
@@ -216,3 +217,54 @@ def body_secrets(value: object, name: str = "") -> list[Secret]:
         return [each for inner in value for each in body_secrets(inner, name)]
     is_secret = isinstance(value, str) and (is_credential_name(name) or is_credential_value(value))
     return [Secret(str(value))] if is_secret else []
+
+
+# Redaction of what is kept --------------------------------------------------------------------------------
+
+REDACTED = "<secret>"
+"""Stands in place of a secret."""
+_SECRET_RESPONSE_HEADERS = frozenset({b"set-cookie", b"set-cookie2", b"authentication-info"})
+"""Response headers whose values are credentials. Whole names: a rate limit's name may contain `token`."""
+
+
+def redacted_request_headers(headers: Headers, secret_names: Iterable[bytes]) -> list[list[str]]:
+    """Return the headers of an upstream request; values that are secret by type or by name are redacted."""
+    pairs = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in headers]
+    public = [
+        [name, REDACTED if looks_secret(name) or has_key_prefix(value) else value]
+        for name, value in pairs
+    ]
+    return [*public, *([name.decode("latin-1"), REDACTED] for name in secret_names)]
+
+
+def redacted_response_headers(headers: Headers) -> list[list[str]]:
+    """Return the headers of an upstream's response; cookies are redacted."""
+    return [
+        [name.decode("latin-1"), value.decode("latin-1")]
+        for name, value in without_cookies(headers)
+    ]
+
+
+def without_cookies(headers: Headers) -> Headers:
+    """Return the headers of a response with a label in place of the credentials that they set."""
+    if _SECRET_RESPONSE_HEADERS.isdisjoint(map(canonical, dict(headers))):
+        return headers
+    return tuple(
+        (name, REDACTED.encode() if canonical(name) in _SECRET_RESPONSE_HEADERS else value)
+        for name, value in headers
+    )
+
+
+def redacted_path(path: str) -> str:
+    """Return a request target; values of query parameters whose name looks secret are redacted."""
+    bare, mark, query = path.partition("?")
+    segments = [REDACTED if has_key_prefix(one) else one for one in bare.split("/")]
+    if query:
+        query = "&".join([_redacted_parameter(one) for one in query.split("&")])
+    return f"{'/'.join(segments)}{mark}{query}"
+
+
+def _redacted_parameter(parameter: str) -> str:
+    name, equals, value = parameter.partition("=")
+    is_secret = is_credential_name(name) or has_key_prefix(value)
+    return f"{name}{equals}{REDACTED if value and is_secret else value}"

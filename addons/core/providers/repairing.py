@@ -8,7 +8,7 @@ then accepted is kept in the store for later turns, and none after a refusal tha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import orjson
 
@@ -25,9 +25,9 @@ from addons.core.upstream.repairs import MAX_REPAIRS, REPAIRABLE, is_temporary, 
 from addons.core.upstream.sent import Change, Sent
 from addons.core.upstream.target import Target
 from addons.core.upstream.traits import (
-    LearningTarget,
     Trait,
     Traits,
+    TraitsStore,
     adapted,
     row_field_against,
 )
@@ -56,12 +56,13 @@ class TurnRepairs:
     """The repairs of one turn of a row."""
 
     __slots__ = (
+        "_base",
         "_count",
-        "_learning",
         "_notes",
         "_other",
         "_pending",
         "_refused",
+        "_store",
         "_tried",
         "advice",
         "other_plan",
@@ -70,9 +71,15 @@ class TurnRepairs:
     )
 
     def __init__(
-        self, learning: LearningTarget, notes: TurnNotes, other: OtherProtocol | None = None
+        self,
+        base: Target,
+        store: TraitsStore,
+        known: tuple[Traits, Target],
+        notes: TurnNotes,
+        other: OtherProtocol | None,
     ) -> None:
-        self._learning = learning
+        self._base = base
+        self._store = store
         self._notes = notes
         self._other = other
         """Makes the plan of the same turn in the other protocol of the same upstream."""
@@ -80,7 +87,7 @@ class TurnRepairs:
         self._pending: _Pending | None = None
         self._refused: list[UpstreamRequest] = []
         self._tried: set[str] = set()
-        self.traits, self.target = learning.current()
+        self.traits, self.target = known
         self.advice = ""
         """The field of the row that a repair would have overridden."""
         self.other_plan: Plan | None = None
@@ -114,7 +121,7 @@ class TurnRepairs:
         pending, self._pending = self._pending, None
         if pending:
             self.traits, self.other_plan = pending.before, None
-            self.target = adapted(self._learning.base, self.traits)
+            self.target = adapted(self._base, self.traits)
 
     def without_other(self, write: WriteRequest) -> Step | None:
         """Return the next repair after the other protocol was refused too."""
@@ -149,7 +156,7 @@ class TurnRepairs:
         return None
 
     def _contradicts_row(self, change: Change) -> bool:
-        base = self._learning.base
+        base = self._base
         fields = (row_field_against(base, Trait(name, value)) for name, value in change.traits)
         field = next(filter(None, fields), "")
         self.advice = self.advice or field
@@ -161,7 +168,7 @@ class TurnRepairs:
         quote = _masked_text(refusal, sent)
         traits = tuple(Trait(name, value, refusal_text=quote) for name, value in change.traits)
         before, self.traits = self.traits, self.traits.extended(traits, change.items)
-        self.target = adapted(self._learning.base, self.traits)
+        self.target = adapted(self._base, self.traits)
         self._pending = _Pending(change, traits, before, sent, refusal)
         step = self._other_step() if self._wants_other_protocol() else None
         if step is None and not self._wants_other_protocol():
@@ -180,7 +187,7 @@ class TurnRepairs:
         return Send(request)
 
     def _wants_other_protocol(self) -> bool:
-        return self.traits.value("protocol") not in {None, str(self._learning.base.protocol)}
+        return self.traits.value("protocol") not in {None, str(self._base.protocol)}
 
     def _other_step(self) -> Step | None:
         if self._other is None:
@@ -194,18 +201,7 @@ class TurnRepairs:
         if is_temporary(pending.refusal):
             return
         items = pending.change.items
-        self._learning.store.learn(self._learning.base.traits_scope, pending.traits, items)
-
-
-def key_in_header(request: UpstreamRequest, traits: Traits) -> UpstreamRequest:
-    """Return the request with its key in the header that the upstream was found to want."""
-    wanted = traits.value("auth")
-    if not isinstance(wanted, str) or not request.secrets:
-        return request
-    name = wanted.encode("latin-1", "replace")
-    prefix = b"Bearer " if name == b"authorization" else b""
-    first, *rest = request.secrets
-    return replace(request, secrets=(replace(first, name=name, prefix=prefix), *rest))
+        self._store.learn(self._base.traits_scope, pending.traits, items)
 
 
 def _is_same(one: UpstreamRequest, other: UpstreamRequest) -> bool:

@@ -48,8 +48,13 @@ from addons.core.protocols.responses.observer import (
 )
 from addons.core.protocols.responses.refused_pictures import accepted_payload, is_changed
 from addons.core.providers.load_wait import LoadBound
-from addons.core.providers.repairing import TurnRepairs, key_in_header
-from addons.core.providers.row_attempts import RowAttempts, TwoProtocolPlan, may_be_repaired
+from addons.core.providers.row_attempts import (
+    LearningTarget,
+    RowAttempts,
+    TwoProtocolPlan,
+    key_in_header,
+    may_be_repaired,
+)
 from addons.core.providers.row_problems import (
     bad_header_problem,
     empty_problem,
@@ -71,7 +76,7 @@ from addons.core.turn import (
 from addons.core.upstream.api_keys import KeyProblem, KeySource
 from addons.core.upstream.repairs import REPAIRABLE
 from addons.core.upstream.target import Target
-from addons.core.upstream.traits import LearningTarget, MemoryTraits, Traits, TraitsStore
+from addons.core.upstream.traits import MemoryTraits, Traits, TraitsStore
 
 DEFAULT_LIMITS = Limits()
 COMPACT = "/compact"
@@ -118,9 +123,13 @@ class ResponsesPlan:
         # a compaction is a request of the native API only
         is_turn = not request.path.partition("?")[0].endswith(COMPACT)
         make_other = (lambda: other(request, route)) if other and is_turn else None
-        repairs = TurnRepairs(provider.learning, request.notes, make_other)
         self.attempts = RowAttempts(
-            provider.target, provider.clock, repairs, self._write, provider.load
+            provider.learning,
+            provider.clock,
+            request.notes,
+            make_other,
+            self._write,
+            load=provider.load,
         )
         self._reasoning_retry = ReasoningRetry(
             provider.refused, request, provider.limits.body_bytes
@@ -138,7 +147,7 @@ class ResponsesPlan:
         if has_no_body(head):
             return self._answer_empty(head)
         if HTTPStatus.OK <= head.status < HTTPStatus.MULTIPLE_CHOICES:
-            self.attempts.repairs.accepted()
+            self.attempts.accepted()
         # The body of an internal error may say how to repair the request.
         if head.status != HTTPStatus.INTERNAL_SERVER_ERROR and (
             again := self.attempts.after_status(head)

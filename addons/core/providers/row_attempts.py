@@ -11,6 +11,7 @@ Source of the pauses: the SDKs of OpenAI and Anthropic.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Protocol
 
@@ -22,7 +23,7 @@ from addons.core.protocols.canonical.turns import (
     openai_call_id,
 )
 from addons.core.providers.load_wait import LoadBound, LoadWait
-from addons.core.providers.repairing import TurnRepairs, WriteRequest
+from addons.core.providers.repairing import OtherProtocol, TurnRepairs, WriteRequest
 from addons.core.providers.row_problems import fault_problem, row_field_problem
 from addons.core.turn import (
     Answer,
@@ -33,13 +34,14 @@ from addons.core.turn import (
     Plan,
     Send,
     Step,
+    TurnNotes,
     UpstreamRequest,
 )
 from addons.core.upstream import protocol
 from addons.core.upstream.durations import retry_after_seconds
 from addons.core.upstream.error_mapping import upstream_problem
 from addons.core.upstream.target import Target
-from addons.core.upstream.traits import LearningTarget, Source, Trait, Traits
+from addons.core.upstream.traits import NO_TRAITS, Source, Trait, Traits, TraitsStore, adapted
 
 PAUSES: dict[int, tuple[float, ...]] = {
     408: (0.5,),
@@ -103,10 +105,32 @@ class RetryBudget:
         return Send(self._request, pause)
 
 
+class LearningTarget:
+    """A row's target together with what is known of it. Costs one comparison per turn while nothing changes."""
+
+    __slots__ = ("_adapted", "_traits", "base", "store")
+
+    def __init__(self, base: Target, store: TraitsStore) -> None:
+        self.base = base
+        self.store = store
+        self._traits = NO_TRAITS
+        self._adapted = base
+
+    def current(self) -> tuple[Traits, Target]:
+        """Return the traits and the target adapted to them, for one turn."""
+        traits = self.store.current(self.base.traits_scope)
+        if traits is not self._traits:
+            self._traits, self._adapted = traits, adapted(self.base, traits)
+        return self._traits, self._adapted
+
+
 class RowAttempts:
     """The upstream requests of one turn: the first one, its retries and its repairs."""
 
-    __slots__ = ("_budget", "_clock", "_load", "_target", "_write", "refusal", "repairs", "sent")
+    __slots__ = (
+        "_budget", "_clock", "_learning", "_load", "_notes", "_other", "_repairs", "_target", "_traits", "_write", "refusal",
+        "sent",
+    )  # fmt: skip
 
     _budget: RetryBudget | None
     """The retries of the request, once an attempt has failed."""
@@ -117,21 +141,59 @@ class RowAttempts:
 
     def __init__(
         self,
-        target: Target,
+        learning: LearningTarget,
         clock: Callable[[], float],
-        repairs: TurnRepairs,
+        notes: TurnNotes,
+        other: OtherProtocol | None,
         write: WriteRequest,
+        *,
         load: LoadBound | None = None,
     ) -> None:
-        self._target = target
+        self._learning = learning
         self._load = LoadWait(load) if load else None
         self._clock = clock
+        self._notes = notes
+        self._other = other
+        """Makes the plan of the same turn in the other protocol of the same upstream."""
         self._write = write
-        self.repairs = repairs
+        self._traits, self._target = learning.current()
+        self._repairs: TurnRepairs | None = None
+        """None while nothing was refused and nothing is known of the model, as in nearly every turn."""
+        if self._traits.entries:
+            self._repairs = self._begin_repairs()
+
+    def _begin_repairs(self) -> TurnRepairs:
+        learning, known = self._learning, (self._traits, self._target)
+        return TurnRepairs(learning.base, learning.store, known, self._notes, self._other)
+
+    @property
+    def traits(self) -> Traits:
+        """The traits of the last request."""
+        return self._repairs.traits if self._repairs else self._traits
+
+    @property
+    def target(self) -> Target:
+        """The target of the last request, adapted to the traits."""
+        return self._repairs.target if self._repairs else self._target
+
+    @property
+    def other_plan(self) -> Plan | None:
+        """The plan that answers this turn in the other protocol."""
+        return self._repairs.other_plan if self._repairs else None
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether the last change is not accepted yet."""
+        return self._repairs is not None and self._repairs.is_provisional
+
+    def accepted(self) -> None:
+        """Keep the change that made this attempt succeed."""
+        if self._repairs:
+            self._repairs.accepted()
 
     def start(self) -> Send | Problem:
         """Return the step that sends the turn, or the reason why that is impossible."""
-        request = self._write(self.repairs.traits, self.repairs.target)
+        request = self._write(self.traits, self.target)
         return request if isinstance(request, Problem) else self.send(request)
 
     def send(self, request: UpstreamRequest) -> Send:
@@ -162,7 +224,7 @@ class RowAttempts:
     def fault_problem(self, fault: Fault) -> Problem:
         """Return the problem for a fault after which nothing is sent again."""
         own = self._load.fault_problem(fault) if self._load else None
-        return own or fault_problem(self._target, fault)
+        return own or fault_problem(self._learning.base, fault)
 
     def _retries(self) -> RetryBudget:
         self._budget = self._budget or RetryBudget(self.sent)
@@ -172,17 +234,19 @@ class RowAttempts:
         """Return the step that sends the repaired turn; None if this refusal cannot be repaired."""
         if not may_be_repaired(head):
             return None
-        step = self.repairs.request_after(head, body, self.sent, self._write)
+        self._repairs = self._repairs or self._begin_repairs()
+        step = self._repairs.request_after(head, body, self.sent, self._write)
         if step:
             self.refusal = head, body
         return self._noted(step)
 
     def without_other(self) -> Step | None:
         """Return the step that repairs the turn in another way, after the other protocol was refused too."""
-        return self._noted(self.repairs.without_other(self._write))
+        step = self._repairs.without_other(self._write) if self._repairs else None
+        return self._noted(step)
 
     def _noted(self, step: Step | None) -> Step | None:
-        if isinstance(step, Send) and not self.repairs.other_plan:
+        if isinstance(step, Send) and not self.other_plan:
             self.sent = step.request
             if self._budget:
                 self._budget.repaired(step.request)
@@ -194,9 +258,9 @@ class RowAttempts:
             return self._load.problem()
         status = head.status if head.status >= HTTPStatus.BAD_REQUEST else HTTPStatus.BAD_GATEWAY
         wait, now = self.requested_wait(head), self._clock()
-        problem = upstream_problem(self._target, status, body, wait, now)
-        advice = self.repairs.advice
-        return row_field_problem(problem, self._target, advice) if advice else problem
+        target, advice = self._learning.base, self._repairs.advice if self._repairs else ""
+        problem = upstream_problem(target, status, body, wait, now)
+        return row_field_problem(problem, target, advice) if advice else problem
 
     def requested_wait(self, head: Head) -> float | None:
         """Return the seconds to wait that the upstream requests."""
@@ -215,11 +279,11 @@ class RowPlan(Plan, Protocol):
 class TwoProtocolPlan:
     """One turn in the protocol of its row or, from a refusal on that asks for it, in the other one."""
 
-    __slots__ = ("_error_body_bytes", "_plan", "_repairs")
+    __slots__ = ("_attempts", "_error_body_bytes", "_plan")
 
     def __init__(self, plan: RowPlan, error_body_bytes: int) -> None:
         self._plan = plan
-        self._repairs = plan.attempts.repairs
+        self._attempts = plan.attempts
         self._error_body_bytes = error_body_bytes
 
     def start(self) -> Step:
@@ -228,13 +292,13 @@ class TwoProtocolPlan:
 
     def on_head(self, head: Head) -> Step:
         """Let the current plan decide. If the other protocol is refused too, the change is taken back."""
-        other = self._repairs.other_plan
+        other = self._attempts.other_plan
         if not other:
             return self._plan.on_head(head)
         step = other.on_head(head)
         if HTTPStatus.OK <= head.status < HTTPStatus.MULTIPLE_CHOICES:
-            self._repairs.accepted()
-        elif self._repairs.is_provisional and not isinstance(step, Send):
+            self._attempts.accepted()
+        elif self._attempts.is_provisional and not isinstance(step, Send):
             return Collect(self._error_body_bytes)
         return step
 
@@ -252,17 +316,30 @@ class TwoProtocolPlan:
 
     @property
     def _current(self) -> Plan:
-        return self._repairs.other_plan or self._plan
+        return self._attempts.other_plan or self._plan
 
     @property
     def _is_other_tried(self) -> bool:
-        return self._repairs.other_plan is not None and self._repairs.is_provisional
+        return self._attempts.other_plan is not None and self._attempts.is_provisional
 
     def _settled(self, step: Step) -> Step:
         if isinstance(step, Send):
             return step
-        attempts = self._plan.attempts
+        attempts = self._attempts
         return attempts.without_other() or self._plan.refused(*attempts.refusal)
+
+
+def key_in_header(request: UpstreamRequest, traits: Traits) -> UpstreamRequest:
+    """Return the request with its key in the header that the upstream was found to want."""
+    if not traits.entries or not request.secrets:
+        return request
+    wanted = traits.value("auth")
+    if not isinstance(wanted, str):
+        return request
+    name = wanted.encode("latin-1", "replace")
+    prefix = b"Bearer " if name == b"authorization" else b""
+    first, *rest = request.secrets
+    return replace(request, secrets=(replace(first, name=name, prefix=prefix), *rest))
 
 
 def observe(learning: LearningTarget, traits: Traits, found: dict[str, str]) -> None:

@@ -33,10 +33,11 @@ from addons.core.protocols.responses.stop_mapping import Client
 from addons.core.protocols.responses.stream_translator import StreamTranslator, emit_document
 from addons.core.protocols.translator import EventReader, ProtocolTranslator
 from addons.core.providers.load_wait import LoadBound
-from addons.core.providers.repairing import TurnRepairs, key_in_header
 from addons.core.providers.row_attempts import (
+    LearningTarget,
     RowAttempts,
     TwoProtocolPlan,
+    key_in_header,
     observe,
     observed_traits,
 )
@@ -65,7 +66,7 @@ from addons.core.upstream.api_keys import KeyProblem, KeySource
 from addons.core.upstream.error_codes import TRANSIENT
 from addons.core.upstream.error_mapping import refusal_kind
 from addons.core.upstream.target import Target
-from addons.core.upstream.traits import LearningTarget, MemoryTraits, Traits, TraitsStore
+from addons.core.upstream.traits import MemoryTraits, Traits, TraitsStore
 from addons.core.version import VERSION
 
 DEFAULT_LIMITS = Limits()
@@ -162,9 +163,13 @@ class TranslatedPlan:
         """The request body, which the response repeats and the memory stores."""
         other = provider.other
         make_other = (lambda: other(request, route)) if other else None
-        repairs = TurnRepairs(provider.learning, request.notes, make_other)
         self.attempts = RowAttempts(
-            provider.target, provider.clock, repairs, self._write, provider.load
+            provider.learning,
+            provider.clock,
+            request.notes,
+            make_other,
+            self._write,
+            load=provider.load,
         )
 
     def start(self) -> Step:
@@ -179,7 +184,7 @@ class TranslatedPlan:
     def on_head(self, head: Head) -> Step:
         """Begin the answer, retry where that may help, or read the body of a refusal."""
         if HTTPStatus.OK <= head.status < HTTPStatus.MULTIPLE_CHOICES:
-            self.attempts.repairs.accepted()
+            self.attempts.accepted()
             return self._begin(head)
         if HTTPStatus.MULTIPLE_CHOICES <= head.status < HTTPStatus.BAD_REQUEST:
             return self._answer_problem(redirect_problem(self._provider.target, head))
@@ -301,7 +306,7 @@ class TranslatedPlan:
         return Answer(Reply(Head(HTTPStatus.OK, headers), body))
 
     def _reader(self) -> EventReader:
-        return self._provider.translator.reader(self._written, self.attempts.repairs.target)
+        return self._provider.translator.reader(self._written, self.attempts.target)
 
     def _emitter(self) -> Emitter:
         provider = self._provider
@@ -319,9 +324,9 @@ class TranslatedPlan:
             return
         if self._payload.get("store") is not False:
             self._provider.memory.keep(self._payload, response)
-        repairs = self.attempts.repairs
-        if found := observed_traits(response, repairs.target):
-            observe(self._provider.learning, repairs.traits, found)
+        attempts = self.attempts
+        if found := observed_traits(response, attempts.target):
+            observe(self._provider.learning, attempts.traits, found)
 
     def _answer_problem(self, problem: Problem, headers: Headers = ()) -> Answer:
         if self._is_unary_compaction and self._request.is_codex:

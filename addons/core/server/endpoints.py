@@ -44,12 +44,14 @@ class DataSources:
     """Where the endpoints get their data. Called once per request: a changed source shows in the next answer."""
 
     table: Callable[[], RouteTable]
+    turn_table: Callable[[str], RouteTable]
+    """A slug → a table in which it is as `table` has it, of less work where that is possible."""
     status: Callable[[], Status]
     etag: Callable[[], str | None]
     active_model: Callable[[], str | None]
     switch_model: Callable[[str], LocalSource]
     last_turn: Callable[[str], Mapping[str, object] | None]
-    """These four: see `ModelsApi`."""
+    """These three: see `ModelsApi`."""
     page_file: Callable[[str], bytes]
     """A file name of `PAGES` → its bytes."""
     live_events: Callable[[], LocalSource | None]

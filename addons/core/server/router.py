@@ -20,7 +20,7 @@ from addons.core.codex.threads import (
 )
 from addons.core.errors import Problem
 from addons.core.headers import REDACTION_LABEL, TARGET_LABEL, TOKEN_HEADER_BYTES, media_type
-from addons.core.masking.credentials import all_values, has_key_prefix
+from addons.core.masking.credentials import all_values, has_key_prefix, redacted_path
 from addons.core.protocols.request_body import find_model
 from addons.core.providers.chatgpt_endpoints import FORWARDED
 from addons.core.routes import Route, RouteTable, route_label
@@ -29,7 +29,6 @@ from addons.core.server.admission import NO_TOKEN, TokenRule, token_refusal
 from addons.core.server.endpoints import TURN_PATHS, DataSources, Endpoint, endpoint_table
 from addons.core.server.replies import answer, final_reply, not_json, quote, refuse
 from addons.core.server.websocket import upgrade_plan, warm_up_plan
-from addons.core.telemetry.record import redacted_path
 from addons.core.turn import ClientRequest, ClientTransport, Plan, Reply, printable, shim_path
 
 V1_PATHS = frozenset({"/models", *TURN_PATHS})
@@ -48,6 +47,7 @@ class Router:
         over_budget: Callable[[ClientRequest, Route], Reply | None] = lambda *_: None,
     ) -> None:
         self._table = data.table
+        self._turn_table = data.turn_table
         self._active_model = data.active_model
         self._max_body_bytes = max_body_bytes
         """Largest request body once decoded."""
@@ -106,7 +106,7 @@ class Router:
         slug = find_model(request.body, request.header(b"content-encoding"), self._max_body_bytes())
         if isinstance(slug, Problem):
             return refuse(slug)
-        table = self._table()
+        table = self._turn_table(slug)
         if table.resolve(slug) is None and has_key_prefix(slug):
             request.notes.note_slug(TARGET_LABEL, thread_id_for(request))
             return refuse(_KEY_AS_MODEL)
@@ -131,7 +131,8 @@ class Router:
         else:
             request.notes.root = printable((root_thread_for(request) or b"").decode("latin-1"))
             request.notes.parent = printable((parent_thread_for(request) or b"").decode("latin-1"))
-            route = self._stand_in(request, slug, table)
+            # it may name a model that is offered no longer
+            route = self._stand_in(request, slug, self._table())
         if route and route.live:
             self._threads.note(request, route.slug, agent)
         return route

@@ -5,6 +5,9 @@ turn has ended. Never does: hold a secret, make a decision. The one-line forms n
 Invariant: `plain` returns plain data, so that a flow that carries it can be copied, saved and replayed; every value of
 an access line is a number, a short printable name or a list of such.
 
+In the comment of a flow, which mitmweb shows in its list, slug and state come first, because the list cuts it off at its
+end. A circle shows a failure in the list, in the colour of the flow's mark: the status of a stream that failed is 200.
+
 The error code of an upstream is text of that upstream: it may quote a key. So a record holds one of the codes listed here,
 and `OTHER_ERROR` in place of any other. Sources: the codes of this program, those of the OpenAI API that Codex 0.169 acts
 on, and the error types of the OpenAI and Anthropic APIs.
@@ -14,15 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import chain
 from typing import cast
 
-from addons.core.headers import Headers, canonical
+from addons.core.headers import Headers
 from addons.core.json_values import as_object
-from addons.core.masking.credentials import has_key_prefix
+from addons.core.masking.credentials import redacted_response_headers
 from addons.core.masking.mask import EchoMask
-from addons.core.secrets import is_credential_name, looks_secret
-from addons.core.turn import ClientTransport, TurnNotes
+from addons.core.turn import ClientTransport, TurnNotes, printable
 from addons.core.usage import Usage
 
 OTHER_ERROR = "other_error"
@@ -50,14 +53,10 @@ def known_terminal(kind: str) -> str:
     return kind if kind in TERMINAL_TYPES else ""
 
 
-REDACTED = "<secret>"
-"""Stands in place of a secret."""
 METADATA_KEY = "codex_shim"
 """The key in `flow.metadata` under which `TurnRecord.plain` is found."""
 FAILED_MARKER, RETRIED_MARKER = ":red_circle:", ":yellow_circle:"
 """Values of `flow.marked`."""
-_SECRET_RESPONSE_HEADERS = frozenset({b"set-cookie", b"set-cookie2", b"authentication-info"})
-"""Response headers whose values are credentials. Whole names: a rate limit's name may contain `token`."""
 GOOD_TERMINALS = frozenset({"", "response.completed"})
 
 
@@ -147,6 +146,7 @@ class TurnRecord(TurnNotes):
     usage: Usage | None = None
     rate_limits: Mapping[str, object] | None = None
     """The last `codex.rate_limits` event."""
+    unknown_events: tuple[str, ...] = ()
     ttft: float | None = None
     """Seconds to the first delta that was sent to the client."""
     seconds: float = 0.0
@@ -161,15 +161,8 @@ class TurnRecord(TurnNotes):
     def redact(self, mask: EchoMask) -> None:
         """Replace secrets in the texts that come from the client, or from an upstream by way of a note."""
         names = (
-            self.slug,
-            self.model,
-            self.thread,
-            self.root,
-            self.parent,
-            self.agent,
-            self.route,
-            self.label,
-        )
+            self.slug, self.model, self.thread, self.root, self.parent, self.agent, self.route, self.label,
+        )  # fmt: skip
         if not mask.finds_any(*names, *self.dropped, *self.repairs):
             return
         self.slug, self.model = mask.text(self.slug), mask.text(self.model)
@@ -205,6 +198,7 @@ class TurnRecord(TurnNotes):
             "seconds": self.seconds,
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
+            **({"unknown_events": list(self.unknown_events)} if self.unknown_events else {}),
         }
 
 
@@ -219,50 +213,146 @@ def body_bytes(plain: object) -> int:
     return size
 
 
-# Redaction ------------------------------------------------------------------------------------------------
+# One-line forms -------------------------------------------------------------------------------------------
+
+MAX_NOTES = 20
+"""Entries of `dropped` in an access line."""
+_UNITS = ((1_000_000_000, "B", 2), (1_000_000, "M", 1), (1000, "k", 1))
+"""Size, name and decimal places of the units of `short_count`."""
+MIN_RATE_SECONDS, MIN_RATE_TOKENS = 0.1, 10
+"""Below these there is no output rate: an answer that came in one piece says nothing about the speed of its model."""
+FAILED = "\N{LARGE RED CIRCLE} "
+RETRIED = "\N{LARGE YELLOW CIRCLE} "
+_CIRCLES = {FAILED_MARKER: FAILED, RETRIED_MARKER: RETRIED}
+_SHOWN_DROPPED = 3
+_FIRST_ERROR_STATUS = 400
 
 
-def redacted_request_headers(headers: Headers, secret_names: Iterable[bytes]) -> list[list[str]]:
-    """Return the headers of an upstream request; values that are secret by type or by name are redacted."""
-    pairs = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in headers]
-    public = [
-        [name, REDACTED if looks_secret(name) or has_key_prefix(value) else value]
-        for name, value in pairs
-    ]
-    return [*public, *([name.decode("latin-1"), REDACTED] for name in secret_names)]
+def running_comment(record: TurnRecord) -> str:
+    """Return `slug → model · attempt 2 · waiting for the answer`."""
+    attempts = record.attempts
+    status = attempts[-1].status if attempts else None
+    parts = [turn_name(record)]
+    if len(attempts) > 1:
+        parts.append(f"attempt {len(attempts)}")
+    if status:
+        parts.append(str(status))
+    is_answer = status and status < _FIRST_ERROR_STATUS
+    parts.append("answering" if is_answer else "waiting for the answer")
+    return " · ".join(parts)
 
 
-def redacted_response_headers(headers: Headers) -> list[list[str]]:
-    """Return the headers of an upstream's response; cookies are redacted."""
+def ended_comment(record: TurnRecord) -> str:
+    """Return the summary, with a circle before it if something went wrong, and what is good for filters behind it."""
+    parts = [_CIRCLES.get(marker(record), "") + summary(record)]
+    if upstream := record.label or record.route:
+        parts.append(f"via {upstream}")
+    if record.dropped:
+        names = ", ".join(printable(note) for note in record.dropped[:_SHOWN_DROPPED])
+        parts.append(f"dropped {names}")
+    if record.replay:
+        parts.append("sent again")
+    return " · ".join(parts)
+
+
+def turn_name(record: TurnRecord) -> str:
+    """Return `slug → model`."""
+    return f"{record.slug} → {record.model}" if record.model else record.slug
+
+
+def summary(record: TurnRecord) -> str:
+    """Return `slug → model · 200 · TTFT 0.8 s · 312 tok/s · in 18.2k (cached 17k) out 640`."""
+    line = f"{turn_name(record)} · {record.status or 'no answer'}"
+    if record.terminal not in GOOD_TERMINALS:
+        line += f" · {record.terminal}"
+    if record.error:
+        line += f" · {record.error}"
+    if record.ended:
+        line += f" · {record.ended}"
+    if record.fallback:
+        line += f" · {record.fallback}"
+    if len(record.attempts) > 1:
+        line += f" · {len(record.attempts)} attempts"
+    if record.ttft is not None:
+        line += f" · TTFT {record.ttft:{'.2g' if record.ttft < 1 else '.1f'}} s"
+    if (speed := tokens_per_second(record)) is not None:
+        line += f" · {speed:.0f} tok/s"
+    if usage := record.usage:
+        cached = f" (cached {short_count(usage.cached_tokens)})" if usage.cached_tokens else ""
+        tokens_in, tokens_out = short_count(usage.input_tokens), short_count(usage.output_tokens)
+        line += f" · in {tokens_in}{cached} out {tokens_out}"
+    return line
+
+
+def marker(record: TurnRecord) -> str:
+    """Return mitmproxy's mark of a flow: red for a failed turn, yellow for more than one attempt, else empty."""
+    if not record.ok:
+        return FAILED_MARKER
+    return RETRIED_MARKER if len(record.attempts) > 1 else ""
+
+
+def tokens_per_second(record: TurnRecord) -> float | None:
+    """Return the output rate after the first delta, None when it is unknown or the answer is too short for one."""
+    usage, ttft = record.usage, record.ttft
+    if usage is None or ttft is None or usage.output_tokens < MIN_RATE_TOKENS:
+        return None
+    duration = record.seconds - ttft
+    return usage.output_tokens / duration if duration >= MIN_RATE_SECONDS else None
+
+
+def short_count(tokens: int) -> str:
+    """Return a token count in short form: 640, 18.2k, 1.3M, 1.88B."""
+    for unit, name, places in _UNITS:
+        if tokens >= unit - (unit // 20_000):  # from there on it rounds up to 1
+            return f"{tokens / unit:.{places}f}".rstrip("0").rstrip(".") + name
+    return str(tokens)
+
+
+def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
+    """Return the fields of a line of the access log. `broke_at` is where the thread's cached prefix broke, if it did."""
+    line: dict[str, object] = {
+        "time": datetime.fromtimestamp(record.started, UTC).isoformat(timespec="milliseconds"),
+        "id": record.id,
+        "thread": record.thread,
+        "agent": record.agent,
+        "slug": record.slug,
+        "route": record.route,
+        "model": record.model,
+        "attempts": attempt_facts(record),
+        "status": record.status,
+        "terminal": record.terminal,
+        "error": record.error,
+        "ended": record.ended,
+        "ttft": None if record.ttft is None else round(record.ttft, 4),
+        "seconds": round(record.seconds, 4),
+        "usage": record.usage.plain() if record.usage else None,
+        "bytes_in": record.bytes_in,
+        "bytes_out": record.bytes_out,
+        "dropped": [printable(note) for note in record.dropped[:MAX_NOTES]],
+    }
+    if record.repairs:
+        line["repairs"] = [printable(note) for note in record.repairs]
+    if record.fallback:
+        line["fallback"] = printable(record.fallback)
+    line["replay"] = record.replay
+    if record.transport is not ClientTransport.HTTP:
+        line["transport"] = str(record.transport)
+    if broke_at:
+        line["prefix_broke_at"] = broke_at
+    return line
+
+
+def attempt_facts(record: TurnRecord) -> list[dict[str, object]]:
+    """Return each attempt without its content."""
     return [
-        [name.decode("latin-1"), value.decode("latin-1")]
-        for name, value in without_cookies(headers)
+        {
+            "url": attempt.url,
+            "reason": attempt.reason,
+            "outcome": attempt.outcome,
+            "seconds": round(attempt.seconds, 4),
+        }
+        for attempt in record.attempts
     ]
-
-
-def without_cookies(headers: Headers) -> Headers:
-    """Return the headers of a response with a label in place of the credentials that they set."""
-    if _SECRET_RESPONSE_HEADERS.isdisjoint(map(canonical, dict(headers))):
-        return headers
-    return tuple(
-        (name, REDACTED.encode() if canonical(name) in _SECRET_RESPONSE_HEADERS else value)
-        for name, value in headers
-    )
-
-
-def redacted_path(path: str) -> str:
-    """Return a request target; values of query parameters whose name looks secret are redacted."""
-    bare, mark, query = path.partition("?")
-    segments = [REDACTED if has_key_prefix(one) else one for one in bare.split("/")]
-    if query:
-        query = "&".join([_redacted_parameter(one) for one in query.split("&")])
-    return f"{'/'.join(segments)}{mark}{query}"
-
-
-def _redacted_parameter(parameter: str) -> str:
-    name, equals, value = parameter.partition("=")
-    is_secret = is_credential_name(name) or has_key_prefix(value)
-    return f"{name}{equals}{REDACTED if value and is_secret else value}"
 
 
 # The last turn of each model ------------------------------------------------------------------------------

@@ -132,25 +132,6 @@ class MemoryTraits:
         self._traits[scope] = self.current(scope).extended(traits, refused_items)
 
 
-class LearningTarget:
-    """A row's target together with what is known of it. Costs one comparison per turn while nothing changes."""
-
-    __slots__ = ("_adapted", "_traits", "base", "store")
-
-    def __init__(self, base: Target, store: TraitsStore) -> None:
-        self.base = base
-        self.store = store
-        self._traits = NO_TRAITS
-        self._adapted = base
-
-    def current(self) -> tuple[Traits, Target]:
-        """Return the traits and the target adapted to them, for one turn."""
-        traits = self.store.current(self.base.traits_scope)
-        if traits is not self._traits:
-            self._traits, self._adapted = traits, adapted(self.base, traits)
-        return self._traits, self._adapted
-
-
 def adapted(target: Target, traits: Traits) -> Target:
     """Return the target with its traits applied, except those that contradict the row."""
     used = [

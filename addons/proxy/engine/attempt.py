@@ -39,8 +39,8 @@ from addons.core.protocols.responses.websocket_upstream import upgrade_headers
 from addons.core.secrets import Origin
 from addons.core.turn import Head, Send, UpstreamRequest
 from addons.proxy.engine.interfaces import LayerHost
+from addons.proxy.engine.mitmproxy_patches import connections
 from addons.proxy.engine.states import TurnState, UpstreamEvent, UpstreamState
-from addons.proxy.engine.upstream import sockets
 from addons.proxy.engine.websocket.upstream_socket import SocketTurn
 
 
@@ -129,7 +129,7 @@ class Attempt:
         """Whether the request went out on a reused connection, so lately that no byte can be an answer to it."""
         if not self.reused or self.connection is None:
             return False
-        return self.seconds <= sockets.round_trip(self.connection)
+        return self.seconds <= connections.round_trip(self.connection)
 
     def receive_head(self, head: Head) -> None:
         """Note the response head."""

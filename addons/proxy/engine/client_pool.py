@@ -27,6 +27,7 @@ from addons.core.limits import Limits
 from addons.core.secrets import Origin
 from addons.proxy.engine.http1 import Relay, UpstreamHttp1, install_upstream_parser
 from addons.proxy.engine.interfaces import LayerEngine
+from addons.proxy.engine.mitmproxy_patches import connections
 from addons.proxy.engine.pool import (
     MAX_IDLE_CONNECTIONS,
     UNUSED,
@@ -35,7 +36,6 @@ from addons.proxy.engine.pool import (
     UpstreamPool,
 )
 from addons.proxy.engine.timers import WakeupTimers
-from addons.proxy.engine.upstream import sockets
 from addons.proxy.engine.upstream.notices import SpokeUnasked, UpstreamNotice
 from addons.proxy.engine.upstream.opening import OpeningHandler
 from addons.proxy.engine.websocket.upstream_socket import UpstreamSocket, install_socket
@@ -87,7 +87,7 @@ class ReadyConnections:
         layers, writer = handler.release(), handler.transports[server].writer
         install_upstream_parser(layers, self._limits().head_bytes, lambda _id, _data: ())
         if isinstance(layers[-1], UpstreamHttp1) and isinstance(writer, asyncio.StreamWriter):
-            sockets.watch_idle(writer)
+            connections.watch_idle(writer)
             self._pool.keep(handler, server, layers, key)
 
 

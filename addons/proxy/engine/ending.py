@@ -26,9 +26,9 @@ from addons.core.errors import Problem, error_reply, problem_of
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import Fault, FaultKind, Plan, Reply
 from addons.proxy.engine.attempt import Attempt
-from addons.proxy.engine.client_framing import http_response
 from addons.proxy.engine.injected import Injected, Signal
 from addons.proxy.engine.interfaces import LayerHost, TurnHost
+from addons.proxy.engine.local_answer import http_response
 from addons.proxy.engine.request_side import RequestStream
 from addons.proxy.engine.response_side import ResponseSide
 from addons.proxy.engine.states import ClientEvent, ClientState

@@ -32,18 +32,17 @@ from addons.core.secrets import Origin, Secret
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import Fault, FaultKind, TurnRouter
 from addons.proxy.engine import pool
-from addons.proxy.engine.client_framing import http_response
 from addons.proxy.engine.injected import Injected, InjectedEvent
 from addons.proxy.engine.interfaces import LiveTurn, RunHook
 from addons.proxy.engine.layer import ShimHttpLayer
+from addons.proxy.engine.local_answer import RefusingLayer, http_response
 from addons.proxy.engine.local_source import SourcePump
-from addons.proxy.engine.mitmproxy_patches import connections, replay
+from addons.proxy.engine.mitmproxy_patches import command_pump, connections, replay
 from addons.proxy.engine.pool import ConnectionKey, IdleConnection, UpstreamPool, attach
 from addons.proxy.engine.recorder import OnProgress
-from addons.proxy.engine.refusal import RefusingLayer
 from addons.proxy.engine.request_side import NOT_ADMITTED, Admission, take_credentials
 from addons.proxy.engine.timers import WakeupTimers
-from addons.proxy.engine.upstream import sockets
+from addons.proxy.engine.upstream import acceptance
 
 log = logging.getLogger(__name__)
 
@@ -240,11 +239,11 @@ class Engine:
         handler = self._handler_of(client)
         return WakeupTimers(handler) if handler else None
 
-    def prepare_client(self, top: connections.RelayingLayer) -> None:
+    def prepare_client(self, top: command_pump.RelayingLayer) -> None:
         """Prepare the connection of a layer's client: large reads, short ways, as many connections as it has turns."""
         client = top.context.client
         if handler := self._handler_of(client):
-            connections.handle_directly(handler, top)
+            command_pump.handle_directly(handler, top)
             connections.enlarge_read_buffer(handler, client)
             connections.lift_connection_limit(handler)
             if client.alpn == b"h2" and isinstance(top, ShimHttpLayer):
@@ -268,12 +267,12 @@ class Engine:
     def watch_idle(self, client: Client, connection: Connection) -> None:
         """Let the system notice the loss of a connection that is idle."""
         if writer := self._writer_of(client, connection):
-            sockets.watch_idle(writer)
+            connections.watch_idle(writer)
 
     def has_input(self, client: Client, connection: Connection) -> bool:
         """Return whether bytes or the end of an upstream connection wait to be read."""
         writer = self._writer_of(client, connection)
-        return writer is not None and (writer.is_closing() or sockets.has_input(writer))
+        return writer is not None and (writer.is_closing() or connections.has_input(writer))
 
     def reuse(self, client: Client, connection: Connection) -> bool:
         """Let an idle connection of a client serve again. Return False if bytes or its end have come meanwhile.
@@ -282,9 +281,9 @@ class Engine:
         """
         if (writer := self._writer_of(client, connection)) is None:
             return True
-        if writer.is_closing() or sockets.has_input(writer):
+        if writer.is_closing() or connections.has_input(writer):
             return False
-        sockets.watch_reused(writer)
+        connections.watch_reused(writer)
         return True
 
     def _writer_of(self, client: Client, connection: Connection) -> asyncio.StreamWriter | None:
@@ -330,7 +329,7 @@ class Engine:
         """Return how many bytes the client has read in all, or None if the system does not tell."""
         client = turn.context.client
         writer = self._writer_of(client, client)
-        return sockets.accepted_bytes(writer) if writer else None
+        return acceptance.accepted_by_peer(writer) if writer else None
 
     # Life -------------------------------------------------------------------------------------------------
 

@@ -25,8 +25,7 @@ from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import Fault, TurnRouter
 from addons.proxy.engine.injected import Injected
 from addons.proxy.engine.local_source import SourcePump
-from addons.proxy.engine.mitmproxy_patches.command_pump import RepliesAtOnce
-from addons.proxy.engine.mitmproxy_patches.connections import RelayingLayer
+from addons.proxy.engine.mitmproxy_patches.command_pump import RelayingLayer, RepliesAtOnce
 from addons.proxy.engine.pool import ConnectionKey, IdleConnection, UpstreamPool
 from addons.proxy.engine.recorder import OnProgress
 from addons.proxy.engine.request_side import RequestSide

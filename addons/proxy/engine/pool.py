@@ -35,8 +35,7 @@ from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 from mitmproxy.utils import asyncio_utils
 
 from addons.core.limits import Limits
-from addons.proxy.engine.mitmproxy_patches import connections
-from addons.proxy.engine.upstream import sockets
+from addons.proxy.engine.mitmproxy_patches import command_pump, connections
 from addons.proxy.engine.upstream.notices import SpokeUnasked
 
 MAX_IDLE_CONNECTIONS = 16
@@ -137,7 +136,7 @@ class IdleConnection:
 
         What only concerns its TLS is handled: session tickets come a round trip after the handshake.
         """
-        if self.reader.at_eof() or self.writer.is_closing() or sockets.has_input(self.writer):
+        if self.reader.at_eof() or self.writer.is_closing() or connections.has_input(self.writer):
             return False
         received = self._take_received()
         return not received or (self._receive(received) and self.is_idle)
@@ -150,7 +149,7 @@ class IdleConnection:
 
     def examine(self) -> None:
         """Learn what was received while it was idle: bytes of HTTP, or only the end of its TLS."""
-        if received := self._take_received() + sockets.unread(self.writer):
+        if received := self._take_received() + connections.unread(self.writer):
             self._receive(received)
 
     def close(self) -> None:
@@ -230,10 +229,10 @@ class UpstreamPool:
             and isinstance(reader, asyncio.StreamReader)
             and isinstance(writer, asyncio.StreamWriter)
             and reading
-            and connections.waits_for_data(reader)
+            and command_pump.waits_for_data(reader)
         ):
             return
-        connections.stop_relaying(reader)
+        command_pump.stop_relaying(reader)
         idle = IdleConnection(server, layers, reader, writer, key)
         io.writer = _DetachedWriter()  # type: ignore[assignment]
         reading.add_done_callback(lambda _: self._begin(idle))
@@ -246,7 +245,7 @@ class UpstreamPool:
         idle = next(chain(self._usable(key.__eq__), self._usable(unused.__eq__)), None)
         if idle:
             self._idle.pop(idle).cancel()
-            sockets.watch_reused(idle.writer)
+            connections.watch_reused(idle.writer)
         return idle
 
     def has_ready(self, key: ConnectionKey) -> bool:
@@ -298,7 +297,7 @@ class UpstreamPool:
             pass
         finally:
             if ended:
-                sockets.watch_idle(idle.writer)
+                connections.watch_idle(idle.writer)
                 self._add(idle)
             else:
                 self._close(idle)

@@ -13,17 +13,18 @@ from typing import cast
 from mitmproxy import http
 
 from addons.core.headers import header
+from addons.core.masking.credentials import redacted_path, redacted_request_headers
 from addons.core.masking.mask import TurnMask
 from addons.core.protocols.responses.observer import summarize_answer
-from addons.core.telemetry.one_line import ended_comment, marker, running_comment
 from addons.core.telemetry.record import (
     METADATA_KEY,
     AttemptRecord,
     TurnRecord,
+    ended_comment,
     known_code,
     known_terminal,
-    redacted_path,
-    redacted_request_headers,
+    marker,
+    running_comment,
 )
 from addons.core.turn import (
     CapturedInput,
@@ -206,6 +207,7 @@ class Recorder:
         report = self._report(translator)
         record.terminal, record.error = known_terminal(report.terminal), known_code(report.error)
         record.usage, record.rate_limits = report.usage, report.rate_limits
+        record.unknown_events = report.unknown_events
         record.redact(self.mask.current)
         flow.comment = ended_comment(record)
         flow.marked = marker(record)

@@ -8,14 +8,10 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from addons.adapters.codex.account_details import (
-    HOLD_SECONDS,
-    LOOK_SECONDS,
-    AccountDetails,
-    UsableLogins,
-)
+from addons.adapters.codex.account_details import HOLD_SECONDS, LOOK_SECONDS, AccountDetails
 from addons.adapters.codex.api_base import ApiBase
 from addons.adapters.codex.backend_models import JsonRequest
+from addons.adapters.codex.login_file import UsableLogins
 from addons.core.codex.login import Login, LoginKind, LoginMethod, LoginProblem
 from addons.core.secrets import Origin, Secret
 from addons.core.turn import Head
@@ -171,6 +167,23 @@ def test_source_of_logins_gives_the_details(backend: Backend) -> None:
     assert logins.known is None
     problem = LoginProblem(LoginKind.MISSING, "none")
     assert UsableLogins(Logins(problem), details, NO_API).current() is problem
+
+
+class _Remembered(Logins):
+    """A source whose login has expired."""
+
+    @property
+    def known(self) -> Login:
+        return TOKEN
+
+
+def test_expired_login_is_still_known(backend: Backend) -> None:
+    details = refreshed(backend, TOKEN, WHOAMI)
+    problem = LoginProblem(LoginKind.EXPIRED, "late")
+    logins = UsableLogins(_Remembered(problem), details, NO_API)
+    assert logins.current() is problem
+    assert logins.known
+    assert not logins.known.lacks_account
 
 
 # Turns that wait ------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from addons.adapters.ledger.agent_trees import MAX_TREES, read_agent_trees
-from addons.adapters.ledger.database import Ledger
+from addons.adapters.ledger.turn_log import Ledger
 from addons.adapters.ledger.usage_report import shipped_prices
 from addons.core.telemetry.record import TurnRecord
 from addons.core.usage import Usage

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from addons.adapters.ledger.database import Entry, Ledger
 from addons.adapters.ledger.last_turns import read_last_turns
+from addons.adapters.ledger.turn_log import Entry, Ledger
 from addons.core.telemetry.record import TurnRecord
 
 NOW = 1_900_000_000.0

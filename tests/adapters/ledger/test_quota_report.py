@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from addons.adapters.ledger.database import Ledger
 from addons.adapters.ledger.quota_report import WindowUse, read_windows
 from addons.adapters.ledger.reader import By
+from addons.adapters.ledger.turn_log import Ledger
 from addons.core.headers import Headers
 from addons.core.telemetry.quota_shares import Forecast, Share
 from addons.core.telemetry.record import AttemptRecord, TurnRecord

@@ -8,7 +8,6 @@ from typing import get_args
 
 import pytest
 
-from addons.adapters.ledger.database import Ledger
 from addons.adapters.ledger.reader import (
     IN_ORDER,
     KEY_COLUMNS,
@@ -18,6 +17,7 @@ from addons.adapters.ledger.reader import (
     key_column,
     open_reader,
 )
+from addons.adapters.ledger.turn_log import Ledger
 from tests.adapters.ledger.conftest import Write
 from tests.adapters.records import turn
 

@@ -11,8 +11,8 @@ from typing import cast
 import orjson
 import pytest
 
-from addons.adapters.ledger.database import Entry, Ledger
 from addons.adapters.ledger.reader import By
+from addons.adapters.ledger.turn_log import Entry, Ledger
 from addons.adapters.ledger.usage_report import (
     Total,
     plain,

@@ -86,15 +86,13 @@ async def test_other_processes_read_the_state_and_a_stopped_shim_leaves_no_word_
     port = free_port()
     known = rows(port, "a:1b")
     with Ollama([Served("a:1b", context=4096)], port=port):
-        shim, command = LocalServers(env(tmp_path)), LocalServers(env(tmp_path))
+        shim = LocalServers(env(tmp_path))
         await shim.poll(known)
     shim.turn_ended("a-1b")
     await shim.poll(known)
-    command.refresh()
-    down = command.facts(known[0])
+    down = LocalServers(env(tmp_path)).facts(known[0])
     await shim.stop()
-    command.refresh()
-    after = command.facts(known[0])
+    after = LocalServers(env(tmp_path)).facts(known[0])
 
     assert "does not answer since" in down.reason
     assert (after.reason, after.context, down.context) == ("", 4096, 4096)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from addons.core.headers import REDACTION_LABEL, TARGET_LABEL, upstream_headers, upstream_query
-from addons.core.masking.credentials import body_secrets, is_credential_value, take_credentials
+from addons.core.masking.credentials import (
+    REDACTED,
+    body_secrets,
+    is_credential_value,
+    redacted_path,
+    redacted_request_headers,
+    redacted_response_headers,
+    take_credentials,
+)
 from addons.core.secrets import Secret
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
@@ -192,3 +200,19 @@ def test_word_with_the_letters_of_a_key_stays(segment: str) -> None:
 )
 def test_random_value_has_a_long_run_with_digits_and_letters(value: str, is_one: bool) -> None:
     assert is_credential_value(value) is is_one
+
+
+def test_secrets_in_headers_and_urls_are_redacted() -> None:
+    sent = ((b"accept", b"x"), (b"X-My-Token", b"t0p"))
+    assert redacted_request_headers(sent, [b"authorization"]) == [
+        ["accept", "x"],
+        ["X-My-Token", REDACTED],
+        ["authorization", REDACTED],
+    ]
+    came = ((b"Set-Cookie", b"s3ss"), (b"x-ratelimit-remaining-tokens", b"5"))
+    assert redacted_response_headers(came) == [
+        ["Set-Cookie", REDACTED],
+        ["x-ratelimit-remaining-tokens", "5"],
+    ]
+    assert redacted_path("/v1/x?api-version=2&key=abc&b") == f"/v1/x?api-version=2&key={REDACTED}&b"
+    assert redacted_path("/v1/x") == "/v1/x"

@@ -1,6 +1,8 @@
-"""Which statuses and faults are retried, after what pause, and how often."""
+"""Which statuses and faults are retried, after what pause, and how often; the target with what is known of it."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
@@ -8,11 +10,15 @@ from addons.core.providers.row_attempts import (
     EARLY_SECONDS,
     FAULT_PAUSES,
     PAUSES,
+    LearningTarget,
     RetryBudget,
     may_be_repaired,
 )
 from addons.core.secrets import Origin
 from addons.core.turn import Fault, FaultKind, Head, Send, UpstreamRequest
+from addons.core.upstream.protocol import Protocol
+from addons.core.upstream.traits import NO_TRAITS, MemoryTraits, Trait
+from tests.core.providers.rows import TARGET
 
 REQUEST = UpstreamRequest(Origin("https", "a.example", 443), "POST", "/v1/responses", (), b"{}")
 RETRYABLE = {408, 409, 500, 502, 503, 504, 529}
@@ -100,3 +106,26 @@ def test_budget_is_shared_by_statuses_and_faults() -> None:
 def test_pauses_grow() -> None:
     for pauses in (*PAUSES.values(), *FAULT_PAUSES.values()):
         assert list(pauses) == sorted(pauses)
+
+
+def test_target_is_adapted_once_per_change() -> None:
+    store = MemoryTraits()
+    learning = LearningTarget(TARGET, store)
+    assert learning.current() == (NO_TRAITS, TARGET)
+    assert learning.current()[1] is TARGET
+    store.learn(TARGET.traits_scope, [Trait("strict_tools", False)], ["digest"])
+    traits, target = learning.current()
+    assert not target.profile.strict_tools
+    assert traits.refused_items == ("digest",)
+    assert learning.current()[1] is target
+
+
+def test_traits_of_one_model_do_not_apply_to_another() -> None:
+    store = MemoryTraits()
+    store.learn(TARGET.traits_scope, [Trait("strict_tools", False)], [])
+    for other in (
+        replace(TARGET, model="small"),
+        replace(TARGET, origin=Origin("https", "other.test", 443)),
+        replace(TARGET, protocol=Protocol.MESSAGES),
+    ):
+        assert LearningTarget(other, store).current()[1] is other

@@ -112,6 +112,7 @@ class Setup:
     def data(self) -> DataSources:
         return DataSources(
             table=lambda: self.table,
+            turn_table=lambda _: self.table,
             status=lambda: STATUS,
             etag=lambda: self.etag,
             active_model=lambda: self.active,

@@ -12,8 +12,6 @@ from addons.core.upstream.protocol import Protocol
 from addons.core.upstream.target import Target
 from addons.core.upstream.traits import (
     NO_TRAITS,
-    LearningTarget,
-    MemoryTraits,
     Source,
     Trait,
     Traits,
@@ -97,29 +95,6 @@ def test_row_overrides_a_learnt_trait() -> None:
     target = adapted(row, Traits.of(against))
     assert target.omitted == ("seed", "user")
     assert target.profile.effort_style == "reasoning_effort"
-
-
-def test_target_is_adapted_once_per_change() -> None:
-    store = MemoryTraits()
-    learning = LearningTarget(TARGET, store)
-    assert learning.current() == (NO_TRAITS, TARGET)
-    assert learning.current()[1] is TARGET
-    store.learn(TARGET.traits_scope, [Trait("strict_tools", False)], ["digest"])
-    traits, target = learning.current()
-    assert not target.profile.strict_tools
-    assert traits.refused_items == ("digest",)
-    assert learning.current()[1] is target
-
-
-def test_traits_of_one_model_do_not_apply_to_another() -> None:
-    store = MemoryTraits()
-    store.learn(TARGET.traits_scope, [Trait("strict_tools", False)], [])
-    for other in (
-        replace(TARGET, model="small"),
-        replace(TARGET, origin=Origin("https", "other.test", 443)),
-        replace(TARGET, protocol=Protocol.MESSAGES),
-    ):
-        assert LearningTarget(other, store).current()[1] is other
 
 
 def test_setting_of_the_row_overrides_a_learnt_trait() -> None:

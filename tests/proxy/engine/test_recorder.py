@@ -11,8 +11,9 @@ from mitmproxy import http
 from mitmproxy import io as mitmproxy_io
 from mitmproxy.test import tflow
 
+from addons.core.masking.credentials import REDACTED
 from addons.core.secrets import Origin
-from addons.core.telemetry.record import METADATA_KEY, REDACTED, TurnRecord
+from addons.core.telemetry.record import METADATA_KEY, TurnRecord
 from addons.core.turn import (
     CapturedInput,
     ClientRequest,

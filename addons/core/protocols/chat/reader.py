@@ -30,9 +30,9 @@ from addons.core.protocols.canonical.events import (
 )
 from addons.core.protocols.canonical.leaked_calls import LeakedCall
 from addons.core.protocols.canonical.opaque_reasoning import wrap
-from addons.core.protocols.chat.accumulators import MAX_DEPTH, ExtraFields, ToolCalls
+from addons.core.protocols.chat.chunk_fields import MAX_DEPTH, ExtraFields, find_error, find_usage
 from addons.core.protocols.chat.reasoning_details import merged_details, visible_details
-from addons.core.protocols.chat.usage import count, find_usage
+from addons.core.protocols.chat.tool_calls import ToolCalls
 from addons.core.protocols.sse import BOM, SseEvent
 from addons.core.upstream.error_mapping import upstream_problem
 from addons.core.upstream.target import Target
@@ -66,8 +66,6 @@ FAILURES = frozenset({"error", "abort", "aborted", "cancelled", "network_error",
 PLAIN_FIELDS = frozenset({"content", "role"})
 """The fields of a delta that holds nothing but text."""
 DETAILS = "reasoning_details"
-ERROR_FIELDS = frozenset({"base_resp", "error", "error_message", "type"})
-"""The fields in which a chunk with choices may report an error."""
 REQUIRED_FIELD = "reasoning_content"
 """A profile names this field where the upstream refuses a call without it."""
 NATURAL_STOPS = frozenset({None, StopReason.END, StopReason.TOOL_CALLS})
@@ -81,6 +79,7 @@ class ChatReader(AnswerReader):
     __slots__ = (
         "_answered",
         "_calls",
+        "_conversation",
         "_details",
         "_extra_fields",
         "_is_done",
@@ -97,7 +96,9 @@ class ChatReader(AnswerReader):
         max_event_bytes: int = Limits().event_bytes,
     ) -> None:
         super().__init__(target, max_event_bytes)
-        self._calls = ToolCalls(conversation, target.reasoning_scope)
+        self._conversation = conversation
+        self._calls: ToolCalls | None = None
+        """None while the answer calls no tool."""
         self._extra_fields = ExtraFields()
         self._text = AnswerText(conversation)
         self._usage: Usage | None = None
@@ -192,7 +193,7 @@ class ChatReader(AnswerReader):
         yield from events
         if finish := choice.get("finish_reason"):
             yield from self._read_finish_reason(finish)
-        if self._calls.too_many:
+        if self._calls and self._calls.too_many:
             yield from self._failed("sent more or longer tool calls than codex-shim accepts")
 
     def _delta_of(self, choice: JsonObject) -> JsonObject:
@@ -235,7 +236,12 @@ class ChatReader(AnswerReader):
             yield event
         for call in _call_fragments(delta):
             yield from self._end_text()
-            yield from self._calls.feed(call)
+            yield from self._tool_calls().feed(call)
+
+    def _tool_calls(self) -> ToolCalls:
+        if self._calls is None:
+            self._calls = ToolCalls(self._conversation, self._target.reasoning_scope)
+        return self._calls
 
     def _add_parts(self, parts: Iterable[Part]) -> Iterator[Event]:
         for part in parts:
@@ -244,7 +250,7 @@ class ChatReader(AnswerReader):
                 continue
             yield from self._end_reasoning()
             if isinstance(part, LeakedCall):
-                yield from self._calls.add_leaked(part)
+                yield from self._tool_calls().add_leaked(part)
             else:
                 yield part
 
@@ -305,9 +311,10 @@ class ChatReader(AnswerReader):
         yield from self._add_parts(self._text.finish(takes_calls=not truncated))
         yield from self._end_reasoning()
         yield from self._extra_fields.finish()
-        yield from self._calls.finish(truncated=truncated)
-        if self._calls.nameless:
-            yield from self._failed("sent a tool call without a name")
+        if self._calls:
+            yield from self._calls.finish(truncated=truncated)
+            if self._calls.nameless:
+                yield from self._failed("sent a tool call without a name")
         # Many upstreams send "stop" although they call tools.
         calls = bool(self._calls) and self._reason is StopReason.END
         yield Stopped(StopReason.TOOL_CALLS if calls else self._reason)
@@ -372,25 +379,3 @@ def reasoning_field(delta: JsonObject, wanted: str) -> str:
     """Return the field of a delta's reasoning that upstreams take back; empty if it has none. `wanted` is preferred."""
     fields = (wanted, "reasoning_content", "reasoning")
     return next((key for key in fields if key and key != DETAILS and delta.get(key)), "")
-
-
-def find_error(chunk: JsonObject, name: str) -> object | None:
-    """Return the error in a chunk of a 200 stream, or None.
-
-    Known forms: the object of OpenAI and OpenRouter, that of older vLLM, the `detail` of FastAPI, the bare `code` and
-    `message` of DashScope, the `base_resp` of MiniMax, and the `error_message` of DeepInfra.
-    """
-    if not name and "choices" in chunk and ERROR_FIELDS.isdisjoint(chunk):
-        # nearly every chunk
-        return chunk if chunk.get("object") == "error" else None
-    if chunk.get("error") or chunk.get("error_message"):
-        return chunk
-    if (status := as_object(chunk.get("base_resp"))) and count(status, "status_code"):
-        return {"code": status["status_code"], "message": status.get("status_msg")}
-    if name == "error" or chunk.get("object") == "error" or chunk.get("type") == "error":
-        return chunk
-    # Named events are not errors: gateways report progress and prices in them.
-    if name or "choices" in chunk:
-        return None
-    coded = "code" in chunk and "message" in chunk
-    return chunk if coded or chunk.get("detail") else None

@@ -12,6 +12,7 @@ from http import HTTPStatus
 
 import orjson
 
+from addons.core.contract.events import KNOWN_EVENTS
 from addons.core.errors import failed_event, problem_of
 from addons.core.headers import client_headers, media_type
 from addons.core.json_values import as_int, as_object
@@ -39,6 +40,8 @@ WATCHED = TERMINAL | {CREATED, RATE_LIMITS}
 JSON = b"application/json"
 BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
 WANTS_STREAM = re.compile(rb'"stream"\s*:\s*true')
+MAX_UNKNOWN = 8
+"""How many names of unknown events are noted of one answer."""
 EVENT_LINE = b"event:"
 SEQUENCE_NUMBER = b'"sequence_number":'
 TYPE_FIRST = re.compile(rb'data:\s*\{\s*"type"\s*:\s*"([^"\\]*)"')
@@ -62,6 +65,7 @@ class StreamObserver:
         "_rate_limits",
         "_terminal",
         "_terminal_type",
+        "_unknown",
     )
     keeps_bytes = True
     """The client gets the upstream's own bytes."""
@@ -73,6 +77,7 @@ class StreamObserver:
         self._terminal = b""
         self._terminal_type = b""
         self._last = b""
+        self._unknown: set[bytes] = set()
         self._begin = b""
         """The begin of the last event, up to its type, which is not watched. Most events begin like the one before."""
 
@@ -85,6 +90,8 @@ class StreamObserver:
                 if kind in WATCHED:
                     self._keep(kind, block)
                     continue
+                if kind and kind not in KNOWN_EVENTS and len(self._unknown) < MAX_UNKNOWN:
+                    self._unknown.add(kind)
                 self._begin = block[: first.end()] if first else b""
             if SEQUENCE_NUMBER in block:
                 self._last = block
@@ -181,6 +188,7 @@ class StreamObserver:
             error_code(error),
             Usage.of(response.get("usage")),
             self.rate_limits,
+            tuple(sorted(kind.decode("utf-8", "replace") for kind in self._unknown)),
         )
 
 

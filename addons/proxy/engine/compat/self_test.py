@@ -19,7 +19,6 @@ from contextlib import asynccontextmanager
 from mitmproxy.utils import asyncio_utils
 
 from addons.core.secrets import Origin
-from addons.proxy.engine.client_framing import HEARTBEAT
 from addons.proxy.engine.compat.rig import (
     DELTA,
     DONE,
@@ -33,6 +32,7 @@ from addons.proxy.engine.compat.rig import (
     Upstream,
 )
 from addons.proxy.engine.compat.versions import SelfTestError
+from addons.proxy.engine.response_side import HEARTBEAT
 
 log = logging.getLogger(__name__)
 

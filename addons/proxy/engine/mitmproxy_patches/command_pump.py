@@ -12,6 +12,10 @@ Hooks: mitmproxy gives each hook a task, two rounds of the addon chain and a rou
 CPU time, and most of what a turn waits for before its first delta. Where all addons are known, none of them is a
 coroutine and no addon intercepts flows, a call does the same.
 
+Dispatching: each event passes the layer of the mode and `NextLayer`, which only pass it on once the layer below is known.
+Most events are reads of a stream whose bytes need neither a command nor a lock; and after each one mitmproxy takes another
+lock to wait for buffers that are empty.
+
 Never does: decide what a turn does or which reply is known, copy a large body, or run a hook that an addon may wait in.
 Invariant: writes and commands reach the handler, and events a stream, in the order in which they appeared. An addon's
 exception is logged and stops there.
@@ -19,8 +23,9 @@ exception is logged and stops there.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from inspect import iscoroutinefunction
 from typing import Any, Protocol, cast
 
@@ -48,6 +53,8 @@ from mitmproxy.proxy.layers.http._hooks import (
     HttpResponseHeadersHook,
     HttpResponseHook,
 )
+from mitmproxy.proxy.layers.modes import ReverseProxy
+from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 
 MAX_JOINED_BYTES = 64 * 1024
 """Beyond this, copying costs more than a write."""
@@ -179,6 +186,116 @@ class SyncHookRunner:
 def _methods(addons: AddonManager, name: str) -> list[FlowHook]:
     every = traverse(addons.chain)
     return [found for addon in every if callable(found := getattr(addon, name, None))]
+
+
+# Reads that need no event -----------------------------------------------------------------------------------
+
+Relayed = tuple[Sequence[commands.SendData], bool]
+"""What goes to the client now, and whether that is all. If not, a `DataReceived` that begins with the read has to follow."""
+
+
+class RelayingLayer(Protocol):
+    """A layer that knows what most reads lead to without handling an event."""
+
+    context: Context
+
+    def handle_unrelayed(self, event: events.Event) -> CommandGenerator[None]:
+        """Handle an event that `relay` has left over."""
+
+    def relay(self, connection: Connection, data: bytes) -> Relayed | None:
+        """Return what a read leads to. None: its event has to be handled."""
+
+
+def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
+    """Let a layer have the events of its client's connections if only the layer of the reverse mode is above it."""
+    top = handler.layer
+    if not isinstance(top, ReverseProxy) or layer.context.layers != [top, layer]:
+        return
+    top.__dict__["handle_event"] = layer.handle_unrelayed
+    usual_event, usual_drain = handler.server_event, handler.drain_writers
+
+    async def server_event(event: events.Event) -> None:
+        # the lock is free: no other event is being handled, and nothing here waits
+        if type(event) is events.DataReceived and not handler._server_event_lock.locked():  # noqa: SLF001
+            relayed = layer.relay(event.connection, event.data)
+            if relayed is not None:
+                handler.timeout_watchdog.register_activity()
+                _write(handler, relayed[0])
+                _relay_from_transport(handler, event.connection, layer)
+                if relayed[1]:
+                    return
+        await usual_event(event)
+
+    async def drain_writers() -> None:
+        if not all(map(_is_drained, handler.transports.values())):
+            await usual_drain()  # type: ignore[no-untyped-call]
+
+    handler.__dict__.update(server_event=server_event, drain_writers=drain_writers)
+
+
+LARGEST_DIRECT_READ = 32 * 1024
+"""A larger one becomes several events: the task reads 64 KB at a time."""
+
+
+def _relay_from_transport(
+    handler: ConnectionHandler, connection: Connection, layer: RelayingLayer
+) -> None:
+    """Let further reads of this connection reach the layer without waking the task that reads it.
+
+    Only while that task waits for nothing but data, and the system has taken everything that was written before.
+    """
+    io = handler.transports.get(connection)
+    if io is None or not isinstance(reader := io.reader, asyncio.StreamReader):
+        return
+    if "feed_data" in reader.__dict__:
+        return
+    usual, lock, all_io = reader.feed_data, handler._server_event_lock, handler.transports  # noqa: SLF001
+
+    def feed_data(data: bytes) -> None:
+        if (
+            waits_for_data(reader)
+            and len(data) <= LARGEST_DIRECT_READ
+            and not lock.locked()
+            and all(map(_is_drained, all_io.values()))
+            and (relayed := layer.relay(connection, data)) is not None
+        ):
+            handler.timeout_watchdog.register_activity()
+            _write(handler, relayed[0])
+            if relayed[1]:
+                return
+        usual(data)
+
+    reader.__dict__["feed_data"] = feed_data
+
+
+def waits_for_data(reader: asyncio.StreamReader) -> bool:
+    """Return whether the task that reads is between two reads, and no byte is on its way to the layer."""
+    waiter = reader._waiter  # type: ignore[attr-defined]  # noqa: SLF001
+    return waiter is not None and not waiter.done()
+
+
+def stop_relaying(reader: asyncio.StreamReader) -> None:
+    """Let the bytes of a connection wait in its reader again: it leaves its client."""
+    reader.__dict__.pop("feed_data", None)
+
+
+def _write(handler: ConnectionHandler, writes: Sequence[commands.SendData]) -> None:
+    for write in writes:
+        io = handler.transports.get(write.connection)
+        if io and io.writer and not io.writer.is_closing():
+            io.writer.write(write.data)
+
+
+def _is_drained(io: ConnectionIO) -> bool:
+    """Return whether the system has taken all that was written. asyncio would wait for nothing then."""
+    writer = io.writer
+    if not isinstance(writer, asyncio.StreamWriter):
+        return writer is None
+    transport = writer.transport
+    return not transport.is_closing() and not transport.get_write_buffer_size()
+
+
+# Commands of a connection's layers ----------------------------------------------------------------------------
 
 
 class RunsHooks(Protocol):

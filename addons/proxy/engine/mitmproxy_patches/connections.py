@@ -12,36 +12,38 @@ An HTTP/2 client may run a hundred turns at once, and each needs a connection.
 
 Waiting: mitmproxy reads on when the writers of all connections have room. The streams of an HTTP/2 client have windows as well.
 
-Dispatching: each event passes the layer of the mode and `NextLayer`, which only pass it on once the layer below is known.
-Most events are reads of a stream whose bytes need neither a command nor a lock; and after each one mitmproxy takes another
-lock to wait for buffers that are empty.
-
 Forking: mitmproxy makes a `Server` with a random id for each fork of a context, and drops it at once.
 
 Accepting: asyncio lets a hundred clients wait. When more come at once, as a test run with many agents does, the system
 drops the rest, and their first bytes come again after seconds.
 
-Never does: open a connection or a listener. Invariant: a connection whose task has ended is closed and reported once.
+Probing: an idle connection is probed by TCP keepalive, so that one whose peer is gone ends here before it is used. While it is
+idle and while its next request is on the way, `TCP_USER_TIMEOUT` bounds the time that the peer may leave bytes
+unacknowledged. Keepalive is off during a turn: an outage while the upstream is silent need not end an answer. An option that
+the system lacks is left out.
+
+Never does: open a connection or a listener, consume or write a byte. Invariant: a connection whose task has ended is closed and reported once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 import sys
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any, Protocol
+from itertools import pairwise
+from typing import Any
+from weakref import WeakKeyDictionary
 
-from mitmproxy.connection import Connection, ConnectionState
-from mitmproxy.proxy import commands, events
+from mitmproxy.connection import Connection, ConnectionState, Server
+from mitmproxy.proxy import events
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.modes import ReverseProxy
 from mitmproxy.proxy.mode_servers import ServerInstance
-from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
+from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
 
@@ -106,111 +108,6 @@ def hang_up(handler: ConnectionHandler) -> None:
         io.writer.close()
 
 
-Relayed = tuple[Sequence[commands.SendData], bool]
-"""What goes to the client now, and whether that is all. If not, a `DataReceived` that begins with the read has to follow."""
-
-
-class RelayingLayer(Protocol):
-    """A layer that knows what most reads lead to without handling an event."""
-
-    context: Context
-
-    def handle_unrelayed(self, event: events.Event) -> CommandGenerator[None]:
-        """Handle an event that `relay` has left over."""
-
-    def relay(self, connection: Connection, data: bytes) -> Relayed | None:
-        """Return what a read leads to. None: its event has to be handled."""
-
-
-def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
-    """Let a layer have the events of its client's connections if only the layer of the reverse mode is above it."""
-    top = handler.layer
-    if not isinstance(top, ReverseProxy) or layer.context.layers != [top, layer]:
-        return
-    top.__dict__["handle_event"] = layer.handle_unrelayed
-    usual_event, usual_drain = handler.server_event, handler.drain_writers
-
-    async def server_event(event: events.Event) -> None:
-        # the lock is free: no other event is being handled, and nothing here waits
-        if type(event) is events.DataReceived and not handler._server_event_lock.locked():  # noqa: SLF001
-            relayed = layer.relay(event.connection, event.data)
-            if relayed is not None:
-                handler.timeout_watchdog.register_activity()
-                _write(handler, relayed[0])
-                _relay_from_transport(handler, event.connection, layer)
-                if relayed[1]:
-                    return
-        await usual_event(event)
-
-    async def drain_writers() -> None:
-        if not all(map(_is_drained, handler.transports.values())):
-            await usual_drain()  # type: ignore[no-untyped-call]
-
-    handler.__dict__.update(server_event=server_event, drain_writers=drain_writers)
-
-
-LARGEST_DIRECT_READ = 32 * 1024
-"""A larger one becomes several events: the task reads 64 KB at a time."""
-
-
-def _relay_from_transport(
-    handler: ConnectionHandler, connection: Connection, layer: RelayingLayer
-) -> None:
-    """Let further reads of this connection reach the layer without waking the task that reads it.
-
-    Only while that task waits for nothing but data, and the system has taken everything that was written before.
-    """
-    io = handler.transports.get(connection)
-    if io is None or not isinstance(reader := io.reader, asyncio.StreamReader):
-        return
-    if "feed_data" in reader.__dict__:
-        return
-    usual, lock, all_io = reader.feed_data, handler._server_event_lock, handler.transports  # noqa: SLF001
-
-    def feed_data(data: bytes) -> None:
-        if (
-            waits_for_data(reader)
-            and len(data) <= LARGEST_DIRECT_READ
-            and not lock.locked()
-            and all(map(_is_drained, all_io.values()))
-            and (relayed := layer.relay(connection, data)) is not None
-        ):
-            handler.timeout_watchdog.register_activity()
-            _write(handler, relayed[0])
-            if relayed[1]:
-                return
-        usual(data)
-
-    reader.__dict__["feed_data"] = feed_data
-
-
-def waits_for_data(reader: asyncio.StreamReader) -> bool:
-    """Return whether the task that reads is between two reads, and no byte is on its way to the layer."""
-    waiter = reader._waiter  # type: ignore[attr-defined]  # noqa: SLF001
-    return waiter is not None and not waiter.done()
-
-
-def stop_relaying(reader: asyncio.StreamReader) -> None:
-    """Let the bytes of a connection wait in its reader again: it leaves its client."""
-    reader.__dict__.pop("feed_data", None)
-
-
-def _write(handler: ConnectionHandler, writes: Sequence[commands.SendData]) -> None:
-    for write in writes:
-        io = handler.transports.get(write.connection)
-        if io and io.writer and not io.writer.is_closing():
-            io.writer.write(write.data)
-
-
-def _is_drained(io: ConnectionIO) -> bool:
-    """Return whether the system has taken all that was written. asyncio would wait for nothing then."""
-    writer = io.writer
-    if not isinstance(writer, asyncio.StreamWriter):
-        return writer is None
-    transport = writer.transport
-    return not transport.is_closing() and not transport.get_write_buffer_size()
-
-
 def fork(context: Context) -> Context:
     """Return a context of its own for a layer, with the same client and server."""
     forked = Context.__new__(Context)
@@ -273,3 +170,115 @@ def raise_listen_backlog(instances: Iterable[ServerInstance[Any]]) -> None:
             for listener in getattr(server, "sockets", ()):
                 with socket.socket(fileno=os.dup(listener.fileno())) as same:
                     same.listen(LISTEN_BACKLOG)
+
+
+# What the system knows about a connection ---------------------------------------------------------------------
+
+PROBE_AFTER_SECONDS = 10
+PROBE_INTERVAL_SECONDS = 3
+PROBES = 3
+DEAF_SECONDS = 10.0
+"""How long a peer may leave bytes unacknowledged on a connection that was idle."""
+
+REWATCH_SECONDS = 1.0
+_rewatching: WeakKeyDictionary[asyncio.StreamWriter, asyncio.TimerHandle | None] = (
+    WeakKeyDictionary()
+)
+"""Connection that was idle before → the timer after which it is watched again, while it waits."""
+
+SHORTEST_ROUND_TRIP = 0.05
+"""What scheduling on a busy machine adds to a round trip."""
+LONGEST_ROUND_TRIP = 0.5
+UNREAD_BYTES = 16 * 1024
+
+
+def watch_idle(writer: asyncio.StreamWriter) -> None:
+    """Let the system notice the loss of a connection that is idle from now on.
+
+    The first time takes effect at once; later ones after `REWATCH_SECONDS`, because most connections serve again sooner.
+    """
+    if writer in _rewatching:
+        loop = asyncio.get_running_loop()
+        _rewatching[writer] = loop.call_later(REWATCH_SECONDS, _rewatch, writer)
+        return
+    _rewatching[writer] = None
+    _set(
+        writer,
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        *_tcp_option("TCP_USER_TIMEOUT", round(DEAF_SECONDS * 1000)),
+        *_tcp_option(
+            "TCP_KEEPALIVE" if sys.platform == "darwin" else "TCP_KEEPIDLE", PROBE_AFTER_SECONDS
+        ),
+        *_tcp_option("TCP_KEEPINTVL", PROBE_INTERVAL_SECONDS),
+        *_tcp_option("TCP_KEEPCNT", PROBES),
+    )
+
+
+def watch_reused(writer: asyncio.StreamWriter) -> None:
+    """End the probes of a connection that serves a turn again. The limit for unacknowledged bytes stays."""
+    if timer := _rewatching.get(writer):
+        _rewatching[writer] = None
+        timer.cancel()
+    else:
+        _set(writer, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0))
+
+
+def _rewatch(writer: asyncio.StreamWriter) -> None:
+    _rewatching[writer] = None
+    _set(writer, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
+
+
+def has_input(writer: asyncio.StreamWriter) -> bool:
+    """Return whether the system holds bytes or the end of the connection that the loop has not read yet."""
+    if (found := _socket_of(writer)) is None or (descriptor := found.fileno()) < 0:
+        return True
+    if not hasattr(select, "poll"):
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def unread(writer: asyncio.StreamWriter) -> bytes:
+    """Return the bytes that the system holds and the loop has not read. They stay where they are."""
+    found = _socket_of(writer)
+    if found is None or writer.is_closing() or not has_input(writer):
+        return b""
+    try:
+        # the object of uvloop cannot receive
+        with socket.socket(fileno=os.dup(found.fileno())) as same:
+            return same.recv(UNREAD_BYTES, socket.MSG_PEEK)
+    except OSError:
+        return b""
+
+
+def round_trip(server: Server) -> float:
+    """Return the seconds of the shorter handshake of a connection, within the bounds of this module."""
+    marks = (server.timestamp_start, server.timestamp_tcp_setup, server.timestamp_tls_setup)
+    spans = [end - start for start, end in pairwise(marks) if start is not None and end is not None]
+    return max(SHORTEST_ROUND_TRIP, min([*spans, LONGEST_ROUND_TRIP]))
+
+
+def _socket_of(writer: asyncio.StreamWriter) -> socket.socket | None:
+    found: socket.socket | None = writer.get_extra_info("socket")
+    return found
+
+
+def _tcp_option(name: str, value: int) -> list[tuple[int, int, int]]:
+    number = getattr(socket, name, None)
+    return [] if number is None else [(socket.IPPROTO_TCP, number, value)]
+
+
+def _set(writer: asyncio.StreamWriter, *options: tuple[int, int, int]) -> None:
+    """Set options (level, name, value). Nothing happens if the connection has ended or is no TCP connection."""
+    if (found := _socket_of(writer)) is None or (descriptor := found.fileno()) < 0:
+        return
+    # the object of uvloop makes a socket of its own for each option
+    same = socket.socket(found.family, found.type, found.proto, descriptor)
+    try:
+        for level, name, value in options:
+            # an option that this kind of socket does not have
+            with suppress(OSError):
+                same.setsockopt(level, name, value)
+    finally:
+        same.detach()

@@ -10,6 +10,8 @@ peer's system has taken.
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
 import struct
 import sys
@@ -30,6 +32,18 @@ _ANY_INTERFACE = struct.Struct("=III").pack(0, 0xFFFFFFFF, 0xFFFFFFFF)
 _QUEUE = struct.Struct("=72xI")
 """`struct nlmsghdr` and `struct inet_diag_msg` up to idiag_rqueue."""
 _ALL_STATES = 0xFFFFFFFF
+
+
+def accepted_by_peer(writer: asyncio.StreamWriter) -> int | None:
+    """Return how many bytes the program at the other end has read in all, or None if the system does not tell."""
+    found = writer.get_extra_info("socket")
+    if found is None or writer.is_closing():
+        return None
+    try:
+        with socket.socket(fileno=os.dup(found.fileno())) as same:
+            return accepted_bytes(same)
+    except OSError:
+        return None
 
 
 def accepted_bytes(connection: socket.socket) -> int | None:

@@ -7,12 +7,8 @@ from typing import Any
 import pytest
 
 from addons.core.protocols.canonical.events import Failed, Stopped, StopReason
-from addons.core.protocols.chat.reader import (
-    content_parts,
-    find_error,
-    reasoning_text,
-)
-from addons.core.protocols.chat.usage import find_usage
+from addons.core.protocols.chat.chunk_fields import find_error, find_usage
+from addons.core.protocols.chat.reader import content_parts, reasoning_text
 from addons.core.usage import Usage
 from tests.core.protocols.chat.streams import read
 from tests.quirks.chat_quirks import stop, text

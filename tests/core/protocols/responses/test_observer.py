@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.protocols.responses.observer import StreamObserver
+from addons.core.protocols.responses.observer import MAX_UNKNOWN, StreamObserver
 from addons.core.protocols.sse import SseReader, parse_block
 from addons.core.secrets import Origin
 from addons.core.turn import Fault, FaultKind
@@ -99,6 +99,15 @@ def test_line_endings_are_equivalent(newline: bytes) -> None:
 )
 def test_mention_of_a_terminal_event_is_not_one(data: bytes) -> None:
     assert not observe(CREATED, data).terminal
+
+
+def test_unknown_events_are_named_once_and_within_a_bound() -> None:
+    planted = event("response.planted", delta="x")
+    observer = observe(CREATED, planted, DELTA, planted, event("keepalive"), DELTA, COMPLETED)
+    assert observer.summarize().unknown_events == ("response.planted",)
+    assert observe(CREATED, DELTA, COMPLETED).summarize().unknown_events == ()
+    many = [event(f"response.planted.n{number}") for number in range(MAX_UNKNOWN + 3)]
+    assert len(observe(CREATED, *many).summarize().unknown_events) == MAX_UNKNOWN
 
 
 def test_truncated_stream_fails_with_the_announced_response() -> None:

@@ -17,18 +17,20 @@ from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatch
 from mitmproxy.test import tflow
 from mitmproxy.utils import asyncio_utils
 
-from addons.proxy.engine.mitmproxy_patches.connections import (
+from addons.proxy.engine.mitmproxy_patches.command_pump import (
     LARGEST_DIRECT_READ,
-    LISTEN_BACKLOG,
-    READ_BYTES,
     Relayed,
-    enlarge_read_buffer,
-    ensure_closed,
     handle_directly,
-    hang_up,
-    raise_listen_backlog,
     stop_relaying,
     waits_for_data,
+)
+from addons.proxy.engine.mitmproxy_patches.connections import (
+    LISTEN_BACKLOG,
+    READ_BYTES,
+    enlarge_read_buffer,
+    ensure_closed,
+    hang_up,
+    raise_listen_backlog,
 )
 from tests.support.waiting import settle, until
 

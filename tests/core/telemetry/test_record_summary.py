@@ -2,8 +2,7 @@
 
 import pytest
 
-from addons.core.telemetry.one_line import marker, short_count, summary
-from addons.core.telemetry.record import AttemptRecord, TurnRecord
+from addons.core.telemetry.record import AttemptRecord, TurnRecord, marker, short_count, summary
 from addons.core.usage import Usage
 
 

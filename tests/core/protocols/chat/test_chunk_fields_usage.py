@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.protocols.chat.usage import find_usage, read_usage
+from addons.core.protocols.chat.chunk_fields import find_usage, read_usage
 from addons.core.usage import MAX_TOKENS, Usage
 
 

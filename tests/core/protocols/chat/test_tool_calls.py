@@ -22,7 +22,7 @@ from addons.core.protocols.canonical.events import (
     ToolCallStart,
 )
 from addons.core.protocols.canonical.opaque_reasoning import unwrap
-from addons.core.protocols.chat import accumulators
+from addons.core.protocols.chat import tool_calls
 from addons.core.protocols.responses.emitter import Emitter
 from addons.core.protocols.responses.stop_mapping import Client
 from tests.conformance import check
@@ -125,14 +125,14 @@ def test_interleaved_messages_calls_keep_their_arguments(
 
 
 def test_oversized_arguments_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accumulators, "MAX_ARGUMENT_BYTES", 8)
+    monkeypatch.setattr(tool_calls, "MAX_ARGUMENT_BYTES", 8)
     assert (
         failure(tool(0, id="c", name="f", arguments='{"a":"bcdef') + CALLED) == "upstream_protocol"
     )
 
 
 def test_too_many_calls_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accumulators, "MAX_CALLS", 2)
+    monkeypatch.setattr(tool_calls, "MAX_CALLS", 2)
     sent = b"".join(tool(n, id=f"c{n}", name="f", arguments="{}") for n in range(3))
     assert failure(sent + CALLED) == "upstream_protocol"
 

@@ -5,7 +5,8 @@ from mitmproxy import http
 
 from addons.core.headers import Headers
 from addons.core.turn import Head, Reply
-from addons.proxy.engine.client_framing import HEARTBEAT, ClientFraming, http_response
+from addons.proxy.engine.local_answer import http_response
+from addons.proxy.engine.response_side import HEARTBEAT, ClientFraming
 
 SSE = (b"Content-Type", b"text/event-stream; charset=utf-8")
 JSON = (b"content-type", b"application/json")

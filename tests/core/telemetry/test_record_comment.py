@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from addons.core.telemetry.one_line import ended_comment, running_comment
-from addons.core.telemetry.record import AttemptRecord, TurnRecord
+from addons.core.telemetry.record import AttemptRecord, TurnRecord, ended_comment, running_comment
 
 
 def record(*statuses: int | None, **fields: object) -> TurnRecord:

@@ -6,7 +6,7 @@ from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 
-from addons.proxy.engine.refusal import RefusingLayer
+from addons.proxy.engine.local_answer import RefusingLayer
 from tests.support.driver import Driver
 from tests.support.engine import to_ports
 

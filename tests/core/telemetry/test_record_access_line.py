@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from addons.core.telemetry.one_line import MAX_NOTES, access_line
-from addons.core.telemetry.record import AttemptRecord, TurnRecord
+from addons.core.telemetry.record import MAX_NOTES, AttemptRecord, TurnRecord, access_line
 from addons.core.usage import Usage
 
 WHOLE = TurnRecord(

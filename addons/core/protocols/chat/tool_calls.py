@@ -1,9 +1,8 @@
-"""What a chat completions answer accumulates over its chunks: tool calls, and fields besides text and reasoning.
+"""The tool calls of a chat completions answer, assembled from the fragments in its chunks.
 
-Source: OpenAI API reference, "Chat Completions: streaming" (`tool_calls`, `annotations`, `audio`), OpenRouter's "Image
-Generation" (`images`); the deviations of other upstreams are rows of `tests/quirks`. Never looks at a provider's name,
-never repairs arguments, never passes on image or audio bytes. Invariant: total; a call starts once, under its complete
-name and an id that no other call of the thread has, and ends only when the turn does.
+Source: OpenAI API reference, "Chat Completions: streaming" (`tool_calls`); the deviations of other upstreams are rows of
+`tests/quirks`. Never looks at a provider's name, never repairs arguments. Invariant: total; a call starts once, under its
+complete name and an id that no other call of the thread has, and ends only when the turn does.
 """
 
 from __future__ import annotations
@@ -13,19 +12,15 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from addons.core.json_values import JsonObject, as_int, as_object, as_str
+from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.limits import MIB
-from addons.core.protocols.answer_reader import UnknownFields
 from addons.core.protocols.canonical.argument_repair import ArgumentStream
 from addons.core.protocols.canonical.conversation import Call, Conversation
 from addons.core.protocols.canonical.custom_tool_input import CustomInputDecoder
 from addons.core.protocols.canonical.events import (
     CallKind,
-    Citation,
     Event,
-    Omitted,
     ReasoningDone,
-    TextDelta,
     ToolCallDelta,
     ToolCallEnd,
     ToolCallStart,
@@ -36,21 +31,8 @@ from addons.core.protocols.schemas.clean import argument_stream
 
 MAX_ARGUMENT_BYTES = 8 * MIB
 MAX_CALLS = 10_000
-MAX_DEPTH = 32
-"""Nesting of content beyond this is not read: no upstream needs it, and recursion is bounded in Python."""
 PLACEHOLDER = "{}"
 """What some upstreams send as arguments before the real ones."""
-
-PICTURE, SOUND = "a picture", "sound"
-PICTURE_PARTS = frozenset({"image", "image_url", "inline_data", "input_image", "output_image"})
-SOUND_PARTS = frozenset({"audio", "audio_url", "input_audio", "output_audio"})
-TEXT_KEYS = frozenset({"refusal", "text", "thinking"})
-"""A part with one of these keys is text, which the reader passes on."""
-CONTENT_FIELDS = frozenset({"annotations", "audio", "content", "function_call", "image", "images", "reasoning", "reasoning_content", "reasoning_details", "reasoning_text", "refusal", "thinking", "tool_calls"})  # fmt: skip
-"""The fields of a delta that are read, here or by the reader."""
-METADATA_FIELDS = frozenset({"channel", "created", "finish_reason", "id", "index", "logprobs", "model", "name", "object", "obfuscation", "padding", "provider_specific_fields", "role", "sender_name", "sender_type", "stop_reason", "token_ids", "type", "usage"})  # fmt: skip
-"""Fields that describe the answer and are not part of it."""
-KNOWN_FIELDS = CONTENT_FIELDS | METADATA_FIELDS
 
 
 @dataclass(slots=True)
@@ -288,79 +270,3 @@ class ToolCalls:
         if rest:
             yield ToolCallDelta(call.index, rest)
         yield ToolCallEnd(call.index, malformed=not is_whole)
-
-
-class ExtraFields:
-    """Citations, images, audio and unknown fields of one answer.
-
-    Citations are passed on, and audio as its transcript. Everything else is reported once, as `Omitted`.
-    """
-
-    __slots__ = ("_cited", "_omitted", "_unknown")
-
-    def __init__(self) -> None:
-        self._cited: set[Citation] = set()
-        self._omitted: dict[str, Omitted] = {}
-        self._unknown = UnknownFields()
-
-    def feed(self, delta: JsonObject) -> Iterator[Event]:
-        """Return the events of a delta; keep what cannot be passed on for `finish`."""
-        yield from self._citations(delta.get("annotations"))
-        if delta.get("images") or delta.get("image"):
-            self._omit_media(PICTURE)
-        if isinstance(content := delta.get("content"), list | dict):
-            self._scan_parts(content, 0)
-        if audio := as_object(delta.get("audio")):
-            yield from self._audio(audio)
-        for name, value in delta.items():
-            if value and name not in KNOWN_FIELDS:
-                self._omit_unknown("field", name)
-
-    def finish(self) -> Iterator[Event]:
-        """Return what was not passed on."""
-        yield from self._omitted.values()
-        self._omitted.clear()
-
-    def _citations(self, annotations: object) -> Iterator[Event]:
-        for annotation in annotations if isinstance(annotations, list) else ():
-            citation = _citation(as_object(annotation))
-            if not citation.url:
-                self._omit_unknown("annotation", as_str(as_object(annotation).get("type")))
-            elif citation not in self._cited:
-                self._cited.add(citation)
-                yield citation
-
-    def _scan_parts(self, content: object, depth: int) -> None:
-        for part in content if isinstance(content, list) else [content]:
-            if isinstance(part, list) and depth < MAX_DEPTH:
-                self._scan_parts(part, depth + 1)
-            elif isinstance(part, dict) and part and not TEXT_KEYS & part.keys():
-                self._omit_part(as_str(part.get("type")))
-
-    def _omit_part(self, kind: str) -> None:
-        if kind in PICTURE_PARTS:
-            self._omit_media(PICTURE)
-        elif kind in SOUND_PARTS:
-            self._omit_media(SOUND)
-        else:
-            self._omit_unknown("part", kind)
-
-    def _audio(self, audio: JsonObject) -> Iterator[Event]:
-        if transcript := as_str(audio.get("transcript")):
-            yield TextDelta(transcript)
-        if audio.get("data"):
-            self._omit_media(SOUND)
-
-    def _omit_media(self, kind: str) -> None:
-        note = f"[The answer contains {kind}, which codex-shim cannot pass on.]"
-        self._omitted[kind] = Omitted(f"{kind} in the answer", note)
-
-    def _omit_unknown(self, what: str, name: str) -> None:
-        self._omitted |= {omitted.what: omitted for omitted in self._unknown.report(what, name)}
-
-
-def _citation(annotation: JsonObject) -> Citation:
-    """Return the citation of an annotation; its `url` is empty if it does not cite a page."""
-    value = as_object(annotation.get("url_citation")) or annotation
-    offsets = [as_int(value.get(key)) for key in ("start_index", "end_index")]
-    return Citation(as_str(value.get("url")), as_str(value.get("title")), *offsets)
