@@ -221,6 +221,8 @@ OTHER = {
     "llama-server -m MODEL.gguf": "not possible: it needs llama.cpp",
     "npm install -g @openai/codex": "tests/e2e/codex_cli.py installs the same package, without -g",
     "npm view @openai/codex versions": "not possible: it asks the registry of npm",
+    "lms load MODEL --context-length 65536": "not possible: it needs LM Studio",
+    "ollama pull {model}": "not possible: it needs Ollama",
     "ollama ps": "not possible: it needs Ollama",
     "ollama serve": "not possible: it needs Ollama",
     "uv tool install --force .": "tests/e2e/test_checkout.py installs a checkout",

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+import sys
 import threading
 from http import HTTPStatus
 from types import TracebackType
@@ -87,13 +88,18 @@ class LoopbackServer:
     async def _close(self) -> None:
         if self._server:
             self._server.close()
-        # a connection that was accepted just now gets its task in the next round of the loop
-        for _ in range(3):
+        # a connection that was accepted just now gets its task in one of the next rounds of the loop, and a closed one
+        # gives its socket back in another
+        for _ in range(6):
             await asyncio.sleep(0)
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in tasks:
+            for task in tuple(self._tasks):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._server and sys.version_info >= (3, 13):
+            # what has bytes left that nobody reads
+            self._server.abort_clients()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
 
 class HttpServer(LoopbackServer):

@@ -81,7 +81,7 @@ class LoadWait:
         if fault.kind is not FaultKind.CONNECT:
             return None
         bound = self._bound
-        waited = f" codex-shim waited {bound.seconds:g} s for it." if self.is_over else ""
+        waited = f" The turn waited {bound.seconds:g} s for it." if self.is_over else ""
         return Problem(
             502,
             INVALID_PROMPT,

@@ -61,7 +61,7 @@ def test_error_names_the_server_the_wait_and_the_command() -> None:
     assert early
     assert late
     assert early.message == f"{start} Start it: vllm serve MODEL"
-    assert late.message == f"{start} codex-shim waited 10 s for it. Start it: vllm serve MODEL"
+    assert late.message == f"{start} The turn waited 10 s for it. Start it: vllm serve MODEL"
     assert loading.message.startswith(
         "vLLM at 127.0.0.1:8000 was still loading its model after 10 s."
     )
