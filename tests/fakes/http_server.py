@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import socket
 import struct
-import sys
 import threading
 from http import HTTPStatus
 from types import TracebackType
@@ -87,18 +86,17 @@ class LoopbackServer:
 
     async def _close(self) -> None:
         if self._server:
+            # a connection that is being accepted when the server closes would stay open
+            for listener in self._server.sockets:
+                with contextlib.suppress(NotImplementedError):
+                    self._loop.remove_reader(listener.fileno())
+            for _ in range(3):
+                await asyncio.sleep(0)
             self._server.close()
-        # a connection that was accepted just now gets its task in one of the next rounds of the loop, and a closed one
-        # gives its socket back in another
-        for _ in range(6):
-            await asyncio.sleep(0)
+        for _ in range(3):
             for task in tuple(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._server and sys.version_info >= (3, 13):
-            # what has bytes left that nobody reads
-            self._server.abort_clients()
-            await asyncio.sleep(0)
             await asyncio.sleep(0)
 
 
