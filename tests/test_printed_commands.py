@@ -109,6 +109,7 @@ RUNS = {
     "codex-shim doctor": Run("Daemon", before=UP),
     "codex-shim doctor --settings PATH": Run("models.json", before=UP),
     "codex-shim doctor models": Run("deepseek-v4", before=UP),
+    "codex-shim drill": Run("the upstream answers 429"),
     "codex-shim enable": Run("Undo: codex-shim disable"),
     "codex-shim enable --model deepseek-v4": Run("deepseek-v4"),
     "codex-shim enable --move-threads": Run("Moved 1 thread to codex-shim"),
@@ -165,6 +166,7 @@ SERVES, TOOLS = (
     "tests/shim_cli/commands/test_serve.py",
     "tests/shim_cli/commands/test_mitmproxy_tools.py",
 )
+DRILL = "tests/shim_cli/drill/test_command.py"
 RADAR = "tests/shim_cli/radar/test_command.py"
 ELSEWHERE = {
     "codex-shim add": FIND_SERVERS,
@@ -180,6 +182,8 @@ ELSEWHERE = {
     "codex-shim radar --codex PATH": RADAR,
     "codex-shim radar --npm VERSION --write turns.flow": RADAR,
     "codex-shim radar --npm latest": RADAR,
+    "codex-shim drill 429": DRILL,
+    "codex-shim drill cut --model deepseek-v4": DRILL,
     "codex-shim mitmdump": TOOLS,
     "codex-shim mitmdump -- -w turns.flow": TOOLS,
     "codex-shim web": TOOLS,

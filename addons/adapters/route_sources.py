@@ -26,10 +26,12 @@ from addons.adapters.system.files import CachedFile, FileAccessError
 from addons.adapters.system.paths import settings_file
 from addons.adapters.system.threads import in_thread
 from addons.adapters.traits_store import Scopes
+from addons.adapters.web_search import WebSearches
 from addons.core.codex.login import LoginProblem
 from addons.core.cursor.catalog import ALIASES as CURSOR_ALIASES
 from addons.core.providers.chatgpt_endpoints import plan_endpoint
 from addons.core.providers.demo import DEMO_SLUG, demo_entry
+from addons.core.providers.vision import vision_problem
 from addons.core.routes import Route, RouteTable
 from addons.core.settings.models_file import NO_ROWS, ModelRows, parse_models
 from addons.core.settings.near_miss import nearest
@@ -177,6 +179,7 @@ class RouteSources:
         self.logins = self.account.logins
         self.catalog = self.account.catalog
         self.row_routes = RowRoutes(env, self.settings_source.path.parent, self._find)
+        self.searches = WebSearches(env, self.row_routes.ring, self.table, self._is_row)
         self.cursor = CursorRoutes(env, own_ports(env), clock, self._key_variables)
         self._built_from: tuple[object, ...] = ()
         self._table = RouteTable()
@@ -187,7 +190,9 @@ class RouteSources:
         """Let a thread parse each large models.json and make its routes from now on."""
 
         def prepare(settings: Settings, rows: ModelRows) -> Callable[[], None]:
-            made = self.row_routes.make(rows, settings.limits, self.row_routes.known)
+            made = self.row_routes.make(
+                rows, settings.limits, self.row_routes.known, settings.vision
+            )
 
             def install() -> None:
                 self.row_routes.known = made
@@ -255,9 +260,21 @@ class RouteSources:
                 for budget in settings.budgets
                 for problem in self._named_problem(f"budgets {budget.name}", budget.model, table)
             ),
+            *self._vision_problems(settings, table),
             *filter(None, [self.account.details_problem]),
             *self.row_routes.command_problems(self.rows),
         )
+
+    def _vision_problems(self, settings: Settings, table: RouteTable) -> Iterator[str]:
+        """Yield why the models that `vision` names cannot describe pictures."""
+        whose = {"vision": ("", settings.vision)}
+        whose |= {f"{row.slug}: vision": (row.slug, row.vision) for row in self.rows.rows}
+        for where, (own, slug) in whose.items():
+            found = table.resolve(slug)
+            if slug and found is None:
+                yield from self._named_problem(where, slug, table)
+            elif slug and (problem := vision_problem(own, slug, found)):
+                yield f"{self.settings_source.path}: {where}: {problem}"
 
     def _named_problem(self, where: str, slug: str, table: RouteTable) -> Iterator[str]:
         if not slug or table.resolve(slug):
@@ -303,7 +320,7 @@ class RouteSources:
 
     def _build(self, settings: Settings) -> RouteTable:
         rows = self.settings_source.rows
-        row_routes = self.row_routes.routes(rows, settings.limits)
+        row_routes = self.row_routes.routes(rows, settings.limits, settings.vision)
         row_slugs = frozenset(route.slug for route in row_routes if route.live)
         self._row_slugs = row_slugs
         logins = (
@@ -314,6 +331,10 @@ class RouteSources:
         demo = self._demo_route(
             settings, DEMO_UNAVAILABLE if any(route.live for route in routes) else ""
         )
+        searches = settings.web_search.is_configured and any(
+            route.live and route.provider != self.account.service[0]
+            for route in (*row_routes, *logins)
+        )
         aliases = {**BUILT_IN_ALIASES, **CURSOR_ALIASES, **rows.by_model}
         return RouteTable.of(
             [*routes, demo],
@@ -322,6 +343,7 @@ class RouteSources:
             settings.helpers,
             websocket=settings.websocket,
             has_budgets=bool(settings.budgets),
+            searches=searches,
         )
 
     def _key_variables(self) -> frozenset[str]:
@@ -331,8 +353,17 @@ class RouteSources:
         return self.table().resolve(slug)
 
     def plan_endpoint(self, request: ClientRequest) -> Plan:
-        """Make the plan of a request to the ChatGPT backend that is no turn."""
-        return plan_endpoint(self.account.provider(self.settings), request)
+        """Make the plan of a request that is no turn: of a search of a row, or of one to the ChatGPT backend."""
+        settings = self.settings
+        provider = self.account.provider(settings)
+        if row := self.searches.row_of(request, settings):
+            account = None if self.login_problem else provider
+            return self.searches.plan(request, row, settings, account)
+        return plan_endpoint(provider, request)
+
+    def _is_row(self, route: Route) -> bool:
+        known = self.row_routes.known.get(route.slug)
+        return route.provider in {CURSOR, "demo"} or bool(known and known.route is route)
 
     def _account_routes(self, settings: Settings) -> list[Route]:
         plan = self.account.provider(settings).plan

@@ -25,6 +25,7 @@ from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.translator import load_translator
 from addons.core.providers.fallback import Fallbacks
 from addons.core.providers.load_wait import LoadBound
+from addons.core.providers.vision import NoDescriptions, Vision
 from addons.core.routes import Cause, Circuit, OneStepPlan, PlanMaker, Route
 from addons.core.settings.labels import row_label
 from addons.core.settings.local_rows import current_target, server_of
@@ -54,6 +55,8 @@ class RouteParts(NamedTuple):
     traits: Traits
     missing: str
     """Why the key is missing now; empty if it is not."""
+    vision: str = ""
+    """The slug of the model that describes pictures for this row; empty for none."""
     local: LocalFacts = NO_FACTS
     """What its server on this machine said; nothing for another upstream."""
 
@@ -78,23 +81,27 @@ class RowRoutes:
         self.local = LocalServers(env)
         self._memory = ResponseStore()
         self.fallbacks = Fallbacks(time.time)
+        self.vision = Vision(find, NoDescriptions(), is_row=self._is_row)
         self._find = find
         self.known: KnownRoutes = {}
         """The routes of the last call. A row of which nothing changed keeps its route and its key."""
         self._checked: tuple[ModelRows, KnownRoutes, list[RowKey]] = (NO_ROWS, self.known, [])
         """Rows, their routes, and those of their keys that each turn looks up."""
 
-    def routes(self, rows: ModelRows, limits: Limits) -> list[Route]:
-        """Return a route for every row, in the order of the rows."""
-        self.known = self.make(rows, limits, self.known)
+    def routes(self, rows: ModelRows, limits: Limits, vision: str = "") -> list[Route]:
+        """Return a route for every row, in the order of the rows. `vision` describes pictures if a row names no other."""
+        self.known = self.make(rows, limits, self.known, vision)
         return [each.route for each in self.known.values()]
 
-    def make(self, rows: ModelRows, limits: Limits, known: KnownRoutes) -> KnownRoutes:
+    def make(
+        self, rows: ModelRows, limits: Limits, known: KnownRoutes, vision: str = ""
+    ) -> KnownRoutes:
         """Return a route for every row. Changes nothing here, so that a thread may call it for thousands of rows."""
         made: dict[str, KnownRoute] = {}
         for at, row in enumerate(rows.rows):
             found = known.get(row.slug)
             parts = self._parts(row, at, limits, found)
+            parts = parts._replace(vision=self._vision_for(parts, vision))
             kept = found and found.parts == parts
             made[row.slug] = found if found and kept else KnownRoute(parts, self._route(parts))
         return made
@@ -134,6 +141,10 @@ class RowRoutes:
 
         return self.fallbacks.maker(make_plan, others)
 
+    def _is_row(self, route: Route) -> bool:
+        known = self.known.get(route.slug)
+        return known is not None and known.route is route
+
     def _keys(self, rows: ModelRows) -> list[RowKey]:
         keys = (self._key(row, self.known.get(row.slug)) for row in rows.rows)
         return [key for key in keys if key]
@@ -151,10 +162,19 @@ class RowRoutes:
             return RouteParts(row, None, position, limits, NO_TRAITS, "")
         traits = self.traits.current(row.target.traits_scope)
         local = self.local.facts(row)
-        return RouteParts(row, key, position, limits, traits, key.missing_reason(), local)
+        missing = key.missing_reason()
+        return RouteParts(row, key, position, limits, traits, missing, local=local)
+
+    def _vision_for(self, parts: RouteParts, default: str) -> str:
+        """Return the model that describes pictures for a row. The default is for those that take none."""
+        row, target = parts.row, parts.row.target
+        if row.vision or not default or target is None or row.slug == default:
+            return row.vision
+        target = current_target(row, target, parts.local)
+        return "" if adapted(target, parts.traits).images else default
 
     def _route(self, made_of: RouteParts) -> Route:
-        row, key, position, limits, traits, missing, local = made_of
+        row, key, position, limits, traits, missing, vision, local = made_of
         if row.target is None or key is None:
             return _hidden_route(row)
         target = current_target(row, row.target, local)
@@ -162,7 +182,12 @@ class RowRoutes:
         make_plan: PlanMaker = _LazyPlanMaker(target, parts).plan
         if row.unavailable_reason:
             make_plan = _hidden_route(row).make_plan
-        make_entry = partial(row_entry, row, adapted(target, traits), position)
+        make_plan = self.vision.maker(make_plan, vision)
+        offered = adapted(target, traits)
+        if vision:
+            # Codex then lets the user attach pictures
+            offered = replace(offered, images=True)
+        make_entry = partial(row_entry, row, offered, position)
         return Route(
             slug=row.slug,
             display_name=row.display_name,
@@ -171,6 +196,7 @@ class RowRoutes:
             entry=make_entry(),
             make_entry=make_entry,
             make_plan=self.with_fallbacks(make_plan, row.fallback),
+            vision=vision,
             unavailable_reason=row.unavailable_reason or missing or local.reason,
             label=row_label(row),
             circuit=Circuit(_subject(key)),

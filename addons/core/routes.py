@@ -169,6 +169,8 @@ class Route:
     make_entry: MakeEntry | None = None
     """Makes the entry for a version of Codex; None if the entry is the same for all of them."""
     circuit: Circuit = field(default_factory=Circuit, compare=False)
+    vision: str = ""
+    """The slug of the model that describes pictures for this one, which takes none; empty without one."""
     label: str = ""
     """The name of its upstream for people (`addons.core.settings.labels`); empty for that of the provider."""
 
@@ -206,6 +208,8 @@ class RouteTable:
     """Whether the config of Codex lets it send turns over a WebSocket."""
     has_budgets: bool = False
     """Whether turns are checked against budgets."""
+    searches: bool = False
+    """Whether the config of Codex offers its web search to every model: somebody answers for rows."""
 
     @classmethod
     def of(
@@ -217,6 +221,7 @@ class RouteTable:
         *,
         websocket: bool = False,
         has_budgets: bool = False,
+        searches: bool = False,
     ) -> RouteTable:
         """Build the table. The first route of a slug wins."""
         table: dict[str, Route] = {}
@@ -224,7 +229,7 @@ class RouteTable:
             table.setdefault(route.slug, route)
         own = dict(own_aliases or {})
         all_aliases = {**(aliases or {}), **own}
-        return cls(table, all_aliases, own, helpers, websocket, has_budgets)
+        return cls(table, all_aliases, own, helpers, websocket, has_budgets, searches)
 
     def resolve(self, slug: str) -> Route | None:
         """Return the route of a slug or alias, live or not."""
@@ -255,7 +260,7 @@ class RouteTable:
             else route
             for slug, route in self.routes.items()
         }
-        return RouteTable(routes, self.aliases, websocket=self.websocket)
+        return RouteTable(routes, self.aliases, websocket=self.websocket, searches=self.searches)
 
 
 # Plans without an upstream ----------------------------------------------------------------------------------

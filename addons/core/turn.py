@@ -9,10 +9,11 @@ loop: it asks the plan for a `Step`, carries the step out, reports the result to
     Relay          streams the upstream's body to the client          nothing: the turn ends with the stream
     StreamLocal    streams what a coroutine of this process writes    nothing: the turn ends with the stream
     Answer         sends a complete answer                            nothing: the turn ends
+    Prepare        runs a coroutine while the client waits            Prepare.then, which gives the next step
 
-`Plan.start` gives the first step: Send, StreamLocal or Answer. Each `Send` is an *attempt*: it ends the attempt before
+`Plan.start` gives the first step: Send, StreamLocal, Answer or Prepare. Each `Send` is an *attempt*: it ends the attempt before
 it, and an event of an ended attempt never reaches the plan. `Relay` and `Collect` refer to the attempt whose head has
-just been reported, so they are legal only in the answer to `on_head`. The last three steps begin the client's answer;
+just been reported, so they are legal only in the answer to `on_head`. Relay, StreamLocal and Answer begin the client's answer;
 after that the plan is not called again, and a failure goes to the step's `Translator`, which writes the closing event
 of the stream.
 
@@ -80,6 +81,10 @@ class TurnNotes:
 
     fallback: str = ""
     """Why another route answers than the one that took the turn; empty when that one does."""
+    search: str = ""
+    """How much a request for web searches asked for and got; empty for a turn."""
+    queries: list[str] = field(default_factory=list)
+    """What was searched for, if the user wants it in the access log."""
 
     def note_slug(self, slug: str, thread: bytes | None) -> None:
         """Note the model and the thread that the client named, in printable form."""
@@ -169,6 +174,8 @@ class UpstreamRequest:
     """Credentials in the body, which a row adds. They are sent as they are, and masked where the request is kept."""
     frame: bytes | None = None
     """Over a WebSocket: the frame of the client, or b"" if it has none or something has changed. None: by HTTP."""
+    silence_seconds: float = 0.0
+    """Silence of the upstream after which the attempt fails, if it is less than `stall_seconds`. 0: that limit."""
 
 
 @turn_value(frozen=True, slots=True)
@@ -346,7 +353,19 @@ class StreamLocal:
     captured_input: CapturedInput | None = None
 
 
-Step = Send | Relay | Collect | Answer | StreamLocal
+@turn_value(frozen=True, slots=True)
+class Prepare:
+    """Run this coroutine, which asks somebody else first, then ask `then` for the next step. Ends the attempt before it.
+
+    The engine cancels it when the client leaves. It must not raise: an exception ends the turn with an internal error.
+    """
+
+    work: Callable[[], Awaitable[None]]
+    then: Callable[[], Step]
+    """Called as `Plan.start` is, with the same steps."""
+
+
+Step = Send | Relay | Collect | Answer | StreamLocal | Prepare
 
 
 # Plans ----------------------------------------------------------------------------------------------------------
@@ -356,19 +375,19 @@ class Plan(Protocol):
     """The decisions of one turn. Every method is total: a problem becomes an Answer, never an exception."""
 
     def start(self) -> Step:
-        """Return the first step: Send, StreamLocal or Answer."""
+        """Return the first step: Send, StreamLocal, Answer or Prepare."""
 
     def on_head(self, head: Head) -> Step:
         """Decide about the upstream's response head: any step."""
 
     def on_body(self, head: Head, body: bytes) -> Step:
-        """Decide about the collected body, which is cut at the limit: Send or Answer.
+        """Decide about the collected body, which is cut at the limit: any step but Collect.
 
         Before the body has ended, also Relay: all of the body goes through the translator, from its first byte on.
         """
 
     def on_fault(self, fault: Fault) -> Step:
-        """Decide after an attempt that failed before the client's answer began: Send, StreamLocal or Answer."""
+        """Decide after an attempt that failed before the client's answer began: any step without a response."""
 
 
 class TurnRouter(Protocol):

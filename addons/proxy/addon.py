@@ -26,7 +26,7 @@ from addons.core.limits import MIB
 from addons.core.server import admission
 from addons.core.server.pages import DOCUMENTS
 from addons.core.upstream.outbound_proxy import CA_FILE
-from addons.proxy.composition import Composition
+from addons.proxy.composition import ALLOW_REMOTE, Composition
 from addons.proxy.engine.engine import Engine
 from addons.proxy.refresh import BackgroundRefresh
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from mitmproxy.proxy.layer import NextLayer
 
 SETTINGS = "codex_shim_settings"
-ALLOW_REMOTE = "codex_shim_allow_remote"
 CAPTURE = "codex_shim_capture"
 CAPTURE_BYTES = 4 * MIB
 """Default of the option: how much of each upstream request and response body is kept with its flow, for the views."""

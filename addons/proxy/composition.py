@@ -23,9 +23,12 @@ from addons.adapters.ledger.last_turns import read_last_turns
 from addons.adapters.ledger.turn_log import TurnLogWriter
 from addons.adapters.ledger.usage_report import shipped_prices
 from addons.adapters.route_sources import RouteSources
-from addons.adapters.system.local_token import LocalToken
+from addons.adapters.system.local_token import LocalToken, read_token
 from addons.adapters.system.paths import access_log_file, budget_lifts_file, ledger_file
 from addons.adapters.system.process_secrets import secrets_in
+from addons.adapters.vision.descriptions import PictureDescriptions
+from addons.adapters.vision.own_port import OwnPort
+from addons.adapters.vision.store import PictureTexts, pictures_file
 from addons.adapters.web.dashboard import Dashboard, TurnFiles, TurnSources
 from addons.adapters.web.pages import page_file
 from addons.core.masking.mask import prepare_mask
@@ -45,6 +48,8 @@ from addons.proxy.recent_turns import ContractWatch, RecentTurns
 
 log = logging.getLogger(__name__)
 
+ALLOW_REMOTE = "codex_shim_allow_remote"
+"""The option that lets clients of other machines in."""
 MAX_ORIGINS = 256
 """Of upstreams whose outbound proxy is remembered: the environment of a process stays as it is."""
 
@@ -86,6 +91,10 @@ class Composition:
             ),
         )
         self.budgets.start()
+        self.descriptions = PictureDescriptions(
+            OwnPort(lambda: self.address, lambda: read_token(env)).describe,
+            PictureTexts(pictures_file(env)),
+        )
         self.engine = Engine(
             self._router(),
             sources.settings.limits,
@@ -111,8 +120,13 @@ class Composition:
     @property
     def port(self) -> int:
         """The port of the listener; 0 before it listens."""
+        return self.address[1]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the listener; port 0 before it listens."""
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()
-        return addresses[0][1] if addresses else 0
+        return addresses[0][:2] if addresses else ("", 0)
 
     def expect_turn(self) -> bool:
         """Prepare what the first turn would wait for: a connection, and the mask. Return False if its origin is not known.
@@ -147,6 +161,8 @@ class Composition:
     def _router(self) -> Router:
         sources = self.sources
         sources.row_routes.fallbacks.affords = self.budgets.affords
+        sources.row_routes.vision.descriptions = self.descriptions
+        sources.row_routes.vision.may_use_login = self._serves_one_user
         data = DataSources(
             table=sources.table,
             turn_table=sources.table_for,
@@ -170,6 +186,11 @@ class Composition:
             self._note_unknown,
             self.budgets.refusal,
         )
+
+    def _serves_one_user(self) -> bool:
+        """Return whether every client is this user: it shows the local token, or is on this machine."""
+        is_remote = getattr(ctx.options, ALLOW_REMOTE)
+        return self._local_token.rule().required or not is_remote
 
     def _secrets(self) -> Iterable[Secret]:
         """Return the secrets that this process has read, whatever the turn uses of them."""

@@ -22,7 +22,8 @@ from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver
 from mitmproxy.options import Options
 
 from addons.adapters.system.mitmproxy_confdir import usable_confdir
-from addons.proxy.addon import ALLOW_REMOTE, CAPTURE, SETTINGS, CodexShim, ListenerTls
+from addons.proxy.addon import CAPTURE, SETTINGS, CodexShim, ListenerTls
+from addons.proxy.composition import ALLOW_REMOTE
 from addons.proxy.engine.mitmproxy_patches.command_pump import SyncHookRunner
 from addons.proxy.engine.mitmproxy_patches.flow_ids import shorten_ids
 from addons.proxy.engine.mitmproxy_patches.messages import (

@@ -62,13 +62,15 @@ def write_list(
 
 
 def format_lines(models: Sequence[ListedModel]) -> list[str]:
-    """Return one line per model, and below it what was learnt of its upstream."""
+    """Return one line per model, and below it who describes pictures for it and what was learnt of its upstream."""
     width = max((len(model.slug) for model in models), default=0)
     lines = []
     for model in models:
         upstream = f"{model.model} ({', '.join(model.answered_by)})"
         state = "" if model.live else "  (hidden)"
         lines.append(f"{model.slug:<{width}}  {model.display_name}  ->  {upstream}{state}")
+        if model.vision:
+            lines.append(f"{'':<{width}}  pictures: described by {model.vision}")
         if model.learnt:
             lines.append(f"{'':<{width}}  learnt: {'; '.join(model.learnt)}")
     return lines

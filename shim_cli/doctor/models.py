@@ -54,7 +54,7 @@ def _route(route: Route, row: ModelRow | None, account: AccountRoutes) -> Iterat
     else:
         yield "INFO", f"hidden: {route.unavailable_reason}"
     if row and row.target:
-        yield from _row(row, row.target)
+        yield from _row(row, row.target, route.vision)
     elif route.provider == name:
         login = f" with the {account.login_name}" if route.live else ""
         yield "INFO", f"forwarded unchanged to {origin}{login}"
@@ -63,10 +63,11 @@ def _route(route: Route, row: ModelRow | None, account: AccountRoutes) -> Iterat
         yield "INFO", f"context window {window:,} tokens"
 
 
-def _row(row: ModelRow, target: Target) -> Iterator[CheckResult]:
+def _row(row: ModelRow, target: Target, vision: str) -> Iterator[CheckResult]:
     keys = ", ".join(describe_key(slot) for slot in row.keys) or "no key"
     yield "INFO", f"{target.protocol} at {target.origin}, {keys}"
     levels = ", ".join(offered_levels(target)) or "not configurable"
-    yield "INFO", f"reasoning: {levels}; images: {'yes' if target.images else 'no'}"
+    images = f"described by {vision}" if vision else "yes" if target.images else "no"
+    yield "INFO", f"reasoning: {levels}; images: {images}"
     if row.fallback:
         yield "INFO", f"fallback: {', '.join(row.fallback)}"

@@ -50,9 +50,9 @@ def row_findings(
                 yield from _local_findings(row, row.target, facts)
     yield from (("INFO", note) for note in rows.notes)
     if any(row.holds_key for row in rows.rows) and is_open_to_others(path):
-        yield _readable_by_others(path, shell)
+        yield readable_by_others(path, shell)
     for file in sorted(_open_key_files(rows, ring)):
-        yield _readable_by_others(file, shell)
+        yield readable_by_others(file, shell)
 
 
 def _row(row: ModelRow, target: Target, ring: KeyRing, path: Path, shell: Shell) -> CheckResult:
@@ -122,6 +122,7 @@ def _open_key_files(rows: ModelRows, ring: KeyRing) -> set[Path]:
     return {file for file in files if is_open_to_others(file)}
 
 
-def _readable_by_others(path: Path, shell: Shell) -> CheckResult:
+def readable_by_others(path: Path, shell: Shell) -> CheckResult:
+    """Return the finding for a file with keys that other users can read."""
     problem = f"{path} contains keys, and other users can read it"
     return "WARN", problem, shell.make_private(str(path))

@@ -34,6 +34,8 @@ class ListedModel:
     """Traits that were observed or learnt at its upstream."""
     label: str = ""
     """The name of the upstream for people; empty for that of the provider."""
+    vision: str = ""
+    """The slug of the model that describes pictures for this one; empty if none does."""
     login: str = ""
     """The kind of Codex's login that its turns are sent with; empty for a model with another credential."""
 
@@ -122,6 +124,7 @@ def _listed(route: Route, upstream: str, learnt: tuple[str, ...]) -> ListedModel
         hidden_because=route.unavailable_reason,
         learnt=learnt,
         label=route_label(route),
+        vision=route.vision,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -154,6 +155,27 @@ def test_catalog_offers_what_the_upstream_was_found_to_take(tmp_path: Path) -> N
     after = Routes(tmp_path, state(tmp_path), row).by_slug["mine"].entry
     assert after["supported_reasoning_levels"] == []
     assert after["input_modalities"] == ["text"]
+
+
+def test_learnt_refusal_of_pictures_lets_the_default_model_describe_them(tmp_path: Path) -> None:
+    rows = [{**GENERIC, "model": "gpt-5.5", "slug": "mine"}, {**GENERIC, "model": "eyes"}]
+    made = Routes(tmp_path, state(tmp_path), *rows)
+
+    def described_by() -> dict[str, str]:
+        routes = made.row_routes.routes(made.rows, Limits(), "eyes")
+        return {route.slug: route.vision for route in routes}
+
+    assert described_by() == {"mine": "", "eyes": ""}
+    target = made.rows.rows[0].target
+    assert target is not None
+    made.row_routes.traits.learn(target.traits_scope, [Trait("images", value=False)], [])
+    made.row_routes.traits.flush()
+    assert described_by() == {"mine": "eyes", "eyes": ""}
+    kept = made.row_routes.known["mine"].route
+    assert kept.entry["input_modalities"] == ["text", "image"]
+    is_row = made.row_routes.vision.is_row
+    assert is_row(kept)
+    assert not is_row(replace(kept))
 
 
 @pytest.mark.parametrize(

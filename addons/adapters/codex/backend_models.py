@@ -83,7 +83,7 @@ class JsonRequest:
         skip_httpx_cli()
         import httpx  # noqa: PLC0415
 
-        _quiet_client_logs()
+        quiet_client_logs()
         conditional = {b"if-none-match": etag.encode()} if etag else {}
         try:
             async with (
@@ -187,7 +187,7 @@ class ModelsRequest:
         return JsonRequest(url, self.login, self.proxy, self.ca_file)
 
 
-def _quiet_client_logs() -> None:
+def quiet_client_logs() -> None:
     """Keep httpx's own lines out of mitmproxy's log: at debug level they quote headers."""
     import logging  # noqa: PLC0415 - see `send`
 

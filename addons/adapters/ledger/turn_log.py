@@ -23,6 +23,7 @@ import orjson
 
 from addons.adapters.ledger.database import NewerLedgerError, open_ledger
 from addons.adapters.system.files import make_private_folder
+from addons.core.codex.threads import PICTURE
 from addons.core.limits import MIB
 from addons.core.protocols.prompt_prefix import MAX_BODY_BYTES, PromptHistory, digest_prompt
 from addons.core.telemetry.record import TurnRecord, access_line, summary
@@ -309,6 +310,7 @@ class TurnLogWriter:
         if (
             record.row
             and record.thread
+            and record.agent != PICTURE
             and body
             and (digest := digest_prompt(body, record.upstream_encoding))
         ):

@@ -20,10 +20,12 @@ METADATA = b"x-codex-turn-metadata"
 SUBAGENT = b"x-openai-subagent"
 MEMGEN = b"x-openai-memgen-request"
 PARENT = b"x-codex-parent-thread-id"
+PURPOSE = b"codex-shim-purpose"
+"""Marks a request that this program makes itself, to have a picture described. No upstream gets it."""
 ID_HEADERS: tuple[bytes, ...] = (b"thread-id", b"session-id")
 ID_FIELDS = ("thread_id", "parent_thread_id", "session_id")
 USER_KINDS = frozenset({"", "turn", "compaction", "prewarm"})
-USER, SUB_AGENT = "user", "sub-agent"
+USER, SUB_AGENT, PICTURE = "user", "sub-agent", "picture"
 REVIEW, AUTO_REVIEW, MEMORIES, TITLE = "review", "auto-review", "memories", "title"
 AGENTS: Mapping[str, str] = {
     "": USER,
@@ -48,8 +50,8 @@ MAX_THREADS = 1000
 
 def agent_of(request: ClientRequest, slug: str) -> str:
     """Return who makes a request: the user, a sub-agent, or the kind of a helper call."""
-    if subagent := request.header(SUBAGENT):
-        return _agent(subagent.decode("latin-1"))
+    if named := request.header(PURPOSE) or request.header(SUBAGENT):
+        return _agent(named.decode("latin-1"))
     if request.header(MEMGEN):
         return MEMORIES
     if not (metadata := _metadata(request)):

@@ -29,6 +29,7 @@ from addons.core.turn import (
     FaultKind,
     Head,
     Plan,
+    Prepare,
     Relay,
     Reply,
     Send,
@@ -273,7 +274,7 @@ class FallbackPlan:
             plan = plan.first if isinstance(plan, FallbackPlan) else plan
             step = plan.start()
             # A plan that answers at once cannot help: its key is missing, or it cannot read the request.
-            if isinstance(step, Send | StreamLocal):
+            if isinstance(step, Send | StreamLocal | Prepare):
                 self._ask(route, plan, self._reason)
                 step = self._announced(step)
                 if isinstance(step, StreamLocal):

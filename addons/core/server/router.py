@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from addons.core.codex.threads import (
+    PICTURE,
     SUB_AGENT,
     USER,
     Threads,
@@ -23,6 +24,7 @@ from addons.core.headers import REDACTION_LABEL, TARGET_LABEL, TOKEN_HEADER_BYTE
 from addons.core.masking.credentials import all_values, has_key_prefix, redacted_path
 from addons.core.protocols.request_body import find_model
 from addons.core.providers.chatgpt_endpoints import FORWARDED
+from addons.core.providers.vision import DescriptionPlan
 from addons.core.routes import Route, RouteTable, route_label
 from addons.core.secrets import Secret
 from addons.core.server.admission import NO_TOKEN, TokenRule, token_refusal
@@ -121,7 +123,8 @@ class Router:
             return answer(refused)
         request.notes.row = route.slug
         request.notes.note_route(route.provider, route.model, route_label(route))
-        return route.make_plan(request, route)
+        plan = route.make_plan(request, route)
+        return DescriptionPlan(plan) if request.notes.agent == PICTURE else plan
 
     def _route_for(self, request: ClientRequest, slug: str, table: RouteTable) -> Route | None:
         agent = agent_of(request, slug)
@@ -132,7 +135,10 @@ class Router:
             request.notes.root = printable((root_thread_for(request) or b"").decode("latin-1"))
             request.notes.parent = printable((parent_thread_for(request) or b"").decode("latin-1"))
             # it may name a model that is offered no longer
-            route = self._stand_in(request, slug, self._table())
+            is_exact = agent == PICTURE
+            route = (
+                table.resolve(slug) if is_exact else self._stand_in(request, slug, self._table())
+            )
         if route and route.live:
             self._threads.note(request, route.slug, agent)
         return route

@@ -24,6 +24,8 @@ class ModelRow:
     """None when the row cannot be read."""
     keys: tuple[SecretHeaderSpec, ...] = ()
     fallback: tuple[str, ...] = ()
+    vision: str = ""
+    """The slug of the model that describes pictures for this one; empty if the row names none."""
     default_verbosity: str | None = None
     unavailable_reason: str = ""
     description: str = ""

@@ -93,6 +93,7 @@ def resolve_row(fields: RowFields, slug: str, rules: EndpointRules) -> ModelRow 
         provider=fields.provider,
         model=fields.model,
         fallback=tuple(fields.fallback),
+        vision=fields.vision or "",
         default_verbosity=fields.model_verbosity,
         description=fields.description or "",
         price=fields.price,
@@ -108,6 +109,11 @@ def resolve_row(fields: RowFields, slug: str, rules: EndpointRules) -> ModelRow 
 def _complete(row: ModelRow, fields: RowFields, rules: EndpointRules) -> ModelRow:
     if not row.slug.isprintable() or " " in row.slug:
         raise _WrongFieldError(FieldProblem("slug", "it must be one word of printable characters"))
+    if fields.vision and _says_images(fields) and not fields.no_image_support:
+        reason = (
+            'it contradicts "no_image_support": false, by which the model takes pictures itself'
+        )
+        raise _WrongFieldError(FieldProblem("vision", reason))
     preset = _preset(fields)
     endpoint = _endpoint(fields, preset, rules)
     headers, secret_headers = _headers(fields)
@@ -127,10 +133,14 @@ def _complete(row: ModelRow, fields: RowFields, rules: EndpointRules) -> ModelRo
         profile=_adjusted(profile, fields),
         context_tokens=fields.max_context_limit or context_window_for(fields.model),
         max_output_tokens=fields.max_output_tokens,
-        images=not fields.no_image_support,
+        images=not (fields.no_image_support or fields.vision),
         row_fields=_row_fields(fields, set_by_row),
     )
     return replace(row, target=target, keys=(*key, *secret_headers))
+
+
+def _says_images(fields: RowFields) -> bool:
+    return "no_image_support" in fields.model_fields_set
 
 
 def _row_fields(fields: RowFields, key_headers: set[bytes]) -> Mapping[str, str]:
@@ -139,7 +149,8 @@ def _row_fields(fields: RowFields, key_headers: set[bytes]) -> Mapping[str, str]
         "thinking": ("effort_style", "efforts") if fields.thinking is not None else (),
         "model_verbosity": ("verbosity", "omit:verbosity") if fields.model_verbosity else (),
         "max_output_tokens": ("max_output_tokens",) if fields.max_output_tokens else (),
-        "no_image_support": ("images",) if "no_image_support" in fields.model_fields_set else (),
+        "no_image_support": ("images",) if _says_images(fields) else (),
+        "vision": ("images",) if fields.vision else (),
         "endpoint_url": ("protocol",) if fields.endpoint_url else (),
         "extra_headers": ("auth",) if key_headers else (),
     }

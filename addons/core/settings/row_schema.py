@@ -120,6 +120,7 @@ class RowFields(BaseModel):
         None, validation_alias=_named("thinking", "thinking_behavior", "thinking_mode")
     )
     fallback: Texts = ()
+    vision: Text | None = None
     price: PriceField = None
 
 

@@ -37,7 +37,7 @@ from mitmproxy.proxy.layers.http._events import (
 from addons.core.headers import Headers, bad_name
 from addons.core.protocols.responses.websocket_upstream import upgrade_headers
 from addons.core.secrets import Origin
-from addons.core.turn import Head, Send, UpstreamRequest
+from addons.core.turn import Head, Prepare, Send, UpstreamRequest
 from addons.proxy.engine.interfaces import LayerHost
 from addons.proxy.engine.mitmproxy_patches import connections
 from addons.proxy.engine.states import TurnState, UpstreamEvent, UpstreamState
@@ -60,6 +60,7 @@ class Attempt:
         "delayed",
         "head",
         "origin",
+        "prepared",
         "request",
         "reused",
     )
@@ -82,6 +83,8 @@ class Attempt:
         self.connect_timed_out = False
         self.delayed: Send | None = None
         """The attempt that waits for its delay."""
+        self.prepared: Prepare | None = None
+        """What is done before the next attempt."""
 
     def is_current(self, attempt_id: int) -> bool:
         """Return whether an event belongs to the attempt under way."""
@@ -91,6 +94,11 @@ class Attempt:
         """Keep this attempt until its delay is over."""
         self._state.on_upstream(UpstreamEvent.DELAY)
         self.delayed = step
+
+    def prepare(self, step: Prepare) -> None:
+        """Keep what comes before the next attempt until it is done."""
+        self._state.on_upstream(UpstreamEvent.PREPARE)
+        self.prepared = step
 
     def connect(self, origin: Origin) -> None:
         """Begin an attempt at this origin."""
@@ -160,7 +168,7 @@ class Attempt:
     def end(self) -> None:
         """The response is complete, or the connection is gone: nothing more will come."""
         self._state.on_upstream(UpstreamEvent.RELEASE)
-        self.delayed = self.request = None
+        self.delayed = self.request = self.prepared = None
         if self._id is not None:
             self._layer.streams.pop(self._id, None)
             self._id = None

@@ -32,6 +32,7 @@ from addons.proxy.engine.local_answer import http_response
 from addons.proxy.engine.request_side import RequestStream
 from addons.proxy.engine.response_side import ResponseSide
 from addons.proxy.engine.states import ClientEvent, ClientState
+from addons.proxy.engine.timers import Count
 
 CLIENT_LEFT = "client_left"
 KILLED = Fault(FaultKind.KILLED, "killed in mitmproxy")
@@ -174,6 +175,20 @@ class EndingStream(RequestStream):
         """Wait while much of the answer is held back by the client's window."""
         if windows := self._layer.windows:
             await windows.drained(self.stream_id)
+
+    def note_unsent(self) -> None:
+        """Note whether the client is slow: the upstream then only looks silent, because it is not read."""
+        clock, unsent = self.response_side.clock, self._engine.unsent_bytes(self)
+        windows = self._layer.windows
+        if windows and (held_back := windows.held_back(self.stream_id)):
+            clock.client_waits(self.record.bytes_out - held_back, Count.WINDOW)
+        elif not unsent:
+            clock.client_reads()
+        elif (accepted := self._engine.accepted_bytes(self)) is not None:
+            clock.client_waits(accepted, Count.SOCKET)
+        else:
+            written = windows.written if windows else self.record.bytes_out
+            clock.client_waits(written - unsent, Count.BUFFER)
 
     def end_soon(self, fault: Fault) -> None:
         """End the turn from outside, in whatever state: held in mitmweb, connecting, waiting, streaming."""

@@ -15,16 +15,17 @@ Theory of operation
    DECIDING, then COLLECTING or RELAYING, or RELAYING after COLLECTING: what was collected is
    relayed first. RELEASE ends an attempt in every state, and is legal in every state, so that
    whatever ends a turn can always release its upstream. A local source needs no attempt: it goes from IDLE to LOCAL.
+   Nor does what a plan has to learn first: from IDLE to PREPARING.
 
 4. The plan is asked at four events: START, ON_HEAD, ON_BODY and ON_FAULT. A Send whose delay is over is a START: after
-   RELEASE, its `decide` is asked or its request is sent. `LEGAL_STEPS` lists which steps may answer
+   RELEASE, its `decide` is asked or its request is sent. So is a Prepare whose work is done: its `then` is asked. `LEGAL_STEPS` lists which steps may answer
    which event in which pair of states. The plan is only asked while the client is WAITING: after HEAD_BEGUN nothing
    can be tried again.
 
 5. Every step is checked by `TurnState.require` before it is carried out. A step that is not in the table raises
    `IllegalStepError`. The stream's error boundary turns it into an answer with a logged id. Nothing was sent for it.
 
-6. Send, Answer and StreamLocal may be given while an attempt is under way. Carrying them out begins with RELEASE, so
+6. Send, Answer, StreamLocal and Prepare may be given while an attempt is under way. Carrying them out begins with RELEASE, so
    the rest of that attempt's response reaches nobody.
 
 7. An event of an attempt counts only while its id is the current one (`attempt.py`). A late event changes no state.
@@ -39,7 +40,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from types import MappingProxyType
 
-from addons.core.turn import Answer, Collect, Relay, Send, Step, StreamLocal
+from addons.core.turn import Answer, Collect, Prepare, Relay, Send, Step, StreamLocal
 
 
 class _ByIdentity(Enum):
@@ -92,6 +93,8 @@ class UpstreamState(_ByIdentity):
     """The response body is read for the plan."""
     RELAYING = auto()
     """The response body goes to the client."""
+    PREPARING = auto()
+    """What the plan needs before its next attempt is on its way."""
     LOCAL = auto()
     """A local source feeds the client's answer."""
 
@@ -106,6 +109,7 @@ class UpstreamEvent(_ByIdentity):
     COLLECT = auto()
     RELAY = auto()
     START_LOCAL = auto()
+    PREPARE = auto()
     RELEASE = auto()
 
 
@@ -149,6 +153,7 @@ UPSTREAM_TRANSITIONS: Mapping[tuple[UpstreamState, UpstreamEvent], UpstreamState
             (UpstreamState.IDLE, UpstreamEvent.DELAY): UpstreamState.DELAYED,
             (UpstreamState.IDLE, UpstreamEvent.CONNECT): UpstreamState.CONNECTING,
             (UpstreamState.IDLE, UpstreamEvent.START_LOCAL): UpstreamState.LOCAL,
+            (UpstreamState.IDLE, UpstreamEvent.PREPARE): UpstreamState.PREPARING,
             (UpstreamState.DELAYED, UpstreamEvent.CONNECT): UpstreamState.CONNECTING,
             (UpstreamState.CONNECTING, UpstreamEvent.REQUEST_SENT): UpstreamState.AWAITING_HEAD,
             (UpstreamState.AWAITING_HEAD, UpstreamEvent.HEAD_RECEIVED): UpstreamState.DECIDING,
@@ -160,7 +165,7 @@ UPSTREAM_TRANSITIONS: Mapping[tuple[UpstreamState, UpstreamEvent], UpstreamState
     )
 )
 
-_WITHOUT_RESPONSE = frozenset({Send, Answer, StreamLocal})
+_WITHOUT_RESPONSE = frozenset({Send, Answer, StreamLocal, Prepare})
 
 LEGAL_STEPS: Mapping[tuple[ClientState, UpstreamState, PlanEvent], frozenset[type[Step]]] = (
     MappingProxyType(
@@ -223,5 +228,11 @@ class TurnState:
 
 
 _NOTHING_SENT = frozenset(
-    {UpstreamState.IDLE, UpstreamState.DELAYED, UpstreamState.CONNECTING, UpstreamState.LOCAL}
+    {
+        UpstreamState.IDLE,
+        UpstreamState.DELAYED,
+        UpstreamState.CONNECTING,
+        UpstreamState.PREPARING,
+        UpstreamState.LOCAL,
+    }
 )

@@ -37,6 +37,7 @@ from addons.core.turn import (
     FaultKind,
     Head,
     Plan,
+    Prepare,
     Relay,
     Reply,
     Send,
@@ -56,12 +57,11 @@ from addons.proxy.engine.states import (
     UpstreamEvent,
     UpstreamState,
 )
-from addons.proxy.engine.timers import Count, Due
+from addons.proxy.engine.timers import Due
 from addons.proxy.engine.upstream.notices import NOTHING_RECEIVED, SOCKET_OVER
 
 _CLIENT_EVENTS = (RequestHeaders, RequestData, RequestTrailers, RequestEndOfMessage)
 _UPSTREAM_EVENTS = (ResponseHeaders, ResponseData, ResponseTrailers, ResponseEndOfMessage)
-_FIRST_FINAL_STATUS = 200
 
 
 class TurnStream(EndingStream):
@@ -100,6 +100,8 @@ class TurnStream(EndingStream):
         if message.signal is Signal.FAULT:
             fault = message.fault or Fault(FaultKind.INTERNAL, "a fault without a name")
             yield from self._terminate(fault)
+        elif prepared := self.attempt.prepared:
+            yield from self._prepared(prepared)
         elif self.state.upstream is not UpstreamState.LOCAL:
             return
         elif message.signal is Signal.END:
@@ -141,6 +143,8 @@ class TurnStream(EndingStream):
                 return self.answer(step.reply)
             case StreamLocal():
                 return self._stream_local(step)
+            case Prepare():
+                return self._prepare(step)
 
     def _send_later(self, step: Send) -> CommandGenerator[None]:
         yield from self.attempt.release()
@@ -168,7 +172,7 @@ class TurnStream(EndingStream):
             return
         self.context.server = self.flow.server_conn = connection
         yield from self.attempt.send(step.request, connection, self)
-        self.response_side.clock.answered()
+        self.response_side.clock.attempt_sent(step.request.silence_seconds)
         yield from self.response_side.wake_when_due()
 
     def _connect(
@@ -209,6 +213,19 @@ class TurnStream(EndingStream):
         self.response_side.source = self._engine.local_source(self)
         self.response_side.source.start(step.source)
 
+    def _prepare(self, step: Prepare) -> CommandGenerator[None]:
+        yield from self.attempt.release()
+        # no timer of an earlier attempt is due meanwhile
+        yield from self.response_side.stop()
+        self.attempt.prepare(step)
+        self.response_side.source = self._engine.local_source(self)
+        self.response_side.source.start(lambda _: step.work())
+
+    def _prepared(self, step: Prepare) -> CommandGenerator[None]:
+        self.response_side.source = None
+        yield from self.attempt.release()
+        yield from self._follow(PlanEvent.START, step.then())
+
     def _open_answer(self, head: Head) -> CommandGenerator[bool]:
         """Write the head of a streamed answer. Return False if the turn ended in the hook."""
         yield from self.response_side.announce(head)
@@ -231,7 +248,7 @@ class TurnStream(EndingStream):
 
     def _on_head(self, response: http.Response) -> CommandGenerator[None]:
         self.response_side.clock.upstream_active()
-        if response.status_code < _FIRST_FINAL_STATUS or not has_valid_headers(response):
+        if response.status_code < HTTPStatus.OK or not has_valid_headers(response):
             detail = "its response head is not usable"
             return self._give_up(Fault(FaultKind.PROTOCOL, detail, self.attempt.origin))
         fields = tuple(response.headers.fields)
@@ -355,11 +372,11 @@ class TurnStream(EndingStream):
             step = delayed.decide() if delayed.decide else Send(delayed.request)
             yield from self._follow(PlanEvent.START, step)
             return
-        self._note_unsent()
-        limits = self.request_side.limits
-        match self.response_side.clock.due():
+        self.note_unsent()
+        limits, clock = self.request_side.limits, self.response_side.clock
+        match clock.due():
             case Due.STALL:
-                yield from self._stalled(f"no byte for {limits.stall_seconds:g} s")
+                yield from self._stalled(f"no byte for {clock.stall_seconds:g} s")
                 return
             case Due.NO_ANSWER:
                 seconds = f"{limits.answer_seconds:g} s (`answer_seconds`)"
@@ -367,28 +384,12 @@ class TurnStream(EndingStream):
                 return
             case Due.UNREAD:
                 detail = f"nothing for {limits.unread_seconds:g} s"
-                yield from self.fail(Fault(FaultKind.UNREAD, detail))
-                return
+                return (yield from self.fail(Fault(FaultKind.UNREAD, detail)))
             case Due.LINGER:
-                yield from self.finish()
-                return
+                return (yield from self.finish())
             case Due.HEARTBEAT:
                 yield from self.response_side.send_heartbeat()
         yield from self.response_side.wake_when_due()
-
-    def _note_unsent(self) -> None:
-        """Note whether the client is slow: the upstream then only looks silent, because it is not read."""
-        clock, unsent = self.response_side.clock, self._engine.unsent_bytes(self)
-        windows = self._layer.windows
-        if windows and (held_back := windows.held_back(self.stream_id)):
-            clock.client_waits(self.record.bytes_out - held_back, Count.WINDOW)
-        elif not unsent:
-            clock.client_reads()
-        elif (accepted := self._engine.accepted_bytes(self)) is not None:
-            clock.client_waits(accepted, Count.SOCKET)
-        else:
-            written = windows.written if windows else self.record.bytes_out
-            clock.client_waits(written - unsent, Count.BUFFER)
 
     def _stalled(self, detail: str) -> CommandGenerator[None]:
         return self._give_up(Fault(FaultKind.STALL, detail, self.attempt.origin))

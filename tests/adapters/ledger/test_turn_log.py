@@ -172,6 +172,21 @@ def test_request_without_a_route_is_no_prompt_of_its_thread(write: Write, access
     assert [line.get("prefix_broke_at") for line in lines_of(access_log)] == [None, None, None]
 
 
+def test_request_for_a_description_is_no_prompt_of_its_thread(
+    write: Write, access_log: Path
+) -> None:
+    first, picture, longer = (
+        orjson.dumps({"input": items, "tools": []})
+        for items in (["a", "b"], ["a", "x"], ["a", "b", "c"])
+    )
+    write(
+        turn(upstream_body=first),
+        turn(upstream_body=picture, agent="picture"),
+        turn(upstream_body=longer),
+    )
+    assert [line.get("prefix_broke_at") for line in lines_of(access_log)] == [None, None, None]
+
+
 def test_changed_prompt_is_logged_with_its_position_and_without_its_text(
     write: Write, access_log: Path, ledger: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

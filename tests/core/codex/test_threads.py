@@ -11,6 +11,8 @@ from addons.core.codex.threads import (
     MEMORIES,
     METADATA,
     PARENT,
+    PICTURE,
+    PURPOSE,
     REVIEW,
     SUB_AGENT,
     SUBAGENT,
@@ -172,3 +174,11 @@ def test_thread_of_a_call_beside_the_turns_is_in_its_metadata(
     headers = ((b"x-codex-turn-metadata", metadata),) if metadata is not None else ()
     request = ClientRequest("POST", "/v1/alpha/search", headers, b"")
     assert thread_id_in_metadata(request) == thread
+
+
+def test_request_for_a_description_is_known_by_its_purpose_and_changes_no_thread() -> None:
+    asked = request("turn", THREAD, SESSION, (PURPOSE, b"picture"))
+    assert agent_of(asked, "eyes") == PICTURE
+    threads = known()
+    threads.note(asked, "eyes", PICTURE)
+    assert threads.slug_for(asked) == threads.last_slug == "mine"

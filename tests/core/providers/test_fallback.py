@@ -18,8 +18,10 @@ from addons.core.turn import (
     Answer,
     Collect,
     Head,
+    Prepare,
     Relay,
     Reply,
+    Send,
     Step,
 )
 from tests.core.providers.fallback_turns import (
@@ -37,6 +39,7 @@ from tests.core.providers.fallback_turns import (
     plan_of,
     refused,
     route,
+    sent_request,
     shown,
 )
 from tests.core.providers.rows import request
@@ -273,3 +276,13 @@ def test_unavailable_route_names_who_answers_meanwhile() -> None:
     third.circuit.failed(Cause.USED_UP, NOW, NOW + 60)
     assert text(NOW) == described("a", Opening(Cause.USED_UP, NOW + 60, is_reset=True), NOW)
     assert text(NOW + 61).endswith("; the next turn tries it again")
+
+
+async def _nothing() -> None: ...
+
+
+def test_fallback_may_prepare_before_it_is_sent() -> None:
+    prepare = Prepare(_nothing, lambda: Send(sent_request("b")))
+    plan = plan_of(route("a"), route("b", Scripted("b", first=prepare)))
+    assert refused(plan) is prepare
+    assert announced(plan.on_head(Head(200))) == b"a -> b"

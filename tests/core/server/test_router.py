@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from addons.core.providers.vision import DescriptionPlan
 from addons.core.secrets import Secret
 from addons.core.server.admission import TokenRule
 from addons.core.turn import Answer, ClientRequest, Head, Reply, shim_path
@@ -247,6 +248,16 @@ def test_setting_moves_helper_calls_and_no_sub_agent() -> None:
     assert used(setup, *[("gpt-5.5", (mark,)) for mark in MARKS]) == [
         "shim-demo", "shim-demo", "gpt-5.5", "shim-demo",
     ]  # fmt: skip
+
+
+def test_description_is_asked_of_the_model_that_is_named() -> None:
+    mark = (b"codex-shim-purpose", b"picture")
+    calls = [("gpt-5.5", (THREAD, mark)), ("unknown", (THREAD, mark))]
+    assert used(Setup(helpers="shim-demo"), *calls) == ["gpt-5.5"]
+    plan = Setup().router.plan(
+        ClientRequest("POST", "/v1/responses", (JSON, mark), b'{"model":"gpt-5.5"}')
+    )
+    assert isinstance(plan, DescriptionPlan)
 
 
 def test_live_helper_call_changes_no_model_of_its_thread() -> None:

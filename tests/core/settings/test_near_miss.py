@@ -18,3 +18,8 @@ KNOWN = ("provider", "api_key", "model", "deepseek", "xai")
 )  # fmt: skip
 def test_name_that_is_nearly_known_is_found(wrong: str, meant: str) -> None:
     assert nearest(wrong, KNOWN) == meant
+
+
+def test_word_with_a_meaning_of_its_own_is_no_mistake() -> None:
+    assert nearest("Version", ["vision"]) == ""
+    assert nearest("visions", ["vision"]) == "vision"

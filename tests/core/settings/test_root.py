@@ -209,6 +209,14 @@ def test_invalid_helpers_keeps_the_last_one() -> None:
     assert settings.problems == ("models.json: helpers: 5 is not the name of a model (line 1)",)
 
 
+def test_vision_is_the_name_of_a_model() -> None:
+    before = parse(b'{"vision": "eyes", "helpers": "mine"}')
+    assert (before.vision, before.helpers) == ("eyes", "mine")
+    settings = parse(b'{"vision": []}', before)
+    assert (settings.vision, settings.helpers) == ("eyes", "")
+    assert settings.problems == ("models.json: vision: [] is not the name of a model (line 1)",)
+
+
 def test_websocket_is_a_choice() -> None:
     assert parse(b"{}").websocket is False
     assert parse(b'{"websocket": true}').websocket is True

@@ -17,6 +17,9 @@ from addons.core.settings.key_refs import (
 )
 from addons.core.settings.models_file import parse_models
 from addons.core.settings.row import ModelRow
+from addons.core.settings.row_resolver import resolve_row
+from addons.core.settings.row_schema import FieldProblem, RowFields, read_row
+from addons.core.settings.upstream_url import EndpointRules
 from addons.core.upstream.api_keys import API_KEY, BEARER, X_API_KEY, AuthScheme
 from addons.core.upstream.protocol import Protocol
 from addons.core.upstream.target import Target
@@ -290,6 +293,7 @@ def test_endpoint_url_names_its_protocol() -> None:
     [
         ({"no_image_support": False}, "images", "no_image_support"),
         ({"noImageSupport": True}, "images", "no_image_support"),
+        ({"vision": "eyes", "no_image_support": True}, "images", "vision"),
         ({"extra_body_params": {"reasoning_effort": "high"}}, "effort_style", "extra_body_params.reasoning_effort"),
         ({"extra_body_params": {"thinking": {"type": "disabled"}}}, "efforts", "extra_body_params.thinking"),
         ({"extra_body_params": {"max_tokens": 9000}}, "max_output_tokens", "extra_body_params.max_tokens"),
@@ -303,3 +307,15 @@ def test_setting_that_the_user_wrote_decides_its_trait(
 ) -> None:
     row = {"model": "m", "provider": "groq", **fields}
     assert target_of(row).row_fields.get(trait, "") == field
+
+
+def test_row_whose_pictures_are_described_takes_none() -> None:
+    row = row_of({"model": "m", "provider": "groq", "vision": "eyes"})
+    assert row.target
+    assert (row.vision, row.target.images) == ("eyes", False)
+    fields = read_row({"model": "m", "provider": "groq", "vision": "eyes", "noImageSupport": False})
+    assert isinstance(fields, RowFields)
+    wrong = resolve_row(fields, "m", EndpointRules())
+    assert isinstance(wrong, FieldProblem)
+    assert wrong.field == "vision"
+    assert '"no_image_support": false' in wrong.reason

@@ -23,6 +23,7 @@ from addons.core.settings.row_schema import FieldProblem, RowFields, read_row, u
         ("max_context_limit", ["max_context_limit", "maxContextLimit", "context_window"], 2048),
         ("max_output_tokens", ["max_output_tokens", "maxOutputTokens"], 9),
         ("no_image_support", ["no_image_support", "noImageSupport"], True),
+        ("vision", ["vision"], "eyes"),
         ("model_verbosity", ["model_verbosity", "modelVerbosity"], "low"),
         ("thinking", ["thinking", "thinking_behavior", "thinkingBehavior", "thinkingMode"], "on"),
         ("allow_http", ["allow_http", "allowHttp"], True),

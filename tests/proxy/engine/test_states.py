@@ -12,6 +12,7 @@ from addons.core.turn import (
     ClientRequest,
     Collect,
     Head,
+    Prepare,
     Relay,
     Send,
     Sink,
@@ -41,14 +42,18 @@ REQUEST = ClientRequest("POST", "/", (), b"")
 async def _source(_: Sink) -> None: ...
 
 
+async def _work() -> None: ...
+
+
 STEPS: list[Step] = [
     Send(wire_to(1, REQUEST)),
     Relay(Head(200), Plain()),
     Collect(1),
     Answer(Problem(400, "code", "text").reply()),
     StreamLocal(Head(200), _source, Plain()),
+    Prepare(_work, lambda: Collect(1)),
 ]
-FIRST_TRIES = {Send, Answer, StreamLocal}
+FIRST_TRIES = {Send, Answer, StreamLocal, Prepare}
 EXPECTED = {
     (ClientState.WAITING, UpstreamState.IDLE, PlanEvent.START): FIRST_TRIES,
     (ClientState.WAITING, UpstreamState.IDLE, PlanEvent.ON_FAULT): FIRST_TRIES,
@@ -75,7 +80,7 @@ def test_every_combination_of_states_event_and_step_is_legal_or_refused() -> Non
         with pytest.raises(IllegalStepError, match=f"{type(step).__name__} at {event.name}"):
             state.require(event, step)
         assert (state.client, state.upstream) == (client, upstream)
-    assert (legal, len(combinations)) == (15, 6 * 8 * 4 * 5)
+    assert (legal, len(combinations)) == (19, 6 * 9 * 4 * 6)
     assert sum(map(len, LEGAL_STEPS.values())) == legal
 
 
@@ -139,7 +144,7 @@ def test_the_document_shows_the_tables_of_the_code() -> None:
     assert updated(text) == text
     drawn = text.partition(BEGIN)[2]
     assert "WAITING --> OPENING: HEAD_BEGUN" in drawn
-    assert "| WAITING | COLLECTING | ON_BODY | Answer, Relay, Send, StreamLocal |" in drawn
+    assert "| WAITING | COLLECTING | ON_BODY | Answer, Prepare, Relay, Send, StreamLocal |" in drawn
 
 
 def test_a_document_without_markers_is_not_written() -> None:

@@ -79,6 +79,7 @@ def test_json_list(home: Path) -> None:
         "hidden_because": "",
         "learnt": [],
         "label": "ChatGPT",
+        "vision": "",
         "login": "ChatGPT login",
     }
     everything = json.loads(shim(home, "list", "--all", "--json").stdout)
@@ -139,6 +140,13 @@ def test_names_are_aligned() -> None:
     ]
     assert hidden_lines(models) == ["longer hidden: Type `x`."]
     assert format_lines([]) == []
+
+
+def test_model_that_describes_pictures_is_named_below() -> None:
+    model = ListedModel(
+        "a", "A", "m-1", "deepseek", "https://a.example", 1000, True, "", vision="eyes"
+    )
+    assert format_lines([model])[1:] == ["   pictures: described by eyes"]
 
 
 def test_no_live_model_is_an_error_with_advice(

@@ -42,6 +42,16 @@ def test_models_view_shows_upstream_and_abilities(env: dict[str, str], tmp_path:
     assert "hush" not in repr(report)
 
 
+def test_model_that_describes_pictures_is_named(env: dict[str, str], tmp_path: Path) -> None:
+    rows = [{**ROW, "vision": "eyes"}, {**ROW, "slug": "eyes"}]
+    put(tmp_path / ".codex-shim" / "models.json", json.dumps(rows))
+
+    report = lines(model_findings(context(env)))
+
+    assert any(one.endswith("images: described by eyes") for one in report)
+    assert any(one.startswith("eyes: ") and one.endswith("images: yes") for one in report)
+
+
 def test_learnt_traits_are_shown_with_date_refusal_and_the_way_to_forget_them(
     env: dict[str, str], tmp_path: Path
 ) -> None:

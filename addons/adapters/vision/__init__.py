@@ -1,0 +1,1 @@
+"""Pictures described for models that take none."""
