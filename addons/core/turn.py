@@ -65,10 +65,11 @@ class TurnNotes:
     model: str = ""
     """The model that the upstream is asked for."""
     label: str = ""
-    """The name of the upstream for people."""
     thread: str = ""
     root: str = ""
     """The user's thread that the call of a sub-agent or of a helper belongs to; empty when it is `thread`."""
+    parent: str = ""
+    """The thread that started the sub-agent of this call; empty for the user's own."""
     dropped: list[str] = field(default_factory=list)
     """Parts of the request that were not sent upstream, and parts of the answer that were not sent to the client."""
     repairs: list[str] = field(default_factory=list)
@@ -253,7 +254,6 @@ class StreamSummary(NamedTuple):
     usage: Usage | None = None
     rate_limits: Mapping[str, object] | None = None
     unknown_events: tuple[str, ...] = ()
-    """The types of events that no known version of the API has. Codex ignores them."""
 
 
 @runtime_checkable

@@ -1,6 +1,7 @@
 "use strict";
 // Live turns and what they used.
 import { bars, capacity, dots, percentile } from "/charts.js";
+import { drawAgents } from "/agents.js";
 import { ask, at, element, onToken, say, short, span } from "/page.js";
 import { clock, drawTable, minutes, onChange, outcome, seconds, setParameter, show } from "/turns.js";
 const KEPT = 200, SPANS = ["24h", "7d", "30d"], USUAL = "7d";
@@ -58,6 +59,7 @@ function drawRunning() {
     item.append(name, element("span", `${span(turn.seconds)}, ${short(turn.bytes_out)} bytes`, "quiet"));
     return item;
   });
+  if (state.usage) drawAgents(state.usage.agents, state.running, cost);
   at("running").replaceChildren(...(items.length ? items : [element("li", "no turn", "quiet")]));
 }
 function time(at) {
@@ -134,6 +136,7 @@ function drawUsage(usage) {
     ["output", short(all.output)], ["cost", cost(all)]]);
   at("models").tBodies[0].replaceChildren(...usage.models.map(modelRow));
   at("prices").textContent = `List prices of ${usage.prices_of}; unknown ones are not counted.`;
+  drawAgents(usage.agents, state.running, cost);
   bars("days", usage.days.map((day) => ({
     name: day.key.slice(5), title: `${day.key}: input ${short(day.input)}, output ${short(day.output)}`, parts: tokenParts(day),
   })));

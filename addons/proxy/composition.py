@@ -211,6 +211,8 @@ class Composition:
     def _turn_ended(self, record: TurnRecord) -> None:
         self.turn_log.note(record)
         self._last_status.note(record)
+        if (local := self.sources.row_routes.local).states:
+            local.turn_ended(record.row)
         if self.budgets.is_counting:
             self.budgets.note(record)
         if record.route and self.dashboard.listeners:
@@ -232,7 +234,8 @@ class Composition:
 
     def _unavailable(self) -> list[dict[str, object]]:
         sources = self.sources
-        return unavailable_routes(sources.table(), time.time(), sources.fallbacks_of)
+        open_circuits = unavailable_routes(sources.table(), time.time(), sources.fallbacks_of)
+        return [*open_circuits, *sources.row_routes.down_servers(sources.rows)]
 
     def _status(self) -> Status:
         return Status(

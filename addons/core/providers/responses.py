@@ -47,6 +47,7 @@ from addons.core.protocols.responses.observer import (
     native_relay,
 )
 from addons.core.protocols.responses.refused_pictures import accepted_payload, is_changed
+from addons.core.providers.load_wait import LoadBound
 from addons.core.providers.route_retries import RouteRetries
 from addons.core.providers.row_attempts import (
     LearningTarget,
@@ -58,7 +59,6 @@ from addons.core.providers.row_attempts import (
 from addons.core.providers.row_problems import (
     bad_header_problem,
     empty_problem,
-    fault_problem,
     key_problem,
     redirect_problem,
 )
@@ -101,6 +101,8 @@ class ResponsesProvider:
     other: PlanMaker | None = None
     """Plans of the same row in the chat protocol, for a server whose Responses API knows only function tools."""
     retries: RouteRetries = field(default_factory=RouteRetries)
+    load: LoadBound | None = None
+    """How long turns wait for a model server on this machine; None for another upstream."""
     learning: LearningTarget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,6 +132,7 @@ class ResponsesPlan:
             make_other,
             self._write,
             retries=provider.retries,
+            load=provider.load,
         )
         self._reasoning_retry = ReasoningRetry(
             provider.refused, request, provider.limits.body_bytes
@@ -182,7 +185,7 @@ class ResponsesPlan:
     def on_fault(self, fault: Fault) -> Step:
         """Retry where the upstream cannot have begun to answer, else answer with the fault."""
         again = self.attempts.after_fault(fault)
-        return again or self._answer_problem(fault_problem(self._provider.target, fault))
+        return again or self._answer_problem(self.attempts.fault_problem(fault))
 
     def ended(self) -> None:
         """Stop counting the turn."""

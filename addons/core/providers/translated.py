@@ -32,6 +32,7 @@ from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.responses.stop_mapping import Client
 from addons.core.protocols.responses.stream_translator import StreamTranslator, emit_document
 from addons.core.protocols.translator import EventReader, ProtocolTranslator
+from addons.core.providers.load_wait import LoadBound
 from addons.core.providers.route_retries import RouteRetries
 from addons.core.providers.row_attempts import (
     LearningTarget,
@@ -44,7 +45,6 @@ from addons.core.providers.row_attempts import (
 from addons.core.providers.row_problems import (
     bad_header_problem,
     encoded_problem,
-    fault_problem,
     key_problem,
     redirect_problem,
 )
@@ -102,6 +102,8 @@ class TranslatedProvider:
     other: PlanMaker | None = None
     """Plans of the same row in the Responses protocol, for a model that wants it."""
     retries: RouteRetries = field(default_factory=RouteRetries)
+    load: LoadBound | None = None
+    """How long turns wait for a model server on this machine; None for another upstream."""
     learning: LearningTarget = field(init=False)
     headers: Headers = field(init=False)
     """All headers of a request but the key."""
@@ -170,6 +172,7 @@ class TranslatedPlan:
             make_other,
             self._write,
             retries=provider.retries,
+            load=provider.load,
         )
 
     def start(self) -> Step:
@@ -212,7 +215,7 @@ class TranslatedPlan:
     def on_fault(self, fault: Fault) -> Step:
         """Retry where the upstream cannot have begun to answer, else answer with the fault."""
         again = self.attempts.after_fault(fault)
-        return again or self._answer_problem(fault_problem(self._provider.target, fault))
+        return again or self._answer_problem(self.attempts.fault_problem(fault))
 
     def ended(self) -> None:
         """Stop counting the turn."""
