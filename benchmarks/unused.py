@@ -20,8 +20,7 @@ from typing import Any, cast
 from addons.adapters.ledger.budget_keeper import BudgetKeeper, BudgetSources
 from addons.core.protocols.responses.observer import StreamObserver
 from addons.core.providers.fallback import Fallbacks
-from addons.core.providers.route_retries import RouteRetries, TurnRetries
-from addons.core.routes import Circuit, Route, RouteTable
+from addons.core.routes import Circuit, Route, RouteRetries, RouteTable, TurnRetries
 from addons.core.server.endpoints import DataSources
 from addons.core.server.router import Router
 from addons.core.settings.models_file import NO_ROWS
@@ -70,7 +69,11 @@ def pieces() -> Mapping[str, Callable[[], object]]:
     keeper, record = BudgetKeeper(Path("unused"), Path("unused"), sources), TurnRecord()
     quiet = SimpleNamespace(note=lambda _: None)
     parts = SimpleNamespace(
-        turn_log=quiet, _last_status=quiet, budgets=keeper, dashboard=SimpleNamespace(listeners=0)
+        turn_log=quiet,
+        _last_status=quiet,
+        sources=SimpleNamespace(row_routes=SimpleNamespace(local=SimpleNamespace(states={}))),
+        budgets=keeper,
+        dashboard=SimpleNamespace(listeners=0),
     )
     retries = RouteRetries()
 

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from addons.core.providers.route_retries import MIN_CONCURRENCY, SHARE
 from addons.core.providers.row_attempts import (
     EARLY_SECONDS,
     FAULT_PAUSES,
     PAUSES,
 )
+from addons.core.routes import MIN_CONCURRENCY, SHARE
 from addons.core.upstream.repairs import MAX_REPAIRS
 from addons.proxy.engine.mitmproxy_patches.connections import (
     DEAF_SECONDS,

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from addons.core.providers.route_retries import MIN_CONCURRENCY
-from addons.core.routes import Route, State
+from addons.core.routes import MIN_CONCURRENCY, Route, State
 from tests.faults.fallback_faults import FALLBACK, FALLBACK_FAULTS, TURNS, FallbackFault
 from tests.faults.oracle import Seen, seen_in, terminals
 from tests.faults.outcomes import WHOLE, failed, http

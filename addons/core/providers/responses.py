@@ -48,7 +48,6 @@ from addons.core.protocols.responses.observer import (
 )
 from addons.core.protocols.responses.refused_pictures import accepted_payload, is_changed
 from addons.core.providers.load_wait import LoadBound
-from addons.core.providers.route_retries import RouteRetries
 from addons.core.providers.row_attempts import (
     LearningTarget,
     RowAttempts,
@@ -62,7 +61,7 @@ from addons.core.providers.row_problems import (
     key_problem,
     redirect_problem,
 )
-from addons.core.routes import PlanMaker, Route
+from addons.core.routes import PlanMaker, Route, RouteRetries
 from addons.core.turn import (
     Answer,
     ClientRequest,

@@ -24,8 +24,8 @@ from addons.core.protocols.canonical.turns import (
 )
 from addons.core.providers.load_wait import LoadBound, LoadWait
 from addons.core.providers.repairing import OtherProtocol, TurnRepairs, WriteRequest
-from addons.core.providers.route_retries import RouteRetries, TurnRetries
 from addons.core.providers.row_problems import fault_problem, row_field_problem
+from addons.core.routes import RouteRetries, TurnRetries
 from addons.core.turn import (
     Answer,
     Collect,

@@ -33,7 +33,6 @@ from addons.core.protocols.responses.stop_mapping import Client
 from addons.core.protocols.responses.stream_translator import StreamTranslator, emit_document
 from addons.core.protocols.translator import EventReader, ProtocolTranslator
 from addons.core.providers.load_wait import LoadBound
-from addons.core.providers.route_retries import RouteRetries
 from addons.core.providers.row_attempts import (
     LearningTarget,
     RowAttempts,
@@ -48,7 +47,7 @@ from addons.core.providers.row_problems import (
     key_problem,
     redirect_problem,
 )
-from addons.core.routes import PlanMaker, Route
+from addons.core.routes import PlanMaker, Route, RouteRetries
 from addons.core.secrets import Secret
 from addons.core.turn import (
     Answer,

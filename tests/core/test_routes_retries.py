@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from addons.core.providers.route_retries import MIN_CONCURRENCY, SHARE, RouteRetries, TurnRetries
+from addons.core.routes import MIN_CONCURRENCY, SHARE, RouteRetries, TurnRetries
 
 
 def running(route: RouteRetries, count: int) -> list[TurnRetries]:
