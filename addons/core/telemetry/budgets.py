@@ -7,7 +7,6 @@ refuses nothing; a turn that costs nothing is refused by no budget in dollars.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +70,8 @@ class Cost(NamedTuple):
 
 
 FREE = Cost(0, 0.0)
+MAX_DOLLARS = 1e9
+"""More is no possible cost of one turn."""
 Scope = tuple[str, ...]
 
 
@@ -97,7 +98,7 @@ class Sum:
     def add(self, cost: Cost) -> None:
         """Add a turn. What is not a possible cost counts as nothing."""
         dollars = cost.dollars or 0.0
-        self.dollars += dollars if 0 < dollars < math.inf else 0.0
+        self.dollars += dollars if 0 < dollars <= MAX_DOLLARS else 0.0
         self.tokens += max(0, cost.tokens)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from addons.core.telemetry.budgets import (
@@ -61,6 +61,7 @@ def spent(*turns: tuple[Payer, Cost]) -> Spending:
 
 
 @given(st.lists(st.tuples(PAYERS, COSTS, st.sampled_from([DAY, NEXT]))))
+@example([(ME, Cost(0, 1e308), DAY), (ME, Cost(0, 1e308), DAY)])
 def test_sums_are_finite_and_never_negative(turns: list[tuple[Payer, Cost, str]]) -> None:
     spending = Spending()
     for payer, cost, day in turns:
