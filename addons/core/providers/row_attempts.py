@@ -212,7 +212,7 @@ class RowAttempts:
         if self._load:
             pause = self._load.after_status(head, self._clock())
             if pause is not None:
-                return Send(self.sent, pause)
+                return self._after_loading(pause)
             if self._load.is_over:
                 return self._granted(None)
         return self._granted(self._retries().after_status(head, self.requested_wait(head)))
@@ -222,10 +222,15 @@ class RowAttempts:
         if self._load:
             pause = self._load.after_fault(fault, self._clock())
             if pause is not None:
-                return Send(self.sent, pause)
+                return self._after_loading(pause)
             if self._load.is_over:
                 return self._granted(None)
         return self._granted(self._retries().after_fault(fault))
+
+    def _after_loading(self, pause: float) -> Send:
+        """Return the next try. It is no retry: a server that loads is not overloaded."""
+        self._of_route.settle()
+        return Send(self.sent, pause)
 
     def ended(self) -> None:
         """Stop counting the turn and its retry."""
