@@ -84,11 +84,10 @@ def _model_of_plain(row: Mapping[str, Any]) -> LocalModel:
     model = LocalModel(**row)
     numbers, flags = (model.context, model.limit), (model.images, model.tools, model.is_loaded)
     is_valid = (
-        isinstance(model.name, str)
-        and isinstance(model.version, str)
-        and isinstance(model.is_for_chat, bool)
+        all(isinstance(text, str) for text in (model.name, model.version))
         and all(one is None or tokens_or_none(one) for one in numbers)
         and all(one is None or isinstance(one, bool) for one in flags)
+        and model.is_for_chat in (True, False)
     )
     if not is_valid:
         raise TypeError(row)
