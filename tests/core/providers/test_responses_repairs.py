@@ -265,6 +265,17 @@ def test_refused_chat_protocol_holds_nothing_after_its_turn() -> None:
         assert (chat.retries.running, chat.retries.retrying) == (0, 0)
 
 
+def test_turn_in_one_protocol_counts_until_it_ends() -> None:
+    provider = ResponsesProvider(target=NATIVE, key=Key(), clock=lambda: 1.0)
+    turn = provider.plan(ClientRequest("POST", "/v1/responses", SDK, b'{"model":"row"}'), ROUTE)
+    assert isinstance(turn, EndsWithTurn)
+    turn.start()
+    assert isinstance(turn.on_head(Head(503)), Send)
+    assert (provider.retries.running, provider.retries.retrying) == (1, 1)
+    turn.ended()
+    assert (provider.retries.running, provider.retries.retrying) == (0, 0)
+
+
 def test_compaction_stays_in_the_native_protocol() -> None:
     turn = two_protocols(MemoryTraits(), "/v1/responses/compact")
     turn.start()

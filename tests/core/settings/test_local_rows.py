@@ -24,6 +24,8 @@ def row(**fields: object) -> ModelRow:
         ("openai-compatible", "http://127.0.0.1:8080/v1", None),
         ("litellm", None, None),
         ("vllm", "https://gpu.example/v1", None),
+        ("vllm", "http://192.168.1.5:8000/v1", None),
+        ("vllm", "http://localhost.example:8000/v1", None),
         ("ollama-cloud", None, None),
         ("deepseek", None, None),
     ],
