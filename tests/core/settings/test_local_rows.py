@@ -24,8 +24,6 @@ def row(**fields: object) -> ModelRow:
         ("openai-compatible", "http://127.0.0.1:8080/v1", None),
         ("litellm", None, None),
         ("vllm", "https://gpu.example/v1", None),
-        ("vllm", "http://192.168.1.5:8000/v1", None),
-        ("vllm", "http://localhost.example:8000/v1", None),
         ("ollama-cloud", None, None),
         ("deepseek", None, None),
     ],
@@ -35,6 +33,13 @@ def test_only_a_known_program_on_this_machine_is_a_local_server(
 ) -> None:
     found = server_of(row(provider=provider, **({"base_url": base_url} if base_url else {})))
     assert (found and found.kind) == expected
+
+
+@pytest.mark.parametrize("host", ["192.168.1.5", "localhost.example", "127.0.0.1.example"])
+def test_server_of_another_machine_is_not_asked_although_plain_http_is_allowed(host: str) -> None:
+    found = row(provider="vllm", base_url=f"http://{host}:8000/v1", allow_http=True)
+    assert found.target
+    assert server_of(found) is None
 
 
 def test_rows_of_one_server_are_asked_for_together() -> None:
