@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from mitmproxy import ctx, http
 
@@ -22,6 +23,7 @@ from addons.adapters.ledger.budget_keeper import BudgetKeeper, BudgetSources
 from addons.adapters.ledger.last_turns import read_last_turns
 from addons.adapters.ledger.turn_log import TurnLogWriter
 from addons.adapters.ledger.usage_report import shipped_prices
+from addons.adapters.otel.start import start_export
 from addons.adapters.route_sources import RouteSources
 from addons.adapters.system.local_token import LocalToken, read_token
 from addons.adapters.system.paths import access_log_file, budget_lifts_file, ledger_file
@@ -30,6 +32,7 @@ from addons.adapters.vision.descriptions import PictureDescriptions
 from addons.adapters.vision.own_port import OwnPort
 from addons.adapters.vision.store import PictureTexts, pictures_file
 from addons.adapters.web.dashboard import Dashboard, TurnFiles, TurnSources
+from addons.adapters.web.metrics import MetricsSources, ProcessMetrics
 from addons.adapters.web.pages import page_file
 from addons.core.masking.mask import prepare_mask
 from addons.core.providers.fallback import unavailable_routes
@@ -45,6 +48,9 @@ from addons.proxy.engine.client_pool import ReadyConnections
 from addons.proxy.engine.engine import Engine
 from addons.proxy.heap import LARGE_BODY, HeapTrimmer
 from addons.proxy.recent_turns import ContractWatch, RecentTurns
+
+if TYPE_CHECKING:
+    from addons.adapters.otel.exporter import TurnExporter
 
 log = logging.getLogger(__name__)
 
@@ -103,10 +109,15 @@ class Composition:
         )
         self.engine.process_secrets = self._secrets
         self.engine.install()
+        self.export_problems: list[str] = []
+        self.export: TurnExporter | None = None
+        self.metrics = ProcessMetrics(self._metrics_sources())
         self.ready = ReadyConnections(self.engine.pool, lambda: self.engine.limits)
 
     def ended(self, flow: http.HTTPFlow) -> None:
         """Remember a flow that has ended, and look at it if one is due."""
+        if self.export:
+            self.export.flow_ended(flow.id, flow.request.headers)
         self.recent_turns.keep(flow)
         self.contract_watch.ended(flow)
 
@@ -140,6 +151,13 @@ class Composition:
         if origin and self.engine.upstream_proxy(origin) is None:
             self.ready.open(origin)
         return origin is not None
+
+    def start_export(self) -> None:
+        """Start to export turns, if a collector is configured."""
+        settings = self.sources.settings
+        self.export = start_export(settings.traces, self._env, self.export_problems.append)
+        for problem in self.export_problems:
+            log.warning("%s", problem)
 
     async def recall_last_turns(self) -> None:
         """Read from the ledger how the last turn of each model ended, before this process began."""
@@ -178,6 +196,7 @@ class Composition:
             expect_turn=self.expect_turn,
             recent_turn=self.recent_turns.find,
             recent_ids=lambda: self.recent_turns.ids,
+            metrics=lambda: self.metrics.families(),  # noqa: PLW0108  made after the router
         )
         return Router(
             data,
@@ -185,6 +204,16 @@ class Composition:
             self._local_token.rule,
             self._note_unknown,
             self.budgets.refusal,
+        )
+
+    def _metrics_sources(self) -> MetricsSources:
+        return MetricsSources(
+            running=lambda: len(self.engine.running),
+            idle_connections=lambda: len(self.engine.pool),
+            circuits=self._unavailable,
+            budgets=self.budgets.report,
+            quota=self._quota,
+            rows=lambda: self.sources.rows,
         )
 
     def _serves_one_user(self) -> bool:
@@ -212,6 +241,10 @@ class Composition:
         self._last_status.note(record)
         if self.budgets.is_counting:
             self.budgets.note(record)
+        if self.metrics.is_counting:
+            self.metrics.note(record)
+        if self.export and record.route:
+            self.export.turn_ended(record)
         if record.route and self.dashboard.listeners:
             self.dashboard.turn_ended(record)
         if record.bytes_in >= LARGE_BODY:
@@ -240,7 +273,7 @@ class Composition:
             uptime_seconds=time.monotonic() - self._started_at,
             live_turns=len(self.engine.running),
             reasons=self.sources.reasons,
-            problems=(*self.sources.problems, *self.unknown_paths.problems),
+            problems=(*self.sources.problems, *self.unknown_paths.problems, *self.export_problems),
             quota=self._quota(),
             unavailable=tuple(self._unavailable()),
             budgets=tuple(self.budgets.report()),

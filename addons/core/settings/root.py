@@ -16,6 +16,7 @@ from addons.core.limits import NAMES, Limits, limits_from, shown
 from addons.core.settings.budgets import budgets_from
 from addons.core.settings.models_file import ROOTS
 from addons.core.settings.near_miss import nearest
+from addons.core.settings.traces import Traces, traces_from
 from addons.core.telemetry.budgets import Budget
 
 CredentialChoice = Literal["auth_json", "client"]
@@ -46,6 +47,8 @@ class Settings:
     """Whether `enable` lets Codex send its turns over a WebSocket."""
     budgets: tuple[Budget, ...] = ()
     """What turns may cost."""
+    traces: Traces = field(default_factory=Traces)
+    """Where turns are exported to."""
     allowed_hosts: frozenset[str] = frozenset()
     """Host names that are accepted in addition to the loopback ones."""
     problems: tuple[str, ...] = ()
@@ -53,7 +56,17 @@ class Settings:
 
 
 CHATGPT_FIELDS = ("credential", "transport", "fallback", "plain_handover")
-ROOT_FIELDS = ("limits", "aliases", "chatgpt", "helpers", "vision", "websocket", "budgets", *ROOTS)
+ROOT_FIELDS = (
+    "limits",
+    "aliases",
+    "chatgpt",
+    "helpers",
+    "vision",
+    "websocket",
+    "budgets",
+    "traces",
+    *ROOTS,
+)
 
 
 def parse_settings(
@@ -81,6 +94,7 @@ def parse_settings(
         vision=reader.model(root, "vision", before.vision),
         websocket=reader.websocket(root),
         budgets=reader.budgets(root),
+        traces=reader.traces(root),
         allowed_hosts=frozenset(env.get(ALLOWED_HOSTS, "").lower().replace(",", " ").split()),
         problems=tuple(reader.problems),
     )
@@ -223,6 +237,14 @@ class _Reader:
             path = f"budgets[{one.at}]" + (f".{one.field}" if one.field else "")
             self.problems.append(f"{self.source}: {path}: {one.reason} (line {line})")
         return self.before.budgets or budgets if wrong else budgets
+
+    def traces(self, root: Mapping[str, object]) -> Traces:
+        """Return where turns are exported to."""
+        values = self._object(root, "traces")
+        if values == {}:
+            return Traces()
+        found = None if values is None else traces_from(values, self._wrong)
+        return found or self.before.traces
 
     def _object(self, root: Mapping[str, object], name: str) -> Mapping[str, object] | None:
         value = root.get(name, {})
