@@ -17,6 +17,7 @@ from addons.core.settings.budgets import budgets_from
 from addons.core.settings.models_file import ROOTS
 from addons.core.settings.near_miss import nearest
 from addons.core.settings.traces import Traces, traces_from
+from addons.core.settings.web_search import NO_WEB_SEARCH, WebSearch
 from addons.core.telemetry.budgets import Budget
 
 CredentialChoice = Literal["auth_json", "client"]
@@ -49,6 +50,8 @@ class Settings:
     """What turns may cost."""
     traces: Traces = field(default_factory=Traces)
     """Where turns are exported to."""
+    web_search: WebSearch = NO_WEB_SEARCH
+    """Who answers the web searches of rows."""
     allowed_hosts: frozenset[str] = frozenset()
     """Host names that are accepted in addition to the loopback ones."""
     problems: tuple[str, ...] = ()
@@ -57,16 +60,9 @@ class Settings:
 
 CHATGPT_FIELDS = ("credential", "transport", "fallback", "plain_handover")
 ROOT_FIELDS = (
-    "limits",
-    "aliases",
-    "chatgpt",
-    "helpers",
-    "vision",
-    "websocket",
-    "budgets",
-    "traces",
+    "limits", "aliases", "chatgpt", "helpers", "vision", "websocket", "budgets", "traces", "web_search",
     *ROOTS,
-)
+)  # fmt: skip
 
 
 def parse_settings(
@@ -95,6 +91,7 @@ def parse_settings(
         websocket=reader.websocket(root),
         budgets=reader.budgets(root),
         traces=reader.traces(root),
+        web_search=reader.web_search(root),
         allowed_hosts=frozenset(env.get(ALLOWED_HOSTS, "").lower().replace(",", " ").split()),
         problems=tuple(reader.problems),
     )
@@ -245,6 +242,23 @@ class _Reader:
             return Traces()
         found = None if values is None else traces_from(values, self._wrong)
         return found or self.before.traces
+
+    def web_search(self, root: Mapping[str, object]) -> WebSearch:
+        """Return who answers the searches of rows. While the section is broken, its last valid state stays in force."""
+        section = self._object(root, "web_search")
+        if section is None:
+            return self.before.web_search
+        if not section:
+            return NO_WEB_SEARCH
+        # importing pydantic costs more than everything else that `list` needs
+        from addons.core.settings.web_search_schema import web_search_from  # noqa: PLC0415
+
+        found = web_search_from(section)
+        if isinstance(found, WebSearch):
+            return found
+        for wrong in found:
+            self._wrong(("web_search", wrong.field), wrong.reason)
+        return self.before.web_search
 
     def _object(self, root: Mapping[str, object], name: str) -> Mapping[str, object] | None:
         value = root.get(name, {})
