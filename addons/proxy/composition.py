@@ -63,6 +63,11 @@ MAX_ORIGINS = 256
 class Composition:
     """The parts of one process."""
 
+    export: TurnExporter | None = None
+    """Set by `start_export`, if a collector is configured."""
+    export_problems: tuple[str, ...] = ()
+    """What keeps turns from being exported."""
+
     def __init__(self, env: Mapping[str, str], sources: RouteSources) -> None:
         self._env = env
         self._started_at = time.monotonic()
@@ -110,8 +115,6 @@ class Composition:
         )
         self.engine.process_secrets = self._secrets
         self.engine.install()
-        self.export_problems: list[str] = []
-        self.export: TurnExporter | None = None
         self.metrics = ProcessMetrics(self._metrics_sources())
         self.ready = ReadyConnections(self.engine.pool, lambda: self.engine.limits)
 
@@ -155,9 +158,10 @@ class Composition:
 
     def start_export(self) -> None:
         """Start to export turns, if a collector is configured."""
-        settings = self.sources.settings
-        self.export = start_export(settings.traces, self._env, self.export_problems.append)
-        for problem in self.export_problems:
+        problems: list[str] = []
+        self.export = start_export(self.sources.settings.traces, self._env, problems.append)
+        self.export_problems = tuple(problems)
+        for problem in problems:
             log.warning("%s", problem)
 
     async def recall_last_turns(self) -> None:
