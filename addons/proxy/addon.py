@@ -131,6 +131,7 @@ class CodexShim:
         self.sources.cursor.own_ports |= {self.parts.port}
         self.sources.account.api.own_ports |= {self.parts.port}
         self.sources.parse_in_thread()
+        self.parts.start_export()
         spawn(self.parts.recall_last_turns(), "last turns")
         self._refresh = BackgroundRefresh(lambda: self.sources, self.parts.expect_turn)
 
@@ -146,6 +147,8 @@ class CodexShim:
         if self._refresh:
             await self._refresh.wait()
         await asyncio.to_thread(self.parts.turn_log.close)
+        if self.parts.export:
+            await asyncio.to_thread(self.parts.export.close)
 
     # Connections ------------------------------------------------------------------------------------------
 

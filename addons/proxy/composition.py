@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from mitmproxy import ctx, http
 
@@ -22,6 +23,7 @@ from addons.adapters.ledger.budget_keeper import BudgetKeeper, BudgetSources
 from addons.adapters.ledger.last_turns import read_last_turns
 from addons.adapters.ledger.turn_log import TurnLogWriter
 from addons.adapters.ledger.usage_report import shipped_prices
+from addons.adapters.otel.start import start_export
 from addons.adapters.route_sources import RouteSources
 from addons.adapters.system.local_token import LocalToken, read_token
 from addons.adapters.system.paths import access_log_file, budget_lifts_file, ledger_file
@@ -30,6 +32,7 @@ from addons.adapters.vision.descriptions import PictureDescriptions
 from addons.adapters.vision.own_port import OwnPort
 from addons.adapters.vision.store import PictureTexts, pictures_file
 from addons.adapters.web.dashboard import Dashboard, TurnFiles, TurnSources
+from addons.adapters.web.metrics import MetricsSources, ProcessMetrics
 from addons.adapters.web.pages import page_file
 from addons.core.masking.mask import prepare_mask
 from addons.core.providers.route_states import unavailable_routes
@@ -46,6 +49,9 @@ from addons.proxy.engine.engine import Engine
 from addons.proxy.heap import LARGE_BODY, HeapTrimmer
 from addons.proxy.recent_turns import ContractWatch, RecentTurns
 
+if TYPE_CHECKING:
+    from addons.adapters.otel.exporter import TurnExporter
+
 log = logging.getLogger(__name__)
 
 ALLOW_REMOTE = "codex_shim_allow_remote"
@@ -56,6 +62,11 @@ MAX_ORIGINS = 256
 
 class Composition:
     """The parts of one process."""
+
+    export: TurnExporter | None = None
+    """Set by `start_export`, if a collector is configured."""
+    export_problems: tuple[str, ...] = ()
+    """What keeps turns from being exported."""
 
     def __init__(self, env: Mapping[str, str], sources: RouteSources) -> None:
         self._env = env
@@ -104,10 +115,13 @@ class Composition:
         )
         self.engine.process_secrets = self._secrets
         self.engine.install()
+        self.metrics = ProcessMetrics(self._metrics_sources())
         self.ready = ReadyConnections(self.engine.pool, lambda: self.engine.limits)
 
     def ended(self, flow: http.HTTPFlow) -> None:
         """Remember a flow that has ended, and look at it if one is due."""
+        if self.export:
+            self.export.flow_ended(flow.id, flow.request.headers)
         self.recent_turns.keep(flow)
         self.contract_watch.ended(flow)
 
@@ -141,6 +155,14 @@ class Composition:
         if origin and self.engine.upstream_proxy(origin) is None:
             self.ready.open(origin)
         return origin is not None
+
+    def start_export(self) -> None:
+        """Start to export turns, if a collector is configured."""
+        problems: list[str] = []
+        self.export = start_export(self.sources.settings.traces, self._env, problems.append)
+        self.export_problems = tuple(problems)
+        for problem in problems:
+            log.warning("%s", problem)
 
     async def recall_last_turns(self) -> None:
         """Read from the ledger how the last turn of each model ended, before this process began."""
@@ -179,6 +201,7 @@ class Composition:
             expect_turn=self.expect_turn,
             recent_turn=self.recent_turns.find,
             recent_ids=lambda: self.recent_turns.ids,
+            metrics=lambda: self.metrics.families(),  # noqa: PLW0108  made after the router
         )
         return Router(
             data,
@@ -186,6 +209,16 @@ class Composition:
             self._local_token.rule,
             self._note_unknown,
             self.budgets.refusal,
+        )
+
+    def _metrics_sources(self) -> MetricsSources:
+        return MetricsSources(
+            running=lambda: len(self.engine.running),
+            idle_connections=lambda: len(self.engine.pool),
+            circuits=self._unavailable,
+            budgets=self.budgets.report,
+            quota=self._quota,
+            rows=lambda: self.sources.rows,
         )
 
     def _serves_one_user(self) -> bool:
@@ -215,6 +248,10 @@ class Composition:
             local.turn_ended(record.row)
         if self.budgets.is_counting:
             self.budgets.note(record)
+        if self.metrics.is_counting:
+            self.metrics.note(record)
+        if self.export and record.route:
+            self.export.turn_ended(record)
         if record.route and self.dashboard.listeners:
             self.dashboard.turn_ended(record)
         if record.bytes_in >= LARGE_BODY:
@@ -244,7 +281,7 @@ class Composition:
             uptime_seconds=time.monotonic() - self._started_at,
             live_turns=len(self.engine.running),
             reasons=self.sources.reasons,
-            problems=(*self.sources.problems, *self.unknown_paths.problems),
+            problems=(*self.sources.problems, *self.unknown_paths.problems, *self.export_problems),
             quota=self._quota(),
             unavailable=tuple(self._unavailable()),
             budgets=tuple(self.budgets.report()),
