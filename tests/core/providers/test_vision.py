@@ -173,6 +173,12 @@ def test_known_pictures_are_replaced_at_once() -> None:
     assert len(setup.made) == 1
 
 
+def test_large_integers_stay_exact() -> None:
+    setup = Setup(Known(found={png(): "a red button"}))
+    large = {"type": "message", "content": [], "n": orjson.Fragment(str(2**70 + 1))}
+    assert f'"n":{2**70 + 1}' in sent(prepared(setup.plan(user(picture(png())), large)))
+
+
 def test_new_pictures_are_described_first_and_the_body_is_plain() -> None:
     setup = Setup(Known(found={png(): "a red button"}))
     plan = setup.plan(user(picture(png())), coding="zstd")

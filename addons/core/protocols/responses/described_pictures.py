@@ -17,6 +17,7 @@ from urllib.parse import unquote_to_bytes
 
 from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.protocols.canonical.pictures import media_type, pixel_size
+from addons.core.protocols.responses.description import MAX_REASON
 from addons.core.upstream.repair_items import picture_digest
 
 MAX_BYTES = 20 * 1024 * 1024
@@ -28,7 +29,6 @@ UNREADABLE = "[a picture was left out: its data is no PNG, JPEG, GIF or WebP]"
 TOO_LARGE = f"[a picture was left out: it has more than {MAX_BYTES >> 20} MiB]"
 TOO_WIDE = f"[a picture was left out: a side has more than {MAX_SIDE} pixels]"
 NOT_DESCRIBED = "[a picture was left out: {reason}]"
-MAX_REASON = 400
 CUT = "… (the description is longer)"
 END_TAG = "</picture>"
 
