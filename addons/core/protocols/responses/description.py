@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import orjson
 
-from addons.core.json_values import JsonObject, as_object, as_str, loads_exactly
+from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.protocols.sse import SseReader, parse_block
 
 INSTRUCTIONS = (
@@ -133,8 +133,8 @@ def without_picture(answered: Answered, url: str) -> Answered:
 
 
 def loaded(data: bytes) -> JsonObject:
-    """Return a JSON object, with exact integers; an empty one for anything else."""
+    """Return a JSON object; an empty one for anything else."""
     try:
-        return as_object(loads_exactly(data))
+        return as_object(orjson.loads(data))
     except orjson.JSONDecodeError:
         return {}
