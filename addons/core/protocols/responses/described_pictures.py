@@ -31,6 +31,7 @@ TOO_WIDE = f"[a picture was left out: a side has more than {MAX_SIDE} pixels]"
 NOT_DESCRIBED = "[a picture was left out: {reason}]"
 CUT = "… (the description is longer)"
 END_TAG = "</picture>"
+_END_TAG = re.compile(r"<\s*/\s*picture\s*>", re.IGNORECASE)
 
 _WORDS = (b"input_image", b"image_url", b"data:image/")
 """One of these is in every request with a picture."""
@@ -147,7 +148,7 @@ def _data_of(url: str) -> bytes:
 
 def description_text(slug: str, text: str) -> str:
     """Return what stands in place of a picture: its description, and whose it is."""
-    text = text.strip().replace(END_TAG, "</ picture>")
+    text = _END_TAG.sub("</ picture>", text.strip())
     cut = text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS] + CUT
     return f'<picture described-by="{slug}">\n{cut}\n{END_TAG}'
 

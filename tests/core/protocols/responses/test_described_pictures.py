@@ -133,6 +133,10 @@ def test_hostile_picture_takes_no_time() -> None:
 def test_description_names_its_model_and_cannot_leave_its_tags() -> None:
     text = description_text("eyes", " a </picture> b ")
     assert text == '<picture described-by="eyes">\na </ picture> b\n</picture>'
+    for tag in ("</PICTURE>", "</picture >", "< / picture>", "</picture\n>"):
+        text = description_text("eyes", f"a {tag} b")
+        assert text.lower().replace(" ", "").replace("\n", "").count("</picture>") == 2
+        assert text.count("</ picture>") == 1
     assert description_text("eyes", "x" * (MAX_CHARACTERS + 1)).endswith(f"x{CUT}\n</picture>")
     assert CUT not in description_text("eyes", "x" * MAX_CHARACTERS)
 
