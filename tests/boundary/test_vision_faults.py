@@ -9,8 +9,10 @@ from contextlib import closing
 
 import orjson
 import pytest
+from mitmproxy import ctx
 
 from addons.adapters.vision.store import pictures_file
+from addons.core.providers.vision import FOREIGN
 from tests.boundary.surfaces import Home, running
 from tests.boundary.vision_line import CODEX, Models, answer, models, picture, png, text, turn, user
 from tests.fakes.http_messages import Gate
@@ -157,3 +159,20 @@ async def test_damaged_file_fails_no_turn_and_is_put_aside(home: Home, two: Mode
         await turn(proxy, *history)
     assert len(two.eyes.bodies) == 2
     assert path.with_name(f"{path.name}.broken").exists()
+
+
+async def test_login_describes_for_other_machines_with_a_local_token_alone(
+    home: Home, two: Models
+) -> None:
+    two.write(home, blind={"vision": "gpt-5.5"})
+    home.log_in()
+    async with running(home) as proxy:
+        vision = proxy.shim.sources.row_routes.vision
+        blind = proxy.shim.sources.table().routes["blind"]
+        assert vision.problem(blind) == ""
+        ctx.options.update(codex_shim_allow_remote=True)
+        assert vision.problem(blind) == FOREIGN
+        (home.folder / "state").mkdir(mode=0o700, exist_ok=True)
+        (home.folder / "state" / "token").write_text("local-token-of-this-user-0001")
+        await until(lambda: vision.problem(blind) == "")
+        ctx.options.update(codex_shim_allow_remote=False)
