@@ -13,9 +13,12 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from pathlib import Path
 
 from mitmproxy import ctx, http
 
+from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse, paced
+from addons.adapters.cassette.writer import CassetteWriter
 from addons.adapters.codex.activate import switch_source
 from addons.adapters.codex.config_file import CodexConfig
 from addons.adapters.ledger.budget_keeper import BudgetKeeper, BudgetSources
@@ -36,11 +39,13 @@ from addons.core.providers.fallback import unavailable_routes
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
 from addons.core.server.health import Status
+from addons.core.server.replay import ReplayPlans
 from addons.core.server.router import Router
 from addons.core.server.unknown_paths import UnknownPaths
 from addons.core.telemetry.record import LastTurnStatus, TurnRecord
 from addons.core.upstream.outbound_proxy import proxy_for
 from addons.core.version import VERSION
+from addons.proxy.cassettes import TurnTap
 from addons.proxy.engine.client_pool import ReadyConnections
 from addons.proxy.engine.engine import Engine
 from addons.proxy.heap import LARGE_BODY, HeapTrimmer
@@ -54,10 +59,18 @@ MAX_ORIGINS = 256
 """Of upstreams whose outbound proxy is remembered: the environment of a process stays as it is."""
 
 
+def _replay_plans(use: CassetteUse, sources: RouteSources) -> ReplayPlans | None:
+    if use.player is None:
+        return None
+    return ReplayPlans(use.player, sources.settings.limits, lambda parts: paced(parts, use.speed))
+
+
 class Composition:
     """The parts of one process."""
 
-    def __init__(self, env: Mapping[str, str], sources: RouteSources) -> None:
+    def __init__(
+        self, env: Mapping[str, str], sources: RouteSources, cassettes: CassetteUse = NO_CASSETTE
+    ) -> None:
         self._env = env
         self._started_at = time.monotonic()
         self._heap = HeapTrimmer()
@@ -66,6 +79,8 @@ class Composition:
         self._proxies = lru_cache(MAX_ORIGINS)(lambda origin, port: proxy_for(origin, env, port))
         self._last_status = LastTurnStatus()
         self.sources = sources
+        self.replay = _replay_plans(cassettes, sources)
+        self._cassette: CassetteWriter | None = None
         self.recent_turns = RecentTurns()
         self.contract_watch = ContractWatch(env)
         self.unknown_paths = UnknownPaths()
@@ -109,6 +124,18 @@ class Composition:
         """Remember a flow that has ended, and look at it if one is due."""
         self.recent_turns.keep(flow)
         self.contract_watch.ended(flow)
+
+    def record(self, path: Path) -> None:
+        """Write the turns from now on into a new file. Raises OSError."""
+        self._cassette = CassetteWriter(path)
+        # the sources are replaced
+        self.engine.on_recorded = TurnTap(self._cassette, lambda: self.sources.table()).recorded  # noqa: PLW0108
+
+    def close_files(self) -> None:
+        """Write what waits to be written. Blocks."""
+        self.turn_log.close()
+        if self._cassette:
+            self._cassette.close()
 
     def use_sources(self, sources: RouteSources) -> None:
         """Replace the sources and the router. The engine stays, because it knows the running turns."""
@@ -163,8 +190,9 @@ class Composition:
         sources.row_routes.fallbacks.affords = self.budgets.affords
         sources.row_routes.vision.descriptions = self.descriptions
         sources.row_routes.vision.may_use_login = self._serves_one_user
+        replay = self.replay
         data = DataSources(
-            table=sources.table,
+            table=sources.table if replay is None else lambda: replay.table,
             turn_table=sources.table_for,
             status=self._status,
             etag=sources.models_etag,
@@ -174,8 +202,8 @@ class Composition:
             page_file=page_file,
             live_events=self.dashboard.live_events,
             usage_report=self.dashboard.usage_report,
-            forward=sources.plan_endpoint,
-            expect_turn=self.expect_turn,
+            forward=replay.plan if replay else sources.plan_endpoint,
+            expect_turn=bool if replay else self.expect_turn,
             recent_turn=self.recent_turns.find,
             recent_ids=lambda: self.recent_turns.ids,
         )
@@ -185,6 +213,7 @@ class Composition:
             self._local_token.rule,
             self._note_unknown,
             self.budgets.refusal,
+            replay.plan if replay else None,
         )
 
     def _serves_one_user(self) -> bool:
