@@ -213,7 +213,7 @@ class Composition:
             self._local_token.rule,
             self._note_unknown,
             self.budgets.refusal,
-            replay.plan if replay else None,
+            replayed=replay.plan if replay else None,
         )
 
     def _serves_one_user(self) -> bool:

@@ -52,6 +52,7 @@ class Router:
         token: Callable[[], TokenRule] = lambda: NO_TOKEN,
         note_unknown: Callable[[str], None] = lambda _: None,
         over_budget: Callable[[ClientRequest, Route], Reply | None] = lambda *_: None,
+        *,
         replayed: PlanRequest | None = None,
     ) -> None:
         """`replayed` makes the plan of every turn, where a cassette answers them."""

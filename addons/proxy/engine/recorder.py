@@ -84,6 +84,7 @@ class Recorder:
         now: Callable[[], float],
         mask: TurnMask | None = None,
         on_progress: OnProgress | None = None,
+        *,
         on_recorded: OnRecorded | None = None,
     ) -> None:
         self.record = record

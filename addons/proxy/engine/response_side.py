@@ -185,7 +185,7 @@ class ResponseSide:
             engine.now,
             self.mask,
             engine.on_progress,
-            engine.on_recorded,
+            on_recorded=engine.on_recorded,
         )
         self.clock = SilenceClock(engine.limits, engine.now)
         self.framing = ClientFraming()
