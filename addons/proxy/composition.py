@@ -68,6 +68,8 @@ def _replay_plans(use: CassetteUse, sources: RouteSources) -> ReplayPlans | None
 class Composition:
     """The parts of one process."""
 
+    _cassette: CassetteWriter | None = None
+
     def __init__(
         self, env: Mapping[str, str], sources: RouteSources, cassettes: CassetteUse = NO_CASSETTE
     ) -> None:
@@ -80,7 +82,6 @@ class Composition:
         self._last_status = LastTurnStatus()
         self.sources = sources
         self.replay = _replay_plans(cassettes, sources)
-        self._cassette: CassetteWriter | None = None
         self.recent_turns = RecentTurns()
         self.contract_watch = ContractWatch(env)
         self.unknown_paths = UnknownPaths()

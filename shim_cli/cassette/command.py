@@ -28,10 +28,10 @@ def record(file: Path, port: int, settings: Path | None) -> int:
     """Serve, and write each turn to a new file. Return 0. Raises CliError."""
     if os.path.lexists(file):
         msg = f"{file} exists, and a cassette is never overwritten"
-        raise CliError(msg, f"Name another file: codex-shim record {file.stem}-2{file.suffix}")
+        raise CliError(msg, "Name another file: codex-shim record FILE")
     if not file.absolute().parent.is_dir():
         msg = f"the folder of {file} does not exist"
-        raise CliError(msg, f"Make it: mkdir -p {file.parent}")
+        raise CliError(msg, "Name a file in a folder that exists: codex-shim record FILE")
     _take_port(port)
     return serve(
         HOST,

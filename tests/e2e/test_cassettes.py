@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,7 @@ def run_codex(root: Path, port: int, prompt: str, *, by_websocket: bool) -> Run:
 
 
 @pytest.fixture
-def cassette(codex: Path, tmp_path: Path, by_websocket: bool) -> Iterator[Path]:  # noqa: ARG001, FBT001
+def cassette(codex: Path, tmp_path: Path, by_websocket: bool) -> Path:  # noqa: ARG001
     """A recorded session with a tool call. The upstream is gone when the test begins."""
     shim_home = CodexHome(tmp_path / "recorder", installed_codex())
     settings, file = tmp_path / "models.json", tmp_path / "turns.jsonl"
@@ -49,13 +48,13 @@ def cassette(codex: Path, tmp_path: Path, by_websocket: bool) -> Iterator[Path]:
         with Shim(shim_home.env, tmp_path / "record.log", "record", *flags) as shim:
             run = run_codex(tmp_path / "first", shim.port, PROMPT, by_websocket=by_websocket)
         assert run.messages[-1:] == ["Hello, I have seen it."], run.errors + run.stderr
-    yield file
+    return file
 
 
 def test_replay_gives_the_recorded_answers_and_names_a_changed_prompt(
     cassette: Path,
     tmp_path: Path,
-    by_websocket: bool,  # noqa: FBT001
+    by_websocket: bool,
 ) -> None:
     assert stat.S_IMODE(cassette.stat().st_mode) == 0o600
     assert KEY not in cassette.read_text()
@@ -74,7 +73,7 @@ def test_replay_gives_the_recorded_answers_and_names_a_changed_prompt(
 def test_loose_replay_ignores_the_prompt(
     cassette: Path,
     tmp_path: Path,
-    by_websocket: bool,  # noqa: FBT001
+    by_websocket: bool,
 ) -> None:
     env = CodexHome(tmp_path / "player", installed_codex()).env
     with Shim(env, tmp_path / "replay.log", "replay", str(cassette), "--loose") as shim:
