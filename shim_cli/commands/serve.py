@@ -193,7 +193,7 @@ def announce_replay(address: str, player: Player) -> None:
     count, manner = len(player.cassette.turns), "by position" if player.is_loose else "strictly"
     slugs = ", ".join({turn.request.slug: None for turn in player.cassette.turns})
     sys.stdout.write(
-        f"codex-shim replays {count} turns of {player.name} on http://{address}/v1\n"
+        f"Replaying {count} turns of {player.name} on http://{address}/v1\n"
         f"  compared {manner}; no upstream is asked\n"
         f"  models    {_printable(slugs)}\n"
     )

@@ -66,7 +66,8 @@ class ReplayPlans:
         name = self._player.name
         message = (
             f"The cassette {name} has no turn for this request: {miss.reason}. "
-            f"Record it again: codex-shim record FILE. `codex-shim replay --loose` ignores the text of requests."
+            "Record it again with `codex-shim record FILE`, "
+            "or ignore the text of requests with `codex-shim replay FILE --loose`."
         )
         return Problem(404, "not_recorded", message)
 

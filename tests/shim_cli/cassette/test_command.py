@@ -33,7 +33,7 @@ def test_turn_is_recorded_and_replayed(tmp_path: Path) -> None:
     assert "response.completed" in first
     assert len(read_cassette(file).turns) == 1
     with Shim(env, tmp_path / "replay.log", "replay", str(file), "--speed", "0") as replaying:
-        assert "codex-shim replays 1 turns of turns.jsonl on http://127.0.0.1:" in replaying.output
+        assert "Replaying 1 turns of turns.jsonl on http://127.0.0.1:" in replaying.output
         assert "no upstream is asked" in replaying.output
         assert post(replaying.port, asked) == first
         missed = json.loads(post(replaying.port, asked.replace("hi", "ho")))
