@@ -80,7 +80,8 @@ class CassetteWriter:
                 self.turns += 1
             except OSError as error:
                 self._drop(error.strerror or "it could not be written")
-            except Exception as error:  # noqa: BLE001  its text may quote the turn
+            except (ValueError, TypeError, LookupError) as error:
+                # a turn of unexpected shape; the text of the exception may quote it
                 self._drop(f"{type(error).__name__} while it was written")
             self._bytes_taken += turn.size
 

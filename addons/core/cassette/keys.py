@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 
 from addons.core.masking.credentials import KEY_PREFIXED
-from addons.core.masking.echoes import Echoes
-from addons.core.masking.mask import EchoMask
+from addons.core.masking.mask import mask_of
 from addons.core.secrets import Secret
 
 _SHAPES = (
@@ -34,4 +33,4 @@ def without_keys(body: bytes) -> bytes:
     keys = [Secret(key) for key in sorted(found) if len(key) >= MIN_KEY and re.search(rb"\d", key)]
     if not keys:
         return body
-    return EchoMask(key.derive(Echoes.of) for key in keys).stream(body)
+    return mask_of(keys).stream(body)

@@ -6,13 +6,12 @@ import zstandard
 
 from addons.core.cassette.format import COMPLETE, CUT
 from addons.core.cassette.recording import FinishedTurn, record
-from addons.core.masking.echoes import Echoes
-from addons.core.masking.mask import EchoMask
+from addons.core.masking.mask import mask_of
 from addons.core.secrets import Secret
 from tests.core.cassette.turns import DONE
 
 KEY = "row-key-5f1e-8a2b-93cd"
-MASK = EchoMask([Secret(KEY).derive(Echoes.of)])
+MASK = mask_of([Secret(KEY)])
 SSE = (b"content-type", b"text/event-stream")
 
 
