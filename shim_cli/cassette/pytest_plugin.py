@@ -63,7 +63,7 @@ def _base_url(process: subprocess.Popen[str], log: Path) -> str:
     found = _ADDRESS.search(process.stdout.readline().rstrip())
     if found is None:
         process.wait(_END_SECONDS)
-        raise RuntimeError(log.read_text().strip() or "codex-shim replay did not start")
+        raise RuntimeError(log.read_text().strip() or "the replay did not start")
     return found[1]
 
 

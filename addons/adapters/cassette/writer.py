@@ -49,7 +49,7 @@ class CassetteWriter:
         """How many turns were written."""
         self.dropped = 0
         """How many turns are missing from the file."""
-        self._thread = threading.Thread(target=self._run, name="codex-shim cassette", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="cassette writer", daemon=True)
         self._thread.start()
 
     def is_new(self, slug: str) -> bool:
