@@ -16,6 +16,7 @@ from shim_cli.console.command_line import DEFAULT_PORT
 from shim_cli.console.errors import UsageProblem
 from shim_cli.console.options import Args, AsJson, ListenPort, NoOpen, Port, Settings
 from shim_cli.console.program import examples
+from shim_cli.slug_options import ModelOption
 
 turns_app = typer.Typer(rich_markup_mode=None)
 By = Literal["model", "day", "hour", "thread", "route", "agent", "turn"]
@@ -201,3 +202,27 @@ def radar(  # noqa: PLR0917  typer reads the options from the signature
         raise typer.Exit(write_seen(os.environ, as_json=as_json))
     options = RadarOptions(codex, npm, against, tuple(config or ()), write, as_json)
     raise typer.Exit(write_comparison(os.environ, options))
+
+
+@turns_app.command(
+    **examples(
+        "codex-shim drill",
+        "codex-shim drill 429",
+        "codex-shim drill cut --model deepseek-v4",
+    )
+)
+def drill(
+    fault: Annotated[str, typer.Argument(metavar="[FAULT]", help="A drill; none lists them.")] = "",
+    model: ModelOption = None,
+    settings: Settings = None,
+    args: Args = None,
+) -> None:
+    """Show what Codex does when a model's upstream fails, in your own Codex.
+
+    Nothing is sent to the upstream: a server on this machine fails in its place.
+    """
+    from shim_cli.drill.command import run_drill, write_drills
+
+    if not fault:
+        raise typer.Exit(write_drills())
+    raise typer.Exit(run_drill(os.environ, settings, fault, model or "", args or ()))

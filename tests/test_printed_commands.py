@@ -109,6 +109,7 @@ RUNS = {
     "codex-shim doctor": Run("Daemon", before=UP),
     "codex-shim doctor --settings PATH": Run("models.json", before=UP),
     "codex-shim doctor models": Run("deepseek-v4", before=UP),
+    "codex-shim drill": Run("the upstream answers 429"),
     "codex-shim enable": Run("Undo: codex-shim disable"),
     "codex-shim enable --model deepseek-v4": Run("deepseek-v4"),
     "codex-shim enable --move-threads": Run("Moved 1 thread to codex-shim"),
@@ -165,13 +166,16 @@ SERVES, TOOLS = (
     "tests/shim_cli/commands/test_serve.py",
     "tests/shim_cli/commands/test_mitmproxy_tools.py",
 )
+DRILL = "tests/shim_cli/drill/test_command.py"
 RADAR = "tests/shim_cli/radar/test_command.py"
 CASSETTE = "tests/shim_cli/cassette/test_command.py"
 ELSEWHERE = {
     "codex-shim add": FIND_SERVERS,
     "codex-shim add openai-compatible --base-url URL": FIND_SERVERS,
     "codex-shim add vllm --base-url URL": FIND_SERVERS,
+    "codex-shim add local": "tests/shim_cli/commands/test_add_local.py",
     "codex-shim add ollama": FIND_SERVERS,
+    "codex-shim add ollama --base-url URL": FIND_SERVERS,
     "codex-shim add ollama --yes": FIND_SERVERS,
     "codex-shim app": "tests/shim_cli/commands/test_desktop.py",
     "codex-shim app ~/project": "tests/shim_cli/commands/test_desktop.py",
@@ -184,6 +188,8 @@ ELSEWHERE = {
     "codex-shim radar --codex PATH": RADAR,
     "codex-shim radar --npm VERSION --write turns.flow": RADAR,
     "codex-shim radar --npm latest": RADAR,
+    "codex-shim drill 429": DRILL,
+    "codex-shim drill cut --model deepseek-v4": DRILL,
     "codex-shim mitmdump": TOOLS,
     "codex-shim mitmdump -- -w turns.flow": TOOLS,
     "codex-shim web": TOOLS,
@@ -225,6 +231,8 @@ OTHER = {
     "llama-server -m MODEL.gguf": "not possible: it needs llama.cpp",
     "npm install -g @openai/codex": "tests/e2e/codex_cli.py installs the same package, without -g",
     "npm view @openai/codex versions": "not possible: it asks the registry of npm",
+    "lms load MODEL --context-length 65536": "not possible: it needs LM Studio",
+    "ollama pull {model}": "not possible: it needs Ollama",
     "ollama ps": "not possible: it needs Ollama",
     "ollama serve": "not possible: it needs Ollama",
     "uv tool install --force .": "tests/e2e/test_checkout.py installs a checkout",

@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import NamedTuple
 
 from addons.adapters.codex.account_routes import AccountRoutes
@@ -21,10 +20,13 @@ from addons.adapters.codex.login_file import login_files
 from addons.adapters.cursor.routes import PROVIDER as CURSOR
 from addons.adapters.cursor.routes import CursorRoutes
 from addons.adapters.demo import plan_demo
+from addons.adapters.local.watch import States
 from addons.adapters.row_routes import RowRoutes
 from addons.adapters.system.files import CachedFile, FileAccessError
 from addons.adapters.system.paths import settings_file
+from addons.adapters.system.threads import in_thread
 from addons.adapters.traits_store import Scopes
+from addons.adapters.web_search import WebSearches
 from addons.core.codex.login import LoginProblem
 from addons.core.cursor.catalog import ALIASES as CURSOR_ALIASES
 from addons.core.providers.chatgpt_endpoints import plan_endpoint
@@ -67,20 +69,6 @@ class _Parsed:
     settings: Settings
     rows: ModelRows
     install: Callable[[], None]
-
-
-def in_thread[Result](work: Callable[[], Result]) -> Future[Result]:
-    """Do work in a daemon thread: the end of the process does not wait for it."""
-    future: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except Exception as error:  # noqa: BLE001  raised again by `Future.result`
-            future.set_exception(error)
-
-    Thread(target=run, name="settings", daemon=True).start()
-    return future
 
 
 RECENT_NS = 1_000_000
@@ -138,7 +126,7 @@ class SettingsSource:
 
     def _change(self, seen: bytes | str | None) -> None:
         if self._prepare and seen and len(seen) > INLINE_BYTES:
-            self._parsing = in_thread(partial(self._parse, seen, self._prepare))
+            self._parsing = in_thread(partial(self._parse, seen, self._prepare), "settings")
         else:
             self._use(self._parse(seen, _prepare_nothing))
 
@@ -170,6 +158,7 @@ class _RowState(NamedTuple):
     rows: ModelRows
     missing_keys: tuple[str, ...]
     traits: Scopes
+    local: States
 
 
 class RouteSources:
@@ -190,6 +179,7 @@ class RouteSources:
         self.logins = self.account.logins
         self.catalog = self.account.catalog
         self.row_routes = RowRoutes(env, self.settings_source.path.parent, self._find)
+        self.searches = WebSearches(env, self.row_routes.ring, self.table, self._is_row)
         self.cursor = CursorRoutes(env, own_ports(env), clock, self._key_variables)
         self._built_from: tuple[object, ...] = ()
         self._table = RouteTable()
@@ -222,6 +212,7 @@ class RouteSources:
         """Every file that the table depends on. While none of them changes, the table stays the same."""
         self.table()
         own = (self.settings_source.path, *login_files(self._env), self.row_routes.traits.path)
+        own = (*own, self.row_routes.local.path)
         return (*own, self.cursor.file, *self.catalog.files, *self.row_routes.ring.files)
 
     @property
@@ -324,7 +315,8 @@ class RouteSources:
     def _row_state(self) -> _RowState:
         settings, rows, routes = self.settings, self.settings_source.rows, self.row_routes
         routes.traits.refresh()
-        return _RowState(settings, rows, routes.missing_keys(rows), routes.traits.scopes)
+        known = routes.traits.scopes, routes.local.states
+        return _RowState(settings, rows, routes.missing_keys(rows), *known)
 
     def _build(self, settings: Settings) -> RouteTable:
         rows = self.settings_source.rows
@@ -339,6 +331,10 @@ class RouteSources:
         demo = self._demo_route(
             settings, DEMO_UNAVAILABLE if any(route.live for route in routes) else ""
         )
+        searches = settings.web_search.is_configured and any(
+            route.live and route.provider != self.account.service[0]
+            for route in (*row_routes, *logins)
+        )
         aliases = {**BUILT_IN_ALIASES, **CURSOR_ALIASES, **rows.by_model}
         return RouteTable.of(
             [*routes, demo],
@@ -347,6 +343,7 @@ class RouteSources:
             settings.helpers,
             websocket=settings.websocket,
             has_budgets=bool(settings.budgets),
+            searches=searches,
         )
 
     def _key_variables(self) -> frozenset[str]:
@@ -356,8 +353,17 @@ class RouteSources:
         return self.table().resolve(slug)
 
     def plan_endpoint(self, request: ClientRequest) -> Plan:
-        """Make the plan of a request to the ChatGPT backend that is no turn."""
-        return plan_endpoint(self.account.provider(self.settings), request)
+        """Make the plan of a request that is no turn: of a search of a row, or of one to the ChatGPT backend."""
+        settings = self.settings
+        provider = self.account.provider(settings)
+        if row := self.searches.row_of(request, settings):
+            account = None if self.login_problem else provider
+            return self.searches.plan(request, row, settings, account)
+        return plan_endpoint(provider, request)
+
+    def _is_row(self, route: Route) -> bool:
+        known = self.row_routes.known.get(route.slug)
+        return route.provider in {CURSOR, "demo"} or bool(known and known.route is route)
 
     def _account_routes(self, settings: Settings) -> list[Route]:
         plan = self.account.provider(settings).plan
@@ -375,6 +381,10 @@ class RouteSources:
             make_plan=partial(plan_demo, limits=settings.limits),
             unavailable_reason=unavailable_reason,
         )
+
+    async def poll_local_servers(self) -> bool:
+        """Ask the model servers on this machine that rows use, and that are due. Return whether there are any."""
+        return await self.row_routes.local.poll(self.rows.rows)
 
     async def refresh(self) -> bool:
         """Ask for the account's models, in the background. Return whether they changed. Never raises."""

@@ -31,6 +31,10 @@ class Limits:
     """Time without an event of the answer after which the turn fails. Comments, heartbeats and events without content are none.
 
     A larger `stall_seconds` raises it, unless it is set."""
+    load_seconds: float = 180.0
+    """Time for a model server on this machine to start, or to load its model, before the turn fails."""
+    search_seconds: float = 30.0
+    """Time for a search service, or for the server of a web page, to answer one request of `web.run`."""
     unread_seconds: float = 300.0
     """Time for a client to accept a part of an answer that waits for it, after which the turn ends (HTTP/1)."""
     linger_seconds: float = 2.0

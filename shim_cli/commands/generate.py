@@ -57,6 +57,7 @@ def generate(env: Mapping[str, str], port: int, settings: Path | None) -> int:
         chatgpt_login=uses_chatgpt_login(env),
         api_key=uses_api_key(env),
         websocket=table.websocket,
+        searches=table.searches,
     )
     config = make(token_in_file(token) if token else None)
     shown = make(token_in_environment() if token else None)

@@ -68,6 +68,7 @@ def launch(env: Mapping[str, str], port: int, settings: Path | None, args: Seque
         chatgpt_login=uses_chatgpt_login(env),
         api_key=uses_api_key(env),
         websocket=table.websocket,
+        searches=table.searches,
     )
     return _run([*codex, *arguments(config), *args], child_env(env, ensure_token(env)))
 

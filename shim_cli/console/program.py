@@ -32,6 +32,7 @@ SECTIONS = {
         "addon-path",
         "threads",
     ),
+    "Workbench": ("radar", "drill"),
     "Help": ("doctor", "report", "completion"),
 }
 """Title → the commands below it."""

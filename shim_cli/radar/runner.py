@@ -8,7 +8,6 @@ together with every process that it started.
 from __future__ import annotations
 
 import base64
-import json
 import os
 import re
 import signal
@@ -26,8 +25,9 @@ from addons.core.codex.provider_config import PROVIDER_ID, toml_value
 from addons.core.codex.row_catalog import row_entry
 from addons.core.contract.contract import Contract, Names, Section, merged
 from addons.core.contract.events import NEEDED_EVENTS, PROBED_EVENTS
+from addons.core.contract.login import fabricated_login
 from addons.core.contract.structure import catalog_structure, structure_of
-from addons.core.json_values import JsonDict, as_object, as_str
+from addons.core.json_values import as_object, as_str
 from addons.core.secrets import Origin
 from addons.core.settings.row import ModelRow
 from addons.core.upstream.protocol import Protocol
@@ -120,7 +120,7 @@ class _Run:
         ]
         options = [part for pair in (*pairs, *self.radar.settings) for part in ("-c", pair)]
         if self.scenario.has_login:
-            (home / "auth.json").write_bytes(orjson.dumps(_login()))
+            (home / "auth.json").write_bytes(fabricated_login())
         # The text comes first, because `-i` takes every argument that follows it.
         flags = ("--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
         command = [self.radar.codex.binary, "exec", *flags, *options, "Say hello.", *arguments]
@@ -181,18 +181,6 @@ _TARGET = Target(
     API,
     context_tokens=_WINDOW,
 )
-
-
-def _login() -> JsonDict:
-    """Return an auth.json that is valid nowhere."""
-    claims = {"chatgpt_account_id": "radar", "chatgpt_plan_type": "plus", "chatgpt_user_id": "radar"}  # fmt: skip
-    content = {"exp": 4_102_444_800, "email": "nobody@example.com", "https://api.openai.com/auth": claims}  # fmt: skip
-    parts: tuple[JsonDict, ...] = ({"alg": "none"}, content, {})
-    token = ".".join(
-        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts
-    )
-    tokens = {"id_token": token, "access_token": token, "refresh_token": "none", "account_id": "radar"}  # fmt: skip
-    return {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": tokens, "last_refresh": "2100-01-01T00:00:00Z"}  # fmt: skip
 
 
 def _output(command: list[str], workspace: Path, env: Mapping[str, str]) -> str:

@@ -101,7 +101,7 @@ def _without(table: RouteTable, refused: Mapping[str, str]) -> RouteTable:
         replace(route, unavailable_reason=_reason(refused[slug])) if slug in refused else route
         for slug, route in table.routes.items()
     ]
-    return RouteTable.of(routes, table.aliases, websocket=table.websocket)
+    return RouteTable.of(routes, table.aliases, websocket=table.websocket, searches=table.searches)
 
 
 def _reason(error: str) -> str:

@@ -21,7 +21,13 @@ from addons.adapters.system.local_token import ensure_token
 from addons.adapters.system.paths import CODEX_CATALOG, catalog_file
 from addons.core.codex.features import Feature, features
 from addons.core.codex.login import is_login_disabled
-from addons.core.codex.provider_config import config_for, provider_of, token_in_file
+from addons.core.codex.provider_config import (
+    Values,
+    config_for,
+    own_search,
+    provider_of,
+    token_in_file,
+)
 from addons.core.routes import Route, RouteTable
 from addons.core.turn import LocalSource, Sink
 
@@ -70,13 +76,20 @@ def activate_model(
             chatgpt_login=uses_chatgpt_login(env),
             api_key=uses_api_key(env),
             websocket=table.websocket,
+            searches=table.searches,
         )
         change = CodexConfig(env, wait_seconds).install(config, _read_catalog(env))
     except FileAccessError as error:
         raise _state_error(error) from error
     except ConfigError as error:
         raise ActivationError(str(error), error.advice) from error
-    return Activation(route.slug, change, features(provider_of(config)))
+    return Activation(route.slug, change, _offered(env, config))
+
+
+def _offered(env: Mapping[str, str], config: Values) -> tuple[Feature, ...]:
+    """Return what Codex offers with the installed block. The text may have had no place for a feature."""
+    searches = CodexConfig(env).offers_search()
+    return features(provider_of(config), searches=searches, wanted=own_search(config))
 
 
 def uses_chatgpt_login(env: Mapping[str, str]) -> bool:

@@ -44,7 +44,7 @@ from addons.core.codex.config_block import (
 )
 from addons.core.codex.config_changes import changed_settings
 from addons.core.codex.legacy_block import has_legacy_block, remove_legacy_blocks
-from addons.core.codex.provider_config import Values
+from addons.core.codex.provider_config import Values, own_search
 
 MAX_ATTEMPTS = 5
 MAX_BACKUPS = 10
@@ -123,6 +123,13 @@ class CodexConfig:
         except (ConfigError, ValueError):
             return None
         return model if isinstance(model, str) else None
+
+    def offers_search(self) -> bool:
+        """Return whether the file gives Codex's tool for web search to every model."""
+        try:
+            return own_search(parsed(self._read().text or ""))
+        except (ConfigError, ValueError):
+            return False
 
     def install(self, config: Values, catalog: bytes | None = None) -> Change:
         """Install the block, or replace it. Raises ConfigError; the file is then unchanged.

@@ -11,16 +11,21 @@ returns the bytes of `text`.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from addons.core.codex.config_feature import LINE_IN_BLOCK, below_header, is_added, is_decided
 from addons.core.codex.provider_config import (
+    FEATURES,
+    OWN_SEARCH,
     PROVIDER_ID,
     PROVIDERS,
     Values,
+    own_search,
     provider_of,
     toml_value,
 )
@@ -57,7 +62,17 @@ class BlockRemoval:
 
 
 def install(text: str | None, config: Values) -> str:
-    """Return the text with the block, which replaces an earlier one. None means no file. Raises ConfigBlockError."""
+    """Return the text with the block, which replaces an earlier one. None means no file. Raises ConfigBlockError.
+
+    The feature for web search is left out if the text has no place for it, such as `features` on one line.
+    """
+    if own_search(config):
+        with contextlib.suppress(ConfigBlockError):
+            return _installed(text, config)
+    return _installed(text, {key: value for key, value in config.items() if key != FEATURES})
+
+
+def _installed(text: str | None, config: Values) -> str:
     base = BlockRemoval("", is_new=True) if text is None else remove(text)
     try:
         before = parsed(base.text)
@@ -65,15 +80,19 @@ def install(text: str | None, config: Values) -> str:
         msg = f"it is not valid TOML: {error}"
         raise ConfigBlockError(msg) from None
     bom, body = _split_bom(base.text)
+    newline = _newline_of(body)
     parts = [_displaced(part) for part in _split(body)]
+    adds_search = own_search(config) and not is_decided(before)
+    below = below_header(parts, newline) if adds_search else None
+    parts = below or parts
     at = _insertion_index(parts)
     head, tail = _joined(parts[:at]), _joined(parts[at:])
     is_open = bool(head) and not head.endswith("\n")
-    newline = _newline_of(body)
     flags = [NEW_FILE] * base.is_new + [OPEN_LINE] * is_open
-    block = newline.join([*_block(config, flags), ""])
+    own = [LINE_IN_BLOCK] if adds_search and not below else []
+    block = newline.join([*_block(config, flags, own), ""])
     installed = bom + head + newline * is_open + block + tail
-    _check(installed, base.text, _expected(before, config))
+    _check(installed, base.text, _expected(before, config, adds_search=adds_search))
     return installed
 
 
@@ -112,20 +131,27 @@ def _is_value(part: Statement) -> bool:
     return part.kind is StatementKind.VALUE or part.text.startswith(MARK)
 
 
-def _block(config: Values, flags: Sequence[str]) -> list[str]:
+def _block(config: Values, flags: Sequence[str], own: Sequence[str]) -> list[str]:
     note = "`codex-shim disable` removes this block and restores the lines marked #codex-shim#"
     provider = provider_of(config)
     return [
         " ".join([BEGIN, note, *flags]),
         *(f"{key} = {toml_value(config[key])}" for key in TOP_KEYS),
+        *own,
         f"[{'.'.join(TABLE)}]",
         *(f"{key} = {toml_value(value)}" for key, value in provider.items()),
         END,
     ]
 
 
-def _expected(before: dict[str, Any], config: Values) -> dict[str, Any]:
+def _expected(before: dict[str, Any], config: Values, *, adds_search: bool) -> dict[str, Any]:
     after = copy.deepcopy(before)
+    if adds_search:
+        features = after.setdefault(FEATURES, {})
+        if not isinstance(features, dict):
+            msg = f"`{FEATURES}` is not a table"
+            raise ConfigBlockError(msg)
+        features[OWN_SEARCH] = True
     after.update({key: config[key] for key in TOP_KEYS})
     providers = after.setdefault(PROVIDERS, {})
     if not isinstance(providers, dict):
@@ -170,7 +196,7 @@ def remove(text: str, displaced: str | None = None) -> BlockRemoval:
             rest.text, found=True, is_new=rest.is_new or NEW_FILE in block.first_line
         )
     if displaced is not None and _selects_shim(parts):
-        kept = [part for part in parts if not _is_block_key(part)]
+        kept = [part for part in parts if not (_is_block_key(part) or is_added(part))]
         return BlockRemoval(bom + displaced + _joined(kept), found=True)
     return BlockRemoval(text)
 
@@ -204,7 +230,8 @@ class _FoundBlock:
         trivia = [(at, part) for at, part in enumerate(parts) if part.kind is StatementKind.TRIVIA]
         begin = next((at for at, part in trivia if part.text.startswith(BEGIN)), -1)
         end = next((at for at, part in trivia if at > begin and part.text.startswith(END)), -1)
-        if begin < 0 and end < 0 and not any(part.text.startswith(MARK) for _, part in trivia):
+        has_lines = any(part.text.startswith(MARK) for _, part in trivia)
+        if begin < 0 and end < 0 and not has_lines and not any(map(is_added, parts)):
             return None
         return cls(parts, begin, end)
 
@@ -228,8 +255,11 @@ class _FoundBlock:
         for at, part in enumerate(self.parts):
             if part.kind is StatementKind.TRIVIA and part.text.startswith(MARK):
                 yield at, _restored(part, user_keys)
-            elif not (self._is_border(at) or (_is_block_key(part) and self._is_inside(at))):
+            elif not (self._is_border(at) or is_added(part) or self._is_own_key(at, part)):
                 yield at, part.text
+
+    def _is_own_key(self, at: int, part: Statement) -> bool:
+        return _is_block_key(part) and self._is_inside(at)
 
     def _is_border(self, at: int) -> bool:
         return at in (self.begin, self.end)

@@ -21,6 +21,8 @@ PROVIDERS = "model_providers"
 TOKEN_VARIABLE = "CODEX_SHIM_TOKEN"  # noqa: S105  a name
 NEEDS_LOGIN, SEARCHES_WEB = "requires_openai_auth", "supports_standalone_web_search"
 USES_WEBSOCKET = "supports_websockets"
+FEATURES, OWN_SEARCH = "features", "standalone_web_search"
+"""The feature of Codex with which its tool `web.run` replaces the hosted web search for every model (0.169 or later)."""
 
 Values = Mapping[str, object]
 
@@ -34,12 +36,14 @@ def config_for(
     chatgpt_login: bool = False,
     api_key: bool = False,
     websocket: bool = False,
+    searches: bool = False,
 ) -> Values:
     """Return the config as nested values.
 
     `catalog` is an absolute path, or for config.toml a name next to it. `headers` are further keys of the provider.
     `chatgpt_login`: Codex has a ChatGPT login, which its own web search and image generation need. `api_key`: Codex is
-    logged in with an API key, which its web search needs. `websocket`: it sends turns over a WebSocket.
+    logged in with an API key, which its web search needs. `websocket`: it sends turns over a WebSocket. `searches`: codex-shim
+    answers the web searches of rows, for which Codex needs no login.
     """
     provider = {
         "name": "codex-shim",
@@ -48,7 +52,7 @@ def config_for(
         # Longer than the shim's stall limit, so that the user sees the shim's error and not Codex's.
         "stream_idle_timeout_ms": 600_000,
         USES_WEBSOCKET: websocket,
-        **(_LOGIN_KEYS if chatgpt_login else {SEARCHES_WEB: True} if api_key else {}),
+        **(_LOGIN_KEYS if chatgpt_login else {SEARCHES_WEB: True} if api_key or searches else {}),
         **(headers or {}),
     }
     return {
@@ -56,7 +60,14 @@ def config_for(
         "model_provider": PROVIDER_ID,
         "model_catalog_json": catalog,
         PROVIDERS: {PROVIDER_ID: provider},
+        **({FEATURES: {OWN_SEARCH: True}} if searches else {}),
     }
+
+
+def own_search(config: Values) -> bool:
+    """Return whether a config gives Codex's tool for web search to every model."""
+    features = config.get(FEATURES)
+    return isinstance(features, Mapping) and features.get(OWN_SEARCH) is True
 
 
 _LOGIN_KEYS: Values = {

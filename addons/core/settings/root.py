@@ -16,6 +16,7 @@ from addons.core.limits import NAMES, Limits, limits_from, shown
 from addons.core.settings.budgets import budgets_from
 from addons.core.settings.models_file import ROOTS
 from addons.core.settings.near_miss import nearest
+from addons.core.settings.web_search import NO_WEB_SEARCH, WebSearch
 from addons.core.telemetry.budgets import Budget
 
 CredentialChoice = Literal["auth_json", "client"]
@@ -46,6 +47,8 @@ class Settings:
     """Whether `enable` lets Codex send its turns over a WebSocket."""
     budgets: tuple[Budget, ...] = ()
     """What turns may cost."""
+    web_search: WebSearch = NO_WEB_SEARCH
+    """Who answers the web searches of rows."""
     allowed_hosts: frozenset[str] = frozenset()
     """Host names that are accepted in addition to the loopback ones."""
     problems: tuple[str, ...] = ()
@@ -53,7 +56,9 @@ class Settings:
 
 
 CHATGPT_FIELDS = ("credential", "transport", "fallback", "plain_handover")
-ROOT_FIELDS = ("limits", "aliases", "chatgpt", "helpers", "vision", "websocket", "budgets", *ROOTS)
+ROOT_FIELDS = (
+    "limits", "aliases", "chatgpt", "helpers", "vision", "websocket", "budgets", "web_search", *ROOTS,
+)  # fmt: skip
 
 
 def parse_settings(
@@ -81,6 +86,7 @@ def parse_settings(
         vision=reader.model(root, "vision", before.vision),
         websocket=reader.websocket(root),
         budgets=reader.budgets(root),
+        web_search=reader.web_search(root),
         allowed_hosts=frozenset(env.get(ALLOWED_HOSTS, "").lower().replace(",", " ").split()),
         problems=tuple(reader.problems),
     )
@@ -223,6 +229,23 @@ class _Reader:
             path = f"budgets[{one.at}]" + (f".{one.field}" if one.field else "")
             self.problems.append(f"{self.source}: {path}: {one.reason} (line {line})")
         return self.before.budgets or budgets if wrong else budgets
+
+    def web_search(self, root: Mapping[str, object]) -> WebSearch:
+        """Return who answers the searches of rows. While the section is broken, its last valid state stays in force."""
+        section = self._object(root, "web_search")
+        if section is None:
+            return self.before.web_search
+        if not section:
+            return NO_WEB_SEARCH
+        # importing pydantic costs more than everything else that `list` needs
+        from addons.core.settings.web_search_schema import web_search_from  # noqa: PLC0415
+
+        found = web_search_from(section)
+        if isinstance(found, WebSearch):
+            return found
+        for wrong in found:
+            self._wrong(("web_search", wrong.field), wrong.reason)
+        return self.before.web_search
 
     def _object(self, root: Mapping[str, object], name: str) -> Mapping[str, object] | None:
         value = root.get(name, {})

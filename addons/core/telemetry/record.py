@@ -32,7 +32,7 @@ OTHER_ERROR = "other_error"
 """Stands in place of a code that is not listed."""
 
 OWN_CODES = frozenset(
-    ["answer_unread", "bad_request", "budget_exceeded", "client_refused", "cloudflare_challenge", "context_length_exceeded", "empty_answer", "invalid_prompt", "key_pending", "local_token_missing", "local_token_unusable", "local_token_wrong", "login_agent_identity", "login_api_base", "login_changed", "login_disabled", "login_expired", "login_garbled", "login_keyring", "login_missing", "login_no_token", "login_no_way", "login_unreadable", "login_unsupported", "method_not_allowed", "model_hidden", "model_not_found", "no_turn", "not_found", "rate_limit_exceeded", "request_head_too_large", "request_refused", "request_timeout", "request_too_large", "server_error", "shim_bug", "shutting_down", "stream_interrupted", "tool_call_incomplete", "too_many_listeners", "unknown_path", "unsupported_media_type", "upstream_closed", "upstream_html", "upstream_protocol", "upstream_redirect", "upstream_stalled", "upstream_timeout", "upstream_unreachable", "websocket_not_spoken", "insufficient_quota", "invalid_frame"]
+    ["answer_unread", "bad_request", "budget_exceeded", "client_refused", "cloudflare_challenge", "context_length_exceeded", "empty_answer", "invalid_prompt", "key_pending", "local_token_missing", "local_token_unusable", "local_token_wrong", "login_agent_identity", "login_api_base", "login_changed", "login_disabled", "login_expired", "login_garbled", "login_keyring", "login_missing", "login_no_token", "login_no_way", "login_unreadable", "login_unsupported", "method_not_allowed", "model_hidden", "model_not_found", "no_turn", "not_found", "rate_limit_exceeded", "request_head_too_large", "request_refused", "request_timeout", "request_too_large", "search_failed", "search_not_configured", "server_error", "shim_bug", "shutting_down", "stream_interrupted", "tool_call_incomplete", "too_many_listeners", "unknown_path", "unsupported_media_type", "upstream_closed", "upstream_html", "upstream_protocol", "upstream_redirect", "upstream_stalled", "upstream_timeout", "upstream_unreachable", "websocket_not_spoken", "insufficient_quota", "invalid_frame"]
 )  # fmt: skip
 API_CODES = frozenset(
     ["account_deactivated", "api_error", "authentication_error", "billing_error", "billing_hard_limit_reached", "content_filter", "content_policy_violation", "cyber_policy", "deactivated_workspace", "internal_server_error", "invalid_api_key", "invalid_encrypted_content", "invalid_request_error", "invalid_value", "missing_required_parameter", "model_not_available", "model_not_supported", "not_found_error", "overloaded_error", "permission_error", "previous_response_not_found", "rate_limit_error", "request_too_large", "server_is_overloaded", "slow_down", "string_above_max_length", "timeout_error", "token_expired", "token_invalidated", "token_revoked", "unknown_parameter", "unsupported_country_region_territory", "unsupported_parameter", "unsupported_value", "usage_limit_reached", "usage_not_included", "websocket_connection_limit_reached"]
@@ -160,23 +160,17 @@ class TurnRecord(TurnNotes):
 
     def redact(self, mask: EchoMask) -> None:
         """Replace secrets in the texts that come from the client, or from an upstream by way of a note."""
-        names = (
-            self.slug,
-            self.model,
-            self.thread,
-            self.root,
-            self.agent,
-            self.route,
-            self.label,
-        )
-        if not mask.finds_any(*names, *self.dropped, *self.repairs):
+        names = (self.slug, self.model, self.route, self.agent, self.label)
+        threads = (self.thread, self.root, self.parent)
+        if not mask.finds_any(*names, *threads, *self.dropped, *self.repairs, *self.queries):
             return
         self.slug, self.model = mask.text(self.slug), mask.text(self.model)
         self.thread, self.root = mask.text(self.thread), mask.text(self.root)
-        self.route = mask.text(self.route)
+        self.route, self.parent = mask.text(self.route), mask.text(self.parent)
         self.agent, self.label = mask.text(self.agent), mask.text(self.label)
         self.dropped = [mask.text(note) for note in self.dropped]
         self.repairs = [mask.text(note) for note in self.repairs]
+        self.queries = [mask.text(query) for query in self.queries]
 
     @property
     def ok(self) -> bool:
@@ -253,6 +247,8 @@ def ended_comment(record: TurnRecord) -> str:
     parts = [_CIRCLES.get(marker(record), "") + summary(record)]
     if upstream := record.label or record.route:
         parts.append(f"via {upstream}")
+    if record.search:
+        parts.append(record.search)
     if record.dropped:
         names = ", ".join(printable(note) for note in record.dropped[:_SHOWN_DROPPED])
         parts.append(f"dropped {names}")
@@ -340,6 +336,10 @@ def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
         line["repairs"] = [printable(note) for note in record.repairs]
     if record.fallback:
         line["fallback"] = printable(record.fallback)
+    if record.search:
+        line["search"] = printable(record.search)
+    if record.queries:
+        line["queries"] = [printable(query) for query in record.queries]
     line["replay"] = record.replay
     if record.transport is not ClientTransport.HTTP:
         line["transport"] = str(record.transport)
@@ -349,10 +349,10 @@ def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
 
 
 def attempt_facts(record: TurnRecord) -> list[dict[str, object]]:
-    """Return each attempt without its content."""
+    """Return each attempt without its content. What is searched for is content, which some services take in the URL."""
     return [
         {
-            "url": attempt.url,
+            "url": attempt.url.partition("?")[0] if record.search else attempt.url,
             "reason": attempt.reason,
             "outcome": attempt.outcome,
             "seconds": round(attempt.seconds, 4),

@@ -137,7 +137,7 @@ class TurnStream(EndingStream):
             case Relay():
                 return self._relay(step)
             case Collect():
-                self.attempt.collect(step.limit)
+                self.attempt.collect(step)
                 return nothing()
             case Answer():
                 return self.answer(step.reply)
@@ -172,7 +172,7 @@ class TurnStream(EndingStream):
             return
         self.context.server = self.flow.server_conn = connection
         yield from self.attempt.send(step.request, connection, self)
-        self.response_side.clock.answered()
+        self.response_side.clock.attempt_sent(step.request.silence_seconds)
         yield from self.response_side.wake_when_due()
 
     def _connect(
@@ -373,10 +373,10 @@ class TurnStream(EndingStream):
             yield from self._follow(PlanEvent.START, step)
             return
         self.note_unsent()
-        limits = self.request_side.limits
-        match self.response_side.clock.due():
+        limits, clock = self.request_side.limits, self.response_side.clock
+        match clock.due():
             case Due.STALL:
-                yield from self._stalled(f"no byte for {limits.stall_seconds:g} s")
+                yield from self._stalled(f"no byte for {clock.stall_seconds:g} s")
                 return
             case Due.NO_ANSWER:
                 seconds = f"{limits.answer_seconds:g} s (`answer_seconds`)"

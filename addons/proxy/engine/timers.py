@@ -93,6 +93,7 @@ class SilenceClock:
         "_unread",
         "_upstream_active",
         "is_earlier",
+        "stall_seconds",
     )
 
     def __init__(self, limits: Limits, now: Callable[[], float]) -> None:
@@ -109,6 +110,14 @@ class SilenceClock:
         """When that was, if bytes wait for the client."""
         self.is_earlier = False
         """Whether something is due earlier than at the last `delay`."""
+        self.stall_seconds = limits.stall_seconds
+        """Silence of the upstream after which the attempt under way fails."""
+
+    def attempt_sent(self, silence_seconds: float) -> None:
+        """Note that a request was sent. `silence_seconds`: its own limit for silence, 0 if it has none."""
+        limit = self._limits.stall_seconds
+        self.stall_seconds = min(silence_seconds, limit) if silence_seconds else limit
+        self.answered()
 
     def upstream_active(self) -> None:
         """Note that the upstream, or the client's socket, was active."""
@@ -166,7 +175,7 @@ class SilenceClock:
             return Due.LINGER if now - ended >= self._limits.linger_seconds else Due.NOTHING
         if self._unread is not None and now - self._unread >= self._limits.unread_seconds:
             return Due.UNREAD
-        if now - self._upstream_active >= self._limits.stall_seconds:
+        if now - self._upstream_active >= self.stall_seconds:
             return Due.STALL
         if now - self._answered >= self._limits.answer_seconds:
             return Due.NO_ANSWER
@@ -181,7 +190,7 @@ class SilenceClock:
         limits = self._limits
         if (ended := self._ended) is not None:
             return max(ended + limits.linger_seconds - now, _SHORTEST)
-        stall = self._upstream_active + limits.stall_seconds - now
+        stall = self._upstream_active + self.stall_seconds - now
         answer = self._answered + limits.answer_seconds - now
         beat = self._client_fed + limits.heartbeat_seconds - now
         wait = min(stall, answer, beat if beat > 0 else limits.heartbeat_seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -234,3 +235,24 @@ def test_unreadable_catalog_is_reported(home: CodexHome, monkeypatch: pytest.Mon
         with pytest.raises(ActivationError, match="Permission denied"):
             activate_model(home.env, table(), "good", 8765)
     assert (home.codex / "config.toml").read_bytes() == before
+
+
+def test_config_offers_search_while_somebody_answers_it(home: CodexHome) -> None:
+    name = "web search on models of your own"
+    for searches in (True, False):
+        made = replace(table(), searches=searches)
+        activation = activate_model(home.env, made, "good", 8765)
+        config = tomllib.loads((home.codex / "config.toml").read_text())
+        provider = config["model_providers"]["codex_shim"]
+        assert ("features" in config) is searches
+        assert ("supports_standalone_web_search" in provider) is searches
+        (found,) = [each for each in activation.features if each.name == name]
+        assert found.is_on is searches
+
+
+def test_decision_of_the_user_is_named(home: CodexHome) -> None:
+    home.codex.mkdir()
+    (home.codex / "config.toml").write_text("[features]\nstandalone_web_search = false\n")
+    activation = activate_model(home.env, replace(table(), searches=True), "good", 8765)
+    (found,) = [each for each in activation.features if each.name.endswith("of your own")]
+    assert "`codex features enable standalone_web_search`" in found.reason

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from addons.core.codex.provider_config import (
     arguments,
     config_for,
+    own_search,
     provider_of,
     token_in_environment,
     toml_value,
@@ -46,3 +47,12 @@ def test_websocket_is_off_unless_it_is_wanted() -> None:
     assert provider_of(config_for("m", 1, "/c.json"))["supports_websockets"] is False
     config = config_for("m", 1, "/c.json", websocket=True)
     assert provider_of(config)["supports_websockets"] is True
+
+
+def test_searches_turn_on_the_feature_of_every_model() -> None:
+    assert not own_search(config_for("m", 1, "/c.json", chatgpt_login=True))
+    config = config_for("m", 1, "/c.json", searches=True)
+    assert own_search(config)
+    assert "features.standalone_web_search=true" in arguments(config)
+    assert provider_of(config)["supports_standalone_web_search"] is True
+    assert "requires_openai_auth" not in provider_of(config)

@@ -66,3 +66,14 @@ def test_unknown_values_are_null_and_prefix_is_present_only_when_it_broke() -> N
 def test_number_of_notes_is_limited() -> None:
     notes = [f"note {n}" for n in range(MAX_NOTES + 1)]
     assert access_line(TurnRecord(dropped=notes))["dropped"] == notes[:-1]
+
+
+def test_search_is_counted_and_what_was_searched_for_is_left_out() -> None:
+    attempts = [AttemptRecord("https://a.example/search?q=private", "", "GET", 0.0)]
+    turn = TurnRecord(slug="alpha/search", attempts=attempts, search="1 query of 7 characters")
+    line = access_line(turn)
+    assert line["search"] == "1 query of 7 characters"
+    assert "private" not in repr(line)
+    turn.queries = ["private"]
+    assert access_line(turn)["queries"] == ["private"]
+    assert not {"search", "queries"} & access_line(WHOLE).keys()

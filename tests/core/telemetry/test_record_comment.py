@@ -51,3 +51,8 @@ def test_comment_of_a_running_turn_says_how_far_it_is(turn: TurnRecord, comment:
 )
 def test_comment_of_an_ended_turn_shows_its_outcome(turn: TurnRecord, comment: str) -> None:
     assert ended_comment(turn) == comment
+
+
+def test_comment_of_a_search_says_who_answered_and_how_much() -> None:
+    turn = record(200, slug="alpha/search", label="Brave Search", search="1 query of 7 characters")
+    assert ended_comment(turn).endswith(" · via Brave Search · 1 query of 7 characters")

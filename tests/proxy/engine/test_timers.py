@@ -166,3 +166,18 @@ def test_end_of_the_answer_is_due_before_its_reader() -> None:
     clock.terminal_seen()
     time.now += 100
     assert clock.due() is Due.LINGER
+
+
+def test_attempt_may_have_a_shorter_limit_of_its_own() -> None:
+    time = Time()
+    clock = SilenceClock(LIMITS, time)
+    clock.attempt_sent(10)
+    assert (clock.delay(), clock.stall_seconds) == (10, 10)
+    time.now += 10
+    assert clock.due() is Due.STALL
+    for seconds in (0, 400):
+        clock.attempt_sent(seconds)
+        time.now += 299
+        assert clock.due() is Due.HEARTBEAT
+        time.now += 1
+        assert clock.due() is Due.STALL

@@ -29,7 +29,7 @@ def main() -> None:
         entry = {"slug": "gpt-5.5", "visibility": "list", "planted_key": 1}
         lite = {"slug": "gpt-6-sol", "visibility": "list", "use_responses_lite": True}
         sys.stdout.write(json.dumps({"models": [entry, lite]}))
-    elif arguments[0] == "exec":
+    elif "exec" in arguments:
         run(arguments, plants)
 
 
@@ -43,18 +43,21 @@ def run(arguments: list[str], plants: list[str]) -> None:
         pair.split("=", 1) for flag, pair in itertools.pairwise(arguments) if flag == "-c"
     )
     base = json.loads(config["model_providers.codex_shim.base_url"])
-    home = Path(os.environ["CODEX_HOME"])
-    assert os.environ["HTTPS_PROXY"].endswith(":9")
-    assert os.environ["HOME"] == str(home)
-    assert (home / "auth.json").exists() == ("requires_openai_auth" in str(config))
-    items: list[object] = [{"type": "message", "role": "user", "content": []}]
+    token = os.environ.get("CODEX_SHIM_TOKEN", "")
+    if not token:
+        check_isolation(str(config))
+    items: list[object] = [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+    ]
     if "item" in plants:
         items.append({"type": "planted_item"})
     tools = [{"type": "function", "name": "planted_tool"}] if "tool" in plants else []
-    body = {"model": json.loads(config["model"]), "input": items, "tools": tools}
+    body = {"model": json.loads(config["model"]), "input": items, "tools": tools, "stream": True}
     headers = {
         "content-type": "application/json",
+        "originator": "codex_exec",
         **({"x-planted": "1"} if "header" in plants else {}),
+        **({"x-codex-shim-token": token} if token else {}),
     }
     while True:
         stream = post(base, json.dumps(body), headers)
@@ -65,6 +68,14 @@ def run(arguments: list[str], plants: list[str]) -> None:
         items += done
         if not any(item["type"].endswith("_call") for item in done):
             return
+
+
+def check_isolation(config: str) -> None:
+    """Fail unless this run has a folder of its own, no network, and a login exactly if its provider requires one."""
+    home = Path(os.environ["CODEX_HOME"])
+    assert os.environ["HTTPS_PROXY"].endswith(":9")
+    assert os.environ["HOME"] == str(home)
+    assert (home / "auth.json").exists() == ("requires_openai_auth" in config)
 
 
 def post(base: str, body: str, headers: dict[str, str]) -> str:

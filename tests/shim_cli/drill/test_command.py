@@ -1,0 +1,91 @@
+"""`codex-shim drill`, run as a user runs it, with a program in place of Codex."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from addons.core.upstream.protocol import Protocol
+from shim_cli.drill.command import PASSED_ON, PROVIDERS
+from shim_cli.drill.drills import DRILLS
+from tests.fakes.account import Account
+from tests.shim_cli.radar.programs import fake_codex
+from tests.shim_cli.run import Done, shim
+
+KEY = "row-key-that-no-drill-may-see"
+ROWS = [
+    {"slug": "chatty", "model": "m", "provider": "openai-compatible", "base_url": "http://127.0.0.1:10/v1", "api_key": KEY},
+    {"slug": "clever", "model": "m", "provider": "anthropic", "base_url": "http://127.0.0.1:10/v1", "api_key": KEY},
+]  # fmt: skip
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    fake_codex(tmp_path / "bin")
+    models = tmp_path / ".codex-shim" / "models.json"
+    models.parent.mkdir()
+    models.write_text(json.dumps({"models": ROWS}))
+    models.chmod(0o600)
+    return tmp_path
+
+
+def drill(home: Path, *args: str) -> Done:
+    env = {"CODEX_BIN": str(home / "bin" / "codex"), "PATH": f"{home / 'bin'}:/usr/bin:/bin"}
+    return shim(home, "drill", *args, env=env)
+
+
+def test_drills_are_listed(home: Path) -> None:
+    done = drill(home)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert [line.split(" ")[0] for line in lines[:-1]] == [one.name for one in DRILLS]
+    assert lines[-1].startswith("Also: expired-login (401), slow (stall)")
+
+
+@pytest.mark.parametrize(
+    ("args", "model", "ends"),
+    [
+        (["429", "--model", "chatty"], "chatty", "HTTP 200 response.failed rate_limit_exceeded"),
+        (["bad-json", "--model", "clever"], "clever", "HTTP 200 response.failed upstream_protocol"),
+        (["expired-login"], "gpt-5.5", "HTTP 401 token_expired"),
+    ],
+)
+def test_upstream_fails_and_nothing_of_the_user_is_touched(
+    args: list[str], model: str, ends: str, home: Path
+) -> None:
+    (home / ".codex").mkdir()
+    Account().write(home / ".codex")
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    done = drill(home, *args)
+    assert done.returncode == 0, done.stderr
+    assert f"the upstream of {model} " in done.stderr
+    assert "The upstream got 1 turn. Codex got:\n" in done.stderr
+    assert ends in done.stderr
+    assert KEY not in done.stdout + done.stderr
+    after = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    assert {path: data for path, data in after.items() if path in before} == before
+    assert not (home / "state" / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "message", "advice"),
+    [
+        (["4299"], "there is no drill '4299'. Did you mean '429'?", "List the drills: codex-shim drill"),
+        (["429", "--model", "chaty"], "Did you mean 'chatty'?", "codex-shim list"),
+        (["429", "--model", "shim-demo"], "no drill for shim-demo: The demo is offered only", "codex-shim list"),
+    ],
+)  # fmt: skip
+def test_error_says_what_to_type_next(
+    args: list[str], message: str, advice: str, home: Path
+) -> None:
+    done = drill(home, *args)
+    assert done.returncode in {1, 2}
+    assert message in done.stderr
+    assert advice in done.stderr
+
+
+def test_every_protocol_has_a_provider_and_no_credential_is_passed_on() -> None:
+    assert set(PROVIDERS) == set(Protocol)
+    assert not [name for name in PASSED_ON if "KEY" in name or "TOKEN" in name or "PROXY" in name]
