@@ -13,10 +13,13 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitmproxy import ctx, http
 
+from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse, paced
+from addons.adapters.cassette.writer import CassetteWriter
 from addons.adapters.codex.activate import switch_source
 from addons.adapters.codex.config_file import CodexConfig
 from addons.adapters.ledger.budget_keeper import BudgetKeeper, BudgetSources
@@ -39,11 +42,13 @@ from addons.core.providers.route_states import unavailable_routes
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
 from addons.core.server.health import Status
+from addons.core.server.replay import ReplayPlans
 from addons.core.server.router import Router
 from addons.core.server.unknown_paths import UnknownPaths
 from addons.core.telemetry.record import LastTurnStatus, TurnRecord
 from addons.core.upstream.outbound_proxy import proxy_for
 from addons.core.version import VERSION
+from addons.proxy.cassettes import TurnTap
 from addons.proxy.engine.client_pool import ReadyConnections
 from addons.proxy.engine.engine import Engine
 from addons.proxy.heap import LARGE_BODY, HeapTrimmer
@@ -60,6 +65,12 @@ MAX_ORIGINS = 256
 """Of upstreams whose outbound proxy is remembered: the environment of a process stays as it is."""
 
 
+def _replay_plans(use: CassetteUse, sources: RouteSources) -> ReplayPlans | None:
+    if use.player is None:
+        return None
+    return ReplayPlans(use.player, sources.settings.limits, lambda parts: paced(parts, use.speed))
+
+
 class Composition:
     """The parts of one process."""
 
@@ -67,8 +78,11 @@ class Composition:
     """Set by `start_export`, if a collector is configured."""
     export_problems: tuple[str, ...] = ()
     """What keeps turns from being exported."""
+    _cassette: CassetteWriter | None = None
 
-    def __init__(self, env: Mapping[str, str], sources: RouteSources) -> None:
+    def __init__(
+        self, env: Mapping[str, str], sources: RouteSources, cassettes: CassetteUse = NO_CASSETTE
+    ) -> None:
         self._env = env
         self._started_at = time.monotonic()
         self._heap = HeapTrimmer()
@@ -77,8 +91,8 @@ class Composition:
         self._proxies = lru_cache(MAX_ORIGINS)(lambda origin, port: proxy_for(origin, env, port))
         self._last_status = LastTurnStatus()
         self.sources = sources
-        self.recent_turns = RecentTurns()
-        self.contract_watch = ContractWatch(env)
+        self.replay = _replay_plans(cassettes, sources)
+        self.recent_turns, self.contract_watch = RecentTurns(), ContractWatch(env)
         self.unknown_paths = UnknownPaths()
         self.turn_log = TurnLogWriter(access_log_file(env), ledger_file(env))
         self.dashboard = Dashboard(
@@ -92,16 +106,7 @@ class Composition:
                 table=lambda: self.sources.table(),  # noqa: PLW0108  the sources are replaced
             ),
         )
-        self.budgets = BudgetKeeper(
-            ledger_file(env),
-            budget_lifts_file(env),
-            BudgetSources(
-                settings=lambda: self.sources.settings,
-                rows=lambda: self.sources.rows,
-                table=lambda: self.sources.table(),  # noqa: PLW0108  the sources are replaced
-                running=lambda: self.engine.running,
-            ),
-        )
+        self.budgets = self._budget_keeper()
         self.budgets.start()
         self.descriptions = PictureDescriptions(
             OwnPort(lambda: self.address, lambda: read_token(env)).describe,
@@ -118,12 +123,38 @@ class Composition:
         self.metrics = ProcessMetrics(self._metrics_sources())
         self.ready = ReadyConnections(self.engine.pool, lambda: self.engine.limits)
 
+    def _budget_keeper(self) -> BudgetKeeper:
+        return BudgetKeeper(
+            ledger_file(self._env),
+            budget_lifts_file(self._env),
+            BudgetSources(
+                settings=lambda: self.sources.settings,
+                rows=lambda: self.sources.rows,
+                table=lambda: self.sources.table(),  # noqa: PLW0108  the sources are replaced
+                running=lambda: self.engine.running,
+            ),
+        )
+
     def ended(self, flow: http.HTTPFlow) -> None:
         """Remember a flow that has ended, and look at it if one is due."""
         if self.export:
             self.export.flow_ended(flow.id, flow.request.headers)
         self.recent_turns.keep(flow)
         self.contract_watch.ended(flow)
+
+    def record(self, path: Path) -> None:
+        """Write the turns from now on into a new file. Raises OSError."""
+        self._cassette = CassetteWriter(path)
+        # the sources are replaced
+        self.engine.on_recorded = TurnTap(self._cassette, lambda: self.sources.table()).recorded  # noqa: PLW0108
+
+    def close_files(self) -> None:
+        """Write what waits to be written. Blocks."""
+        self.turn_log.close()
+        if self._cassette:
+            self._cassette.close()
+        if self.export:
+            self.export.close()
 
     def use_sources(self, sources: RouteSources) -> None:
         """Replace the sources and the router. The engine stays, because it knows the running turns."""
@@ -186,8 +217,9 @@ class Composition:
         sources.row_routes.fallbacks.affords = self.budgets.affords
         sources.row_routes.vision.descriptions = self.descriptions
         sources.row_routes.vision.may_use_login = self._serves_one_user
+        replay = self.replay
         data = DataSources(
-            table=sources.table,
+            table=sources.table if replay is None else lambda: replay.table,
             turn_table=sources.table_for,
             status=self._status,
             etag=sources.models_etag,
@@ -197,8 +229,8 @@ class Composition:
             page_file=page_file,
             live_events=self.dashboard.live_events,
             usage_report=self.dashboard.usage_report,
-            forward=sources.plan_endpoint,
-            expect_turn=self.expect_turn,
+            forward=replay.plan if replay else sources.plan_endpoint,
+            expect_turn=bool if replay else self.expect_turn,
             recent_turn=self.recent_turns.find,
             recent_ids=lambda: self.recent_turns.ids,
             metrics=lambda: self.metrics.families(),  # noqa: PLW0108  made after the router
@@ -209,6 +241,7 @@ class Composition:
             self._local_token.rule,
             self._note_unknown,
             self.budgets.refusal,
+            replayed=replay.plan if replay else None,
         )
 
     def _metrics_sources(self) -> MetricsSources:
