@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -44,7 +45,14 @@ from addons.core.upstream.durations import retry_after_seconds
 from addons.core.version import VERSION
 from addons.core.web_search.answer import SearchAnswer
 from addons.core.web_search.brave import Brave
-from addons.core.web_search.call import PageRequest, SearchCall, SearchQuery, is_within, read_call
+from addons.core.web_search.call import (
+    PageRequest,
+    SearchCall,
+    SearchQuery,
+    allows_host,
+    is_within,
+    read_call,
+)
 from addons.core.web_search.exa import Exa
 from addons.core.web_search.failures import (
     SearchFailure,
@@ -86,8 +94,8 @@ NOT_LIVE = SearchFailure(
 )
 NOT_ASKED = SearchFailure("Not asked, because the request before it failed.")
 
-OpenPages = Callable[[Sequence[str]], Awaitable[Mapping[str, Page]]]
-"""Fetches pages: URLs → the page of each. Never raises."""
+OpenPages = Callable[[Sequence[str], Callable[[str], bool]], Awaitable[Mapping[str, Page]]]
+"""Fetches pages: URLs, and whether a host may be asked → the page of each. Never raises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,9 +224,7 @@ class WebSearchPlan:
             return NO_URL
         if parts.scheme not in {"http", "https"} or not host or parts.username or parts.password:
             return NO_URL
-        if call.allowed_domains and not is_within(host, call.allowed_domains):
-            return NOT_ALLOWED
-        if is_within(host, call.blocked_domains):
+        if not allows_host(call, host):
             return NOT_ALLOWED
         return NOT_LIVE if self._service.needs_live and not call.is_live else None
 
@@ -268,11 +274,11 @@ class WebSearchPlan:
         )
 
     def _source(self) -> LocalSource:
-        wanted = self._own_pages
+        wanted, call = self._own_pages, self._answer.call
         urls = tuple(dict.fromkeys(page.url for page in wanted))
 
         async def source(sink: Sink) -> None:
-            found = await self._provider.open_pages(urls)
+            found = await self._provider.open_pages(urls, partial(allows_host, call))
             self._add_pages(wanted, found)
             self._note_search()
             await sink.write(self._answer.body())

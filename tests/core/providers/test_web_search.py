@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import orjson
@@ -52,10 +52,12 @@ class Key:
 
 
 opened: list[Sequence[str]] = []
+may_open: list[Callable[[str], bool]] = []
 
 
-async def open_pages(urls: Sequence[str]) -> Mapping[str, Page]:
+async def open_pages(urls: Sequence[str], allows: Callable[[str], bool]) -> Mapping[str, Page]:
     opened.append(urls)
+    may_open.append(allows)
     return {url: Page("one\ntwo") for url in urls}
 
 
