@@ -17,11 +17,10 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from addons.core.codex.threads import thread_id_for, thread_id_in_metadata
-from addons.core.errors import JSON_HEADERS, Problem
+from addons.core.errors import Problem
 from addons.core.headers import Headers, is_html
 from addons.core.limits import MIB, Limits
 from addons.core.protocols.request_body import parse_body
-from addons.core.protocols.responses.observer import PassThrough
 from addons.core.secrets import SecretHeader
 from addons.core.settings.web_search import SearchEndpoint
 from addons.core.turn import (
@@ -30,12 +29,10 @@ from addons.core.turn import (
     Collect,
     Fault,
     Head,
-    LocalSource,
     Plan,
+    Prepare,
     Send,
-    Sink,
     Step,
-    StreamLocal,
     UpstreamRequest,
     printable,
     shim_path,
@@ -239,7 +236,8 @@ class WebSearchPlan:
             self._sent = self._upstream_request(request)
             return Send(self._sent)
         if self._own_pages:
-            return StreamLocal(Head(200, JSON_HEADERS), self._source(), PassThrough())
+            # nothing of the answer is written before it is whole: Codex asks again after a cut one
+            return Prepare(self._open_own_pages, self._next)
         self._note_search()
         return Answer(self._answer.reply())
 
@@ -273,17 +271,11 @@ class WebSearchPlan:
             silence_seconds=self._provider.limits.search_seconds,
         )
 
-    def _source(self) -> LocalSource:
-        wanted, call = self._own_pages, self._answer.call
+    async def _open_own_pages(self) -> None:
+        wanted, self._own_pages = self._own_pages, ()
         urls = tuple(dict.fromkeys(page.url for page in wanted))
-
-        async def source(sink: Sink) -> None:
-            found = await self._provider.open_pages(urls, partial(allows_host, call))
-            self._add_pages(wanted, found)
-            self._note_search()
-            await sink.write(self._answer.body())
-
-        return source
+        found = await self._provider.open_pages(urls, partial(allows_host, self._answer.call))
+        self._add_pages(wanted, found)
 
     # Results ----------------------------------------------------------------------------------------------
 
