@@ -97,6 +97,7 @@ def _rows(incomplete: str) -> list[str]:
     "add",
     **examples(
         "codex-shim add",
+        "codex-shim add local",
         "codex-shim add ollama",
         "codex-shim add deepseek --model deepseek-chat --key-env DEEPSEEK_API_KEY --yes",
     ),
@@ -132,7 +133,7 @@ def add(  # noqa: PLR0917  typer reads the options from the signature
 ) -> None:
     """Add a model to models.json.
 
-    Choose a provider, name its key, pick one of its models. ollama, lmstudio, vllm and llamacpp are found on this machine, with the context that they serve.
+    Choose a provider, name its key, pick one of its models. `local` finds the servers of this machine: ollama, lmstudio, llamacpp, vllm and sglang, each with the context that it serves.
     """
     from shim_cli.commands.add import AddOptions
     from shim_cli.commands.add import add as run

@@ -14,6 +14,8 @@ from functools import cache
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.tables import table_test
+
 USUAL_EXAMPLES = 40
 """`just examples` tries many more."""
 
@@ -29,6 +31,19 @@ settings.load_profile("usual-ci" if os.environ.get("CI") else "usual")
 def pytest_xdist_auto_num_workers() -> int:
     """Use two workers for each processor: half of the time a test waits for a process or a connection."""
     return 2 * (os.cpu_count() or 1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--each-row", action="store_true", help="make a test of each row of a table, to select one"
+    )
+
+
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> pytest.Function | None:
+    """Run the rows of a table as one test."""
+    return None if collector.config.option.each_row else table_test(collector, name, obj)
 
 
 def pytest_collection() -> None:

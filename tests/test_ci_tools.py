@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -54,9 +55,16 @@ def test_checkout_holds_no_secret() -> None:
 
 def test_ci_script_is_valid_and_has_every_step() -> None:
     text = (ROOT / ".ci" / "run").read_text()
-    steps = "structure docs audit secrets fuzz lint types tests lowest newest e2e"
+    steps = "structure docs audit secrets fuzz lint types tests lowest newest e2e clients sdk browser speed"
     for step in steps.split():
         assert f"step {step} " in text, step
+    # What runs in the background is waited for: its result counts, and nothing computes beside the step `speed`.
+    background, finished = (
+        set(re.findall(pattern, text))
+        for pattern in (r"(?m)^(?:.*&& | +)?background (\w+) \S", r"finish \"?(\w+)")
+    )
+    assert background - {"install_lowest", "install_newest"} <= finished
+    assert {"types", "clients", "bytecode", "simulation"} <= background
     done = subprocess.run(["bash", "-n", str(ROOT / ".ci" / "run")], check=False)
     assert done.returncode == 0
 

@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import NamedTuple
 
 from addons.adapters.codex.account_routes import AccountRoutes
@@ -21,9 +20,11 @@ from addons.adapters.codex.login_file import login_files
 from addons.adapters.cursor.routes import PROVIDER as CURSOR
 from addons.adapters.cursor.routes import CursorRoutes
 from addons.adapters.demo import plan_demo
+from addons.adapters.local.watch import States
 from addons.adapters.row_routes import RowRoutes
 from addons.adapters.system.files import CachedFile, FileAccessError
 from addons.adapters.system.paths import settings_file
+from addons.adapters.system.threads import in_thread
 from addons.adapters.traits_store import Scopes
 from addons.adapters.web_search import WebSearches
 from addons.core.codex.login import LoginProblem
@@ -68,20 +69,6 @@ class _Parsed:
     settings: Settings
     rows: ModelRows
     install: Callable[[], None]
-
-
-def in_thread[Result](work: Callable[[], Result]) -> Future[Result]:
-    """Do work in a daemon thread: the end of the process does not wait for it."""
-    future: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except Exception as error:  # noqa: BLE001  raised again by `Future.result`
-            future.set_exception(error)
-
-    Thread(target=run, name="settings", daemon=True).start()
-    return future
 
 
 RECENT_NS = 1_000_000
@@ -139,7 +126,7 @@ class SettingsSource:
 
     def _change(self, seen: bytes | str | None) -> None:
         if self._prepare and seen and len(seen) > INLINE_BYTES:
-            self._parsing = in_thread(partial(self._parse, seen, self._prepare))
+            self._parsing = in_thread(partial(self._parse, seen, self._prepare), "settings")
         else:
             self._use(self._parse(seen, _prepare_nothing))
 
@@ -171,6 +158,7 @@ class _RowState(NamedTuple):
     rows: ModelRows
     missing_keys: tuple[str, ...]
     traits: Scopes
+    local: States
 
 
 class RouteSources:
@@ -224,6 +212,7 @@ class RouteSources:
         """Every file that the table depends on. While none of them changes, the table stays the same."""
         self.table()
         own = (self.settings_source.path, *login_files(self._env), self.row_routes.traits.path)
+        own = (*own, self.row_routes.local.path)
         return (*own, self.cursor.file, *self.catalog.files, *self.row_routes.ring.files)
 
     @property
@@ -326,7 +315,8 @@ class RouteSources:
     def _row_state(self) -> _RowState:
         settings, rows, routes = self.settings, self.settings_source.rows, self.row_routes
         routes.traits.refresh()
-        return _RowState(settings, rows, routes.missing_keys(rows), routes.traits.scopes)
+        known = routes.traits.scopes, routes.local.states
+        return _RowState(settings, rows, routes.missing_keys(rows), *known)
 
     def _build(self, settings: Settings) -> RouteTable:
         rows = self.settings_source.rows
@@ -391,6 +381,10 @@ class RouteSources:
             make_plan=partial(plan_demo, limits=settings.limits),
             unavailable_reason=unavailable_reason,
         )
+
+    async def poll_local_servers(self) -> bool:
+        """Ask the model servers on this machine that rows use, and that are due. Return whether there are any."""
+        return await self.row_routes.local.poll(self.rows.rows)
 
     async def refresh(self) -> bool:
         """Ask for the account's models, in the background. Return whether they changed. Never raises."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from addons.adapters.api_keys import KeyRing, RowKey
+from addons.adapters.local.watch import LocalServers
 from addons.adapters.traits_store import FileTraits, traits_file
 from addons.core.codex.row_catalog import row_entry
 from addons.core.errors import INVALID_PROMPT, Problem, error_reply
@@ -23,15 +24,18 @@ from addons.core.limits import Limits
 from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.translator import load_translator
 from addons.core.providers.fallback import Fallbacks
+from addons.core.providers.load_wait import LoadBound
 from addons.core.providers.vision import NoDescriptions, Vision
-from addons.core.routes import Circuit, OneStepPlan, PlanMaker, Route
+from addons.core.routes import Cause, Circuit, OneStepPlan, PlanMaker, Route
 from addons.core.settings.labels import row_label
+from addons.core.settings.local_rows import current_target, server_of
 from addons.core.settings.models_file import NO_ROWS, ModelRows
 from addons.core.settings.presets import family_for
 from addons.core.settings.profiles import profile_for
 from addons.core.settings.row import ModelRow
 from addons.core.turn import Answer, ClientRequest, Plan
 from addons.core.upstream.api_keys import KeyProblem
+from addons.core.upstream.local.state import NO_FACTS, LocalFacts
 from addons.core.upstream.protocol import Protocol
 from addons.core.upstream.target import Target
 from addons.core.upstream.traits import NO_TRAITS, Traits, adapted
@@ -53,6 +57,8 @@ class RouteParts(NamedTuple):
     """Why the key is missing now; empty if it is not."""
     vision: str = ""
     """The slug of the model that describes pictures for this row; empty for none."""
+    local: LocalFacts = NO_FACTS
+    """What its server on this machine said; nothing for another upstream."""
 
 
 class KnownRoute(NamedTuple):
@@ -72,6 +78,7 @@ class RowRoutes:
     def __init__(self, env: Mapping[str, str], folder: Path, find: FindRoute) -> None:
         self.ring = KeyRing(env, folder)
         self.traits = FileTraits(traits_file(env))
+        self.local = LocalServers(env)
         self._memory = ResponseStore()
         self.fallbacks = Fallbacks(time.time)
         self.vision = Vision(find, NoDescriptions(), is_row=self._is_row)
@@ -107,6 +114,19 @@ class RowRoutes:
             self._checked = (rows, self.known, checked)
         return tuple([key.missing_reason() for key in checked])
 
+    def down_servers(self, rows: ModelRows) -> list[dict[str, object]]:
+        """Return what is known of each model server on this machine that does not answer, as of an open circuit."""
+        return [
+            {
+                "slugs": [row.slug for row in rows.rows if server_of(row) == server],
+                "state": "down",
+                "cause": str(Cause.UNREACHABLE),
+                "since": since,
+                "text": text,
+            }
+            for server, since, text in self.local.down
+        ]
+
     def command_problems(self, rows: ModelRows) -> tuple[str, ...]:
         """Return the problems of commands that should print keys."""
         return tuple(filter(None, (key.command_problem() for key in self._keys(rows))))
@@ -141,21 +161,24 @@ class RowRoutes:
         if key is None or row.target is None:
             return RouteParts(row, None, position, limits, NO_TRAITS, "")
         traits = self.traits.current(row.target.traits_scope)
-        return RouteParts(row, key, position, limits, traits, key.missing_reason())
+        local = self.local.facts(row)
+        missing = key.missing_reason()
+        return RouteParts(row, key, position, limits, traits, missing, local=local)
 
     def _vision_for(self, parts: RouteParts, default: str) -> str:
         """Return the model that describes pictures for a row. The default is for those that take none."""
         row, target = parts.row, parts.row.target
         if row.vision or not default or target is None or row.slug == default:
             return row.vision
+        target = current_target(row, target, parts.local)
         return "" if adapted(target, parts.traits).images else default
 
     def _route(self, made_of: RouteParts) -> Route:
-        row, key, position, limits, traits, missing, vision = made_of
-        target = row.target
-        if target is None or key is None:
+        row, key, position, limits, traits, missing, vision, local = made_of
+        if row.target is None or key is None:
             return _hidden_route(row)
-        parts = _RowParts(key, limits, self._memory, self.traits)
+        target = current_target(row, row.target, local)
+        parts = _RowParts(key, limits, self._memory, self.traits, _load_bound(made_of))
         make_plan: PlanMaker = _LazyPlanMaker(target, parts).plan
         if row.unavailable_reason:
             make_plan = _hidden_route(row).make_plan
@@ -174,10 +197,24 @@ class RowRoutes:
             make_entry=make_entry,
             make_plan=self.with_fallbacks(make_plan, row.fallback),
             vision=vision,
-            unavailable_reason=row.unavailable_reason or missing,
+            unavailable_reason=row.unavailable_reason or missing or local.reason,
             label=row_label(row),
             circuit=Circuit(_subject(key)),
         )
+
+
+def _load_bound(parts: RouteParts) -> LoadBound | None:
+    """Return how long turns wait for the server of a row; None if it is no model server on this machine.
+
+    With a fallback, a turn does not wait for a server that is not there.
+    """
+    server = server_of(parts.row)
+    if server is None:
+        return None
+    seconds, row = parts.limits.load_seconds, parts.row
+    down_since = parts.local.down_since
+    starts_until = None if down_since is None else down_since + seconds
+    return LoadBound(server, seconds, starts_until, waits_for_start=not row.fallback)
 
 
 def _subject(key: RowKey) -> Callable[[], object]:
@@ -220,6 +257,7 @@ class _RowParts:
     limits: Limits
     memory: ResponseStore
     traits: FileTraits
+    load: LoadBound | None = None
 
 
 class _LazyPlanMaker:
@@ -250,6 +288,7 @@ class _LazyPlanMaker:
             clock=time.time,
             limits=self._parts.limits,
             store=self._parts.traits,
+            load=self._parts.load,
             other=_LazyPlanMaker(other, self._parts, is_first=False).plan if other else None,
         ).plan
 
@@ -268,6 +307,7 @@ class _LazyPlanMaker:
             memory=self._parts.memory,
             limits=self._parts.limits,
             store=self._parts.traits,
+            load=self._parts.load,
             other=_LazyPlanMaker(other, self._parts, is_first=False).plan if other else None,
         )
         return provider.plan

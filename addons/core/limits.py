@@ -31,6 +31,8 @@ class Limits:
     """Time without an event of the answer after which the turn fails. Comments, heartbeats and events without content are none.
 
     A larger `stall_seconds` raises it, unless it is set."""
+    load_seconds: float = 180.0
+    """Time for a model server on this machine to start, or to load its model, before the turn fails."""
     search_seconds: float = 30.0
     """Time for a search service, or for the server of a web page, to answer one request of `web.run`."""
     unread_seconds: float = 300.0

@@ -5,9 +5,10 @@ upstream is asked. Open: it is not, until a time. Half-open: the time has come, 
 others still go to a fallback. A used-up limit opens the circuit until the upstream's own reset; a refused login, failed
 connections and errors of the server open it for a pause that doubles with each opening in a row.
 
-Invariants: a request is resolved to a route once, in this table, and nothing downstream looks at the slug again; a circuit
-is about one account or key, and closed for any other. Source of the rules: outlier detection of Envoy 1.36
-(consecutive failures, base and maximum ejection time), 2026-11.
+Never reads a clock. Invariants: a request is resolved to a route once, in this table, and nothing downstream looks at the
+slug again; a circuit is about one account or key, and closed for any other; what a turn learnt from an upstream that it
+asked before the circuit opened neither closes nor prolongs it. Source of the rules: outlier detection of Envoy 1.39
+(consecutive errors of the server and of the gateway, base and maximum ejection time), 2026-11.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from addons.core.frozen import turn_value
 from addons.core.turn import Answer, ClientRequest, Fault, Head, Plan, StreamLocal
@@ -46,13 +47,16 @@ class State(StrEnum):
 
 
 FAILURES_TO_OPEN = {Cause.USED_UP: 1, Cause.LOGIN: 1, Cause.UNREACHABLE: 3, Cause.FAILING: 3}
-"""How many turns in a row fail before the circuit opens. A turn has retries of its own before it fails."""
+"""How many turns in a row fail before the circuit opens. A turn has retries of its own before it fails. Envoy counts
+requests, five in a row."""
 BASE_SECONDS, MAX_SECONDS = 30.0, 300.0
-"""How long a circuit stays open when the upstream names no time: at first, and at most."""
+"""How long a circuit stays open when the upstream names no time: at first, and at most. Both are those of Envoy."""
 MAX_RESET_SECONDS = 35 * 86_400.0
 """No reset is further away: the longest window of a plan is a month."""
 TRIAL_SECONDS = 60.0
-"""How long the others wait for the turn that tries a half-open route. Its client may have left."""
+"""How long the others wait for the turn that tries a half-open route: its upstream may be silent."""
+OF_THE_MOMENT = frozenset({Cause.UNREACHABLE, Cause.FAILING})
+"""What an upstream that was asked earlier says nothing about now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,17 @@ class Opening:
     """Whether the upstream named the time."""
 
 
+class Asked(NamedTuple):
+    """What a turn asks at the moment when it asks: the account, and after which opening of the circuit."""
+
+    subject: object
+    openings: int
+
+
 class Circuit:
     """The state of one route. Routes that share an account share a circuit."""
 
-    __slots__ = ("_failures", "_identity", "_of", "_opened", "_opening", "_trial_until")
+    __slots__ = ("_failures", "_identity", "_of", "_opened", "_opening", "_openings", "_trial_until")  # fmt: skip
 
     def __init__(self, identity: Callable[[], object] = lambda: None) -> None:
         """`identity` returns what the state is about, such as the account: of another one nothing is known."""
@@ -78,6 +89,8 @@ class Circuit:
         self._failures = 0
         self._opened = 0
         """Openings in a row, without a success between them."""
+        self._openings = 0
+        """All openings."""
         self._opening: Opening | None = None
         self._trial_until = 0.0
 
@@ -99,9 +112,9 @@ class Circuit:
         return State.OPEN if now < opening.until else State.HALF_OPEN
 
     @property
-    def subject(self) -> object:
-        """What is asked now, such as the account. A turn of another one says nothing about it."""
-        return self._identity()
+    def asked(self) -> Asked:
+        """What a turn asks that asks now."""
+        return Asked(self._identity(), self._openings)
 
     @property
     def opening(self) -> Opening | None:
@@ -112,25 +125,48 @@ class Circuit:
 
     def _forget_another(self) -> None:
         if self._of != (subject := self._identity()):
-            self.succeeded()
+            self._close()
             self._of = subject
 
-    def succeeded(self) -> None:
-        """Close the circuit: the upstream answered."""
+    def _is_stale(self, asked: Asked) -> bool:
+        """Return whether the circuit opened after the upstream was asked."""
+        return self._opening is not None and asked.openings != self._openings
+
+    def trial_ended(self, asked: Asked) -> None:
+        """Let another turn try a half-open route: the one that was to try it asked nobody, or its client left."""
+        if not self._is_stale(asked):
+            self._trial_until = 0.0
+
+    def succeeded(self, asked: Asked | None = None) -> None:
+        """Close the circuit: the upstream answered, to a turn that did not ask it before the circuit opened."""
+        if asked is None or (asked.subject == self._identity() and not self._is_stale(asked)):
+            self._close()
+
+    def _close(self) -> None:
         self._failures = self._opened = 0
         self._opening, self._trial_until = None, 0.0
 
-    def failed(self, cause: Cause, now: float, reset: float | None = None) -> None:
+    def failed(
+        self, cause: Cause, now: float, reset: float | None = None, asked: Asked | None = None
+    ) -> None:
         """Count a failed turn. `reset`: when the upstream will answer again, in Unix seconds, if it said so."""
+        if asked is not None and asked.subject != self._identity():
+            return
         self._forget_another()
         if self._opening and now < self._opening.until:
             # a turn that began before the circuit opened
+            return
+        if asked is not None and cause in OF_THE_MOMENT and self._is_stale(asked):
             return
         self._failures += 1
         is_trial = self._opening is not None
         if self._failures < FAILURES_TO_OPEN[cause] and not is_trial:
             return
+        self._open(cause, now, reset)
+
+    def _open(self, cause: Cause, now: float, reset: float | None) -> None:
         self._trial_until = 0.0
+        self._openings += 1
         if reset is not None and now < reset <= now + MAX_RESET_SECONDS:
             self._opening = Opening(cause, reset, is_reset=True)
             return
@@ -149,6 +185,68 @@ BRANDS: Mapping[str, str] = {
 def provider_name(provider: str) -> str:
     """Return the name of a provider for people."""
     return BRANDS.get(provider, provider)
+
+
+SHARE = 0.2
+"""Of the turns that run, how many may retry at the same time."""
+MIN_CONCURRENCY = 3
+"""How many may, however few run. Share and minimum are those of Envoy."""
+
+
+class RouteRetries:
+    """One per route: how many turns run, and how many of them wait for a retry or for its outcome.
+
+    So retries do not multiply the load on an upstream. Source: the retry budget of Envoy 1.39 (`budget_percent`,
+    `min_retry_concurrency`), 2026-11.
+    """
+
+    __slots__ = ("retrying", "running")
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.retrying = 0
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether one more turn may retry now."""
+        return self.retrying < max(MIN_CONCURRENCY, SHARE * self.running)
+
+
+class TurnRetries:
+    """The part of one turn."""
+
+    __slots__ = ("_is_retrying", "_is_running", "_route")
+
+    def __init__(self, route: RouteRetries) -> None:
+        self._route = route
+        self._is_running = self._is_retrying = False
+
+    def begin(self) -> None:
+        """Count the turn as running."""
+        if not self._is_running:
+            self._is_running = True
+            self._route.running += 1
+
+    def retry(self) -> bool:
+        """Return whether the turn may retry, and count it. The outcome of its last retry is known."""
+        self.settle()
+        if self._route.may_retry:
+            self._is_retrying = True
+            self._route.retrying += 1
+        return self._is_retrying
+
+    def settle(self) -> None:
+        """Stop counting the retry: its outcome is known."""
+        if self._is_retrying:
+            self._is_retrying = False
+            self._route.retrying -= 1
+
+    def end(self) -> None:
+        """Stop counting the turn."""
+        self.settle()
+        if self._is_running:
+            self._is_running = False
+            self._route.running -= 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,12 @@ loop: it asks the plan for a `Step`, carries the step out, reports the result to
     Answer         sends a complete answer                            nothing: the turn ends
     Prepare        runs a coroutine while the client waits            Prepare.then, which gives the next step
 
-`Plan.start` gives the first step: Send, StreamLocal, Answer or Prepare. Each `Send` is an *attempt*: it ends the attempt before
-it, and an event of an ended attempt never reaches the plan. `Relay` and `Collect` refer to the attempt whose head has
-just been reported, so they are legal only in the answer to `on_head`. Relay, StreamLocal and Answer begin the client's answer;
-after that the plan is not called again, and a failure goes to the step's `Translator`, which writes the closing event
-of the stream.
+`Plan.start` gives the first step: Send, StreamLocal, Answer or Prepare. Each `Send` is an *attempt*: it ends the one before it, whose
+events never reach the plan then. `Relay` and `Collect` refer to the attempt whose head has just been reported: they answer `on_head`.
+Relay, StreamLocal and Answer begin the client's answer. After that a failure goes to the step's `Translator`, and not to the plan.
 
-Nothing in here does I/O or reads a clock. A plan holds the state of one turn and is pure, apart from the credential
-source it was given. Invariant: the engine knows no provider, and a plan knows neither mitmproxy nor the client's
-connection.
+Nothing in here does I/O or reads a clock. A plan holds the state of one turn and is pure, apart from its credential source.
+Invariant: the engine knows no provider, and a plan knows neither mitmproxy nor the client's connection.
 """
 
 from __future__ import annotations
@@ -68,15 +65,15 @@ class TurnNotes:
     model: str = ""
     """The model that the upstream is asked for."""
     label: str = ""
-    """The name of the upstream for people."""
     thread: str = ""
     root: str = ""
     """The user's thread that the call of a sub-agent or of a helper belongs to; empty when it is `thread`."""
+    parent: str = ""
+    """The thread that started the sub-agent of this call; empty for the user's own."""
     dropped: list[str] = field(default_factory=list)
     """Parts of the request that were not sent upstream, and parts of the answer that were not sent to the client."""
     repairs: list[str] = field(default_factory=list)
     """Changes of the request after the upstream refused it, in the order of the attempts."""
-
     fallback: str = ""
     """Why another route answers than the one that took the turn; empty when that one does."""
     search: str = ""
@@ -257,7 +254,6 @@ class StreamSummary(NamedTuple):
     usage: Usage | None = None
     rate_limits: Mapping[str, object] | None = None
     unknown_events: tuple[str, ...] = ()
-    """The types of events that no known version of the API has. Codex ignores them."""
 
 
 @runtime_checkable
@@ -332,6 +328,8 @@ class Collect:
     """Read the upstream's body, at most `limit` bytes of it, then call `Plan.on_body`."""
 
     limit: int
+    is_enough: Callable[[bytes], bool] | None = None
+    """Takes each read, and returns whether the plan can decide before the limit; None for the limit alone."""
 
 
 @turn_value(frozen=True, slots=True)
@@ -353,14 +351,13 @@ class StreamLocal:
 
 @turn_value(frozen=True, slots=True)
 class Prepare:
-    """Run this coroutine, which asks somebody else first, then ask `then` for the next step. Ends the attempt before it.
+    """Run this coroutine, which asks somebody else first, then ask `then` as `Plan.start` is asked. Ends the attempt before it.
 
     The engine cancels it when the client leaves. It must not raise: an exception ends the turn with an internal error.
     """
 
     work: Callable[[], Awaitable[None]]
     then: Callable[[], Step]
-    """Called as `Plan.start` is, with the same steps."""
 
 
 Step = Send | Relay | Collect | Answer | StreamLocal | Prepare
@@ -386,6 +383,14 @@ class Plan(Protocol):
 
     def on_fault(self, fault: Fault) -> Step:
         """Decide after an attempt that failed before the client's answer began: any step without a response."""
+
+
+@runtime_checkable
+class EndsWithTurn(Protocol):
+    """A plan that holds something for the time of its turn."""
+
+    def ended(self) -> None:
+        """Release it. Called once, after everything else, however the turn ended. Must not raise."""
 
 
 class TurnRouter(Protocol):

@@ -1,11 +1,12 @@
 "use strict";
 // Live turns and what they used.
 import { bars, capacity, dots, percentile } from "/charts.js";
+import { drawAgents } from "/agents.js";
 import { ask, at, element, onToken, say, short, span } from "/page.js";
 import { clock, drawTable, minutes, onChange, outcome, seconds, setParameter, show } from "/turns.js";
 const KEPT = 200, SPANS = ["24h", "7d", "30d"], USUAL = "7d";
 const asked = new URLSearchParams(location.search).get("since");
-const state = { turns: [], running: [], quota: [], unavailable: [], usage: null, since: SPANS.includes(asked) ? asked : USUAL };
+const state = { turns: [], running: [], quota: [], unavailable: [], budgets: [], usage: null, since: SPANS.includes(asked) ? asked : USUAL };
 const percent = (value) => (value === null ? "–" : Math.round(value * 100) + " %");
 const tokenParts = (one) => [["cached", one.cached || 0], ["fresh", Math.max(0, (one.input || 0) - (one.cached || 0))], ["output", one.output || 0]];
 const written = (number, one) => `${number.toLocaleString()} ${one}${number === 1 ? "" : "s"}`;
@@ -58,6 +59,7 @@ function drawRunning() {
     item.append(name, element("span", `${span(turn.seconds)}, ${short(turn.bytes_out)} bytes`, "quiet"));
     return item;
   });
+  if (state.usage) drawAgents(state.usage.agents, state.running, cost);
   at("running").replaceChildren(...(items.length ? items : [element("li", "no turn", "quiet")]));
 }
 function time(at) {
@@ -75,15 +77,19 @@ function burn(label, one) {
   const end = one.used_percent >= 100 ? "used up" : known.empty_at ? `empty at about ${time(known.empty_at)}` : "lasts until the reset";
   return `${Number(known.percent_per_hour.toPrecision(3))} % per hour: ${end}`;
 }
-function quotaWindow(label, one) {
+function meter(name, used, note) {
   const box = element("div", undefined, "window"), line = element("p"), bar = element("progress");
-  if (one.used_percent >= 80) box.classList.add("high");
-  const name = `${one.minutes ? span(one.minutes * 60) + " window" : one.name} ${Math.round(one.used_percent)} %`;
-  line.append(element("b", name), element("span", resetTime(one.resets_at), "quiet"));
+  if (used >= 80) box.classList.add("high");
+  line.append(element("b", name), element("span", note, "quiet"));
   bar.max = 100;
-  bar.value = Math.min(100, one.used_percent);
+  bar.value = Math.min(100, used);
   bar.setAttribute("aria-label", name);
   box.append(line, bar);
+  return box;
+}
+function quotaWindow(label, one) {
+  const name = `${one.minutes ? span(one.minutes * 60) + " window" : one.name} ${Math.round(one.used_percent)} %`;
+  const box = meter(name, one.used_percent, resetTime(one.resets_at));
   const rate = burn(label, one);
   if (rate) box.append(element("p", rate, "quiet"));
   return box;
@@ -92,6 +98,21 @@ function drawQuota() {
   at("unavailable").replaceChildren(...state.unavailable.map((text) => element("p", text)));
   const made = state.quota.flatMap((one) => [element("h3", one.label), ...one.windows.map((window) => quotaWindow(one.label, window))]);
   at("quota").replaceChildren(...(made.length ? made : [element("span", "no upstream has reported a quota", "quiet")]));
+}
+function amount(value, unit) {
+  return unit === "tokens" ? `${short(value)} tokens` : "$" + value.toFixed(value < 1 && value > 0 ? 4 : 2);
+}
+function budgetMeter(one) {
+  const used = (100 * one.spent) / one.limit, lifted = one.lifted_until > Date.now() / 1000;
+  const box = meter(`${one.name} ${Math.floor(used)} %`, used, `${amount(one.spent, one.unit)} of ${amount(one.limit, one.unit)}`);
+  const share = used >= 100 ? "used up" : used >= 80 ? "nearly used up" : "";
+  const state = lifted ? `lifted until ${time(one.lifted_until)}` : share;
+  box.append(element("p", [`per ${one.per}`, one.model, state].filter(Boolean).join(", "), "quiet"));
+  return box;
+}
+function drawBudgets() {
+  at("budgeted").hidden = !state.budgets.length;
+  at("budgets").replaceChildren(...state.budgets.map(budgetMeter));
 }
 function cost(total) {
   if (total.cost === null) return total.unpriced ? "unknown" : "plan";
@@ -115,6 +136,7 @@ function drawUsage(usage) {
     ["output", short(all.output)], ["cost", cost(all)]]);
   at("models").tBodies[0].replaceChildren(...usage.models.map(modelRow));
   at("prices").textContent = `List prices of ${usage.prices_of}; unknown ones are not counted.`;
+  drawAgents(usage.agents, state.running, cost);
   bars("days", usage.days.map((day) => ({
     name: day.key.slice(5), title: `${day.key}: input ${short(day.input)}, output ${short(day.output)}`, parts: tokenParts(day),
   })));
@@ -140,10 +162,12 @@ function take(event) {
   if (event.running) state.running = event.running;
   if (event.quota) state.quota = event.quota;
   if (event.unavailable) state.unavailable = event.unavailable;
+  if (event.budgets) state.budgets = event.budgets;
   state.turns = state.turns.slice(-KEPT);
   if (event.kind !== "running") { drawTurns(); refresh(); }
   drawRunning();
   drawQuota();
+  drawBudgets();
 }
 function showStopped(stopped) {
   at("stopped").hidden = !stopped;

@@ -32,7 +32,7 @@ from addons.adapters.vision.store import PictureTexts, pictures_file
 from addons.adapters.web.dashboard import Dashboard, TurnFiles, TurnSources
 from addons.adapters.web.pages import page_file
 from addons.core.masking.mask import prepare_mask
-from addons.core.providers.fallback import unavailable_routes
+from addons.core.providers.route_states import unavailable_routes
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
 from addons.core.server.health import Status
@@ -76,6 +76,7 @@ class Composition:
                 running=lambda: self.engine.running,
                 quota=self._quota,
                 unavailable=lambda: [str(one["text"]) for one in self._unavailable()],
+                budgets=lambda: self.budgets.report(),  # noqa: PLW0108  it is made later
                 prices=lambda: shipped_prices(self.sources.rows.rows),
                 table=lambda: self.sources.table(),  # noqa: PLW0108  the sources are replaced
             ),
@@ -211,6 +212,8 @@ class Composition:
     def _turn_ended(self, record: TurnRecord) -> None:
         self.turn_log.note(record)
         self._last_status.note(record)
+        if (local := self.sources.row_routes.local).states:
+            local.turn_ended(record.row)
         if self.budgets.is_counting:
             self.budgets.note(record)
         if record.route and self.dashboard.listeners:
@@ -232,7 +235,8 @@ class Composition:
 
     def _unavailable(self) -> list[dict[str, object]]:
         sources = self.sources
-        return unavailable_routes(sources.table(), time.time(), sources.fallbacks_of)
+        open_circuits = unavailable_routes(sources.table(), time.time(), sources.fallbacks_of)
+        return [*open_circuits, *sources.row_routes.down_servers(sources.rows)]
 
     def _status(self) -> Status:
         return Status(

@@ -1,4 +1,4 @@
-"""Background tasks: the account's models and Cursor's login are asked for again and again while the shim runs.
+"""Background tasks: the account's models, Cursor's login and the model servers on this machine are asked again and again.
 
 Never does: raise, or let a turn wait. Invariant: the sources are looked up anew for each request, because changed
 settings replace them.
@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 300.0
 """How often the account's model list is asked for. Unchanged, it costs one 304."""
+LOCAL_SECONDS = 2.0
+"""How often the model servers on this machine are looked through for one that is due."""
+NO_LOCAL_SECONDS = 15.0
+"""How often the rows are looked through for such a server while none is named."""
 LOGIN_POLL_SECONDS = 2.0
 """How often the login is looked at. The models of a new login are asked for at once."""
 
@@ -36,6 +40,7 @@ class BackgroundRefresh:
         self._tasks = (
             asyncio_utils.create_task(self._account(), name="account models", keep_ref=True),
             asyncio_utils.create_task(self._cursor(), name="cursor login", keep_ref=True),
+            asyncio_utils.create_task(self._local(), name="local servers", keep_ref=True),
         )
 
     def cancel(self) -> None:
@@ -77,6 +82,14 @@ class BackgroundRefresh:
             cursor = self._sources().cursor
             await cursor.refresh()
             await cursor.agent.wait_for_refresh()
+
+    async def _local(self) -> None:
+        try:
+            while True:
+                has_servers = await self._sources().poll_local_servers()
+                await asyncio.sleep(LOCAL_SECONDS if has_servers else NO_LOCAL_SECONDS)
+        finally:
+            await self._sources().row_routes.local.stop()
 
 
 def _is_same(now: Login | LoginProblem, before: Login | LoginProblem) -> bool:

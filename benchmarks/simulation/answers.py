@@ -36,6 +36,8 @@ def check_answer(ledger: Ledger, turn: int, status: int, body: bytes, *, streams
         raise ViolationError(message)
     if "demo" not in text:
         ledger.check_answer(turn, text, completed=terminals[0] == "response.completed")
+        if terminals[0] == "response.completed":
+            ledger.watch.answered(turn)
 
 
 def _data_of(block: bytes) -> dict[str, object]:

@@ -21,7 +21,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpRequestHeadersHook, HttpReque
 
 from addons.core.limits import Limits
 from addons.core.turn import Fault, FaultKind, LocalSource, TurnRouter
-from addons.proxy.engine.engine import Engine
+from addons.proxy.engine.engine import Engine, OnTurn
 from addons.proxy.engine.injected import Injected, InjectedEvent, Signal
 from addons.proxy.engine.interfaces import LiveTurn
 from addons.proxy.engine.layer import ShimHttpLayer
@@ -31,6 +31,7 @@ from addons.proxy.engine.timers import WakeupTimers
 from benchmarks.simulation.clock import Clock, ViolationError
 from benchmarks.simulation.ledger import Ledger
 from benchmarks.simulation.scripts import UpstreamConnection
+from benchmarks.simulation.watch import PLAN_HOST
 
 CONNECT_TIMEOUT = 75.0
 SINK = ("127.0.0.1", 9)
@@ -64,8 +65,8 @@ class _Idle:
 class SimulatedEngine(Engine):
     """The engine with a virtual clock, and a pool of simulated connections."""
 
-    def __init__(self, clock: Clock, router: TurnRouter) -> None:
-        super().__init__(router, LIMITS, now=lambda: clock.now)
+    def __init__(self, clock: Clock, router: TurnRouter, on_turn: OnTurn) -> None:
+        super().__init__(router, LIMITS, now=lambda: clock.now, on_turn=on_turn)
         self.clock = clock
         self.hosts: dict[str, ClientHost] = {}
         self.idle: list[_Idle] = []
@@ -301,6 +302,10 @@ class ClientHost:
         if self._clock.chance(0.01):
             delay = CONNECT_TIMEOUT  # the connect deadline has to end this
         fails = self._clock.chance(0.06)
+        address = command.connection.address
+        if address and address[0] == PLAN_HOST:
+            # its turns go elsewhere only when it refuses them
+            delay, fails = min(delay, 0.04), False
         self._clock.after(delay, "", lambda: self._opened(command, fails=fails))
 
     def _opened(self, command: commands.OpenConnection, *, fails: bool) -> None:
@@ -309,7 +314,8 @@ class ClientHost:
             self.event(events.OpenConnectionCompleted(command, "refused"))
             return
         server.state = ConnectionState.OPEN
-        upstream = UpstreamConnection(self._clock, self._ledger, _ActiveEnd(self, server))
+        host = server.address[0] if server.address else ""
+        upstream = UpstreamConnection(self._clock, self._ledger, _ActiveEnd(self, server), host)
         self.upstreams[server] = upstream
         self.event(events.OpenConnectionCompleted(command, None))
 

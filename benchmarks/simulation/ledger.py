@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from benchmarks.simulation.clock import Clock, ViolationError
+from benchmarks.simulation.watch import Watch
 
 ROUND_TRIP_LIMIT = 0.5
 """Seconds after which an upstream may have worked on a request (docs/faults.md)."""
+OK = 200
 CHANGED = 400
 """A refusal after which a changed request may be sent: the upstream did not accept the first."""
 RETRIED = frozenset({408, 409, 500, 502, 503, 504, 529})
@@ -22,6 +24,8 @@ class ReceivedRequest:
 
     reused: bool
     received_at: float
+    turn: int = 0
+    host: str = ""
     status: int = 0
     """The status that was sent; 0 while none was."""
     answered_at: float = 0.0
@@ -29,6 +33,8 @@ class ReceivedRequest:
     sent: bytearray = field(default_factory=bytearray)
     text: str = ""
     """The text of the deltas that were sent."""
+    refuses: bool = False
+    """Whether a stream with status 200 says that a limit is used up."""
     finished: bool = False
     """Whether the whole answer was sent, with its end."""
     ended_at: float | None = None
@@ -40,19 +46,29 @@ class Ledger:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.watch = Watch(clock)
         self.asks: dict[int, list[ReceivedRequest]] = {}
         self.crossed: set[int] = set()
         """Turns whose request was on its way when the upstream sent unasked bytes for the first time (decision 0004)."""
 
-    def ask(self, turn: int, *, reused: bool) -> ReceivedRequest:
-        """Note a request. Raises ViolationError if the turn was worked on before."""
+    def ask(self, turn: int, host: str, *, reused: bool) -> ReceivedRequest:
+        """Note a request. Raises ViolationError if the turn was worked on before, or must not come here."""
+        self.watch.asked(turn, host)
         before = self.asks.setdefault(turn, [])
-        if before and not self._may_repeat(before[-1]):
+        if before and not self._may_follow(before, host):
             message = f"turn {turn} was sent again after {before[-1]}"
             raise ViolationError(message)
-        made = ReceivedRequest(reused, self._clock.now)
+        made = ReceivedRequest(reused, self._clock.now, turn, host)
         before.append(made)
         return made
+
+    def _may_follow(self, before: list[ReceivedRequest], host: str) -> bool:
+        last = before[-1]
+        if last.host == host:
+            return self._may_repeat(last)
+        # a fallback, which is asked once, and not after an answer has begun
+        is_first = all(ask.host != host for ask in before)
+        return is_first and (last.status != OK or last.refuses)
 
     @staticmethod
     def _may_repeat(ask: ReceivedRequest) -> bool:

@@ -11,11 +11,13 @@ import orjson
 
 from benchmarks.simulation.clock import Clock
 from benchmarks.simulation.ledger import Ledger, ReceivedRequest
+from benchmarks.simulation.watch import PLAN_HOST, TOKENS_PER_ANSWER
 
 MARK = re.compile(rb"turn-(\d+)-end")
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 ANSWER_END = re.compile(rb'"finish_reason":"stop"|"stop_reason":"end_turn"|"response.completed"')
 """What says that an answer is whole, in each protocol."""
+CONTENT = re.compile(rb"output_text.delta|response.completed")
 HEAD_END = b"\r\n\r\n"
 ENDINGS = {
     "whole": 60,
@@ -30,6 +32,8 @@ ENDINGS = {
     "partial event": 3,
 }
 """How a request ends → its weight."""
+PLAN_ENDINGS = {"whole": 55, "used up": 25, "used up in stream": 12, "fail": 6, "cut": 4}
+LIMIT_SECONDS = (0.4, 3.0, 20.0, 70.0, 200.0)
 STATUSES = (400, 401, 404, 429, 500, 503)
 
 
@@ -61,7 +65,9 @@ def body_for(path: bytes, turn: int, deltas: int) -> Body:
 def _chat(parts: list[str]) -> Iterator[bytes]:
     for part in parts:
         yield _event({"choices": [{"index": 0, "delta": {"content": part}}]})
-    yield _event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    usage = {"prompt_tokens": TOKENS_PER_ANSWER - 1, "completion_tokens": 1}
+    end = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    yield _event({"choices": [end], "usage": usage})
     yield b"data: [DONE]\n\n"
 
 
@@ -98,8 +104,9 @@ _PROTOCOLS = {b"completions": _chat, b"messages": _messages}
 class UpstreamConnection:
     """One connection of an upstream. Its peer is replaced when the connection serves another client."""
 
-    def __init__(self, clock: Clock, ledger: Ledger, peer: ConnectionEnd) -> None:
+    def __init__(self, clock: Clock, ledger: Ledger, peer: ConnectionEnd, host: str) -> None:
         self.peer = peer
+        self._host = host
         self.open = True
         self.unread = False
         """Whether bytes or the end arrived while no client held the connection."""
@@ -126,7 +133,7 @@ class UpstreamConnection:
         turn = int(mark[-1]) if mark else 0
         if self._sent_unasked:
             self._ledger.crossed.add(turn)
-        self._current = self._ledger.ask(turn, reused=self._requests > 0)
+        self._current = self._ledger.ask(turn, self._host, reused=self._requests > 0)
         self._requests += 1
         path = head.split(b" ", 2)[1].partition(b"?")[0]
         self._answer(self._current, turn, path)
@@ -135,13 +142,15 @@ class UpstreamConnection:
         """Take the end of the connection from the shim."""
         self._clock.note(f"shim: closes a connection under {self._name}")
         self.open = False
+        if self._current and self._is_plan:
+            self._ledger.watch.plan_left(self._current.turn)
         self._note_end()
 
     # To the shim ------------------------------------------------------------------------------------------
 
     def _answer(self, ask: ReceivedRequest, turn: int, path: bytes) -> None:
         clock = self._clock
-        (ending,) = clock.random.choices(list(ENDINGS), list(ENDINGS.values()))
+        ending = self._ending()
         clock.note(
             f"upstream: turn {turn} on a {'reused' if ask.reused else 'new'} connection: {ending}"
         )
@@ -153,15 +162,59 @@ class UpstreamConnection:
         elif ending == "reset later":
             self._end_after(clock.random.choice((0.7, 3.0)), ask, reset=clock.chance(0.5))
         elif ending == "refuse":
-            clock.after(delay, "", lambda: self._refuse(ask))
+            clock.after(delay, "", lambda: self._refuse(ask, clock.random.choice(STATUSES)))
+        elif ending == "fail":
+            clock.after(delay, "", lambda: self._refuse(ask, 503))
+        elif ending.startswith("used up"):
+            clock.after(delay, "", lambda: self._use_up(ask, in_stream=ending != "used up"))
         elif ending == "garbage":
             clock.after(delay, "", lambda: self._send(ask, b"\x00\x01garbage\r\n\r\n", status=999))
         else:
             clock.after(delay, "", lambda: self._begin(ask, turn, path, ending))
 
-    def _refuse(self, ask: ReceivedRequest) -> None:
-        status = self._clock.random.choice(STATUSES)
-        body = b'{"error":{"message":"refused"}}'
+    @property
+    def _is_plan(self) -> bool:
+        return self._host == PLAN_HOST
+
+    def _ending(self) -> str:
+        clock = self._clock
+        if self._is_plan and clock.now < self._ledger.watch.limit_until:
+            return "used up"
+        endings = PLAN_ENDINGS if self._is_plan else ENDINGS
+        (ending,) = clock.random.choices(list(endings), list(endings.values()))
+        return ending
+
+    def _use_up(self, ask: ReceivedRequest, *, in_stream: bool) -> None:
+        """Refuse a turn of the plan, whose limit is used up for a while."""
+        clock, watch = self._clock, self._ledger.watch
+        if not self.open:
+            return
+        if clock.now >= watch.limit_until:
+            watch.limit_until = clock.now + clock.random.choice(LIMIT_SECONDS)
+        seconds = watch.limit_until - clock.now
+        clock.note(f"upstream: the plan is used up for {seconds} s")
+        error = {"code": "usage_limit_reached", "message": "x", "resets_in_seconds": seconds}
+        watch.plan_is_used_up(seconds)
+        if not in_stream:
+            self._send_refusal(ask, 429, orjson.dumps({"error": error}))
+            return
+        ask.refuses = True
+        failed = {"id": "r", "status": "failed", "error": error}
+        events = _event({"type": "response.created", "response": {"id": "r"}})
+        events += _event({"type": "response.failed", "response": failed})
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n"
+        self._send(ask, head % len(events), status=200)
+        self._current = None
+        cut = clock.random.randrange(len(events) + 1)
+        self._send(ask, events[:cut])
+        self._send(ask, events[cut:])
+
+    def _refuse(self, ask: ReceivedRequest, status: int) -> None:
+        if self._is_plan and self.open:
+            self._ledger.watch.plan_failed(ask.turn)
+        self._send_refusal(ask, status, b'{"error":{"message":"refused"}}')
+
+    def _send_refusal(self, ask: ReceivedRequest, status: int, body: bytes) -> None:
         close = b"connection: close\r\n" if self._clock.chance(0.3) else b""
         head = b"HTTP/1.1 %d No\r\ncontent-type: application/json\r\n%scontent-length: %d\r\n\r\n"
         self._send(ask, head % (status, close, len(body)) + body, status=status)
@@ -197,6 +250,8 @@ class UpstreamConnection:
             rest = parts[2:] if len(joined) > len(parts[0]) else parts[1:]
             if ANSWER_END.search(joined):
                 ask.text, ask.finished = text, True
+            if self._is_plan and CONTENT.search(joined):
+                self._ledger.watch.plan_answered(ask.turn)
             cut = clock.random.randrange(len(joined) + 1)
             self._send(ask, joined[:cut])
             self._send(ask, joined[cut:])
@@ -268,6 +323,8 @@ class UpstreamConnection:
     def _end(self, *, reset: bool) -> None:
         self._clock.note(f"upstream: {'resets' if reset else 'closes'} under {self._name}")
         self.open = False
+        if self._current and self._is_plan:
+            self._ledger.watch.plan_failed(self._current.turn)
         self._note_end()
         self.unread = not self.peer.end(reset=reset) or self.unread
 

@@ -22,13 +22,16 @@ from addons.core.settings.row_resolver import resolve_row
 from addons.core.settings.row_schema import FieldProblem, RowFields, read_row
 from addons.core.settings.slugs import slugify
 from addons.core.settings.upstream_url import EndpointRules
+from addons.core.upstream.local.lists import KINDS
 from addons.core.upstream.target import Target
 from shim_cli.commands.add_key import KeyOptions, key_fields
+from shim_cli.commands.add_local import WORD as LOCAL
+from shim_cli.commands.add_local import find_servers, local_preset
 from shim_cli.console.errors import CliError, UsageProblem
 from shim_cli.console.printable import printable_line
 from shim_cli.console.terminal import fitted
 from shim_cli.state.models_edit import ModelsFile
-from shim_cli.state.offered_models import LOCAL, OfferedModel, ServerError, local_models
+from shim_cli.state.offered_models import OfferedModel, ServerError, local_models
 from shim_cli.state.provider_models import provider_models
 
 MAX_SHOWN = 40
@@ -109,14 +112,18 @@ def _preset(options: AddOptions) -> Preset:
             raise UsageProblem(msg, "codex-shim add ollama --yes")
         names = ", ".join(sorted({preset.name for preset in BY_WORD.values()}))
         typer.echo(fitted(f"Providers: {names}", 2, sys.stdout))
+        for each in find_servers():
+            typer.echo(f"Found {each.description}")
         word = typer.prompt("Provider")
     word = word.strip().lower()
+    if word == LOCAL:
+        return local_preset(options.models, ask=not options.yes)
     if word in LOGIN_PROVIDERS:
         msg = f"{word} models need no row: they come from your login"
         raise UsageProblem(msg, "codex-shim list --all")
     if word in BY_WORD:
         return BY_WORD[word]
-    near = nearest(word, BY_WORD)
+    near = nearest(word, [*BY_WORD, LOCAL])
     meant = f". Did you mean {near!r}?" if near else ""
     msg = f"unknown provider {word!r}{meant}"
     raise UsageProblem(msg, "Another server: codex-shim add openai-compatible --base-url URL")
@@ -138,12 +145,12 @@ def _offered(
 ) -> list[OfferedModel]:
     """Return the models of the provider. A list that cannot be had is an error for a local server only."""
     try:
-        if preset.name in LOCAL and not _has_key(env, row):
+        if preset.name in KINDS and not _has_key(env, row):
             return local_models(preset.name, str(target.origin))
         return provider_models(env, folder, row, target)
     except ServerError as error:
-        if preset.name in LOCAL:
-            start = f"Start the server, then try again: {LOCAL[preset.name]}"
+        if preset.name in KINDS:
+            start = f"Start the server, then try again: {KINDS[preset.name].start}"
             raise CliError(printable_line(str(error)), start) from error
         typer.echo(f"codex-shim: {printable_line(str(error))}", err=True)
         return []

@@ -45,7 +45,7 @@ def providers(incomplete: str) -> list[str]:
     """Return the providers that start with `incomplete`."""
     from addons.core.settings.presets import BY_WORD  # noqa: PLC0415
 
-    return sorted(word for word in BY_WORD if word.startswith(incomplete))
+    return sorted(word for word in [*BY_WORD, "local"] if word.startswith(incomplete))
 
 
 def rows(incomplete: str) -> list[str]:

@@ -10,22 +10,44 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from addons.adapters.api_keys import KeyRing, is_open_to_others
+from addons.adapters.local.watch import LocalServers
 from addons.core.settings.key_refs import CommandKey, EnvKey, FileKey, InlineKey, SecretHeaderSpec
+from addons.core.settings.local_rows import server_of
 from addons.core.settings.models_file import ModelRows
 from addons.core.settings.row import ModelRow
+from addons.core.upstream.local.state import LocalFacts
 from addons.core.upstream.target import Target
 from shim_cli.console.shells import Shell
 from shim_cli.doctor.finding import CheckResult
+
+ENOUGH_TOKENS = 16_384
+"""Codex's instructions and tools take about 10,000 tokens. Ollama gives 4,096 by default on a small GPU, and cuts the rest."""
+WINDOW_ADVICE = {
+    "ollama": "Set OLLAMA_CONTEXT_LENGTH=65536 where `ollama serve` starts",
+    "lmstudio": "Load it with a longer context: lms load MODEL --context-length 65536",
+    "llamacpp": "Start it with --ctx-size 65536",
+    "vllm": "Start it with --max-model-len 65536",
+    "sglang": "Start it with --context-length 65536",
+}
+"""Program → how a user gives a model more context."""
 
 
 def row_findings(
     rows: ModelRows, path: Path, env: Mapping[str, str], shell: Shell
 ) -> Iterator[CheckResult]:
     """Check every row. `path` is models.json."""
-    ring = KeyRing(env, path.parent)
+    ring, local = KeyRing(env, path.parent), LocalServers(env)
     for row in rows.rows:
         if row.target:
-            yield _row(row, row.target, ring, path, shell)
+            found = _row(row, row.target, ring, path, shell)
+            facts = local.facts(row)
+            if found[0] != "OK":
+                yield found
+            elif facts.reason:
+                yield "WARN", f"{row.slug} is hidden: {facts.reason}"
+            else:
+                yield found
+                yield from _local_findings(row, row.target, facts)
     yield from (("INFO", note) for note in rows.notes)
     if any(row.holds_key for row in rows.rows) and is_open_to_others(path):
         yield readable_by_others(path, shell)
@@ -41,6 +63,36 @@ def _row(row: ModelRow, target: Target, ring: KeyRing, path: Path, shell: Shell)
         return "WARN", f"{row.slug} is hidden: {missing}", _remedy(row, path, shell)
     keys = ", ".join(describe_key(slot) for slot in row.keys if slot.required) or "no key"
     return "OK", f"{row.slug}: {row.model} at {target.origin} ({row.provider}), {keys}"
+
+
+def _local_findings(row: ModelRow, target: Target, facts: LocalFacts) -> Iterator[CheckResult]:
+    """Report what a model server on this machine does not give."""
+    if facts.tools is False:
+        yield (
+            "WARN",
+            f"{row.slug}: {row.model} calls no tools, so it can change nothing",
+            "codex-shim add local",
+        )
+    if facts.context and facts.context < ENOUGH_TOKENS:
+        advice = WINDOW_ADVICE.get(_server_kind(row), "Start the server with a longer context")
+        yield (
+            "WARN",
+            (
+                f"{row.slug}: its server gives {row.model} {facts.context:,} tokens of context; Codex needs "
+                f"about {ENOUGH_TOKENS:,}. {advice}"
+            ),
+        )
+    elif row.states_context and facts.context and facts.context < target.context_tokens:
+        yield (
+            "INFO",
+            f"{row.slug}: its row states {target.context_tokens:,} tokens, its server gives {facts.context:,}",
+        )
+
+
+def _server_kind(row: ModelRow) -> str:
+    """Return the program of a row's server on this machine; empty for another upstream."""
+    server = server_of(row)
+    return server.kind if server else ""
 
 
 def _remedy(row: ModelRow, path: Path, shell: Shell) -> str:

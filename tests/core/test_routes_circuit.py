@@ -134,3 +134,34 @@ def test_circuit_always_lets_a_turn_through_again(events: list[tuple[Cause | Non
         else:
             circuit.failed(cause, now)
     assert circuit.admits(now + MAX_SECONDS + TRIAL_SECONDS)
+
+
+def test_answer_to_an_earlier_turn_does_not_close_it() -> None:
+    """james-6-23/codex2api#376: a long turn ends well after another one has met the limit."""
+    circuit = Circuit()
+    early = circuit.asked
+    circuit.failed(Cause.USED_UP, NOW, NOW + 3_600)
+    circuit.succeeded(early)
+    assert circuit.state(NOW) is State.OPEN
+    circuit.succeeded(circuit.asked)
+    assert circuit.state(NOW) is State.CLOSED
+
+
+def test_late_failure_of_an_earlier_turn_is_no_failed_trial() -> None:
+    circuit = Circuit()
+    early = circuit.asked
+    circuit.failed(Cause.USED_UP, NOW, NOW + 60)
+    circuit.failed(Cause.FAILING, NOW + 61, None, early)
+    assert circuit.admits(NOW + 61)
+    circuit.failed(Cause.USED_UP, NOW + 61, NOW + 90, early)
+    assert not circuit.admits(NOW + 89)
+
+
+def test_trial_that_asks_nobody_leaves_it_to_the_next_turn() -> None:
+    circuit, later = opened(), NOW + BASE_SECONDS
+    early = Circuit().asked
+    assert circuit.admits(later)
+    circuit.trial_ended(early)
+    assert not circuit.admits(later)
+    circuit.trial_ended(circuit.asked)
+    assert [circuit.admits(later) for _ in range(2)] == [True, False]

@@ -41,6 +41,7 @@ class LoopbackServer:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
+        """The port, which may be chosen before the server starts; 0 for a free one."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -66,7 +67,7 @@ class LoopbackServer:
         def protocol() -> asyncio.StreamReaderProtocol:
             return asyncio.StreamReaderProtocol(Reader(limit=1 << 26), self._accept)
 
-        self._server = await self._loop.create_server(protocol, "127.0.0.1", 0)
+        self._server = await self._loop.create_server(protocol, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -85,10 +86,18 @@ class LoopbackServer:
 
     async def _close(self) -> None:
         if self._server:
+            # a connection that is being accepted when the server closes would stay open
+            for listener in self._server.sockets:
+                with contextlib.suppress(NotImplementedError):
+                    self._loop.remove_reader(listener.fileno())
+            for _ in range(3):
+                await asyncio.sleep(0)
             self._server.close()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(3):
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.sleep(0)
 
 
 class HttpServer(LoopbackServer):

@@ -12,6 +12,7 @@ from addons.core.providers.row_attempts import (
     FAULT_PAUSES,
     PAUSES,
 )
+from addons.core.routes import MIN_CONCURRENCY, SHARE
 from addons.core.upstream.repairs import MAX_REPAIRS
 from addons.proxy.engine.mitmproxy_patches.connections import (
     DEAF_SECONDS,
@@ -26,6 +27,7 @@ from tests.faults import websocket_client_faults  # noqa: F401  adds its rows
 from tests.faults.backend_faults import MATRIX, MATRIX_HEADINGS, matrix_rows
 from tests.faults.client_faults import CLIENT_FAULTS
 from tests.faults.connect_faults import CONNECT_FAULTS
+from tests.faults.fallback_faults import FALLBACK_HEADINGS, FALLBACKS, fallback_rows
 from tests.faults.fault import IMMEDIATELY, RETRIES, Fault
 from tests.faults.oracle import Seen, codex_requests, codex_waits
 from tests.faults.outcomes import Expected, Pair
@@ -74,6 +76,8 @@ statuses are passed on.
   a large request to a slow network counts as well, and a `retry-after` changes nothing: gateways send one with any 503.
 - After a refusal that says what to change: the changed request, at most {MAX_REPAIRS} times. The upstream did not accept the first.
   A 500 or 501 that says so is one only within {EARLY_SECONDS:g} s.
+- If the row has a retry left: of its turns that run, {SHARE:.0%} may retry at the same time, at least {MIN_CONCURRENCY}, as with the retry budget of
+  Envoy. So a server in trouble gets few requests more than there are turns.
 - A 429 is reported at once. A `fallback` of the row is another upstream, which the user has chosen to pay.
 - After an idle connection that had ended: see [a reused connection](#a-reused-connection).
 """
@@ -229,6 +233,8 @@ def lines() -> Iterator[str]:
             for fault in REUSE_FAULTS
         ),
     )
+    yield FALLBACKS
+    yield from table(FALLBACK_HEADINGS, fallback_rows())
     yield "## The client"
     yield from table(
         ("fault", "the client", "outcome", "routes"),

@@ -28,10 +28,13 @@ from addons.core.settings.models_file import ModelRows
 from addons.core.settings.root import Settings
 from addons.core.telemetry.budgets import (
     FREE,
+    MEAN_TURNS,
+    Answering,
     Ask,
     Budget,
     Cost,
     Lifts,
+    OutputMeans,
     Payer,
     Refusal,
     Spending,
@@ -102,10 +105,10 @@ class BudgetKeeper:
         self._clock = clock
         self._priced: tuple[ModelRows, PriceTable] | None = None
         self._resolved: tuple[RouteTable, tuple[Budget, ...], tuple[Budget, ...]] | None = None
-        self._reading: Future[Spending] | None = None
-        self._spending = Spending()
-        self._ended: list[Paid] = []
-        """Turns that ended while the ledger was read."""
+        self._reading: Future[tuple[Spending, OutputMeans]] | None = None
+        self._spending, self._outputs = Spending(), OutputMeans()
+        self._ended: list[tuple[Paid, Answering, int]] = []
+        """Turns that ended while the ledger was read, with their output."""
         self._reserved: dict[int, _Reserved] = {}
         """By the identity of the notes of a turn."""
         self._warned: set[tuple[str, str]] = set()
@@ -160,9 +163,9 @@ class BudgetKeeper:
         thread = printable((thread_id_for(request) or b"").decode("latin-1"))
         payer = Payer(route.slug, thread, request.notes.root or thread)
         price = self._price(route.provider, route.slug, route.model)
-        dollars = price.cost({"input": tokens}) if price else None
         answering = printable(route.provider), printable(route.model)
-        return _Reserved(payer, Cost(tokens, dollars), price, answering, request.notes)
+        estimate = {"input": tokens, "output": self._outputs.expected(answering)}
+        return _Reserved(payer, cost_of(estimate, price), price, answering, request.notes)
 
     def _running(self, own: TurnNotes) -> Iterator[tuple[Payer, Cost]]:
         """Return the estimates of the other turns that run now, and forget those of any that have left."""
@@ -179,11 +182,18 @@ class BudgetKeeper:
         if not record.route:
             return
         paid = Paid(*self._charged(record, reserved), local_day(record.started))
+        output = record.usage.output_tokens if record.usage else 0
+        ended = paid, (record.route, record.model), output
         if not self._is_ready():
-            self._ended.append(paid)
+            self._ended.append(ended)
             return
-        self._spending.add(*paid)
+        self._count(*ended)
         self._warn(paid)
+
+    def _count(self, paid: Paid, answering: Answering, output: int) -> None:
+        self._spending.add(*paid)
+        if output:
+            self._outputs.add(answering, output)
 
     def _charged(self, record: TurnRecord, reserved: _Reserved | None) -> tuple[Payer, Cost]:
         answering = record.route, record.model
@@ -225,9 +235,9 @@ class BudgetKeeper:
         if self._reading:
             if not self._reading.done():
                 return False
-            self._spending, self._reading = self._reading.result(), None
-            for paid in self._ended:
-                self._spending.add(*paid)
+            (self._spending, self._outputs), self._reading = self._reading.result(), None
+            for each in self._ended:
+                self._count(*each)
             self._ended.clear()
         return True
 
@@ -294,12 +304,28 @@ def budget_report(
     return report
 
 
-def _known_spending(path: Path, before: float, prices: PriceTable, table: RouteTable) -> Spending:
+def _known_spending(
+    path: Path, before: float, prices: PriceTable, table: RouteTable
+) -> tuple[Spending, OutputMeans]:
     try:
-        return read_spending(path, before, prices, table)
+        return read_spending(path, before, prices, table), OutputMeans(read_outputs(path, before))
     except (sqlite3.Error, OSError) as error:
         log.warning("The ledger cannot be read: %s. Budgets count from now on.", error)
-        return Spending()
+        return Spending(), OutputMeans()
+
+
+def read_outputs(path: Path, before: float) -> dict[Answering, float]:
+    """Return the mean output of the last turns of each model that ended before this time. Raises sqlite3.Error."""
+    if not path.is_file():
+        return {}
+    statement = (
+        "SELECT route, model, avg(output) FROM (SELECT route, model, output, "  # noqa: S608  constants
+        "row_number() OVER (PARTITION BY route, model ORDER BY at DESC) AS number FROM turns "
+        f"WHERE at + seconds < ? AND output > 0 AND {IS_TURN}) WHERE number <= ? GROUP BY 1, 2"
+    )
+    with open_reader(path) as db:
+        rows = db.execute(statement, (before, MEAN_TURNS)).fetchall()
+    return {(route, model): float(mean) for route, model, mean in rows}
 
 
 def read_spending(path: Path, before: float, prices: PriceTable, table: RouteTable) -> Spending:

@@ -14,7 +14,7 @@ from pathlib import Path
 from addons.adapters.ledger.reader import BUSY_SECONDS, has_column
 from addons.adapters.system.files import make_private_folder
 
-VERSION = 3
+VERSION = 4
 RETENTION_SECONDS = 400 * 86400.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS turns (
@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS turns (
     error TEXT NOT NULL, ended TEXT NOT NULL, attempts INTEGER NOT NULL, ttft REAL, seconds REAL NOT NULL,
     input INTEGER, cached INTEGER, cache_written INTEGER, output INTEGER, reasoning INTEGER,
     bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, broke_at TEXT NOT NULL,
-    agent TEXT NOT NULL DEFAULT '', root TEXT NOT NULL DEFAULT ''
+    agent TEXT NOT NULL DEFAULT '', root TEXT NOT NULL DEFAULT '', parent TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS turns_by_time ON turns (at);
 CREATE INDEX IF NOT EXISTS turns_by_thread ON turns (thread);
@@ -74,8 +74,8 @@ def _connect(path: Path, now: float) -> sqlite3.Connection:
 
 
 def _add_columns(db: sqlite3.Connection) -> None:
-    """Add the columns that version 1 (`agent`) and version 2 (`root`) do not have."""
-    for name in ("agent", "root"):
+    """Add the columns that version 1 (`agent`) and version 2 (`root`) and version 3 (`parent`) do not have."""
+    for name in ("agent", "root", "parent"):
         if not has_column(db, name):
             db.execute(f"ALTER TABLE turns ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 

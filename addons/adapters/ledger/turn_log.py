@@ -113,6 +113,7 @@ MAX_COUNT = 2**53
 _COLUMNS = (
     "at", "flow", "thread", "slug", "route", "model", "status", "ok", "terminal", "error", "ended", "attempts", "ttft",
     "seconds", "input", "cached", "cache_written", "output", "reasoning", "bytes_in", "bytes_out", "broke_at", "agent", "root",
+    "parent",
 )  # fmt: skip
 """Named in each statement: a column that a newer version added may have another place."""
 _INSERT = f"INSERT INTO turns ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  constants
@@ -178,6 +179,7 @@ def _row(entry: Entry) -> tuple[object, ...]:
         record.terminal, record.error, record.ended, len(record.attempts), record.ttft, record.seconds,
         *(_NO_TOKENS if record.usage is None else _counts(record.usage)),
         record.bytes_in, record.bytes_out, entry.broke_at, record.agent, record.root,
+        record.parent,
     )  # fmt: skip
 
 

@@ -88,14 +88,15 @@ def read_totals(path: Path, since: float, by: By, prices: PriceTable) -> list[To
         rows = db.execute(statement.format(key=key_column(db, by)), (since,))
         for key, slug, route, model, *figures in rows:
             part = Total(key or "", *figures)
-            _price(part, slug, route, model, prices)
+            add_price(part, slug, route, model, prices)
             totals.setdefault(part.key, Total(part.key)).add(part)
     if by in IN_ORDER:
         return sorted(totals.values(), key=lambda total: total.key)
     return sorted(totals.values(), key=lambda total: (-total.input - total.output, total.key))
 
 
-def _price(part: Total, slug: str, route: str, model: str, prices: PriceTable) -> None:
+def add_price(part: Total, slug: str, route: str, model: str, prices: PriceTable) -> None:
+    """Add to these totals what their turns cost."""
     if route in PLAN_ROUTES:
         part.on_plan = part.turns
     elif price := prices.find(slug, model):

@@ -16,6 +16,7 @@ from typing import cast
 
 import orjson
 
+from addons.adapters.ledger.agent_trees import read_agent_trees
 from addons.adapters.ledger.quota_report import read_forecasts
 from addons.adapters.ledger.usage_report import (
     plain,
@@ -60,6 +61,8 @@ class TurnSources:
     quota: Callable[[], Quota]
     unavailable: Callable[[], list[str]]
     """What is not asked now, in words."""
+    budgets: Callable[[], list[dict[str, object]]]
+    """The budgets with what is spent, as `BudgetKeeper.report` returns them."""
     prices: Callable[[], PriceTable]
     table: Callable[[], RouteTable]
 
@@ -129,6 +132,7 @@ class Dashboard:
         running = [
             {
                 "slug": record.slug,
+                "thread": record.thread,
                 "label": labels.of_turn(record.slug, record.route, record.model),
                 "seconds": round(now - record.started),
                 "bytes_out": record.bytes_out,
@@ -139,7 +143,12 @@ class Dashboard:
             {"label": labels.of_provider(provider), "windows": windows}
             for provider, windows in {**self._recorded, **self._sources.quota()}.items()
         ]
-        return {"running": running, "quota": quota, "unavailable": self._sources.unavailable()}
+        return {
+            "running": running,
+            "quota": quota,
+            "unavailable": self._sources.unavailable(),
+            "budgets": self._sources.budgets(),
+        }
 
     def _labels(self) -> RouteLabels:
         table = self._sources.table()
@@ -196,12 +205,14 @@ class Dashboard:
         try:
             models = read_totals(self._files.ledger, since, "model", prices)
             days = read_totals(self._files.ledger, since, "day", prices)
+            agents = read_agent_trees(self._files.ledger, since, prices)
         except sqlite3.Error:
-            models, days = [], []
+            models, days, agents = [], [], []
         return {
             "all": plain(sum_totals(models)),
             "models": [plain(one) for one in models],
             "days": [plain(one) for one in days],
+            "agents": agents,
             "prices_of": prices.date,
         }
 

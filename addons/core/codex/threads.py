@@ -116,6 +116,11 @@ def root_thread_for(request: ClientRequest) -> bytes | None:
     return next(filter(None, map(request.header, names)), None)
 
 
+def parent_thread_for(request: ClientRequest) -> bytes | None:
+    """Return the id of the thread that started the sub-agent of this call, as far as the client says it."""
+    return request.header(PARENT)
+
+
 def thread_id_in_metadata(request: ClientRequest) -> bytes | None:
     """Return the thread id in the turn's metadata, the only one of a request other than a turn; None without one."""
     value = _metadata(request).get("thread_id")

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from http import HTTPStatus
 
 from addons.core.codex.threads import SUB_AGENT, USER, thread_id_for
@@ -20,11 +19,15 @@ from addons.core.limits import Limits
 from addons.core.protocols.responses.notice import begins_with_user, with_notice
 from addons.core.protocols.responses.observer import is_plain_stream
 from addons.core.protocols.responses.websocket_upstream import is_warm_up
-from addons.core.routes import Cause, Opening, PlanMaker, Route, RouteTable, State, route_label
+from addons.core.protocols.stream_start import StreamStart
+from addons.core.providers.route_states import described
+from addons.core.providers.used_up import has_limit_of_its_own, reset_of
+from addons.core.routes import Asked, Cause, Circuit, Opening, PlanMaker, Route, route_label
 from addons.core.turn import (
     Answer,
     ClientRequest,
     Collect,
+    EndsWithTurn,
     Fault,
     FaultKind,
     Head,
@@ -38,16 +41,16 @@ from addons.core.turn import (
     shim_path,
 )
 from addons.core.upstream.durations import retry_after_seconds
-from addons.core.upstream.error_body import read_error_body
 from addons.core.upstream.error_codes import ErrorKind
 from addons.core.upstream.error_mapping import refusal_kind
-from addons.core.usage import windows_in_headers
 
 FALLBACK_STATUSES = frozenset({401, 402, 403, 408, 409, 429, 500, 502, 503, 504, 529})
 """Statuses that are specific to one upstream: its login, its limits, its balance and its failures."""
 READ_FIRST = frozenset({401, 402, 403, 429, 500})
 """Statuses whose body is read first: it may say how to repair the request, when a limit is reset, or that any upstream
 would refuse the content."""
+OF_THE_ACCOUNT = frozenset({Cause.USED_UP, Cause.LOGIN})
+"""Causes that some upstreams report with status 400: Anthropic a balance, Google a key, LiteLLM a budget."""
 CAUSES = {
     ErrorKind.AUTH: Cause.LOGIN,
     ErrorKind.PERMISSION: Cause.LOGIN,
@@ -62,11 +65,10 @@ UNREACHABLE_FAULTS = frozenset({FaultKind.CONNECT, FaultKind.TLS})
 FALLBACK_HEADER = b"x-codex-shim-fallback"
 MAX_THREADS = 1_000
 DEFAULT_LIMITS = Limits()
-DAY_SECONDS = 86_400.0
-USED_UP_PERCENT = 100.0
-ACTIVE_LIMIT, LIMIT_OF_A_MODEL = b"x-codex-active-limit", b"codex_"
-"""What ChatGPT counts the request against: `premium` or `codex` for the account, `codex_…` for some models."""
 CODING = b"content-encoding"
+HELD_BYTES = 1 << 20
+"""How much of an answer is read before the client gets it. `response.created` repeats the instructions and the tools."""
+NO_HEAD = Head(0)
 
 
 class MovedThreads:
@@ -134,6 +136,7 @@ class FallbackPlan:
         self._request = request
         self._route = route
         self._plan = first
+        self._plans = [first]
         self._is_warm_up = is_warm_up(request.frame)
         # it would be a request that costs money elsewhere
         others = () if self._is_warm_up else others
@@ -141,8 +144,13 @@ class FallbackPlan:
         moved_to = shared.moved.route_of(request, route.slug)
         self._left = sorted(left, key=lambda other: other.slug != moved_to)
         self._answering = route
-        self._subject = route.circuit.subject
+        self._asked = route.circuit.asked
         """What is asked at the route that answers, such as the account: a login may change meanwhile."""
+        self._trial: tuple[Circuit, Asked] | None = None
+        """The half-open circuit that this turn tries."""
+        self._held: Relay | None = None
+        """The answer whose begin is read before the client gets any of it."""
+        self._begin = StreamStart(HELD_BYTES)
         self._may_return = False
         """Whether the route's own upstream is asked after all when no fallback answers."""
         self._unread: Step | None = None
@@ -158,12 +166,42 @@ class FallbackPlan:
         opening = self._route.circuit.opening
         if not self._route.live:
             self._reason = f"{self._route.slug} cannot be used now"
-        elif opening and not self._route.circuit.admits(now):
+        elif opening and not self._admits(self._route, now):
             self._reason = described(self._route.slug, opening, now)
             self._may_return = not opening.is_reset or now >= opening.until
         if not self._reason:
-            return self._plan.start()
+            return self._started(self._plan.start())
         return self._next(now) or self._own()
+
+    def _admits(self, route: Route, now: float) -> bool:
+        circuit = route.circuit
+        is_closed = circuit.opening is None
+        if not circuit.admits(now):
+            return False
+        if not is_closed:
+            self._trial = circuit, circuit.asked
+        return True
+
+    def _started(self, step: Step) -> Step:
+        """Return the first step of a plan. One that answers by itself tries no half-open route."""
+        if isinstance(step, Answer):
+            self._end_trial()
+        if isinstance(step, Send) and (decide := step.decide):
+            return step._replace(decide=lambda: self._started(decide()))
+        return step
+
+    def _end_trial(self) -> None:
+        if self._trial:
+            circuit, asked = self._trial
+            circuit.trial_ended(asked)
+            self._trial = None
+
+    def ended(self) -> None:
+        """Let another turn try what this one was to try, if its client left before; end the plans of all routes."""
+        self._end_trial()
+        for plan in self._plans:
+            if isinstance(plan, EndsWithTurn):
+                plan.ended()
 
     def on_head(self, head: Head) -> Step:
         """Fall back when this upstream cannot answer and its plan has no retry left."""
@@ -174,27 +212,30 @@ class FallbackPlan:
             return self._read_first(step)
         if head.status in FALLBACK_STATUSES:
             return self._failed(Cause.FAILING, f"status {head.status}") or step
-        return self._answered(step)
+        if head.status == HTTPStatus.BAD_REQUEST and isinstance(step, Collect):
+            return step
+        return self._hold(step) or self._answered(step)
 
     def on_body(self, head: Head, body: bytes) -> Step:
         """Pass on a refusal that any other upstream would repeat; fall back after one that it may not."""
+        if held := self._held:
+            self._held = None
+            return self._begun(held, head, body)
         step = self._refusal(head, body) or self._plan.on_body(head, body)
         if isinstance(step, Send):
             return step
-        if head.status not in READ_FIRST:
+        is_bad_request = head.status == HTTPStatus.BAD_REQUEST
+        if head.status not in READ_FIRST and not is_bad_request:
             return self._announced(step)
         now = self._shared.clock()
         wait = retry_after_seconds(head.headers, now)
         kind = refusal_kind(head.status, body, wait, now)
         cause = CAUSES.get(kind)
-        if cause is None and head.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+        is_unknown = cause is None and head.status != HTTPStatus.INTERNAL_SERVER_ERROR
+        if is_unknown or (is_bad_request and cause not in OF_THE_ACCOUNT):
             return self._answered(step)
         reset = reset_of(head, body, now)
-        opening: Opening | None
-        if cause is Cause.USED_UP and has_limit_of_its_own(head):
-            opening = Opening(cause, now if reset is None else reset, is_reset=reset is not None)
-        else:
-            opening = self._opening_after(cause or Cause.FAILING, now, reset)
+        opening = self._opening_after(cause or Cause.FAILING, now, reset, head)
         return self._passed(opening, f"status {head.status}") or step
 
     def on_fault(self, fault: Fault) -> Step:
@@ -203,7 +244,37 @@ class FallbackPlan:
         if isinstance(step, Send):
             return step
         cause = Cause.UNREACHABLE if fault.kind in UNREACHABLE_FAULTS else Cause.FAILING
+        if self._held:
+            # its answer had begun, so it is paid for
+            self._held = None
+            self._opening_after(cause, self._shared.clock(), None)
+            return step
         return self._failed(cause, fault.kind.value) or step
+
+    def _hold(self, step: Step) -> Collect | None:
+        """Return the step that reads the begin of an answer, while another route could give it instead."""
+        if self._is_warm_up or not self._left or not isinstance(step, Relay):
+            return None
+        if not is_plain_stream(step.head):
+            return None
+        self._held = step
+        return Collect(HELD_BYTES, self._begin.feed)
+
+    def _begun(self, held: Relay, head: Head, body: bytes) -> Step:
+        """Give the client the answer whose begin was read, or fall back if it is the refusal of a used-up limit."""
+        now, error = self._shared.clock(), self._begin.error
+        if error and CAUSES.get(refusal_kind(None, error, None, now)) is Cause.USED_UP:
+            reset = reset_of(head, error, now)
+            opening = self._opening_after(Cause.USED_UP, now, reset, head)
+            if passed := self._passed(opening, Cause.USED_UP):
+                return passed
+            return self._announced(held)
+        if self._begin.is_clear:
+            return self._answered(held)
+        # it has ended without an answer, but may be paid for
+        self._opening_after(Cause.FAILING, now, None)
+        closing = held.translator.feed(body) + held.translator.finish()
+        return Answer(Reply(held.head, held.opening + closing))
 
     def _read_first(self, step: Step) -> Step:
         if isinstance(step, Collect) or not self._left:
@@ -227,19 +298,21 @@ class FallbackPlan:
             # nothing was generated: a used-up limit does not show
             return step
         step = self._announced(step)
-        if self._subject == (circuit := self._answering.circuit).subject:
-            circuit.succeeded()
+        self._answering.circuit.succeeded(self._asked)
         self._shared.moved.note(self._request, self._route.slug, self._answering.slug)
         return step
 
     def _failed(self, cause: Cause, what: str) -> Step | None:
         return self._passed(self._opening_after(cause, self._shared.clock(), None), what)
 
-    def _opening_after(self, cause: Cause, now: float, reset: float | None) -> Opening | None:
+    def _opening_after(
+        self, cause: Cause, now: float, reset: float | None, head: Head = NO_HEAD
+    ) -> Opening | None:
         """Tell the circuit of the failure, and return why it is open now."""
+        if cause is Cause.USED_UP and has_limit_of_its_own(head):
+            return Opening(cause, now if reset is None else reset, is_reset=reset is not None)
         circuit = self._answering.circuit
-        if self._subject == circuit.subject:
-            circuit.failed(cause, now, reset)
+        circuit.failed(cause, now, reset, self._asked)
         return circuit.opening
 
     def _passed(self, opening: Opening | None, what: str) -> Step | None:
@@ -261,20 +334,22 @@ class FallbackPlan:
         return self._plan.start()
 
     def _ask(self, route: Route, plan: Plan, reason: str) -> None:
-        self._plan, self._answering, self._subject = plan, route, route.circuit.subject
+        self._plan, self._answering, self._asked = plan, route, route.circuit.asked
+        self._begin = StreamStart(HELD_BYTES)
         self._request.notes.note_route(route.provider, route.model, route_label(route))
         self._request.notes.fallback = reason
 
     def _next(self, now: float) -> Step | None:
         while self._left:
             route = self._left.pop(0)
-            if not self._shared.affords(self._request, route) or not route.circuit.admits(now):
+            if not self._shared.affords(self._request, route) or not self._admits(route, now):
                 continue
             plan = route.make_plan(self._request, route)
             plan = plan.first if isinstance(plan, FallbackPlan) else plan
+            self._plans.append(plan)
             step = plan.start()
             # A plan that answers at once cannot help: its key is missing, or it cannot read the request.
-            if isinstance(step, Send | StreamLocal | Prepare):
+            if isinstance(self._started(step), Send | StreamLocal | Prepare):
                 self._ask(route, plan, self._reason)
                 step = self._announced(step)
                 if isinstance(step, StreamLocal):
@@ -308,80 +383,3 @@ class FallbackPlan:
         if isinstance(step, Relay):
             return replace(step, translator=translator, opening=translator.rewrite(step.opening))
         return replace(step, translator=translator)
-
-
-def has_limit_of_its_own(head: Head) -> bool:
-    """Return whether a limit of the model is used up, while other models of the account go on."""
-    return (head.header(ACTIVE_LIMIT) or b"").lower().startswith(LIMIT_OF_A_MODEL)
-
-
-def reset_of(head: Head, body: bytes, now: float) -> float | None:
-    """Return when the upstream will answer again, in Unix seconds: as it says, else when its used-up limits end."""
-    waits = (retry_after_seconds(head.headers, now), read_error_body(body, now).wait)
-    # a `retry-after` of a second may come with the reset of a week
-    if stated := [now + wait for wait in waits if wait is not None]:
-        return max(stated)
-    windows = windows_in_headers(head.headers, now)
-    ends = [each.resets_at for each in windows if each.used_percent >= USED_UP_PERCENT]
-    return max((end for end in ends if end is not None), default=None)
-
-
-def unavailable_routes(
-    table: RouteTable, now: float, fallbacks_of: Callable[[str], Sequence[str]] = lambda _: ()
-) -> list[dict[str, object]]:
-    """Return what is known of each circuit that is not closed: its routes, state, cause, end, and a text for the user.
-
-    `fallbacks_of` returns the slugs of the fallbacks of a slug.
-    """
-    shared: dict[int, list[Route]] = {}
-    for route in table.routes.values():
-        if route.circuit.opening is not None:
-            shared.setdefault(id(route.circuit), []).append(route)
-    found = []
-    for routes in shared.values():
-        first, circuit = routes[0], routes[0].circuit
-        if opening := circuit.opening:
-            state = circuit.state(now)
-            more = f" (and {len(routes) - 1} more)" if len(routes) > 1 else ""
-            who = _who_answers(table, fallbacks_of(first.slug), state, now)
-            found.append(
-                {
-                    "slugs": [route.slug for route in routes],
-                    "state": str(state),
-                    "cause": str(opening.cause),
-                    "until": opening.until,
-                    "text": described(first.slug + more, opening, now) + who,
-                }
-            )
-    return found
-
-
-def _who_answers(table: RouteTable, slugs: Sequence[str], state: State, now: float) -> str:
-    """Return who answers meanwhile: `; deepseek-chat answers`; empty if nobody does."""
-    if state is State.HALF_OPEN:
-        return "; the next turn tries it again"
-    for slug in slugs:
-        route = table.resolve(slug)
-        if route and route.live and route.circuit.state(now) is not State.OPEN:
-            return f"; {route.slug} answers"
-    return ""
-
-
-def described(slug: str, opening: Opening, now: float) -> str:
-    """Return why a circuit is open, for the user: `gpt-5.5 is used up until 14:20`."""
-    until = f" until {local_time(opening.until, now)}" if opening.is_reset else ""
-    match opening.cause:
-        case Cause.USED_UP:
-            return f"{slug} is used up{until}"
-        case Cause.LOGIN:
-            return f"the login or key of {slug} was refused"
-        case Cause.UNREACHABLE:
-            return f"{slug} cannot be reached"
-        case Cause.FAILING:
-            return f"{slug} answers with errors"
-
-
-def local_time(moment: float, now: float) -> str:
-    """Return a time of day of this machine, with the date if it is more than a day away."""
-    form = "%H:%M" if moment - now < DAY_SECONDS else "%d %b %H:%M"
-    return datetime.fromtimestamp(moment).astimezone().strftime(form)

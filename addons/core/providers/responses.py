@@ -47,6 +47,7 @@ from addons.core.protocols.responses.observer import (
     native_relay,
 )
 from addons.core.protocols.responses.refused_pictures import accepted_payload, is_changed
+from addons.core.providers.load_wait import LoadBound
 from addons.core.providers.row_attempts import (
     LearningTarget,
     RowAttempts,
@@ -57,11 +58,10 @@ from addons.core.providers.row_attempts import (
 from addons.core.providers.row_problems import (
     bad_header_problem,
     empty_problem,
-    fault_problem,
     key_problem,
     redirect_problem,
 )
-from addons.core.routes import PlanMaker, Route
+from addons.core.routes import PlanMaker, Route, RouteRetries
 from addons.core.turn import (
     Answer,
     ClientRequest,
@@ -99,6 +99,9 @@ class ResponsesProvider:
     """Traits of the target beyond its profile."""
     other: PlanMaker | None = None
     """Plans of the same row in the chat protocol, for a server whose Responses API knows only function tools."""
+    retries: RouteRetries = field(default_factory=RouteRetries)
+    load: LoadBound | None = None
+    """How long turns wait for a model server on this machine; None for another upstream."""
     learning: LearningTarget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -122,7 +125,13 @@ class ResponsesPlan:
         is_turn = not request.path.partition("?")[0].endswith(COMPACT)
         make_other = (lambda: other(request, route)) if other and is_turn else None
         self.attempts = RowAttempts(
-            provider.learning, provider.clock, request.notes, make_other, self._write
+            provider.learning,
+            provider.clock,
+            request.notes,
+            make_other,
+            self._write,
+            retries=provider.retries,
+            load=provider.load,
         )
         self._reasoning_retry = ReasoningRetry(
             provider.refused, request, provider.limits.body_bytes
@@ -175,7 +184,11 @@ class ResponsesPlan:
     def on_fault(self, fault: Fault) -> Step:
         """Retry where the upstream cannot have begun to answer, else answer with the fault."""
         again = self.attempts.after_fault(fault)
-        return again or self._answer_problem(fault_problem(self._provider.target, fault))
+        return again or self._answer_problem(self.attempts.fault_problem(fault))
+
+    def ended(self) -> None:
+        """Stop counting the turn."""
+        self.attempts.ended()
 
     def refused(self, head: Head, body: bytes) -> Answer:
         """Answer with the upstream's refusal itself, or with its meaning in a form that Codex handles."""

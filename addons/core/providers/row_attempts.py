@@ -22,11 +22,14 @@ from addons.core.protocols.canonical.turns import (
     mistral_call_id,
     openai_call_id,
 )
+from addons.core.providers.load_wait import LoadBound, LoadWait
 from addons.core.providers.repairing import OtherProtocol, TurnRepairs, WriteRequest
-from addons.core.providers.row_problems import row_field_problem
+from addons.core.providers.row_problems import fault_problem, row_field_problem
+from addons.core.routes import RouteRetries, TurnRetries
 from addons.core.turn import (
     Answer,
     Collect,
+    EndsWithTurn,
     Fault,
     FaultKind,
     Head,
@@ -127,7 +130,8 @@ class RowAttempts:
     """The upstream requests of one turn: the first one, its retries and its repairs."""
 
     __slots__ = (
-        "_budget", "_clock", "_learning", "_notes", "_other", "_repairs", "_target", "_traits", "_write", "refusal", "sent",
+        "_budget", "_clock", "_learning", "_load", "_notes", "_of_route", "_other", "_repairs", "_target", "_traits",
+        "_write", "refusal", "sent",
     )  # fmt: skip
 
     _budget: RetryBudget | None
@@ -144,8 +148,13 @@ class RowAttempts:
         notes: TurnNotes,
         other: OtherProtocol | None,
         write: WriteRequest,
+        *,
+        retries: RouteRetries,
+        load: LoadBound | None = None,
     ) -> None:
+        self._of_route = TurnRetries(retries)
         self._learning = learning
+        self._load = LoadWait(load) if load else None
         self._clock = clock
         self._notes = notes
         self._other = other
@@ -182,12 +191,14 @@ class RowAttempts:
         return self._repairs is not None and self._repairs.is_provisional
 
     def accepted(self) -> None:
-        """Keep the change that made this attempt succeed."""
+        """Keep the change that made this attempt succeed. A retry is over."""
+        self._of_route.settle()
         if self._repairs:
             self._repairs.accepted()
 
     def start(self) -> Send | Problem:
         """Return the step that sends the turn, or the reason why that is impossible."""
+        self._of_route.begin()
         request = self._write(self.traits, self.target)
         return request if isinstance(request, Problem) else self.send(request)
 
@@ -197,12 +208,39 @@ class RowAttempts:
         return Send(request)
 
     def after_status(self, head: Head) -> Send | None:
-        """Return the next try, if this status is retried."""
-        return self._retries().after_status(head, self.requested_wait(head))
+        """Return the next try, if this status is retried and the route has one left, or while a model is loaded."""
+        if self._load:
+            pause = self._load.after_status(head, self._clock())
+            if pause is not None:
+                return Send(self.sent, pause)
+            if self._load.is_over:
+                return self._granted(None)
+        return self._granted(self._retries().after_status(head, self.requested_wait(head)))
 
     def after_fault(self, fault: Fault) -> Send | None:
-        """Return the next try, if the upstream cannot have begun to answer."""
-        return self._retries().after_fault(fault)
+        """Return the next try, if the upstream cannot have begun to answer and the route has one left."""
+        if self._load:
+            pause = self._load.after_fault(fault, self._clock())
+            if pause is not None:
+                return Send(self.sent, pause)
+            if self._load.is_over:
+                return self._granted(None)
+        return self._granted(self._retries().after_fault(fault))
+
+    def ended(self) -> None:
+        """Stop counting the turn and its retry."""
+        self._of_route.end()
+
+    def _granted(self, step: Send | None) -> Send | None:
+        if step is None:
+            self._of_route.settle()
+            return None
+        return step if self._of_route.retry() else None
+
+    def fault_problem(self, fault: Fault) -> Problem:
+        """Return the problem for a fault after which nothing is sent again."""
+        own = self._load.fault_problem(fault) if self._load else None
+        return own or fault_problem(self._learning.base, fault)
 
     def _retries(self) -> RetryBudget:
         self._budget = self._budget or RetryBudget(self.sent)
@@ -232,6 +270,8 @@ class RowAttempts:
 
     def problem(self, head: Head, body: bytes) -> Problem:
         """Return the meaning of a refusal, with the field of the row that a repair would have overridden."""
+        if self._load and self._load.is_over and head.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            return self._load.problem()
         status = head.status if head.status >= HTTPStatus.BAD_REQUEST else HTTPStatus.BAD_GATEWAY
         wait, now = self.requested_wait(head), self._clock()
         target, advice = self._learning.base, self._repairs.advice if self._repairs else ""
@@ -283,6 +323,12 @@ class TwoProtocolPlan:
         may_change = self._is_other_tried and may_be_repaired(head)
         step = self._current.on_body(head, body)
         return self._settled(step) if may_change else step
+
+    def ended(self) -> None:
+        """Let both plans release what they hold."""
+        for plan in (self._plan, self._attempts.other_plan):
+            if isinstance(plan, EndsWithTurn):
+                plan.ended()
 
     def on_fault(self, fault: Fault) -> Step:
         """Let the current plan decide."""

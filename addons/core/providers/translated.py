@@ -32,6 +32,7 @@ from addons.core.protocols.responses.response_store import ResponseStore
 from addons.core.protocols.responses.stop_mapping import Client
 from addons.core.protocols.responses.stream_translator import StreamTranslator, emit_document
 from addons.core.protocols.translator import EventReader, ProtocolTranslator
+from addons.core.providers.load_wait import LoadBound
 from addons.core.providers.row_attempts import (
     LearningTarget,
     RowAttempts,
@@ -43,11 +44,10 @@ from addons.core.providers.row_attempts import (
 from addons.core.providers.row_problems import (
     bad_header_problem,
     encoded_problem,
-    fault_problem,
     key_problem,
     redirect_problem,
 )
-from addons.core.routes import PlanMaker, Route
+from addons.core.routes import PlanMaker, Route, RouteRetries
 from addons.core.secrets import Secret
 from addons.core.turn import (
     Answer,
@@ -100,6 +100,9 @@ class TranslatedProvider:
     """Traits of the target beyond its profile."""
     other: PlanMaker | None = None
     """Plans of the same row in the Responses protocol, for a model that wants it."""
+    retries: RouteRetries = field(default_factory=RouteRetries)
+    load: LoadBound | None = None
+    """How long turns wait for a model server on this machine; None for another upstream."""
     learning: LearningTarget = field(init=False)
     headers: Headers = field(init=False)
     """All headers of a request but the key."""
@@ -162,7 +165,13 @@ class TranslatedPlan:
         other = provider.other
         make_other = (lambda: other(request, route)) if other else None
         self.attempts = RowAttempts(
-            provider.learning, provider.clock, request.notes, make_other, self._write
+            provider.learning,
+            provider.clock,
+            request.notes,
+            make_other,
+            self._write,
+            retries=provider.retries,
+            load=provider.load,
         )
 
     def start(self) -> Step:
@@ -205,7 +214,11 @@ class TranslatedPlan:
     def on_fault(self, fault: Fault) -> Step:
         """Retry where the upstream cannot have begun to answer, else answer with the fault."""
         again = self.attempts.after_fault(fault)
-        return again or self._answer_problem(fault_problem(self._provider.target, fault))
+        return again or self._answer_problem(self.attempts.fault_problem(fault))
+
+    def ended(self) -> None:
+        """Stop counting the turn."""
+        self.attempts.ended()
 
     def refused(self, head: Head, body: bytes) -> Answer:
         """Answer with the meaning of a refusal."""

@@ -41,6 +41,7 @@ from addons.core.routes import PlanMaker, Route
 from addons.core.turn import (
     Answer,
     ClientRequest,
+    EndsWithTurn,
     Fault,
     Head,
     Plan,
@@ -172,6 +173,8 @@ class VisionPlan:
         self._route = route
         self._make_plan = make_plan
         self._plan: Plan
+        self._plans: list[Plan] = []
+        """All that were begun: a turn whose pictures are described begins twice."""
         self._payload: JsonObject = {}
         self._pictures: Sequence[Picture] = ()
         self._texts: dict[Place, str] = {}
@@ -208,6 +211,12 @@ class VisionPlan:
         """Let the plan of the row decide."""
         return self._plan.on_fault(fault)
 
+    def ended(self) -> None:
+        """Let the plans of the row release what they hold."""
+        for plan in self._plans:
+            if isinstance(plan, EndsWithTurn):
+                plan.ended()
+
     def _read(self) -> JsonObject:
         """Return the request body; nothing if it has no pictures, or asks for a description itself."""
         request = self._request
@@ -242,6 +251,7 @@ class VisionPlan:
 
     def _started(self, request: ClientRequest) -> Step:
         self._plan = self._make_plan(request, self._route)
+        self._plans.append(self._plan)
         return self._plan.start()
 
     def _announced(self, step: Step) -> Step:
@@ -284,6 +294,11 @@ class DescriptionPlan:
     def on_fault(self, fault: Fault) -> Step:
         """Let the plan of the row decide."""
         return self._with_picture(self._plan.on_fault(fault), fault.detail)
+
+    def ended(self) -> None:
+        """Let the plan of the row release what it holds."""
+        if isinstance(self._plan, EndsWithTurn):
+            self._plan.ended()
 
     def _with_picture(self, step: Step, reason: str) -> Step:
         is_whole = not isinstance(step, Send | StreamLocal) or (

@@ -16,6 +16,7 @@ DOCUMENTS: Mapping[str, str] = {"/picker": "picker.html", "/dashboard": "dashboa
 PAGES: Mapping[str, str] = {
     **DOCUMENTS,
     **{f"/{name}.{kind}": f"{name}.{kind}" for name in ("page", "picker", "dashboard") for kind in ("css", "js")},
+    "/agents.js": "agents.js",
     "/charts.js": "charts.js",
     "/turns.js": "turns.js",
 }  # fmt: skip

@@ -15,6 +15,7 @@ from addons.core.codex.threads import (
     USER,
     Threads,
     agent_of,
+    parent_thread_for,
     root_thread_for,
     thread_id_for,
 )
@@ -132,6 +133,7 @@ class Router:
             route = table.resolve(slug)
         else:
             request.notes.root = printable((root_thread_for(request) or b"").decode("latin-1"))
+            request.notes.parent = printable((parent_thread_for(request) or b"").decode("latin-1"))
             # it may name a model that is offered no longer
             is_exact = agent == PICTURE
             route = (

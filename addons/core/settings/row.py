@@ -32,6 +32,8 @@ class ModelRow:
     """What the user calls its upstream; empty if the row does not say."""
     price: Price | None = None
     """The price of its tokens, if the row gives one."""
+    states_context: bool = False
+    """Whether the row itself gives the context window of its model."""
 
     @property
     def variables(self) -> frozenset[str]:

@@ -97,6 +97,7 @@ def resolve_row(fields: RowFields, slug: str, rules: EndpointRules) -> ModelRow 
         default_verbosity=fields.model_verbosity,
         description=fields.description or "",
         price=fields.price,
+        states_context=fields.max_context_limit is not None,
         unavailable_reason="" if fields.enabled else DISABLED,
     )
     try:

@@ -7,7 +7,6 @@ refuses nothing; a turn that costs nothing is refused by no budget in dollars.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,10 @@ MAX_SCOPES = 20_000
 """Threads and agents whose sums are kept. Those that were not used for longest are dropped."""
 BYTES_PER_TOKEN = 4
 PICTURE_TOKENS = 1_500
+MEAN_TURNS = 20
+"""Of how many turns the mean output of a model is taken."""
+Answering = tuple[str, str]
+"""A provider and its model."""
 _PICTURE = re.compile(rb";base64,[A-Za-z0-9+/=]{400,}+")
 
 
@@ -67,6 +70,8 @@ class Cost(NamedTuple):
 
 
 FREE = Cost(0, 0.0)
+MAX_DOLLARS = 1e9
+"""More is no possible cost of one turn."""
 Scope = tuple[str, ...]
 
 
@@ -93,7 +98,7 @@ class Sum:
     def add(self, cost: Cost) -> None:
         """Add a turn. What is not a possible cost counts as nothing."""
         dollars = cost.dollars or 0.0
-        self.dollars += dollars if 0 < dollars < math.inf else 0.0
+        self.dollars += dollars if 0 < dollars <= MAX_DOLLARS else 0.0
         self.tokens += max(0, cost.tokens)
 
 
@@ -231,6 +236,25 @@ def estimated_tokens(body: bytes) -> int:
     pictures = _PICTURE.findall(body) if b";base64," in body else []
     text = len(body) - sum(map(len, pictures))
     return -(-text // BYTES_PER_TOKEN) + PICTURE_TOKENS * len(pictures)
+
+
+class OutputMeans:
+    """How much output the last turns of each model had, for the estimate of its next one."""
+
+    def __init__(self, known: Mapping[Answering, float] | None = None) -> None:
+        """`known`: means of turns that ended before."""
+        self._means: dict[Answering, float] = dict(known or {})
+        self._counts = dict.fromkeys(self._means, MEAN_TURNS)
+
+    def add(self, answering: Answering, tokens: int) -> None:
+        """Add a turn. The oldest count less and less."""
+        count = self._counts[answering] = min(self._counts.get(answering, 0) + 1, MEAN_TURNS)
+        mean = self._means.get(answering, 0.0)
+        self._means[answering] = mean + (max(0, tokens) - mean) / count
+
+    def expected(self, answering: Answering) -> int:
+        """Return the tokens of output to expect; 0 while nothing is known of the model."""
+        return round(self._means.get(answering, 0.0))
 
 
 def amount_text(amount: float, unit: Unit) -> str:

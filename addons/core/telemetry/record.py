@@ -160,12 +160,13 @@ class TurnRecord(TurnNotes):
 
     def redact(self, mask: EchoMask) -> None:
         """Replace secrets in the texts that come from the client, or from an upstream by way of a note."""
-        names = (self.slug, self.model, self.thread, self.root, self.agent, self.route, self.label)
-        if not mask.finds_any(*names, *self.dropped, *self.repairs, *self.queries):
+        names = (self.slug, self.model, self.route, self.agent, self.label)
+        threads = (self.thread, self.root, self.parent)
+        if not mask.finds_any(*names, *threads, *self.dropped, *self.repairs, *self.queries):
             return
         self.slug, self.model = mask.text(self.slug), mask.text(self.model)
         self.thread, self.root = mask.text(self.thread), mask.text(self.root)
-        self.route = mask.text(self.route)
+        self.route, self.parent = mask.text(self.route), mask.text(self.parent)
         self.agent, self.label = mask.text(self.agent), mask.text(self.label)
         self.dropped = [mask.text(note) for note in self.dropped]
         self.repairs = [mask.text(note) for note in self.repairs]

@@ -37,7 +37,7 @@ from mitmproxy.proxy.layers.http._events import (
 from addons.core.headers import Headers, bad_name
 from addons.core.protocols.responses.websocket_upstream import upgrade_headers
 from addons.core.secrets import Origin
-from addons.core.turn import Head, Prepare, Send, UpstreamRequest
+from addons.core.turn import Collect, Head, Prepare, Send, UpstreamRequest
 from addons.proxy.engine.interfaces import LayerHost
 from addons.proxy.engine.mitmproxy_patches import connections
 from addons.proxy.engine.states import TurnState, UpstreamEvent, UpstreamState
@@ -50,6 +50,7 @@ class Attempt:
     __slots__ = (
         "_body",
         "_id",
+        "_is_enough",
         "_layer",
         "_now",
         "_sent_at",
@@ -59,6 +60,7 @@ class Attempt:
         "connection",
         "delayed",
         "head",
+        "is_full",
         "origin",
         "prepared",
         "request",
@@ -73,6 +75,9 @@ class Attempt:
         self._id: int | None = None
         self._body = bytearray()
         self.body_limit = 0
+        self._is_enough: Callable[[bytes], bool] | None = None
+        self.is_full = False
+        """Whether as much of the response body was collected as the plan asked for."""
         """How much of a response body the plan asked for."""
         self.connection: Server | None = None
         self.origin: Origin | None = None
@@ -144,20 +149,18 @@ class Attempt:
         self._state.on_upstream(UpstreamEvent.HEAD_RECEIVED)
         self.head, self.request = head, None
 
-    def collect(self, limit: int) -> None:
-        """Begin to keep the response body, at most `limit` bytes of it."""
+    def collect(self, step: Collect) -> None:
+        """Begin to keep the response body, as much of it as the plan asks for."""
         self._state.on_upstream(UpstreamEvent.COLLECT)
-        self.body_limit = limit
+        self.body_limit, self._is_enough = step.limit, step.is_enough
         self._body.clear()
+        self.is_full = False
 
     def keep(self, data: bytes) -> None:
         """Keep a part of the response body."""
         self._body += data
-
-    @property
-    def is_full(self) -> bool:
-        """Whether as much of the response body was collected as the plan asked for."""
-        return len(self._body) >= self.body_limit
+        is_enough = self._is_enough is not None and self._is_enough(data)
+        self.is_full = is_enough or len(self._body) >= self.body_limit
 
     def take_body(self) -> bytes:
         """Return all that was collected, and forget it."""

@@ -31,6 +31,7 @@ from addons.proxy.engine.mitmproxy_patches import connections
 from addons.proxy.engine.pool import (
     MAX_IDLE_CONNECTIONS,
     UNUSED,
+    Address,
     ConnectionKey,
     GetPooledConnection,
     UpstreamPool,
@@ -46,12 +47,27 @@ SOCKET_CHECK_SECONDS = 60.0
 """How often idle WebSockets are looked after."""
 
 
-class ReadyConnections:
-    """The connections that are being made ready: at most one for each origin, and none while the pool has one."""
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
+"""Seconds between two connections that are made ready for an upstream that ends them before a turn takes one."""
 
-    def __init__(self, pool: UpstreamPool, limits: Callable[[], Limits]) -> None:
+
+class ReadyConnections:
+    """The connections that are being made ready: at most one for each origin, and none while the pool has one.
+
+    An upstream that accepts none, or ends them at once, is asked for a third one after a pause that doubles each time.
+    """
+
+    def __init__(
+        self,
+        pool: UpstreamPool,
+        limits: Callable[[], Limits],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._pool = pool
         self._limits = limits
+        self._now = now
+        self._made: dict[Address, tuple[float, int]] = {}
+        """Address → when the last connection was begun, and how many were in a row that no turn took."""
         self._opening: dict[ConnectionKey, asyncio.Task[None]] = {}
 
     def open(self, origin: Origin) -> None:
@@ -60,9 +76,25 @@ class ReadyConnections:
         key = self._pool.key(address, tls=tls, via=None, credential=UNUSED)
         if key in self._opening or not self._pool.may_keep(key) or self._pool.has_ready(key):
             return
+        if self._is_paused(address):
+            return
         task = asyncio_utils.create_task(self._open(key), name="ready connection", keep_ref=True)
         self._opening[key] = task
         task.add_done_callback(lambda _: self._opening.pop(key))
+
+    def _is_paused(self, address: Address) -> bool:
+        """Return whether the last connections were of no use, so lately that none is made now. Else note this one."""
+        now = self._now()
+        begun, made = self._made.get(address, (now, 0))
+        if address in self._pool.ready_taken or now > begun + 2 * LONGEST_PAUSE:
+            made = 0
+        self._pool.ready_taken.discard(address)
+        # one may have ended because nobody needed it for long
+        pause = min(FIRST_PAUSE * 2.0 ** min(made - 2, 10), LONGEST_PAUSE) if made > 1 else 0.0
+        if now < begun + pause:
+            return True
+        self._made[address] = now, made + 1
+        return False
 
     async def close(self) -> None:
         """Abandon what is under way."""

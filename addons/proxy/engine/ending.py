@@ -4,7 +4,7 @@ A turn that ends has to stop its timers, release its upstream, write its last by
 unregistered, run its last hook and leave the layer. These stages are a queue. Each is taken off before it runs, so an
 exception in one stage neither repeats that stage nor skips another: the error boundary runs what is left.
 
-Never does: ask a plan. Invariant: each turn has one end; a turn whose end has begun is unregistered, its upstream
+Never does: ask a plan for a step. Invariant: each turn has one end; a turn whose end has begun is unregistered, its upstream
 released and its client answered or cut off, whatever raises on the way.
 """
 
@@ -25,7 +25,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 
 from addons.core.errors import Problem, error_reply, problem_of
 from addons.core.telemetry.record import TurnRecord
-from addons.core.turn import Fault, FaultKind, Plan, Reply
+from addons.core.turn import EndsWithTurn, Fault, FaultKind, Plan, Reply
 from addons.proxy.engine.attempt import Attempt
 from addons.proxy.engine.injected import Injected, Signal
 from addons.proxy.engine.interfaces import LayerHost, TurnHost
@@ -302,7 +302,9 @@ class EndingStream(RequestStream):
         """Unregister this turn and release what it was made of, which may be megabytes."""
         self.response_side.stop()
         self.response_side.translator = None
-        self.__dict__.pop("plan", None)
+        plan = self.__dict__.pop("plan", None)
+        if isinstance(plan, EndsWithTurn):
+            plan.ended()
         self.flow.__dict__.pop("kill", None)
         self.flow.live = False
         self._engine.forget(self)

@@ -170,6 +170,8 @@ class UpstreamPool:
         self._draining: set[asyncio.Task[None]] = set()
         self._generations: dict[Address, int] = {}
         self._distrusted: set[Address] = set()
+        self.ready_taken: set[Address] = set()
+        """Addresses of which a turn took a connection that was made ready. Whoever makes them ready removes them."""
         self._closed = False
 
     def __len__(self) -> int:
@@ -245,6 +247,8 @@ class UpstreamPool:
         idle = next(chain(self._usable(key.__eq__), self._usable(unused.__eq__)), None)
         if idle:
             self._idle.pop(idle).cancel()
+            if idle.key.credential == UNUSED:
+                self.ready_taken.add(idle.key.address)
             connections.watch_reused(idle.writer)
         return idle
 

@@ -137,7 +137,7 @@ class TurnStream(EndingStream):
             case Relay():
                 return self._relay(step)
             case Collect():
-                self.attempt.collect(step.limit)
+                self.attempt.collect(step)
                 return nothing()
             case Answer():
                 return self.answer(step.reply)

@@ -44,6 +44,13 @@ def test_each_kind_of_login_has_its_service(
     assert sources.login_problem is None
 
 
+def test_models_of_an_account_share_its_limits(home: Home) -> None:
+    """CLIProxyAPI#5286: the other models of a used-up account were asked as well."""
+    home.log_in(Account())
+    circuits = {id(route.circuit) for route in home.open().table().live}
+    assert len(circuits) == 1
+
+
 def test_turn_with_an_api_key_goes_to_the_api(home: Home) -> None:
     home.log_in(KeyAccount())
     route = home.open().table().routes["gpt-5.5"]

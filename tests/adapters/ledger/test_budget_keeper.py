@@ -15,6 +15,7 @@ from addons.adapters.ledger.budget_keeper import (
     BudgetKeeper,
     BudgetSources,
     local_day,
+    read_outputs,
     read_spending,
     with_slugs,
 )
@@ -25,6 +26,7 @@ from addons.core.telemetry.budgets import Budget, Spending
 from addons.core.telemetry.prices import Price, PriceTable
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import ClientRequest
+from addons.core.usage import Usage
 from tests.adapters.ledger.conftest import Write
 from tests.adapters.records import turn
 from tests.support.waiting import until
@@ -221,3 +223,30 @@ async def test_warning_comes_once_a_day(tmp_path: Path, caplog: pytest.LogCaptur
     assert [one.getMessage().split(":")[1] for one in caplog.records] == [
         " 1,050 tokens spent. `codex-shim budget` shows all budgets."
     ] * 2
+
+
+async def test_estimate_has_the_output_of_the_last_turns_of_the_model(
+    write: Write, ledger: Path
+) -> None:
+    """400 bytes are 100 tokens of input, $0.01; 50 of output are $0.05."""
+    write(*[turn(id=str(number), usage=Usage(1000, 0, 50, 0, 1050)) for number in range(3)])
+    keeper = await Setup(ledger.parent, (Budget("b", "day", "dollars", 0.505),)).ready()
+    setup = Setup(ledger.parent)
+    refused = keeper.refusal(setup.request(TurnRecord(slug="row")), route())
+    assert refused
+    assert b"would cost about $0.06" in refused.body
+    assert read_outputs(ledger, NOW + 50) == {("openai", "gpt-5"): 50.0}
+    assert read_outputs(ledger, NOW - 50) == read_outputs(ledger.parent / "none", NOW) == {}
+
+
+async def test_estimate_of_an_unknown_model_is_its_input(tmp_path: Path) -> None:
+    setup = Setup(tmp_path, (Budget("b", "day", "dollars", 0.009),))
+    keeper = await setup.ready()
+    first = keeper.refusal(setup.request(TurnRecord(slug="row")), route())
+    assert first
+    assert b"would cost about $0.01" in first.body
+    ended = turn(started=setup.now, usage=Usage(0, 0, 5, 0, 5), row="row", slug="row")
+    keeper.note(ended)
+    again = keeper.refusal(setup.request(TurnRecord(slug="row")), route())
+    assert again
+    assert b"would cost about $0.0150" in again.body

@@ -166,7 +166,7 @@ def test_ledger_of_an_earlier_version_has_no_readings_and_gets_them(
     assert read_windows(ledger, "thread", None, NOON) == []
     Ledger(ledger, NOON).close()
     with contextlib.closing(sqlite3.connect(ledger)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        assert db.execute("PRAGMA user_version").fetchone() == (4,)
         assert db.execute("SELECT count(*) FROM readings").fetchone() == (0,)
 
 

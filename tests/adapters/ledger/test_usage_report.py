@@ -154,7 +154,7 @@ def test_request_for_an_unknown_model_is_no_turn(write: Write, ledger: Path) -> 
         assert db.execute("SELECT slug FROM turns").fetchall() == [("row",)]
         # as earlier versions recorded it
         db.execute("INSERT INTO turns SELECT 9, at, flow, thread, 'mistyped', '', '', 404, 0, '', '', '', 0, NULL, 0, "
-                   "NULL, NULL, NULL, NULL, NULL, 0, 0, '', '', '' FROM turns")  # fmt: skip
+                   "NULL, NULL, NULL, NULL, NULL, 0, 0, '', '', '', '' FROM turns")  # fmt: skip
     assert [total.key for total in read_totals(ledger, 0, "model", PRICES)] == ["row"]
     assert [one["slug"] for one in read_recent(ledger, 5)] == ["row"]
 

@@ -185,3 +185,12 @@ async def test_listener_is_told_what_is_not_asked(tmp_path: Path) -> None:
         circuit.failed(Cause.USED_UP, time.time(), time.time() + 60)
         told = (await anext(stream))["unavailable"]
     assert told[0].startswith("shim-demo is used up until ")
+
+
+async def test_listener_is_told_of_budgets(tmp_path: Path) -> None:
+    budget = {"name": "day-dollars", "spent": 1.0, "limit": 2.0, "lifted_until": None}
+    async with running(tmp_path) as (master, port), client(port) as watcher:
+        stream = events(watcher)
+        assert (await anext(stream))["budgets"] == []
+        master.shim.parts.budgets.report = lambda: [budget]  # type: ignore[method-assign]
+        assert (await anext(stream))["budgets"] == [budget]

@@ -20,6 +20,7 @@ from addons.core.codex.threads import (
     USER,
     Threads,
     agent_of,
+    parent_thread_for,
     root_thread_for,
     thread_id_in_metadata,
 )
@@ -123,6 +124,12 @@ def test_sub_agent_belongs_to_the_thread_of_its_session(
     headers: tuple[tuple[bytes, bytes], ...], root: bytes | None
 ) -> None:
     assert root_thread_for(ClientRequest("POST", "/", headers, b"")) == root
+
+
+def test_parent_is_the_thread_that_the_client_names() -> None:
+    named = ClientRequest("POST", "/", (THREAD, SESSION, (PARENT, b"p")), b"")
+    assert parent_thread_for(named) == b"p"
+    assert parent_thread_for(ClientRequest("POST", "/", (THREAD, SESSION), b"")) is None
 
 
 def test_unknown_thread_gives_no_slug() -> None:

@@ -136,13 +136,26 @@ class Setup:
 USED_UP = b'{"error":{"type":"usage_limit_reached","message":"Used up","resets_in_seconds":3600}}'
 
 
-EVENTS = (
-    b'event: response.created\ndata: {"type":"response.created","sequence_number":0,"response":{"id":"resp_1"}}\n\n'
-    b'event: response.output_item.added\ndata: {"type":"response.output_item.added","sequence_number":1,"output_index":0}\n\n'
+EVENTS_APART = (
+    b'event: response.created\ndata: {"type":"response.created","sequence_number":0,"response":{"id":"resp_1"}}\n\n',
+    b'event: response.output_item.added\ndata: {"type":"response.output_item.added","sequence_number":1,"output_index":0}\n\n',
 )
+EVENTS = b"".join(EVENTS_APART)
 
 
 STREAM = Head(200, SSE_HEADERS)
+
+
+def begun(plan: Plan, *events: bytes) -> Step:
+    """Return the step after the head of a stream and, if the plan reads them, its first events."""
+    step = plan.on_head(STREAM)
+    if not isinstance(step, Collect):
+        return step
+    assert step.is_enough
+    for event in events or EVENTS_APART:
+        if step.is_enough(event):
+            break
+    return plan.on_body(STREAM, b"".join(events or EVENTS_APART))
 
 
 def shown(step: Step) -> str:

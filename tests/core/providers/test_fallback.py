@@ -10,10 +10,7 @@ from addons.core.protocols.responses.observer import PassThrough
 from addons.core.providers.fallback import (
     FallbackPlan,
     Fallbacks,
-    described,
-    unavailable_routes,
 )
-from addons.core.routes import Cause, Circuit, Opening, RouteTable
 from addons.core.turn import (
     Answer,
     Collect,
@@ -28,12 +25,12 @@ from tests.core.providers.fallback_turns import (
     LOST,
     NOW,
     REFUSED,
-    STREAM,
     USED_UP,
     USER_MESSAGE,
     Scripted,
     Setup,
     announced,
+    begun,
     body,
     host,
     plan_of,
@@ -171,10 +168,10 @@ def test_user_sees_why_another_model_answers() -> None:
     refused(plan, 429, USED_UP)
     until = datetime.fromtimestamp(NOW + 3_600).astimezone().strftime("%H:%M")
     line = f"a is used up until {until}; answered by b."
-    assert shown(plan.on_head(STREAM)).endswith(line)
+    assert shown(begun(plan)).endswith(line)
     again = setup.turn(body=body(USER_MESSAGE))
     again.start()
-    assert shown(again.on_head(STREAM)).endswith(line)
+    assert shown(begun(again)).endswith(line)
     assert again.on_head(Head(200))
 
 
@@ -182,10 +179,10 @@ def test_requests_after_the_first_of_a_turn_do_not_repeat_it() -> None:
     setup = Setup()
     plan = setup.turn(body=body(USER_MESSAGE, TOOL_OUTPUT))
     refused(plan, 429, USED_UP)
-    assert shown(plan.on_head(STREAM))
+    assert shown(begun(plan))
     again = setup.turn(body=body(USER_MESSAGE, TOOL_OUTPUT))
     again.start()
-    assert not shown(again.on_head(STREAM))
+    assert not shown(begun(again))
 
 
 CODED = (b"content-encoding", b"gzip")
@@ -222,60 +219,13 @@ def test_helper_call_gets_the_answer_alone(agent: str) -> None:
     assert isinstance(plan, FallbackPlan)
     plan._request.notes.agent = agent
     refused(plan, 429, USED_UP)
-    assert not shown(plan.on_head(STREAM))
+    assert not shown(begun(plan))
 
 
 def test_sdk_client_gets_the_answer_alone() -> None:
     plan = Setup().turn(headers=())
     refused(plan, 429, USED_UP)
-    assert not shown(plan.on_head(STREAM))
-
-
-@pytest.mark.parametrize(
-    ("cause", "text"),
-    [
-        (Cause.LOGIN, "the login or key of a was refused"),
-        (Cause.UNREACHABLE, "a cannot be reached"),
-        (Cause.FAILING, "a answers with errors"),
-    ],
-)
-def test_causes_are_described(cause: Cause, text: str) -> None:
-    assert described("a", Opening(cause, NOW + 30, is_reset=False), NOW) == text
-
-
-def test_reset_of_another_day_has_its_date() -> None:
-    opening = Opening(Cause.USED_UP, NOW + 5 * 86_400, is_reset=True)
-    when = datetime.fromtimestamp(NOW + 5 * 86_400).astimezone()
-    assert described("a", opening, NOW) == f"a is used up until {when:%d %b %H:%M}"
-
-
-def test_routes_that_a_fallback_answers_are_listed_once_per_circuit() -> None:
-    shared = Circuit()
-    routes = [replace(route(name), circuit=shared) for name in ("a", "b")] + [route("c")]
-    table = RouteTable.of(routes)
-    assert unavailable_routes(table, NOW) == []
-    shared.failed(Cause.USED_UP, NOW, NOW + 60)
-    (found,) = unavailable_routes(table, NOW)
-    assert (found["slugs"], found["state"], found["cause"]) == (["a", "b"], "open", "used_up")
-    assert found["until"] == NOW + 60
-    assert str(found["text"]).startswith("a (and 1 more) is used up until ")
-
-
-def test_unavailable_route_names_who_answers_meanwhile() -> None:
-    first, second, third = (replace(route(name), circuit=Circuit()) for name in ("a", "b", "c"))
-    table = RouteTable.of([first, second, third])
-    fallbacks = {"a": ["gone", "b", "c"]}
-
-    def text(now: float) -> str:
-        return str(unavailable_routes(table, now, lambda slug: fallbacks.get(slug, ()))[0]["text"])
-
-    first.circuit.failed(Cause.USED_UP, NOW, NOW + 60)
-    assert text(NOW).endswith("; b answers")
-    second.circuit.failed(Cause.USED_UP, NOW, NOW + 60)
-    assert text(NOW).endswith("; c answers")
-    third.circuit.failed(Cause.USED_UP, NOW, NOW + 60)
-    assert text(NOW) == described("a", Opening(Cause.USED_UP, NOW + 60, is_reset=True), NOW)
-    assert text(NOW + 61).endswith("; the next turn tries it again")
+    assert not shown(begun(plan))
 
 
 async def _nothing() -> None: ...

@@ -14,16 +14,17 @@ from tests.core.providers.fallback_turns import (
     LOST,
     NOW,
     REFUSED,
-    STREAM,
     USED_UP,
     USER_MESSAGE,
     Scripted,
     Setup,
     announced,
+    begun,
     body,
     host,
     refused,
     route,
+    sent_request,
     shown,
 )
 
@@ -176,7 +177,7 @@ def test_limit_of_one_model_keeps_the_other_models_of_the_account_open() -> None
     plan.start()
     limit = (b"x-codex-active-limit", b"codex_bengalfox")
     assert host(refused(plan, 429, USED_UP, limit)) == "b"
-    assert "a is used up until " in shown(plan.on_head(STREAM))
+    assert "a is used up until " in shown(begun(plan))
     assert account.admits(NOW)
     refused(setup.turn(), 429, USED_UP, (b"x-codex-active-limit", b"premium"))
     assert not account.admits(NOW)
@@ -230,3 +231,67 @@ def test_own_upstream_is_asked_after_all_when_its_reset_has_passed() -> None:
     plan = setup.turn()
     assert host(plan.start()) == "b"
     assert host(refused(plan, 503)) == "a"
+
+
+def test_trial_that_the_plan_answers_itself_leaves_it_to_the_next_turn() -> None:
+    """A key that is missing, or a request that cannot be read: the upstream is not asked."""
+    own = Scripted("a")
+    setup = Setup(a=route("a", own))
+    refused(setup.turn(), 429, USED_UP)
+    setup.clock.now += 3_600
+    own.first = REFUSED
+    assert setup.turn().start() is REFUSED
+    own.first = None
+    assert [host(setup.turn().start()) for _ in range(2)] == ["a", "b"]
+
+
+def test_fallback_that_answers_by_itself_is_no_trial_either() -> None:
+    second = Scripted("b")
+    setup = Setup(others=[route("b", second), route("c")])
+    plan = setup.turn()
+    refused(plan, 429, USED_UP)
+    refused(plan, 429, USED_UP)
+    setup.clock.now += 3_600
+    assert host(setup.turn().start()) == "a"
+    second.first = REFUSED
+    assert host(setup.turn().start()) == "c"
+    second.first = None
+    assert host(setup.turn().start()) == "b"
+
+
+def test_trial_whose_client_has_left_leaves_it_to_the_next_turn() -> None:
+    setup = Setup()
+    refused(setup.turn(), 429, USED_UP)
+    setup.clock.now += 3_600
+    trial = setup.turn()
+    assert isinstance(trial, FallbackPlan)
+    assert host(trial.start()) == "a"
+    other = setup.turn()
+    assert isinstance(other, FallbackPlan)
+    assert host(other.start()) == "b"
+    other.ended()
+    assert host(setup.turn().start()) == "b"
+    trial.ended()
+    assert host(setup.turn().start()) == "a"
+
+
+def test_trial_that_looks_at_the_login_again_and_answers_is_none() -> None:
+    first = Send(sent_request("a"), 0.1, lambda: REFUSED)
+    setup = Setup(a=route("a", Scripted("a", first=first)))
+    refused(setup.turn(), 429, USED_UP)
+    setup.clock.now += 3_600
+    step = setup.turn().start()
+    assert isinstance(step, Send)
+    assert step.decide
+    assert step.decide() is REFUSED
+    assert host(setup.turn().start()) == "a"
+
+
+def test_turn_that_was_answered_before_the_limit_closes_nothing() -> None:
+    """james-6-23/codex2api#376."""
+    setup = Setup()
+    early = setup.turn(b"early")
+    early.start()
+    refused(setup.turn(), 429, USED_UP)
+    early.on_head(Head(200))
+    assert host(setup.turn().start()) == "b"

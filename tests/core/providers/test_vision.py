@@ -34,6 +34,7 @@ from addons.core.secrets import Origin
 from addons.core.turn import (
     Answer,
     ClientRequest,
+    EndsWithTurn,
     Fault,
     FaultKind,
     Head,
@@ -275,3 +276,32 @@ def test_process_that_serves_nobody_describes_nothing() -> None:
     nothing = NoDescriptions()
     nothing.known(b"", Picture("d", 0, "u"))
     assert asyncio.run(nothing.describe(Ask("s", b"", b"", ()))) == Described({})
+
+
+@dataclass
+class Told(Echo):
+    """A plan that notes how often it was told of the end of its turn."""
+
+    ends: int = 0
+
+    def ended(self) -> None:
+        self.ends += 1
+
+
+def test_plans_of_the_row_are_told_of_the_end() -> None:
+    made: list[Told] = []
+
+    def make(request: ClientRequest, _: Route) -> Plan:
+        made.append(Told(request))
+        return made[-1]
+
+    setup = Setup()
+    setup.make = make  # type: ignore[method-assign]
+    plan = setup.plan(user(picture(png())))
+    prepared(plan)
+    assert isinstance(plan, EndsWithTurn)
+    plan.ended()
+    assert [one.ends for one in made] == [1, 1]
+    description = DescriptionPlan(made[0])
+    description.ended()
+    assert made[0].ends == 2

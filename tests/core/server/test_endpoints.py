@@ -18,7 +18,7 @@ def test_every_path_of_the_port_is_in_the_table() -> None:
     assert set(table) == {
         "/health", "/models", "/responses", "/responses/compact", *DATA_PATHS, *pages, *FORWARDED,
     }  # fmt: skip
-    assert len(pages) == 10
+    assert len(pages) == 11
 
 
 def test_turns_are_planned_by_the_function_that_is_given() -> None:

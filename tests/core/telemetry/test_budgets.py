@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from addons.core.telemetry.budgets import (
     FREE,
     MAX_LIFT_SECONDS,
+    MEAN_TURNS,
     Ask,
     Budget,
     Cost,
+    OutputMeans,
     Payer,
     Per,
     Refusal,
@@ -59,6 +61,7 @@ def spent(*turns: tuple[Payer, Cost]) -> Spending:
 
 
 @given(st.lists(st.tuples(PAYERS, COSTS, st.sampled_from([DAY, NEXT]))))
+@example([(ME, Cost(0, 1e308), DAY), (ME, Cost(0, 1e308), DAY)])
 def test_sums_are_finite_and_never_negative(turns: list[tuple[Payer, Cost, str]]) -> None:
     spending = Spending()
     for payer, cost, day in turns:
@@ -220,3 +223,17 @@ def test_tokens_as_text() -> None:
 
 def test_file_of_lifts_is_json() -> None:
     assert orjson.loads(dump_lifts({"a": 1.5})) == {"a": 1.5}
+
+
+def test_expected_output_follows_the_last_turns_of_a_model() -> None:
+    one, other = ("openai", "a"), ("openai", "b")
+    means = OutputMeans({other: 500.0})
+    assert (means.expected(one), means.expected(other)) == (0, 500)
+    for tokens in (100, 300):
+        means.add(one, tokens)
+    assert means.expected(one) == 200
+    for _ in range(5 * MEAN_TURNS):
+        means.add(one, 1_000)
+        means.add(other, -1)
+    assert means.expected(one) > 990
+    assert 0 <= means.expected(other) < 10

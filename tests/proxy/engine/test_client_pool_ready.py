@@ -218,3 +218,35 @@ async def test_end_of_a_new_connection_is_no_reason_to_send_again(
             await c.post("/v1/responses", BODY)
             assert (await c.response()).status == 502
         assert len(s.up.requests) == sent
+
+
+async def test_upstream_that_ends_each_connection_at_once_is_asked_ever_more_rarely(
+    authority: Authority,
+) -> None:
+    """Codex asks for its models often, and each time one was opened."""
+    async with setup(authority, scheme="http") as s:
+        now = 0.0
+        ready = ReadyConnections(s.proxy.engine.pool, lambda: QUICK, lambda: now)
+        opened = []
+        for now in range(0, 101, 1):
+            before = s.up.connections
+            ready.open(s.origin)
+            await until(lambda: not ready._opening)
+            if s.up.connections > before:
+                opened.append(now)
+                s.proxy.engine.pool.drop_origin(("127.0.0.1", s.up.port))
+        assert opened == [0, 1, 6, 16, 36, 76]
+        await ready.close()
+
+
+async def test_taken_connection_is_followed_by_another_at_once(authority: Authority) -> None:
+    async with setup(authority, scheme="http") as s:
+        ready = ReadyConnections(s.proxy.engine.pool, lambda: QUICK, lambda: 0.0)
+        for number in range(1, 4):
+            ready.open(s.origin)
+            await until(lambda: len(s.proxy.engine.pool) == 1 and not ready._opening)
+            assert s.up.connections == number
+            await s.turn()
+            s.proxy.engine.pool.drop_origin(("127.0.0.1", s.up.port))
+            await until(lambda: len(s.proxy.engine.pool) == 0)
+        await ready.close()

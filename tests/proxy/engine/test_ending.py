@@ -297,3 +297,32 @@ async def test_no_task_is_left_after_a_shutdown() -> None:
         scene.client.abort()
         await within(scene.stopped)
     await until(lambda: asyncio.all_tasks() == before)
+
+
+class Told(ScriptedPlan):
+    """Notes that its turn has ended."""
+
+    ends = 0
+
+    def ended(self) -> None:
+        type(self).ends += 1
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_plan_is_told_once_that_its_turn_has_ended(leaves: bool) -> None:
+    Told.ends = 0
+    async with upstream(silence if leaves else turn) as up:
+
+        def make(request: ClientRequest) -> Plan:
+            return Told(request, [wire_to(up.port, request)])
+
+        async with engine(make, CALM) as proxy, client(proxy.port) as c:
+            await c.post("/v1/responses", BODY)
+            if leaves:
+                await until(lambda: bool(up.requests))
+                assert Told.ends == 0
+                c.close()
+            else:
+                await c.response()
+            await until(lambda: proxy.engine.live_turns == 0)
+            assert Told.ends == 1

@@ -133,3 +133,44 @@ def test_pydantic_is_imported_only_for_rows(
         check=False,
     )
     assert ran.stdout.splitlines()[-1] == str(needed), ran.stderr
+
+
+def known(home: Path, **state: object) -> None:
+    """Write what a running shim knows of Ollama."""
+    path = home / "state" / "local-servers.json"
+    path.parent.mkdir(exist_ok=True)
+    server = {"kind": "ollama", "origin": "http://127.0.0.1:11434", **state}
+    path.write_text(json.dumps([server]))
+
+
+def test_server_that_is_down_is_named_in_doctor_and_list(tmp_path: Path) -> None:
+    known(tmp_path, down_since=1_796_000_000.0)
+    [_, (level, message, _)] = found(tmp_path, {"model": "m", "provider": "ollama"})
+    assert level == "WARN"
+    assert message.startswith("m is hidden: Ollama at 127.0.0.1:11434 does not answer since ")
+    assert message.endswith(". Start it: ollama serve")
+
+    listed = json.loads(shim(tmp_path, "list", "--all", "--json").stdout)
+    [(live, because)] = [
+        (row["live"], row["hidden_because"]) for row in listed if row["slug"] == "m"
+    ]
+    assert (live, because) == (False, message.removeprefix("m is hidden: "))
+
+    known(tmp_path, models=[{"name": "m", "context": 32768}])
+    listed = json.loads(shim(tmp_path, "list", "--json").stdout)
+    assert [(row["slug"], row["context_window"]) for row in listed] == [("m", 32768)]
+
+
+def test_too_little_context_and_a_model_without_tools_are_warnings(tmp_path: Path) -> None:
+    known(tmp_path, models=[{"name": "m", "context": 4096, "tools": False}])
+    [_, ok, tools, context] = found(tmp_path, {"model": "m", "provider": "ollama"})
+    assert ok[0] == "OK"
+    assert tools[:2] == ("WARN", "m: m calls no tools, so it can change nothing")
+    assert context[0] == "WARN"
+    assert "gives m 4,096 tokens of context" in context[1]
+    assert "OLLAMA_CONTEXT_LENGTH=65536" in context[1]
+
+    known(tmp_path, models=[{"name": "m", "context": 32768}])
+    row = {"model": "m", "provider": "ollama", "max_context_limit": 65536}
+    [_, _, (level, message, _)] = found(tmp_path, row)
+    assert (level, message) == ("INFO", "m: its row states 65,536 tokens, its server gives 32,768")

@@ -1,0 +1,1 @@
+"""Model servers on this machine: what they offer, and whether they answer."""
