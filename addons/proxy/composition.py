@@ -217,6 +217,7 @@ class Composition:
         sources.row_routes.fallbacks.affords = self.budgets.affords
         sources.row_routes.vision.descriptions = self.descriptions
         sources.row_routes.vision.may_use_login = self._serves_one_user
+        sources.searches.may_use_login = self._serves_one_user
         replay = self.replay
         data = DataSources(
             table=sources.table if replay is None else lambda: replay.table,
