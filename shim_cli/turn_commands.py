@@ -14,7 +14,7 @@ import typer
 
 from shim_cli.console.command_line import DEFAULT_PORT
 from shim_cli.console.errors import UsageProblem
-from shim_cli.console.options import Args, AsJson, NoOpen, Port, Settings
+from shim_cli.console.options import Args, AsJson, ListenPort, NoOpen, Port, Settings
 from shim_cli.console.program import examples
 from shim_cli.slug_options import ModelOption
 
@@ -116,6 +116,43 @@ def statusline(
     from shim_cli.usage.statusline import write_statusline
 
     write_statusline(os.environ, thread)
+
+
+@turns_app.command(**examples("codex-shim record turns.jsonl"))
+def record(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file.")],
+    port: ListenPort = DEFAULT_PORT,
+    settings: Settings = None,
+) -> None:
+    """Run the shim and record its turns, with their text, for replay.
+
+    Keys and tokens are masked. Only you can read the file; look at it before you share it.
+    """
+    from shim_cli.cassette.command import record as run
+
+    raise typer.Exit(run(file, port, settings))
+
+
+@turns_app.command(
+    **examples("codex-shim replay turns.jsonl", "codex-shim replay turns.jsonl --speed 0")
+)
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `record` wrote.")],
+    port: ListenPort = DEFAULT_PORT,
+    loose: Annotated[
+        bool, typer.Option("--loose", help="Answer by the position of a turn in its thread.")
+    ] = False,
+    speed: Annotated[
+        float, typer.Option(min=0, help="How many times as fast as recorded. 0: no pauses.")
+    ] = 1.0,
+) -> None:
+    """Answer the turns of Codex from a recording, without a network.
+
+    A request that differs from the recorded one is refused, and the place is named.
+    """
+    from shim_cli.cassette.command import replay as run
+
+    raise typer.Exit(run(file, port, speed, is_loose=loose))
 
 
 @turns_app.command(

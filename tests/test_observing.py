@@ -56,7 +56,12 @@ def test_documented_defaults_of_options_are_those_of_the_code() -> None:
     assert own.keys() - documented.keys() == {
         "codex_shim_settings",
         "codex_shim_allow_remote",
+        "codex_shim_record",
     }
+    assert (
+        "--set codex_shim_record="
+        in Path(__file__).parents[1].joinpath("docs", "workbench.md").read_text()
+    )
 
 
 def test_comment_of_a_flow_has_the_documented_form() -> None:

@@ -168,6 +168,7 @@ SERVES, TOOLS = (
 )
 DRILL = "tests/shim_cli/drill/test_command.py"
 RADAR = "tests/shim_cli/radar/test_command.py"
+CASSETTE = "tests/shim_cli/cassette/test_command.py"
 ELSEWHERE = {
     "codex-shim add": FIND_SERVERS,
     "codex-shim add openai-compatible --base-url URL": FIND_SERVERS,
@@ -178,6 +179,11 @@ ELSEWHERE = {
     "codex-shim add ollama --yes": FIND_SERVERS,
     "codex-shim app": "tests/shim_cli/commands/test_desktop.py",
     "codex-shim app ~/project": "tests/shim_cli/commands/test_desktop.py",
+    "codex-shim record turns.flow": CASSETTE,
+    "codex-shim record turns.jsonl": CASSETTE,
+    "codex-shim replay turns.flow --loose": "tests/e2e/test_cassettes.py",
+    "codex-shim replay turns.jsonl": CASSETTE,
+    "codex-shim replay turns.jsonl --speed 0": CASSETTE,
     "codex-shim radar": RADAR,
     "codex-shim radar --codex PATH": RADAR,
     "codex-shim radar --npm VERSION --write turns.flow": RADAR,

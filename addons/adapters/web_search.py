@@ -25,7 +25,7 @@ from addons.core.settings.web_search import SearchEndpoint
 from addons.core.turn import Answer, ClientRequest, Plan, shim_path
 from addons.core.upstream.api_keys import KeyProblem
 from addons.core.upstream.outbound_proxy import CA_FILE, proxy_for
-from addons.core.web_search.failures import nobody
+from addons.core.web_search.failures import NO_LOGIN, NO_SERVICE, NOT_SHARED, nobody
 
 SEARCH_PATH = "/alpha/search"
 
@@ -55,7 +55,11 @@ class SearchKey:
             self.ring.refused(self.endpoint.key.key)
 
 
-@dataclass(frozen=True, slots=True)
+def _yes() -> bool:
+    return True
+
+
+@dataclass(slots=True)
 class WebSearches:
     """The searches of one process."""
 
@@ -64,6 +68,8 @@ class WebSearches:
     table: Callable[[], RouteTable]
     is_row: Callable[[Route], bool]
     """Whether a route is one whose searches the account's backend does not answer by itself."""
+    may_use_login: Callable[[], bool] = _yes
+    """Whether the ChatGPT login may answer now: only if every client is the user."""
 
     def row_of(self, request: ClientRequest, settings: Settings) -> Route | None:
         """Return the row that searches; None for a model of the account, and for a request that is no search."""
@@ -83,13 +89,15 @@ class WebSearches:
     ) -> Plan:
         """Make the plan of a row's search. `account` is the provider of the ChatGPT login; None without a login."""
         search = settings.web_search
-        if search.chatgpt and account and (model := self._account_model()):
+        is_shared = search.chatgpt and not self.may_use_login()
+        if search.chatgpt and account and not is_shared and (model := self._account_model()):
             return self._ask_account(request, row, model, account)
         if endpoint := search.endpoint:
             return self._provider(endpoint, settings).plan(request, row.slug)
         thread = thread_id_for(request) or thread_id_in_metadata(request)
         request.notes.note_slug(SEARCH_PATH.removeprefix("/"), thread)
-        return OneStepPlan(Answer(nobody(wants_chatgpt=search.chatgpt).reply()))
+        reason = NOT_SHARED if is_shared else NO_LOGIN if search.chatgpt else NO_SERVICE
+        return OneStepPlan(Answer(nobody(reason).reply()))
 
     def _provider(self, endpoint: SearchEndpoint, settings: Settings) -> WebSearchProvider:
         limits = settings.limits

@@ -19,6 +19,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.addons import tlsconfig
 from mitmproxy.connection import Client
 
+from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse
 from addons.adapters.route_sources import RouteSources
 from addons.adapters.system.tasks import spawn
 from addons.core.errors import Problem, problem_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 SETTINGS = "codex_shim_settings"
 CAPTURE = "codex_shim_capture"
+RECORD = "codex_shim_record"
 CAPTURE_BYTES = 4 * MIB
 """Default of the option: how much of each upstream request and response body is kept with its flow, for the views."""
 
@@ -70,8 +72,11 @@ class CodexShim:
     """Set by the first `configure`, which mitmproxy calls before any other hook. No properties: mitmproxy reads every
     attribute of an addon before that."""
 
-    def __init__(self, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, env: Mapping[str, str] | None = None, cassettes: CassetteUse = NO_CASSETTE
+    ) -> None:
         self._env = os.environ if env is None else env
+        self._cassettes = cassettes
         self._refresh: BackgroundRefresh | None = None
 
     # Start and end ----------------------------------------------------------------------------------------
@@ -82,6 +87,7 @@ class CodexShim:
         loader.add_option(
             CAPTURE, int, CAPTURE_BYTES, "Bytes of each upstream body kept with its flow. 0: none."
         )
+        loader.add_option(RECORD, str, "", "Record the turns, with their text, to this new file.")
         loader.add_option(ALLOW_REMOTE, bool, False, "Serve clients on other machines.")  # noqa: FBT003
         # The eager strategy would dial the dead sink for each client, and drop the client when that fails.
         ctx.options.update_defer(connection_strategy="lazy", keep_host_header=True)
@@ -106,9 +112,18 @@ class CodexShim:
             self._use_settings(getattr(ctx.options, SETTINGS))
         if CAPTURE in updated:
             self.engine.capture_bytes = max(0, getattr(ctx.options, CAPTURE))
+        if RECORD in updated and (path := getattr(ctx.options, RECORD)):
+            self._record(Path(path).expanduser())
         if hasattr(self, "parts"):
             # Idle connections were made under the old options, which may have trusted other certificates.
             self.engine.pool.clear()
+
+    def _record(self, path: Path) -> None:
+        try:
+            self.parts.record(path)
+        except OSError as error:
+            msg = f"cannot record to {path}: {error.strerror}. Name a new file in a folder that you can write to."
+            raise exceptions.OptionsError(msg) from None
 
     def _use_settings(self, settings: str) -> None:
         try:
@@ -121,7 +136,7 @@ class CodexShim:
             sources.parse_in_thread()
             self.parts.use_sources(sources)
         else:
-            self.parts = Composition(self._env, sources)
+            self.parts = Composition(self._env, sources, self._cassettes)
             self.engine = self.parts.engine
         self.sources = sources
 
@@ -130,7 +145,11 @@ class CodexShim:
         self.engine.raise_listen_backlog()
         self.sources.cursor.own_ports |= {self.parts.port}
         self.sources.account.api.own_ports |= {self.parts.port}
+        if self.parts.replay:
+            # nothing asks an account or a server
+            return
         self.sources.parse_in_thread()
+        self.parts.start_export()
         spawn(self.parts.recall_last_turns(), "last turns")
         self._refresh = BackgroundRefresh(lambda: self.sources, self.parts.expect_turn)
 
@@ -145,7 +164,7 @@ class CodexShim:
         await self.sources.cursor.close()
         if self._refresh:
             await self._refresh.wait()
-        await asyncio.to_thread(self.parts.turn_log.close)
+        await asyncio.to_thread(self.parts.close_files)
 
     # Connections ------------------------------------------------------------------------------------------
 

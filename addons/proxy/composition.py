@@ -13,15 +13,20 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mitmproxy import ctx, http
 
+from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse, paced
+from addons.adapters.cassette.writer import CassetteWriter
 from addons.adapters.codex.activate import switch_source
 from addons.adapters.codex.config_file import CodexConfig
 from addons.adapters.ledger.budget_keeper import BudgetKeeper, BudgetSources
 from addons.adapters.ledger.last_turns import read_last_turns
 from addons.adapters.ledger.turn_log import TurnLogWriter
 from addons.adapters.ledger.usage_report import shipped_prices
+from addons.adapters.otel.start import start_export
 from addons.adapters.route_sources import RouteSources
 from addons.adapters.system.local_token import LocalToken, read_token
 from addons.adapters.system.paths import access_log_file, budget_lifts_file, ledger_file
@@ -30,21 +35,27 @@ from addons.adapters.vision.descriptions import PictureDescriptions
 from addons.adapters.vision.own_port import OwnPort
 from addons.adapters.vision.store import PictureTexts, pictures_file
 from addons.adapters.web.dashboard import Dashboard, TurnFiles, TurnSources
+from addons.adapters.web.metrics import MetricsSources, ProcessMetrics
 from addons.adapters.web.pages import page_file
 from addons.core.masking.mask import prepare_mask
 from addons.core.providers.route_states import unavailable_routes
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
 from addons.core.server.health import Status
+from addons.core.server.replay import ReplayPlans
 from addons.core.server.router import Router
 from addons.core.server.unknown_paths import UnknownPaths
 from addons.core.telemetry.record import LastTurnStatus, TurnRecord
 from addons.core.upstream.outbound_proxy import proxy_for
 from addons.core.version import VERSION
+from addons.proxy.cassettes import TurnTap
 from addons.proxy.engine.client_pool import ReadyConnections
 from addons.proxy.engine.engine import Engine
 from addons.proxy.heap import LARGE_BODY, HeapTrimmer
 from addons.proxy.recent_turns import ContractWatch, RecentTurns
+
+if TYPE_CHECKING:
+    from addons.adapters.otel.exporter import TurnExporter
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +65,24 @@ MAX_ORIGINS = 256
 """Of upstreams whose outbound proxy is remembered: the environment of a process stays as it is."""
 
 
+def _replay_plans(use: CassetteUse, sources: RouteSources) -> ReplayPlans | None:
+    if use.player is None:
+        return None
+    return ReplayPlans(use.player, sources.settings.limits, lambda parts: paced(parts, use.speed))
+
+
 class Composition:
     """The parts of one process."""
 
-    def __init__(self, env: Mapping[str, str], sources: RouteSources) -> None:
+    export: TurnExporter | None = None
+    """Set by `start_export`, if a collector is configured."""
+    export_problems: tuple[str, ...] = ()
+    """What keeps turns from being exported."""
+    _cassette: CassetteWriter | None = None
+
+    def __init__(
+        self, env: Mapping[str, str], sources: RouteSources, cassettes: CassetteUse = NO_CASSETTE
+    ) -> None:
         self._env = env
         self._started_at = time.monotonic()
         self._heap = HeapTrimmer()
@@ -66,8 +91,8 @@ class Composition:
         self._proxies = lru_cache(MAX_ORIGINS)(lambda origin, port: proxy_for(origin, env, port))
         self._last_status = LastTurnStatus()
         self.sources = sources
-        self.recent_turns = RecentTurns()
-        self.contract_watch = ContractWatch(env)
+        self.replay = _replay_plans(cassettes, sources)
+        self.recent_turns, self.contract_watch = RecentTurns(), ContractWatch(env)
         self.unknown_paths = UnknownPaths()
         self.turn_log = TurnLogWriter(access_log_file(env), ledger_file(env))
         self.dashboard = Dashboard(
@@ -81,16 +106,7 @@ class Composition:
                 table=lambda: self.sources.table(),  # noqa: PLW0108  the sources are replaced
             ),
         )
-        self.budgets = BudgetKeeper(
-            ledger_file(env),
-            budget_lifts_file(env),
-            BudgetSources(
-                settings=lambda: self.sources.settings,
-                rows=lambda: self.sources.rows,
-                table=lambda: self.sources.table(),  # noqa: PLW0108  the sources are replaced
-                running=lambda: self.engine.running,
-            ),
-        )
+        self.budgets = self._budget_keeper()
         self.budgets.start()
         self.descriptions = PictureDescriptions(
             OwnPort(lambda: self.address, lambda: read_token(env)).describe,
@@ -104,12 +120,41 @@ class Composition:
         )
         self.engine.process_secrets = self._secrets
         self.engine.install()
+        self.metrics = ProcessMetrics(self._metrics_sources())
         self.ready = ReadyConnections(self.engine.pool, lambda: self.engine.limits)
+
+    def _budget_keeper(self) -> BudgetKeeper:
+        return BudgetKeeper(
+            ledger_file(self._env),
+            budget_lifts_file(self._env),
+            BudgetSources(
+                settings=lambda: self.sources.settings,
+                rows=lambda: self.sources.rows,
+                table=lambda: self.sources.table(),  # noqa: PLW0108  the sources are replaced
+                running=lambda: self.engine.running,
+            ),
+        )
 
     def ended(self, flow: http.HTTPFlow) -> None:
         """Remember a flow that has ended, and look at it if one is due."""
+        if self.export:
+            self.export.flow_ended(flow.id, flow.request.headers)
         self.recent_turns.keep(flow)
         self.contract_watch.ended(flow)
+
+    def record(self, path: Path) -> None:
+        """Write the turns from now on into a new file. Raises OSError."""
+        self._cassette = CassetteWriter(path)
+        # the sources are replaced
+        self.engine.on_recorded = TurnTap(self._cassette, lambda: self.sources.table()).recorded  # noqa: PLW0108
+
+    def close_files(self) -> None:
+        """Write what waits to be written. Blocks."""
+        self.turn_log.close()
+        if self._cassette:
+            self._cassette.close()
+        if self.export:
+            self.export.close()
 
     def use_sources(self, sources: RouteSources) -> None:
         """Replace the sources and the router. The engine stays, because it knows the running turns."""
@@ -142,6 +187,14 @@ class Composition:
             self.ready.open(origin)
         return origin is not None
 
+    def start_export(self) -> None:
+        """Start to export turns, if a collector is configured."""
+        problems: list[str] = []
+        self.export = start_export(self.sources.settings.traces, self._env, problems.append)
+        self.export_problems = tuple(problems)
+        for problem in problems:
+            log.warning("%s", problem)
+
     async def recall_last_turns(self) -> None:
         """Read from the ledger how the last turn of each model ended, before this process began."""
         try:
@@ -164,8 +217,10 @@ class Composition:
         sources.row_routes.fallbacks.affords = self.budgets.affords
         sources.row_routes.vision.descriptions = self.descriptions
         sources.row_routes.vision.may_use_login = self._serves_one_user
+        sources.searches.may_use_login = self._serves_one_user
+        replay = self.replay
         data = DataSources(
-            table=sources.table,
+            table=sources.table if replay is None else lambda: replay.table,
             turn_table=sources.table_for,
             status=self._status,
             etag=sources.models_etag,
@@ -175,10 +230,11 @@ class Composition:
             page_file=page_file,
             live_events=self.dashboard.live_events,
             usage_report=self.dashboard.usage_report,
-            forward=sources.plan_endpoint,
-            expect_turn=self.expect_turn,
+            forward=replay.plan if replay else sources.plan_endpoint,
+            expect_turn=bool if replay else self.expect_turn,
             recent_turn=self.recent_turns.find,
             recent_ids=lambda: self.recent_turns.ids,
+            metrics=lambda: self.metrics.families(),  # noqa: PLW0108  made after the router
         )
         return Router(
             data,
@@ -186,6 +242,17 @@ class Composition:
             self._local_token.rule,
             self._note_unknown,
             self.budgets.refusal,
+            replayed=replay.plan if replay else None,
+        )
+
+    def _metrics_sources(self) -> MetricsSources:
+        return MetricsSources(
+            running=lambda: len(self.engine.running),
+            idle_connections=lambda: len(self.engine.pool),
+            circuits=self._unavailable,
+            budgets=self.budgets.report,
+            quota=self._quota,
+            rows=lambda: self.sources.rows,
         )
 
     def _serves_one_user(self) -> bool:
@@ -215,6 +282,10 @@ class Composition:
             local.turn_ended(record.row)
         if self.budgets.is_counting:
             self.budgets.note(record)
+        if self.metrics.is_counting:
+            self.metrics.note(record)
+        if self.export and record.route:
+            self.export.turn_ended(record)
         if record.route and self.dashboard.listeners:
             self.dashboard.turn_ended(record)
         if record.bytes_in >= LARGE_BODY:
@@ -244,7 +315,7 @@ class Composition:
             uptime_seconds=time.monotonic() - self._started_at,
             live_turns=len(self.engine.running),
             reasons=self.sources.reasons,
-            problems=(*self.sources.problems, *self.unknown_paths.problems),
+            problems=(*self.sources.problems, *self.unknown_paths.problems, *self.export_problems),
             quota=self._quota(),
             unavailable=tuple(self._unavailable()),
             budgets=tuple(self.budgets.report()),

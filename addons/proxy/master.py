@@ -21,8 +21,9 @@ from mitmproxy import exceptions, master
 from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver
 from mitmproxy.options import Options
 
+from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse
 from addons.adapters.system.mitmproxy_confdir import usable_confdir
-from addons.proxy.addon import CAPTURE, SETTINGS, CodexShim, ListenerTls
+from addons.proxy.addon import CAPTURE, RECORD, SETTINGS, CodexShim, ListenerTls
 from addons.proxy.composition import ALLOW_REMOTE
 from addons.proxy.engine.mitmproxy_patches.command_pump import SyncHookRunner
 from addons.proxy.engine.mitmproxy_patches.flow_ids import shorten_ids
@@ -54,6 +55,7 @@ class ListenOptions:
     port: int
     settings: Path | None = None
     allow_remote: bool = False
+    cassettes: CassetteUse = NO_CASSETTE
 
 
 class ShimMaster(master.Master):
@@ -67,7 +69,7 @@ class ShimMaster(master.Master):
     ) -> None:
         environment = os.environ if env is None else env
         super().__init__(_options(listen, environment), with_termlog=False)
-        self.shim = CodexShim(env)
+        self.shim = CodexShim(env, listen.cassettes)
         self._listen = listen
         self._on_ready = on_ready
         self._proxyserver = proxyserver.Proxyserver()
@@ -85,6 +87,7 @@ class ShimMaster(master.Master):
             SETTINGS: str(listen.settings or ""),
             ALLOW_REMOTE: listen.allow_remote,
             CAPTURE: 0,
+            RECORD: str(listen.cassettes.record or ""),
         }
         try:
             self.options.update(**own)

@@ -20,10 +20,11 @@ from mitmproxy import http
 from addons.adapters.codex.contracts import add_seen, everything_recorded
 from addons.adapters.system.tasks import spawn
 from addons.core.contract.contract import Names, Section
-from addons.core.contract.seen import unknown
+from addons.core.contract.seen import MAX_SEEN, unknown
 from addons.core.contract.structure import SentRequest, structure_of
 from addons.core.json_values import as_object
 from addons.core.limits import MIB
+from addons.core.protocols.request_body import decode
 from addons.core.providers.chatgpt_endpoints import FORWARDED
 from addons.core.server.endpoints import TURN_PATHS
 from addons.core.telemetry.record import METADATA_KEY, body_bytes
@@ -38,7 +39,7 @@ MAX_BYTES = 16 * MIB
 MASK_SEED_BYTES = 16
 INTERVAL_SECONDS = 60.0
 MAX_BODY_BYTES = 2 * MIB
-"""A larger body is not read, which takes 10 ms for each MiB."""
+"""A body that is larger when decoded is not read, which takes 10 ms for each MiB."""
 _CODEX = "codex"
 
 
@@ -150,13 +151,15 @@ class ContractWatch:
         self._clock = clock
         self._due = 0.0
         self._events: set[str] = set()
-        """Unknown events that were noted."""
+        """Unknown events that were noted, at most as many as the file has room for."""
 
     def ended(self, flow: http.HTTPFlow) -> None:
         """Look at a finished flow: at its unknown events, and now and then at its request."""
         now = self._clock()
         listed = as_object(flow.metadata.get(METADATA_KEY)).get("unknown_events")
         events = set(listed) - self._events if isinstance(listed, list) else set[str]()
+        if len(self._events) >= MAX_SEEN:
+            events.clear()
         if now < self._due and not events:
             return
         if not flow.request.headers.get("originator", "").startswith(_CODEX):
@@ -168,8 +171,10 @@ class ContractWatch:
     def _note(self, sent: SentRequest, events: set[str], now: float) -> None:
         """Note what is unknown about a turn. Blocks."""
         headers = sent.headers or {}
-        body = plain_body(sent.body, headers.get("content-encoding", ""))
-        parts: list[Mapping[Section, Names]] = [structure_of(sent.with_body(body))]
+        encoding = headers.get("content-encoding", "").encode("latin-1", "replace")
+        body = decode(sent.body, encoding, MAX_BODY_BYTES)
+        plain = body if isinstance(body, bytes) else b""
+        parts: list[Mapping[Section, Names]] = [structure_of(sent.with_body(plain))]
         parts.append({"event": dict.fromkeys(events, frozenset[str]())})
         client = headers.get("user-agent", "").split(" ", 1)[0]
         add_seen(self._env, unknown(everything_recorded(), parts, client, now))

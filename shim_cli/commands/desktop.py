@@ -6,13 +6,10 @@ disable a shim that was enabled before. Invariant: the config is restored howeve
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import typer
 
@@ -22,10 +19,10 @@ from shim_cli.commands.launch import codex_command
 from shim_cli.commands.model import select_model
 from shim_cli.console.errors import CliError
 from shim_cli.state.daemon import ensure_started
+from shim_cli.state.processes import exit_on_termination
 
 Run = Callable[[Sequence[str]], int]
 APP = "Codex.app"
-TERMINATION_SIGNALS = ("SIGTERM", "SIGHUP")
 
 
 def run(command: Sequence[str]) -> int:
@@ -81,9 +78,7 @@ class _EnabledConfig:
         self._was_enabled = False
 
     def __enter__(self) -> None:
-        for name in TERMINATION_SIGNALS:
-            if number := getattr(signal, name, None):
-                signal.signal(number, _exit_on_signal)
+        exit_on_termination()
         try:
             self._was_enabled = self._config.active_model() is not None
         except ConfigError as error:
@@ -97,7 +92,3 @@ class _EnabledConfig:
             self._config.remove()
         except ConfigError as error:
             raise CliError(str(error), "Then restore the config: codex-shim disable") from error
-
-
-def _exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse
 from addons.adapters.system.local_token import LocalToken
 from addons.adapters.system.paths import token_file
 from addons.adapters.system.umask import set_private_umask
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from addons.adapters.route_sources import RouteSources
+    from addons.core.cassette.player import Player
     from addons.core.routes import Route
     from addons.proxy.master import ShimMaster
 
@@ -50,6 +52,7 @@ def serve(
     *,
     allow_remote: bool,
     verbose: bool = False,
+    cassettes: CassetteUse = NO_CASSETTE,
 ) -> int:
     """Serve until Ctrl-C or SIGTERM, then drain; return 0. Raises CliError if it cannot start.
 
@@ -69,10 +72,14 @@ def serve(
 
     def ready(master: ShimMaster) -> None:
         ports.append(_write_run_state(master, log_file, settings))
-        announce(master, host)
+        if cassettes.player:
+            announce_replay(master.address, cassettes.player)
+        else:
+            announce(master, host)
+            announce_record(cassettes.record)
 
     try:
-        run_master(ListenOptions(host, port, settings, allow_remote), ready)
+        run_master(ListenOptions(host, port, settings, allow_remote, cassettes), ready)
     except StartError as error:
         raise CliError(str(error)) from error
     except Exception as error:
@@ -171,6 +178,25 @@ def announce(master: ShimMaster, host: str = "127.0.0.1") -> None:
     if host in EVERY_ADDRESS:
         lines.insert(1, EVERY_ADDRESS_NOTICE.format(host=host))
     sys.stdout.write("".join(_printable(line) + "\n" for line in lines))
+    sys.stdout.flush()
+
+
+def announce_record(path: Path | None) -> None:
+    """Print where turns are recorded, if they are."""
+    if path:
+        sys.stdout.write(f"Turns are recorded to {path}, with their text. Ctrl-C ends it.\n")
+        sys.stdout.flush()
+
+
+def announce_replay(address: str, player: Player) -> None:
+    """Print the address, and which turns are served."""
+    count, manner = len(player.cassette.turns), "by position" if player.is_loose else "strictly"
+    slugs = ", ".join({turn.request.slug: None for turn in player.cassette.turns})
+    sys.stdout.write(
+        f"Replaying {count} turns of {player.name} on http://{address}/v1\n"
+        f"  compared {manner}; no upstream is asked\n"
+        f"  models    {_printable(slugs)}\n"
+    )
     sys.stdout.flush()
 
 

@@ -32,7 +32,7 @@ SECTIONS = {
         "addon-path",
         "threads",
     ),
-    "Workbench": ("radar", "drill"),
+    "Workbench": ("record", "replay", "radar", "drill"),
     "Help": ("doctor", "report", "completion"),
 }
 """Title → the commands below it."""

@@ -22,7 +22,13 @@ import typer
 from addons.adapters.codex.activate import ActivationError, write_catalog
 from addons.adapters.system.local_token import ensure_token
 from addons.adapters.system.paths import access_log_file, catalog_file
-from addons.core.codex.provider_config import arguments, config_for, token_in_environment
+from addons.core.codex.provider_config import (
+    NEEDS_LOGIN,
+    SEARCHES_WEB,
+    arguments,
+    config_for,
+    token_in_environment,
+)
 from addons.core.contract.login import fabricated_login
 from addons.core.json_values import as_object, as_str
 from addons.core.settings.near_miss import nearest
@@ -33,7 +39,9 @@ from shim_cli.console.errors import CliError, UsageProblem
 from shim_cli.console.format import counted
 from shim_cli.drill.drills import ALIASES, ANSWERS, DRILLS, EXPIRED_LOGIN, Drill, find
 from shim_cli.drill.server import DrillUpstream, serving
+from shim_cli.state.codex_config import read_config
 from shim_cli.state.daemon import ensure_started, stop_daemon
+from shim_cli.state.processes import exit_on_termination
 from shim_cli.state.sources import open_sources
 
 DEFAULT_ARGUMENTS = ("exec", "--skip-git-repo-check", "Say hello.")
@@ -80,6 +88,8 @@ def run_drill(
     drill = _drill(name)
     codex = codex_command(env)
     subject = _subject(env, settings, name, requested)
+    _refuse_profile(env, subject)
+    exit_on_termination()
     upstream = DrillUpstream(drill.actions(ANSWERS[subject.protocol]))
     with (
         tempfile.TemporaryDirectory(prefix="codex-shim-drill-", ignore_cleanup_errors=True) as root,
@@ -127,6 +137,17 @@ def _subject(env: Mapping[str, str], settings: Path | None, name: str, requested
     return Subject("drill", Protocol.CHAT)
 
 
+def _refuse_profile(env: Mapping[str, str], subject: Subject) -> None:
+    """Raise CliError for a config whose profile may name a provider: it overrides the command line, up to Codex 0.133."""
+    config = read_config(env)
+    if config.profile and not subject.is_account:
+        reason = (
+            f"selects the profile {config.profile!r}, so that Codex could ask your real provider"
+        )
+        msg = f"{config.path} {reason}: remove that line"
+        raise CliError(msg, "Check your setup: codex-shim doctor")
+
+
 @contextmanager
 def _shim(
     env: Mapping[str, str], root: Path, drill: Drill, subject: Subject, upstream_port: int
@@ -150,8 +171,8 @@ def _shim(
     file.chmod(0o600)
     port = _free_port()
     slug = _write_catalog(own, file, subject)
-    ensure_started(own, port, file)
     try:
+        ensure_started(own, port, file)
         yield own, port, slug
     finally:
         stop_daemon(own, port)
@@ -183,7 +204,10 @@ def _write_catalog(own: Mapping[str, str], settings: Path, subject: Subject) -> 
 
 
 def _config(own: Mapping[str, str], port: int, slug: str) -> list[str]:
-    config = config_for(slug, port, str(catalog_file(own)), token_in_environment())
+    # said for a block of `enable`: with its login Codex would ask ChatGPT for plugins, over the network
+    without_login = {NEEDS_LOGIN: False, SEARCHES_WEB: False}
+    headers = {**token_in_environment(), **without_login}
+    config = config_for(slug, port, str(catalog_file(own)), headers)
     return arguments(config)
 
 

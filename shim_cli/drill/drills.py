@@ -151,8 +151,16 @@ def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+_PHRASES: Mapping[int, str] = {413: "Content Too Large"}
+"""Reason phrases that differ between versions of Python (RFC 9110)."""
+
+
+def _phrase(status: int) -> str:
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
+
+
 def _whole(status: int, body: bytes, kind: bytes = b"application/json") -> bytes:
-    phrase = HTTPStatus(status).phrase.encode()
+    phrase = _phrase(status).encode()
     head = b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n"
     return head % (status, phrase, kind, len(body)) + body
 
@@ -169,7 +177,7 @@ def _refusal(status: int, what: str = "", **error: object) -> Drill:
     fields = {"message": "A drill, with this message of the upstream.", "type": "error", **error}
     answer = _whole(status, orjson.dumps({"error": fields}))
     name = f"{number}-{what}" if what else number
-    text = f"answers {number} {HTTPStatus(status).phrase}{_DETAILS.get(what, '')}"
+    text = f"answers {number} {_phrase(status)}{_DETAILS.get(what, '')}"
     return Drill(name, text, lambda _: (answer,))
 
 

@@ -63,6 +63,7 @@ def _run(npm: str, *arguments: str) -> str:
             check=False,
             capture_output=True,
             text=True,
+            errors="replace",
             stdin=subprocess.DEVNULL,
             timeout=_LIMIT_SECONDS,
         )

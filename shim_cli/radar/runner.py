@@ -10,17 +10,21 @@ from __future__ import annotations
 import base64
 import os
 import re
-import signal
+import shutil
+import socket
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import orjson
 
 from addons.adapters.codex.cli import CodexCli
+from addons.adapters.system.guarded_process import GUARD, GUARD_SECONDS
+from addons.adapters.system.umask import users_umask
 from addons.core.codex.provider_config import PROVIDER_ID, toml_value
 from addons.core.codex.row_catalog import row_entry
 from addons.core.contract.contract import Contract, Names, Section, merged
@@ -28,6 +32,7 @@ from addons.core.contract.events import NEEDED_EVENTS, PROBED_EVENTS
 from addons.core.contract.login import fabricated_login
 from addons.core.contract.structure import catalog_structure, structure_of
 from addons.core.json_values import as_object, as_str
+from addons.core.limits import MIB
 from addons.core.secrets import Origin
 from addons.core.settings.row import ModelRow
 from addons.core.upstream.protocol import Protocol
@@ -45,8 +50,11 @@ from shim_cli.radar.scenarios import (
 
 LIMIT_SECONDS = 60.0
 CLOSED = "http://127.0.0.1:9"
+_TRACE_BYTES = 64 * MIB
+"""How much of the error output is read."""
 _UNHANDLED = re.compile(r'unhandled responses event: "?([a-z_.]+)')
-_INHERITED = ("PATH", "LANG", "TMPDIR", "SYSTEMROOT", "PATHEXT", "COMSPEC")
+_INHERITED = ("PATH", "LANG", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "PATHEXT", "COMSPEC")
+_HOMES = ("HOME", "USERPROFILE", "CODEX_HOME")
 _PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
@@ -152,14 +160,18 @@ class _Run:
     def _env(self, home: Path) -> dict[str, str]:
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), CLOSED)
-        own = {"HOME": str(home), "CODEX_HOME": str(home), "NO_PROXY": "127.0.0.1,localhost"}
+        own = {**dict.fromkeys(_HOMES, str(home)), "NO_PROXY": "127.0.0.1,localhost"}
         trace = {"RUST_LOG": "codex_api=trace"} if self.scenario.traced else {}
         return {**inherited, **proxies, **own, **trace, "TERM": "xterm"}
 
 
 def _catalog(bundled: bytes, version: str, model: str) -> tuple[bytes, str]:
     """Return the catalog of a run and the slug that it asks for; an empty slug if no model is of that kind."""
-    models = as_object(orjson.loads(bundled)).get("models")
+    try:
+        models = as_object(orjson.loads(bundled)).get("models")
+    except orjson.JSONDecodeError as error:
+        msg = f"Codex {version} printed no catalog at `debug models --bundled`"
+        raise RadarError(msg) from error
     entries = [as_object(entry) for entry in models] if isinstance(models, list) else []
     entry = row_entry(ModelRow(ROW, "Radar", "radar", ROW, _TARGET), _TARGET, 0, version)
     catalog = orjson.dumps({"models": [*entries, entry]})
@@ -183,39 +195,63 @@ _TARGET = Target(
 )
 
 
-def _output(command: list[str], workspace: Path, env: Mapping[str, str]) -> str:
-    try:
-        process = subprocess.Popen(  # noqa: S603  the user's own binary, and no shell
-            command,
-            cwd=workspace,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except OSError as error:
-        msg = f"{command[0]} could not be started: {error.strerror}"
-        raise RadarError(msg) from error
-    try:
-        _, stderr = process.communicate(timeout=LIMIT_SECONDS)
-    except subprocess.TimeoutExpired as error:
-        msg = f"`{command[0]} exec` took longer than {LIMIT_SECONDS:g} s"
-        raise RadarError(msg) from error
-    finally:
-        _end(process)
-    return stderr.decode(errors="replace")
+def _output(command: Sequence[str], workspace: Path, env: Mapping[str, str]) -> str:
+    """Run a program to its end, end all that it leaves behind, and return its error output."""
+    # a file, because a process that is left could keep a pipe open
+    with tempfile.TemporaryFile() as errors:
+        try:
+            process, lifeline = _started(command, workspace, env, errors)
+        except OSError as error:
+            msg = f"{command[0]} could not be started: {error.strerror}"
+            raise RadarError(msg) from error
+        try:
+            process.wait(LIMIT_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            msg = f"`{command[0]} exec` took longer than {LIMIT_SECONDS:g} s"
+            raise RadarError(msg) from error
+        finally:
+            lifeline.close()
+            _end(process)
+        errors.seek(0)
+        return errors.read(_TRACE_BYTES).decode(errors="replace")
+
+
+def _started(
+    command: Sequence[str], workspace: Path, env: Mapping[str, str], errors: IO[bytes]
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a program under a guard, which ends it and all that it started when the socket is closed."""
+    own_end, guard_end = socket.socketpair()
+    with guard_end:
+        guarded = [shutil.which(command[0]) or command[0], *command[1:]]
+        inherited: tuple[int, ...] = ()
+        if os.name == "posix":
+            inherited = (guard_end.fileno(),)
+            umask = f"{users_umask():o}"
+            guarded = [sys.executable, "-I", "-S", str(GUARD), str(*inherited), umask, *guarded]
+        try:
+            process = subprocess.Popen(  # noqa: S603  the user's own binary, and no shell
+                guarded,
+                cwd=workspace,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                pass_fds=inherited,
+                start_new_session=True,
+            )
+        except OSError:
+            own_end.close()
+            raise
+    return process, own_end
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process that runs, and its group: the `codex` of npm is a wrapper around the binary."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            if os.name == "posix":
-                os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()
-        process.communicate()
+    """Wait until the guard has ended all processes; without a guard, kill the program."""
+    try:
+        process.wait(GUARD_SECONDS if os.name == "posix" else 0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _handled(trace: str) -> Iterator[str]:

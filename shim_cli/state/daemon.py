@@ -147,6 +147,16 @@ def _started_shim(
 def _start(env: Mapping[str, str], port: int, settings: Path | None) -> Started:
     output = run_dir(env) / f"{port}.out"
     child = _spawn(env, port, settings, output)
+    try:
+        return _when_started(env, port, child, output)
+    except (KeyboardInterrupt, SystemExit):
+        child.terminate()
+        raise
+
+
+def _when_started(
+    env: Mapping[str, str], port: int, child: subprocess.Popen[bytes], output: Path
+) -> Started:
     deadline = time.monotonic() + START_TIMEOUT
     while child.poll() is None and time.monotonic() < deadline:
         health = probe(port)

@@ -13,8 +13,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
+TERMINATION_SIGNALS = ("SIGTERM", "SIGHUP")
 PROC = Path("/proc")
 QUERY_TIMEOUT = 5.0
 START_FIELD = 19
@@ -149,3 +151,14 @@ def _listening(port: int) -> Iterator[tuple[int, str]]:
             _, local, _, state, *rest = row.split()
             if state == LISTENING and int(local.rpartition(":")[2], 16) == port:
                 yield int(rest[3]), rest[5]
+
+
+def exit_on_termination() -> None:
+    """Let this process end by SystemExit at a signal that ends it, so that it removes what it has set up."""
+    for name in TERMINATION_SIGNALS:
+        if number := getattr(signal, name, None):
+            signal.signal(number, _exit_on_signal)
+
+
+def _exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

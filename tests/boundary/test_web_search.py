@@ -283,6 +283,21 @@ async def test_chatgpt_login_answers_rows_only_when_the_user_says_so(
     assert len(brave.requests) == 2
 
 
+async def test_chatgpt_login_answers_rows_only_for_its_own_user(
+    home: Home, brave: SearchServiceFake
+) -> None:
+    home.log_in()
+    async with setup(home) as s:
+        s.proxy.master.options.update(codex_shim_allow_remote=True)
+        s.use(brave, chatgpt=True)
+        assert "Greetings" in await s.output(search_body(**query("x")))
+        s.configure({"chatgpt": True})
+        response = await s.ask(search_body(**query("x")))
+        assert (response.status, code_of(response)) == (424, "search_not_configured")
+        assert b"--allow-remote" in response.body
+    assert not any(b"alpha" in request.line for request in home.backend.requests)
+
+
 async def test_queries_are_logged_only_when_the_user_says_so(
     home: Home, brave: SearchServiceFake
 ) -> None:
@@ -389,6 +404,71 @@ async def test_what_was_found_before_a_failure_is_kept(
     assert "z: Not asked" in output
     assert line["search"] == "3 queries of 3 characters, 1 result, 2 failed"
     assert len(brave.requests) == 2
+
+
+async def test_search_that_is_ended_here_has_a_status_that_codex_does_not_repeat(
+    home: Home, brave: SearchServiceFake
+) -> None:
+    """Killed in mitmproxy, in its request or while its pages are opened, and cut by a shutdown."""
+
+    async def ended(s: Setup, commands: Json, kind: str) -> Response:
+        gate = Gate()
+        brave.play(Answer(gate=gate))
+        async with client(s.proxy.port) as c:
+            await c.post("/v1/alpha/search", search_body(**commands), *CODEX)
+            await asyncio.to_thread(gate.wait_reached)
+            (turn,) = s.proxy.shim.engine._turns.values()
+            if kind == "kill":
+                turn.flow.kill()
+            else:
+                s.proxy.master.shutdown()  # type: ignore[no-untyped-call]
+            return await c.response()
+
+    async with setup(home, CODEX_SHIM_DRAIN_SECONDS="0.01") as s:
+        s.use(brave)
+        for kind in ("kill", "shutdown"):
+            response = await ended(s, query("x"), kind)
+            assert response.status == 424, kind
+            assert code_of(response) in {"invalid_prompt", "shutting_down"}
+    assert len(brave.requests) == 2
+
+
+async def test_search_that_is_ended_while_its_pages_are_opened_is_not_repeated(
+    home: Home, brave: SearchServiceFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = asyncio.Event()
+
+    async def never(*_: object) -> Json:
+        reached.set()
+        await asyncio.Event().wait()
+        return {}
+
+    monkeypatch.setattr("addons.adapters.web.page_fetch.PageFetcher.open_pages", never)
+    async with setup(home) as s:
+        s.use(brave)
+        async with client(s.proxy.port) as c:
+            opened = search_body(**query("x"), open=[{"ref_id": "https://one.example/"}])
+            await c.post("/v1/alpha/search", opened, *CODEX)
+            await reached.wait()
+            (turn,) = s.proxy.shim.engine._turns.values()
+            turn.flow.kill()
+            assert (await c.response()).status == 424
+    assert len(brave.requests) == 1
+
+
+async def test_key_that_the_service_repeats_is_masked(home: Home, brave: SearchServiceFake) -> None:
+    said = {"error": {"code": "X", "detail": f"your key {KEY} is odd"}}
+    async with setup(home) as s:
+        s.use(brave)
+        for answer in (
+            reply(said, 400),
+            reply(found("brave", (("https://a.example/", KEY, KEY),))),
+        ):
+            brave.play(answer)
+            response = await s.ask(search_body(**query("x")))
+            assert b"is odd" in response.body or b"a.example" in response.body
+            assert KEY.encode() not in response.body
+        assert KEY not in json.dumps(await s.log_lines(2))
 
 
 async def test_client_that_leaves_ends_the_search(home: Home, brave: SearchServiceFake) -> None:

@@ -11,6 +11,7 @@ from mitmproxy.test import tflow
 
 from addons.adapters.codex.contracts import read_seen
 from addons.adapters.system import tasks
+from addons.core.contract.seen import MAX_SEEN
 from addons.core.telemetry.record import METADATA_KEY
 from addons.proxy.recent_turns import INTERVAL_SECONDS, MAX_BODY_BYTES, ContractWatch
 from tests.core.contract.requests import PRIVATE, turn
@@ -96,6 +97,23 @@ async def test_unknown_event_is_noted_at_once(tmp_path: Path) -> None:
 async def test_large_body_is_not_read(tmp_path: Path) -> None:
     large = turn(tools=PLANTED, padding="x" * MAX_BODY_BYTES).body
     assert "function planted_tool" not in await watched(tmp_path, flow(large))
+
+
+async def test_body_that_is_large_when_decoded_is_not_read(tmp_path: Path) -> None:
+    large = flow(turn(tools=PLANTED, padding="x" * MAX_BODY_BYTES).body)
+    large.request.encode("zstd")
+    assert "function planted_tool" not in await watched(tmp_path, large)
+
+
+async def test_new_names_of_events_in_every_turn_are_not_noted_for_ever(tmp_path: Path) -> None:
+    watch = ContractWatch({"CODEX_SHIM_STATE_DIR": str(tmp_path)}, Clock())
+    many, more = flow(), flow()
+    many.metadata[METADATA_KEY] = {"unknown_events": [f"response.e{at}" for at in range(MAX_SEEN)]}
+    more.metadata[METADATA_KEY] = {"unknown_events": ["response.more"]}
+    watch.ended(many)
+    await asyncio.gather(*tasks._running)
+    watch.ended(more)
+    assert not tasks._running
 
 
 async def test_damaged_bodies_are_no_error(

@@ -41,6 +41,8 @@ ELSEWHERE = {
     "is open": "tests/shim_cli/commands/test_desktop.py",
     "exited with code": "tests/shim_cli/commands/test_desktop.py",
     "neither in": "tests/shim_cli/commands/test_desktop.py",
+    "exists, and a cassette is never": "tests/shim_cli/cassette/test_command.py",
+    "has no turn": "tests/shim_cli/cassette/test_command.py",
     "is no contract": "tests/shim_cli/radar/test_command.py",
     "does not exist": "tests/shim_cli/radar/test_command.py",
     "neither a version": "tests/shim_cli/radar/test_npm.py",

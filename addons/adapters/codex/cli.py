@@ -114,11 +114,16 @@ class CodexCli:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a running process and its group. The `codex` of npm is a wrapper around the binary."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            if os.name == "posix":
-                os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()
-        process.communicate()
+    """Kill a process and its group. The `codex` of npm is a wrapper around the binary.
+
+    Nothing is read from its pipes any more: a program that left the group may keep them open.
+    """
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    elif process.poll() is None:
+        process.kill()
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from addons.adapters.system.tasks import spawn
 from addons.adapters.vision.own_port import NOT_REACHED
-from addons.adapters.vision.store import Failure, PictureTexts
+from addons.adapters.vision.store import MAX_TEXTS, Failure, PictureTexts
 from addons.core.protocols.responses.described_pictures import (
     Picture,
     Place,
@@ -33,6 +33,7 @@ HOLD_SECONDS = 180.0
 """How long a turn waits for all of its descriptions."""
 MAX_AT_ONCE = 4
 MAX_IN_MEMORY = 500
+MAX_FAILURES = MAX_TEXTS
 PASSING = frozenset({NOT_REACHED, "answer_cut", "shutting_down", "key_pending"})
 """Codes of failures that say nothing about the picture or the model: the next request tries again."""
 
@@ -70,11 +71,11 @@ class PictureDescriptions:
 
     async def describe(self, ask: Ask) -> Described:
         """Have pictures described: those that nothing is known of, memory and disk included."""
-        await self._load(ask)
+        kept = await self._load(ask)
         texts: dict[Place, str] = {}
         wanted: dict[str, Picture] = {}
         for picture in ask.pictures:
-            if text := self.known(ask.thread, picture):
+            if text := self.known(ask.thread, picture) or kept.get(picture.digest):
                 texts[picture[:2]] = text
             else:
                 wanted[picture.digest] = picture
@@ -86,16 +87,21 @@ class PictureDescriptions:
         reason = f"A picture was not described: {failed[0].message}" if failed else ""
         return Described(texts, len(answers) - len(failed), reason)
 
-    async def _load(self, ask: Ask) -> None:
+    async def _load(self, ask: Ask) -> Mapping[str, str]:
+        """Return the descriptions in memory and on disk: a request may have more pictures than memory holds."""
         if not self._is_loaded:
             self._failures |= await asyncio.to_thread(self._store.failures)
             self._is_loaded = True
-        unknown = {one.digest for one in ask.pictures} - self._texts.keys()
+        wanted = {one.digest for one in ask.pictures}
+        kept = {digest: self._texts[digest] for digest in wanted & self._texts.keys()}
+        unknown = wanted - kept.keys()
         if unknown:
             for digest, text in (
                 await asyncio.to_thread(self._store.descriptions, unknown)
             ).items():
+                kept[digest] = text
                 self._keep(digest, text)
+        return kept
 
     async def _answers(self, ask: Ask, wanted: Mapping[str, Picture]) -> Mapping[str, Answered]:
         """Return the answers that come within `HOLD_SECONDS`, by digest."""
@@ -110,7 +116,8 @@ class PictureDescriptions:
         finally:
             for task in tasks.values():
                 task.cancel()
-        return {digest: task.result() for digest, task in tasks.items() if task.done()}
+        ended = {digest: task for digest, task in tasks.items() if task.done()}
+        return {digest: _result(task) for digest, task in ended.items() if not task.cancelled()}
 
     async def _shared(self, ask: Ask, picture: Picture) -> Answered:
         """Wait for the description of a picture, which another turn may have asked for."""
@@ -136,10 +143,6 @@ class PictureDescriptions:
             except TimeoutError:
                 reason = f"it took longer than {DESCRIBE_SECONDS:g} s"
                 return Answered("", "upstream_timeout", reason)
-            except (ValueError, RuntimeError) as error:
-                # no picture fails a turn
-                log.warning("A picture could not be described: %s", type(error).__name__)
-                return Answered("", "shim_bug", f"{type(error).__name__} in codex-shim")
         if answered.code:
             return answered
         text = description_text(ask.slug, answered.text)
@@ -161,8 +164,18 @@ class PictureDescriptions:
         if ask.thread and answered.code not in PASSING:
             failure = _failure(ask.thread, picture)
             self._failures[failure] = text
+            while len(self._failures) > MAX_FAILURES:
+                del self._failures[next(iter(self._failures))]
             await asyncio.to_thread(self._store.keep_failure, failure, text)
         return text
+
+
+def _result(task: asyncio.Task[Answered]) -> Answered:
+    """Return the answer of a task, also if it raised: no picture fails a turn."""
+    if (error := task.exception()) is None:
+        return task.result()
+    log.warning("A picture could not be described: %s", type(error).__name__)
+    return Answered("", "shim_bug", f"{type(error).__name__} in codex-shim")
 
 
 def _failure(thread: bytes, picture: Picture) -> Failure:

@@ -23,6 +23,7 @@ from addons.core.protocols.responses.description import (
     description_request,
     loaded,
     read_error,
+    without_picture,
 )
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class OwnPort:
             answered = await self._ask(body, headers)
             is_late = asyncio.get_running_loop().time() > deadline
             if answered.code != KEY_PENDING or is_late:
-                return answered
+                return without_picture(answered, url)
             await asyncio.sleep(POLL_SECONDS)
 
     async def _ask(self, body: bytes, headers: dict[bytes, bytes]) -> Answered:

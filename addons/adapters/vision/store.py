@@ -1,8 +1,8 @@
 """The texts of pictures on disk, so that a restart pays for no picture again and changes no thread.
 
-One SQLite file of the state folder, opened for each new picture: they are rare. Never does: hold a picture, its address or a secret; fail: without the file each text
-lasts as long as the process. Invariant: the first text of a picture stays; the file keeps the newest `MAX_TEXTS`; only the
-user can read it.
+One SQLite file of the state folder, opened for each new picture: they are rare. Never does: hold a picture, its address or
+a secret; fail: without the file each text lasts as long as the process. Invariant: the first text of a picture stays; the
+file keeps the newest `MAX_TEXTS`; only the user can read it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS texts (
     UNIQUE (digest, thread, number)
 );
 """
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _ANY = ("", -1)
 """Thread and number of a description, which holds everywhere."""
 
@@ -93,8 +94,7 @@ class PictureTexts:
             if time.monotonic() < self._skipped_until:
                 return otherwise
             try:
-                with closing(self._opened()) as db:
-                    return work(db)
+                return self._done(work)
             except (OSError, sqlite3.Error) as error:
                 self._skipped_until = time.monotonic() + RETRY_SECONDS
                 reason = getattr(error, "strerror", None) or str(error)
@@ -105,20 +105,22 @@ class PictureTexts:
                 )
                 return otherwise
 
-    def _opened(self) -> sqlite3.Connection:
+    def _done[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
         make_private_folder(self._path.parent)
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        os.close(os.open(self._path, flags, 0o600))
         try:
-            return self._connected()
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:
-            # no database: it is kept for whoever wants to look at it
-            self._path.replace(self._path.with_name(f"{self._path.name}.broken"))
-            return self._connected()
+            with closing(self._connected()) as db:
+                return work(db)
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+                raise
+        # it is kept for whoever wants to look at it
+        self._path.replace(self._path.with_name(f"{self._path.name}.broken"))
+        with closing(self._connected()) as db:
+            return work(db)
 
     def _connected(self) -> sqlite3.Connection:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        os.close(os.open(self._path, flags, 0o600))
         db = sqlite3.connect(self._path, timeout=BUSY_SECONDS)
         try:
             db.executescript(_SCHEMA)

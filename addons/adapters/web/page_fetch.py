@@ -10,6 +10,8 @@ the reason.
 from __future__ import annotations
 
 import asyncio
+import codecs
+import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_REDIRECTS = 5
+MAX_URL = 8000
+"""Links of a page become absolute by its address."""
 HEADERS = {
     "accept": "text/html, text/plain;q=0.9, text/*;q=0.8",
     "accept-encoding": "identity",
@@ -39,6 +43,12 @@ _OK = 200
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT = frozenset({"application/json", "application/xml"})
+
+_CHARSETS = re.compile(
+    r"utf-(8|16|16-be|16-le)|ascii|iso8859-\d+|cp(125\d|866|874|932|949)|koi8-[ru]|gb2312|gbk|gb18030|big5"
+    r"|big5hkscs|euc_jp|euc_kr|shift_jis|iso2022_jp|mac-roman"
+)
+"""The encodings of the web (encoding.spec.whatwg.org), by Python's names."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port → the IP addresses. Raises OSError."""
@@ -52,6 +62,10 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     """Return the addresses of a host, as the system finds them."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
+
+
+def _every_host(_host: str) -> bool:
+    return True
 
 
 def _no_proxy(_origin: Origin) -> bool:
@@ -69,23 +83,27 @@ class PageFetcher:
     resolve: Resolve = resolve
     tls: ssl.SSLContext | None = None
 
-    async def open_pages(self, urls: Sequence[str]) -> Mapping[str, Page]:
-        """Fetch pages at the same time. Never raises."""
+    async def open_pages(
+        self, urls: Sequence[str], allows: Callable[[str], bool] = _every_host
+    ) -> Mapping[str, Page]:
+        """Fetch pages at the same time. `allows`: whether a host may be asked, also by a redirect. Never raises."""
         skip_httpx_cli()
         import httpx  # noqa: PLC0415  a process that opens no page does without
 
         async with httpx.AsyncClient(
             trust_env=False, verify=self.tls or True, timeout=self.seconds
         ) as client:
-            found = await asyncio.gather(*[self._page(client, url) for url in urls])
+            found = await asyncio.gather(*[self._page(client, url, allows) for url in urls])
         return dict(zip(urls, found, strict=True))
 
-    async def _page(self, client: httpx.AsyncClient, url: str) -> Page:
+    async def _page(
+        self, client: httpx.AsyncClient, url: str, allows: Callable[[str], bool]
+    ) -> Page:
         import httpx  # noqa: PLC0415  see `open_pages`
 
         try:
             async with asyncio.timeout(self.seconds):
-                return Page(await self._text(client, url))
+                return Page(await self._text(client, url, allows))
         except PageError as error:
             return Page(problem=str(error))
         except TimeoutError:
@@ -93,9 +111,14 @@ class PageFetcher:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, ValueError) as error:
             return Page(problem=f"its server cannot be reached ({type(error).__name__})")
 
-    async def _text(self, client: httpx.AsyncClient, url: str) -> str:
+    async def _text(
+        self, client: httpx.AsyncClient, url: str, allows: Callable[[str], bool]
+    ) -> str:
         for _ in range(MAX_REDIRECTS + 1):
             origin = _origin(url)
+            if not allows(origin.host):
+                msg = f"the user's settings of Codex do not allow pages of {origin.host}"
+                raise PageError(msg)
             address = await self._checked_address(origin)
             async with client.stream(
                 "GET",
@@ -128,8 +151,15 @@ class PageFetcher:
 
 
 def _origin(url: str) -> Origin:
+    if len(url) > MAX_URL:
+        msg = "its address is too long"
+        raise PageError(msg)
     try:
-        return Origin.of(url)
+        origin = Origin.of(url)
+        if origin.host.isascii():
+            return origin
+        # the form in which a name is looked up, sent and certified
+        return replace(origin, host=origin.host.encode("idna").decode())
     except ValueError as error:
         msg = f"its address cannot be used: {error}"
         raise PageError(msg) from None
@@ -161,16 +191,17 @@ async def _read(response: httpx.Response, url: str) -> str:
         if len(body) >= MAX_BYTES:
             break
     text = bytes(body[:MAX_BYTES]).decode(_charset(response), "replace")
-    return html_text(text, url) if kind in _HTML else plain_text(text)
+    # up to seconds of work, in which turns go on
+    return await asyncio.to_thread(html_text, text, url) if kind in _HTML else plain_text(text)
 
 
 def _charset(response: httpx.Response) -> str:
-    name = response.charset_encoding or "utf-8"
+    """Return the encoding of a page. Python knows others, such as `unicode_escape`, whose text is not Unicode."""
     try:
-        "".encode(name)
-    except LookupError:
+        name = codecs.lookup(response.charset_encoding or "utf-8").name
+    except (LookupError, ValueError):
         return "utf-8"
-    return name
+    return name if _CHARSETS.fullmatch(name) else "utf-8"
 
 
 def fetcher_for(seconds: float, ca_file: str, needs_proxy: Callable[[Origin], bool]) -> PageFetcher:

@@ -13,11 +13,16 @@ import orjson
 
 from addons.core.contract.contract import SECTIONS, Contract, Names, Section
 from addons.core.json_values import as_object, as_str
+from addons.core.masking.credentials import has_key_prefix
 
 MAX_SEEN = 300
 _MAX_NAME = 80
-_NAME = re.compile(r"[\w.:*/ …-]+")
+_WORD = r"[\w.:*/…-]+"
+_NAME = re.compile(f"{_WORD}(?: {_WORD})?")
+_MEMBER = re.compile(_WORD)
 """What the name of a part of the protocol is made of. Anything else may be a user's text."""
+MAX_SINCE = 4_102_444_800.0
+"""The end of the year 2099 in Unix seconds. No later moment is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +48,30 @@ def unknown(
     known: Contract, parts: Iterable[Mapping[Section, Names]], client: str, now: float
 ) -> Iterator[Unknown]:
     """Yield what the parts of a turn have and the known contract has not."""
+    client = client if is_name(client) else ""
     for part in parts:
         for section, names in part.items():
             yield from (
                 Unknown(section, name, member, client, now)
                 for name, member in _unknown(known.names(section), names)
-                if is_name(name) and is_name(member or name)
+                if is_name(name) and (not member or is_member(member))
             )
 
 
 def is_name(text: str) -> bool:
     """Return whether a text can be the name of a part of the protocol."""
-    return len(text) <= _MAX_NAME and _NAME.fullmatch(text) is not None
+    return _is_made_of(_NAME, text)
+
+
+def is_member(text: str) -> bool:
+    """Return whether a text can be the name of a member: one word."""
+    return _is_made_of(_MEMBER, text)
+
+
+def _is_made_of(form: re.Pattern[str], text: str) -> bool:
+    if len(text) > _MAX_NAME or form.fullmatch(text) is None:
+        return False
+    return not any(has_key_prefix(word) for word in re.split(r"[ .]", text))
 
 
 def _unknown(known: Names, names: Names) -> Iterator[tuple[str, str]]:
@@ -94,10 +111,13 @@ def loads_seen(data: bytes | None) -> list[Unknown]:
 
 
 def _entry(row: Mapping[str, object]) -> Unknown | None:
-    name, member = as_str(row.get("name")), as_str(row.get("member"))
+    name, member, client = (as_str(row.get(key)) for key in ("name", "member", "client"))
     since = row.get("since")
+    moment = float(since) if isinstance(since, int | float) else 0.0
+    if not is_name(name) or (member and not is_member(member)):
+        return None
     for section in SECTIONS:
-        if row.get("section") == section and is_name(name):
-            moment = float(since) if isinstance(since, int | float) else 0.0
-            return Unknown(section, name, member, as_str(row.get("client")), moment)
+        if row.get("section") == section:
+            shown = client if is_name(client) else ""
+            return Unknown(section, name, member, shown, moment if 0 <= moment < MAX_SINCE else 0.0)
     return None

@@ -16,10 +16,12 @@ import orjson
 from addons.core.contract.contract import Names, Section
 from addons.core.json_values import JsonObject, as_object, as_str
 
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{20,}|\d{4,}")
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{20,}|[a-z]{2,8}_(?=[A-Za-z]*\d)[0-9A-Za-z]{12,}|\d{4,}")
 """A part of a path that differs between two runs."""
 _OWN_TOOLS = ("mcp__",)
 """What the namespace of a user's own tools begins with."""
+_OWN_TOOL = "mcp__…"
+"""Stands in place of the name of each."""
 _DESCRIBED = re.compile(r"^### `(\w+)`", re.MULTILINE)
 """A tool that the description of `exec` describes, which runs it as a function of a script."""
 _OPAQUE = frozenset({"input", "tools", "schema"})
@@ -150,7 +152,7 @@ def _tool_names(
     for tool in tools:
         kind, name = as_str(tool.get("type")), as_str(tool.get("name"))
         if (namespace or name).startswith(_OWN_TOOLS):
-            yield f"{kind} {_OWN_TOOLS[0]}…", ()
+            yield f"{kind} {_OWN_TOOL}", ()
             continue
         inner = tool.get("tools")
         if isinstance(inner, list):
@@ -158,8 +160,12 @@ def _tool_names(
             yield from _tool_names((as_object(entry) for entry in inner), f"{name}.")
             continue
         parameters = as_object(as_object(tool.get("parameters")).get("properties"))
-        described = _DESCRIBED.findall(as_str(tool.get("description")))
-        yield f"{kind} {namespace}{name}".rstrip(), described or parameters or tool
+        described = map(_shown, _DESCRIBED.findall(as_str(tool.get("description"))))
+        yield f"{kind} {namespace}{name}".rstrip(), [*described] or parameters or tool
+
+
+def _shown(name: str) -> str:
+    return _OWN_TOOL if name.startswith(_OWN_TOOLS) else name
 
 
 def _grouped(found: Iterable[tuple[str, Iterable[str]]]) -> dict[str, frozenset[str]]:

@@ -29,10 +29,12 @@ from addons.core.headers import (
 from addons.core.secrets import Secret, is_credential_name, looks_secret
 
 _KINDS = r"(?:sk|pk|rk|gsk|xai|nvapi|fw|pplx|r8|hf|csk|tvly|gh[oprsu]|github_pat|glpat|xox[a-z]|npm|pypi)"
-_PREFIXED = re.compile(
+KEY_PREFIXED = (
     r"(?:[a-z]{0,12}[-_])?" + _KINDS + r"[-_][\w.-]{8,}"
-    r"|AIza[\w-]{20,}|(?:AKIA|ASIA)[A-Z0-9]{12,}|eyJ[\w-]{6,}\.[\w.-]+",
+    r"|AIza[\w-]{20,}|(?:AKIA|ASIA)[A-Z0-9]{12,}|eyJ[\w-]{6,}\.[\w.-]+"
 )
+"""The forms of keys of known kinds."""
+_PREFIXED = re.compile(KEY_PREFIXED)
 _SCHEME = re.compile(
     r"(?:bearer|basic|digest|negotiate|token|apikey|api-key|key)[ \t]+\S{4,}"
     r"|aws4-hmac-sha256[ \t].+|-----begin .+|[a-z][a-z0-9+.-]*://[^/@\s:]*:[^/@\s]+@.*",

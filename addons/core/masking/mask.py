@@ -337,6 +337,11 @@ MAX_MASKS, MAX_SECRETS = 16, 64
 _MASKS = _Masks()
 
 
+def mask_of(secrets: Iterable[Secret]) -> EchoMask:
+    """Return a mask of these secrets that nothing remembers, for any thread."""
+    return EchoMask(secret.derive(Echoes.of) for secret in secrets)
+
+
 def prepare_mask(secrets: Iterable[Secret]) -> EchoMask:
     """Build the mask of these secrets before a turn needs it: a login takes tens of milliseconds."""
     return _MASKS.mask(secrets)

@@ -246,7 +246,7 @@ class VisionPlan:
 
     def _send(self) -> Step:
         texts, late = self._texts, failure_text(TOO_LATE)
-        payload = with_texts(self._payload, lambda one: texts.get(one[:2], late))
+        payload = with_texts(self._payload, [texts.get(one[:2], late) for one in self._pictures])
         return self._started(_with_body(self._request, orjson.dumps(payload)))
 
     def _started(self, request: ClientRequest) -> Step:

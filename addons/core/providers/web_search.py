@@ -12,15 +12,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from addons.core.codex.threads import thread_id_for, thread_id_in_metadata
-from addons.core.errors import JSON_HEADERS, Problem
+from addons.core.errors import Problem
 from addons.core.headers import Headers, is_html
 from addons.core.limits import MIB, Limits
 from addons.core.protocols.request_body import parse_body
-from addons.core.protocols.responses.observer import PassThrough
 from addons.core.secrets import SecretHeader
 from addons.core.settings.web_search import SearchEndpoint
 from addons.core.turn import (
@@ -29,12 +29,10 @@ from addons.core.turn import (
     Collect,
     Fault,
     Head,
-    LocalSource,
     Plan,
+    Prepare,
     Send,
-    Sink,
     Step,
-    StreamLocal,
     UpstreamRequest,
     printable,
     shim_path,
@@ -44,7 +42,14 @@ from addons.core.upstream.durations import retry_after_seconds
 from addons.core.version import VERSION
 from addons.core.web_search.answer import SearchAnswer
 from addons.core.web_search.brave import Brave
-from addons.core.web_search.call import PageRequest, SearchCall, SearchQuery, is_within, read_call
+from addons.core.web_search.call import (
+    PageRequest,
+    SearchCall,
+    SearchQuery,
+    allows_host,
+    is_within,
+    read_call,
+)
 from addons.core.web_search.exa import Exa
 from addons.core.web_search.failures import (
     SearchFailure,
@@ -86,8 +91,8 @@ NOT_LIVE = SearchFailure(
 )
 NOT_ASKED = SearchFailure("Not asked, because the request before it failed.")
 
-OpenPages = Callable[[Sequence[str]], Awaitable[Mapping[str, Page]]]
-"""Fetches pages: URLs → the page of each. Never raises."""
+OpenPages = Callable[[Sequence[str], Callable[[str], bool]], Awaitable[Mapping[str, Page]]]
+"""Fetches pages: URLs, and whether a host may be asked → the page of each. Never raises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,9 +221,7 @@ class WebSearchPlan:
             return NO_URL
         if parts.scheme not in {"http", "https"} or not host or parts.username or parts.password:
             return NO_URL
-        if call.allowed_domains and not is_within(host, call.allowed_domains):
-            return NOT_ALLOWED
-        if is_within(host, call.blocked_domains):
+        if not allows_host(call, host):
             return NOT_ALLOWED
         return NOT_LIVE if self._service.needs_live and not call.is_live else None
 
@@ -233,7 +236,8 @@ class WebSearchPlan:
             self._sent = self._upstream_request(request)
             return Send(self._sent)
         if self._own_pages:
-            return StreamLocal(Head(200, JSON_HEADERS), self._source(), PassThrough())
+            # nothing of the answer is written before it is whole: Codex asks again after a cut one
+            return Prepare(self._open_own_pages, self._next)
         self._note_search()
         return Answer(self._answer.reply())
 
@@ -267,17 +271,11 @@ class WebSearchPlan:
             silence_seconds=self._provider.limits.search_seconds,
         )
 
-    def _source(self) -> LocalSource:
-        wanted = self._own_pages
+    async def _open_own_pages(self) -> None:
+        wanted, self._own_pages = self._own_pages, ()
         urls = tuple(dict.fromkeys(page.url for page in wanted))
-
-        async def source(sink: Sink) -> None:
-            found = await self._provider.open_pages(urls)
-            self._add_pages(wanted, found)
-            self._note_search()
-            await sink.write(self._answer.body())
-
-        return source
+        found = await self._provider.open_pages(urls, partial(allows_host, self._answer.call))
+        self._add_pages(wanted, found)
 
     # Results ----------------------------------------------------------------------------------------------
 

@@ -26,6 +26,8 @@ from addons.core.errors import Problem
 from addons.core.headers import TOKEN_HEADER, Headers, canonical
 from addons.core.secrets import Secret
 
+METRICS = "/metrics"
+"""The path that Prometheus asks for by default."""
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SITE_HEADERS = frozenset({b"origin", b"sec-fetch-site"})
 _OWN_SITES = frozenset({b"none", b"same-origin"})
@@ -80,7 +82,7 @@ def refusal(head: RequestHead, allowed_hosts: AbstractSet[str] = frozenset()) ->
 
 @dataclass(frozen=True, slots=True)
 class TokenRule:
-    """Whether turns and `/api/` need the local token. Required without an expected one: nothing is admitted."""
+    """Whether turns, `/api/` and the metrics need the local token. Required without an expected one: nothing is admitted."""
 
     required: bool = False
     expected: Secret | None = None
@@ -98,7 +100,7 @@ def token_refusal(
 
     Of several tokens each must be the right one: who reads the request elsewhere may take another one than this code.
     """
-    if not rule.required or not (method == "POST" or path.startswith("/api/")):
+    if not rule.required or not (method == "POST" or path.startswith("/api/") or path == METRICS):
         return None
     if rule.expected is None:
         return Problem(

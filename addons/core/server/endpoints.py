@@ -16,11 +16,19 @@ from addons.core.errors import JSON_HEADERS, SSE_HEADERS, Problem
 from addons.core.headers import media_type
 from addons.core.providers.chatgpt_endpoints import FORWARDED
 from addons.core.routes import RouteTable
+from addons.core.server.admission import METRICS
 from addons.core.server.health import Status, health_report
 from addons.core.server.models_api import ModelsApi
 from addons.core.server.pages import PAGES, page_plan
-from addons.core.server.replies import answer_json, not_json, refuse, stream
-from addons.core.turn import ClientRequest, Head, LocalSource, Plan
+from addons.core.server.replies import answer_json, answer_read, not_json, refuse, stream
+from addons.core.telemetry.metrics import (
+    OPENMETRICS_TYPE,
+    TEXT_TYPE,
+    Family,
+    exposition,
+    wants_openmetrics,
+)
+from addons.core.turn import ClientRequest, Head, LocalSource, Plan, Reply
 
 GET, READ, WRITE = ("GET",), ("GET", "HEAD"), ("POST",)
 TURN_PATHS = ("/responses", "/responses/compact")
@@ -66,6 +74,7 @@ class DataSources:
     """Called when Codex asks for its models: it has started, and a turn may come next."""
     recent_ids: Callable[[], Sequence[str]]
     """The ids of the remembered turns, oldest first."""
+    metrics: Callable[[], Sequence[Family]]
 
 
 def endpoint_table(
@@ -94,6 +103,7 @@ def endpoint_table(
         "/api/events": Endpoint(GET, partial(_events, data)),
         "/api/usage": Endpoint(GET, partial(_usage, data)),
         "/api/turns": Endpoint(GET, partial(_recent_turn, data)),
+        METRICS: Endpoint(READ, partial(_metrics, data)),
     }
 
 
@@ -121,6 +131,14 @@ def _events(data: DataSources, _request: ClientRequest) -> Plan:
 def _usage(data: DataSources, request: ClientRequest) -> Plan:
     seconds = SPANS.get(_parameter(request, "since"), SPANS[DEFAULT_SPAN])
     return stream(Head(200, JSON_HEADERS), data.usage_report(seconds))
+
+
+def _metrics(data: DataSources, request: ClientRequest) -> Plan:
+    accept = (request.header(b"accept") or b"").decode("latin-1")
+    openmetrics = wants_openmetrics(accept)
+    media = OPENMETRICS_TYPE if openmetrics else TEXT_TYPE
+    head = Head(200, ((b"content-type", media), (b"cache-control", b"no-store")))
+    return answer_read(request, Reply(head, exposition(data.metrics(), openmetrics=openmetrics)))
 
 
 def _recent_turn(data: DataSources, request: ClientRequest) -> Plan:

@@ -28,7 +28,13 @@ from addons.core.providers.vision import DescriptionPlan
 from addons.core.routes import Route, RouteTable, route_label
 from addons.core.secrets import Secret
 from addons.core.server.admission import NO_TOKEN, TokenRule, token_refusal
-from addons.core.server.endpoints import TURN_PATHS, DataSources, Endpoint, endpoint_table
+from addons.core.server.endpoints import (
+    TURN_PATHS,
+    DataSources,
+    Endpoint,
+    PlanRequest,
+    endpoint_table,
+)
 from addons.core.server.replies import answer, final_reply, not_json, quote, refuse
 from addons.core.server.websocket import upgrade_plan, warm_up_plan
 from addons.core.turn import ClientRequest, ClientTransport, Plan, Reply, printable, shim_path
@@ -47,7 +53,10 @@ class Router:
         token: Callable[[], TokenRule] = lambda: NO_TOKEN,
         note_unknown: Callable[[str], None] = lambda _: None,
         over_budget: Callable[[ClientRequest, Route], Reply | None] = lambda *_: None,
+        *,
+        replayed: PlanRequest | None = None,
     ) -> None:
+        """`replayed` makes the plan of every turn, where a cassette answers them."""
         self._table = data.table
         self._turn_table = data.turn_table
         self._active_model = data.active_model
@@ -59,7 +68,7 @@ class Router:
         self._over_budget = over_budget
         """Returns the answer to a turn that may not start; asked only when there are budgets."""
         self._threads = Threads()
-        self._endpoints = endpoint_table(data, self._plan_turn, self._is_owner)
+        self._endpoints = endpoint_table(data, replayed or self._plan_turn, self._is_owner)
 
     def plan(self, request: ClientRequest) -> Plan:
         """Make the plan by local token, path and method."""

@@ -16,6 +16,7 @@ from addons.core.limits import NAMES, Limits, limits_from, shown
 from addons.core.settings.budgets import budgets_from
 from addons.core.settings.models_file import ROOTS
 from addons.core.settings.near_miss import nearest
+from addons.core.settings.traces import Traces, traces_from
 from addons.core.settings.web_search import NO_WEB_SEARCH, WebSearch
 from addons.core.telemetry.budgets import Budget
 
@@ -47,6 +48,8 @@ class Settings:
     """Whether `enable` lets Codex send its turns over a WebSocket."""
     budgets: tuple[Budget, ...] = ()
     """What turns may cost."""
+    traces: Traces = field(default_factory=Traces)
+    """Where turns are exported to."""
     web_search: WebSearch = NO_WEB_SEARCH
     """Who answers the web searches of rows."""
     allowed_hosts: frozenset[str] = frozenset()
@@ -57,7 +60,8 @@ class Settings:
 
 CHATGPT_FIELDS = ("credential", "transport", "fallback", "plain_handover")
 ROOT_FIELDS = (
-    "limits", "aliases", "chatgpt", "helpers", "vision", "websocket", "budgets", "web_search", *ROOTS,
+    "limits", "aliases", "chatgpt", "helpers", "vision", "websocket", "budgets", "traces", "web_search",
+    *ROOTS,
 )  # fmt: skip
 
 
@@ -86,6 +90,7 @@ def parse_settings(
         vision=reader.model(root, "vision", before.vision),
         websocket=reader.websocket(root),
         budgets=reader.budgets(root),
+        traces=reader.traces(root),
         web_search=reader.web_search(root),
         allowed_hosts=frozenset(env.get(ALLOWED_HOSTS, "").lower().replace(",", " ").split()),
         problems=tuple(reader.problems),
@@ -229,6 +234,14 @@ class _Reader:
             path = f"budgets[{one.at}]" + (f".{one.field}" if one.field else "")
             self.problems.append(f"{self.source}: {path}: {one.reason} (line {line})")
         return self.before.budgets or budgets if wrong else budgets
+
+    def traces(self, root: Mapping[str, object]) -> Traces:
+        """Return where turns are exported to."""
+        values = self._object(root, "traces")
+        if values == {}:
+            return Traces()
+        found = None if values is None else traces_from(values, self._wrong)
+        return found or self.before.traces
 
     def web_search(self, root: Mapping[str, object]) -> WebSearch:
         """Return who answers the searches of rows. While the section is broken, its last valid state stays in force."""

@@ -19,6 +19,8 @@ from addons.core.upstream.refusal import Path, Refusal, field_path
 from addons.core.upstream.sent import Change, Sent
 
 DIGEST_BYTES = 12
+ESCAPED_CHARACTERS = 64 * 1024
+"""How much percent-encoded data is decoded, which takes a second for each million."""
 CLIENT_TOOLS = frozenset(
     {"function", "custom", "namespace", "local_shell", "tool_search", "shell", "apply_patch"}
 )
@@ -264,8 +266,9 @@ def picture_digest(url: str) -> str:
         return _digest(url)
     head, _, data = url.partition(",")
     if not head.lower().endswith(";base64"):
-        return _digest(unquote_to_bytes(data).decode("latin-1"))
-    return _digest(_plain_base64(data))
+        is_long = len(data) > ESCAPED_CHARACTERS
+        return _digest(data if is_long else unquote_to_bytes(data).decode("latin-1"))
+    return _digest(plain_base64(data))
 
 
 def reasoning_digest(block: Mapping[str, object]) -> str:
@@ -387,8 +390,9 @@ def _signed(value: object, at: Path) -> Iterator[tuple[Path, str]]:
             yield from _signed(value.get(key), (*at, key))
 
 
-def _plain_base64(data: str) -> str:
-    return "".join(data.split()).rstrip("=").translate(str.maketrans("-_", "+/"))
+def plain_base64(data: str) -> str:
+    """Return base64 in one spelling: without blanks and padding, in the standard alphabet."""
+    return "".join(data.split()).rstrip("=").replace("-", "+").replace("_", "/")
 
 
 def _digest(text: str) -> str:

@@ -15,6 +15,11 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """An address in here leads to the IPv4 address in its last 32 bits (RFC 6052)."""
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 """IPv4 addresses in the form that RFC 4291 has withdrawn."""
+_NOT_PUBLIC = (
+    ipaddress.IPv6Network("fec0::/10"),  # the local addresses that RFC 3879 has withdrawn
+    ipaddress.IPv4Network("168.63.129.16/32"),  # the host of a virtual machine of Azure
+)
+"""What `ipaddress` counts as public all the same."""
 _IPV4_BITS = (1 << 32) - 1
 
 
@@ -29,7 +34,10 @@ def is_public(text: str) -> bool:
 
 def _is_public(address: Address) -> bool:
     return address.is_global and not (
-        address.is_multicast or address.is_reserved or address.is_unspecified
+        address.is_multicast
+        or address.is_reserved
+        or address.is_unspecified
+        or any(address in network for network in _NOT_PUBLIC)
     )
 
 

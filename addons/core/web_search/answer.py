@@ -76,14 +76,10 @@ class SearchAnswer:
         """Return the answer to Codex."""
         if self.failures and not self.has_results:
             return self.failures[0].problem().reply()
-        return Reply(Head(200, JSON_HEADERS), self.body())
-
-    def body(self) -> bytes:
-        """Return the body of the answer, also if every command failed: its status may be written already."""
         document: JsonDict = {"output": self.output()}
         if self.hits:
             document["results"] = [{"url": hit.url, "title": hit.title} for hit in self.hits]
-        return orjson.dumps(document)
+        return Reply(Head(200, JSON_HEADERS), orjson.dumps(document))
 
     def output(self) -> str:
         """Return the text for the model."""
@@ -102,5 +98,10 @@ class SearchAnswer:
 
 
 def _hit(hit: Hit) -> str:
-    text = " ".join(hit.text.split())[:HIT_CHARACTERS]
-    return "\n".join(filter(None, (hit.title or "(no title)", hit.url, hit.date, text)))
+    lines = (_line(hit.title) or "(no title)", _line(hit.url), _line(hit.date), _line(hit.text))
+    return "\n".join(filter(None, lines))
+
+
+def _line(text: str) -> str:
+    """Return a text as one line, so that no result looks like several."""
+    return " ".join(text.split())[:HIT_CHARACTERS]

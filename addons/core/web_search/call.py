@@ -110,7 +110,7 @@ def _objects(value: object) -> Iterator[JsonObject]:
 def _domains(value: object) -> tuple[str, ...]:
     names = (as_str(each).strip().lower() for each in (value if isinstance(value, list) else ()))
     bare = (name.partition("://")[2] or name for name in names)
-    return tuple(dict.fromkeys(filter(None, (name.partition("/")[0] for name in bare))))
+    return tuple(dict.fromkeys(filter(None, (name.partition("/")[0].strip(".") for name in bare))))
 
 
 def _max_characters(payload: JsonObject) -> int:
@@ -118,6 +118,14 @@ def _max_characters(payload: JsonObject) -> int:
     return max(tokens, 1) * CHARACTERS_PER_TOKEN
 
 
+def allows_host(call: SearchCall, host: str) -> bool:
+    """Return whether the user's settings of Codex allow pages of a host."""
+    if call.allowed_domains and not is_within(host, call.allowed_domains):
+        return False
+    return not is_within(host, call.blocked_domains)
+
+
 def is_within(host: str, domains: tuple[str, ...]) -> bool:
-    """Return whether a host is one of these domains or below one."""
+    """Return whether a host is one of these domains or below one. A dot at its end is that of the root."""
+    host = host.removesuffix(".")
     return any(host == domain or host.endswith(f".{domain}") for domain in domains)

@@ -6,7 +6,6 @@ status is one that Codex does not send again: it repeats a search four times aft
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -100,20 +99,22 @@ def _key_advice(endpoint: SearchEndpoint) -> str:
     return f"Correct `{field}` in models.json."
 
 
-NOT_CONFIGURED: Mapping[bool, str] = {
-    False: (
-        "codex-shim has nobody to ask: name a search service in `web_search` of models.json, such as "
-        '{"service": "brave", "api_key_env": "BRAVE_API_KEY"}, then type `codex-shim enable` and start Codex again.'
-    ),
-    True: (
-        "The searches of this model go to your ChatGPT login (`web_search.chatgpt` in models.json), and there is none. "
-        "Type `codex login`, or name a `service` there as well."
-    ),
-}
-"""Whether `web_search.chatgpt` is set → why nobody answers."""
+NO_SERVICE = (
+    "codex-shim has nobody to ask: name a search service in `web_search` of models.json, such as "
+    '{"service": "brave", "api_key_env": "BRAVE_API_KEY"}, then type `codex-shim enable` and start Codex again.'
+)
+NO_LOGIN = (
+    "The searches of this model go to your ChatGPT login (`web_search.chatgpt` in models.json), and there is none. "
+    "Type `codex login`, or name a `service` there as well."
+)
+NOT_SHARED = (
+    "The searches of this model go to the ChatGPT login of the user who runs codex-shim, which it uses for nobody else: "
+    "it accepts clients of other machines (`--allow-remote`) without the local token. Name a `service` in `web_search` "
+    "of models.json as well."
+)
 
 
-def nobody(*, wants_chatgpt: bool) -> Problem:
-    """Return the answer to a search that nobody may answer."""
-    text = f"This model cannot search the web. {NOT_CONFIGURED[wants_chatgpt]}"
+def nobody(reason: str) -> Problem:
+    """Return the answer to a search that nobody may answer. `reason` is one of those above."""
+    text = f"This model cannot search the web. {reason}"
     return Problem(HTTPStatus.FAILED_DEPENDENCY, "search_not_configured", text, TYPE)

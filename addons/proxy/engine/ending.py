@@ -14,6 +14,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from http import HTTPStatus
 
 from mitmproxy import http
 from mitmproxy.flow import Error
@@ -247,6 +248,9 @@ class EndingStream(RequestStream):
         if self.state.is_ending:
             return
         side, problem = self.response_side, problem_of(fault)
+        if self.record.search:
+            # Codex sends a search again after a 5xx, and this one may be paid already
+            problem = replace(problem, status=HTTPStatus.FAILED_DEPENDENCY)
         self.record.ended = fault.kind
         side.recorder.attempt_ended(fault)
         if not side.is_begun:

@@ -39,7 +39,7 @@ from addons.proxy.engine.local_answer import RefusingLayer, http_response
 from addons.proxy.engine.local_source import SourcePump
 from addons.proxy.engine.mitmproxy_patches import command_pump, connections, replay
 from addons.proxy.engine.pool import ConnectionKey, IdleConnection, UpstreamPool, attach
-from addons.proxy.engine.recorder import OnProgress
+from addons.proxy.engine.recorder import OnProgress, OnRecorded
 from addons.proxy.engine.request_side import NOT_ADMITTED, Admission, take_credentials
 from addons.proxy.engine.timers import WakeupTimers
 from addons.proxy.engine.upstream import acceptance
@@ -90,6 +90,7 @@ class Engine:
         self.capture_bytes = 0
         """How many bytes of each upstream request and response are kept with the flow. 0 keeps none."""
         self.on_progress: OnProgress | None = None
+        self.on_recorded: OnRecorded | None = None
         self.process_secrets: Callable[[], Iterable[Secret]] = no_secrets
         self.run_hook: RunHook = run_none
         self._proxy_for = proxy_for

@@ -27,7 +27,7 @@ from addons.proxy.engine.injected import Injected
 from addons.proxy.engine.local_source import SourcePump
 from addons.proxy.engine.mitmproxy_patches.command_pump import RelayingLayer, RepliesAtOnce
 from addons.proxy.engine.pool import ConnectionKey, IdleConnection, UpstreamPool
-from addons.proxy.engine.recorder import OnProgress
+from addons.proxy.engine.recorder import OnProgress, OnRecorded
 from addons.proxy.engine.request_side import RequestSide
 from addons.proxy.engine.timers import WakeupTimers
 
@@ -62,6 +62,8 @@ class TurnHost(Protocol):
     capture_bytes: int
     on_progress: OnProgress | None
     """None where no flow is displayed."""
+    on_recorded: OnRecorded | None
+    """None where no cassette is recorded."""
     pool: UpstreamPool
 
     process_secrets: Callable[[], Iterable[Secret]]

@@ -13,8 +13,9 @@ from typing import cast
 from mitmproxy import http
 
 from addons.core.headers import header
+from addons.core.limits import MIB
 from addons.core.masking.credentials import redacted_path, redacted_request_headers
-from addons.core.masking.mask import TurnMask
+from addons.core.masking.mask import EchoMask, TurnMask
 from addons.core.protocols.responses.observer import summarize_answer
 from addons.core.telemetry.record import (
     METADATA_KEY,
@@ -51,6 +52,13 @@ PROGRAM_STATUS = 200
 OnProgress = Callable[[http.HTTPFlow], None]
 """Called when the comment of a running turn has changed. It must not wait and should not raise."""
 
+Tape = list[tuple[float, bytes]]
+"""Seconds since the request was whole, and the bytes of one write to the client."""
+MAX_TAPE_BYTES = 32 * MIB
+"""A longer answer is not kept."""
+OnRecorded = Callable[[http.HTTPFlow, TurnRecord, EchoMask, Tape], None]
+"""Called at the end of a turn with all that its client got. It must not wait and should not raise."""
+
 
 class Recorder:
     """Records one turn. `capture` is how many bytes of each upstream request and response are kept."""
@@ -62,7 +70,9 @@ class Recorder:
         "_capture",
         "_now",
         "_on_progress",
+        "_on_recorded",
         "_reply",
+        "_tape",
         "mask",
         "record",
     )
@@ -74,6 +84,8 @@ class Recorder:
         now: Callable[[], float],
         mask: TurnMask | None = None,
         on_progress: OnProgress | None = None,
+        *,
+        on_recorded: OnRecorded | None = None,
     ) -> None:
         self.record = record
         self.mask = mask or TurnMask()
@@ -81,6 +93,8 @@ class Recorder:
         self._capture = capture
         self._now = now
         self._on_progress = on_progress
+        self._on_recorded = on_recorded
+        self._tape: Tape | None = [] if on_recorded else None
         self._began = now()
         self._attempt: AttemptRecord | None = None
         self._attempt_began = 0.0
@@ -188,6 +202,10 @@ class Recorder:
         """Note bytes of a stream that the client is sent."""
         record = self.record
         record.bytes_out += len(data)
+        if self._tape is not None:
+            self._tape.append((self._now() - self._began, data))
+            if record.bytes_out > MAX_TAPE_BYTES:
+                self._tape.clear()
         if record.ttft is None and (DELTA_MARK in data or ITEM_MARK in data):
             record.ttft = self._now() - self._began
 
@@ -212,6 +230,8 @@ class Recorder:
         flow.comment = ended_comment(record)
         flow.marked = marker(record)
         self._show(flow)
+        if self._on_recorded and self._tape is not None:
+            self._on_recorded(flow, record, self.mask.current, self._tape)
 
     def _report(self, translator: object) -> StreamSummary:
         if self._reply:

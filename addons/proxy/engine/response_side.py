@@ -180,7 +180,12 @@ class ResponseSide:
         self._original_headers: Headers = ()
         """The upstream's own headers, where they differ from those in the flow."""
         self.recorder = Recorder(
-            self.record, engine.capture_bytes, engine.now, self.mask, engine.on_progress
+            self.record,
+            engine.capture_bytes,
+            engine.now,
+            self.mask,
+            engine.on_progress,
+            on_recorded=engine.on_recorded,
         )
         self.clock = SilenceClock(engine.limits, engine.now)
         self.framing = ClientFraming()

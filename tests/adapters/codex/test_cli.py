@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -84,6 +87,22 @@ def test_hanging_binary_is_ended_with_its_descendants(tmp_path: Path) -> None:
 
     grandchild = int(fake.log.with_suffix(".log.pid").read_text())
     assert _is_gone(grandchild)
+
+
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="it needs setsid")
+@pytest.mark.parametrize("end", ["sleep 600", "exit 0"])
+def test_pipe_that_a_descendant_keeps_open_is_not_waited_for(tmp_path: Path, end: str) -> None:
+    binary, ids = tmp_path / "codex", tmp_path / "ids"
+    line = f"sleep 40 & echo $! >> {ids}; setsid sleep 30 & echo $! >> {ids}; {end}"
+    binary.write_text(f"#!/bin/sh\n{line}\n")
+    binary.chmod(0o755)
+    began = time.monotonic()
+    with pytest.raises(CodexCliError, match="took longer"):
+        CodexCli(str(binary), dict(os.environ), limit_seconds=1).version()
+    assert time.monotonic() - began < 10
+    own, left = (int(one) for one in ids.read_text().split())
+    os.kill(left, signal.SIGKILL)
+    assert _is_gone(own)
 
 
 def _is_gone(pid: int) -> bool:

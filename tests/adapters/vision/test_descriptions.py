@@ -175,6 +175,33 @@ async def test_bug_in_between_is_a_note(path: Path) -> None:
     assert "RuntimeError in codex-shim" in found.texts["a", 0]
 
 
+async def test_any_exception_in_between_is_a_note(path: Path) -> None:
+    for error in (TypeError("x"), KeyError("x"), AssertionError()):
+        found = await made(opened(error), path).describe(ask("a", thread=b""))
+        assert f"{type(error).__name__} in codex-shim" in found.texts["a", 0]
+
+
+async def test_request_with_more_pictures_than_memory_holds_pays_for_none_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(descriptions, "MAX_IN_MEMORY", 2)
+    model = opened()
+    known = made(model, path)
+    for _ in range(2):
+        assert len((await known.describe(ask(*"abcde"))).texts) == 5
+    assert len(model.asked) == 5
+
+
+async def test_memory_of_failures_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(descriptions, "MAX_FAILURES", 2)
+    model = opened(Answered("", "refused", "no"))
+    known = made(model, path)
+    for thread in (b"t1", b"t2", b"t3"):
+        await known.describe(ask("a", thread=thread))
+    assert len(known._failures) == 2
+    assert known.known(b"t3", pictures("a")[0])
+
+
 async def test_memory_is_bounded_and_the_disk_knows_more(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -145,3 +145,37 @@ async def test_what_cannot_be_reached_is_a_reason() -> None:
 
 async def test_system_resolves_names() -> None:
     assert not any(map(is_public, await resolve("localhost", 80)))
+
+
+async def test_redirect_leaves_the_allowed_domains_of_the_user_never() -> None:
+    away = says(b"", b"location: http://other.example/", status=b"302 Found")
+    async with upstream(away) as server:
+        url = f"http://pages.example:{server.port}/"
+        pages = await open_to_loopback().open_pages([url], lambda host: host == "pages.example")
+        assert "do not allow pages of other.example" in pages[url].problem
+        assert len(server.requests) == 1
+
+
+async def test_page_in_any_encoding_is_text_that_json_can_hold() -> None:
+    names = ("unicode_escape", "raw_unicode_escape", "utf-7", "punycode", "idna", "undefined", "hex", "a\x00b", "utf-16-le")  # fmt: skip
+    for name in names:
+        kind = b"content-type: text/plain; charset=" + name.replace("\x00", "").encode()
+        async with upstream(says(rb"\ud800 +2AA-" + b"z" * 9 + b"\x00\xd8", kind)) as server:
+            url = f"http://pages.example:{server.port}/"
+            page = (await open_to_loopback().open_pages([url]))[url]
+            assert page.problem == "", name
+            page.text.encode()
+    async with upstream(says("ж".encode("koi8-r"), b"content-type: text/plain; charset=KOI8-R")) as server:  # fmt: skip
+        url = f"http://pages.example:{server.port}/"
+        assert (await open_to_loopback().open_pages([url]))[url].text == "ж"
+
+
+async def test_host_is_named_in_its_ascii_form() -> None:
+    async with upstream(says(b"x", b"content-type: text/plain")) as server:
+        url = f"http://bücher.example:{server.port}/ü"
+        assert (await open_to_loopback().open_pages([url]))[url].text == "x"
+        (asked,) = server.requests
+        assert asked.header(b"host") == b"xn--bcher-kva.example:%d" % server.port
+        for wrong in (f"http://{'ü' * 80}.example/", f"http://pages.example:{server.port}/{'x' * 9000}"):  # fmt: skip
+            assert await problem(open_to_loopback(), wrong)
+        assert len(server.requests) == 1

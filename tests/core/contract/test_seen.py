@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import orjson
+
 from addons.core.contract.contract import Names, Section, merged
 from addons.core.contract.seen import (
     MAX_SEEN,
@@ -52,6 +54,31 @@ def test_text_is_never_taken_for_a_name() -> None:
         assert not is_name(text)
         assert found(turn(**{text: 1})) == []
         assert found(turn(input=[{"type": text or "?!", "role": "user"}])) == []
+
+
+def test_words_and_keys_are_never_taken_for_names() -> None:
+    for text in ("two words", "sk-" + "fabricated0" * 3):
+        assert found(turn(metadata={text: 1})) == [("body key", "POST /responses", "metadata")]
+        assert found(turn(input=[{"type": text, "role": "user"}])) == []
+    assert found(SentRequest("GET", "/models", ("sk-" + "fabricated0" * 3,))) == [
+        ("endpoint", "GET /models", "")
+    ]
+
+
+def test_client_that_is_no_name_is_left_out() -> None:
+    for client in ("codex\x1b]0;title\x07", "codex" * 100):
+        (entry,) = unknown(KNOWN, [{"tool": {"t": frozenset()}}], client, 5.0)
+        assert entry.client == ""
+
+
+def test_list_that_another_program_wrote_can_be_shown() -> None:
+    rows = [
+        {"section": "tool", "name": "a", "member": "\x1b[31m", "client": "c"},
+        {"section": "tool", "name": "b", "client": "\x1b]0;title\x07", "since": 1e300},
+        {"section": "tool", "name": "c", "client": "c", "since": -1e300},
+    ]
+    entries = loads_seen(orjson.dumps({"seen": rows}))
+    assert entries == [Unknown("tool", "b"), Unknown("tool", "c", "", "c")]
 
 
 def test_list_is_bounded_and_keeps_the_first() -> None:

@@ -60,9 +60,19 @@ def test_no_text_of_the_user_is_kept() -> None:
     assert b"private" not in contract
 
 
+def test_tools_of_the_user_in_the_description_of_scripts_are_not_named() -> None:
+    described = "Tools:\n### `web__run`\n### `mcp__private_server__private_tool`\n"
+    tool = {"type": "custom", "name": "exec", "description": described}
+    assert structure_of(turn(tools=[tool]))["tool"]["custom exec"] == {"web__run", "mcp__…"}
+
+
 def test_ids_in_paths_are_not_kept() -> None:
     path = "/responses/0199aaaa-0000-7000-8000-00000000abcd/items/12345"
     assert SentRequest("GET", path).endpoint == "GET /responses/ID/items/ID"
+    assert SentRequest("GET", "/responses/resp_68af01bc22ef").endpoint == "GET /responses/ID"
+    assert (
+        SentRequest("POST", "/notes/v2/append_to_file").endpoint == "POST /notes/v2/append_to_file"
+    )
 
 
 @given(st.fixed_dictionaries({}, optional={"input": JSON, "tools": JSON, "text": JSON}) | JSON)

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import orjson
+import pytest
 import zstandard
 
 from addons.core.codex.threads import PICTURE, SUB_AGENT, USER
 from addons.core.errors import SSE_HEADERS, Problem
 from addons.core.limits import Limits
+from addons.core.protocols.responses import described_pictures
 from addons.core.protocols.responses.described_pictures import (
     UNREADABLE,
     Picture,
@@ -45,6 +47,7 @@ from addons.core.turn import (
     Step,
     UpstreamRequest,
 )
+from addons.core.upstream.repair_items import picture_digest
 from tests.boundary.vision_line import picture, png, text, user
 from tests.support.engine import Plain
 
@@ -172,6 +175,19 @@ def test_known_pictures_are_replaced_at_once() -> None:
     setup.descriptions.texts[one[:2]] = "a red button"
     assert '"text":"a red button"' in sent(plan.start())
     assert len(setup.made) == 1
+
+
+def test_each_picture_is_digested_once_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    digested: list[str] = []
+
+    def digest(url: str) -> str:
+        digested.append(url)
+        return picture_digest(url)
+
+    monkeypatch.setattr(described_pictures, "picture_digest", digest)
+    setup = Setup(Known(found={png(): "a red button"}))
+    assert "a red button" in sent(prepared(setup.plan(user(picture(png())))))
+    assert digested == [png()]
 
 
 def test_new_pictures_are_described_first_and_the_body_is_plain() -> None:

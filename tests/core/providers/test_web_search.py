@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import orjson
@@ -22,9 +22,9 @@ from addons.core.turn import (
     FaultKind,
     Head,
     Plan,
+    Prepare,
     Send,
     Step,
-    StreamLocal,
 )
 from addons.core.upstream.api_keys import KeyProblem
 from addons.core.web_search.service import Page
@@ -52,10 +52,12 @@ class Key:
 
 
 opened: list[Sequence[str]] = []
+may_open: list[Callable[[str], bool]] = []
 
 
-async def open_pages(urls: Sequence[str]) -> Mapping[str, Page]:
+async def open_pages(urls: Sequence[str], allows: Callable[[str], bool]) -> Mapping[str, Page]:
     opened.append(urls)
+    may_open.append(allows)
     return {url: Page("one\ntwo") for url in urls}
 
 
@@ -207,17 +209,13 @@ def test_own_pages_follow_the_searches() -> None:
     request = asked(search_query=queries("a"), open=[{"ref_id": URL}], find=[{"ref_id": URL, "pattern": "two"}])  # fmt: skip
     plan = provider(log_queries=True).plan(request, "row")
     step = answered(plan, plan.start(), found("brave", FOUND))
-    assert isinstance(step, StreamLocal)
-    assert step.head.status == 200
-    written: list[bytes] = []
-
-    class Sink:
-        async def write(self, data: bytes) -> None:
-            written.append(data)
-
-    asyncio.run(step.source(Sink()))  # type: ignore[arg-type]
-    output = orjson.loads(written[0])["output"]
+    assert isinstance(step, Prepare)
+    asyncio.run(step.work())  # type: ignore[arg-type]
+    status, answer = document(step.then())
+    assert status == 200
+    output = str(answer["output"])
     assert opened.pop() == (URL,)
+    assert may_open.pop()("a.example")
     assert output.index('Results for "a"') < output.index("L0: one") < output.index('"two" is in 1')
     assert request.notes.search == "1 query of 1 character, 2 pages, 2 results"
     assert request.notes.queries == ["a"]
@@ -242,3 +240,12 @@ def test_page_is_found_with_or_without_its_last_slash() -> None:
 def test_body_that_is_no_json_is_refused() -> None:
     request = ClientRequest("POST", "/v1/alpha/search", JSON, b"{")
     assert document(provider().plan(request, "row").start())[0] == 400
+
+
+def test_redirects_of_own_pages_stay_within_the_domains_of_the_user() -> None:
+    settings = {"filters": {"allowed_domains": ["a.example"], "blocked_domains": ["b.a.example"]}}
+    step = provider().plan(asked(settings, open=[{"ref_id": "https://a.example/"}]), "row").start()
+    assert isinstance(step, Prepare)
+    asyncio.run(step.work())  # type: ignore[arg-type]
+    allows = may_open.pop()
+    assert [allows(host) for host in ("x.a.example", "b.a.example.", "c.example")] == [True, False, False]  # fmt: skip

@@ -12,6 +12,7 @@ from addons.core.server.admission import NO_TOKEN, TokenRule
 from addons.core.server.endpoints import DataSources
 from addons.core.server.health import Status
 from addons.core.server.router import Router
+from addons.core.telemetry.metrics import Sample, gauge
 from addons.core.turn import (
     Answer,
     ClientRequest,
@@ -125,6 +126,7 @@ class Setup:
             expect_turn=lambda: self.expected.append("a turn"),
             recent_turn=self._recent_turn,
             recent_ids=lambda: list(self.recent),
+            metrics=lambda: [gauge("codex_shim_running_turns", "Turns that run now.", Sample(3))],
         )
 
     @property

@@ -16,7 +16,7 @@ def test_every_path_of_the_port_is_in_the_table() -> None:
     table = endpoint_table(setup.data, setup.router.plan, lambda _: False)
     pages = {path for path in table if path.endswith((".css", ".js"))} | {"/picker", "/dashboard"}
     assert set(table) == {
-        "/health", "/models", "/responses", "/responses/compact", *DATA_PATHS, *pages, *FORWARDED,
+        "/health", "/models", "/responses", "/responses/compact", "/metrics", *DATA_PATHS, *pages, *FORWARDED,
     }  # fmt: skip
     assert len(pages) == 11
 
@@ -83,3 +83,18 @@ def test_endpoint_of_the_backend_is_forwarded(path: str) -> None:
 def test_forwarded_body_must_be_json(kind: bytes) -> None:
     reply = Setup().ask("POST", "/v1/images/edits", b"x", (b"content-type", kind))
     assert (reply.head.status, error(reply)["code"]) == (415, "unsupported_media_type")
+
+
+def test_metrics_are_text_in_the_format_that_is_asked_for() -> None:
+    setup = Setup()
+    plain = setup.ask("GET", "/metrics")
+    assert plain.head.header(b"content-type") == b"text/plain; version=0.0.4; charset=utf-8"
+    assert plain.body.endswith(b"\ncodex_shim_running_turns 3\n")
+    asked = (b"accept", b"application/openmetrics-text; version=1.0.0")
+    strict = setup.ask("GET", "/metrics", b"", asked)
+    assert strict.head.header(b"content-type") == (
+        b"application/openmetrics-text; version=1.0.0; charset=utf-8"
+    )
+    assert strict.body == plain.body + b"# EOF\n"
+    assert setup.ask("HEAD", "/metrics").body == b""
+    assert setup.ask("POST", "/metrics").head.status == 405

@@ -36,6 +36,14 @@ def test_results_that_may_not_be_shown() -> None:
     assert answer.hits == [HITS[1], HITS[7]]
 
 
+def test_result_is_one_line_for_each_part() -> None:
+    answer = SearchAnswer(SearchCall((QUERY,)))
+    answer.add_hits(
+        QUERY, [Hit("https://a.example/\n\n[9] x", "T\n\nPage https://b.example/", "a\nb")]
+    )
+    assert "[1] T Page https://b.example/\nhttps://a.example/ [9] x\na b\n" in answer.output()
+
+
 def test_text_has_the_length_that_codex_asks_for() -> None:
     answer = SearchAnswer(SearchCall((QUERY,), max_characters=400))
     answer.add_hits(QUERY, [Hit("https://a.example/", "t", "x" * 5000)])

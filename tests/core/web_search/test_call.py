@@ -60,7 +60,13 @@ def test_any_commands_are_read(commands: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(
     ("host", "within"),
-    [("a.example", True), ("x.a.example", True), ("xa.example", False), ("example", False)],
+    [
+        ("a.example", True),
+        ("x.a.example", True),
+        ("a.example.", True),
+        ("xa.example", False),
+        ("example", False),
+    ],
 )
 def test_domain_takes_in_what_is_below_it(host: str, within: bool) -> None:
     assert is_within(host, ("a.example",)) is within

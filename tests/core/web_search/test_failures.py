@@ -9,6 +9,9 @@ from addons.core.secrets import Origin
 from addons.core.settings.web_search import SearchEndpoint
 from addons.core.turn import Fault, FaultKind, Head
 from addons.core.web_search.failures import (
+    NO_LOGIN,
+    NO_SERVICE,
+    NOT_SHARED,
     fault_failure,
     form_failure,
     nobody,
@@ -60,6 +63,7 @@ def test_faults_and_answers_of_another_form() -> None:
 
 
 def test_nobody_answers() -> None:
-    assert "`codex-shim enable`" in nobody(wants_chatgpt=False).message
-    assert "`codex login`" in nobody(wants_chatgpt=True).message
-    assert nobody(wants_chatgpt=False).status == 424
+    assert "`codex-shim enable`" in nobody(NO_SERVICE).message
+    assert "`codex login`" in nobody(NO_LOGIN).message
+    assert "`--allow-remote`" in nobody(NOT_SHARED).message
+    assert nobody(NO_SERVICE).status == 424

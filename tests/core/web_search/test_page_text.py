@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from addons.core.web_search.call import PageRequest
-from addons.core.web_search.page_text import html_text, page_view, plain_text
+from addons.core.web_search.page_text import MAX_CHARACTERS, html_text, page_view, plain_text
 
 HTML = """<html><head><title>Title</title><style>p{}</style></head><body><script>evil()</script>
 <h1>Head&amp;line</h1><p>One  <b>two</b>
@@ -25,6 +29,48 @@ def test_any_text_is_read(text: str) -> None:
     assert "\n\n\n" not in html_text(text, "https://a.example/")
     assert "\n\n\n" not in plain_text(text)
     assert page_view(text, PageRequest("u", 5, ""), 50)
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("a<!-- <b>no</b> --->b", "ab"),
+        ("a<!-- no", "a"),
+        ("a<!doctype html><?xml?>b", "ab"),
+        ("1 < 2 &lt; 3", "1 < 2 < 3"),
+        ("a<script>'<p>' </scripts></SCRIPT >b", "ab"),
+        ("a<svg><svg>no</svg>no</svg>b", "ab"),
+        ("a<style>no", "a"),
+        ("a<a href", "a"),
+        ("<a title='>' href=/x>y</a>", "y (https://a.example/x)"),
+        ("<a title=\"see href='/no'\" href='/a&amp;b'>y</a>", "y (https://a.example/a&b)"),
+        ('<a href="/x>y</a>', 'y (https://a.example/"/x)'),
+        ("<a href='http://[x'>y</a>", "y"),
+        (f"<a href='/{'x' * 9000}'>y</a>", "y"),
+    ],
+)
+def test_page_is_read_as_by_a_browser(html: str, text: str) -> None:
+    assert html_text(html, "https://a.example/") == text
+
+
+REPEATED: Mapping[str, str] = {
+    "begin": '<a "',
+    "attribute": '<a href="',
+    "comment": "<!--",
+    "instruction": "<?",
+    "end": "</",
+    "nested": "<svg></p>",
+    "link": "<a href=x></a>",
+}
+
+
+@pytest.mark.parametrize("part", REPEATED.values(), ids=REPEATED)
+def test_hostile_page_is_read_within_seconds(part: str) -> None:
+    html, begin = part * (1_000_000 // len(part)), time.monotonic()
+    text = html_text(html, f"https://a.example/{'x' * 1500}/")
+    assert len(text) < MAX_CHARACTERS + 3000
+    # the parser of the standard library takes hours
+    assert time.monotonic() - begin < 20
 
 
 def test_page_is_shown_from_a_line_on() -> None:

@@ -95,12 +95,6 @@ def test_open_app_is_an_error(mac: Mac) -> None:
     assert mac.config.path.read_text() == OWN
 
 
-def test_termination_signal_raises_system_exit() -> None:
-    with pytest.raises(SystemExit) as caught:
-        desktop._exit_on_signal(15, None)
-    assert caught.value.code == 143
-
-
 @pytest.mark.parametrize(("platform", "expected"), [("linux", "macOS"), ("darwin", "neither in")])
 def test_missing_app_is_an_error(tmp_path: Path, platform: str, expected: str) -> None:
     with pytest.raises(CliError, match=expected):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from addons.core.upstream.protocol import Protocol
-from shim_cli.drill.command import PASSED_ON, PROVIDERS
+from shim_cli.drill.command import PASSED_ON, PROVIDERS, _config
 from shim_cli.drill.drills import DRILLS
+from shim_cli.state.processes import is_alive
 from tests.fakes.account import Account
 from tests.shim_cli.radar.programs import fake_codex
-from tests.shim_cli.run import Done, shim
+from tests.shim_cli.run import START, Done, environment, shim
 
 KEY = "row-key-that-no-drill-may-see"
 ROWS = [
@@ -89,3 +92,41 @@ def test_error_says_what_to_type_next(
 def test_every_protocol_has_a_provider_and_no_credential_is_passed_on() -> None:
     assert set(PROVIDERS) == set(Protocol)
     assert not [name for name in PASSED_ON if "KEY" in name or "TOKEN" in name or "PROXY" in name]
+
+
+def test_config_that_selects_a_profile_is_refused(home: Path) -> None:
+    """Codex 0.133 lets it override the command line, and asks its provider."""
+    (home / ".codex").mkdir()
+    config = home / ".codex" / "config.toml"
+    config.write_text('profile = "mine"\n[profiles.mine]\nmodel_provider = "paid"\n')
+    done = drill(home, "429", "--model", "chatty")
+    assert done.returncode == 1
+    assert f"{config} selects the profile 'mine'" in done.stderr
+    assert "Drill 429" not in done.stderr
+
+
+def test_codex_uses_no_login_of_the_user() -> None:
+    given = _config({"CODEX_SHIM_STATE_DIR": "state"}, 1, "m")
+    assert "model_providers.codex_shim.requires_openai_auth=false" in given
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_shim_of_a_drill_ends_with_it(number: signal.Signals, home: Path) -> None:
+    fake_codex(home / "bin", "hangs")
+    (home / "tmp").mkdir()
+    more = {"CODEX_BIN": str(home / "bin" / "codex"), "TMPDIR": str(home / "tmp"), "PATH": "/usr/bin:/bin"}  # fmt: skip
+    process = subprocess.Popen(
+        [*START, "drill", "429", "--model", "chatty"],
+        env=environment(home, more), cwd=home, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        assert process.stderr
+        # written when the shim runs
+        assert process.stderr.readline().startswith("Drill 429")
+        (state,) = (home / "tmp").glob("*/state/run/*.json")
+        pid = json.loads(state.read_text())["pid"]
+        assert is_alive(pid)
+        process.send_signal(number)
+        assert process.wait(30) != 0
+    assert list((home / "tmp").iterdir()) == []
+    assert not is_alive(pid)

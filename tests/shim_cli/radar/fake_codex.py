@@ -1,7 +1,7 @@
 """A program that behaves as Codex does on its command line, for tests of what runs Codex.
 
 Asks for a version, a catalog or a run; a run posts its turns until an answer has no calls. `FAKE_CODEX_PLANTS` names what it
-plants: `header`, `item`, `tool`, `event`, or a behaviour: `silent` (it sends no turn), `hangs`, `fails`.
+plants: `header`, `item`, `tool`, `event`, or a behaviour: `silent` (it sends no turn), `hangs`, `fails`, `leaves`, `babbles`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import http.client
 import itertools
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -25,6 +26,8 @@ def main() -> None:
         sys.exit("Error: a made-up reason")
     if arguments == ["--version"]:
         sys.stdout.write(f"codex-cli {VERSION}\n")
+    elif arguments[:2] == ["debug", "models"] and "babbles" in plants:
+        sys.stdout.write("no such command\n")
     elif arguments[:2] == ["debug", "models"]:
         entry = {"slug": "gpt-5.5", "visibility": "list", "planted_key": 1}
         lite = {"slug": "gpt-6-sol", "visibility": "list", "use_responses_lite": True}
@@ -35,6 +38,8 @@ def main() -> None:
 
 def run(arguments: list[str], plants: list[str]) -> None:
     """Post the turns of one run."""
+    if "leaves" in plants:
+        leave_processes(Path(os.environ["FAKE_CODEX_FOLDER"]))
     if "hangs" in plants:
         time.sleep(600)
     if "silent" in plants:
@@ -76,6 +81,14 @@ def check_isolation(config: str) -> None:
     assert os.environ["HTTPS_PROXY"].endswith(":9")
     assert os.environ["HOME"] == str(home)
     assert (home / "auth.json").exists() == ("requires_openai_auth" in config)
+
+
+def leave_processes(folder: Path) -> None:
+    """Start two programs that keep stderr open, one of them in a session of its own, and note their ids."""
+    sleep = [sys.executable, "-SE", "-c", "import time; time.sleep(600)"]
+    left = [subprocess.Popen(sleep, start_new_session=own) for own in (False, True)]
+    with (folder / "left").open("a") as ids:
+        ids.writelines(f"{one.pid}\n" for one in left)
 
 
 def post(base: str, body: str, headers: dict[str, str]) -> str:

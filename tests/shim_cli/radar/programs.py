@@ -19,6 +19,9 @@ name, _, version = rest[-1 if command == "install" else 0].rpartition("@")
 assert name == "@openai/codex", name
 if version == "9.9.9":
     sys.exit("npm error code E404\\nnpm error 404 no such version")
+if version == "8.8.8":
+    sys.stderr.buffer.write(b"npm error code \\xff\\n")
+    sys.exit(1)
 if command == "view":
     print("0.172.0")
 else:
@@ -40,10 +43,11 @@ def program(path: Path, text: str) -> Path:
 
 def fake_codex(folder: Path, plants: str = "") -> Path:
     """Return a Codex that plants what is named."""
-    line = f'import os, runpy; os.environ["FAKE_CODEX_PLANTS"] = {plants!r}; runpy.run_path({str(FAKE_CODEX)!r}, run_name="__main__")'
+    given = {"FAKE_CODEX_PLANTS": plants, "FAKE_CODEX_FOLDER": str(folder)}
+    line = f'import os, runpy; os.environ.update({given!r}); runpy.run_path({str(FAKE_CODEX)!r}, run_name="__main__")'
     return program(folder / "codex", f"#!{sys.executable} -SE\n{line}\n")
 
 
 def fake_npm(folder: Path) -> Path:
-    """Return an npm that knows one package, and every version but 9.9.9."""
+    """Return an npm that knows one package, and every version but 8.8.8, whose error is no text, and 9.9.9."""
     return program(folder / "npm", FAKE_NPM.format(python=sys.executable))

@@ -41,6 +41,7 @@ def test_tag_is_the_version_that_npm_names(env: dict[str, str]) -> None:
     ("version", "reason"),
     [
         ("9.9.9", "The install command of npm failed: npm error code E404"),
+        ("8.8.8", "The install command of npm failed: npm error code"),
         ("../x", "neither a version"),
         ("1", "neither a version"),
         ("0.1.0 --global", "neither a version"),

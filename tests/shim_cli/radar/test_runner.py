@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,35 @@ def test_run_that_says_nothing_is_an_error_with_its_reason(
     monkeypatch.setattr(runner, "LIMIT_SECONDS", 0.5 if plants == "hangs" else 60)
     with pytest.raises(RadarError, match=reason):
         contract(tmp_path, plants)
+
+
+@pytest.mark.parametrize("end", ["silent", "hangs"])
+def test_no_process_outlives_its_run(
+    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "LIMIT_SECONDS", 1.0 if end == "hangs" else 60)
+    began = time.monotonic()
+    with pytest.raises(RadarError):
+        contract(tmp_path, f"leaves {end}")
+    assert time.monotonic() - began < 20
+    left = [int(line) for line in (tmp_path / "left").read_text().split()]
+    assert len(left) == 2
+    gone = left if sys.platform == "linux" else left[:1]
+    assert all(is_gone(one) for one in gone)
+
+
+def test_catalog_that_is_no_json_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RadarError, match="no catalog"):
+        contract(tmp_path, "babbles")
+
+
+def is_gone(pid: int) -> bool:
+    """Return whether a process is gone or a zombie."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in {"Z", "X"}
+    except (ProcessLookupError, FileNotFoundError):
+        return True
 
 
 def test_settings_of_the_user_come_last(tmp_path: Path) -> None:

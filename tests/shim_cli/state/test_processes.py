@@ -111,3 +111,9 @@ def test_terminating_an_exited_process_is_not_an_error() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     processes.terminate(child.pid)
+
+
+def test_termination_signal_raises_system_exit() -> None:
+    with pytest.raises(SystemExit) as caught:
+        processes._exit_on_signal(15, None)
+    assert caught.value.code == 143

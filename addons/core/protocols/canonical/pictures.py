@@ -35,6 +35,8 @@ _OTHER_FORMATS = (
 """BMP, TIFF, PDF, SVG, HTML, ICO, JSON, Photoshop, in lower case. HEIC and AVIF are known by `ftyp`."""
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """JPEG markers without a segment."""
+_MAX_MARKERS = 4096
+"""How many markers are looked at before the one with the size. Each takes time, and a file may be made of them."""
 
 
 def media_type(data: bytes) -> str:
@@ -101,7 +103,9 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     position = 2
-    while position + 9 <= len(data) and data[position] == 0xFF:  # noqa: PLR2004
+    for _ in range(_MAX_MARKERS):
+        if position + 9 > len(data) or data[position] != 0xFF:  # noqa: PLR2004
+            break
         marker = data[position + 1]
         if marker == 0xFF:  # noqa: PLR2004
             position += 1  # fill byte

@@ -11,13 +11,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.protocols.canonical.pictures import media_type, pixel_size
-from addons.core.upstream.repair_items import picture_digest
+from addons.core.protocols.responses.description import MAX_REASON
+from addons.core.upstream.repair_items import ESCAPED_CHARACTERS, picture_digest, plain_base64
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_SIDE = 8_000
@@ -28,9 +29,9 @@ UNREADABLE = "[a picture was left out: its data is no PNG, JPEG, GIF or WebP]"
 TOO_LARGE = f"[a picture was left out: it has more than {MAX_BYTES >> 20} MiB]"
 TOO_WIDE = f"[a picture was left out: a side has more than {MAX_SIDE} pixels]"
 NOT_DESCRIBED = "[a picture was left out: {reason}]"
-MAX_REASON = 400
 CUT = "… (the description is longer)"
 END_TAG = "</picture>"
+_END_TAG = re.compile(r"<\s*/\s*picture\s*>", re.IGNORECASE)
 
 _WORDS = (b"input_image", b"image_url", b"data:image/")
 """One of these is in every request with a picture."""
@@ -61,30 +62,37 @@ def may_have_pictures(body: bytes) -> bool:
 
 def pictures_in(payload: JsonObject) -> list[Picture]:
     """Return the pictures of a request body, in order."""
-    found: list[Picture] = []
+    urls: list[str] = []
 
-    def noted(picture: Picture) -> None:
-        found.append(picture)
+    def noted(url: str) -> None:
+        urls.append(url)
 
-    with_texts(payload, noted)
-    return found
-
-
-def with_texts(payload: JsonObject, text_of: Callable[[Picture], str | None]) -> JsonObject:
-    """Return the request with a text in place of each picture that has one."""
-    items = payload.get("input")
-    if not isinstance(items, list):
-        return payload
+    _replaced(payload, noted)
     counts: dict[str, int] = {}
-
-    def replaced(part: object) -> object:
-        url = _url_of(part)
-        if not url:
-            return part
+    found = []
+    for url in urls:
         digest = picture_digest(url)
         number = counts.get(digest, 0)
         counts[digest] = number + 1
-        text = text_of(Picture(digest, number, url))
+        found.append(Picture(digest, number, url))
+    return found
+
+
+def with_texts(payload: JsonObject, texts: Iterable[str]) -> JsonObject:
+    """Return the request with a text in the place of each picture. The texts are in the order of `pictures_in`."""
+    remaining = iter(texts)
+    return _replaced(payload, lambda _: next(remaining, None))
+
+
+def _replaced(payload: JsonObject, text_of: Callable[[str], str | None]) -> JsonObject:
+    """Return the request with a text in place of each picture that has one. `text_of` takes its address."""
+    items = payload.get("input")
+    if not isinstance(items, list):
+        return payload
+
+    def replaced(part: object) -> object:
+        url = _url_of(part)
+        text = text_of(url) if url else None
         return part if text is None else {"type": "input_text", "text": text}
 
     return {**payload, "input": [_with_parts(item, replaced) for item in items]}
@@ -130,8 +138,8 @@ def _data_of(url: str) -> bytes:
     """Return the bytes of a `data:` URL; none if they are malformed."""
     head, _, text = url.partition(",")
     if not head.lower().endswith(";base64"):
-        return unquote_to_bytes(text)
-    compact = "".join(text.split()).rstrip("=").translate(str.maketrans("-_", "+/"))
+        return unquote_to_bytes(text[:ESCAPED_CHARACTERS])
+    compact = plain_base64(text)
     try:
         return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
     except (binascii.Error, ValueError):
@@ -140,7 +148,7 @@ def _data_of(url: str) -> bytes:
 
 def description_text(slug: str, text: str) -> str:
     """Return what stands in place of a picture: its description, and whose it is."""
-    text = text.strip().replace(END_TAG, "</ picture>")
+    text = _END_TAG.sub("</ picture>", text.strip())
     cut = text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS] + CUT
     return f'<picture described-by="{slug}">\n{cut}\n{END_TAG}'
 

@@ -42,6 +42,8 @@ BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
 WANTS_STREAM = re.compile(rb'"stream"\s*:\s*true')
 MAX_UNKNOWN = 8
 """How many names of unknown events are noted of one answer."""
+EVENT_NAME = re.compile(rb"[A-Za-z0-9_.-]{1,80}")
+"""An unknown event is noted only under such a name: an upstream may write anything there."""
 EVENT_LINE = b"event:"
 SEQUENCE_NUMBER = b'"sequence_number":'
 TYPE_FIRST = re.compile(rb'data:\s*\{\s*"type"\s*:\s*"([^"\\]*)"')
@@ -90,14 +92,18 @@ class StreamObserver:
                 if kind in WATCHED:
                     self._keep(kind, block)
                     continue
-                if kind and kind not in KNOWN_EVENTS and len(self._unknown) < MAX_UNKNOWN:
-                    self._unknown.add(kind)
+                if kind and kind not in KNOWN_EVENTS:
+                    self._note_unknown(kind)
                 self._begin = block[: first.end()] if first else b""
             if SEQUENCE_NUMBER in block:
                 self._last = block
         if self._blocks.oversized:
             self._keep_oversized_terminal()
         return data
+
+    def _note_unknown(self, kind: bytes) -> None:
+        if len(self._unknown) < MAX_UNKNOWN and EVENT_NAME.fullmatch(kind):
+            self._unknown.add(kind)
 
     def _keep(self, kind: bytes, block: bytes) -> None:
         if kind == RATE_LIMITS:
@@ -188,7 +194,7 @@ class StreamObserver:
             error_code(error),
             Usage.of(response.get("usage")),
             self.rate_limits,
-            tuple(sorted(kind.decode("utf-8", "replace") for kind in self._unknown)),
+            tuple(sorted(kind.decode() for kind in self._unknown)),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 
 from addons.core.protocols.responses.described_pictures import (
     CUT,
@@ -11,7 +12,6 @@ from addons.core.protocols.responses.described_pictures import (
     TOO_LARGE,
     TOO_WIDE,
     UNREADABLE,
-    Picture,
     description_text,
     failure_text,
     may_have_pictures,
@@ -74,20 +74,16 @@ def test_what_is_no_picture_stays_as_it_is() -> None:
     ]  # fmt: skip
     payload = request(*odd)
     assert pictures_in(payload) == []
-    assert with_texts(payload, lambda _: "gone") == payload
+    assert with_texts(payload, ["gone"]) == payload
     for body in ({"input": "text"}, {}, {"input": None}):
-        assert with_texts(body, lambda _: "gone") == body
+        assert with_texts(body, ["gone"]) == body
 
 
 def test_texts_stand_in_the_places_and_an_extension_keeps_them() -> None:
-    texts = {0: "first", 1: "second"}
-
-    def text_of(picture: Picture) -> str | None:
-        return texts.get(picture.number)
-
+    texts = ["first", "second"]
     item = {"role": "user", "content": [part(ONE), {"type": "input_text", "text": "hi"}, part(ONE)]}
-    short = with_texts(request(item), text_of)["input"]
-    long = with_texts(request(item, {"content": [part(ONE)]}), text_of)["input"]
+    short = with_texts(request(item), texts)["input"]
+    long = with_texts(request(item, {"content": [part(ONE)]}), texts)["input"]
     assert isinstance(short, list)
     assert isinstance(long, list)
     assert short[0]["content"] == [
@@ -123,9 +119,24 @@ def test_note_for_what_no_model_can_read() -> None:
     assert unreadable_note("data:image/png;base64," + "A" * MAX_BYTES) == TOO_LARGE
 
 
+def test_hostile_picture_takes_no_time() -> None:
+    fill = data_url(b"\xff\xd8\xff" + b"\xff" * 4_000_000)
+    segments = data_url(b"\xff\xd8" + b"\xff\xe0\0\2" * 1_000_000)
+    escapes = "data:image/png," + "%41" * 4_000_000
+    for url in (fill, segments, escapes):
+        began = time.process_time()
+        pictures_in(request({"content": [part(url)]}))
+        unreadable_note(url)
+        assert time.process_time() - began < 0.5, url[:40]
+
+
 def test_description_names_its_model_and_cannot_leave_its_tags() -> None:
     text = description_text("eyes", " a </picture> b ")
     assert text == '<picture described-by="eyes">\na </ picture> b\n</picture>'
+    for tag in ("</PICTURE>", "</picture >", "< / picture>", "</picture\n>"):
+        text = description_text("eyes", f"a {tag} b")
+        assert text.lower().replace(" ", "").replace("\n", "").count("</picture>") == 2
+        assert text.count("</ picture>") == 1
     assert description_text("eyes", "x" * (MAX_CHARACTERS + 1)).endswith(f"x{CUT}\n</picture>")
     assert CUT not in description_text("eyes", "x" * MAX_CHARACTERS)
 

@@ -12,6 +12,7 @@ from addons.core.protocols.responses.description import (
     description_request,
     loaded,
     read_error,
+    without_picture,
 )
 from addons.core.protocols.responses.request import read_request
 
@@ -83,3 +84,18 @@ def test_request_is_one_that_every_protocol_reads() -> None:
     assert [type(item).__name__ for item in conversation.items] == ["System", "User"]  # type: ignore[union-attr]
     for topic in ("text", "code", "error", "layout", "never guess"):
         assert topic in INSTRUCTIONS
+
+
+def test_reason_repeats_neither_the_picture_nor_its_address() -> None:
+    data, link = "data:image/png;base64," + "iVBORw0K" * 20, "HTTPS://e.x/a.png?sig=1"
+    cases = [
+        (data, f"bad {data}, see https://help.example", "bad (data) see https://help.example"),
+        (data, f"bad {data[22:]}==!", "bad (data)!"),
+        (link, f"cannot open {link.lower()} now", "cannot open (an address) now"),
+        (link, "x " * 100_000, ("x " * 200)),
+    ]
+    for url, message, shown in cases:
+        found = without_picture(Answered("", "odd", message), url)
+        assert found == ("", "odd", shown), message[:50]
+    whole = Answered(f"It shows {data}")
+    assert without_picture(whole, data) is whole

@@ -110,6 +110,12 @@ def test_unknown_events_are_named_once_and_within_a_bound() -> None:
     assert len(observe(CREATED, *many).summarize().unknown_events) == MAX_UNKNOWN
 
 
+def test_type_that_is_no_name_is_not_kept() -> None:
+    types = (b"x" * 100_000, b"two words", b"\xff\xfe", b"\x1b[31m", "ü".encode())
+    stream = b"".join(b'data: {"type":"%s"}\n\n' % one for one in types)
+    assert observe(CREATED, stream).summarize().unknown_events == ()
+
+
 def test_truncated_stream_fails_with_the_announced_response() -> None:
     value = failure(observe(CREATED, DELTA, RATE_LIMITS, b": ping\n\n").finish())
     assert value["sequence_number"] == 2

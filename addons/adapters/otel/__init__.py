@@ -1,0 +1,1 @@
+"""The export of turns to an OpenTelemetry collector. Imported only when one is configured."""
