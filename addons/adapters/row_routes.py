@@ -103,7 +103,13 @@ class RowRoutes:
             parts = self._parts(row, at, limits, found)
             parts = parts._replace(vision=self._vision_for(parts, vision))
             kept = found and found.parts == parts
-            made[row.slug] = found if found and kept else KnownRoute(parts, self._route(parts))
+            if found and kept:
+                made[row.slug] = found
+                continue
+            route = self._route(parts)
+            if found and _is_same_upstream(found.parts, parts):
+                route = replace(route, circuit=found.route.circuit)
+            made[row.slug] = KnownRoute(parts, route)
         return made
 
     def missing_keys(self, rows: ModelRows) -> tuple[str, ...]:
@@ -201,6 +207,12 @@ class RowRoutes:
             label=row_label(row),
             circuit=Circuit(_subject(key)),
         )
+
+
+def _is_same_upstream(before: RouteParts, now: RouteParts) -> bool:
+    """Return whether the circuit of a route says the same of the next one. A server that has started is another."""
+    first, second = ((one.row, one.key, one.local.down_since) for one in (before, now))
+    return now.key is not None and first == second
 
 
 def _load_bound(parts: RouteParts) -> LoadBound | None:

@@ -16,6 +16,7 @@ from addons.core.routes import Cause, Route
 from addons.core.secrets import Origin
 from addons.core.settings.models_file import ModelRows, parse_models
 from addons.core.turn import Answer, ClientRequest, Collect, Head, Send
+from addons.core.upstream.local.state import UNKNOWN, LocalServer
 from addons.core.upstream.protocol import Protocol, ProtocolSpec
 from addons.core.upstream.traits import Trait
 
@@ -237,3 +238,31 @@ def test_circuit_is_about_the_key_of_the_row(tmp_path: Path) -> None:
     assert not circuit.admits(2_000.0)
     key.write_text("another-key")
     assert circuit.admits(2_000.0)
+
+
+def test_circuit_outlives_what_is_learnt_of_its_row_and_not_an_edit(tmp_path: Path) -> None:
+    """A limit or trait that changes makes the route again, and says nothing about a plan that is used up."""
+    routes = Routes(tmp_path, {}, {**GENERIC, "model": "m"})
+    routes.by_slug["m"].circuit.failed(Cause.USED_UP, 1_000.0, 9_000.0)
+    [again] = routes.row_routes.routes(routes.rows, Limits(stall_seconds=7.0))
+    assert again is not routes.by_slug["m"]
+    assert not again.circuit.admits(2_000.0)
+    edited = parse_models(
+        orjson.dumps([{**GENERIC, "model": "m", "base_url": "https://b.example/v1"}]), "models.json"
+    )
+    [other] = routes.row_routes.routes(edited, Limits())
+    assert other.circuit.admits(2_000.0)
+
+
+def test_server_that_has_started_has_a_closed_circuit(tmp_path: Path) -> None:
+    row = {"model": "m", "provider": "vllm", "base_url": "http://127.0.0.1:8000/v1"}
+    routes = Routes(tmp_path, {"CODEX_SHIM_STATE_DIR": str(tmp_path)}, row)
+    local, server = routes.row_routes.local, LocalServer("vllm", Origin("http", "127.0.0.1", 8000))
+    local.states = {server: UNKNOWN.down(1.0)}
+    [down] = routes.row_routes.routes(routes.rows, Limits())
+    down.circuit.failed(Cause.USED_UP, 1_000.0, 9_000.0)
+    local.states = {server: UNKNOWN}
+    [up] = routes.row_routes.routes(routes.rows, Limits())
+    assert not down.live
+    assert up.live
+    assert up.circuit.admits(2_000.0)

@@ -20,6 +20,7 @@ import pytest
 from addons.adapters.demo import PAUSE_SECONDS, paced
 from addons.core.masking import mask
 from addons.core.providers import row_attempts
+from addons.core.routes import RouteRetries, TurnRetries
 from addons.proxy.master import ListenOptions, ShimMaster
 from tests.boundary.cursor_shim import body_of
 from tests.conformance import check
@@ -313,7 +314,7 @@ def children() -> list[int]:
 
 @asynccontextmanager
 async def leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """Assert that this process holds nothing more afterwards than before."""
+    """Assert that this process holds nothing more afterwards than before, and that routes count no turn any more."""
     monkeypatch.setattr(tempfile, "tempdir", str(folder / "tmp"))
     pauses = {
         key: tuple(pause / PAUSE_DIVISOR for pause in row)
@@ -329,9 +330,18 @@ async def leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Async
     # Each shim has a local token of its own, and a mask is a set of many thousand pieces that a collection visits.
     monkeypatch.setattr(mask, "MAX_MASKS", 1)
     monkeypatch.setattr(mask, "MAX_SECRETS", 4)
+    counted: list[RouteRetries] = []
+
+    class Counted(TurnRetries):
+        def __init__(self, route: RouteRetries) -> None:
+            counted.append(route)
+            super().__init__(route)
+
+    monkeypatch.setattr(row_attempts, "TurnRetries", Counted)
     before, children_before = Footprint.now(), children()
     yield
     gc.collect()
     await until(lambda: before.covers(Footprint.now()))
+    assert {(one.running, one.retrying) for one in counted} <= {(0, 0)}, "a turn counts for ever"
     assert leftovers(folder) == []
     assert children() == children_before

@@ -101,7 +101,7 @@ def _in_order(root: str, agents: dict[str, Agent]) -> Iterator[tuple[Agent, int]
     children: dict[str, list[Agent]] = {}
     for agent in agents.values():
         if agent.thread != root:
-            is_known = agent.parent in agents and agent.parent != agent.thread
+            is_known = agent.parent not in ("", agent.thread) and agent.parent in agents
             children.setdefault(agent.parent if is_known else root, []).append(agent)
     seen: set[str] = set()
     waiting = [(root, 0)]

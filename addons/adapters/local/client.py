@@ -7,7 +7,12 @@ module, whose message holds nothing that the server sent.
 from __future__ import annotations
 
 import http.client
-import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import orjson
 
 from addons.core.json_values import JsonObject, as_object
 from addons.core.secrets import Origin
@@ -67,14 +72,16 @@ def _ask(origin: Origin, request: ListRequest, seconds: float) -> JsonObject:
     """Return the JSON object of an answer. Raises NoListError or RefusedError."""
     url = f"{origin}{request.path}"
     connection = http.client.HTTPConnection(origin.host, origin.port, timeout=seconds)
-    data = None if request.body is None else json.dumps(request.body).encode()
+    data = None if request.body is None else orjson.dumps(request.body)
     headers = {"accept": "application/json", "user-agent": "codex-shim"}
     if data:
         headers["content-type"] = "application/json"
     try:
-        connection.request("POST" if data else "GET", request.path, data, headers)
-        response = connection.getresponse()
-        text = response.read(MAX_BYTES)
+        connection.connect()
+        with _bounded(connection.sock, seconds):
+            connection.request("POST" if data else "GET", request.path, data, headers)
+            with connection.getresponse() as response:
+                text = response.read(MAX_BYTES)
     except OSError as error:
         raise UnreachableError(url, error) from error
     except http.client.HTTPException as error:
@@ -86,7 +93,24 @@ def _ask(origin: Origin, request: ListRequest, seconds: float) -> JsonObject:
         msg = f"{url} answered with status {response.status}"
         raise RefusedError(msg)
     try:
-        return as_object(json.loads(text))
+        return as_object(orjson.loads(text))
     except ValueError as error:
         msg = f"{url} did not answer with JSON"
         raise NoListError(msg) from error
+
+
+@contextmanager
+def _bounded(sock: socket.socket, seconds: float) -> Iterator[None]:
+    """End all reads of a socket after this time. Its own timeout is one for each read, which may be of one byte."""
+
+    def shut_down() -> None:
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    bound = threading.Timer(seconds, shut_down)
+    bound.daemon = True
+    bound.start()
+    try:
+        yield
+    finally:
+        bound.cancel()

@@ -35,12 +35,14 @@ class LoadBound:
 class LoadWait:
     """The pauses of one turn."""
 
-    __slots__ = ("_bound", "_pause", "_until", "is_over")
+    __slots__ = ("_bound", "_pause", "_until", "_waited", "is_over")
 
     def __init__(self, bound: LoadBound) -> None:
         self._bound = bound
         self._pause = FIRST_PAUSE
         self._until: float | None = None
+        self._waited = 0.0
+        """The sum of the pauses: the bound holds although the clock is set back."""
         self.is_over = False
         """Whether the turn has waited as long as it may."""
 
@@ -58,11 +60,13 @@ class LoadWait:
 
     def _next(self, now: float, until: float | None) -> float | None:
         self._until = now + self._bound.seconds if self._until is None else self._until
-        left = min(self._until, self._until if until is None else until) - now
+        own = min(self._until - now, self._bound.seconds - self._waited)
+        left = own if until is None else min(own, until - now)
         if left <= 0.0:
-            self.is_over = self._until <= now
+            self.is_over = own <= 0.0
             return None
         pause, self._pause = min(self._pause, left), min(self._pause * 2, MAX_PAUSE)
+        self._waited += pause
         return pause
 
     def problem(self) -> Problem:

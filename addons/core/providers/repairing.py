@@ -18,7 +18,7 @@ from addons.core.json_values import as_object
 from addons.core.limits import Limits
 from addons.core.masking.mask import TurnMask
 from addons.core.protocols.request_body import decode
-from addons.core.turn import Head, Plan, Send, Step, TurnNotes, UpstreamRequest
+from addons.core.turn import EndsWithTurn, Head, Plan, Send, Step, TurnNotes, UpstreamRequest
 from addons.core.upstream.error_mapping import quotable
 from addons.core.upstream.refusal import Refusal, read_refusal
 from addons.core.upstream.repairs import MAX_REPAIRS, REPAIRABLE, is_temporary, proposals
@@ -120,6 +120,7 @@ class TurnRepairs:
         """Take back the change that is not accepted yet."""
         pending, self._pending = self._pending, None
         if pending:
+            _end(self.other_plan)
             self.traits, self.other_plan = pending.before, None
             self.target = adapted(self._base, self.traits)
 
@@ -194,14 +195,23 @@ class TurnRepairs:
             return None
         plan = self._other()
         step = plan.start()
-        self.other_plan = plan if isinstance(step, Send) else None
-        return step if isinstance(step, Send) else None
+        if not isinstance(step, Send):
+            _end(plan)
+            return None
+        self.other_plan = plan
+        return step
 
     def _keep(self, pending: _Pending) -> None:
         if is_temporary(pending.refusal):
             return
         items = pending.change.items
         self._store.learn(self._base.traits_scope, pending.traits, items)
+
+
+def _end(plan: Plan | None) -> None:
+    """Let a plan that decides nothing more release what it holds."""
+    if isinstance(plan, EndsWithTurn):
+        plan.ended()
 
 
 def _is_same(one: UpstreamRequest, other: UpstreamRequest) -> bool:

@@ -209,23 +209,24 @@ class RowAttempts:
 
     def after_status(self, head: Head) -> Send | None:
         """Return the next try, if this status is retried and the route has one left, or while a model is loaded."""
-        if self._load:
-            pause = self._load.after_status(head, self._clock())
-            if pause is not None:
-                return Send(self.sent, pause)
-            if self._load.is_over:
-                return self._granted(None)
+        if load := self._load:
+            pause = load.after_status(head, self._clock())
+            if pause is not None or load.is_over:
+                return self._while_loading(pause)
         return self._granted(self._retries().after_status(head, self.requested_wait(head)))
 
     def after_fault(self, fault: Fault) -> Send | None:
         """Return the next try, if the upstream cannot have begun to answer and the route has one left."""
-        if self._load:
-            pause = self._load.after_fault(fault, self._clock())
-            if pause is not None:
-                return Send(self.sent, pause)
-            if self._load.is_over:
-                return self._granted(None)
+        if load := self._load:
+            pause = load.after_fault(fault, self._clock())
+            if pause is not None or load.is_over:
+                return self._while_loading(pause)
         return self._granted(self._retries().after_fault(fault))
+
+    def _while_loading(self, pause: float | None) -> Send | None:
+        """Return the next try; None after the bound. It counts as no retry: a server that loads is not overloaded."""
+        self._of_route.settle()
+        return None if pause is None else Send(self.sent, pause)
 
     def ended(self) -> None:
         """Stop counting the turn and its retry."""

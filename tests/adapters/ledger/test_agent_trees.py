@@ -82,6 +82,11 @@ def test_agents_that_name_each_other_as_parents_are_shown_once(write: Write, led
     assert tree(ledger) == [(0, "c", 1), (0, "a", 1), (0, "b", 1)]
 
 
+def test_agent_without_a_thread_is_the_parent_of_none(write: Write, ledger: Path) -> None:
+    write(child("", "", started=START), child("a", "", started=START + 1))
+    assert tree(ledger) == [(0, "", 1), (0, "a", 1)]
+
+
 def test_newest_trees_are_shown(write: Write, ledger: Path) -> None:
     write(*(child(f"t{n}", f"r{n}", root=f"r{n}", started=START + n) for n in range(MAX_TREES + 3)))
     shown = [thread for _, thread, _ in tree(ledger)]

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import socket
+import threading
+from contextlib import suppress
+
+import orjson
 import pytest
 
 from addons.adapters.local.client import NoListError, UnreachableError, ask_models
 from addons.core.secrets import Origin
+from addons.core.upstream.local.lists import LocalModel
 from tests.fakes.http_messages import Answer, Send
 from tests.fakes.http_server import HttpServer
 from tests.fakes.local_servers import SERVERS, LMStudio, Served, Sglang
@@ -51,3 +57,49 @@ def test_server_without_a_list_is_not_down(status: int, body: bytes) -> None:
         ask_models("vllm", origin(server.port), SECONDS)
     assert not isinstance(error.value, UnreachableError)
     assert "hush" not in str(error.value)
+
+
+HOSTILE = (
+    rb'{"data":[{"id":"\ud800","max_model_len":4096}]}',
+    b'{"data":[{"id":"m","max_model_len":1' + b"0" * 30 + b"}]}",
+    b'{"data":[{"id":"m","max_model_len":-5}]}',
+    b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    b'{"data":[{"id":"m","max_model_len":NaN}]}',
+)
+
+
+@pytest.mark.parametrize("body", HOSTILE, ids=["surrogate", "huge", "negative", "deep", "nan"])
+def test_hostile_list_is_no_list_or_holds_no_impossible_number(body: bytes) -> None:
+    answer = Answer((Send(body),), chunked=False)
+    found: list[LocalModel] = []
+    with HttpServer(lambda _: answer) as server, suppress(NoListError):
+        found = ask_models("vllm", origin(server.port), SECONDS)
+    assert [model.context for model in found] in ([], [None])
+    orjson.dumps(found)
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_slow_answer_ends_at_the_bound(part: str) -> None:
+    """A byte at a time is within the timeout of a socket."""
+    head = b"HTTP/1.1 200 OK\r\nx-filler: "
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(head if part == "head" else head + b"\r\n\r\n{")
+                while not is_over.wait(0.05):
+                    connection.sendall(b" ")
+
+        is_over = threading.Event()
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        try:
+            with pytest.raises(NoListError) as error:
+                ask_models("vllm", origin(port), 0.3)
+        finally:
+            is_over.set()
+            thread.join(10)
+    assert not getattr(error.value, "is_down", False)

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from addons.core.providers.load_wait import MAX_PAUSE, LoadBound, LoadWait
 from addons.core.secrets import Origin
-from addons.core.turn import Fault, FaultKind, Head
+from addons.core.turn import Fault, FaultKind, Head, Send
 from addons.core.upstream.local.state import LocalServer
+from tests.core.providers.rows import ROUTE, request
+from tests.core.providers.translated_turns import provider_with
 
 SERVER = LocalServer("vllm", Origin("http", "127.0.0.1", 8000))
 BOUND = LoadBound(SERVER, 10.0)
@@ -49,6 +51,28 @@ def test_nothing_else_is_waited_for() -> None:
     assert {s for s in range(200, 600) if wait.after_status(Head(s), 0.0) is not None} == {503}
     kinds = [k for k in FaultKind if LoadWait(BOUND).after_fault(Fault(k, ""), 0.0) is not None]
     assert kinds == [FaultKind.CONNECT]
+
+
+def test_wait_ends_although_the_clock_is_set_back() -> None:
+    wait, now = LoadWait(BOUND), 1_000_000.0
+    slept = 0.0
+    while (pause := wait.after_status(Head(503), now)) is not None:
+        slept, now = slept + pause, now + pause
+        if slept == 0.5:
+            now -= 86_400.0
+        assert slept <= BOUND.seconds
+    assert wait.is_over
+
+
+def test_turn_that_waits_for_a_model_counts_as_no_retry() -> None:
+    """It would take the retries of the others for minutes."""
+    provider = provider_with(load=BOUND)
+    plan = provider.plan(request(), ROUTE)
+    plan.start()
+    assert isinstance(plan.on_head(Head(502)), Send)
+    assert provider.retries.retrying == 1
+    assert isinstance(plan.on_head(Head(503)), Send)
+    assert provider.retries.retrying == 0
 
 
 def test_error_names_the_server_the_wait_and_the_command() -> None:

@@ -11,10 +11,12 @@ import zstandard
 
 from addons.core.protocols.responses.observer import PassThrough
 from addons.core.providers.responses import ResponsesProvider
+from addons.core.routes import PlanMaker, Route
 from addons.core.turn import (
     Answer,
     ClientRequest,
     Collect,
+    EndsWithTurn,
     Fault,
     FaultKind,
     Head,
@@ -28,6 +30,7 @@ from addons.core.turn import (
 from addons.core.upstream.protocol import Protocol
 from addons.core.upstream.traits import MemoryTraits
 from tests.core.providers.rows import CODEX, ROUTE, SDK, TARGET, Key
+from tests.core.providers.translated_turns import provider_with
 
 NATIVE = replace(TARGET, protocol=Protocol.RESPONSES, path="/v1/responses")
 PICTURE = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
@@ -175,6 +178,7 @@ def test_damaged_file_alone_becomes_a_note() -> None:
 
 CUSTOM = {"type": "custom", "name": "apply_patch"}
 REFUSED_TOOL = "`custom` tools are not supported on this endpoint"
+UNSENT = Fault(FaultKind.CONNECT, "refused")
 
 
 class ChatPlan:
@@ -193,13 +197,19 @@ class ChatPlan:
         return Answer(Reply(Head(502), fault.detail.encode()))
 
 
-def two_protocols(store: MemoryTraits, path: str = "/v1/responses") -> Plan:
+def chat_plan(_request: ClientRequest, _route: Route) -> Plan:
+    return ChatPlan()
+
+
+def two_protocols(
+    store: MemoryTraits, path: str = "/v1/responses", other: PlanMaker = chat_plan
+) -> Plan:
     provider = ResponsesProvider(
         target=NATIVE,
         key=Key(),
         clock=lambda: 1.0,
         store=store,
-        other=lambda _request, _route: ChatPlan(),
+        other=other,
     )
     body = orjson.dumps({"model": "row", "input": "hi", "stream": True, "tools": [CUSTOM]})
     return provider.plan(ClientRequest("POST", path, SDK, body), ROUTE)
@@ -238,6 +248,32 @@ def test_refusal_is_answered_where_the_chat_protocol_cannot_be_reached() -> None
     last = turn.on_fault(Fault(FaultKind.CONNECT, "refused"))
     assert isinstance(last, Answer)
     assert REFUSED_TOOL.encode() in last.reply.body
+
+
+def test_refused_chat_protocol_holds_nothing_after_its_turn() -> None:
+    """The plan of the other protocol counts its turn too, and would count it for ever."""
+    for is_fault in (False, True):
+        chat = provider_with(clock=lambda: 1.0)
+        turn = two_protocols(MemoryTraits(), other=chat.plan)
+        turn.start()
+        refused(turn, REFUSED_TOOL)
+        assert chat.retries.running == 1
+        while isinstance(turn.on_fault(UNSENT) if is_fault else refused(turn, "none", 404), Send):
+            pass
+        assert isinstance(turn, EndsWithTurn)
+        turn.ended()
+        assert (chat.retries.running, chat.retries.retrying) == (0, 0)
+
+
+def test_turn_in_one_protocol_counts_until_it_ends() -> None:
+    provider = ResponsesProvider(target=NATIVE, key=Key(), clock=lambda: 1.0)
+    turn = provider.plan(ClientRequest("POST", "/v1/responses", SDK, b'{"model":"row"}'), ROUTE)
+    assert isinstance(turn, EndsWithTurn)
+    turn.start()
+    assert isinstance(turn.on_head(Head(503)), Send)
+    assert (provider.retries.running, provider.retries.retrying) == (1, 1)
+    turn.ended()
+    assert (provider.retries.running, provider.retries.retrying) == (0, 0)
 
 
 def test_compaction_stays_in_the_native_protocol() -> None:

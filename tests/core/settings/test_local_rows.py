@@ -35,6 +35,13 @@ def test_only_a_known_program_on_this_machine_is_a_local_server(
     assert (found and found.kind) == expected
 
 
+@pytest.mark.parametrize("host", ["192.168.1.5", "localhost.example", "127.0.0.1.example"])
+def test_server_of_another_machine_is_not_asked_although_plain_http_is_allowed(host: str) -> None:
+    found = row(provider="vllm", base_url=f"http://{host}:8000/v1", allow_http=True)
+    assert found.target
+    assert server_of(found) is None
+
+
 def test_rows_of_one_server_are_asked_for_together() -> None:
     rows = [
         row(provider="ollama", model="a"),

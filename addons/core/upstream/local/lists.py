@@ -66,9 +66,11 @@ class Interest:
 
 
 EVERYTHING = Interest()
+MAX_TOKENS = 1_000_000_000
+"""No model takes more."""
 LATEST = ":latest"
 _CHAT = "completion"
-_NUM_CTX = re.compile(r"^num_ctx\s+(\d+)\s*$", re.MULTILINE)
+_NUM_CTX = re.compile(r"^num_ctx\s+(\d{1,12})\s*$", re.MULTILINE)
 _NOT_FOR_CHAT = frozenset({"embedding", "embeddings"})
 
 
@@ -108,8 +110,9 @@ def _ollama_model(model: LocalModel, shown: JsonObject) -> LocalModel:
         model = replace(model, is_for_chat=has[_CHAT], images=has["vision"], tools=has["tools"])
     configured = _NUM_CTX.search(as_str(shown.get("parameters")))
     info = as_object(shown.get("model_info"))
-    limit = as_int(info.get(f"{as_str(info.get('general.architecture'))}.context_length"))
-    return replace(model, context=int(configured[1]) if configured else None, limit=limit)
+    limit = _tokens(info, f"{as_str(info.get('general.architecture'))}.context_length")
+    context = tokens_or_none(int(configured[1])) if configured else None
+    return replace(model, context=context, limit=limit)
 
 
 def _running(model: LocalModel, row: JsonObject | None) -> LocalModel:
@@ -240,9 +243,14 @@ def _rows(answer: JsonObject, key: str = "models") -> Iterator[JsonObject]:
     yield from (as_object(row) for row in (rows if isinstance(rows, list) else []))
 
 
+def tokens_or_none(value: object) -> int | None:
+    """Return the value if it is a possible number of tokens."""
+    tokens = as_int(value)
+    return tokens if tokens and 0 < tokens <= MAX_TOKENS else None
+
+
 def _tokens(row: JsonObject, key: str) -> int | None:
-    value = as_int(row.get(key))
-    return value if value and value > 0 else None
+    return tokens_or_none(row.get(key))
 
 
 def _flag(row: JsonObject, key: str) -> bool | None:

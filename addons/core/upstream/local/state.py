@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.secrets import Origin
-from addons.core.upstream.local.lists import KINDS, LocalModel, is_same_model
+from addons.core.upstream.local.lists import KINDS, LocalModel, is_same_model, tokens_or_none
 
+LAST_SECONDS = 253_000_000_000.0
+"""A date of the year 9987 in Unix seconds. No later one can be shown."""
 NO_DATE_SECONDS = 12 * 3600.0
 """A moment that is longer ago is shown with its date."""
 
@@ -68,12 +70,28 @@ class ServerState:
 
     @classmethod
     def of_plain(cls, value: JsonObject) -> ServerState:
-        """Return the state that `plain` returned. Raises TypeError for fields of another version."""
+        """Return the state that `plain` returned. Raises TypeError for fields of another version, and for wrong values."""
         since, models = value.get("down_since"), value.get("models")
-        rows: list[Any] = [as_object(row) for row in models] if isinstance(models, list) else []
-        found = {as_str(row.get("name")): LocalModel(**row) for row in rows}
+        rows = [as_object(row) for row in models] if isinstance(models, list) else []
+        found = {as_str(row.get("name")): _model_of_plain(row) for row in rows}
         down_since = since if isinstance(since, float) else None
+        if down_since is not None and not 0.0 <= down_since <= LAST_SECONDS:
+            raise TypeError(down_since)
         return cls(down_since, found, is_listed=value.get("is_listed") is True)
+
+
+def _model_of_plain(row: Mapping[str, Any]) -> LocalModel:
+    model = LocalModel(**row)
+    numbers, flags = (model.context, model.limit), (model.images, model.tools, model.is_loaded)
+    is_valid = (
+        all(isinstance(text, str) for text in (model.name, model.version))
+        and all(one is None or tokens_or_none(one) for one in numbers)
+        and all(one is None or isinstance(one, bool) for one in flags)
+        and model.is_for_chat in (True, False)
+    )
+    if not is_valid:
+        raise TypeError(row)
+    return model
 
 
 UNKNOWN = ServerState()

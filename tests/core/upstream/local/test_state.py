@@ -79,3 +79,23 @@ def test_state_survives_the_file() -> None:
     with pytest.raises(TypeError):
         ServerState.of_plain({"models": [{"name": "m", "of a later version": 1}]})
     assert ServerState.of_plain({"models": 3, "down_since": "x"}) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"down_since": 1e300},
+        {"down_since": -1e300},
+        {"models": [{"name": 3}]},
+        {"models": [{"name": "m", "context": "4096"}]},
+        {"models": [{"name": "m", "limit": -1}]},
+        {"models": [{"name": "m", "context": True}]},
+        {"models": [{"name": "m", "images": "yes"}]},
+        {"models": [{"name": "m", "is_for_chat": None}]},
+        {"models": [{"name": "m", "version": 1}]},
+    ],
+    ids=str,
+)
+def test_state_of_a_damaged_file_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        ServerState.of_plain(fields)
