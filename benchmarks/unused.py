@@ -73,6 +73,8 @@ def pieces() -> Mapping[str, Callable[[], object]]:
         _last_status=quiet,
         sources=SimpleNamespace(row_routes=SimpleNamespace(local=SimpleNamespace(states={}))),
         budgets=keeper,
+        metrics=SimpleNamespace(is_counting=False),
+        export=None,
         dashboard=SimpleNamespace(listeners=0),
     )
     retries = RouteRetries()

@@ -24,6 +24,7 @@ from typing import Any, cast
 
 import tests.support.client
 from addons.core.providers.row_attempts import EARLY_SECONDS
+from addons.core.routes import MIN_CONCURRENCY
 from benchmarks.soak import agent
 from benchmarks.soak.clients import SoakClient, clients_of
 from benchmarks.soak.turns import OF_CLIENTS, WHOLE, Turn, digest_of, turn_of
@@ -54,6 +55,8 @@ EXTRA_DESCRIPTORS = 10
 WARM_UP_SHARE = 0.3
 MAX_GROWTH_MIB = 24
 TURN_SECONDS = 240.0
+RETRIED = frozenset({"flaky", "e500", "html", "reset"})
+"""Faults after which the shim may try again."""
 
 
 @dataclass
@@ -68,8 +71,11 @@ class Tally:
     done: int = 0
 
 
-def judge(turn: Turn, seen: Seen, seconds: float) -> str:
-    """Return what is wrong with an answer that took so many seconds, empty when nothing is."""
+def judge(turn: Turn, seen: Seen, seconds: float, rivals: int = 0) -> str:
+    """Return what is wrong with an answer that took so many seconds, empty when nothing is.
+
+    `rivals`: how many other turns of its route may have retried at the same time.
+    """
     terminal, status, text = seen.terminal, seen.status, seen.text
     whole = terminal == "response.completed"
     if whole and digest_of(text) != turn.digest:
@@ -79,6 +85,8 @@ def judge(turn: Turn, seen: Seen, seconds: float) -> str:
     if turn.fault == "flaky":
         # an upstream that answers late may have worked on the request, so that no retry is right
         passes = turn.route.family is Family.ACCOUNT or seconds > EARLY_SECONDS
+        # a route has only so many retries at the same time
+        passes = passes or rivals >= MIN_CONCURRENCY
         return "" if whole or (passes and status == 500) else f"not retried: {status}"
     if turn.fault not in WHOLE and whole:
         return "completed although its upstream was incomplete"
@@ -87,13 +95,13 @@ def judge(turn: Turn, seen: Seen, seconds: float) -> str:
     return ""
 
 
-def verdict(turn: Turn, response: Response | None, seconds: float) -> str:
+def verdict(turn: Turn, response: Response | None, seconds: float, rivals: int = 0) -> str:
     """Return what is wrong with a turn of so many seconds, empty when nothing is. None: its client left."""
     if response is None:
         return ""
     if not response.complete:
         return "its connection was cut"
-    return judge(turn, seen_in(response), seconds)
+    return judge(turn, seen_in(response), seconds, rivals)
 
 
 def body_of(turn: Turn) -> bytes:
@@ -109,6 +117,9 @@ class Soak:
         self._port, self._pid, self._seed, self._turns = port, pid, arguments.seed, arguments.turns
         self._ends = time.monotonic() + 60 * arguments.minutes
         self._next = first
+        self._retrying: dict[int, Turn] = {}
+        self._rivals: dict[int, int] = {}
+        """Number of a turn → how many others of its route may have retried at the same time."""
         self.tally = Tally()
 
     async def run(self, clients: list[tuple[SoakClient, int]]) -> None:
@@ -125,13 +136,26 @@ class Soak:
         while self._next < self._turns and time.monotonic() < self._ends:
             number, self._next = self._next, self._next + 1
             turn, began = turn_of(number, self._seed), time.monotonic()
+            self._meet(turn)
             try:
                 async with asyncio.timeout(TURN_SECONDS):
                     response = await client.ask(turn, body_of(turn))
-                wrong = verdict(turn, response, time.monotonic() - began)
+                wrong = verdict(
+                    turn, response, time.monotonic() - began, self._rivals.pop(number, 0)
+                )
             except (TimeoutError, OSError, asyncio.IncompleteReadError) as error:
                 wrong = f"lost: {type(error).__name__}: {error}"
+            self._retrying.pop(turn.number, None)
             self._note(turn, client.protocol, wrong)
+
+    def _meet(self, turn: Turn) -> None:
+        """Count the turns of one route that may retry at the same time."""
+        if turn.fault not in RETRIED:
+            return
+        others = [one for one in self._retrying.values() if one.route is turn.route]
+        self._retrying[turn.number] = turn
+        for one in (*others, turn):
+            self._rivals[one.number] = max(self._rivals.get(one.number, 0), len(others))
 
     def _note(self, turn: Turn, protocol: str, wrong: str) -> None:
         tally = self.tally

@@ -141,11 +141,8 @@ def _refuse_profile(env: Mapping[str, str], subject: Subject) -> None:
     """Raise CliError for a config whose profile may name a provider: it overrides the command line, up to Codex 0.133."""
     config = read_config(env)
     if config.profile and not subject.is_account:
-        reason = (
-            f"selects the profile {config.profile!r}, so that Codex could ask your real provider"
-        )
-        msg = f"{config.path} {reason}: remove that line"
-        raise CliError(msg, "Check your setup: codex-shim doctor")
+        msg = f"{config.path} selects the profile {config.profile!r}, so that Codex could ask your real provider"
+        raise CliError(msg, "Remove that line, or check your setup: codex-shim doctor")
 
 
 @contextmanager

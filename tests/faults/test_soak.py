@@ -70,6 +70,13 @@ def test_missing_retry_is_wrong_unless_the_upstream_answered_late() -> None:
     assert judge_seen(account, refused, 0.1) == ""
 
 
+def test_missing_retry_is_right_only_while_enough_others_of_the_route_retry() -> None:
+    row = next(t for n in range(999) if (t := turn_of(n, SEED)).fault == "flaky" and t.route.row)
+    assert "not retried" in judge_seen(row, Seen(500), 0.1, rivals=2)
+    assert judge_seen(row, Seen(500), 0.1, rivals=3) == ""
+    assert "not retried" in judge_seen(row, Seen(200, "response.failed"), 0.1, rivals=3)
+
+
 def test_memory_growth_is_measured_after_the_warm_up() -> None:
     assert growth([(n, 50.0 if n < 5 else 90.0) for n in range(20)]) == 0
     assert growth([(n, 50.0 + n) for n in range(20)]) > 5

@@ -56,6 +56,12 @@ Turns:
   addon-path  Print the addon's path, for `mitmdump -s` or `mitmweb -s`.
   threads     List Codex's threads by provider, or move them to another one.
 
+Workbench:
+  record      Run the shim and record its turns, with their text, for...
+  replay      Answer the turns of Codex from a recording, without a network.
+  radar       Show what a version of Codex sends and reads that the...
+  drill       Show what Codex does when a model's upstream fails, in your...
+
 Help:
   doctor      Diagnose your setup and suggest fixes.
   report      Write a zip for a bug report, without text or secrets.

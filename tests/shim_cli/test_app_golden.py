@@ -48,6 +48,7 @@ ELSEWHERE = {
     "neither a version": "tests/shim_cli/radar/test_npm.py",
     "was not installed": "tests/shim_cli/radar/test_npm.py",
     "command of npm": "tests/shim_cli/radar/test_npm.py",
+    "Codex could ask your real provider": "tests/shim_cli/drill/test_command.py",
     "no drill for": "tests/shim_cli/drill/test_command.py",
     "keeps changing": "tests/adapters/codex/test_config_file.py",
 }

@@ -102,6 +102,7 @@ def test_config_that_selects_a_profile_is_refused(home: Path) -> None:
     done = drill(home, "429", "--model", "chatty")
     assert done.returncode == 1
     assert f"{config} selects the profile 'mine'" in done.stderr
+    assert "so that Codex could ask your real provider" in done.stderr
     assert "Drill 429" not in done.stderr
 
 
