@@ -52,7 +52,7 @@ def list_server(documents: Mapping[str, object], key: str = "") -> HttpServer:
 
     def respond(request: Request) -> Answer:
         method, path = request.head.decode().split(" ")[:2]
-        body = f" {request.body.decode()}" if request.body else ""
+        body = f" {json.dumps(json.loads(request.body))}" if request.body else ""
         if key and request.header("authorization") != f"Bearer {key}":
             return _answer({"error": {"message": "no such key"}}, 401)
         line = f"{method} {path}{body}"
