@@ -19,6 +19,7 @@ from tests.fakes.local_servers import SERVERS, LlamaCpp, LMStudio, LocalServer, 
 from tests.support.client import Response
 from tests.support.ports import free_port
 from tests.support.waiting import until
+from tests.support.websocket import HEARTBEAT, create, websocket
 
 CODEX = b"originator: codex_exec"
 TURN = orjson.dumps({"model": "mine", "stream": True, "input": "hi"})
@@ -186,6 +187,37 @@ async def test_turn_waits_for_a_server_that_starts(home: Home) -> None:
             response = await turn
     assert terminals(response) == ["response.completed"]
     assert server.turns == 1
+
+
+async def test_socket_of_a_client_is_kept_alive_while_a_model_loads(home: Home) -> None:
+    with LlamaCpp() as server:
+        server.loading = 1_000_000
+        write(home, "llamacpp", server.port, {"heartbeat_seconds": 0.05})
+        async with running(home) as proxy, websocket(proxy.port, CODEX) as client:
+            await client.send(create(model="mine", input="hi"))
+            first = await client.event()
+            assert first["type"] == HEARTBEAT
+            server.loading = 0
+            events = await client.turn()
+    assert [event["type"] for event in events if event["type"] in TERMINALS] == ["response.completed"]  # fmt: skip
+    assert server.turns == 1
+
+
+async def test_client_that_leaves_ends_the_wait(home: Home) -> None:
+    with LlamaCpp() as server:
+        server.loading = 1_000_000
+        write(home, "llamacpp", server.port)
+        async with running(home) as proxy:
+            turn = asyncio.ensure_future(proxy.post(TURN, CODEX))
+            await until(lambda: server.loading < 1_000_000 - 3)
+            turn.cancel()
+            await until(lambda: not proxy.shim.parts.engine.running)
+            left = server.loading
+            # the watch of the server goes on, and no turn asks
+            asked = len(server.asked)
+            await until(lambda: len(server.asked) > asked + 3)
+            assert server.loading == left
+    assert server.turns == 0
 
 
 async def test_wait_is_bounded_and_ends_with_the_command_to_type(home: Home) -> None:
