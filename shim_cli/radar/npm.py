@@ -20,7 +20,7 @@ from shim_cli.console.errors import CliError
 PACKAGE = "@openai/codex"
 VERSIONS = "See the versions: npm view @openai/codex versions"
 _LIMIT_SECONDS = 300.0
-_VERSION = re.compile(r"\d+\.\d+\.\d+[\w.-]*")
+_VERSION = re.compile(r"\d{1,6}\.\d{1,6}\.\d{1,6}[\w.-]{0,40}")
 _TAG = re.compile(r"[a-z][\w-]*")
 
 

@@ -20,7 +20,7 @@ _SHAPES = (
     re.compile(rb"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----([^-]{40,20000})"),
     re.compile(rb"\b[a-z][a-z0-9+.-]{1,20}://[^\s/@:\"\\]{1,200}:([^\s/@\"\\]{8,200})@"),
 )
-_ESCAPED_NEWLINE = re.compile(rb"(\\+[nrt])(?=[\w-])")
+_ESCAPED_NEWLINE = re.compile(rb"(?<!\\)(\\+[nrt])(?=[\w-])")
 MIN_KEY = 12
 """Characters of the shortest value that is taken for a key, and it holds a digit: `npm-install` is a word."""
 
