@@ -42,11 +42,12 @@ async def test_budget_shows_its_share_its_amount_and_its_lift(
         assert await page.evaluate(HIDDEN) is True
         settings = tmp_path / "models.json"
         settings.write_text(json.dumps({**json.loads(settings.read_text()), "budgets": BUDGETS}))
-        dashboard.post().ended()  # the ledger is read
-        await shows(page, "small 0 %")
-        assert await page.evaluate(HIDDEN) is False
-        dashboard.post().ended()
+        if b"response.completed" not in dashboard.post().ended():
+            # the first turn is refused if the ledger is still being read
+            await shows(page, "small 0 %")
+            dashboard.post().ended()
         await shows(page, "small 85 %", "850 tokens of 1", "per day, nearly used up")
+        assert await page.evaluate(HIDDEN) is False
         assert await page.evaluate(HIGH) == ["small 85 %"]
         (tmp_path / "state" / "budget-lifts.json").write_bytes(
             dump_lifts({"small": time.time() + 3_600})
