@@ -7,13 +7,20 @@ most 400 characters and 50 words. A wrong key is a 422 with the code SUBSCRIPTIO
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import date
 from html import unescape
 from urllib.parse import urlencode
 
 from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.web_search.call import SearchCall, SearchQuery
-from addons.core.web_search.service import Hit, ServiceRequest, WithoutPages, results_in, with_sites
+from addons.core.web_search.service import (
+    Hit,
+    ServiceRequest,
+    WithoutPages,
+    first_day,
+    results_in,
+    with_sites,
+)
 
 MAX_COUNT = 20
 _MARKS = re.compile(r"</?strong>")
@@ -29,7 +36,7 @@ class Brave(WithoutPages):
         """Return the request of a query."""
         wanted = {"q": with_sites(query), "count": str(min(call.max_hits, MAX_COUNT))}
         if query.days:
-            since = today - timedelta(days=min(query.days, today.toordinal() - 1))
+            since = first_day(query.days, today)
             wanted["freshness"] = f"{since.isoformat()}to{today.isoformat()}"
         return ServiceRequest("GET", f"/web/search?{urlencode(wanted)}")
 

@@ -7,13 +7,13 @@ Source: exa.ai/docs/reference/search, /get-contents, /livecrawling-contents and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 
 import orjson
 
 from addons.core.json_values import JsonDict, JsonObject, as_object, as_str
 from addons.core.web_search.call import SearchCall, SearchQuery
-from addons.core.web_search.service import Hit, Page, ServiceRequest, results_in
+from addons.core.web_search.service import Hit, Page, ServiceRequest, first_day, hits_in, results_in
 
 TEXT_CHARACTERS = 800
 """How much of each result Exa returns."""
@@ -41,7 +41,7 @@ class Exa:
         elif call.blocked_domains:
             body["excludeDomains"] = list(call.blocked_domains)
         if query.days:
-            since = today - timedelta(days=min(query.days, today.toordinal() - 1))
+            since = first_day(query.days, today)
             body["startPublishedDate"] = f"{since.isoformat()}T00:00:00.000Z"
         if len(call.country) == _COUNTRY_LENGTH:
             body["userLocation"] = call.country
@@ -49,20 +49,7 @@ class Exa:
 
     def hits(self, answer: JsonObject) -> list[Hit] | None:
         """Return the results in an answer."""
-        found = results_in(answer)
-        return (
-            None
-            if found is None
-            else [
-                Hit(
-                    as_str(one.get("url")),
-                    as_str(one.get("title")),
-                    as_str(one.get("text")),
-                    as_str(one.get("publishedDate"))[:10],
-                )
-                for one in found
-            ]
-        )
+        return hits_in(answer, "text", "publishedDate")
 
     def open(self, urls: tuple[str, ...], call: SearchCall) -> ServiceRequest:
         """Return the request of the text of pages."""

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from addons.core.json_values import JsonObject, as_str
 from addons.core.web_search.call import SearchCall, SearchQuery
-from addons.core.web_search.service import Hit, ServiceRequest, WithoutPages, results_in, with_sites
+from addons.core.web_search.service import Hit, ServiceRequest, WithoutPages, hits_in, with_sites
 
 RANGES = ((1, "day"), (31, "month"), (366, "year"))
 """Days → the shortest `time_range` that has them all."""
@@ -32,20 +32,7 @@ class SearXNG(WithoutPages):
 
     def hits(self, answer: JsonObject) -> list[Hit] | None:
         """Return the results in an answer."""
-        found = results_in(answer)
-        return (
-            None
-            if found is None
-            else [
-                Hit(
-                    as_str(one.get("url")),
-                    as_str(one.get("title")),
-                    as_str(one.get("content")),
-                    as_str(one.get("publishedDate"))[:10],
-                )
-                for one in found
-            ]
-        )
+        return hits_in(answer, "content", "publishedDate")
 
     def words(self, answer: JsonObject) -> str:
         """Return what a refusal says."""

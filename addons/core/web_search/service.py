@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Protocol
 
-from addons.core.json_values import JsonObject, as_object
+from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.web_search.call import SearchCall, SearchQuery
 
 
@@ -84,6 +84,32 @@ class WithoutPages:
     def pages(self, answer: JsonObject) -> Mapping[str, Page] | None:
         """Raise AssertionError: the plan looks at `opens_pages` first."""
         raise AssertionError(answer)
+
+
+def hits_in(answer: JsonObject, text: str, published: str) -> list[Hit] | None:
+    """Return the results of an answer whose text and date have these names; None if it holds no list of results."""
+    found = results_in(answer)
+    if found is None:
+        return None
+    return [
+        Hit(
+            as_str(one.get("url")),
+            as_str(one.get("title")),
+            as_str(one.get(text)),
+            _day(as_str(one.get(published))),
+        )
+        for one in found
+    ]
+
+
+def _day(moment: str) -> str:
+    """Return the date of an ISO time, and any other form as it is."""
+    return moment[:10] if moment[4:5] == "-" else moment
+
+
+def first_day(days: int, today: date) -> date:
+    """Return the day that many days before today, or the first one that there is."""
+    return today - timedelta(days=min(days, today.toordinal() - 1))
 
 
 def results_in(answer: JsonObject) -> list[JsonObject] | None:

@@ -7,13 +7,13 @@ at most 400 characters, /extract takes at most 20 URLs. A used-up plan is a 432 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 
 import orjson
 
 from addons.core.json_values import JsonDict, JsonObject, as_object, as_str
 from addons.core.web_search.call import SearchCall, SearchQuery
-from addons.core.web_search.service import Hit, Page, ServiceRequest, results_in
+from addons.core.web_search.service import Hit, Page, ServiceRequest, first_day, hits_in, results_in
 
 MAX_RESULTS = 20
 
@@ -37,26 +37,13 @@ class Tavily:
         if call.blocked_domains:
             body["exclude_domains"] = list(call.blocked_domains)
         if query.days:
-            since = today - timedelta(days=min(query.days, today.toordinal() - 1))
+            since = first_day(query.days, today)
             body["start_date"] = since.isoformat()
         return ServiceRequest("POST", "/search", orjson.dumps(body))
 
     def hits(self, answer: JsonObject) -> list[Hit] | None:
         """Return the results in an answer."""
-        found = results_in(answer)
-        return (
-            None
-            if found is None
-            else [
-                Hit(
-                    as_str(one.get("url")),
-                    as_str(one.get("title")),
-                    as_str(one.get("content")),
-                    as_str(one.get("published_date")),
-                )
-                for one in found
-            ]
-        )
+        return hits_in(answer, "content", "published_date")
 
     def open(self, urls: tuple[str, ...], call: SearchCall) -> ServiceRequest:  # noqa: ARG002  the signature of `SearchService`
         """Return the request of the text of pages. Five basic extractions cost one credit."""

@@ -33,7 +33,7 @@ def request(folder: str, day: str, chunk: str, identity: str, output: str = "see
     ).decode()  # fmt: skip
 
 
-FIRST = request("/work/a", "2026-11-30", "bd3b21", "01a2")
+FIRST = request("/home/me/a", "2026-11-30", "bd3b21", "01a2")
 
 
 def test_two_runs_of_one_prompt_are_equal() -> None:
@@ -46,7 +46,7 @@ def difference(recorded: object, sent: object) -> str:
 
 
 def test_first_difference_is_named_with_its_place() -> None:
-    other = request("/work/a", "2026-11-30", "bd3b21", "01a2", output="gone")
+    other = request("/home/me/a", "2026-11-30", "bd3b21", "01a2", output="gone")
     found = difference(comparable(FIRST), comparable(other))
     assert found.startswith("at input[3].output, character 36: recorded ")
     assert "seen" in found
