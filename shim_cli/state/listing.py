@@ -78,12 +78,15 @@ class Listing:
         learnt = {
             slug: learnt_facts(traits.current(to.traits_scope)) for slug, to in targets.items()
         }
+        table = sources.table()
         models = tuple(
             replace(
                 _listed(route, _upstream(route, sources, upstreams), learnt.get(route.slug, ())),
                 login=_login(route, sources) if route.slug not in targets else "",
+                # `problems` names one that is no model
+                vision=route.vision if table.resolve(route.vision) else "",
             )
-            for route in sources.table().routes.values()
+            for route in table.routes.values()
         )
         return cls(models, tuple(sources.problems))
 
@@ -124,7 +127,6 @@ def _listed(route: Route, upstream: str, learnt: tuple[str, ...]) -> ListedModel
         hidden_because=route.unavailable_reason,
         learnt=learnt,
         label=route_label(route),
-        vision=route.vision,
     )
 
 

@@ -47,3 +47,17 @@ def test_other_json_is_rejected(value: dict[str, object]) -> None:
 def test_hidden_models_are_not_live() -> None:
     hidden = replace(MODEL, slug="b", live=False, hidden_because="no key")
     assert Listing((MODEL, hidden)).live == (MODEL,)
+
+
+@pytest.mark.parametrize(("named", "shown"), [("eyes", "eyes"), ("eyse", "")])
+def test_only_a_model_that_is_there_describes_pictures(
+    named: str, shown: str, tmp_path: Path
+) -> None:
+    common = {"model": "m", "provider": "openai-compatible", "base_url": "http://127.0.0.1:10/v1", "api_key": "k"}  # fmt: skip
+    rows = [{"slug": "eyes", **common}, {"slug": "blind", "vision": named, **common}]
+    settings = tmp_path / "models.json"
+    settings.write_text(json.dumps({"models": rows}))
+    listing = Listing.of(RouteSources(environment(tmp_path), settings))
+    found = {model.slug: model.vision for model in listing.models}
+    assert (found["eyes"], found["blind"]) == ("", shown)
+    assert any("'eyse' is no model" in problem for problem in listing.problems) is not bool(shown)
