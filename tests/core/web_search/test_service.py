@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from addons.core.web_search.call import SearchCall, SearchQuery
-from addons.core.web_search.service import WithoutPages, results_in, with_sites
+from addons.core.web_search.service import WithoutPages, hits_in, results_in, with_sites
 
 
 def test_domains_become_operators() -> None:
@@ -24,3 +24,12 @@ def test_service_without_pages_is_not_asked_for_one() -> None:
         WithoutPages().open(("u",), SearchCall())
     with pytest.raises(AssertionError):
         WithoutPages().pages({})
+
+
+def test_date_of_a_result_is_a_day_or_as_the_service_writes_it() -> None:
+    dates = {"2026-11-30T10:00:00Z": "2026-11-30", "Mon, 30 Nov 2026 10:00:00 GMT": "Mon, 30 Nov 2026 10:00:00 GMT", "": ""}  # fmt: skip
+    for written, shown in dates.items():
+        found = hits_in({"results": [{"url": "u", "title": "t", "when": written}]}, "text", "when")
+        assert found is not None
+        assert found[0].date == shown
+    assert hits_in({"results": None}, "text", "when") is None

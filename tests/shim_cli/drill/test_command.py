@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from addons.core.upstream.protocol import Protocol
-from shim_cli.drill.command import PASSED_ON, PROVIDERS, _config
+from shim_cli.drill.command import PASSED_ON, PROVIDERS, Subject, _codex_env, _config
 from shim_cli.drill.drills import DRILLS
 from shim_cli.state.processes import is_alive
 from tests.fakes.account import Account
@@ -131,3 +131,13 @@ def test_shim_of_a_drill_ends_with_it(number: signal.Signals, home: Path) -> Non
         assert process.wait(30) != 0
     assert list((home / "tmp").iterdir()) == []
     assert not is_alive(pid)
+
+
+def test_codex_has_no_login_in_a_drill_of_chatgpt(tmp_path: Path) -> None:
+    """With one, Codex would renew it over the network after the refusal."""
+    env = {"CODEX_HOME": "/home/me/.codex", "PATH": "/bin"}
+    account = Subject("gpt-5.5", Protocol.RESPONSES, is_account=True)
+    folder = Path(_codex_env(env, tmp_path, account)["CODEX_HOME"])
+    assert folder.is_relative_to(tmp_path)
+    assert list(folder.iterdir()) == []
+    assert _codex_env(env, tmp_path, Subject("row", Protocol.CHAT)) == env
