@@ -277,6 +277,7 @@ FIELDS = (
 )  # fmt: skip
 
 
+@cache
 def json_values() -> st.SearchStrategy[object]:
     """Return a strategy for JSON that resembles the items of a request."""
     words = st.sampled_from((*KINDS, "user", "assistant", "developer", "exec_command", PNG))
@@ -291,6 +292,7 @@ def json_values() -> st.SearchStrategy[object]:
     )
 
 
+@cache
 def any_objects() -> st.SearchStrategy[Item]:
     """Return a strategy for JSON objects in the place of an item."""
     fields = st.dictionaries(st.sampled_from(FIELDS), json_values(), max_size=5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 
 import click
 import pytest
@@ -18,7 +19,7 @@ SHOWN = sorted({command for document in DOCUMENTS for command in document.comman
 
 def parse(arguments: Sequence[str]) -> click.Command:
     """Return the command that the line would run. Raises click.UsageError; nothing runs."""
-    command = typer.main.get_command(app)
+    command = _command_line()
     context = command.make_context("codex-shim", list(arguments))
     while isinstance(command, click.Group) and not _is_whole(command, context):
         rest = [*context._protected_args, *context.args]
@@ -27,6 +28,12 @@ def parse(arguments: Sequence[str]) -> click.Command:
         command = found
         context = command.make_context(name, rest, parent=context)
     return command
+
+
+@cache
+def _command_line() -> click.Command:
+    """Return the whole command line. It takes 40 ms to make, and a parser keeps nothing of a line."""
+    return typer.main.get_command(app)
 
 
 def _is_whole(group: click.Group, context: click.Context) -> bool:
