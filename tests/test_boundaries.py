@@ -56,9 +56,7 @@ def files() -> Mapping[str, Sequence[ast.AST]]:
 def uses_of(nodes: Nodes, attribute: str) -> list[int]:
     """Return the lines that name `….attribute`, called or not."""
     return [
-        node.lineno
-        for node in nodes
-        if isinstance(node, ast.Attribute) and node.attr == attribute
+        node.lineno for node in nodes if isinstance(node, ast.Attribute) and node.attr == attribute
     ]
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks import patterns
 
-
 SLOW: list[tuple[str, str | bytes]] = [
     ("search", r"a+b"),
     ("findall", r"(\w+)=\"([^\"]*)\""),
