@@ -218,7 +218,7 @@ def _schema(schema: dict[str, Any], *, strict: bool) -> tuple[str, ...]:
 
 
 @cache
-def _judged(text: str, strict: bool) -> tuple[str, ...]:  # noqa: FBT001  a part of the key
+def _judged(text: str, strict: bool) -> tuple[str, ...]:
     """Judge a schema once: most requests of a test have the same tools."""
     schema = json.loads(text)
     if strict:
