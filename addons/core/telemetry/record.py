@@ -162,7 +162,8 @@ class TurnRecord(TurnNotes):
         """Replace secrets in the texts that come from the client, or from an upstream by way of a note."""
         names = (self.slug, self.model, self.route, self.agent, self.label)
         threads = (self.thread, self.root, self.parent)
-        if not mask.finds_any(*names, *threads, *self.dropped, *self.repairs, *self.queries):
+        notes = (*self.dropped, *self.repairs, *self.queries, *self.hooks)
+        if not mask.finds_any(*names, *threads, *notes):
             return
         self.slug, self.model = mask.text(self.slug), mask.text(self.model)
         self.thread, self.root = mask.text(self.thread), mask.text(self.root)
@@ -170,6 +171,7 @@ class TurnRecord(TurnNotes):
         self.agent, self.label = mask.text(self.agent), mask.text(self.label)
         self.dropped = [mask.text(note) for note in self.dropped]
         self.repairs = [mask.text(note) for note in self.repairs]
+        self.hooks = [mask.text(note) for note in self.hooks]
         self.queries = [mask.text(query) for query in self.queries]
 
     @property
@@ -199,6 +201,7 @@ class TurnRecord(TurnNotes):
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
             **({"unknown_events": list(self.unknown_events)} if self.unknown_events else {}),
+            **({"hooks": list(self.hooks)} if self.hooks else {}),
         }
 
 
@@ -334,6 +337,8 @@ def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
     }
     if record.repairs:
         line["repairs"] = [printable(note) for note in record.repairs]
+    if record.hooks:
+        line["hooks"] = [printable(note) for note in record.hooks]
     if record.fallback:
         line["fallback"] = printable(record.fallback)
     if record.search:
