@@ -71,7 +71,11 @@ def error_of(response: Response) -> dict[str, str]:
 
 def sent_to(home: Home) -> list[bytes]:
     """Return the bodies of the turns that the backend got."""
-    return [one.body for one in home.backend.requests if one.line.startswith(b"POST") and b"/responses" in one.line]
+    return [
+        one.body
+        for one in home.backend.requests
+        if one.line.startswith(b"POST") and b"/responses" in one.line
+    ]
 
 
 def native(*more: dict[str, Any]) -> bytes:
@@ -105,7 +109,7 @@ SAME = "def on_turn(turn): return turn\nasync def on_event(turn, event): return 
 async def test_unedited_turn_and_answer_are_the_bytes_that_came(home: Home) -> None:
     home.log_in()
     body = b'{ "model":"gpt-5.5",  "stream" : true, "input":[], "big": 12345678901234567890123}'
-    answer = b": comment\n\n" + native(delta("hi")) 
+    answer = b": comment\n\n" + native(delta("hi"))
     home.backend.scripts[:] = [answers(answer)] * 2
     async with serving(home, SAME) as proxy:
         got = await proxy.post(body, CODEX)
@@ -262,7 +266,9 @@ async def test_turn_whose_on_event_fails_ends_with_one_failure_event(
             answer = await proxy.post(TURN, CODEX)
             passed = [] if name in early else ["response.created", "response.output_text.delta"]
             assert types(answer) == [*passed, "response.failed"], name
-            message = re.sub(r"\(\S+, line \d+\): it did", "(*): it did", error_of(answer)["message"])
+            message = re.sub(
+                r"\(\S+, line \d+\): it did", "(*): it did", error_of(answer)["message"]
+            )
             assert expected in message, (name, message)
             async with websocket(proxy.port, CODEX) as socket:
                 by_socket = await socket.ask(model="gpt-5.5", input="hi")
