@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from addons.hooks import API_VERSION, End, Event, Turn
+from tests.boundary.hook_turns import answers, error_of, events, native, sent_to, types
 from tests.boundary.surfaces import Home, Running, running
-from tests.boundary.test_hooks import answers, error_of, events, native, sent_to, types
 from tests.readme import Document, code_in
 from tests.support.client import Response
 from tests.support.waiting import LONGEST

@@ -4,98 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
-import textwrap
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
 
 from addons.adapters.hooks import worker
-from addons.core.hooks.chain import ON_END, ON_EVENT, ON_TURN, Hook
-from addons.hooks import End, Event, Turn
-from addons.proxy.master import ListenOptions, ShimMaster, StartError
-from tests.boundary.row_turns import ANSWERS_BY_PROTOCOL, breaks_off, says, sse
-from tests.boundary.surfaces import DEMO, TURN, Home, Running
-from tests.support.client import Response, client
+from addons.core.hooks.chain import ON_EVENT, ON_TURN, Hook
+from addons.hooks import Event, Turn
+from tests.boundary.hook_turns import (
+    CODEX,
+    answers,
+    delta,
+    error_of,
+    events,
+    native,
+    sent_to,
+    serving,
+    types,
+    use,
+)
+from tests.boundary.row_turns import ANSWERS_BY_PROTOCOL, says
+from tests.boundary.surfaces import DEMO, TURN, Home
 from tests.support.upstream import Exchange, upstream
 from tests.support.waiting import LONGEST
 from tests.support.websocket import websocket
-
-CODEX = b"originator: codex_exec"
-
-
-@asynccontextmanager
-async def serving(home: Home, *hooks: str) -> AsyncIterator[Running]:
-    ready = asyncio.Event()
-    names = [str(hook_file(home, f"hook_{n}.py", text)) for n, text in enumerate(hooks)]
-    listen = ListenOptions("127.0.0.1", 0, home.settings, hooks=names)
-    master = ShimMaster(listen, lambda _: ready.set(), home.env)
-    task = asyncio.create_task(master.run())  # noqa: TID251, RUF100  awaited below
-    await ready.wait()
-    try:
-        yield Running(master)
-    finally:
-        master.shutdown()  # type: ignore[no-untyped-call]
-        await task
-
-
-def hook_file(home: Home, name: str, text: str) -> Path:
-    path = home.folder / name
-    path.write_text("from addons.hooks import *\nimport asyncio, time\n" + textwrap.dedent(text))
-    return path
-
-
-def use(proxy: Running, home: Home, *hooks: str) -> None:
-    """Change the hooks of a running shim, as `:set codex_shim_hook=` does."""
-    names = [str(hook_file(home, f"hook_{n}.py", text)) for n, text in enumerate(hooks)]
-    proxy.master.options.update(codex_shim_hook=names)
-
-
-def events(body: bytes) -> list[dict[str, Any]]:
-    data = re.findall(rb"^data: (.*)$", body, re.MULTILINE)
-    return [event for each in data if (event := orjson.loads(each))["type"] != "response.heartbeat"]
-
-
-def types(response: Response) -> list[str]:
-    return [event["type"] for event in events(response.body)]
-
-
-def error_of(response: Response) -> dict[str, str]:
-    error: dict[str, str] = events(response.body)[-1]["response"]["error"]
-    return error
-
-
-def sent_to(home: Home) -> list[bytes]:
-    """Return the bodies of the turns that the backend got."""
-    return [
-        one.body
-        for one in home.backend.requests
-        if one.line.startswith(b"POST") and b"/responses" in one.line
-    ]
-
-
-def native(*more: dict[str, Any]) -> bytes:
-    created = {"type": "response.created", "response": {"id": "r1"}}
-    completed = {"type": "response.completed", "response": {"id": "r1", "output": []}}
-    return sse(created, *more, completed)
-
-
-def answers(body: bytes) -> Any:
-    async def script(exchange: Exchange) -> None:
-        await exchange.sse_head()
-        await exchange.chunk(body)
-        await exchange.end()
-
-    return script
-
-
-def delta(text: str) -> dict[str, Any]:
-    return {"type": "response.output_text.delta", "item_id": "m1", "output_index": 0, "content_index": 0, "delta": text}  # fmt: skip
-
 
 UPPER = """
 def on_event(turn, event):
@@ -153,7 +85,7 @@ async def test_hooks_of_the_program_are_nearest_to_the_upstream(home: Home) -> N
         turn.state["seen"] = turn.instructions
         return turn.replace(instructions=turn.instructions + "B")
 
-    def unmask(turn: Turn, event: Event) -> Event:
+    def unmask(_turn: Turn, event: Event) -> Event:
         seen.append(event.type)
         return event.replace(delta="from B") if "delta" in event.data else event
 
@@ -216,7 +148,7 @@ async def test_turn_whose_on_turn_fails_is_refused_and_nothing_is_sent(
             assert error["code"] == "invalid_prompt", name
             message = re.sub(r"\(\S+, line \d+\): it did", "(*): it did", error["message"])
             assert expected in message, (name, message)
-            if not name == "refuses":
+            if name != "refuses":
                 assert f"{home.folder}/hook_0.py, line " in error["message"], name
                 assert "`codex-shim serve`" in error["message"], name
             async with websocket(proxy.port, CODEX) as socket:
@@ -275,146 +207,6 @@ async def test_turn_whose_on_event_fails_ends_with_one_failure_event(
             assert [event["type"] for event in by_socket] == types(answer), name
             sdk = await proxy.post(TURN)
             assert types(sdk) == types(answer), name
-
-
-WAITS = """
-import threading
-entered, go, ends = threading.Event(), threading.Event(), []
-def wait(turn):
-    if turn.thread == "waits":
-        entered.set()
-        go.wait()
-def on_end(turn, end): ends.append(end)
-"""
-WAITS_IN_TURN = WAITS + "def on_turn(turn):\n    wait(turn)\n    return turn\n"
-WAITS_IN_EVENT = WAITS + "def on_event(turn, event):\n    wait(turn)\n    return event\n"
-THREAD = b"thread-id: waits"
-
-
-class Module:
-    """The module of the first hook, whose functions wait for the test."""
-
-    def __init__(self, proxy: Running, home: Home, text: str) -> None:
-        use(proxy, home, text)
-        self._module = sys.modules["codex_shim_hook_0_hook_0"]
-
-    async def entered(self) -> None:
-        await asyncio.to_thread(self._module.entered.wait, LONGEST)
-
-    def go(self) -> None:
-        self._module.go.set()
-
-    async def ends(self) -> list[End]:
-        ends: list[End] = self._module.ends
-        while not ends:
-            await asyncio.sleep(0)
-        return ends
-
-
-async def test_client_that_leaves_ends_the_turn_whatever_the_hook_does(home: Home) -> None:
-    home.log_in()
-    left = asyncio.Event()
-
-    async def hangs(exchange: Exchange) -> None:
-        await exchange.sse_head()
-        await exchange.chunk(native()[:-10])
-        await exchange.closed()
-        left.set()
-
-    home.backend.scripts[:] = [hangs]
-    async with serving(home) as proxy, asyncio.timeout(LONGEST):
-        for text in (WAITS_IN_TURN, WAITS_IN_EVENT):
-            module = Module(proxy, home, text)
-            async with client(proxy.port) as c:
-                await c.post("/v1/responses", TURN, CODEX, THREAD)
-                await module.entered()
-                # another turn goes on meanwhile
-                assert types(await proxy.post(DEMO, CODEX))[-1] == "response.completed"
-                c.abort()
-            while proxy.shim.engine.live_turns:
-                await asyncio.sleep(0)
-            module.go()
-            ends = await module.ends()
-            while len(ends) < 2:
-                await asyncio.sleep(0)
-            assert {end.outcome for end in ends} == {"complete", "client_left"}
-        await left.wait()
-    assert len(sent_to(home)) == 1
-
-
-async def test_kill_in_mitmproxy_ends_the_turn_with_one_failure_whatever_the_hook_does(
-    home: Home,
-) -> None:
-    home.log_in()
-    home.backend.scripts[:] = [answers(native(delta("hi")))]
-    async with serving(home) as proxy, asyncio.timeout(LONGEST):
-        for text in (WAITS_IN_TURN, WAITS_IN_EVENT):
-            module = Module(proxy, home, text)
-            async with client(proxy.port) as c:
-                await c.post("/v1/responses", TURN, CODEX, THREAD)
-                await module.entered()
-                (turn,) = proxy.shim.engine._turns.values()
-                turn.flow.kill()
-                answer = await c.response()
-            module.go()
-            assert types(answer) == ["response.failed"]
-            assert "by hand" in error_of(answer)["message"]
-            assert [end.outcome for end in await module.ends()] == ["killed"]
-
-
-async def test_what_came_before_the_end_of_an_upstream_passes_the_hooks(home: Home) -> None:
-    home.log_in()
-    whole = native(delta("hi"))
-    cut, chat = whole[: whole.index(b"event: response.completed") + 9], ANSWERS_BY_PROTOCOL["chat"]
-    resets = asyncio.Event()
-
-    async def ends_hard(exchange: Exchange) -> None:
-        await exchange.sse_head()
-        await exchange.chunk(exchange_body[0])
-        exchange.writer.close()
-        resets.set()
-
-    exchange_body = [b""]
-    home.backend.scripts[:] = [ends_hard]
-    async with serving(home) as proxy, asyncio.timeout(LONGEST):
-        for sent, last in ((cut, "response.failed"), (whole, "response.completed")):
-            exchange_body[0] = sent
-            resets.clear()
-            module = Module(proxy, home, WAITS_IN_EVENT)
-            async with client(proxy.port) as c:
-                await c.post("/v1/responses", TURN, CODEX, THREAD)
-                await module.entered()
-                await resets.wait()
-                while proxy.shim.engine.running[0].attempts[-1].outcome == "":
-                    await asyncio.sleep(0)
-                module.go()
-                answer = await c.response()
-            assert answer.complete
-            assert types(answer) == ["response.created", "response.output_text.delta", last]
-            expected = "complete" if last == "response.completed" else "cut"
-            assert [end.outcome for end in await module.ends()] == [expected]
-
-
-async def test_refused_answer_stops_the_upstream_at_once(home: Home) -> None:
-    home.log_in()
-    left = asyncio.Event()
-
-    async def goes_on(exchange: Exchange) -> None:
-        await exchange.sse_head()
-        await exchange.chunk(native(delta("rm -rf")).partition(b"event: response.completed")[0])
-        await exchange.closed()
-        left.set()
-
-    home.backend.scripts[:] = [goes_on]
-    hook = """
-    def on_event(turn, event):
-        return Refuse("no") if "rm" in event.data.get("delta", "") else event
-    """
-    async with serving(home, hook) as proxy, asyncio.timeout(LONGEST):
-        answer = await proxy.post(TURN, CODEX)
-        await left.wait()
-    assert types(answer) == ["response.created", "response.failed"]
-    assert b"rm -rf" not in answer.body
 
 
 async def test_answer_without_a_stream_is_one_event(home: Home) -> None:
