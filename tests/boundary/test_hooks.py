@@ -13,6 +13,7 @@ from addons.core.hooks.chain import ON_EVENT, ON_TURN, Hook
 from addons.hooks import Event, Turn
 from tests.boundary.hook_turns import (
     CODEX,
+    UPPER,
     answers,
     delta,
     error_of,
@@ -29,12 +30,6 @@ from tests.support.upstream import Exchange, upstream
 from tests.support.waiting import LONGEST
 from tests.support.websocket import websocket
 
-UPPER = """
-def on_event(turn, event):
-    if event.type == "response.output_text.delta":
-        return event.replace(delta=event.data["delta"].upper())
-    return event
-"""
 SAME = "def on_turn(turn): return turn\nasync def on_event(turn, event): return event\n"
 
 

@@ -36,6 +36,8 @@ class StagedTranslator:
         self._reader = EventReader(max_event_bytes)
         self._waiting: list[Piece] = []
         self._waiting_bytes = 0
+        self._is_too_slow = False
+        """Whether too much has waited. The answer ends then."""
         self._wake = asyncio.Event()
         self.is_closed = False
         """Whether no event follows those that wait."""
@@ -90,7 +92,6 @@ class StagedTranslator:
         """Let output of the inner translator wait for the hooks. Return nothing."""
         if not self.is_closed and output:
             self._add(self._reader.feed(output))
-            self._waiting_bytes += len(output)
         return b""
 
     def close(self, fault: Fault | None = None) -> None:
@@ -121,8 +122,10 @@ class StagedTranslator:
         return self._problem is not None
 
     def _add(self, pieces: Sequence[Piece]) -> None:
-        if pieces:
+        if pieces and not self._is_too_slow:
             self._waiting += pieces
+            self._waiting_bytes += sum(map(_size, pieces))
+            self._is_too_slow = self._waiting_bytes > MAX_WAITING_BYTES
             self._wake.set()
 
     # The stage --------------------------------------------------------------------------------------------
@@ -139,8 +142,7 @@ class StagedTranslator:
 
     async def _pass_on(self, sink: Sink) -> None:
         batch, self._waiting = self._waiting[:MAX_AT_ONCE], self._waiting[MAX_AT_ONCE:]
-        if not self._waiting:
-            self._waiting_bytes = 0
+        self._waiting_bytes -= sum(map(_size, batch))
         problem = self._overflow()
         passed: list[Piece] = []
         if problem is None:
@@ -158,7 +160,7 @@ class StagedTranslator:
         if self._reader.too_large:
             limit = f"an event is larger than {self._max_event_bytes:,} bytes (`event_bytes`)"
             return unreadable(limit)
-        return too_slow(MAX_WAITING_BYTES) if self._waiting_bytes > MAX_WAITING_BYTES else None
+        return too_slow(MAX_WAITING_BYTES) if self._is_too_slow else None
 
     def _noted(self, pieces: Sequence[Piece]) -> bytes:
         out = b""
@@ -170,3 +172,7 @@ class StagedTranslator:
                     self._whole_at = self._written + len(out)
                     break
         return out
+
+
+def _size(piece: Piece) -> int:
+    return len(piece if isinstance(piece, bytes) else piece.block)
