@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from addons.core.errors import INVALID_PROMPT, Problem, failed_event, problem_of
 from addons.core.hooks.chain import checked, too_slow, unreadable
-from addons.core.hooks.events import EventReader, Piece
+from addons.core.hooks.events import EventReader, Mask, Piece, unmasked
 from addons.core.hooks.inline import response_of
 from addons.core.hooks.values import Event
 from addons.core.limits import MIB
@@ -29,11 +29,14 @@ NO_END = Problem(502, INVALID_PROMPT, "The answer ended without a terminal event
 class StagedTranslator:
     """Around another translator."""
 
-    def __init__(self, inner: Translator, on_pieces: OnPieces, max_event_bytes: int) -> None:
+    def __init__(
+        self, inner: Translator, on_pieces: OnPieces, max_event_bytes: int, mask: Mask = unmasked
+    ) -> None:
         self._inner = inner
         self._on_pieces = on_pieces
         self._max_event_bytes = max_event_bytes
-        self._reader = EventReader(max_event_bytes)
+        self._mask = mask
+        self._reader = EventReader(max_event_bytes, mask)
         self._waiting: list[Piece] = []
         self._waiting_bytes = 0
         self._is_too_slow = False
@@ -102,7 +105,7 @@ class StagedTranslator:
         if output.strip(b"\n"):
             # what began before is cut, unless only its blank line is missing
             self._add([one for one in self._reader.finish() if isinstance(one, Event)])
-            self._reader = EventReader(self._max_event_bytes)
+            self._reader = EventReader(self._max_event_bytes, self._mask)
         self.rewrite(output)
         self.is_closed = True
         self._wake.set()

@@ -16,6 +16,7 @@ from addons.adapters.hooks.turns import (
 )
 from addons.adapters.hooks.worker import HookLoop, HookWorker
 from addons.core.hooks.chain import Hook
+from addons.core.hooks.events import unmasked
 from addons.core.hooks.inline import HookedTranslator
 from addons.core.hooks.values import End, Turn
 from addons.core.limits import MIB, Limits
@@ -55,7 +56,7 @@ def test_answers_pass_by_the_translators_that_their_hooks_need() -> None:
     for users, built_in, kind in (((), (sees,), HookedTranslator), ((sees,), (), StagedTranslator), ((sees,), (sees,), StagedTranslator)):  # fmt: skip
         made = runner(users=users, built_in=built_in)
         assert made.sees_events
-        assert type(made.around(StreamObserver(MIB))) is kind
+        assert type(made.around(StreamObserver(MIB), unmasked)) is kind
     assert not runner(users=(Hook("h", lambda turn: turn),)).sees_events
 
 

@@ -11,7 +11,7 @@ import orjson
 
 from addons.core.errors import JSON_HEADERS, SSE_HEADERS, Problem
 from addons.core.hooks.chain import HookError
-from addons.core.hooks.events import Piece
+from addons.core.hooks.events import Mask, Piece
 from addons.core.hooks.inline import HookedTranslator
 from addons.core.hooks.plan import HookedPlan, end_of
 from addons.core.hooks.values import End, Event
@@ -80,8 +80,8 @@ class Runner:
     def _upper(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         return [one.map_text(str.upper) if isinstance(one, Event) else one for one in pieces]
 
-    def around(self, translator: Translator) -> HookedTranslator:
-        return HookedTranslator(translator, self._upper, MIB)
+    def around(self, translator: Translator, mask: Mask) -> HookedTranslator:
+        return HookedTranslator(translator, self._upper, MIB, mask)
 
     def end(self, end: End) -> None:
         self.ends.append(end)
