@@ -329,4 +329,6 @@ async def test_hooks_and_their_errors_see_no_credential(home: Home) -> None:
         seen = "".join(sys.modules["codex_shim_hook_0_hook_0"].seen)
     assert "gpt-5.5" in seen
     assert "your token is <" in seen
-    assert not [one for one in (secret.decode(), token, account.account_id or "none") if one in seen]
+    assert not [
+        one for one in (secret.decode(), token, account.account_id or "none") if one in seen
+    ]

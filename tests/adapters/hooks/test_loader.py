@@ -48,7 +48,7 @@ BAD = {
     "def on_request(turn): pass": "The functions are on_turn, on_event, on_end.",
     "def On_Turn(turn): pass": "Did you mean on_turn?",
     "def turn(turn): pass": "has none of the functions on_turn, on_event, on_end. Write one of them",
-    "API_VERSION = 2\n" + GOOD.replace("API_VERSION = 1\n", ""): "is written for version 2 of the interface, and this codex-shim has version 1",
+    "API_VERSION = 2\n" + GOOD.replace("API_VERSION = 1\n", ""): "is written for version 2 of the interface, and this program has version 1",
     "import no_such_module": "(line 1): ModuleNotFoundError: No module named 'no_such_module'. Correct it",
     "x = 1\nraise SystemExit": "(line 2): SystemExit",
     "def on_turn(turn:": "line 1): '(' was never closed. Correct it",
