@@ -6,6 +6,8 @@ import asyncio
 import sys
 from functools import partial
 
+import orjson
+
 from addons.hooks import End
 from addons.proxy.engine.interfaces import LiveTurn
 from addons.proxy.engine.states import UpstreamState
@@ -166,6 +168,7 @@ async def test_refused_answer_stops_the_upstream_at_once(home: Home) -> None:
     def on_event(turn, event):
         return Refuse("no") if "rm" in event.data.get("delta", "") else event
     """
+    home.settings.write_bytes(orjson.dumps({"limits": {"linger_seconds": 3 * LONGEST}}))
     async with serving(home, hook) as proxy, asyncio.timeout(LONGEST):
         answer = await proxy.post(TURN, CODEX)
         await left.wait()
