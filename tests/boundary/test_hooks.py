@@ -293,7 +293,7 @@ async def test_shutdown_waits_for_the_turn_and_its_hooks(home: Home) -> None:
         time.sleep(0.05)
         return event
     def on_end(turn, end):
-        time.sleep(0.05)
+        time.sleep(0.5)
         ends.append(end.outcome)
     """
     async with serving(home, hook) as proxy, client(proxy.port) as c:
