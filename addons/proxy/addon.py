@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 SETTINGS = "codex_shim_settings"
 CAPTURE = "codex_shim_capture"
 RECORD = "codex_shim_record"
+HOOK = "codex_shim_hook"
 CAPTURE_BYTES = 4 * MIB
 """Default of the option: how much of each upstream request and response body is kept with its flow, for the views."""
 
@@ -88,6 +89,9 @@ class CodexShim:
             CAPTURE, int, CAPTURE_BYTES, "Bytes of each upstream body kept with its flow. 0: none."
         )
         loader.add_option(RECORD, str, "", "Record the turns, with their text, to this new file.")
+        loader.add_option(
+            HOOK, Sequence[str], [], "Python files with functions that see the turns."
+        )
         loader.add_option(ALLOW_REMOTE, bool, False, "Serve clients on other machines.")  # noqa: FBT003
         # The eager strategy would dial the dead sink for each client, and drop the client when that fails.
         ctx.options.update_defer(connection_strategy="lazy", keep_host_header=True)
@@ -114,6 +118,8 @@ class CodexShim:
             self.engine.capture_bytes = max(0, getattr(ctx.options, CAPTURE))
         if RECORD in updated and (path := getattr(ctx.options, RECORD)):
             self._record(Path(path).expanduser())
+        if HOOK in updated and (getattr(ctx.options, HOOK) or self.parts.hooks):
+            self._use_hooks(getattr(ctx.options, HOOK))
         if hasattr(self, "parts"):
             # Idle connections were made under the old options, which may have trusted other certificates.
             self.engine.pool.clear()
@@ -124,6 +130,11 @@ class CodexShim:
         except OSError as error:
             msg = f"cannot record to {path}: {error.strerror}. Name a new file in a folder that you can write to."
             raise exceptions.OptionsError(msg) from None
+
+    def _use_hooks(self, names: Sequence[str]) -> None:
+        from addons.proxy.hooks import hooks_named  # noqa: PLC0415  nothing of it is used otherwise
+
+        self.parts.use_hooks(hooks_named(names))
 
     def _use_settings(self, settings: str) -> None:
         try:

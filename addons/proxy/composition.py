@@ -11,7 +11,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +55,9 @@ from addons.proxy.heap import LARGE_BODY, HeapTrimmer
 from addons.proxy.recent_turns import ContractWatch, RecentTurns
 
 if TYPE_CHECKING:
+    from addons.adapters.hooks.turns import HookedTurns
     from addons.adapters.otel.exporter import TurnExporter
+    from addons.core.hooks.chain import Hook
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +81,10 @@ class Composition:
     export_problems: tuple[str, ...] = ()
     """What keeps turns from being exported."""
     _cassette: CassetteWriter | None = None
+    hooks: HookedTurns | None = None
+    """Set where turns have hooks."""
+    _user_hooks: Sequence[Hook] = ()
+    _built_in_hooks: Sequence[Hook] = ()
 
     def __init__(
         self, env: Mapping[str, str], sources: RouteSources, cassettes: CassetteUse = NO_CASSETTE
@@ -148,8 +154,26 @@ class Composition:
         # the sources are replaced
         self.engine.on_recorded = TurnTap(self._cassette, lambda: self.sources.table()).recorded  # noqa: PLW0108
 
+    def use_hooks(self, users: Sequence[Hook]) -> None:
+        """Let the turns from now on have these hooks of the user."""
+        self._user_hooks = users
+        self._start_hooks()
+
+    def use_built_in_hooks(self, hooks: Sequence[Hook]) -> None:
+        """Let the turns from now on have these hooks of this program, after those of the user."""
+        self._built_in_hooks = hooks
+        self._start_hooks()
+
+    def _start_hooks(self) -> None:
+        from addons.proxy.hooks import start_hooks  # noqa: PLC0415  nothing of it is used without hooks
+
+        self.hooks = start_hooks(self._user_hooks, self._built_in_hooks, self.engine)
+        self.engine.router = self._router()
+
     def close_files(self) -> None:
         """Write what waits to be written. Blocks."""
+        if self.hooks:
+            self.hooks.close()
         self.turn_log.close()
         if self._cassette:
             self._cassette.close()
@@ -243,6 +267,7 @@ class Composition:
             self._note_unknown,
             self.budgets.refusal,
             replayed=replay.plan if replay else None,
+            hooked=self.hooks.plan if self.hooks else None,
         )
 
     def _metrics_sources(self) -> MetricsSources:
