@@ -183,7 +183,10 @@ class TextMasker:
                 for found in PLACEHOLDER.finditer(text)
                 if code_of(found[0]) in self.codes
             ]
-        known = list(self._known_spans(text))
+        # the same value may stand inside of a word of this text
+        values = {text[one.start : one.end]: one.kind for one in fresh}
+        fresh += _occurrences(text, values)
+        known = list(_occurrences(text, self.known))
         group: list[Span] = []
         end = 0
         for span in sorted([*fresh, *known], key=lambda each: (each.start, -each.end)):
@@ -195,12 +198,18 @@ class TextMasker:
         if group:
             yield from _united(group, end, known)
 
-    def _known_spans(self, text: str) -> Iterator[Span]:
-        for value, placeholder in self.known.items():
-            at = text.find(value)
-            while at >= 0:
-                yield Span(at, at + len(value), placeholder.split("-")[1])
-                at = text.find(value, at + 1)
+
+def _occurrences(text: str, values: Mapping[str, str]) -> Iterator[Span]:
+    """Yield where values stand. `values`: each with its kind or its placeholder."""
+    for value, shown in values.items():
+        at = text.find(value)
+        while at >= 0:
+            yield Span(at, at + len(value), _kind_of(shown))
+            at = text.find(value, at + 1)
+
+
+def _kind_of(shown: str) -> str:
+    return shown.split("-")[1] if "-" in shown else shown
 
 
 def _united(group: list[Span], end: int, known: list[Span]) -> Iterator[Span]:
