@@ -109,7 +109,8 @@ class TextMasker:
     # One text ---------------------------------------------------------------------------------------------
 
     def _plain(self, text: str, kinds: list[str]) -> str:
-        pieces, done = [], 0
+        pieces: list[str] = []
+        done = 0
         for span in self._spans(text):
             pieces += (text[done : span.start], self._placeholder(text, span, kinds))
             done = span.end
@@ -120,7 +121,8 @@ class TextMasker:
             orjson.loads(text)
         except orjson.JSONDecodeError:
             return self._plain(text, kinds)
-        pieces, done = [], 0
+        pieces: list[str] = []
+        done = 0
         for string in _STRING.finditer(text):
             pieces += (
                 self._numbers(text[done : string.start()], kinds),
@@ -136,7 +138,8 @@ class TextMasker:
         if "\\" not in escaped:
             return self._plain(escaped, kinds)
         plain, places = _unescaped(escaped)
-        pieces, done = [], 0
+        pieces: list[str] = []
+        done = 0
         for span in self._spans(plain):
             placeholder = self._placeholder(plain, span, kinds)
             pieces += (escaped[done : places[span.start]], placeholder)
@@ -147,7 +150,8 @@ class TextMasker:
         """Mask what stands between the strings of a JSON text: a placeholder has to be a string there."""
         if len(between) < MIN_LENGTH:
             return between
-        pieces, done = [], 0
+        pieces: list[str] = []
+        done = 0
         for span in self._spans(between):
             if not between[span.start : span.end].isdecimal():
                 continue

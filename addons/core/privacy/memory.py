@@ -70,6 +70,12 @@ class GateMemory:
             self._step_count -= len(other.steps)
             other.steps = []
 
+    def forget_steps(self) -> None:
+        """Forget all masked texts."""
+        for thread in self._threads.values():
+            thread.steps = []
+        self._step_count = 0
+
     def add_values(self, root: str, placeholders: Mapping[str, str]) -> None:
         """Remember the values of a request. `placeholders`: value → placeholder."""
         values = self._values.pop(root, None) or {}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import orjson
@@ -30,6 +31,7 @@ _DELTA = re.compile(rb'"delta"\s*:\s*"((?:[^"\\]|\\.)*+)"')
 _KIND = re.compile(rb'"type"\s*:\s*"([^"\\]*+)"')
 _NAME = re.compile(rb"event: ?([^\r\n]*+)\n")
 _INDEX = re.compile(rb'"output_index"\s*:\s*(\d{1,9})')
+_RESPONSE_ID = re.compile(rb'"response"\s*:\s*\{\s*(?:"object"\s*:\s*"response"\s*,\s*)?"id"\s*:\s*"([\x21\x23-\x5b\x5d-\x7e]{1,200})"')
 _ARGUMENTS = "arguments.delta"
 _TERMINAL = ("response.completed", "response.failed", "response.incomplete", "error")
 
@@ -248,8 +250,16 @@ def _event(block: bytes, event: JsonDict) -> bytes:
 class RestoringTranslator:
     """Around the translator of an answer: the client gets the values."""
 
-    def __init__(self, inner: Translator, restorer: Restorer, max_event_bytes: int) -> None:
+    def __init__(
+        self,
+        inner: Translator,
+        restorer: Restorer,
+        max_event_bytes: int,
+        on_created: Callable[[str], None] | None = None,
+    ) -> None:
+        """`on_created` takes the id of the response."""
         self._inner = inner
+        self._on_created = on_created
         self._events = EventRestorer(restorer, max_event_bytes)
         self.keeps_bytes = bool(getattr(inner, "keeps_bytes", False))
         """Whether the client gets the upstream's own events, with values of its own in them."""
@@ -270,6 +280,9 @@ class RestoringTranslator:
 
     def rewrite(self, output: bytes) -> bytes:
         """Return output of the inner translator with the values, as far as it is certain."""
+        if self._on_created and (found := _RESPONSE_ID.search(output)):
+            self._on_created(found[1].decode())
+            self._on_created = None
         return self._events.feed(output) if output else output
 
     def finish(self) -> bytes:

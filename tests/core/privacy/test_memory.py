@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from addons.core.privacy import memory as module
 from addons.core.privacy.masker import MaskedText
 from addons.core.privacy.memory import GateMemory
@@ -11,7 +13,7 @@ NAMER = Namer(b"k" * 32, "thread")
 STEP = MaskedText(b"", None, (), ())
 
 
-def test_values_of_a_thread_are_found_by_their_code(monkeypatch: object) -> None:
+def test_values_of_a_thread_are_found_by_their_code() -> None:
     memory = GateMemory()
     shown = NAMER.placeholder("email", "a@b.io")
     memory.add_values("thread", {"a@b.io": shown})
@@ -19,7 +21,7 @@ def test_values_of_a_thread_are_found_by_their_code(monkeypatch: object) -> None
     assert memory.value("other", code_of(shown)) is None
 
 
-def test_all_of_it_is_bounded(monkeypatch) -> None:
+def test_all_of_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MAX_THREADS", "MAX_VALUES", "MAX_STEPS", "MAX_RESPONSES"):
         monkeypatch.setattr(module, name, 3)
     memory = GateMemory()
