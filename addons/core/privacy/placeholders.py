@@ -1,4 +1,4 @@
-"""The placeholders that stand for private values: `masked-email-7k2m9x4q1v8d`.
+r"""The placeholders that stand for private values: `masked-email-7k2m9x4q1v8d`.
 
 The last part is derived from a key of this installation, the user's thread and the value. So a value has one placeholder
 in a thread, after a restart too, and another one in every other thread; without the key nobody can derive it. Letters,
@@ -77,11 +77,14 @@ def begun_at(text: str) -> int:
     """Return where a placeholder begins that may go on behind the text, or the length of the text."""
     end = len(text)
     at = max(end - MAX_LENGTH + 1, 0)
+    for found in PLACEHOLDER.finditer(text, max(end - 2 * MAX_LENGTH, 0)):
+        # none begins inside of a whole one, which may end in the first letters of the mark
+        at = max(at, found.end())
     while True:
-        found = [place for first in _FIRST if (place := text.find(first, at)) >= 0]
-        if not found:
+        places = [place for first in _FIRST if (place := text.find(first, at)) >= 0]
+        if not places:
             return end
-        at = min(found)
+        at = min(places)
         if _PARTIAL.match(text, at):
             return at
         at += 1

@@ -86,6 +86,8 @@ def test_nothing_waits_for_a_text_that_cannot_go_on_as_one() -> None:
         "masked value",
         SHOWN,
         SHOWN + ".",
+        "masked-email-00000000000m",
+        "masked-email-000000masked",
         "ma ",
         "masked-email-7.",
         "masked--x",

@@ -90,6 +90,15 @@ def test_every_split_in_two_gives_the_same_texts() -> None:
             _check(kind, events)
 
 
+def test_a_code_may_end_in_letters_of_the_mark() -> None:
+    kind = "response.output_text"
+    for code in ("00000000000m", "000000masked", "0000000000ma"):
+        restorer = EventRestorer(Restorer({code: "value"}.get), 1 << 20)
+        text = f"a masked-email-{code}, masked-email-{code}."
+        out = b"".join(restorer.feed(one) for one in _stream(kind, list(text)))
+        assert _joined(_events(out), kind) == "a value, value."
+
+
 def test_one_character_at_a_time_gives_the_same_texts() -> None:
     for kind in KINDS:
         stream = _stream(kind, list(_text_of(kind)))
