@@ -22,6 +22,7 @@ from shim_cli.console.options import (
     AnyPort,
     Args,
     AsJson,
+    Hooks,
     ListenPort,
     Port,
     Settings,
@@ -103,11 +104,12 @@ def _move_old_state() -> None:
         typer.echo(message, err=True)
 
 
-@app.command(**examples("codex-shim serve", "codex-shim serve --port 0"))
+@app.command(**examples("codex-shim serve", "codex-shim serve --hook codex_shim_hooks.py"))
 def serve(  # noqa: PLR0917  typer reads the options from the signature
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: ListenPort = DEFAULT_PORT,
     settings: Settings = None,
+    hook: Hooks = None,
     allow_remote: Annotated[
         bool,
         typer.Option("--allow-remote", help="Accept clients from other machines."),
@@ -121,7 +123,15 @@ def serve(  # noqa: PLR0917  typer reads the options from the signature
     from shim_cli.commands.serve import serve as run
 
     raise typer.Exit(
-        run(host, port, settings, log_file, allow_remote=allow_remote, verbose=verbose)
+        run(
+            host,
+            port,
+            settings,
+            log_file,
+            allow_remote=allow_remote,
+            verbose=verbose,
+            hooks=hook or (),
+        )
     )
 
 

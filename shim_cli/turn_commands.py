@@ -14,7 +14,7 @@ import typer
 
 from shim_cli.console.command_line import DEFAULT_PORT
 from shim_cli.console.errors import UsageProblem
-from shim_cli.console.options import Args, AsJson, ListenPort, NoOpen, Port, Settings
+from shim_cli.console.options import Args, AsJson, Hooks, ListenPort, NoOpen, Port, Settings
 from shim_cli.console.program import examples
 from shim_cli.slug_options import ModelOption
 
@@ -23,19 +23,23 @@ By = Literal["model", "day", "hour", "thread", "route", "agent", "turn"]
 
 
 @turns_app.command(**examples("codex-shim mitmdump", "codex-shim mitmdump -- -w turns.flow"))
-def mitmdump(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
+def mitmdump(
+    port: Port = DEFAULT_PORT, settings: Settings = None, hook: Hooks = None, args: Args = None
+) -> None:
     """Run the shim in mitmdump and show turns in the terminal."""
     from shim_cli.commands.mitmproxy_tools import run_tool
 
-    raise typer.Exit(run_tool("mitmdump", port, settings, args or []))
+    raise typer.Exit(run_tool("mitmdump", port, settings, args or [], hook or ()))
 
 
 @turns_app.command(**examples("codex-shim web", "codex-shim web -- --set web_port=8090"))
-def web(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
+def web(
+    port: Port = DEFAULT_PORT, settings: Settings = None, hook: Hooks = None, args: Args = None
+) -> None:
     """Run the shim in mitmweb and show turns in the browser."""
     from shim_cli.commands.mitmproxy_tools import run_tool
 
-    raise typer.Exit(run_tool("mitmweb", port, settings, args or []))
+    raise typer.Exit(run_tool("mitmweb", port, settings, args or [], hook or ()))
 
 
 @turns_app.command()

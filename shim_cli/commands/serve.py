@@ -53,6 +53,7 @@ def serve(
     allow_remote: bool,
     verbose: bool = False,
     cassettes: CassetteUse = NO_CASSETTE,
+    hooks: Sequence[str] = (),
 ) -> int:
     """Serve until Ctrl-C or SIGTERM, then drain; return 0. Raises CliError if it cannot start.
 
@@ -77,9 +78,10 @@ def serve(
         else:
             announce(master, host)
             announce_record(cassettes.record)
+            announce_hooks(hooks)
 
     try:
-        run_master(ListenOptions(host, port, settings, allow_remote, cassettes), ready)
+        run_master(ListenOptions(host, port, settings, allow_remote, cassettes, hooks), ready)
     except StartError as error:
         raise CliError(str(error)) from error
     except Exception as error:
@@ -185,6 +187,14 @@ def announce_record(path: Path | None) -> None:
     """Print where turns are recorded, if they are."""
     if path:
         sys.stdout.write(f"Turns are recorded to {path}, with their text. Ctrl-C ends it.\n")
+        sys.stdout.flush()
+
+
+def announce_hooks(names: Sequence[str]) -> None:
+    """Print which hooks see the turns, if any does."""
+    if names:
+        listed = ", ".join(map(_printable, names))
+        sys.stdout.write(f"Each turn passes the hooks of {listed}.\n")
         sys.stdout.flush()
 
 

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import entry_points
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
@@ -41,6 +41,8 @@ def _loaded(name: str, number: int) -> Hook:
         path = path.absolute()
         return _hook_of(_import_file(path, number), path.name, str(path))
     found = next(iter(entry_points(group=GROUP, name=name)), None)
+    if found is None and not _is_installed(name):
+        raise HookLoadError(_unknown(name))
     module, _, member = (found.value if found else name).partition(":")
     owner: object = _import_module(module, name)
     for part in member.split(".") if member else ():
@@ -53,9 +55,28 @@ def _loaded(name: str, number: int) -> Hook:
     return _hook_of(owner, name, getattr(sys.modules[module], "__file__", None) or name)
 
 
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name.partition(":")[0].partition(".")[0]) is not None
+    except ValueError:
+        return False
+
+
+def _unknown(name: str) -> str:
+    known = [*entry_points(group=GROUP).names, *(one.name for one in Path().glob("*.py"))]
+    near = nearest(name, known) or nearest(f"{name}.py", known)
+    hint = f" Did you mean {near}?" if near else ""
+    return (
+        f"the hook {name} is no file, and no installed package or entry point of {GROUP}.{hint} "
+        "Name a file: --hook codex_shim_hooks.py"
+    )
+
+
 def _import_file(path: Path, number: int) -> ModuleType:
     if not path.is_file():
-        msg = f"the hook {path} does not exist or is not a file. Name a file: --hook codex_shim_hooks.py"
+        near = nearest(path.name, [one.name for one in path.parent.glob("*.py")])
+        hint = f" Did you mean {near}?" if near else ""
+        msg = f"the hook {path} does not exist or is not a file.{hint} Name a file: --hook codex_shim_hooks.py"
         raise HookLoadError(msg)
     spec = spec_from_file_location(f"{MODULE_PREFIX}{number}_{path.stem}", path)
     if spec is None or spec.loader is None:

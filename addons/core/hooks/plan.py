@@ -120,7 +120,7 @@ class HookedPlan:
             self._problem = error
 
     def _started(self) -> Step:
-        self._request.notes.hooks = self._runner.notes
+        self._request.notes.hooks = tuple(self._runner.notes)
         if self._problem:
             return self._answer_problem(self._problem.problem)
         plan = self._plan = self._make_plan(self._request)

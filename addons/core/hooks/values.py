@@ -82,6 +82,17 @@ class Turn:
             fields=self.fields if fields is None else fields,
         )
 
+    def add_instructions(self, text: str) -> Turn:
+        """Return a copy with one more rule for the model: at the end of its instructions.
+
+        Codex 0.169 and later send none to most models, but a message; then the rule is a message before all others.
+        """
+        if self.instructions:
+            return self.replace(instructions=f"{self.instructions}\n\n{text}")
+        part = {"type": "input_text", "text": text}
+        message = JsonMap({"type": "message", "role": "developer", "content": [part]})
+        return self.replace(input=[message, *self.input])
+
     def map_text(self, change: MapText) -> Turn:
         """Return a copy in which `change` was applied to each text of the instructions and of the history."""
         instructions, items = change(self.instructions), plain(self.input)
