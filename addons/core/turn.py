@@ -76,8 +76,6 @@ class TurnNotes:
     """Changes of the request after the upstream refused it, in the order of the attempts."""
     hooks: Sequence[str] = ()
     """Which hook changed which parts of the request."""
-    masked: Mapping[str, int] = field(default_factory=dict)
-    """Kind → how many private values were replaced in the request."""
     fallback: str = ""
     """Why another route answers than the one that took the turn; empty when that one does."""
     search: str = ""

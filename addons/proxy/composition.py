@@ -45,6 +45,7 @@ from addons.core.server.health import Status
 from addons.core.server.replay import ReplayPlans
 from addons.core.server.router import PlanHooked, Router
 from addons.core.server.unknown_paths import UnknownPaths
+from addons.core.settings.privacy import Privacy, in_force
 from addons.core.telemetry.record import LastTurnStatus, TurnRecord
 from addons.core.turn import ClientRequest, Plan
 from addons.core.upstream.outbound_proxy import proxy_for
@@ -288,6 +289,11 @@ class Composition:
     def _plan_endpoint(self, request: ClientRequest) -> Plan:
         plan = self.sources.plan_endpoint
         return self.gate.plan(request, plan) if self._is_private() else plan(request)
+
+    @property
+    def privacy(self) -> Privacy:
+        """What the privacy gate does now."""
+        return in_force(self.sources.settings.privacy, always=self.is_always_private)
 
     def _is_private(self) -> bool:
         """Return whether the privacy gate is on."""

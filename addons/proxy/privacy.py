@@ -11,12 +11,7 @@ from collections.abc import Callable, Mapping
 from addons.adapters.privacy.exempt import is_exempt
 from addons.adapters.privacy.turns import GatedRequests
 from addons.adapters.route_sources import RouteSources
-from addons.core.settings.privacy import ON, Privacy
-
-
-def private(settings: Privacy, *, always: bool) -> Privacy:
-    """Return the settings that are in force. `always`: the option is set, whatever the file says."""
-    return ON if always and not settings.is_on else settings
+from addons.core.settings.privacy import in_force
 
 
 def gated_requests(
@@ -25,7 +20,7 @@ def gated_requests(
     """Return the gate of a process."""
     return GatedRequests(
         env,
-        lambda: private(sources().settings.privacy, always=is_always_on()),
+        lambda: in_force(sources().settings.privacy, always=is_always_on()),
         lambda: sources().settings.limits,
         lambda request: is_exempt(request, sources(), sources().settings.limits.body_bytes),
     )

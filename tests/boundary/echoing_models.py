@@ -39,7 +39,10 @@ def native_events(found: list[str], size: int) -> list[Json]:
     for index, (kind, whole, item) in enumerate(items):
         at = {"output_index": index, "item_id": f"i{index}"}
         events += [{"type": f"{kind}.delta", **at, "delta": part} for part in parts(whole, size)]
-        events += [{"type": f"{kind}.done", **at}, {"type": "response.output_item.done", **at, "item": item}]
+        events += [
+            {"type": f"{kind}.done", **at},
+            {"type": "response.output_item.done", **at, "item": item},
+        ]
     output = [item for _, _, item in items]
     return [*events, {"type": "response.completed", "response": {"id": "resp_1", "output": output}}]
 

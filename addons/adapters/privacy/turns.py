@@ -20,7 +20,7 @@ from addons.core.hooks.frozen_json import JsonMap, plain
 from addons.core.hooks.plan import HookedPlan, Rewrites
 from addons.core.hooks.values import End, Event
 from addons.core.limits import KIB, Limits
-from addons.core.privacy.gate import BROKEN_SETTINGS, Gate, GatedTurn, no_key
+from addons.core.privacy.gate import BROKEN_SETTINGS, Gate, GatedTurn, no_key, shown_counts
 from addons.core.privacy.memory import GateMemory
 from addons.core.privacy.request import TextWalk
 from addons.core.privacy.stream import RestoringTranslator
@@ -93,7 +93,7 @@ class GateRunner:
         self._limits = limits
         self._turn: GatedTurn | None = None
         self.notes: Sequence[str] = ()
-        """What other hooks have noted."""
+        """What other hooks have noted, and how many values were replaced."""
 
     def needs_thread(self, request: ClientRequest) -> bool:
         """Return whether the search may take long."""
@@ -107,7 +107,8 @@ class GateRunner:
         """Return the request that goes on. Raises HookError."""
         self.notes = request.notes.hooks
         self._turn = turn = self._gated.mask(request, self._limits.body_bytes)
-        request.notes.masked = turn.counts
+        if turn.counts:
+            self.notes = [*self.notes, f"privacy gate: {shown_counts(turn.counts)} replaced"]
         return turn.request
 
     def around(self, translator: Translator) -> Rewrites:
@@ -141,4 +142,8 @@ class GateRunner:
 def _restored(event: Event, walk: TextWalk) -> Event:
     data = plain(event.data)
     changed = walk.member("", data)
-    return Event(event.type, JsonMap(changed)) if isinstance(changed, dict) and changed is not data else event
+    return (
+        Event(event.type, JsonMap(changed))
+        if isinstance(changed, dict) and changed is not data
+        else event
+    )

@@ -10,7 +10,7 @@ text of it quotes nothing of the request; a request without a private value is t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
@@ -53,6 +53,10 @@ def no_key(reason: str) -> Problem:
     )
 
 
+NOT_JSON, NO_OBJECT = "its body is not valid JSON", "its body is JSON, but not an object"
+TOO_DEEP = "it is nested too deeply"
+
+
 def _unreadable(reason: str) -> HookError:
     return HookError(
         Problem(
@@ -76,6 +80,11 @@ def failed(error: BaseException) -> HookError:
     )
 
 
+def shown_counts(counts: Mapping[str, int]) -> str:
+    """Return how many values of each kind there are, for people."""
+    return ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
+
+
 @dataclass(slots=True)
 class GatedTurn:
     """One request that went through the gate, and what its answer needs."""
@@ -84,7 +93,7 @@ class GatedTurn:
     restorer: Restorer
     on_created: Callable[[str], None] | None = None
     """Takes the id of the response, if the client names no thread."""
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
     """Kind → how many values of it were replaced."""
 
 
@@ -103,7 +112,7 @@ class Gate:
         except HookError:
             raise
         except RecursionError:
-            raise _unreadable("it is nested too deeply") from None
+            raise _unreadable(TOO_DEEP) from None
         except GateError as error:
             raise _unreadable(str(error)) from None
         except Exception as error:  # noqa: BLE001  error boundary: what the gate cannot mask is not sent
@@ -178,9 +187,9 @@ def _parsed(plain: bytes) -> JsonDict:
     try:
         payload = loads_exactly(plain)
     except orjson.JSONDecodeError:
-        raise _unreadable("its body is not valid JSON") from None
+        raise _unreadable(NOT_JSON) from None
     if not isinstance(payload, dict):
-        raise _unreadable("its body is JSON, but not an object")
+        raise _unreadable(NO_OBJECT)
     return payload
 
 

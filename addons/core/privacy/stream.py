@@ -31,7 +31,9 @@ _DELTA = re.compile(rb'"delta"\s*:\s*"((?:[^"\\]|\\.)*+)"')
 _KIND = re.compile(rb'"type"\s*:\s*"([^"\\]*+)"')
 _NAME = re.compile(rb"event: ?([^\r\n]*+)\n")
 _INDEX = re.compile(rb'"output_index"\s*:\s*(\d{1,9})')
-_RESPONSE_ID = re.compile(rb'"response"\s*:\s*\{\s*(?:"object"\s*:\s*"response"\s*,\s*)?"id"\s*:\s*"([\x21\x23-\x5b\x5d-\x7e]{1,200})"')
+_RESPONSE_ID = re.compile(
+    rb'"response"\s*:\s*\{\s*(?:"object"\s*:\s*"response"\s*,\s*)?"id"\s*:\s*"([\x21\x23-\x5b\x5d-\x7e]{1,200})"'
+)
 _ARGUMENTS = "arguments.delta"
 _TERMINAL = ("response.completed", "response.failed", "response.incomplete", "error")
 

@@ -61,7 +61,8 @@ class Router:
     ) -> None:
         """`replayed` makes the plan of every turn, where a cassette answers them; `hooked`, where turns have hooks.
 
-        It is asked with each turn."""
+        It is asked with each turn.
+        """
         self._table = data.table
         self._turn_table = data.turn_table
         self._active_model = data.active_model

@@ -40,9 +40,19 @@ class Privacy:
     is_broken: bool = False
     """Whether the section has a problem and no valid state before it: no turn may be sent."""
 
+    @property
+    def shown(self) -> str:
+        """The names of what is replaced, for people."""
+        return ", ".join((*self.sets, *self.patterns)) or "nothing: every set is switched off"
+
 
 OFF, ON = Privacy(), Privacy(is_on=True)
 BROKEN = Privacy(is_on=True, is_broken=True)
+
+
+def in_force(settings: Privacy, *, always: bool) -> Privacy:
+    """Return what the gate does. `always`: it was switched on in another way, whatever the file says."""
+    return ON if always and not settings.is_on else settings
 
 
 def privacy_from(value: object, wrong: Wrong) -> Privacy | None:
@@ -103,7 +113,7 @@ def _pattern(name: str, pattern: object) -> re.Pattern[str]:
     if name in TAKEN:
         msg = "this name is taken by a set of codex-shim's own"
         raise ValueError(msg)
-    if not isinstance(pattern, str):
-        msg = "it is not a regular expression in quotes"
-        raise ValueError(msg)
-    return compile_pattern(pattern)
+    if isinstance(pattern, str):
+        return compile_pattern(pattern)
+    msg = "it is not a regular expression in quotes"
+    raise ValueError(msg)

@@ -112,7 +112,7 @@ def test_one_character_at_a_time_gives_the_same_texts() -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_texts_that_take_turns_do_not_mix(seed: int) -> None:
     """Reads end anywhere, in the middle of an event as well."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311
     waiting = []
     for index, kind in enumerate(KINDS):
         text = _text_of(kind)
