@@ -91,7 +91,9 @@ def test_refused_push_is_an_error_in_codex_and_runs_nothing(
     upstream.play(say("I push.", command("touch pushed; git push origin main")))
     run = run_codex(tmp_path / "user", shim.port, "push it", by_websocket=by_websocket)
     assert run.code != 0
-    assert "The hook refuse_push.py refused this turn: the model wants to push to main." in run.errors
+    assert (
+        "The hook refuse_push.py refused this turn: the model wants to push to main." in run.errors
+    )
     assert run.items_of("command_execution") == []
     assert list((tmp_path / "user").rglob("pushed")) == []
     assert len(upstream.bodies) == requests_before + 1

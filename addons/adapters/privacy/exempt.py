@@ -22,7 +22,7 @@ class Sources(Protocol):
     def rows(self) -> ModelRows:
         """The rows as they are now."""
 
-    def table_for(self, slug: str) -> RouteTable:
+    def table_for(self, slug: str, /) -> RouteTable:
         """Return a table in which this slug is as it is in that of all routes."""
 
     def fallbacks_of(self, slug: str) -> Sequence[str]:

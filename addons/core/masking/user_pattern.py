@@ -18,7 +18,7 @@ MAX_PATTERN = 1000
 """Characters of a pattern."""
 MAX_REPEAT = 128
 """How often a repetition without an end repeats at most."""
-MAX_WAYS = 256
+MAX_WAYS = 512
 MAX_WIDTH = 4096
 """Characters of the longest value of a pattern."""
 MIN_WIDTH = 4

@@ -174,7 +174,6 @@ _AFTER_LABEL = re.compile(
     r"(\(?\d(?:[ ./()-]{0,2}\d){6,14})" + _NOT_AFTER
 )
 _MIN_DIGITS, _MAX_DIGITS = 8, 15
-_LAST_GROUP = re.compile(r"[ ./()-]++\d++\)?$")
 _DIFF = re.compile(r"^(?:diff --git |@@ -|\+\+\+ )", re.MULTILINE)
 
 
@@ -196,10 +195,7 @@ def find_phones(text: str) -> Iterator[Span]:
 def _first_digits(number: str) -> str:
     """Return a phone number without the numbers that follow it; nothing if it has too few digits for one."""
     while (digits := sum(map(str.isdecimal, number))) > _MAX_DIGITS:
-        shorter = _LAST_GROUP.sub("", number)
-        if shorter == number:
-            return ""
-        number = shorter
+        number = number.rstrip("0123456789)").rstrip(" ./(-+")
     return number if digits >= _MIN_DIGITS else ""
 
 

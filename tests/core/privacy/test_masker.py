@@ -142,7 +142,7 @@ def test_text_that_looks_like_a_placeholder_of_the_thread_comes_back_as_it_was()
 def test_arguments_keep_their_spelling() -> None:
     using = masker()
     text = (
-        '{ "a" :"\\u00e9\\/\\n%s\\ud83d\\ude00", "n": 1.50 , "card": 4111111111111111}' % EMAILS[1]
+        r'{ "a" :"\u00e9\/\n' + EMAILS[1] + r'\ud83d\ude00", "n": 1.50 , "card": 4111111111111111}'
     )
     masked = using.json_text(text)
     shown, card = using.known[EMAILS[1]], using.known["4111111111111111"]
