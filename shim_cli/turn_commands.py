@@ -139,7 +139,7 @@ def statusline(
     write_statusline(os.environ, thread)
 
 
-@turns_app.command(**examples("codex-shim privacy notes.txt", "codex-shim privacy - < notes.txt"))
+@turns_app.command(**examples("codex-shim privacy notes.txt", "codex-shim privacy -"))
 def privacy(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A text; `-` for stdin.")],
     settings: Settings = None,

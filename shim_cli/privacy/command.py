@@ -30,7 +30,7 @@ def write_masked(env: Mapping[str, str], file: str, settings: Path | None) -> in
     text = _read(file)
     privacy = _settings(env, settings)
     # the placeholders of a thread are derived from the key of this installation
-    namer = Namer(b"", "codex-shim privacy")
+    namer = Namer(b"", "a text")
     masker = TextMasker(Detector(privacy.sets, dict(privacy.patterns)), namer, {}, [])
     sys.stdout.write(masker.text(text))
     found = shown_counts(masker.kinds) or "nothing"

@@ -49,7 +49,7 @@ def no_key(reason: str) -> Problem:
         503,
         INVALID_PROMPT,
         f"The privacy gate is on, but its key cannot be used, so no turn is sent: {reason}. "
-        "Correct this, or delete the file, for which codex-shim then makes a new one.",
+        "Correct this, or delete the file: a new one is made with the next turn.",
     )
 
 
