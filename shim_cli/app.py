@@ -105,7 +105,13 @@ def _move_old_state() -> None:
         typer.echo(message, err=True)
 
 
-@app.command(**examples("codex-shim serve", "codex-shim serve --hook codex_shim_hooks.py"))
+@app.command(
+    **examples(
+        "codex-shim serve",
+        "codex-shim serve --port 0",
+        "codex-shim serve --hook codex_shim_hooks.py",
+    )
+)
 def serve(  # noqa: PLR0917  typer reads the options from the signature
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: ListenPort = DEFAULT_PORT,

@@ -202,6 +202,7 @@ ELSEWHERE = {
     "codex-shim serve --allow-remote": SERVES,
     "codex-shim serve --port PORT": SERVES,
     "codex-shim serve --port 0": SERVES,
+    "codex-shim serve --hook codex_shim_hooks.py": SERVES,
     "codex-shim report --flow 1f0c --with-text": "tests/shim_cli/report/test_command.py",
     "codex-shim report --flow-file turns.flow": "tests/shim_cli/report/test_command.py",
     "codex-shim service install": "tests/shim_cli/commands/test_service.py",

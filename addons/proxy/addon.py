@@ -141,7 +141,13 @@ class CodexShim:
     def _use_hooks(self, names: Sequence[str]) -> None:
         from addons.proxy.hooks import hooks_named  # noqa: PLC0415  nothing of it is used otherwise
 
-        self.parts.use_hooks(hooks_named(names))
+        try:
+            self.parts.use_hooks(hooks_named(names))
+        except exceptions.OptionsError:
+            raise
+        except Exception as error:  # noqa: BLE001  mitmproxy would log it and start without the hooks
+            msg = problem_of(self.engine.internal_fault(error)).message
+            raise exceptions.OptionsError(msg) from None
 
     def _use_settings(self, settings: str) -> None:
         try:

@@ -88,3 +88,11 @@ def answers(body: bytes) -> Script:
 
 def delta(text: str) -> dict[str, Any]:
     return {"type": "response.output_text.delta", "item_id": "m1", "output_index": 0, "content_index": 0, "delta": text}  # fmt: skip
+
+
+UPPER = """
+def on_event(turn, event):
+    if event.type == "response.output_text.delta":
+        return event.replace(delta=event.data["delta"].upper())
+    return event
+"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 
 import orjson
 import pytest
@@ -13,6 +14,7 @@ from addons.core.hooks.chain import ON_EVENT, ON_TURN, Hook
 from addons.hooks import Event, Turn
 from tests.boundary.hook_turns import (
     CODEX,
+    UPPER,
     answers,
     delta,
     error_of,
@@ -25,16 +27,14 @@ from tests.boundary.hook_turns import (
 )
 from tests.boundary.row_turns import ANSWERS_BY_PROTOCOL, says
 from tests.boundary.surfaces import DEMO, TURN, Home
+from tests.boundary.test_both_sockets import setup
+from tests.fakes.account import Account
+from tests.fakes.socket_backend import SocketBackend
+from tests.support.client import client
 from tests.support.upstream import Exchange, upstream
-from tests.support.waiting import LONGEST
+from tests.support.waiting import LONGEST, until
 from tests.support.websocket import websocket
 
-UPPER = """
-def on_event(turn, event):
-    if event.type == "response.output_text.delta":
-        return event.replace(delta=event.data["delta"].upper())
-    return event
-"""
 SAME = "def on_turn(turn): return turn\nasync def on_event(turn, event): return event\n"
 
 
@@ -237,3 +237,98 @@ async def test_answer_without_a_stream_is_one_event(home: Home) -> None:
     assert got["status"] == "completed"
     text_of_demo = orjson.loads(demo.body)["output"][-1]["content"][0]["text"]
     assert text_of_demo == text_of_demo.upper() != ""
+
+
+async def test_edited_turns_go_over_a_websocket_with_their_whole_history(home: Home) -> None:
+    backend = SocketBackend()
+    rule = "def on_turn(turn): return turn.replace(instructions='RULE')"
+    async with setup(home, backend) as both, asyncio.timeout(LONGEST):
+        use(both.proxy, home, rule + UPPER)
+        first = await both.ask("one")
+        await both.ask("two", previous_response_id="resp_1")
+        use(both.proxy, home, SAME)
+        await both.ask("three", previous_response_id="resp_2")
+        warm = await both.ask("warm", generate=False)
+    assert [frame.get("instructions") for frame in backend.frames] == ["RULE", "RULE", None]
+    assert [len(frame["input"]) for frame in backend.frames] == [1, 2, 1]
+    assert "".join(str(event.get("delta", "")) for event in first).isupper()
+    assert warm[-1]["type"] == "response.completed"
+    assert (len(backend.upgrades), backend.refused) == (1, [])
+
+
+async def test_compaction_passes_the_hooks(home: Home) -> None:
+    chat = ANSWERS_BY_PROTOCOL["chat"]
+    hook = """
+    seen = []
+    def on_turn(turn):
+        assert turn.is_compaction
+        return turn.add_instructions("RULE")
+    def on_event(turn, event):
+        seen.append(event.type)
+        return event
+    """
+    async with upstream(says(chat.text, chat.end)) as one:
+        row = {"model": "chat", "provider": "generic-chat-completion-api", "base_url": f"http://127.0.0.1:{one.port}/v1", "api_key": "k3y-of-row"}  # fmt: skip
+        home.settings.write_bytes(orjson.dumps({"models": [row]}))
+        async with serving(home, hook) as proxy, asyncio.timeout(LONGEST), client(proxy.port) as c:
+            asked = {
+                "model": "chat",
+                "input": [{"type": "message", "role": "user", "content": "hi"}],
+            }
+            await c.post("/v1/responses/compact", orjson.dumps(asked), CODEX)
+            answer = await c.response()
+            seen = sys.modules["codex_shim_hook_0_hook_0"].seen
+    assert answer.status == 200, answer.body
+    assert orjson.loads(answer.body)["output"]
+    assert b"RULE" in one.requests[0].body
+    assert seen == ["response.completed"]
+
+
+async def test_shutdown_waits_for_the_turn_and_its_hooks(home: Home) -> None:
+    home.log_in()
+    home.backend.scripts[:] = [answers(native(delta("hi")))]
+    hook = """
+    ends = []
+    def on_event(turn, event):
+        time.sleep(0.05)
+        return event
+    def on_end(turn, end):
+        time.sleep(0.05)
+        ends.append(end.outcome)
+    """
+    async with serving(home, hook) as proxy, client(proxy.port) as c:
+        await c.post("/v1/responses", TURN, CODEX)
+        await until(lambda: sent_to(home))
+        proxy.master.shutdown()  # type: ignore[no-untyped-call]
+        answer = await c.response()
+    assert types(answer)[-1] == "response.completed"
+    assert sys.modules["codex_shim_hook_0_hook_0"].ends == ["complete"]
+
+
+async def test_hooks_and_their_errors_see_no_credential(home: Home) -> None:
+    account = Account()
+    home.log_in(account)
+    token = (account.headers["authorization"] or "").removeprefix("Bearer ")
+    home.backend.scripts[:] = [answers(native(delta(f"your token is {token}")))]
+    hook = """
+    seen = []
+    def on_turn(turn):
+        seen.append(repr(turn))
+        return turn
+    def on_event(turn, event):
+        seen.append(repr((turn, event)))
+        return event
+    def on_end(turn, end):
+        seen.append(repr((turn, end)))
+    """
+    secret = b"S3cret-of-a-client-0001"
+    headers = (b"authorization: Bearer " + secret, b"cookie: " + secret, b"x-api-key: " + secret)
+    async with serving(home, hook) as proxy:
+        await proxy.post(TURN, CODEX, *headers)
+        await until(lambda: len(sys.modules["codex_shim_hook_0_hook_0"].seen) > 3)
+        seen = "".join(sys.modules["codex_shim_hook_0_hook_0"].seen)
+    assert "gpt-5.5" in seen
+    assert "your token is <" in seen
+    assert not [
+        one for one in (secret.decode(), token, account.account_id or "none") if one in seen
+    ]

@@ -127,8 +127,8 @@ def _hook_of(owner: object, name: str, path: str) -> Hook:
     version = getattr(owner, VERSION_NAME, API_VERSION)
     if version != API_VERSION:
         msg = (
-            f"the hook {path} is written for version {version!r} of the interface, and this codex-shim has version "
-            f"{API_VERSION}. Change its {VERSION_NAME}, or install the codex-shim that it needs"
+            f"the hook {path} is written for version {version!r} of the interface, and this program has version "
+            f"{API_VERSION}. Adapt it and change its {VERSION_NAME}, or install the version that it needs"
         )
         raise HookLoadError(msg)
     if wrong := [

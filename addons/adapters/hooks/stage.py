@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from addons.core.errors import INVALID_PROMPT, Problem, failed_event, problem_of
 from addons.core.hooks.chain import checked, too_slow, unreadable
-from addons.core.hooks.events import EventReader, Piece
+from addons.core.hooks.events import EventReader, Mask, Piece, unmasked
 from addons.core.hooks.inline import response_of
 from addons.core.hooks.values import Event
 from addons.core.limits import MIB
@@ -29,13 +29,18 @@ NO_END = Problem(502, INVALID_PROMPT, "The answer ended without a terminal event
 class StagedTranslator:
     """Around another translator."""
 
-    def __init__(self, inner: Translator, on_pieces: OnPieces, max_event_bytes: int) -> None:
+    def __init__(
+        self, inner: Translator, on_pieces: OnPieces, max_event_bytes: int, mask: Mask = unmasked
+    ) -> None:
         self._inner = inner
         self._on_pieces = on_pieces
         self._max_event_bytes = max_event_bytes
-        self._reader = EventReader(max_event_bytes)
+        self._mask = mask
+        self._reader = EventReader(max_event_bytes, mask)
         self._waiting: list[Piece] = []
         self._waiting_bytes = 0
+        self._is_too_slow = False
+        """Whether too much has waited. The answer ends then."""
         self._wake = asyncio.Event()
         self.is_closed = False
         """Whether no event follows those that wait."""
@@ -90,7 +95,6 @@ class StagedTranslator:
         """Let output of the inner translator wait for the hooks. Return nothing."""
         if not self.is_closed and output:
             self._add(self._reader.feed(output))
-            self._waiting_bytes += len(output)
         return b""
 
     def close(self, fault: Fault | None = None) -> None:
@@ -101,7 +105,7 @@ class StagedTranslator:
         if output.strip(b"\n"):
             # what began before is cut, unless only its blank line is missing
             self._add([one for one in self._reader.finish() if isinstance(one, Event)])
-            self._reader = EventReader(self._max_event_bytes)
+            self._reader = EventReader(self._max_event_bytes, self._mask)
         self.rewrite(output)
         self.is_closed = True
         self._wake.set()
@@ -121,8 +125,10 @@ class StagedTranslator:
         return self._problem is not None
 
     def _add(self, pieces: Sequence[Piece]) -> None:
-        if pieces:
+        if pieces and not self._is_too_slow:
             self._waiting += pieces
+            self._waiting_bytes += sum(map(_size, pieces))
+            self._is_too_slow = self._waiting_bytes > MAX_WAITING_BYTES
             self._wake.set()
 
     # The stage --------------------------------------------------------------------------------------------
@@ -139,8 +145,7 @@ class StagedTranslator:
 
     async def _pass_on(self, sink: Sink) -> None:
         batch, self._waiting = self._waiting[:MAX_AT_ONCE], self._waiting[MAX_AT_ONCE:]
-        if not self._waiting:
-            self._waiting_bytes = 0
+        self._waiting_bytes -= sum(map(_size, batch))
         problem = self._overflow()
         passed: list[Piece] = []
         if problem is None:
@@ -158,7 +163,7 @@ class StagedTranslator:
         if self._reader.too_large:
             limit = f"an event is larger than {self._max_event_bytes:,} bytes (`event_bytes`)"
             return unreadable(limit)
-        return too_slow(MAX_WAITING_BYTES) if self._waiting_bytes > MAX_WAITING_BYTES else None
+        return too_slow(MAX_WAITING_BYTES) if self._is_too_slow else None
 
     def _noted(self, pieces: Sequence[Piece]) -> bytes:
         out = b""
@@ -170,3 +175,7 @@ class StagedTranslator:
                     self._whole_at = self._written + len(out)
                     break
         return out
+
+
+def _size(piece: Piece) -> int:
+    return len(piece if isinstance(piece, bytes) else piece.block)

@@ -16,7 +16,7 @@ from addons.adapters.hooks.stage import StagedTranslator
 from addons.adapters.hooks.worker import SECONDS, HookLoop, HookWorker
 from addons.core.errors import Problem
 from addons.core.hooks.chain import ON_END, Hook, HookError, TurnHooks, call_directly, checked
-from addons.core.hooks.events import Piece
+from addons.core.hooks.events import Mask, Piece
 from addons.core.hooks.inline import HookedTranslator
 from addons.core.hooks.plan import HookedPlan, Rewrites
 from addons.core.hooks.values import End
@@ -132,14 +132,14 @@ class TurnRunner:
         """Whether a hook wants to see the answer."""
         return bool(self._with_events or self._inline)
 
-    def around(self, translator: Translator) -> Rewrites:
+    def around(self, translator: Translator, mask: Mask) -> Rewrites:
         """Return a translator whose events pass through the hooks."""
         limit = self._limits.event_bytes
         if not self._with_events:
-            return HookedTranslator(translator, self._on_inline, limit)
+            return HookedTranslator(translator, self._on_inline, limit, mask)
         if self._inline:
-            translator = HookedTranslator(translator, self._on_inline, limit)
-        return StagedTranslator(translator, self._pass_on, limit)
+            translator = HookedTranslator(translator, self._on_inline, limit, mask)
+        return StagedTranslator(translator, self._pass_on, limit, mask)
 
     def _on_inline(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         return self._chain.on_pieces(pieces, self._inline)

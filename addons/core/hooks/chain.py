@@ -203,7 +203,7 @@ def unreadable(detail: str) -> Problem:
     """Return the answer to a turn whose answer hooks cannot see."""
     message = (
         f"The answer cannot be shown to the hooks: {detail}. Nothing of it was passed on. "
-        "Start codex-shim without hooks to get it: `codex-shim serve`."
+        "To get it, leave the hooks out: `codex-shim serve`."
     )
     return Problem(502, INVALID_PROMPT, message)
 

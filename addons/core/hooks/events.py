@@ -6,7 +6,7 @@ Responses API (a comment, a text that is no JSON) passes as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import orjson
 
@@ -18,21 +18,28 @@ from addons.core.protocols.sse import SseReader, parse_block
 
 Piece = Event | bytes
 """An event, or bytes that are none and pass as they are."""
+Mask = Callable[[bytes], bytes]
+
+
+def unmasked(data: bytes) -> bytes:
+    """Return bytes that hold no secret."""
+    return data
 
 
 class EventReader:
-    """Reads the stream of one answer."""
+    """Reads the stream of one answer. `mask` replaces the secrets that an upstream has repeated: no hook sees them."""
 
-    def __init__(self, max_event_bytes: int) -> None:
+    def __init__(self, max_event_bytes: int, mask: Mask = unmasked) -> None:
         self._blocks = SseReader(max_event_bytes)
+        self._mask = mask
 
     def feed(self, data: bytes) -> list[Piece]:
         """Return what ends in these bytes."""
-        return [_piece(block) for block in self._blocks.feed(data)] if data else []
+        return [_piece(self._mask(block)) for block in self._blocks.feed(data)] if data else []
 
     def finish(self) -> list[Piece]:
         """Return an event of which only the blank line is missing."""
-        return [_piece(block) for block in self._blocks.finish()]
+        return [_piece(self._mask(block)) for block in self._blocks.finish()]
 
     @property
     def too_large(self) -> bool:

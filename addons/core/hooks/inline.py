@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from addons.core.errors import Problem, failed_event
 from addons.core.hooks.chain import HookError, checked, unreadable
-from addons.core.hooks.events import EventReader, Piece
+from addons.core.hooks.events import EventReader, Mask, Piece, unmasked
 from addons.core.hooks.frozen_json import plain
 from addons.core.hooks.values import Event
 from addons.core.turn import Fault, StreamSummary, Summarizes, Translator
@@ -22,11 +22,14 @@ OnPieces = Callable[[Sequence[Piece]], Sequence[Piece]]
 class HookedTranslator:
     """Around another translator."""
 
-    def __init__(self, inner: Translator, on_pieces: OnPieces, max_event_bytes: int) -> None:
+    def __init__(
+        self, inner: Translator, on_pieces: OnPieces, max_event_bytes: int, mask: Mask = unmasked
+    ) -> None:
         self._inner = inner
         self._on_pieces = on_pieces
-        self._reader = EventReader(max_event_bytes)
+        self._reader = EventReader(max_event_bytes, mask)
         self._max_event_bytes = max_event_bytes
+        self._mask = mask
         self._response: dict[str, object] | None = None
         """The object of `response.created`, for the failure event."""
         self._is_over = False
@@ -70,7 +73,7 @@ class HookedTranslator:
         if output.strip(b"\n"):
             # what began before is cut, unless only its blank line is missing
             rest = [one for one in self._reader.finish() if isinstance(one, Event)]
-            self._reader = EventReader(self._max_event_bytes)
+            self._reader = EventReader(self._max_event_bytes, self._mask)
         return self._rewritten(rest) + self.rewrite(output)
 
     def summarize(self) -> StreamSummary:

@@ -16,7 +16,7 @@ import orjson
 from addons.core.errors import Problem, error_reply
 from addons.core.headers import media_type
 from addons.core.hooks.chain import HookError, checked, unreadable
-from addons.core.hooks.events import EventReader, Piece, whole_event
+from addons.core.hooks.events import EventReader, Mask, Piece, unmasked, whole_event
 from addons.core.hooks.frozen_json import plain
 from addons.core.hooks.values import End, Event
 from addons.core.telemetry.record import TurnRecord
@@ -62,8 +62,8 @@ class HookRunner(Protocol):
     async def on_pieces(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         """Return what the hooks make of a whole answer. Raises HookError."""
 
-    def around(self, translator: Translator) -> Rewrites:
-        """Return a translator whose events pass through the hooks."""
+    def around(self, translator: Translator, mask: Mask) -> Rewrites:
+        """Return a translator whose events pass through the hooks. `mask` replaces secrets in them."""
 
     def end(self, end: End) -> None:
         """Tell the hooks how the turn has ended, and release what it took."""
@@ -100,6 +100,8 @@ class HookedPlan:
         self._whole: tuple[Head, Translator, bytes] | None = None
         """Head, translator and opening of an answer without a stream, while it is collected."""
         self._reply: Reply | None = None
+        self.mask: Mask = unmasked
+        """Replaces the secrets of the turn that an upstream has repeated. The engine sets it."""
 
     # The request ------------------------------------------------------------------------------------------
 
@@ -183,7 +185,7 @@ class HookedPlan:
             return self._answer_problem(unreadable(f"it is encoded as {coding.decode('latin-1')}"))
         if kind == JSON:
             return self._collected(step)
-        translator = self._runner.around(step.translator)
+        translator = self._runner.around(step.translator, self.mask)
         if isinstance(step, StreamLocal):
             return replace(step, translator=translator)
         opening = translator.rewrite(step.opening)
@@ -220,10 +222,10 @@ class HookedPlan:
 
     async def _rewritten(self, reply: Reply) -> Reply:
         if media_type(reply.head.headers) == EVENT_STREAM:
-            reader = EventReader(len(reply.body))
+            reader = EventReader(len(reply.body), self.mask)
             pieces = [*reader.feed(reply.body), *reader.finish()]
             return _changed(reply, checked(await self._runner.on_pieces(pieces)))
-        event = _event_of(reply.body)
+        event = _event_of(self.mask(reply.body))
         (*_, new) = await self._runner.on_pieces([event])
         if new is event or not isinstance(new, Event):
             return reply

@@ -13,6 +13,7 @@ from mitmproxy.proxy.layer import CommandGenerator
 
 from addons.adapters.hooks.stage import StagedTranslator
 from addons.core.hooks.inline import HookedTranslator
+from addons.core.hooks.plan import HookedPlan
 from addons.core.turn import Fault, FaultKind, Relay, StreamLocal
 from addons.proxy.engine.ending import Stage
 from addons.proxy.engine.injected import Injected, Signal
@@ -34,6 +35,17 @@ class HookedStream(TurnStream):
     """What ends the turn behind what waits for the hooks."""
 
     # Steps ------------------------------------------------------------------------------------------------
+
+    def follow_plan(self) -> CommandGenerator[None]:
+        """Ask for a plan, and let no hook see a secret that an upstream repeats."""
+        steps = super().follow_plan()
+        plan = self.__dict__.get("plan")
+        if isinstance(plan, HookedPlan):
+            plan.mask = self._masked_for_hooks
+        return steps
+
+    def _masked_for_hooks(self, data: bytes) -> bytes:
+        return self.response_side.mask.current.data(data)
 
     def _relay(self, step: Relay) -> CommandGenerator[None]:
         self._stage = _stage_of(step)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 
 from addons.hooks import End
+from addons.proxy.engine.interfaces import LiveTurn
 from addons.proxy.engine.states import UpstreamState
+from addons.proxy.engine.stream import TurnStream
 from tests.boundary.hook_turns import (
     CODEX,
     answers,
@@ -56,6 +59,16 @@ class Module:
         return ends
 
 
+def has_both(ends: list[End]) -> bool:
+    return len(ends) == 2
+
+
+def is_idle(turn: LiveTurn) -> bool:
+    """Return whether the upstream of a turn has ended."""
+    assert isinstance(turn, TurnStream)
+    return turn.state.upstream is UpstreamState.IDLE
+
+
 async def test_client_that_leaves_ends_the_turn_whatever_the_hook_does(home: Home) -> None:
     home.log_in()
     left = asyncio.Event()
@@ -79,7 +92,7 @@ async def test_client_that_leaves_ends_the_turn_whatever_the_hook_does(home: Hom
             await until(lambda: not proxy.shim.engine.live_turns)
             module.go()
             ends = await module.ends()
-            await until(lambda ends=ends: len(ends) == 2)
+            await until(partial(has_both, ends))
             assert {end.outcome for end in ends} == {"complete", "client_left"}
         await left.wait()
     assert len(sent_to(home)) == 1
@@ -129,7 +142,7 @@ async def test_what_came_before_the_end_of_an_upstream_passes_the_hooks(home: Ho
                 await module.entered()
                 await resets.wait()
                 (turn,) = proxy.shim.engine._turns.values()
-                await until(lambda turn=turn: turn.state.upstream is UpstreamState.IDLE)
+                await until(partial(is_idle, turn))
                 module.go()
                 answer = await c.response()
             assert answer.complete
