@@ -14,7 +14,16 @@ import typer
 
 from shim_cli.console.command_line import DEFAULT_PORT
 from shim_cli.console.errors import UsageProblem
-from shim_cli.console.options import Args, AsJson, Hooks, ListenPort, NoOpen, Port, Settings
+from shim_cli.console.options import (
+    Args,
+    AsJson,
+    Hooks,
+    ListenPort,
+    NoOpen,
+    Port,
+    Private,
+    Settings,
+)
 from shim_cli.console.program import examples
 from shim_cli.slug_options import ModelOption
 
@@ -24,22 +33,30 @@ By = Literal["model", "day", "hour", "thread", "route", "agent", "turn"]
 
 @turns_app.command(**examples("codex-shim mitmdump", "codex-shim mitmdump -- -w turns.flow"))
 def mitmdump(
-    port: Port = DEFAULT_PORT, settings: Settings = None, hook: Hooks = None, args: Args = None
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+    hook: Hooks = None,
+    privacy: Private = False,
+    args: Args = None,
 ) -> None:
     """Run the shim in mitmdump and show turns in the terminal."""
     from shim_cli.commands.mitmproxy_tools import run_tool
 
-    raise typer.Exit(run_tool("mitmdump", port, settings, args or [], hook or ()))
+    raise typer.Exit(run_tool("mitmdump", port, settings, args or [], hook or (), privacy=privacy))
 
 
 @turns_app.command(**examples("codex-shim web", "codex-shim web -- --set web_port=8090"))
 def web(
-    port: Port = DEFAULT_PORT, settings: Settings = None, hook: Hooks = None, args: Args = None
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+    hook: Hooks = None,
+    privacy: Private = False,
+    args: Args = None,
 ) -> None:
     """Run the shim in mitmweb and show turns in the browser."""
     from shim_cli.commands.mitmproxy_tools import run_tool
 
-    raise typer.Exit(run_tool("mitmweb", port, settings, args or [], hook or ()))
+    raise typer.Exit(run_tool("mitmweb", port, settings, args or [], hook or (), privacy=privacy))
 
 
 @turns_app.command()
@@ -120,6 +137,17 @@ def statusline(
     from shim_cli.usage.statusline import write_statusline
 
     write_statusline(os.environ, thread)
+
+
+@turns_app.command(**examples("codex-shim privacy notes.txt", "codex-shim privacy -"))
+def privacy(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A text; `-` for stdin.")],
+    settings: Settings = None,
+) -> None:
+    """Print a text as the privacy gate would send it."""
+    from shim_cli.privacy.command import write_masked
+
+    raise typer.Exit(write_masked(os.environ, file, settings))
 
 
 @turns_app.command(**examples("codex-shim record turns.jsonl"))

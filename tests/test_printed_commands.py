@@ -172,6 +172,7 @@ SERVES, TOOLS = (
 DRILL = "tests/shim_cli/drill/test_command.py"
 RADAR = "tests/shim_cli/radar/test_command.py"
 CASSETTE = "tests/shim_cli/cassette/test_command.py"
+PRIVACY = "tests/shim_cli/privacy/test_command.py"
 ELSEWHERE = {
     "codex-shim add": FIND_SERVERS,
     "codex-shim add openai-compatible --base-url URL": FIND_SERVERS,
@@ -191,6 +192,9 @@ ELSEWHERE = {
     "codex-shim radar --codex PATH": RADAR,
     "codex-shim radar --npm VERSION --write turns.flow": RADAR,
     "codex-shim radar --npm latest": RADAR,
+    "codex-shim privacy -": PRIVACY,
+    "codex-shim privacy notes.txt": PRIVACY,
+    "codex-shim privacy turns.flow": PRIVACY,
     "codex-shim drill 429": DRILL,
     "codex-shim drill cut --model deepseek-v4": DRILL,
     "codex-shim mitmdump": TOOLS,

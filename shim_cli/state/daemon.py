@@ -39,6 +39,8 @@ STOP_TIMEOUT = 10.0
 """Added to the drain time of the turns."""
 UNHEALTHY_TIMEOUT = 10.0
 POLL_SECONDS = 0.05
+PRIVACY_VARIABLE = "CODEX_SHIM_PRIVACY"
+"""Switches the privacy gate on."""
 NOTICE_SECONDS = 1.0
 MAX_OUTPUT_CHARACTERS = 2000
 PATH_VARIABLES = ("CODEX_HOME", "CODEX_SHIM_CA_FILE", "CODEX_SHIM_SETTINGS", "CODEX_SHIM_STATE_DIR")
@@ -60,8 +62,12 @@ class Started:
         return f"codex-shim is now running in the background. Stop it: {command('stop', port)}"
 
 
-def start(env: Mapping[str, str], port: int, settings: Path | None) -> int:
+def start(
+    env: Mapping[str, str], port: int, settings: Path | None, *, privacy: bool = False
+) -> int:
     """Start the shim, or report that it is running. Raises CliError."""
+    if privacy:
+        env = {**env, PRIVACY_VARIABLE: "1"}
     started = ensure_started(env, port, settings)
     state = "already running" if started.was_running else "running"
     lines = [f"{state} at {started.url} (pid {started.pid})"]

@@ -61,6 +61,7 @@ Workbench:
   replay      Answer the turns of Codex from a recording, without a network.
   radar       Show what a version of Codex sends and reads that the...
   drill       Show what Codex does when a model's upstream fails, in your...
+  privacy     Print a text as the privacy gate would send it.
 
 Help:
   doctor      Diagnose your setup and suggest fixes.

@@ -57,9 +57,12 @@ class Router:
         over_budget: Callable[[ClientRequest, Route], Reply | None] = lambda *_: None,
         *,
         replayed: PlanRequest | None = None,
-        hooked: PlanHooked | None = None,
+        hooked: Callable[[], PlanHooked | None] = lambda: None,
     ) -> None:
-        """`replayed` makes the plan of every turn, where a cassette answers them; `hooked`, where turns have hooks."""
+        """`replayed` makes the plan of every turn, where a cassette answers them; `hooked`, where turns have hooks.
+
+        It is asked with each turn.
+        """
         self._table = data.table
         self._turn_table = data.turn_table
         self._active_model = data.active_model
@@ -116,8 +119,8 @@ class Router:
         named = self._named(request)
         if not isinstance(named, tuple):
             return named
-        if self._hooked:
-            return self._hooked(request, self._plan_edited)
+        if hooked := self._hooked():
+            return hooked(request, self._plan_edited)
         return self._plan_routed(request, *named)
 
     def _plan_edited(self, request: ClientRequest) -> Plan:
