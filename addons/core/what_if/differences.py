@@ -16,7 +16,7 @@ MAX_PAIRS = 1_000_000
 """The product of the numbers of words, or of lines: a quarter of a second."""
 MIN_SAME_WORDS = 3
 """Fewer common words between two differences are a part of the difference: they are common by chance."""
-_WORDS = re.compile(r"\S+\s*|\s+")
+_WORDS = re.compile(r"\S+[ \t]*|\s+")
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 
 
