@@ -89,6 +89,8 @@ async def original_in(turns: RecentTurns, id_prefix: str = "") -> dict[str, obje
 async def test_original_is_the_newest_turn_of_the_user_with_its_text() -> None:
     turns, mine, helper, compared = RecentTurns(), turn(), turn(), turn()
     mine.metadata[METADATA_KEY] = metadata(attempt(BODY, b"{}"))
+    assert mine.response
+    mine.response.headers["content-type"] = "text/event-stream"
     helper.request.headers["x-codex-turn-metadata"] = '{"request_kind":"thread_title"}'
     compared.request.headers[PURPOSE.decode()] = WHAT_IF
     for flow in (turn(), mine, helper, compared):

@@ -23,7 +23,13 @@ def test_plain_form_is_read_back() -> None:
 
 
 def test_any_value_is_read() -> None:
-    for value in (None, [], {}, {"usage": {"input": "x"}, "calls": [3, {}], "seconds": True}):
+    values: tuple[object, ...] = (
+        None,
+        [],
+        {},
+        {"usage": {"input": "x"}, "calls": [3, {}], "seconds": True},
+    )
+    for value in values:
         found = Answer.parse(value)
         assert (found.outcome, found.usage, found.seconds) == (CUT, None, None)
 

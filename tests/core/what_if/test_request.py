@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 
 from addons.core.codex.threads import PURPOSE, WHAT_IF, agent_of
@@ -15,14 +17,14 @@ LEVELS: dict[str, object] = {
 }
 
 
-def sent(entry: dict[str, object], **fields: object) -> tuple[dict[str, object], tuple[str, ...]]:
+def sent(entry: dict[str, object], **fields: Any) -> tuple[dict[str, object], tuple[str, ...]]:
     request = what_if_request(original(body_of(**fields)), "other", entry, "t2")
     payload: dict[str, object] = orjson.loads(request.body)
     return payload, request.changed
 
 
 def test_all_but_the_model_and_the_run_is_as_recorded() -> None:
-    kept: dict[str, object] = {"instructions": "Be.", "tools": [{"type": "web_search"}], "prompt_cache_key": "k", "previous_response_id": "r"}  # fmt: skip
+    kept: dict[str, Any] = {"instructions": "Be.", "tools": [{"type": "web_search"}], "prompt_cache_key": "k", "previous_response_id": "r"}  # fmt: skip
     payload, changed = sent({}, client_metadata={"a": "b"}, generate=False, background=True, store=True, **kept)  # fmt: skip
     assert payload == {**orjson.loads(body_of("other")), **kept, "store": False}
     assert changed == ()
