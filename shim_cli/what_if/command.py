@@ -85,12 +85,10 @@ def _check_page(path: Path | None) -> None:
         return
     if os.path.lexists(path):
         msg = f"{path} exists, and is not overwritten"
-        raise CliError(msg, "Name another file, or let codex-shim name it: --open")
+        raise CliError(msg, "Name another file, or use the state folder: --open")
     if not path.absolute().parent.is_dir():
         msg = f"the folder of {path} does not exist"
-        raise CliError(
-            msg, "Name a file in a folder that exists, or let codex-shim name it: --open"
-        )
+        raise CliError(msg, "Name a file in a folder that exists, or use the state folder: --open")
 
 
 def _routes(table: RouteTable, names: Sequence[str]) -> list[Route]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -30,10 +31,17 @@ from shim_cli.what_if.command import WhatIfOptions, compare
 from tests.core.what_if.samples import EVENTS, answer, body_of, original, stream
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.model_upstream import KEY, Refuse, say
+from tests.readme import Document
 from tests.shim_cli.daemons import User, user_with_daemons
 from tests.shim_cli.run import environment
 
 PRICE = {"input": 8, "output": 14}
+LAST, CASSETTE, FLOWS = (
+    shlex.split(line)[1:]
+    for line in Document("docs/workbench.md").lines()
+    if line.startswith("codex-shim what-if")
+)
+"""What docs/workbench.md shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +87,7 @@ def cassette(*texts: str) -> bytes:
 def test_turn_of_a_cassette_is_shown_side_by_side(stage: Stage) -> None:
     stage.write("turns.jsonl", cassette("one", "two", "a title"))
     stage.upstream.play(say("Hello, you."))
-    done = stage.user.run(
-        "what-if", "turns.jsonl", "--as", "deepseek-v4", "--html", "compared.html"
-    )
+    done = stage.user.run("what-if", "turns.jsonl", "--as", "deepseek-v4", "--html", "page.html")
     assert done.returncode == 0, done.stderr
     assert "Asking 1 model, with about " in done.stderr
     assert "tokens of input each: deepseek-v4 about $0.00" in done.stderr
@@ -92,21 +98,19 @@ def test_turn_of_a_cassette_is_shown_side_by_side(stage: Stage) -> None:
     assert lines[0].split() == ["gpt-5.5", "(recorded)", "deepseek-v4"]
     assert any(line.split()[:1] == ["answer"] and "Hello." in line and "Hello, you." in line for line in lines)  # fmt: skip
     assert any(line.split() == ["cost", "$0.0001", "$0.01"] for line in lines), done.stdout
-    page = stage.user.home / "compared.html"
-    assert "Page: compared.html" in done.stderr
+    page = stage.user.home / "page.html"
+    assert "Page: page.html" in done.stderr
     assert "<ins>" in page.read_text()
-    again = stage.user.run("what-if", "turns.jsonl", "--as", "deepseek-v4", "--html", "compared.html")  # fmt: skip
+    again = stage.user.run("what-if", "turns.jsonl", "--as", "deepseek-v4", "--html", "page.html")  # fmt: skip
     asked = len(stage.upstream.bodies)
     assert (again.returncode, len(stage.upstream.bodies)) == (1, asked)
-    assert "compared.html exists, and is not overwritten" in again.stderr
+    assert "page.html exists, and is not overwritten" in again.stderr
 
 
 def test_several_models_one_of_which_fails(stage: Stage) -> None:
-    stage.write("some.jsonl", cassette("one", "two"))
+    stage.write("turns.jsonl", cassette("one"))
     stage.upstream.play(Refuse(400, "not today"))
-    done = stage.user.run(
-        "what-if", "some.jsonl:1", "--as", "gpt-5.5", "--as", "deepseek-v4", "--open", "--json"
-    )
+    done = stage.user.run(*CASSETTE, "--json")
     found = json.loads(done.stdout)
     assert done.returncode == 1
     assert (found["turn"], found["original"]["text"]) == ("1", "Hello.")
@@ -130,7 +134,7 @@ def test_last_turn_of_the_running_shim(stage: Stage) -> None:
     )
     with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
         response.read()
-    done = stage.user.run("what-if", "LAST", "--as", "deepseek-v4", "--json")
+    done = stage.user.run(*LAST, "--json")
     found = json.loads(done.stdout)
     assert done.returncode == 0, done.stderr
     assert found["original"]["text"] is None, "serve keeps no answers"
@@ -141,13 +145,17 @@ def test_last_turn_of_the_running_shim(stage: Stage) -> None:
 
 
 def test_turn_of_a_file_of_flows(stage: Stage) -> None:
-    made = tflow.tflow(resp=True)
-    made.request = http.Request.make("POST", "http://127.0.0.1:9/v1/responses", body_of("gpt-5.5", instructions="from a flow"))  # fmt: skip
     with (stage.user.home / "turns.flow").open("wb") as file:
-        mitmproxy_io.FlowWriter(file).add(made)
-    done = stage.user.run("what-if", "turns.flow:1", "--as", "gpt-5.5")
+        for number in range(1, 5):
+            made = tflow.tflow(resp=True)
+            body = body_of("gpt-5.5", instructions=f"flow {number}")
+            made.request = http.Request.make("POST", "http://127.0.0.1:9/v1/responses", body)
+            mitmproxy_io.FlowWriter(file).add(made)
+    done = stage.user.run(*FLOWS)
     assert done.returncode == 0, done.stderr
-    assert stage.upstream.bodies[-1]["messages"][0]["content"] == "from a flow"  # type: ignore[index]
+    assert stage.upstream.bodies[-1]["messages"][0]["content"] == "flow 3"  # type: ignore[index]
+    page = (stage.user.home / "compared.html").read_text()
+    assert "It is an answer." in page
 
 
 def test_errors_say_what_to_type_and_nothing_is_sent(stage: Stage) -> None:
