@@ -116,7 +116,8 @@ class ScriptedShim(CodexShim):
         super().error(flow)
         self._make_room(flow)
 
-    @command.command("codex_shim.what_if")  # type: ignore[untyped-decorator]
+    # mitmweb runs no command whose name has other characters than letters and dots
+    @command.command("codexshim.whatif")  # type: ignore[untyped-decorator]
     def what_if(self, flows: Sequence[mitmproxy_flow.Flow], *slugs: str) -> str:
         """Ask other models the same as one turn, side by side. No tool is run. The answers come as flows and as a page."""
         # only a comparison needs it

@@ -25,7 +25,7 @@ from addons.adapters.what_if.asking import MAX_MODELS, Shim, ask_models
 from addons.adapters.what_if.pages import page_path, write_page
 from addons.core.routes import Route, RouteTable
 from addons.core.settings.near_miss import nearest
-from addons.core.what_if.answer import Answer
+from addons.core.what_if.answer import Answer, complete
 from addons.core.what_if.original import NotComparableError, Original, original_of, recorded_answer
 from addons.core.what_if.page import comparison_page
 from addons.proxy.recent_turns import FinishedTurn, is_turn
@@ -53,7 +53,7 @@ def original_turn(finished: FinishedTurn) -> Original:
 
 
 class Comparison:
-    """The command `codex_shim.what_if`."""
+    """The command `codexshim.whatif`."""
 
     def __init__(
         self,
@@ -81,8 +81,8 @@ class Comparison:
         answers: list[Answer] = []
         await ask_models(self._own_shim(), original, routes, answers)
         prices = shipped_prices(self._sources.rows.rows)
-        for answer in (*answers, *([original.answer] if original.answer else [])):
-            answer.price(prices)
+        recorded = [original.answer] if original.answer else []
+        complete((*recorded, *answers), self._sources.table(), prices)
         when = time.strftime("%Y-%m-%d %H:%M:%S")
         page = await asyncio.to_thread(comparison_page, original, answers, when)
         try:

@@ -19,7 +19,6 @@ import typer
 
 from addons.adapters.ledger.budget_keeper import cost_of, read_outputs
 from addons.adapters.ledger.usage_report import shipped_prices
-from addons.adapters.route_sources import RouteSources
 from addons.adapters.system.files import FileAccessError, write_atomic
 from addons.adapters.system.local_token import read_token
 from addons.adapters.system.paths import ledger_file
@@ -28,7 +27,7 @@ from addons.adapters.what_if.pages import page_path, write_page
 from addons.core.routes import Route, RouteTable
 from addons.core.telemetry.budgets import OutputMeans, estimated_tokens
 from addons.core.telemetry.prices import PLAN_ROUTES, PriceTable
-from addons.core.what_if.answer import Answer
+from addons.core.what_if.answer import Answer, complete
 from addons.core.what_if.figures import dollars, outcome, seconds
 from addons.core.what_if.original import Original
 from addons.core.what_if.page import comparison_page
@@ -73,7 +72,8 @@ def compare(
         asyncio.run(ask_models(shim, original, routes, answers, _say_end))
     except KeyboardInterrupt:
         is_whole = False
-    _price(sources, original, answers)
+    recorded = [original.answer] if original.answer else []
+    complete((*recorded, *answers), sources.table(), prices)
     _show(env, options, original, answers)
     if not is_whole:
         return INTERRUPTED
@@ -134,17 +134,6 @@ def _costs(
 def _say_end(answer: Answer) -> None:
     line = f"{answer.slug}: {outcome(answer)}, {seconds(answer.seconds)}"
     typer.echo(printable_line(line), err=True)
-
-
-def _price(sources: RouteSources, original: Original, answers: Sequence[Answer]) -> None:
-    prices, table = shipped_prices(sources.rows.rows), sources.table()
-    recorded = [original.answer] if original.answer else []
-    for answer in (*recorded, *answers):
-        route = table.resolve(answer.slug)
-        if route and not answer.provider and not answer.code:
-            # a cassette does not say who answered
-            answer.provider, answer.model = route.provider, route.model
-        answer.price(prices)
 
 
 def _show(

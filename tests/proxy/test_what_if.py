@@ -133,6 +133,6 @@ async def test_mitmproxy_has_the_command(monkeypatch: pytest.MonkeyPatch) -> Non
         view.focus.flow = made
         made.marked = ":red_circle:"
         for spec in ("@focus", "@marked", f"@{made.id}"):
-            said = context.master.commands.execute(f"codex_shim.what_if {spec} one two")
+            said = context.master.commands.execute(f"codexshim.whatif {spec} one two")
             assert said == "The page will be page.html"
     assert begun == [([made], ("one", "two"))] * 3

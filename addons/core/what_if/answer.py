@@ -5,11 +5,12 @@ Never does: estimate a count. Invariant: `Answer.parse` is total and reads what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from addons.core.json_values import JsonDict, as_int, as_object, as_str
+from addons.core.routes import RouteTable, route_label
 from addons.core.telemetry.prices import PLAN_ROUTES, PriceTable
 from addons.core.usage import Usage
 
@@ -126,6 +127,17 @@ class Answer:
             texts_of(fields.get("left_out")),
             texts_of(fields.get("changed")),
         )
+
+
+def complete(answers: Iterable[Answer], table: RouteTable, prices: PriceTable) -> None:
+    """Set the cost of answers, and who answered as far as the table knows it: a cassette and a flow do not say it."""
+    for answer in answers:
+        route = table.resolve(answer.slug)
+        if route and not answer.provider and not answer.code:
+            answer.provider, answer.model = route.provider, route.model
+        if route and answer.provider == route.provider and not answer.answered_by:
+            answer.label = answer.label or route_label(route)
+        answer.price(prices)
 
 
 def usage_of(value: object) -> Usage | None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from addons.core.routes import OneStepPlan, Route, RouteTable
 from addons.core.telemetry.prices import Price, PriceTable
+from addons.core.turn import Answer as AnswerStep
+from addons.core.turn import Head, Reply
 from addons.core.usage import Usage
-from addons.core.what_if.answer import CUT, Answer
+from addons.core.what_if.answer import CUT, Answer, complete
 from tests.core.what_if.samples import answer
 
+NO_PLAN = OneStepPlan(AnswerStep(Reply(Head(500), b"")))
 PRICES = PriceTable("", {"deepseek-chat": Price(1.0, 2.0)}, {"other": Price(10.0, 10.0)})
 
 
@@ -41,6 +45,20 @@ def test_cost_is_that_of_the_price_table() -> None:
     paid.answered_by = "other"
     paid.price(PRICES)
     assert paid.cost == pytest.approx(20.0), "the price of the row that answered"
+
+
+def test_who_answered_is_completed_from_the_table() -> None:
+    made = Route("row", "Row", "deepseek", "deepseek-chat", {}, lambda *_: NO_PLAN, label="Mine")
+    table = RouteTable.of([made])
+    recorded, flow = answer(provider="", model="", label=""), answer(label="")
+    moved, failed = answer(label="", answered_by="other"), Answer("row")
+    failed.fail("failed", "x", "why")
+    elsewhere, gone = answer(provider="chatgpt", label=""), answer("gone", provider="", label="")
+    complete((recorded, flow, moved, failed, elsewhere, gone), table, PRICES)
+    assert (recorded.provider, recorded.model, recorded.label) == ("deepseek", "deepseek-chat", "Mine")  # fmt: skip
+    assert recorded.cost
+    assert (flow.label, moved.label, elsewhere.label) == ("Mine", "", "")
+    assert (failed.provider, gone.provider) == ("", "")
 
 
 def test_unknown_cost_is_none() -> None:
