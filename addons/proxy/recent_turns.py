@@ -116,8 +116,6 @@ class RecentTurns:
         self._turns: deque[tuple[FinishedTurn, int]] = deque()
         self._bytes = 0
         """Of the bodies of these turns."""
-        self._too_large: ClientRequest | None = None
-        """The head of the newest turn, if it was too large to be remembered."""
 
     def keep(self, flow: http.HTTPFlow) -> None:
         """Remember a finished turn, and forget older ones to stay within the bounds. Other flows are ignored.
@@ -133,10 +131,6 @@ class RecentTurns:
         while len(self._turns) > MAX_TURNS or self._bytes > MAX_BYTES:
             _, size = self._turns.popleft()
             self._bytes -= size
-        if not self._turns:
-            self._too_large = head_of(flow.request)
-        elif self._too_large and is_of_user(head_of(flow.request)):
-            self._too_large = None
 
     @property
     def ids(self) -> Sequence[str]:
@@ -154,13 +148,11 @@ class RecentTurns:
     def original(self, id_prefix: str) -> LocalSource | None:
         """Return the source that writes a turn with its text, as JSON: the one whose id begins so, or the user's newest one.
 
-        None if it is not remembered.
+        None if it is not remembered. A turn that is too large leaves no older one, so none stands in its place.
         """
         turns = [turn for turn, _ in self._turns]
         if id_prefix:
             found = [turn for turn in turns if turn.id.startswith(id_prefix)]
-        elif self._too_large and is_of_user(self._too_large):
-            found = []
         else:
             found = [turn for turn in turns if is_of_user(head_of(turn.request))]
         if not found:

@@ -128,5 +128,10 @@ async def test_key_that_is_on_its_way_is_waited_for(monkeypatch: pytest.MonkeyPa
 async def test_request_that_cannot_be_written_is_a_failure_of_its_answer() -> None:
     deep = b'{"model":"row","input":' + b"[" * 400 + b"]" * 400 + b"}"
     async with upstream(answers_with(*EVENTS)) as up:
-        (answer,) = await asked(up.port, "a", turn=original(deep))
-    assert (answer.code, up.requests) == ("bad_request", [])
+        for body in (deep, b"{"):
+            (answer,) = await asked(up.port, "a", turn=original(body))
+            assert (answer.code, up.requests) == ("bad_request", [])
+
+
+def test_token_is_not_printed() -> None:
+    assert "hush" not in repr(Shim("http://127.0.0.1:9", "hush"))
