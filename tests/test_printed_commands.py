@@ -173,6 +173,7 @@ DRILL = "tests/shim_cli/drill/test_command.py"
 RADAR = "tests/shim_cli/radar/test_command.py"
 CASSETTE = "tests/shim_cli/cassette/test_command.py"
 PRIVACY = "tests/shim_cli/privacy/test_command.py"
+WHAT_IF = "tests/shim_cli/what_if/test_command.py"
 ELSEWHERE = {
     "codex-shim add": FIND_SERVERS,
     "codex-shim add openai-compatible --base-url URL": FIND_SERVERS,
@@ -197,6 +198,10 @@ ELSEWHERE = {
     "codex-shim privacy turns.flow": PRIVACY,
     "codex-shim drill 429": DRILL,
     "codex-shim drill cut --model deepseek-v4": DRILL,
+    "codex-shim what-if LAST --as deepseek-v4": WHAT_IF,
+    "codex-shim what-if turns.flow --as deepseek-v4": WHAT_IF,
+    "codex-shim what-if turns.flow:3 --as gpt-5.5 --html compared.html": WHAT_IF,
+    "codex-shim what-if turns.jsonl --as gpt-5.5 deepseek-v4 --open": WHAT_IF,
     "codex-shim mitmdump": TOOLS,
     "codex-shim mitmdump -- -w turns.flow": TOOLS,
     "codex-shim web": TOOLS,

@@ -263,6 +263,7 @@ class Composition:
             forward=replay.plan if replay else self._plan_endpoint,
             expect_turn=bool if replay else self.expect_turn,
             recent_turn=self.recent_turns.find,
+            original_turn=self.recent_turns.original,
             recent_ids=lambda: self.recent_turns.ids,
             metrics=lambda: self.metrics.families(),  # noqa: PLW0108  made after the router
         )

@@ -103,6 +103,14 @@ def ensure_started(env: Mapping[str, str], port: int, settings: Path | None) -> 
         raise CliError(str(error), STATE_FOLDER_ADVICE) from error
 
 
+def running_shim(env: Mapping[str, str], port: int) -> Started:
+    """Return the shim on this port. Raises CliError if none is running."""
+    if started := _running(env, port):
+        return started
+    msg = f"no codex-shim is running on port {port}"
+    raise CliError(msg, f"Start it: {command('start', port)}")
+
+
 def _running(env: Mapping[str, str], port: int) -> Started | None:
     health = _stable_health(env, port)
     if health.state == "stopped":
