@@ -24,6 +24,7 @@ SECRETS = "addons/core/secrets.py"
 VALUE_FOR_CALLERS = {
     "addons/proxy/engine/attempt.py",
     "addons/adapters/codex/backend_models.py",
+    "addons/adapters/otel/exporter.py",
 }
 ERROR_BOUNDARIES = {
     "addons/proxy/addon.py": "mitmproxy logs an exception of a hook and goes on; the flow must be refused instead",
@@ -112,7 +113,7 @@ def test_plain_value_is_given_to_the_mask_alone() -> None:
     assert files_with_use_of("derive") == {"addons/core/masking/mask.py"}
 
 
-def test_secret_header_is_read_by_two_callers() -> None:
+def test_secret_header_is_read_by_three_callers() -> None:
     assert files_with_use_of("value_for") == VALUE_FOR_CALLERS
 
 
