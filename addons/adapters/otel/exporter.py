@@ -1,7 +1,7 @@
 """Ended turns as OpenTelemetry spans and metrics, sent to a collector by OTLP/HTTP.
 
 OpenTelemetry's own threads send them, from a queue that is bounded. Never does: wait for the collector, export text of a
-turn unless it is asked to, follow a redirect, log what the library logs: it repeats itself while there is no collector.
+turn unless it is asked to, log what the library logs: it repeats itself while there is no collector.
 Invariant: a collector that fails is reported once, and costs turns nothing; `close` takes little longer than it is given; a
 secret header goes to the collector that it is bound to.
 """
@@ -95,10 +95,6 @@ class _Session(Session):
             value = header.value_for(Origin.of(request.url or ""))
             request.headers[header.name.decode()] = value.decode()
         return super().send(request, **kwargs)
-
-    def get_redirect_target(self, resp: Response) -> str | None:  # noqa: ARG002
-        """Return None: the answer to a redirect is that of a collector that refuses."""
-        return None
 
 
 class _SpanExporter(OTLPSpanExporter):
