@@ -49,6 +49,7 @@ class TurnTap:
             tape,
             mask,
             route.entry_for("") if route else {},
+            turn.started,
         )
         self._writer.note(finished)
 
