@@ -2,8 +2,9 @@
 
 Each route has a circuit breaker, which says whether a turn asks the route's upstream or a fallback at once. Closed: the
 upstream is asked. Open: it is not, until a time. Half-open: the time has come, and one turn asks the upstream while the
-others still go to a fallback. A used-up limit opens the circuit until the upstream's own reset; a refused login, failed
-connections and errors of the server open it for a pause that doubles with each opening in a row.
+others still go to a fallback. A used-up limit opens the circuit until the upstream's own reset, and every two hours until
+then one turn tries it, because a limit may be reset early; a refused login, failed connections and errors of the server open
+it for a pause that doubles with each opening in a row.
 
 Never reads a clock. Invariants: a request is resolved to a route once, in this table, and nothing downstream looks at the
 slug again; a circuit is about one account or key, and closed for any other; what a turn learnt from an upstream that it
@@ -53,6 +54,8 @@ BASE_SECONDS, MAX_SECONDS = 30.0, 300.0
 """How long a circuit stays open when the upstream names no time: at first, and at most. Both are those of Envoy."""
 MAX_RESET_SECONDS = 35 * 86_400.0
 """No reset is further away: the longest window of a plan is a month."""
+RECHECK_SECONDS = 2 * 3600.0
+"""After how long one turn asks for a limit before its reset."""
 TRIAL_SECONDS = 60.0
 """How long the others wait for the turn that tries a half-open route: its upstream may be silent."""
 OF_THE_MOMENT = frozenset({Cause.UNREACHABLE, Cause.FAILING})
@@ -80,7 +83,7 @@ class Asked(NamedTuple):
 class Circuit:
     """The state of one route. Routes that share an account share a circuit."""
 
-    __slots__ = ("_failures", "_identity", "_of", "_opened", "_opening", "_openings", "_trial_until")  # fmt: skip
+    __slots__ = ("_due", "_failures", "_identity", "_of", "_opened", "_opening", "_openings", "_trial_until")  # fmt: skip
 
     def __init__(self, identity: Callable[[], object] = lambda: None) -> None:
         """`identity` returns what the state is about, such as the account: of another one nothing is known."""
@@ -92,14 +95,15 @@ class Circuit:
         self._openings = 0
         """All openings."""
         self._opening: Opening | None = None
+        self._due = 0.0
+        """When a turn may try the upstream."""
         self._trial_until = 0.0
 
     def admits(self, now: float) -> bool:
-        """Return whether this turn may ask the upstream. In a half-open circuit, the turn becomes the one that tries."""
-        opening = self.opening
-        if opening is None:
+        """Return whether this turn may ask the upstream. If it is due, the turn becomes the one that tries."""
+        if self.opening is None:
             return True
-        if now < opening.until or now < self._trial_until:
+        if now < self._due or now < self._trial_until:
             return False
         self._trial_until = now + TRIAL_SECONDS
         return True
@@ -154,7 +158,9 @@ class Circuit:
             return
         self._forget_another()
         if self._opening and now < self._opening.until:
-            # a turn that began before the circuit opened
+            if asked is not None and now < self._trial_until and not self._is_stale(asked):
+                self._tried_early(self._opening, cause, now, reset)
+            # otherwise it is a turn that began before the circuit opened
             return
         if asked is not None and cause in OF_THE_MOMENT and self._is_stale(asked):
             return
@@ -164,15 +170,25 @@ class Circuit:
             return
         self._open(cause, now, reset)
 
+    def _tried_early(self, opening: Opening, cause: Cause, now: float, reset: float | None) -> None:
+        """Note that a limit was not reset early. Another failure says nothing about it."""
+        if cause is Cause.USED_UP and reset is not None:
+            self._open(cause, now, reset)
+            return
+        self._trial_until = 0.0
+        self._due = min(now + RECHECK_SECONDS, opening.until)
+
     def _open(self, cause: Cause, now: float, reset: float | None) -> None:
         self._trial_until = 0.0
         self._openings += 1
         if reset is not None and now < reset <= now + MAX_RESET_SECONDS:
             self._opening = Opening(cause, reset, is_reset=True)
+            self._due = min(now + RECHECK_SECONDS, reset)
             return
         pause = min(BASE_SECONDS * 2.0 ** min(self._opened, 10), MAX_SECONDS)
         self._opened += 1
         self._opening = Opening(cause, now + pause, is_reset=False)
+        self._due = self._opening.until
 
 
 BRANDS: Mapping[str, str] = {
