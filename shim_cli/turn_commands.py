@@ -189,6 +189,37 @@ def replay(
 
 @turns_app.command(
     **examples(
+        "codex-shim har last --from turns.jsonl",
+        "codex-shim har 0199-b --from turns.flow -o turns.har",
+    )
+)
+def har(
+    thread: Annotated[
+        str,
+        typer.Argument(metavar="THREAD", help="Its id, a part of it, its title, or `last`."),
+    ],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="What `record`, or `-w` of mitmproxy, wrote."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The new file.", show_default="thread-ID.har"
+        ),
+    ] = None,
+) -> None:
+    """Write the turns of a thread as a HAR file, for browsers.
+
+    From a recording. The file has the text of the conversation, without keys.
+    """
+    from shim_cli.report.har import write_har
+
+    raise typer.Exit(write_har(os.environ, thread, source, output))
+
+
+@turns_app.command(
+    **examples(
         "codex-shim radar",
         "codex-shim radar --npm latest",
         "codex-shim radar --seen",

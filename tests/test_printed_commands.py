@@ -174,6 +174,7 @@ RADAR = "tests/shim_cli/radar/test_command.py"
 CASSETTE = "tests/shim_cli/cassette/test_command.py"
 PRIVACY = "tests/shim_cli/privacy/test_command.py"
 WHAT_IF = "tests/shim_cli/what_if/test_command.py"
+HAR = "tests/shim_cli/report/test_har.py"
 ELSEWHERE = {
     "codex-shim add": FIND_SERVERS,
     "codex-shim add openai-compatible --base-url URL": FIND_SERVERS,
@@ -186,6 +187,9 @@ ELSEWHERE = {
     "codex-shim app ~/project": "tests/shim_cli/commands/test_desktop.py",
     "codex-shim record turns.flow": CASSETTE,
     "codex-shim record turns.jsonl": CASSETTE,
+    "codex-shim har 0199-b --from turns.flow -o turns.har": HAR,
+    "codex-shim har last --from turns.flow": HAR,
+    "codex-shim har last --from turns.jsonl": HAR,
     "codex-shim replay turns.flow --loose": "tests/e2e/test_cassettes.py",
     "codex-shim replay turns.jsonl": CASSETTE,
     "codex-shim replay turns.jsonl --speed 0": CASSETTE,

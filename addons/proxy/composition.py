@@ -37,7 +37,7 @@ from addons.adapters.vision.store import PictureTexts, pictures_file
 from addons.adapters.web.dashboard import Dashboard, TurnFiles, TurnSources
 from addons.adapters.web.metrics import MetricsSources, ProcessMetrics
 from addons.adapters.web.pages import page_file
-from addons.core.masking.mask import prepare_mask
+from addons.core.masking.mask import EchoMask, prepare_mask
 from addons.core.providers.route_states import unavailable_routes
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
@@ -50,9 +50,10 @@ from addons.core.telemetry.record import LastTurnStatus, TurnRecord
 from addons.core.turn import ClientRequest, Plan
 from addons.core.upstream.outbound_proxy import proxy_for
 from addons.core.version import VERSION
-from addons.proxy.cassettes import TurnTap
+from addons.proxy.cassettes import Tape, TextTap, TurnTap
 from addons.proxy.engine.client_pool import ReadyConnections
 from addons.proxy.engine.engine import Engine
+from addons.proxy.engine.recorder import OnRecorded
 from addons.proxy.heap import LARGE_BODY, HeapTrimmer
 from addons.proxy.recent_turns import ContractWatch, RecentTurns
 
@@ -102,6 +103,8 @@ class Composition:
         self._env_secrets = secrets_in(env)
         self._proxies = lru_cache(MAX_ORIGINS)(lambda origin, port: proxy_for(origin, env, port))
         self._last_status = LastTurnStatus()
+        self._taps: list[OnRecorded] = []
+        """What takes all that a client got of a turn."""
         self.sources = sources
         self.replay = _replay_plans(cassettes, sources)
         self.recent_turns, self.contract_watch = RecentTurns(), ContractWatch(env)
@@ -158,7 +161,12 @@ class Composition:
         """Write the turns from now on into a new file. Raises OSError."""
         self._cassette = CassetteWriter(path)
         # the sources are replaced
-        self.engine.on_recorded = TurnTap(self._cassette, lambda: self.sources.table()).recorded  # noqa: PLW0108
+        self._taps.append(TurnTap(self._cassette, lambda: self.sources.table()).recorded)  # noqa: PLW0108
+        self.engine.on_recorded = self._recorded
+
+    def _recorded(self, flow: http.HTTPFlow, turn: TurnRecord, mask: EchoMask, tape: Tape) -> None:
+        for tap in self._taps:
+            tap(flow, turn, mask, tape)
 
     def use_hooks(self, users: Sequence[Hook]) -> None:
         """Let the turns from now on have these hooks of the user."""
@@ -220,7 +228,11 @@ class Composition:
     def start_export(self) -> None:
         """Start to export turns, if a collector is configured."""
         problems: list[str] = []
-        self.export = start_export(self.sources.settings.traces, self._env, problems.append)
+        settings, folder = self.sources.settings, self.sources.settings_source.path.parent
+        self.export = export = start_export(settings.traces, self._env, folder, problems.append)
+        if export and export.wants_text:
+            self._taps.append(TextTap(export).recorded)
+            self.engine.on_recorded = self._recorded
         self.export_problems = tuple(problems)
         for problem in problems:
             log.warning("%s", problem)
@@ -331,6 +343,8 @@ class Composition:
         yield from self._env_secrets
         if token := self._local_token.known:
             yield token
+        if self.export:
+            yield from self.export.secrets
         if login := self.sources.logins.known:
             yield login.access_token
             if login.account_id:

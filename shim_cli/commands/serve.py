@@ -10,7 +10,9 @@ import json
 import logging
 import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +96,16 @@ def serve(
         for listened in ports:
             remove_state(os.environ, listened)
     return 0
+
+
+def end_at_eof() -> None:
+    """End this process when its stdin does: its other end is held by the process that it is for, however that ends."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()
 
 
 def _write_run_state(master: ShimMaster, log_file: Path | None, settings: Path | None) -> int:
