@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.shim_cli.forks.client import started
 from tests.shim_cli.run import START, environment
 from tests.support.ports import free_port
 
@@ -50,7 +51,7 @@ def served(
     home: Path, *command: str, env: Mapping[str, str] | None = None, ready: str = "curl -N"
 ) -> Iterator[Served]:
     port = free_port()
-    process = subprocess.Popen(
+    process = started(
         [part.replace("PORT", str(port)) for part in command],
         env=environment(home, {"PYTHONUNBUFFERED": "1", **(env or {})}),
         cwd=home,
