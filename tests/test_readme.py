@@ -36,6 +36,7 @@ from tests.readme import (
     code_in,
 )
 from tests.shim_cli.daemons import User, user_with_daemons
+from tests.shim_cli.forks.client import keep_servers, launcher
 from tests.shim_cli.run import environment
 from tests.shim_cli.test_app_golden import everything
 
@@ -217,7 +218,9 @@ def user(tmp_path: Path) -> Iterator[User]:
         CodexThreads(tmp_path).begin(1)
         cache = json.dumps(codex_shape(fallback_entries()))
         (tmp_path / ".codex" / "models_cache.json").write_text(cache)
-        for name, text in PROGRAMS.items():
+        keep_servers("tools")
+        ours = ("codex-shim", "mitmdump") if sys.platform == "linux" else ()
+        for name, text in (*PROGRAMS.items(), *((name, launcher(name)) for name in ours)):
             (cursor.bin / name).write_text(text)
             (cursor.bin / name).chmod(0o755)
         [example] = [block for block in README.blocks("json") if "DEEPSEEK" in block.text]

@@ -19,7 +19,7 @@ from addons.core.routes import Route, RouteTable
 from addons.core.turn import ClientRequest, Plan
 from shim_cli.commands.serve import announce, announcement
 from tests.fakes.account import Account
-from tests.shim_cli.run import environment, shim
+from tests.shim_cli.run import environment, finished, shim
 from tests.shim_cli.served import DEMO, SERVE, served
 from tests.support.ports import free_port
 
@@ -119,14 +119,7 @@ def test_stock_mitmdump_that_cannot_start_exits_with_1(
     tmp_path: Path, more: list[str], env: dict[str, str], expected: str
 ) -> None:
     command = [part.replace("PORT", str(free_port())) for part in stock(tmp_path, *more)]
-    ran = subprocess.run(
-        command,
-        env=environment(tmp_path, env),
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+    ran = finished(command, environment(tmp_path, env), tmp_path)
     assert ran.returncode == 1
     assert expected in ran.stderr
     assert "Traceback" not in ran.stdout + ran.stderr

@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
-from tests.shim_cli.forks.programs import PYTHON, Program, Server, program_of
+from tests.shim_cli.forks.programs import BINARIES, PYTHON, Program, Server, program_of
 
 SERVE = "from tests.shim_cli.forks.server import serve; serve()"
 TRIES = 1000
@@ -56,6 +57,30 @@ def started(
             assert not start
     assert not before
     return subprocess.Popen(command, env=env, **how)
+
+
+def keep_servers(*servers: Server) -> None:
+    """Let these fork servers run until this process ends: what a fork or a launcher starts needs one that runs."""
+    for server in servers if sys.platform == "linux" else ():
+        connection(server, start=True)
+
+
+def run_here(command: Sequence[str]) -> int:
+    """Run a command with the environment, the outputs and the signals of this process. Return its exit code."""
+    process = started(command, env=os.environ)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: process.send_signal(number))
+    return process.wait()
+
+
+def launcher(name: str) -> str:
+    """Return a script that runs a program of this environment as a fork."""
+    start = f"client.run[0] = {run[0]!r}; sys.exit(client.run_here([{str(BINARIES / name)!r}, *sys.argv[1:]]) % 256)"
+    folder = str(Path(__file__).parents[3])
+    return (
+        f"#!{sys.executable} -SP\nimport sys\nsys.path.append({folder!r})\n"
+        f"from tests.shim_cli.forks import client\n{start}\n"
+    )
 
 
 class Fork(subprocess.Popen[str]):

@@ -24,8 +24,11 @@ PYTHON = [sys.executable, "-P"]
 START = [*PYTHON, "-c", "from shim_cli.app import main; main()"]
 READ_AT_START = ("COVERAGE", "LANG", "LC_", "PYTHON", "TZ")
 """Beginnings of the names of variables that a process reads before the program begins."""
-READ_BY_A_FORK = {"PYTHONUNBUFFERED"}
+READ_BY_A_FORK = ("PYTHONUNBUFFERED", "LC_CTYPE")
+COERCED = "C.UTF-8"
+"""What LC_CTYPE is in every process of Python without a locale: the interpreter sets it (PEP 538)."""
 MODULE = "from shim_cli.start import main; main()"
+TAKEOVER = "import sys; from shim_cli.state.takeover import main; main(int(sys.argv[1]), sys.argv[2])"
 TOOL = "from mitmproxy.tools.main import {0}; sys.exit({0}())"
 OF_TOOLS = re.compile(r".*from mitmproxy\.tools\.main import mitm(?:dump|web)\b.*")
 CODES = (START[-1], "from shim_cli.commands.install_cursor import main; main()")
@@ -48,23 +51,43 @@ class Program:
 def program_of(command: Sequence[str], env: Mapping[str, str]) -> Program | None:
     """Return what this command runs, or None if it needs a process of its own."""
     read = (name for name in env if name not in READ_BY_A_FORK)
-    if sys.platform != "linux" or any(name.startswith(READ_AT_START) for name in read):
+    is_another_locale = env.get("LC_CTYPE", COERCED) != COERCED
+    if sys.platform != "linux" or is_another_locale or any(map(_is_read_at_start, read)):
         return None
+    return _program_of(command)
+
+
+def _is_read_at_start(name: str) -> bool:
+    return name.startswith(READ_AT_START)
+
+
+def _program_of(command: Sequence[str]) -> Program | None:
     match command:
         case [sys.executable, "-P", "-c", code, *args] if code in CODES:
             return Program(_server_of(args), code, ["-c", *args])
         case [sys.executable, "-P", "-c", code, *args] if OF_TOOLS.fullmatch(code):
             return Program("tools", code, ["-c", *args])
-        case [sys.executable, "-P", "-m", "shim_cli", *args]:
-            return Program(_server_of(args), MODULE, [f"{shim_cli.__path__[0]}/__main__.py", *args])
-        case [sys.executable, "-P", "-m", "shim_cli.state.takeover", port, settings]:
-            code = f"from shim_cli.state.takeover import main; main({port}, {settings!r})"
-            return Program("commands", code, ["-c"])
-        case [binary, *args] if binary == str(BINARIES / "codex-shim"):
-            return Program(_server_of(args), MODULE, list(command))
-        case [binary, *args] if binary in {str(BINARIES / "mitmdump"), str(BINARIES / "mitmweb")}:
-            code = f"import sys; {TOOL.format(Path(binary).name)}"
-            return Program("tools", code, list(command))
+        case [sys.executable, "-P", "-m", module, *args]:
+            return _module(module, args)
+        case [path, *args] if Path(path).parent == BINARIES:
+            return _script(Path(path), args)
+    return None
+
+
+def _module(name: str, args: Sequence[str]) -> Program | None:
+    path = f"{shim_cli.__path__[0]}/{name.partition('.')[2].replace('.', '/') or '__main__'}.py"
+    if name == "shim_cli":
+        return Program(_server_of(args), MODULE, [path, *args])
+    if name == "shim_cli.state.takeover":
+        return Program("commands", TAKEOVER, [path, *args])
+    return None
+
+
+def _script(path: Path, args: Sequence[str]) -> Program | None:
+    if path.name == "codex-shim":
+        return Program(_server_of(args), MODULE, [str(path), *args])
+    if path.name in {"mitmdump", "mitmweb"}:
+        return Program("tools", f"import sys; {TOOL.format(path.name)}", [str(path), *args])
     return None
 
 

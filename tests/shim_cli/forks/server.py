@@ -126,8 +126,9 @@ def _become(call: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
     os.umask(call["umask"])
     if call["session"]:
         os.setsid()
+    coerced = {name: os.environ[name] for name in ("LC_CTYPE",) if name in os.environ}
     os.environ.clear()
-    os.environ.update(call["env"])
+    os.environ.update({**coerced, **call["env"]})
     return call
 
 
@@ -169,7 +170,7 @@ def _opened(number: int, mode: str, like: TextIO) -> TextIO | None:
         return None
     is_unbuffered = mode == "w" and bool(os.environ.get("PYTHONUNBUFFERED"))
     return io.TextIOWrapper(
-        open(number, f"{mode}b", 0 if is_unbuffered else -1, closefd=False),  # noqa: PTH123, SIM115
+        open(number, f"{mode}b", 0 if is_unbuffered else -1, closefd=False),
         like.encoding,
         like.errors,
         newline="\n",
