@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -74,10 +75,14 @@ def test_command_table_is_complete() -> None:
     assert commands - {"doctor models", "doctor picker"} == set(everything())
 
 
-def constants(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+@cache
+def constants(path: Path) -> list[str]:
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return [
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
 
 
 def test_variable_table_is_complete_and_unique() -> None:

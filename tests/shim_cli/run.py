@@ -51,11 +51,13 @@ def run(args: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: str = "")
     return finished([*START, *args], env, cwd, stdin)
 
 
-def finished(command: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: str = "") -> Done:
-    """Run a command of this project and return the result."""
+def finished(
+    command: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: str = "", before: str = ""
+) -> Done:
+    """Run a command of this project and return the result. `before` is code that its fork runs first."""
     pipe = subprocess.PIPE
     with started(
-        command, env=env, cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        command, env=env, cwd=cwd, before=before, stdin=pipe, stdout=pipe, stderr=pipe, text=True
     ) as process:
         try:
             stdout, stderr = process.communicate(stdin, SECONDS)

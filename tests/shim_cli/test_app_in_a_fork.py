@@ -20,6 +20,7 @@ from tests.support.ports import free_port
 ROWS = '[{"model":"m","slug":"one","provider":"deepseek","api_key":"sk-hush"}]'
 FIRST_IMPORTS = """
 import os, sys
+import httpx, orjson, pydantic, rich.console, rich.table, tomlkit
 import shim_cli.app
 failed = []
 for name in sys.argv[1:]:
@@ -30,7 +31,7 @@ for name in sys.argv[1:]:
         failed.append(name)
 print(*failed)
 """
-"""Import each module where only the program itself has been imported."""
+"""Import each module where only the program itself, and libraries, have been imported."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="commands run in forks on Linux")
 

@@ -21,7 +21,14 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
-from tests.shim_cli.forks.programs import BINARIES, PYTHON, Program, Server, program_of
+from tests.shim_cli.forks.programs import (
+    BINARIES,
+    PYTHON,
+    Program,
+    Server,
+    program_of,
+    with_code_before,
+)
 
 SERVE = "from tests.shim_cli.forks.server import serve; serve()"
 TRIES = 1000
@@ -46,7 +53,7 @@ def started(
     start: bool = True,
     **how: Any,
 ) -> subprocess.Popen[str]:
-    """Start the command, as a fork if that is possible. `before` is code that the fork runs first.
+    """Start the command, as a fork if that is possible. `before` is code that runs first.
 
     With `start` a fork server is started if none runs.
     """
@@ -55,7 +62,8 @@ def started(
             return Fork(program, command, env=env, before=before, start=start, **how)
         except NoServerError:
             assert not start
-    assert not before
+    if before:
+        command = with_code_before(before, command)
     return subprocess.Popen(command, env=env, **how)
 
 
@@ -120,7 +128,9 @@ class Fork(subprocess.Popen[str]):
         }
         numbers = (how["p2cread"], how["c2pwrite"], how["errwrite"])
         standard = [own if number == -1 else number for own, number in enumerate(numbers)]
-        self._result, self.pid = _fork(program.server, json.dumps(call).encode(), standard, start=self._start)
+        self._result, self.pid = _fork(
+            program.server, json.dumps(call).encode(), standard, start=self._start
+        )
         self._child_created = True
         pipes = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
         self._close_pipe_fds(*(how[name] for name in pipes))  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ A program of this project starts others: the background shim, the process that s
 place. In a fork these are forks, too. Never does: change what a program does. Invariant: whatever is computed ahead is
 what each process would compute for itself.
 """
+# ruff: noqa: PLC0415 - mitmproxy is imported only where it is needed, and in the order in which `serve` imports it
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
@@ -23,6 +25,11 @@ from typing import Any
 
 import shim_cli
 from tests.shim_cli.forks import client, programs
+from tests.shim_cli.forks.interpreter import (
+    MAX_DESCRIPTORS,
+    open_standard_streams,
+    run_as_main,
+)
 
 LIBRARIES = ("pydantic", "orjson", "tomlkit", "httpx", "rich.table", "encodings.idna")
 """What commands import when they first need it."""
@@ -34,7 +41,13 @@ SERVING = (
 MODULES = {
     "commands": (),
     "serve": ("addons.proxy.master", *SERVING),
-    "tools": ("mitmproxy.tools.main", "mitmproxy.tools.dump", "mitmproxy.tools.web.master", "addons.proxy.script", *SERVING),
+    "tools": (
+        "mitmproxy.tools.main",
+        "mitmproxy.tools.dump",
+        "mitmproxy.tools.web.master",
+        "addons.proxy.script",
+        *SERVING,
+    ),
 }
 
 
@@ -73,6 +86,7 @@ def _make_authority() -> None:
         setattr(certs, name, cache(getattr(certs, name)))
     with tempfile.TemporaryDirectory() as folder:
         certs.CertStore.from_store(folder, CONF_BASENAME, KEY_SIZE)
+    tempfile.tempdir = None  # a program finds its own
 
 
 class _Changed:
@@ -90,30 +104,30 @@ def _start_forks() -> None:
     from shim_cli.state import daemon, processes, takeover
 
     for module in (daemon, takeover):
-        module.subprocess = _Changed(subprocess, Popen=_started)  # type: ignore[assignment]
-    processes.os = _Changed(os, execve=_replace_process)  # type: ignore[assignment]
+        vars(module)["subprocess"] = _Changed(subprocess, Popen=_started)
+    vars(processes)["os"] = _Changed(os, execve=_replace_process)
 
 
-def _started(command: Sequence[str], *, env: Mapping[str, str], **how: Any) -> subprocess.Popen[str]:
+def _started(
+    command: Sequence[str], *, env: Mapping[str, str], **how: Any
+) -> subprocess.Popen[str]:
     return client.started(command, env=env, start=False, **how)
 
 
 def _replace_process(path: str, command: Sequence[str], env: Mapping[str, str]) -> None:
     """Run the program in this process, as a new interpreter would."""
-    from tests.shim_cli.forks.server import open_standard_streams, run_as_main
-
     program = programs.program_of(command, env)
     if not program or program.server != "tools":
-        os.execve(path, command, env)
-    for number in map(int, os.listdir("/proc/self/fd")):
-        try:
-            if number > 2 and not os.get_inheritable(number):
+        os.execve(path, list(command), env)  # noqa: S606  what a test would run
+    for number in range(3, MAX_DESCRIPTORS):
+        with suppress(OSError):
+            if not os.get_inheritable(number):
                 os.close(number)
-        except OSError:
-            continue
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            signal.signal(
+                number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            )
     atexit._clear()
     gc.enable()
     logging.getLogger().handlers.clear()

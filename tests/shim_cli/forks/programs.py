@@ -28,7 +28,9 @@ READ_BY_A_FORK = ("PYTHONUNBUFFERED", "LC_CTYPE")
 COERCED = "C.UTF-8"
 """What LC_CTYPE is in every process of Python without a locale: the interpreter sets it (PEP 538)."""
 MODULE = "from shim_cli.start import main; main()"
-TAKEOVER = "import sys; from shim_cli.state.takeover import main; main(int(sys.argv[1]), sys.argv[2])"
+TAKEOVER = (
+    "import sys; from shim_cli.state.takeover import main; main(int(sys.argv[1]), sys.argv[2])"
+)
 TOOL = "from mitmproxy.tools.main import {0}; sys.exit({0}())"
 OF_TOOLS = re.compile(r".*from mitmproxy\.tools\.main import mitm(?:dump|web)\b.*")
 CODES = (START[-1], "from shim_cli.commands.install_cursor import main; main()")
@@ -55,6 +57,13 @@ def program_of(command: Sequence[str], env: Mapping[str, str]) -> Program | None
     if sys.platform != "linux" or is_another_locale or any(map(_is_read_at_start, read)):
         return None
     return _program_of(command)
+
+
+def with_code_before(before: str, command: Sequence[str]) -> list[str]:
+    """Return a command that runs this code, then what the given command runs, in a process of its own."""
+    program = _program_of(command)
+    assert program
+    return [*PYTHON, "-c", f"{before}\nimport sys\nsys.argv[:] = {program.argv}\n{program.code}"]
 
 
 def _is_read_at_start(name: str) -> bool:

@@ -2,30 +2,30 @@
 
 A call is one message: what to run as JSON, and four descriptors. They are the program's stdin, stdout and stderr, and
 the pipe on which the server writes the fork's process id, and its exit status once it has ended. Never does: run a
-program itself. Invariant: a fork ends as an interpreter of its own ends, with its output written and its threads and
-exit functions finished; only the memory is not taken to pieces, which is half of the time of a short command.
+program itself. Invariant: a fork has no descriptors but its three, and the environment, folder, umask and session of its call.
 """
 
 from __future__ import annotations
 
-import atexit
 import gc
-import io
 import json
 import os
 import select
-import signal
 import socket
 import struct
 import sys
-import threading
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import Any
 
 from tests.shim_cli.forks import client
+from tests.shim_cli.forks.interpreter import (
+    MAX_DESCRIPTORS,
+    open_standard_streams,
+    run_as_main,
+)
 from tests.shim_cli.forks.preloaded import preload
 
-MAX_MESSAGE, MAX_DESCRIPTORS = 1 << 18, 1 << 10
+MAX_MESSAGE = 1 << 18
 
 
 def serve() -> None:
@@ -130,50 +130,3 @@ def _become(call: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
     os.environ.clear()
     os.environ.update({**coerced, **call["env"]})
     return call
-
-
-def run_as_main(code: str) -> None:
-    """Run the code as `python -c` does, and end the process."""
-    status = 0
-    try:
-        exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102
-    except SystemExit as left:
-        if left.code is not None and not isinstance(left.code, int):
-            raise
-        status = left.code or 0
-    except KeyboardInterrupt as interrupted:
-        sys.excepthook(KeyboardInterrupt, interrupted, interrupted.__traceback__)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    try:
-        for stream in (sys.stdout, sys.stderr):
-            if stream:
-                stream.flush()
-    except (OSError, ValueError):
-        sys.exit(status)  # the interpreter says what is wrong
-    os._exit(status & 0xFF)
-
-
-def open_standard_streams() -> None:
-    """Open stdin, stdout and stderr as the interpreter does when it starts."""
-    sys.stdin = sys.__stdin__ = _opened(0, "r", sys.stdin)  # type: ignore[misc,assignment]
-    sys.stdout = sys.__stdout__ = _opened(1, "w", sys.stdout)  # type: ignore[misc,assignment]
-    sys.stderr = sys.__stderr__ = _opened(2, "w", sys.stderr)  # type: ignore[misc,assignment]
-
-
-def _opened(number: int, mode: str, like: TextIO) -> TextIO | None:
-    try:
-        os.fstat(number)
-    except OSError:
-        return None
-    is_unbuffered = mode == "w" and bool(os.environ.get("PYTHONUNBUFFERED"))
-    return io.TextIOWrapper(
-        open(number, f"{mode}b", 0 if is_unbuffered else -1, closefd=False),
-        like.encoding,
-        like.errors,
-        newline="\n",
-        line_buffering=not is_unbuffered and (number == 2 or os.isatty(number)),
-        write_through=is_unbuffered,
-    )
