@@ -43,7 +43,7 @@ def programs() -> list[str]:
 
 def test_help_is_printed_and_nothing_is_run() -> None:
     names = programs()
-    assert len(names) > 8
+    assert len(names) >= 8
     done = subprocess.run(
         [sys.executable, "-c", EACH, *names], cwd=ROOT, capture_output=True, text=True, check=True, timeout=50
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Run the CLI as a user does: in a process of its own with its own home folder.
 
 Where the system can, the process is a fork of a server that has imported the CLI's libraries: most of the time of a short
-command is spent on these imports. Tests of the start itself run `START` with `subprocess`.
+command is spent on these imports. Tests of the start itself use `OWN_PROCESS`, or run `START` with `subprocess`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from pathlib import Path
 from tests.shim_cli.forks.client import started
 from tests.shim_cli.forks.programs import START
 
-__all__ = ["START", "Done", "environment", "finished", "run", "shim"]
+__all__ = ["OWN_PROCESS", "START", "Done", "environment", "finished", "run", "shim"]
 CLOSED_PORT = "9"
 SECONDS = 50.0
+OWN_PROCESS = {"PYTHONNOUSERSITE": "1"}
+"""A variable that is read at the start: with it, a command is a process of its own, and so is what it starts."""
 Done = subprocess.CompletedProcess[str]
 
 

@@ -19,7 +19,7 @@ from addons.core.routes import Route, RouteTable
 from addons.core.turn import ClientRequest, Plan
 from shim_cli.commands.serve import announce, announcement
 from tests.fakes.account import Account
-from tests.shim_cli.run import START, environment, finished, shim
+from tests.shim_cli.run import OWN_PROCESS, START, environment, finished, shim
 from tests.shim_cli.served import DEMO, SERVE, served
 from tests.support.ports import free_port
 
@@ -94,7 +94,7 @@ def stock(home: Path, *more: str) -> list[str]:
 
 @posix
 def test_stock_mitmdump_with_the_documented_arguments_serves_turns(tmp_path: Path) -> None:
-    with served(tmp_path, *stock(tmp_path), ready=READY) as running:
+    with served(tmp_path, *stock(tmp_path), env=OWN_PROCESS, ready=READY) as running:
         health = json.loads(running.ask("GET", "/health").read())
         assert (health["ok"], health["models"], health["pid"]) == (True, 1, running.process.pid)
         answer = running.ask("POST", "/v1/responses", DEMO)
