@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import click
@@ -92,6 +93,7 @@ def commands(group: click.Group, *above: str) -> Iterator[tuple[str, click.Comma
             yield " ".join([*above, name]), command
 
 
+@cache
 def everything() -> dict[str, click.Command]:
     root = typer.main.get_command(app)
     assert isinstance(root, click.Group)

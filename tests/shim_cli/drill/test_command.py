@@ -16,6 +16,7 @@ from shim_cli.drill.command import PASSED_ON, PROVIDERS, Subject, _codex_env, _c
 from shim_cli.drill.drills import DRILLS
 from shim_cli.state.processes import is_alive
 from tests.fakes.account import Account
+from tests.shim_cli.forks.client import started
 from tests.shim_cli.radar.programs import fake_codex
 from tests.shim_cli.run import START, Done, environment, shim
 from tests.support.waiting import until
@@ -119,7 +120,7 @@ def test_shim_of_a_drill_ends_with_it(number: signal.Signals, home: Path) -> Non
     fake_codex(home / "bin", "hangs")
     (home / "tmp").mkdir()
     more = {"CODEX_BIN": str(home / "bin" / "codex"), "TMPDIR": str(home / "tmp"), "PATH": "/usr/bin:/bin"}  # fmt: skip
-    process = subprocess.Popen(
+    process = started(
         [*START, "drill", "429", "--model", "chatty"],
         env=environment(home, more), cwd=home, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
