@@ -25,6 +25,7 @@ from shim_cli.console.options import (
     Hooks,
     ListenPort,
     Port,
+    Private,
     Settings,
     require_settings_file,
 )
@@ -116,6 +117,7 @@ def serve(  # noqa: PLR0917  typer reads the options from the signature
     port: ListenPort = DEFAULT_PORT,
     settings: Settings = None,
     hook: Hooks = None,
+    privacy: Private = False,
     allow_remote: Annotated[
         bool,
         typer.Option("--allow-remote", help="Accept clients from other machines."),
@@ -137,16 +139,17 @@ def serve(  # noqa: PLR0917  typer reads the options from the signature
             allow_remote=allow_remote,
             verbose=verbose,
             hooks=hook or (),
+            privacy=privacy,
         )
     )
 
 
 @app.command()
-def start(port: Port = DEFAULT_PORT, settings: Settings = None) -> None:
+def start(port: Port = DEFAULT_PORT, settings: Settings = None, privacy: Private = False) -> None:
     """Run the shim in the background."""
     from shim_cli.state.daemon import start as run
 
-    raise typer.Exit(run(os.environ, port, settings))
+    raise typer.Exit(run(os.environ, port, settings, privacy=privacy))
 
 
 @app.command()
@@ -164,13 +167,14 @@ def restart(
     force: Annotated[
         bool, typer.Option("--force", help="Kill a shim that hangs. Its turns are cut off.")
     ] = False,
+    privacy: Private = False,
 ) -> None:
     """Stop the shim and start it in the background."""
     from shim_cli.state.daemon import kill_daemon, start, stop_daemon
 
     if done := (kill_daemon if force else stop_daemon)(os.environ, port):
         typer.echo(done)
-    raise typer.Exit(start(os.environ, port, settings))
+    raise typer.Exit(start(os.environ, port, settings, privacy=privacy))
 
 
 @app.command(

@@ -21,6 +21,7 @@ from mitmproxy.connection import Client
 
 from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse
 from addons.adapters.route_sources import RouteSources
+from addons.adapters.system.local_token import TRUE_VALUES
 from addons.adapters.system.tasks import spawn
 from addons.core.errors import Problem, problem_of
 from addons.core.limits import MIB
@@ -38,6 +39,8 @@ SETTINGS = "codex_shim_settings"
 CAPTURE = "codex_shim_capture"
 RECORD = "codex_shim_record"
 HOOK = "codex_shim_hook"
+PRIVACY = "codex_shim_privacy"
+PRIVACY_VARIABLE = "CODEX_SHIM_PRIVACY"
 CAPTURE_BYTES = 4 * MIB
 """Default of the option: how much of each upstream request and response body is kept with its flow, for the views."""
 
@@ -92,6 +95,8 @@ class CodexShim:
         loader.add_option(
             HOOK, Sequence[str], [], "Python files with functions that see the turns."
         )
+        is_private = self._env.get(PRIVACY_VARIABLE, "").strip().lower() in TRUE_VALUES
+        loader.add_option(PRIVACY, bool, is_private, "Send no private values upstream.")
         loader.add_option(ALLOW_REMOTE, bool, False, "Serve clients on other machines.")  # noqa: FBT003
         # The eager strategy would dial the dead sink for each client, and drop the client when that fails.
         ctx.options.update_defer(connection_strategy="lazy", keep_host_header=True)
@@ -120,6 +125,8 @@ class CodexShim:
             self._record(Path(path).expanduser())
         if HOOK in updated and (getattr(ctx.options, HOOK) or self.parts.hooks):
             self._use_hooks(getattr(ctx.options, HOOK))
+        if PRIVACY in updated:
+            self.parts.is_always_private = getattr(ctx.options, PRIVACY)
         if hasattr(self, "parts"):
             # Idle connections were made under the old options, which may have trusted other certificates.
             self.engine.pool.clear()

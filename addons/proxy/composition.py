@@ -43,9 +43,11 @@ from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
 from addons.core.server.health import Status
 from addons.core.server.replay import ReplayPlans
-from addons.core.server.router import Router
+from addons.core.server.router import PlanHooked, Router
 from addons.core.server.unknown_paths import UnknownPaths
+from addons.core.settings.privacy import Privacy, in_force
 from addons.core.telemetry.record import LastTurnStatus, TurnRecord
+from addons.core.turn import ClientRequest, Plan
 from addons.core.upstream.outbound_proxy import proxy_for
 from addons.core.version import VERSION
 from addons.proxy.cassettes import TurnTap
@@ -57,6 +59,7 @@ from addons.proxy.recent_turns import ContractWatch, RecentTurns
 if TYPE_CHECKING:
     from addons.adapters.hooks.turns import HookedTurns
     from addons.adapters.otel.exporter import TurnExporter
+    from addons.adapters.privacy.turns import GatedRequests
     from addons.core.hooks.chain import Hook
 
 log = logging.getLogger(__name__)
@@ -83,6 +86,9 @@ class Composition:
     _cassette: CassetteWriter | None = None
     hooks: HookedTurns | None = None
     """Set where turns have hooks."""
+    is_always_private = False
+    """Whether the privacy gate is on whatever models.json says."""
+    _gate: GatedRequests | None = None
     _user_hooks: Sequence[Hook] = ()
     _built_in_hooks: Sequence[Hook] = ()
 
@@ -254,9 +260,10 @@ class Composition:
             page_file=page_file,
             live_events=self.dashboard.live_events,
             usage_report=self.dashboard.usage_report,
-            forward=replay.plan if replay else sources.plan_endpoint,
+            forward=replay.plan if replay else self._plan_endpoint,
             expect_turn=bool if replay else self.expect_turn,
             recent_turn=self.recent_turns.find,
+            original_turn=self.recent_turns.original,
             recent_ids=lambda: self.recent_turns.ids,
             metrics=lambda: self.metrics.families(),  # noqa: PLW0108  made after the router
         )
@@ -267,8 +274,42 @@ class Composition:
             self._note_unknown,
             self.budgets.refusal,
             replayed=replay.plan if replay else None,
-            hooked=self.hooks.plan if self.hooks else None,
+            hooked=self._hooked,
         )
+
+    def _hooked(self) -> PlanHooked | None:
+        """Return what makes the plans of turns that somebody sees on their way; None for nobody."""
+        hooked = self.hooks.plan if self.hooks else None
+        if not self._is_private():
+            return hooked
+        gated = self.gate.plan_turn
+        if hooked is None:
+            return gated
+        return lambda request, make: hooked(request, lambda edited: gated(edited, make))
+
+    def _plan_endpoint(self, request: ClientRequest) -> Plan:
+        plan = self.sources.plan_endpoint
+        return self.gate.plan(request, plan) if self._is_private() else plan(request)
+
+    @property
+    def privacy(self) -> Privacy:
+        """What the privacy gate does now."""
+        return in_force(self.sources.settings.privacy, always=self.is_always_private)
+
+    def _is_private(self) -> bool:
+        """Return whether the privacy gate is on."""
+        return self.is_always_private or self.sources.settings.privacy.is_on
+
+    @property
+    def gate(self) -> GatedRequests:
+        """The privacy gate, made when it is used first."""
+        if self._gate is None:
+            from addons.proxy.privacy import gated_requests  # noqa: PLC0415  nothing of it is used while it is off
+
+            self._gate = gated_requests(
+                self._env, lambda: self.sources, lambda: self.is_always_private
+            )
+        return self._gate
 
     def _metrics_sources(self) -> MetricsSources:
         return MetricsSources(

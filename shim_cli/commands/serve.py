@@ -54,6 +54,7 @@ def serve(
     verbose: bool = False,
     cassettes: CassetteUse = NO_CASSETTE,
     hooks: Sequence[str] = (),
+    privacy: bool = False,
 ) -> int:
     """Serve until Ctrl-C or SIGTERM, then drain; return 0. Raises CliError if it cannot start.
 
@@ -63,12 +64,12 @@ def serve(
     require_settings_file(settings)
     set_private_umask()
     _configure_logging(log_file)
-    # The log of a background shim has no turns: access.jsonl has them.
     if verbose or not log_file:
         _show_turns()
     _load_mitmproxy()
     from addons.proxy.master import ListenOptions, StartError, run_master  # noqa: PLC0415
 
+    listen = ListenOptions(host, port, settings, allow_remote, cassettes, hooks, privacy)
     ports: list[int] = []
 
     def ready(master: ShimMaster) -> None:
@@ -81,7 +82,7 @@ def serve(
             announce_hooks(hooks)
 
     try:
-        run_master(ListenOptions(host, port, settings, allow_remote, cassettes, hooks), ready)
+        run_master(listen, ready)
     except StartError as error:
         raise CliError(str(error)) from error
     except Exception as error:
@@ -157,6 +158,7 @@ def _configure_logging(log_file: Path | None) -> None:
 
 
 def _show_turns() -> None:
+    # not in the log of a background shim: access.jsonl has them
     """Write a line per turn to stderr, without a level: a good turn is no message for debugging."""
     turns = logging.getLogger("addons.turns")
     turns.setLevel(logging.DEBUG)
@@ -179,6 +181,9 @@ def announce(master: ShimMaster, host: str = "127.0.0.1") -> None:
     lines = announcement(master.address, master.shim.sources, token)
     if host in EVERY_ADDRESS:
         lines.insert(1, EVERY_ADDRESS_NOTICE.format(host=host))
+    privacy = master.shim.parts.privacy
+    if privacy.is_on:
+        lines.append(f"The privacy gate replaces {privacy.shown}.")
     sys.stdout.write("".join(_printable(line) + "\n" for line in lines))
     sys.stdout.flush()
 

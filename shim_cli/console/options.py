@@ -70,6 +70,10 @@ Hooks = Annotated[
         "--hook", metavar="FILE", help="A Python file whose functions see each turn. Repeatable."
     ),
 ]
+Private = Annotated[
+    bool,
+    typer.Option("--privacy", help="Replace private values before a turn is sent upstream."),
+]
 About = Literal["all", "models", "picker"]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 NoOpen = Annotated[

@@ -9,6 +9,7 @@ from addons.adapters.route_sources import own_ports
 from addons.adapters.system.files import CachedFile, FileAccessError
 from addons.adapters.system.paths import settings_file
 from addons.core.settings.models_file import ModelRows, parse_models
+from addons.core.settings.privacy import Privacy
 from addons.core.settings.root import parse_settings
 from addons.core.settings.upstream_url import EndpointRules
 from shim_cli.doctor.finding import CheckResult, DoctorContext
@@ -35,6 +36,25 @@ def settings(context: DoctorContext) -> Iterator[CheckResult]:
     if not own and not rows.problems:
         yield "OK", f"{path}"
     yield from row_findings(rows, path, context.env, context.shell)
+    yield from _privacy(parse_settings(data, str(path), context.env).privacy, rows, path, context)
+
+
+def _privacy(
+    privacy: Privacy, rows: ModelRows, path: Path, context: DoctorContext
+) -> Iterator[CheckResult]:
+    """Say what the privacy gate replaces."""
+    if privacy.is_broken:
+        yield (
+            "FAIL",
+            "privacy gate: on, but its settings cannot be read: no turn is sent",
+            context.shell.edit(str(path)),
+        )
+    elif privacy.is_on:
+        exempt = ", ".join(row.slug for row in rows.rows if not row.privacy)
+        yield (
+            "OK",
+            f"privacy gate: on ({privacy.shown})" + (f"; off for {exempt}" if exempt else ""),
+        )
 
 
 def _remedy(problem: str, path: Path, context: DoctorContext) -> str:

@@ -39,6 +39,8 @@ STOP_TIMEOUT = 10.0
 """Added to the drain time of the turns."""
 UNHEALTHY_TIMEOUT = 10.0
 POLL_SECONDS = 0.05
+PRIVACY_VARIABLE = "CODEX_SHIM_PRIVACY"
+"""Switches the privacy gate on."""
 NOTICE_SECONDS = 1.0
 MAX_OUTPUT_CHARACTERS = 2000
 PATH_VARIABLES = ("CODEX_HOME", "CODEX_SHIM_CA_FILE", "CODEX_SHIM_SETTINGS", "CODEX_SHIM_STATE_DIR")
@@ -60,8 +62,12 @@ class Started:
         return f"codex-shim is now running in the background. Stop it: {command('stop', port)}"
 
 
-def start(env: Mapping[str, str], port: int, settings: Path | None) -> int:
+def start(
+    env: Mapping[str, str], port: int, settings: Path | None, *, privacy: bool = False
+) -> int:
     """Start the shim, or report that it is running. Raises CliError."""
+    if privacy:
+        env = {**env, PRIVACY_VARIABLE: "1"}
     started = ensure_started(env, port, settings)
     state = "already running" if started.was_running else "running"
     lines = [f"{state} at {started.url} (pid {started.pid})"]
@@ -95,6 +101,14 @@ def ensure_started(env: Mapping[str, str], port: int, settings: Path | None) -> 
         raise CliError(str(error), f"Check its status: {command('status', port)}") from None
     except FileAccessError as error:
         raise CliError(str(error), STATE_FOLDER_ADVICE) from error
+
+
+def running_shim(env: Mapping[str, str], port: int) -> Started:
+    """Return the shim on this port. Raises CliError if none is running."""
+    if started := _running(env, port):
+        return started
+    msg = f"no codex-shim is running on port {port}"
+    raise CliError(msg, f"Start it: {command('start', port)}")
 
 
 def _running(env: Mapping[str, str], port: int) -> Started | None:

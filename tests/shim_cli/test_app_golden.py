@@ -50,6 +50,8 @@ ELSEWHERE = {
     "command of npm": "tests/shim_cli/radar/test_npm.py",
     "Codex could ask your real provider": "tests/shim_cli/drill/test_command.py",
     "no drill for": "tests/shim_cli/drill/test_command.py",
+    "there is no file": "tests/shim_cli/what_if/test_command.py",
+    "exists, and is not overwritten": "tests/shim_cli/what_if/test_command.py",
     "keeps changing": "tests/adapters/codex/test_config_file.py",
 }
 ERRORS = {"CliError", "ConfigError", "ActivationError", "LockedError", "ConfigBlockError"}
