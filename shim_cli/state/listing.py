@@ -137,6 +137,8 @@ def _privacy(sources: RouteSources) -> str:
     privacy = sources.settings.privacy
     if not privacy.is_on:
         return ""
+    if privacy.is_broken:
+        return "on, but its settings cannot be read: no turn is sent"
     exempt = [row.slug for row in sources.rows.rows if not row.privacy]
     return f"on ({privacy.shown})" + (f"; off for {', '.join(exempt)}" if exempt else "")
 

@@ -73,10 +73,10 @@ def placed(values: list[str]) -> Json:
 
 
 @asynccontextmanager
-async def serving(home: Home, *, privacy: bool = False) -> AsyncIterator[Running]:
+async def serving(home: Home, *, privacy: bool = False, **env: str) -> AsyncIterator[Running]:
     ready = asyncio.Event()
     listen = ListenOptions("127.0.0.1", 0, home.settings, privacy=privacy)
-    master = ShimMaster(listen, lambda _: ready.set(), home.env)
+    master = ShimMaster(listen, lambda _: ready.set(), {**home.env, **env})
     task = asyncio.create_task(master.run())  # noqa: TID251, RUF100  awaited below
     await ready.wait()
     try:
@@ -212,18 +212,23 @@ async def test_requests_that_are_no_turns_and_whole_answers(home: Home) -> None:
     assert PHONES[0].encode() in requests[0].body
 
 
-async def test_headers_that_hold_text_are_masked(home: Home) -> None:
+async def test_an_option_or_a_variable_switches_it_on_and_headers_are_masked(home: Home) -> None:
     home.log_in()
     home.backend.scripts[:] = [repeats("responses", 9)]
-    settle(home, True)
+    settle(home, None)
     metadata = orjson.dumps({"thread_id": "t", "workspaces": {f"/home/{EMAILS[0]}": {}}})
-    async with serving(home) as proxy:
-        await proxy.post(
-            body("gpt-5.5", input="hello"), CODEX[0], b"x-codex-turn-metadata: " + metadata
-        )
-    (request,) = (one for one in home.backend.requests if b"/responses" in one.line)
-    assert leaks([request], [EMAILS[0]]) == []
-    assert orjson.loads(request.header(b"x-codex-turn-metadata") or b"")["thread_id"] == "t"
+    header = b"x-codex-turn-metadata: " + metadata
+    async with serving(home, privacy=True) as proxy:
+        await proxy.post(body("gpt-5.5", input="hello"), CODEX[0], header)
+    async with serving(home, CODEX_SHIM_PRIVACY="1") as proxy:
+        await proxy.post(body("gpt-5.5", input="hello"), CODEX[0], header)
+        proxy.master.options.update(codex_shim_privacy=False)
+        await proxy.post(body("gpt-5.5", input="hello"), CODEX[0], header)
+    *masked, plain = (one for one in home.backend.requests if b"/responses" in one.line)
+    assert len(masked) == 2
+    assert leaks(masked, [EMAILS[0]]) == []
+    assert orjson.loads(masked[0].header(b"x-codex-turn-metadata") or b"")["thread_id"] == "t"
+    assert plain.header(b"x-codex-turn-metadata") == metadata
 
 
 async def test_a_request_without_private_values_is_the_bytes_that_came(home: Home) -> None:

@@ -263,3 +263,14 @@ def test_hook_option_reaches_the_addon(tmp_path: Path, command: str) -> None:
     with Shim(environment(tmp_path), tmp_path / "log", command, "--hook", str(hook), *more) as tool:
         answer = Posted(tool.port, request("shim-demo")).ended()
     assert b"The hook codex_shim_hooks.py refused this turn: shim-demo" in answer
+
+
+def test_privacy_option_reaches_the_addon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    module = "shim_cli.commands.mitmproxy_tools"
+    monkeypatch.setattr(f"{module}.replace_process", lambda words, _: started.append(words) or 0)
+    monkeypatch.setattr(f"{module}.lend_port", lambda *_: False)
+    run_tool("mitmdump", 1, None, ["-v"], privacy=True)
+    run_tool("mitmdump", 1, None, ["-v"])
+    assert started[0][-3:] == ["--set", "codex_shim_privacy=true", "-v"]
+    assert "codex_shim_privacy=true" not in started[1]
