@@ -75,9 +75,8 @@ async def get(
     Without `ca_file`, servers are verified with the certificates that httpx and mitmproxy use.
     """
     origin = Origin.of(url)
-    # with a file, the certificates of the system are not looked at
-    tls = ssl.create_default_context(cafile=ca_file or certifi.where())
-    tls.set_alpn_protocols(["http/1.1"])
+    schemes = {origin.scheme, proxy.scheme if proxy else origin.scheme}
+    tls = _tls(ca_file) if ca_file or "https" in schemes else None
     reader, writer = await _connection(origin, proxy, tls)
     try:
         target = _target(url)
@@ -89,6 +88,13 @@ async def get(
         writer.close()
 
 
+def _tls(ca_file: str) -> ssl.SSLContext:
+    # with a file, the certificates of the system are not looked at
+    tls = ssl.create_default_context(cafile=ca_file or certifi.where())
+    tls.set_alpn_protocols(["http/1.1"])
+    return tls
+
+
 def _target(url: str) -> str:
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -96,7 +102,7 @@ def _target(url: str) -> str:
 
 
 async def _connection(
-    origin: Origin, proxy: Origin | None, tls: ssl.SSLContext
+    origin: Origin, proxy: Origin | None, tls: ssl.SSLContext | None
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     first = proxy or origin
     try:
@@ -104,7 +110,7 @@ async def _connection(
             reader, writer = await asyncio.open_connection(
                 first.host, first.port, ssl=tls if first.scheme == "https" else None
             )
-            if proxy and origin.scheme == "https":
+            if proxy and tls and origin.scheme == "https":
                 try:
                     await _Exchange(reader, writer).open_tunnel(origin)
                     await writer.start_tls(tls, server_hostname=origin.host)
