@@ -62,12 +62,17 @@ def first_delta(setup: Setup) -> Figures:
 
 
 def a_connection_each(setup: Setup) -> Figures:
-    """Measure turns on new connections, as with Codex: the time from connecting to the first delta."""
+    """Measure turns on new connections, as with Codex: from connecting to the first delta, and CPU of a turn, in ms."""
     setup.answers(5)
     figures: Figures = {}
+    turns = setup.scaled(100)
     for protocol in PROTOCOLS:
-        job = setup.system.job(protocol, deltas=5, turns=setup.scaled(100), warm_up=10, fresh=True)
-        figures[f"{ROUTES[protocol]} first delta ms, a connection each"] = _median_ms(load(job))
+        job = setup.system.job(protocol, deltas=5, turns=turns, warm_up=10, fresh=True)
+        before = setup.system.cpu_seconds
+        outcome = load(job)
+        used = setup.system.cpu_seconds - before
+        figures[f"{ROUTES[protocol]} first delta ms, a connection each"] = _median_ms(outcome)
+        figures[f"{ROUTES[protocol]} CPU ms/turn, a connection each"] = used * 1e3 / (turns + 10)
     return figures
 
 
@@ -121,7 +126,7 @@ def bodies(setup: Setup) -> Figures:
     """Measure one stream with a large request: the time to the first delta, in ms."""
     setup.answers(5)
     figures: Figures = {}
-    for protocol in ("responses", "chat"):
+    for protocol in PROTOCOLS:
         for name, size in (("100 KB", 100_000), ("1 MB", 1_000_000), ("10 MB", 10_000_000)):
             job = setup.system.job(protocol, deltas=5, turns=5, warm_up=1, body_bytes=size)
             figures[f"{ROUTES[protocol]} {name} body ms"] = _median_ms(load(job))
