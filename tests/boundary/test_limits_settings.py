@@ -14,9 +14,9 @@ from tests.support.upstream import Exchange
 from tests.support.waiting import until
 
 CHAT = ROUTES[1]
-ROWS = 20_000
+ROWS = 6_000
 LONGEST_GAP = 1.5
-"""Generous: it takes several seconds to read the file, and a loaded machine has gaps of its own."""
+"""Generous: it takes longer than this to read the file, and a loaded machine has gaps of its own."""
 PAUSE = 0.01
 
 

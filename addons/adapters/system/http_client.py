@@ -76,7 +76,8 @@ async def get(
     """
     origin = Origin.of(url)
     schemes = {origin.scheme, proxy.scheme if proxy else origin.scheme}
-    tls = _tls(ca_file) if ca_file or "https" in schemes else None
+    # in a thread: to read the certificates takes as long as a hundred turns, and streams would wait
+    tls = await asyncio.to_thread(_tls, ca_file) if ca_file or "https" in schemes else None
     reader, writer = await _connection(origin, proxy, tls)
     try:
         target = _target(url)

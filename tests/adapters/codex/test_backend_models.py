@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import ssl
 import subprocess
 import sys
+import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +16,8 @@ from addons.adapters.codex.backend_models import BackendAnswer, DiscoveryError, 
 from addons.core.codex.login import Login
 from addons.core.secrets import Origin, Secret
 from tests.adapters.account_models import ACCOUNT, LOGIN, MODELS, TOKEN, Backend, listing
+from tests.support.certificates import make_authority
+from tests.support.upstream import Exchange, upstream
 
 
 def request(backend: Backend, login: Login = LOGIN) -> ModelsRequest:
@@ -54,6 +60,34 @@ async def test_unusable_ca_file_prevents_the_request(backend: Backend) -> None:
     with pytest.raises(DiscoveryError, match="FileNotFoundError"):
         await dataclasses.replace(request(backend), ca_file="/nowhere/ca.pem").send()
     assert backend.requests == []
+
+
+async def test_https_is_verified_and_certificates_are_read_in_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers: list[threading.Thread] = []
+
+    create = ssl.create_default_context
+
+    def recorded(*args: Any, **kwargs: Any) -> ssl.SSLContext:
+        readers.append(threading.current_thread())
+        return create(*args, **kwargs)
+
+    monkeypatch.setattr(ssl, "create_default_context", recorded)
+    authority = make_authority(tmp_path)
+
+    async def models(exchange: Exchange) -> None:
+        await exchange.whole(listing("a"), b"content-type: application/json")
+
+    async with upstream(models, tls=authority.server_context()) as fake:
+        asked = ModelsRequest(f"https://127.0.0.1:{fake.port}/codex", "1.2.3", LOGIN)
+        with pytest.raises(DiscoveryError, match="ConnectError"):
+            await asked.send()
+        assert fake.requests == []
+        trusting = dataclasses.replace(asked, ca_file=str(authority.ca_file))
+        assert (await trusting.send()).body == listing("a")
+    assert len(readers) == 2
+    assert threading.main_thread() not in readers
 
 
 async def test_request_goes_through_the_given_proxy(backend: Backend) -> None:
