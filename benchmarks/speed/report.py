@@ -89,13 +89,26 @@ def as_json(rounds: Sequence[Round], command: str) -> bytes:
 def chart(rounds: Sequence[Round]) -> str:
     """Return a bar chart of the deltas a second of each route and system."""
     bars = [
-        (route, system, value)
+        (route.removesuffix(" deltas/s"), system, value)
         for route in CHART
         for system in dict.fromkeys(system for each in rounds for system in each)
         if (value := median_of(rounds, system, route)) is not None
     ]
+    return chart_of(bars, "deltas/s")
+
+
+def chart_of(bars: Sequence[tuple[str, str, float]], unit: str) -> str:
+    """Return a chart of bars: what is measured, the system, and the value."""
     longest = max((value for _, _, value in bars), default=1.0)
-    rows = [_bar(number, *bar, longest) for number, bar in enumerate(bars)]
+    rows = [
+        _bar(
+            (8 + 22 * number, 400 * value / longest),
+            f"{what}, {system}",
+            f"{value:,.0f} {unit}",
+            COLOURS.get(system, OTHER_COLOUR),
+        )
+        for number, (what, system, value) in enumerate(bars)
+    ]
     height = 22 * len(rows) + 10
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{height}" '
@@ -103,13 +116,10 @@ def chart(rounds: Sequence[Round]) -> str:
     )
 
 
-def _bar(number: int, route: str, system: str, value: float, longest: float) -> str:
-    top = 8 + 22 * number
-    width = 400 * value / longest
-    label = escape(f"{route.removesuffix(' deltas/s')}, {system}")
+def _bar(place: tuple[int, float], label: str, value: str, colour: str) -> str:
+    top, width = place
     return (
-        f'<text x="0" y="{top + 12}" fill="#555">{label}</text>'
-        f'<rect x="220" y="{top}" width="{width:.0f}" height="16" rx="2" '
-        f'fill="{COLOURS.get(system, OTHER_COLOUR)}"/>'
-        f'<text x="{226 + width:.0f}" y="{top + 12}" fill="#555">{value:,.0f} deltas/s</text>'
+        f'<text x="0" y="{top + 12}" fill="#555">{escape(label)}</text>'
+        f'<rect x="220" y="{top}" width="{width:.0f}" height="16" rx="2" fill="{colour}"/>'
+        f'<text x="{226 + width:.0f}" y="{top + 12}" fill="#555">{value}</text>'
     )
