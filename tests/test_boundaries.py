@@ -21,6 +21,7 @@ SECRETS = "addons/core/secrets.py"
 VALUE_FOR_CALLERS = {
     "addons/proxy/engine/attempt.py",
     "addons/adapters/codex/backend_models.py",
+    "addons/adapters/otel/exporter.py",
 }
 ERROR_BOUNDARIES = {
     "addons/proxy/addon.py": "mitmproxy logs an exception of a hook and goes on; the flow must be refused instead",
@@ -31,6 +32,8 @@ ERROR_BOUNDARIES = {
     "addons/proxy/engine/local_source.py": "a local source runs in a task of its own; its exception must end the turn",
     "addons/adapters/ledger/turn_log.py": "records hold data of upstreams; one that cannot be written must not end the thread",
     "addons/adapters/codex/keyring_entry.py": "a keyring's library has errors of its own; a thread gives them to the reader as a login problem",
+    "addons/adapters/local/watch.py": "a server sends what nobody foresaw; the watch of the others must go on",
+    "addons/proxy/refresh.py": "the same, for the task that watches them: one that has ended asks no more",
     "addons/adapters/system/threads.py": "a thread passes every exception to the caller, through its Future",
     "addons/proxy/engine/mitmproxy_patches/command_pump.py": "it is raised again inside mitmproxy's own boundary for addons",
     "addons/proxy/engine/compat/self_test.py": "a thread passes every exception to the caller; one that is lost would pass the test",
@@ -123,7 +126,7 @@ def test_plain_value_is_given_to_the_mask_alone() -> None:
     assert files_with_use_of("derive") == {"addons/core/masking/mask.py"}
 
 
-def test_secret_header_is_read_by_two_callers() -> None:
+def test_secret_header_is_read_by_three_callers() -> None:
     assert files_with_use_of("value_for") == VALUE_FOR_CALLERS
 
 

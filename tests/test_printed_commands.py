@@ -172,6 +172,9 @@ SERVES, TOOLS = (
 DRILL = "tests/shim_cli/drill/test_command.py"
 RADAR = "tests/shim_cli/radar/test_command.py"
 CASSETTE = "tests/shim_cli/cassette/test_command.py"
+PRIVACY = "tests/shim_cli/privacy/test_command.py"
+WHAT_IF = "tests/shim_cli/what_if/test_command.py"
+HAR = "tests/shim_cli/report/test_har.py"
 ELSEWHERE = {
     "codex-shim add": FIND_SERVERS,
     "codex-shim add openai-compatible --base-url URL": FIND_SERVERS,
@@ -184,6 +187,9 @@ ELSEWHERE = {
     "codex-shim app ~/project": "tests/shim_cli/commands/test_desktop.py",
     "codex-shim record turns.flow": CASSETTE,
     "codex-shim record turns.jsonl": CASSETTE,
+    "codex-shim har 0199-b --from turns.flow -o turns.har": HAR,
+    "codex-shim har last --from turns.flow": HAR,
+    "codex-shim har last --from turns.jsonl": HAR,
     "codex-shim replay turns.flow --loose": "tests/e2e/test_cassettes.py",
     "codex-shim replay turns.jsonl": CASSETTE,
     "codex-shim replay turns.jsonl --speed 0": CASSETTE,
@@ -191,8 +197,15 @@ ELSEWHERE = {
     "codex-shim radar --codex PATH": RADAR,
     "codex-shim radar --npm VERSION --write turns.flow": RADAR,
     "codex-shim radar --npm latest": RADAR,
+    "codex-shim privacy -": PRIVACY,
+    "codex-shim privacy notes.txt": PRIVACY,
+    "codex-shim privacy turns.flow": PRIVACY,
     "codex-shim drill 429": DRILL,
     "codex-shim drill cut --model deepseek-v4": DRILL,
+    "codex-shim what-if LAST --as deepseek-v4": WHAT_IF,
+    "codex-shim what-if turns.flow --as deepseek-v4": WHAT_IF,
+    "codex-shim what-if turns.flow:3 --as gpt-5.5 --html compared.html": WHAT_IF,
+    "codex-shim what-if turns.jsonl --as gpt-5.5 deepseek-v4 --open": WHAT_IF,
     "codex-shim mitmdump": TOOLS,
     "codex-shim mitmdump -- -w turns.flow": TOOLS,
     "codex-shim web": TOOLS,
@@ -201,6 +214,7 @@ ELSEWHERE = {
     "codex-shim serve --allow-remote": SERVES,
     "codex-shim serve --port PORT": SERVES,
     "codex-shim serve --port 0": SERVES,
+    "codex-shim serve --hook codex_shim_hooks.py": SERVES,
     "codex-shim report --flow 1f0c --with-text": "tests/shim_cli/report/test_command.py",
     "codex-shim report --flow-file turns.flow": "tests/shim_cli/report/test_command.py",
     "codex-shim service install": "tests/shim_cli/commands/test_service.py",
