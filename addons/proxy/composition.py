@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from mitmproxy import ctx, http
 
-from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse, paced
+from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse
 from addons.adapters.cassette.writer import CassetteWriter
 from addons.adapters.codex.activate import switch_source
 from addons.adapters.codex.config_file import CodexConfig
@@ -42,7 +42,6 @@ from addons.core.providers.route_states import unavailable_routes
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
 from addons.core.server.health import Status
-from addons.core.server.replay import ReplayPlans
 from addons.core.server.router import PlanHooked, Router
 from addons.core.server.unknown_paths import UnknownPaths
 from addons.core.settings.privacy import Privacy, in_force
@@ -71,12 +70,6 @@ MAX_ORIGINS = 256
 """Of upstreams whose outbound proxy is remembered: the environment of a process stays as it is."""
 
 
-def _replay_plans(use: CassetteUse, sources: RouteSources) -> ReplayPlans | None:
-    if use.player is None:
-        return None
-    return ReplayPlans(use.player, sources.settings.limits, lambda parts: paced(parts, use.speed))
-
-
 class Composition:
     """The parts of one process."""
 
@@ -101,12 +94,12 @@ class Composition:
         self._heap = HeapTrimmer()
         self._local_token = LocalToken(env)
         self._env_secrets = secrets_in(env)
-        self._proxies = lru_cache(MAX_ORIGINS)(lambda origin, port: proxy_for(origin, env, port))
+        self._proxies = lru_cache(MAX_ORIGINS)(lambda origin: proxy_for(origin, env, 0))
         self._last_status = LastTurnStatus()
         self._taps: list[OnRecorded] = []
         """What takes all that a client got of a turn."""
         self.sources = sources
-        self.replay = _replay_plans(cassettes, sources)
+        self.replay = cassettes.plans(sources.settings.limits)
         self.recent_turns, self.contract_watch = RecentTurns(), ContractWatch(env)
         self.unknown_paths = UnknownPaths()
         self.turn_log = TurnLogWriter(access_log_file(env), ledger_file(env))
@@ -372,7 +365,9 @@ class Composition:
             self._heap.large_turn_ended()
 
     def _proxy_for(self, origin: Origin) -> Origin | None:
-        return self._proxies(origin, self.port)
+        # the system is asked for the port only if there is a proxy that could be this one
+        found = self._proxies(origin)
+        return proxy_for(origin, self._env, self.port) if found else None
 
     def _max_body_bytes(self) -> int:
         return self.sources.settings.limits.body_bytes
