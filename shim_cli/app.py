@@ -126,9 +126,14 @@ def serve(  # noqa: PLR0917  typer reads the options from the signature
         bool, typer.Option("--verbose", "-v", help="Show turns also with --log-file.", hidden=True)
     ] = False,
     log_file: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
 ) -> None:
     """Run the shim in the foreground."""
+    from shim_cli.commands.serve import end_at_eof
     from shim_cli.commands.serve import serve as run
+
+    if until_eof:
+        end_at_eof()
 
     raise typer.Exit(
         run(

@@ -37,7 +37,7 @@ from addons.adapters.vision.store import PictureTexts, pictures_file
 from addons.adapters.web.dashboard import Dashboard, TurnFiles, TurnSources
 from addons.adapters.web.metrics import MetricsSources, ProcessMetrics
 from addons.adapters.web.pages import page_file
-from addons.core.masking.mask import prepare_mask
+from addons.core.masking.mask import EchoMask, prepare_mask
 from addons.core.providers.route_states import unavailable_routes
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
@@ -50,9 +50,10 @@ from addons.core.telemetry.record import LastTurnStatus, TurnRecord
 from addons.core.turn import ClientRequest, Plan
 from addons.core.upstream.outbound_proxy import proxy_for
 from addons.core.version import VERSION
-from addons.proxy.cassettes import TurnTap
+from addons.proxy.cassettes import Tape, TextTap, TurnTap
 from addons.proxy.engine.client_pool import ReadyConnections
 from addons.proxy.engine.engine import Engine
+from addons.proxy.engine.recorder import OnRecorded
 from addons.proxy.heap import LARGE_BODY, HeapTrimmer
 from addons.proxy.recent_turns import ContractWatch, RecentTurns
 
@@ -100,8 +101,10 @@ class Composition:
         self._heap = HeapTrimmer()
         self._local_token = LocalToken(env)
         self._env_secrets = secrets_in(env)
-        self._proxies = lru_cache(MAX_ORIGINS)(lambda origin, port: proxy_for(origin, env, port))
+        self._proxies = lru_cache(MAX_ORIGINS)(lambda origin: proxy_for(origin, env, 0))
         self._last_status = LastTurnStatus()
+        self._taps: list[OnRecorded] = []
+        """What takes all that a client got of a turn."""
         self.sources = sources
         self.replay = _replay_plans(cassettes, sources)
         self.recent_turns, self.contract_watch = RecentTurns(), ContractWatch(env)
@@ -158,7 +161,12 @@ class Composition:
         """Write the turns from now on into a new file. Raises OSError."""
         self._cassette = CassetteWriter(path)
         # the sources are replaced
-        self.engine.on_recorded = TurnTap(self._cassette, lambda: self.sources.table()).recorded  # noqa: PLW0108
+        self._taps.append(TurnTap(self._cassette, lambda: self.sources.table()).recorded)  # noqa: PLW0108
+        self.engine.on_recorded = self._recorded
+
+    def _recorded(self, flow: http.HTTPFlow, turn: TurnRecord, mask: EchoMask, tape: Tape) -> None:
+        for tap in self._taps:
+            tap(flow, turn, mask, tape)
 
     def use_hooks(self, users: Sequence[Hook]) -> None:
         """Let the turns from now on have these hooks of the user."""
@@ -220,7 +228,11 @@ class Composition:
     def start_export(self) -> None:
         """Start to export turns, if a collector is configured."""
         problems: list[str] = []
-        self.export = start_export(self.sources.settings.traces, self._env, problems.append)
+        settings, folder = self.sources.settings, self.sources.settings_source.path.parent
+        self.export = export = start_export(settings.traces, self._env, folder, problems.append)
+        if export and export.wants_text:
+            self._taps.append(TextTap(export).recorded)
+            self.engine.on_recorded = self._recorded
         self.export_problems = tuple(problems)
         for problem in problems:
             log.warning("%s", problem)
@@ -263,6 +275,7 @@ class Composition:
             forward=replay.plan if replay else self._plan_endpoint,
             expect_turn=bool if replay else self.expect_turn,
             recent_turn=self.recent_turns.find,
+            original_turn=self.recent_turns.original,
             recent_ids=lambda: self.recent_turns.ids,
             metrics=lambda: self.metrics.families(),  # noqa: PLW0108  made after the router
         )
@@ -330,6 +343,8 @@ class Composition:
         yield from self._env_secrets
         if token := self._local_token.known:
             yield token
+        if self.export:
+            yield from self.export.secrets
         if login := self.sources.logins.known:
             yield login.access_token
             if login.account_id:
@@ -357,7 +372,9 @@ class Composition:
             self._heap.large_turn_ended()
 
     def _proxy_for(self, origin: Origin) -> Origin | None:
-        return self._proxies(origin, self.port)
+        # the system is asked for the port only if there is a proxy that could be this one
+        found = self._proxies(origin)
+        return proxy_for(origin, self._env, self.port) if found else None
 
     def _max_body_bytes(self) -> int:
         return self.sources.settings.limits.body_bytes

@@ -10,7 +10,9 @@ import json
 import logging
 import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +98,16 @@ def serve(
     return 0
 
 
+def end_at_eof() -> None:
+    """End this process when its stdin does: its other end is held by the process that it is for, however that ends."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()
+
+
 def _write_run_state(master: ShimMaster, log_file: Path | None, settings: Path | None) -> int:
     port = int(master.address.rpartition(":")[2])
     pid = os.getpid()
@@ -118,17 +130,21 @@ def _write_run_state(master: ShimMaster, log_file: Path | None, settings: Path |
 
 def _load_mitmproxy() -> None:
     from addons.proxy.engine.mitmproxy_patches.lazy_addons import skip_stock_addons  # noqa: PLC0415
-
-    skip_stock_addons()
-    from addons.proxy.engine.compat import (  # noqa: PLC0415
-        IncompatibleMitmproxyError,
-        require_tested_mitmproxy,
+    from addons.proxy.engine.mitmproxy_patches.unused_packages import (  # noqa: PLC0415
+        defer_unused_packages,
     )
 
-    try:
-        require_tested_mitmproxy(_loop_factory)
-    except IncompatibleMitmproxyError as error:
-        raise CliError(str(error)) from error
+    skip_stock_addons()
+    with defer_unused_packages():
+        from addons.proxy.engine.compat import (  # noqa: PLC0415
+            IncompatibleMitmproxyError,
+            require_tested_mitmproxy,
+        )
+
+        try:
+            require_tested_mitmproxy(_loop_factory)
+        except IncompatibleMitmproxyError as error:
+            raise CliError(str(error)) from error
 
 
 def _start_failure(error: Exception) -> Exception:

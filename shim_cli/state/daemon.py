@@ -88,19 +88,32 @@ def stop(env: Mapping[str, str], port: int) -> int:
     return 0
 
 
-def ensure_started(env: Mapping[str, str], port: int, settings: Path | None) -> Started:
-    """Return the shim on this port; start it if it is not running. Raises CliError."""
+def ensure_started(
+    env: Mapping[str, str], port: int, settings: Path | None, lifeline: int | None = None
+) -> Started:
+    """Return the shim on this port; start it if it is not running. Raises CliError.
+
+    `lifeline` is the reading end of a pipe. A shim that is started ends when no process has its other end any more.
+    """
     require_settings_file(settings)
     folder = run_dir(env)
     try:
         ensure_token(env)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(folder / f".{port}.lock", START_TIMEOUT):
-            return _running(env, port) or _start(env, port, settings)
+            return _running(env, port) or _start(env, port, settings, lifeline)
     except LockedError as error:
         raise CliError(str(error), f"Check its status: {command('status', port)}") from None
     except FileAccessError as error:
         raise CliError(str(error), STATE_FOLDER_ADVICE) from error
+
+
+def running_shim(env: Mapping[str, str], port: int) -> Started:
+    """Return the shim on this port. Raises CliError if none is running."""
+    if started := _running(env, port):
+        return started
+    msg = f"no codex-shim is running on port {port}"
+    raise CliError(msg, f"Start it: {command('start', port)}")
 
 
 def _running(env: Mapping[str, str], port: int) -> Started | None:
@@ -150,9 +163,11 @@ def _started_shim(
     return Started(health.url, pid, was_running, log, str(health.report.get("version", "")))
 
 
-def _start(env: Mapping[str, str], port: int, settings: Path | None) -> Started:
+def _start(
+    env: Mapping[str, str], port: int, settings: Path | None, lifeline: int | None
+) -> Started:
     output = run_dir(env) / f"{port}.out"
-    child = _spawn(env, port, settings, output)
+    child = _spawn(env, port, settings, output, lifeline)
     try:
         return _when_started(env, port, child, output)
     except (KeyboardInterrupt, SystemExit):
@@ -196,13 +211,15 @@ def _start_error(output: Path, port: int) -> CliError:
 
 
 def _spawn(
-    env: Mapping[str, str], port: int, settings: Path | None, output: Path
+    env: Mapping[str, str], port: int, settings: Path | None, output: Path, lifeline: int | None
 ) -> subprocess.Popen[bytes]:
     log = output.with_suffix(".log")
     argv = [sys.executable, "-P", "-m", "shim_cli", "serve", "--port", str(port)]
     argv += ["--log-file", str(log)]
     if settings:
         argv += ["--settings", str(settings.absolute())]
+    if lifeline is not None:
+        argv += ["--until-eof"]
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     descriptor = os.open(output, flags, 0o600)
     try:
@@ -210,7 +227,7 @@ def _spawn(
             argv,
             cwd=output.parent,
             env=_absolute(env),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if lifeline is None else lifeline,
             stdout=descriptor,
             stderr=descriptor,
             **detached(),

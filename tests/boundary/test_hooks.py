@@ -293,7 +293,7 @@ async def test_shutdown_waits_for_the_turn_and_its_hooks(home: Home) -> None:
         time.sleep(0.05)
         return event
     def on_end(turn, end):
-        time.sleep(0.05)
+        time.sleep(0.5)
         ends.append(end.outcome)
     """
     async with serving(home, hook) as proxy, client(proxy.port) as c:
@@ -332,3 +332,32 @@ async def test_hooks_and_their_errors_see_no_credential(home: Home) -> None:
     assert not [
         one for one in (secret.decode(), token, account.account_id or "none") if one in seen
     ]
+
+
+async def test_every_attempt_and_fallback_sends_what_the_hooks_returned(home: Home) -> None:
+    chat = ANSWERS_BY_PROTOCOL["chat"]
+
+    async def fails(exchange: Exchange) -> None:
+        await exchange.whole(b"{}", b"content-type: application/json", status=b"503 Busy")
+
+    hook = """
+    calls = []
+    def on_turn(turn):
+        calls.append(turn.model)
+        return turn.add_instructions("RULE")
+    """
+    async with upstream(fails) as one, upstream(says(chat.text, chat.end)) as two:
+        rows = [
+            {"model": slug, "provider": "generic-chat-completion-api", "base_url": f"http://127.0.0.1:{up.port}/v1", "api_key": "k3y-of-row", **more}
+            for slug, up, more in (("first", one, {"fallback": ["second"]}), ("second", two, {}))
+        ]  # fmt: skip
+        home.settings.write_bytes(orjson.dumps({"models": rows}))
+        async with serving(home, hook) as proxy, asyncio.timeout(LONGEST):
+            answer = await proxy.post(TURN.replace(b"gpt-5.5", b"first"), CODEX)
+            calls = sys.modules["codex_shim_hook_0_hook_0"].calls
+    assert types(answer)[-1] == "response.completed"
+    assert len(one.requests) > 1
+    assert [b"RULE" in each.body for each in (*one.requests, *two.requests)] == [True] * (
+        len(one.requests) + 1
+    )
+    assert calls == ["first"]

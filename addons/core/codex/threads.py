@@ -21,11 +21,15 @@ SUBAGENT = b"x-openai-subagent"
 MEMGEN = b"x-openai-memgen-request"
 PARENT = b"x-codex-parent-thread-id"
 PURPOSE = b"codex-shim-purpose"
-"""Marks a request that this program makes itself, to have a picture described. No upstream gets it."""
+"""Marks a request that this program makes itself, and says what for. No upstream gets it."""
 ID_HEADERS: tuple[bytes, ...] = (b"thread-id", b"session-id")
 ID_FIELDS = ("thread_id", "parent_thread_id", "session_id")
 USER_KINDS = frozenset({"", "turn", "compaction", "prewarm"})
 USER, SUB_AGENT, PICTURE = "user", "sub-agent", "picture"
+WHAT_IF = "what-if"
+"""Asks another model the same as a turn that has ended."""
+EXACT = frozenset({PICTURE, WHAT_IF})
+"""Whose requests go to no other model than the one that they name."""
 REVIEW, AUTO_REVIEW, MEMORIES, TITLE = "review", "auto-review", "memories", "title"
 AGENTS: Mapping[str, str] = {
     "": USER,

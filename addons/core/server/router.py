@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from addons.core.codex.threads import (
+    EXACT,
     PICTURE,
     SUB_AGENT,
     USER,
+    WHAT_IF,
     Threads,
     agent_of,
     parent_thread_for,
@@ -25,6 +27,7 @@ from addons.core.masking.credentials import all_values, has_key_prefix, redacted
 from addons.core.protocols.request_body import find_model
 from addons.core.providers.chatgpt_endpoints import FORWARDED
 from addons.core.providers.vision import DescriptionPlan
+from addons.core.providers.what_if import WhatIfPlan
 from addons.core.routes import Route, RouteTable, route_label
 from addons.core.secrets import Secret
 from addons.core.server.admission import NO_TOKEN, TokenRule, token_refusal
@@ -157,6 +160,8 @@ class Router:
         request.notes.row = route.slug
         request.notes.note_route(route.provider, route.model, route_label(route))
         plan = route.make_plan(request, route)
+        if request.notes.agent == WHAT_IF:
+            return WhatIfPlan(plan, request.notes)
         return DescriptionPlan(plan) if request.notes.agent == PICTURE else plan
 
     def _route_for(self, request: ClientRequest, slug: str, table: RouteTable) -> Route | None:
@@ -168,7 +173,7 @@ class Router:
             request.notes.root = printable((root_thread_for(request) or b"").decode("latin-1"))
             request.notes.parent = printable((parent_thread_for(request) or b"").decode("latin-1"))
             # it may name a model that is offered no longer
-            is_exact = agent == PICTURE
+            is_exact = agent in EXACT
             route = (
                 table.resolve(slug) if is_exact else self._stand_in(request, slug, self._table())
             )

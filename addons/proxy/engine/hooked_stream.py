@@ -8,6 +8,8 @@ came before.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.layer import CommandGenerator
 
@@ -130,6 +132,11 @@ class HookedStream(TurnStream):
             self._stage_pump = None
             pump.cancel()
         super()._begin_end(write, hook)
+
+    def leave(self) -> Iterable[commands.Command]:
+        """Unregister this turn and release what it was made of."""
+        self._stage = None
+        return super().leave()
 
 
 def _stage_of(step: Relay | StreamLocal) -> StagedTranslator | None:

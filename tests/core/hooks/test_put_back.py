@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from addons.core.hooks.put_back import PutBack
 from addons.core.hooks.values import Event
 
-VALUES = {"<a>": 'one "quoted"\n', "<ab>": "two", "<<a>": "three", "{k}": "\\"}
-PIECES = st.lists(st.sampled_from(["<", "a", "b", ">", "<a>", "<ab>", "<<a>", "{k}", "{", "text "]))
+VALUES = {"<a>": 'one "quoted"\n', "<ab>": "two", "<<a>": "three", "{k}": "\\", "}x}": "four"}
+PIECES = st.lists(
+    st.sampled_from(["<", "a", "b", ">", "<a>", "<ab>", "<<a>", "{k}", "{", "}", "x", "text "])
+)
 AT: dict[str, Any] = {"item_id": "m", "output_index": 0, "content_index": 0}
 
 

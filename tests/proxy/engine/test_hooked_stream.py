@@ -6,6 +6,10 @@ import asyncio
 import sys
 from functools import partial
 
+import orjson
+import pytest
+
+from addons.adapters.hooks import worker
 from addons.hooks import End
 from addons.proxy.engine.interfaces import LiveTurn
 from addons.proxy.engine.states import UpstreamState
@@ -63,14 +67,23 @@ def has_both(ends: list[End]) -> bool:
     return len(ends) == 2
 
 
+def pumps() -> list[str]:
+    """Return the tasks that bring clients what waited for hooks, or for a local source."""
+    return [task.get_name() for task in asyncio.all_tasks() if "local source" in task.get_name()]
+
+
 def is_idle(turn: LiveTurn) -> bool:
     """Return whether the upstream of a turn has ended."""
     assert isinstance(turn, TurnStream)
     return turn.state.upstream is UpstreamState.IDLE
 
 
-async def test_client_that_leaves_ends_the_turn_whatever_the_hook_does(home: Home) -> None:
+async def test_client_that_leaves_ends_the_turn_whatever_the_hook_does(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home.log_in()
+    for name in worker.SECONDS:
+        monkeypatch.setitem(worker.SECONDS, name, 3 * LONGEST)
     left = asyncio.Event()
 
     async def hangs(exchange: Exchange) -> None:
@@ -90,6 +103,7 @@ async def test_client_that_leaves_ends_the_turn_whatever_the_hook_does(home: Hom
                 assert types(await proxy.post(DEMO, CODEX))[-1] == "response.completed"
                 c.abort()
             await until(lambda: not proxy.shim.engine.live_turns)
+            await until(lambda: not pumps())
             module.go()
             ends = await module.ends()
             await until(partial(has_both, ends))
@@ -166,6 +180,7 @@ async def test_refused_answer_stops_the_upstream_at_once(home: Home) -> None:
     def on_event(turn, event):
         return Refuse("no") if "rm" in event.data.get("delta", "") else event
     """
+    home.settings.write_bytes(orjson.dumps({"limits": {"linger_seconds": 3 * LONGEST}}))
     async with serving(home, hook) as proxy, asyncio.timeout(LONGEST):
         answer = await proxy.post(TURN, CODEX)
         await left.wait()

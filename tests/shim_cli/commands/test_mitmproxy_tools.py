@@ -17,10 +17,9 @@ from shim_cli.console.errors import CliError
 from shim_cli.doctor.finding import DoctorContext
 from shim_cli.doctor.sections import run_sections
 from shim_cli.state.health import probe
-from tests.e2e.shim import Shim
 from tests.fakes.cursor import FakeCursor
 from tests.shim_cli.run import START, environment, shim
-from tests.shim_cli.served import served
+from tests.shim_cli.served import ForkedShim, served
 from tests.support.codex_client import Posted, request
 from tests.support.ports import free_port
 
@@ -168,7 +167,7 @@ def test_mitmdump_serves_until_ctrl_c(tmp_path: Path) -> None:
 
 
 def test_mitmdump_prints_readable_turns(tmp_path: Path) -> None:
-    with Shim(
+    with ForkedShim(
         environment(tmp_path), tmp_path / "log", "mitmdump", "--", "--flow-detail", "3"
     ) as running:
         Posted(running.port, request("shim-demo", "what can you do")).ended()
@@ -233,7 +232,7 @@ def test_cursor_turn_shows_prompt_and_output(tmp_path: Path) -> None:
     cursor.install()
     cursor.play("echo")
     env = environment(tmp_path, {**cursor.env, "PATH": cursor.path})
-    with Shim(env, tmp_path / "log", "mitmdump", "--", "--flow-detail", "3") as running:
+    with ForkedShim(env, tmp_path / "log", "mitmdump", "--", "--flow-detail", "3") as running:
         deadline = time.monotonic() + 20
         while "composer-2-5" not in running.slugs():
             assert time.monotonic() < deadline
