@@ -148,7 +148,12 @@ def _messages(exchange: Exchange) -> JsonDict:
     if exchange.is_socket:
         sent = {"type": "send", "time": at, "opcode": TEXT_FRAME, "data": exchange.body}
         received = [
-            {"type": "receive", "time": at + _seconds(each.at), "opcode": TEXT_FRAME, "data": each.data}
+            {
+                "type": "receive",
+                "time": at + _seconds(each.at),
+                "opcode": TEXT_FRAME,
+                "data": each.data,
+            }
             for each in exchange.events
         ]
         return {"_resourceType": "websocket", "_webSocketMessages": [sent, *received]}
