@@ -260,7 +260,9 @@ def test_hook_option_reaches_the_addon(tmp_path: Path, command: str) -> None:
         "from addons.hooks import Refuse\ndef on_turn(turn): return Refuse(turn.model)\n"
     )
     more = ["--", "--set", f"web_port={free_port()}"] if command == "web" else []
-    with Shim(environment(tmp_path), tmp_path / "log", command, "--hook", str(hook), *more) as tool:
+    with ForkedShim(
+        environment(tmp_path), tmp_path / "log", command, "--hook", str(hook), *more
+    ) as tool:
         answer = Posted(tool.port, request("shim-demo")).ended()
     assert b"The hook codex_shim_hooks.py refused this turn: shim-demo" in answer
 
