@@ -1,4 +1,4 @@
-"""Draw the pictures of README.md: a terminal with real output of codex-shim, and the badges.
+"""Draw the pictures of README.md: a terminal with real output of codex-shim, and the badges; and that of `radar`.
 
 `uv run python -m scripts.pictures` writes them into docs/pictures; `--check` fails if one is out of date. The commands run
 as child processes with a home folder of their own, a fabricated ChatGPT login and a fake of `cursor-agent`; the turns that
@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import re
-import subprocess
 import sys
 import tempfile
 import tomllib
@@ -27,6 +26,8 @@ from tests.fakes import scenarios
 from tests.fakes.account import Account
 from tests.fakes.chatgpt_backend import ChatGptBackend
 from tests.fakes.cursor import FakeCursor
+from tests.shim_cli.forks.client import keep_servers
+from tests.shim_cli.run import finished
 from tests.support.codex_client import Posted, request
 from tests.support.ports import free_port
 from tests.support.waiting import until
@@ -67,6 +68,7 @@ def recorded() -> list[tuple[str, list[str]]]:
         home = Path(folder).resolve()
         port = free_port()
         env = _prepared(home, port, backend.account)
+        keep_servers("commands", "serve")
         scenes = []
         try:
             for arguments in SHOWN:
@@ -101,7 +103,6 @@ def _prepared(home: Path, port: int, account: Account) -> dict[str, str]:
         **cursor.env,
         "HOME": str(home),
         "PATH": str(cursor.bin),
-        "LANG": "C.UTF-8",
         "NO_COLOR": "1",
         "COLUMNS": str(COLUMNS),
         "CODEX_SHIM_PORT": str(port),
@@ -110,14 +111,8 @@ def _prepared(home: Path, port: int, account: Account) -> dict[str, str]:
 
 
 def _run(arguments: Sequence[str], env: Mapping[str, str]) -> str:
-    done = subprocess.run(  # noqa: S603  a fixed command line
-        shim_command(*arguments),
-        env=dict(env),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    done = finished(shim_command(*arguments), env, Path(env["HOME"]))
+    done.check_returncode()
     return done.stdout
 
 
@@ -232,7 +227,13 @@ def badges() -> dict[str, str]:
 
 def pictures() -> dict[str, str]:
     """Return file name → SVG of every picture."""
-    return {**badges(), "terminal.svg": terminal(recorded())}
+    from scripts.workbench_pictures import radar_scene  # noqa: PLC0415  it needs this module
+
+    return {
+        **badges(),
+        "terminal.svg": terminal(recorded()),
+        "radar.svg": terminal([radar_scene()]),
+    }
 
 
 def main() -> int:

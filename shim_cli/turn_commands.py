@@ -14,7 +14,16 @@ import typer
 
 from shim_cli.console.command_line import DEFAULT_PORT
 from shim_cli.console.errors import UsageProblem
-from shim_cli.console.options import Args, AsJson, ListenPort, NoOpen, Port, Settings
+from shim_cli.console.options import (
+    Args,
+    AsJson,
+    Hooks,
+    ListenPort,
+    NoOpen,
+    Port,
+    Private,
+    Settings,
+)
 from shim_cli.console.program import examples
 from shim_cli.slug_options import ModelOption, complete_slugs
 
@@ -23,19 +32,31 @@ By = Literal["model", "day", "hour", "thread", "route", "agent", "turn"]
 
 
 @turns_app.command(**examples("codex-shim mitmdump", "codex-shim mitmdump -- -w turns.flow"))
-def mitmdump(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
+def mitmdump(
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+    hook: Hooks = None,
+    privacy: Private = False,
+    args: Args = None,
+) -> None:
     """Run the shim in mitmdump and show turns in the terminal."""
     from shim_cli.commands.mitmproxy_tools import run_tool
 
-    raise typer.Exit(run_tool("mitmdump", port, settings, args or []))
+    raise typer.Exit(run_tool("mitmdump", port, settings, args or [], hook or (), privacy=privacy))
 
 
 @turns_app.command(**examples("codex-shim web", "codex-shim web -- --set web_port=8090"))
-def web(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
+def web(
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+    hook: Hooks = None,
+    privacy: Private = False,
+    args: Args = None,
+) -> None:
     """Run the shim in mitmweb and show turns in the browser."""
     from shim_cli.commands.mitmproxy_tools import run_tool
 
-    raise typer.Exit(run_tool("mitmweb", port, settings, args or []))
+    raise typer.Exit(run_tool("mitmweb", port, settings, args or [], hook or (), privacy=privacy))
 
 
 @turns_app.command()
@@ -118,6 +139,17 @@ def statusline(
     write_statusline(os.environ, thread)
 
 
+@turns_app.command(**examples("codex-shim privacy notes.txt", "codex-shim privacy -"))
+def privacy(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A text; `-` for stdin.")],
+    settings: Settings = None,
+) -> None:
+    """Print a text as the privacy gate would send it."""
+    from shim_cli.privacy.command import write_masked
+
+    raise typer.Exit(write_masked(os.environ, file, settings))
+
+
 @turns_app.command(**examples("codex-shim record turns.jsonl"))
 def record(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file.")],
@@ -153,6 +185,37 @@ def replay(
     from shim_cli.cassette.command import replay as run
 
     raise typer.Exit(run(file, port, speed, is_loose=loose))
+
+
+@turns_app.command(
+    **examples(
+        "codex-shim har last --from turns.jsonl",
+        "codex-shim har 0199-b --from turns.flow -o turns.har",
+    )
+)
+def har(
+    thread: Annotated[
+        str,
+        typer.Argument(metavar="THREAD", help="Its id, a part of it, its title, or `last`."),
+    ],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="What `record`, or `-w` of mitmproxy, wrote."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The new file.", show_default="thread-ID.har"
+        ),
+    ] = None,
+) -> None:
+    """Write the turns of a thread as a HAR file, for browsers.
+
+    From a recording. The file has the text of the conversation, without keys.
+    """
+    from shim_cli.report.har import write_har
+
+    raise typer.Exit(write_har(os.environ, thread, source, output))
 
 
 @turns_app.command(

@@ -11,8 +11,8 @@ from mitmproxy.test import tflow
 
 from docs.examples.turn_log import TurnLog
 from shim_cli.commands.mitmproxy_tools import addon_file
-from tests.e2e.shim import Shim
 from tests.shim_cli.run import environment
+from tests.shim_cli.served import ForkedShim
 from tests.support.codex_client import Posted, request
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "turn_log.py"
@@ -20,7 +20,7 @@ MITMDUMP = Path(sys.executable).with_name("mitmdump")
 ANSWERED = "turn: shim-demo -> demo/shim-demo, response.completed, "
 
 
-class StockMitmdump(Shim):
+class StockMitmdump(ForkedShim):
     """mitmdump with the shim and the example as two scripts."""
 
     def __init__(self, home: Path) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ from tests.readme import (
     code_in,
 )
 from tests.shim_cli.daemons import User, user_with_daemons
+from tests.shim_cli.forks.client import keep_servers, launcher
 from tests.shim_cli.run import environment
 from tests.shim_cli.test_app_golden import everything
 
@@ -73,10 +75,14 @@ def test_command_table_is_complete() -> None:
     assert commands - {"doctor models", "doctor picker"} == set(everything())
 
 
-def constants(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+@cache
+def constants(path: Path) -> list[str]:
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return [
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
 
 
 def test_variable_table_is_complete_and_unique() -> None:
@@ -126,7 +132,11 @@ def test_quoted_symptom_is_a_text_of_the_product(symptom: str) -> None:
 
 @pytest.mark.parametrize(
     "block",
-    [*README.blocks("json"), *CONFIGURATION.blocks("json")],
+    [
+        *README.blocks("json"),
+        *CONFIGURATION.blocks("json"),
+        *Document("docs/privacy.md").blocks("json"),
+    ],
     ids=lambda block: block.text[:40],
 )
 def test_settings_example_is_valid(block: Block) -> None:
@@ -217,7 +227,9 @@ def user(tmp_path: Path) -> Iterator[User]:
         CodexThreads(tmp_path).begin(1)
         cache = json.dumps(codex_shape(fallback_entries()))
         (tmp_path / ".codex" / "models_cache.json").write_text(cache)
-        for name, text in PROGRAMS.items():
+        keep_servers("tools")
+        ours = ("codex-shim", "mitmdump") if sys.platform == "linux" else ()
+        for name, text in (*PROGRAMS.items(), *((name, launcher(name)) for name in ours)):
             (cursor.bin / name).write_text(text)
             (cursor.bin / name).chmod(0o755)
         [example] = [block for block in README.blocks("json") if "DEEPSEEK" in block.text]

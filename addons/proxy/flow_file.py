@@ -13,6 +13,7 @@ from mitmproxy import exceptions, http, io
 from addons.core.what_if.original import Original
 from addons.proxy.recent_turns import FinishedTurn, head_of, is_of_user, is_turn
 from addons.proxy.what_if import original_turn
+from addons.views.har.exchanges import FlowTurn
 from addons.views.turn import Turn
 
 
@@ -57,10 +58,38 @@ def turns_in(path: Path) -> list[FinishedTurn]:
         raise FlowFileError(msg) from None
 
 
+def flow_turns(path: Path) -> list[FlowTurn]:
+    """Return all turns in the file, with the times of their requests and answers."""
+    return [_with_times(turn) for turn in turns_in(path)]
+
+
 def no_such_turn(path: Path, selector: str) -> FlowFileError:
     """Return the error for a turn that the file does not hold."""
     what = f"no turn whose id begins with {selector!r}" if selector else "no turn"
     return FlowFileError(f"{path} holds {what}")
+
+
+def _with_times(finished: FinishedTurn) -> FlowTurn:
+    request, response, turn = finished.request, finished.response, finished.turn()
+    begun = request.timestamp_end or request.timestamp_start
+    data = turn.data
+    ended = response.timestamp_end if response else None
+    return FlowTurn(
+        finished.id,
+        data.thread if data else "",
+        request.method,
+        _text(request.pretty_url),
+        tuple((_text(name), _text(value)) for name, value in request.headers.items(multi=True)),
+        turn,
+        begun,
+        response.timestamp_start - begun if response else None,
+        (data.seconds if data else None) or max(0.0, (ended or begun) - begun),
+    )
+
+
+def _text(text: str) -> str:
+    """Return what mitmproxy made of bytes that are no UTF-8 as text that JSON can hold."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _turns(path: Path) -> Iterator[FinishedTurn]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.shim_cli.forks.client import started
 from tests.shim_cli.run import START, environment
 from tests.shim_cli.served import DEMO, Served
 from tests.support.ports import free_port
@@ -57,21 +58,15 @@ def serving(
     close: tuple[int, ...] = (),
 ) -> Iterator[Served]:
     """Run a command with these outputs. Descriptors in `close` are closed in the child."""
-
-    def close_them() -> None:
-        for number in close:
-            os.close(number)
-
     port = free_port()
-    process = subprocess.Popen(
+    process = started(
         [*START, command, "--port", str(port), *flags],
         env=environment(home, {}),
         cwd=home,
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
-        preexec_fn=close_them,  # noqa: PLW1509  closes descriptors, nothing else
-        text=True,
+        before=f"import os\nfor number in {close}: os.close(number)",
     )
     running = Served(process, port)
     with process:

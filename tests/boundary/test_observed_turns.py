@@ -19,7 +19,6 @@ from addons.adapters.ledger.usage_report import read_totals, sum_totals
 from addons.core.telemetry.prices import PriceTable
 from tests.browser.conftest import SLUGS, write_settings
 from tests.e2e.leaks import leaks_in_files
-from tests.e2e.shim import Shim
 from tests.fakes import scenarios
 from tests.fakes.account import Account
 from tests.fakes.chat_upstream import ChatUpstream
@@ -28,6 +27,7 @@ from tests.fakes.http_messages import Action, Answer, Gate, Hold
 from tests.fakes.messages_upstream import MessagesUpstream
 from tests.fakes.model_upstream import KEY, Held, ModelUpstream, Refuse, Usage, say
 from tests.shim_cli.run import environment, shim
+from tests.shim_cli.served import ForkedShim
 from tests.support.codex_client import CLIENT_SECRETS, HEADERS, Posted, request
 
 pytestmark = pytest.mark.timeout(180)
@@ -44,9 +44,9 @@ class Setup:
     upstreams: Mapping[str, ModelUpstream]
     env: dict[str, str] = field(default_factory=dict)
 
-    def serve(self, *flags: str) -> Shim:
+    def serve(self, *flags: str) -> ForkedShim:
         """A shim in this home."""
-        return Shim(self.env, self.home / "serve.log", "serve", *flags)
+        return ForkedShim(self.env, self.home / "serve.log", "serve", *flags)
 
     @property
     def lines(self) -> list[dict[str, Any]]:

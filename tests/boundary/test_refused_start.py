@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import subprocess
 import sys
@@ -12,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import addons
+from tests.shim_cli.forks.client import started
+from tests.shim_cli.run import environment
 from tests.support.ports import free_port
 
 BEARER = b"cl1ent-Bearer-7Qx2vKpz91"
@@ -46,16 +47,11 @@ def test_refused_start_serves_no_client(tmp_path: Path, options: list[str], reas
     place = ["--listen-host=127.0.0.1", f"--listen-port={port}", f"--set=confdir={tmp_path}"]
     variables = dict(one.split("=", 1) for one in options if one.startswith("CODEX_"))
     options = [one for one in options if not one.startswith("CODEX_")]
-    env = {
-        **os.environ,
-        **variables,
-        "HOME": str(tmp_path),
-        "CODEX_SHIM_STATE_DIR": str(tmp_path / "state"),
-    }
+    env = environment(tmp_path, variables)
     answers: list[bytes] = []
     with (
         socket.create_server(("127.0.0.1", 0)) as upstream,
-        subprocess.Popen([*command, *place, *options], env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
+        started([*command, *place, *options], env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,
     ):  # fmt: skip
         upstream.setblocking(False)
         while process.poll() is None:
@@ -63,7 +59,7 @@ def test_refused_start_serves_no_client(tmp_path: Path, options: list[str], reas
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(0.005)
         assert process.stdout
-        output = process.stdout.read().decode()
+        output = process.stdout.read()
         with pytest.raises(BlockingIOError):
             upstream.accept()
     assert process.returncode == 1

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, BinaryIO, Self
 
 from tests.support.ports import free_port
 
@@ -50,8 +50,21 @@ class Shim:
         self._env = env
         self._log = log
         self._command = shim_command(command, "--port", str(self.port), *flags)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[Any] | None = None
         self._was_killed = False
+
+    def _start(self, log: BinaryIO) -> subprocess.Popen[Any]:
+        return subprocess.Popen(self._command, **self._how(log))
+
+    def _how(self, log: BinaryIO) -> dict[str, Any]:
+        """Return the environment, the folder and the outputs of the child."""
+        return {
+            "env": dict(self._env),
+            "cwd": self._log.parent,
+            "stdin": subprocess.DEVNULL,
+            "stdout": log,
+            "stderr": subprocess.STDOUT,
+        }
 
     @property
     def output(self) -> str:
@@ -60,14 +73,7 @@ class Shim:
 
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                env=dict(self._env),
-                cwd=self._log.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            self._process = self._start(log)
         try:
             self._wait_until_up()
         except BaseException:

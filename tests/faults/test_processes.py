@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,8 @@ from tests.faults.healthy import TEXT
 from tests.faults.oracle import seen_in
 from tests.faults.routes import KEY, WITH_UPSTREAM, Family
 from tests.faults.shim import CODEX, LIMITS
+from tests.shim_cli.forks.client import started
+from tests.shim_cli.run import finished
 from tests.support.client import Client, Response, client
 from tests.support.measured import MEASURED
 from tests.support.ports import free_port
@@ -39,19 +40,19 @@ class Machine:
     env: dict[str, str]
     port: int
     ups: dict[str, Upstream]
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[str] | None = None
 
-    async def start(self, limit: Callable[[], None] | None = None, log_file: str = "log") -> None:
-        """Start the shim, and wait until it answers."""
+    async def start(self, limit: str = "", log_file: str = "log") -> None:
+        """Start the shim, and wait until it answers. `limit` is code that sets a limit of the process."""
         with (self.folder / log_file).open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: ASYNC220  it returns at once
+            self.process = started(
                 shim_command("serve", "--port", str(self.port)),
                 env=self.env,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=limit,  # noqa: PLW1509  a limit is all it sets
+                before=limit,
             )
         await self.answers()
 
@@ -189,9 +190,10 @@ async def test_sigterm_ends_a_stream_with_response_failed_and_the_process_with_0
 
 
 async def test_turn_works_when_no_byte_can_be_written(tmp_path: Path) -> None:
-    def no_file_may_grow() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    no_file_may_grow = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"
+    )
 
     async with machine(tmp_path) as one:
         (tmp_path / "log").touch()
@@ -203,8 +205,7 @@ async def test_turn_works_when_no_byte_can_be_written(tmp_path: Path) -> None:
 
 
 async def test_shim_recovers_after_it_ran_out_of_file_descriptors(tmp_path: Path) -> None:
-    def few_files() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    few_files = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))"
 
     async with machine(tmp_path) as one:
         await one.start(few_files)
@@ -220,17 +221,9 @@ async def test_shim_recovers_after_it_ran_out_of_file_descriptors(tmp_path: Path
 async def test_used_port_is_reported_and_the_first_shim_continues(tmp_path: Path) -> None:
     async with machine(tmp_path) as one:
         await one.start()
-        second = await asyncio.to_thread(
-            subprocess.run,
-            shim_command("serve", "--port", str(one.port)),
-            env=one.env,
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-        assert (second.returncode, b"port is in use" in second.stderr) == (1, True)
+        again = shim_command("serve", "--port", str(one.port))
+        second = await asyncio.to_thread(finished, again, one.env, tmp_path)
+        assert (second.returncode, "port is in use" in second.stderr) == (1, True)
         await one.works()
         assert await one.end(signal.SIGTERM) == 0
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.shim_cli.forks.client import keep_servers
 from tests.shim_cli.run import shim
 from tests.support.ports import free_port
 
@@ -45,6 +46,7 @@ class User:
 
 @contextmanager
 def user_with_daemons(home: Path) -> Iterator[User]:
+    keep_servers("commands", "serve")
     user = User(home, free_port())
     try:
         yield user

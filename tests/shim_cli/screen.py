@@ -7,12 +7,13 @@ import io
 import os
 import pty
 import struct
-import subprocess
 import termios
 from collections.abc import Callable, Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
+
+from tests.shim_cli.forks.client import started
 
 
 def drawn(write: Callable[[Console], object], width: int) -> str:
@@ -28,7 +29,7 @@ def on_terminal(argv: Sequence[str], env: Mapping[str, str], width: int) -> str:
     """Run a program on a terminal of this width and return its output."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-    with subprocess.Popen(argv, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    with started(argv, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         output = b"".join(iter(lambda: _read(ours), b""))
     os.close(ours)

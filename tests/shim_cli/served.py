@@ -10,11 +10,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
+from tests.e2e.shim import Shim
+from tests.shim_cli.forks.client import started
 from tests.shim_cli.run import START, environment
 from tests.support.ports import free_port
 
 DEMO = json.dumps({"model": "shim-demo", "stream": True, "input": "hi"})
+
+
+class ForkedShim(Shim):
+    """A running codex-shim that is a fork, which costs a tenth of a start."""
+
+    def _start(self, log: BinaryIO) -> subprocess.Popen[str]:
+        return started(self._command, **self._how(log))
 
 
 @dataclass
@@ -50,7 +60,7 @@ def served(
     home: Path, *command: str, env: Mapping[str, str] | None = None, ready: str = "curl -N"
 ) -> Iterator[Served]:
     port = free_port()
-    process = subprocess.Popen(
+    process = started(
         [part.replace("PORT", str(port)) for part in command],
         env=environment(home, {"PYTHONUNBUFFERED": "1", **(env or {})}),
         cwd=home,

@@ -65,6 +65,18 @@ def budgets(stage: Stage) -> None:
     _write(stage.user.home / ".codex-shim" / "models.json", text)
 
 
+def privacy_gate(stage: Stage) -> None:
+    rows = [{**row, "privacy": row["slug"] != "two"} for row in ROWS]
+    settings = {"models": rows, "privacy": {"phones": False, "patterns": {"ticket": "ACME-[0-9]+"}}}
+    _write(stage.user.home / ".codex-shim" / "models.json", json.dumps(settings))
+    _write(stage.user.home / "notes.txt", "Ask ada@example.com about ACME-1234.\n")
+
+
+def slow_privacy_pattern(stage: Stage) -> None:
+    settings = {"privacy": {"patterns": {"ticket": "(a+)+bbbb"}}}
+    _write(stage.user.home / ".codex-shim" / "models.json", json.dumps(settings))
+
+
 def wrong_budget(stage: Stage) -> None:
     text = '{"budgets": [\n {"per": "day", "dolars": 5}]}'
     _write(stage.user.home / ".codex-shim" / "models.json", text)
@@ -230,7 +242,7 @@ def _name(preparation: Callable[[Stage], None]) -> str:
 PREPARATIONS = {
     _name(each): each
     for each in (
-        own_models, budgets, wrong_budget, invalid_models_json, own_config, invalid_config,
+        own_models, budgets, privacy_gate, slow_privacy_pattern, wrong_budget, invalid_models_json, own_config, invalid_config,
         block_of_an_earlier_shim, folder_of_an_earlier_shim, chatgpt_login, codex,
         codex_rejects_the_catalog, codex_cannot_run, another_program_on_the_port,
         unrecorded_shim, file_in_place_of_the_state_folder,

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import click
@@ -43,6 +44,9 @@ ELSEWHERE = {
     "neither in": "tests/shim_cli/commands/test_desktop.py",
     "exists, and a cassette is never": "tests/shim_cli/cassette/test_command.py",
     "has no turn": "tests/shim_cli/cassette/test_command.py",
+    "holds no turn": "tests/shim_cli/report/test_har.py",
+    "cannot be written": "tests/shim_cli/report/test_har.py",
+    "has no bodies of": "tests/shim_cli/report/test_har.py",
     "is no contract": "tests/shim_cli/radar/test_command.py",
     "does not exist": "tests/shim_cli/radar/test_command.py",
     "neither a version": "tests/shim_cli/radar/test_npm.py",
@@ -89,6 +93,7 @@ def commands(group: click.Group, *above: str) -> Iterator[tuple[str, click.Comma
             yield " ".join([*above, name]), command
 
 
+@cache
 def everything() -> dict[str, click.Command]:
     root = typer.main.get_command(app)
     assert isinstance(root, click.Group)

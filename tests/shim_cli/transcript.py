@@ -23,6 +23,7 @@ from pathlib import Path
 
 from addons.core.version import VERSION
 from shim_cli.state.health import probe
+from tests.shim_cli.forks.client import started
 from tests.shim_cli.run import START, Done, environment, run
 from tests.shim_cli.stage import PREPARATIONS, Stage
 from tests.support.waiting import until
@@ -118,7 +119,7 @@ def _outcome(line: str, stage: Stage) -> Iterator[str]:
 
 
 def _interrupted(words: list[str], env: Mapping[str, str], stage: Stage) -> Done:
-    with subprocess.Popen(
+    with started(
         words, env=env, cwd=stage.user.home, text=True, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.e2e.shim import Shim
+from tests.shim_cli.served import ForkedShim
 from tests.support.ports import free_port
 
 XSRF = "0123456789abcdef0123456789abcdef"
@@ -23,7 +23,7 @@ WAIT_SECONDS = 20.0
 Flow = dict[str, object]
 
 
-class Mitmweb(Shim):
+class Mitmweb(ForkedShim):
     """A running `codex-shim web`."""
 
     def __init__(self, env: Mapping[str, str], log: Path, *args: str) -> None:

@@ -143,7 +143,10 @@ def test_secret_in_each_text_of_a_turn_is_redacted() -> None:
     names = ("slug", "model", "thread", "route", "agent", "label")
     turn = record(**{name: f"my {key} {name}" for name in names})
     turn.dropped, turn.repairs = ["a field", f"field {key}"], [f"without {key}", "less"]
+    turn.hooks = [f"a.py: {key}"]
     turn.redact(EchoMask([Echoes.of(key.encode())]))
+    assert turn.hooks == [f"a.py: {REDACTED}"]
+    assert turn.plain()["hooks"] == access_line(turn)["hooks"] == [f"a.py: {REDACTED}"]
     assert [getattr(turn, name) for name in names] == [f"my {REDACTED} {name}" for name in names]
     assert turn.dropped == ["a field", f"field {REDACTED}"]
     assert turn.repairs == [f"without {REDACTED}", "less"]

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from addons.adapters.cassette.replay import read_cassette
+from scripts.workbench_pictures import cassette_scenes
 from tests.core.cassette.turns import body, file_of, turn
-from tests.e2e.shim import Shim
 from tests.shim_cli.run import environment, shim
+from tests.shim_cli.served import ForkedShim
+from tests.support.pictures import check_picture
 
 URL = "http://127.0.0.1:{}/v1/responses"
 
@@ -27,24 +29,27 @@ def post(port: int, text: str) -> str:
 def test_turn_is_recorded_and_replayed(tmp_path: Path) -> None:
     env, file = environment(tmp_path), tmp_path / "turns.jsonl"
     asked = body("hi").replace('"m"', '"shim-demo"').replace('{"model"', '{"stream":true,"model"')
-    with Shim(env, tmp_path / "record.log", "record", str(file)) as recording:
+    with ForkedShim(env, tmp_path / "record.log", "record", str(file)) as recording:
         first = post(recording.port, asked)
         assert f"Turns are recorded to {file}, with their text." in recording.output
     assert "response.completed" in first
     assert len(read_cassette(file).turns) == 1
-    with Shim(env, tmp_path / "replay.log", "replay", str(file), "--speed", "0") as replaying:
+    with ForkedShim(env, tmp_path / "replay.log", "replay", str(file), "--speed", "0") as replaying:
         assert "Replaying 1 turns of turns.jsonl on http://127.0.0.1:" in replaying.output
         assert "no upstream is asked" in replaying.output
         assert post(replaying.port, asked) == first
         missed = json.loads(post(replaying.port, asked.replace("hi", "ho")))
         assert "turns.jsonl has no turn for this request" in missed["error"]["message"]
         assert replaying.slugs() == ["shim-demo"]
+    check_picture(
+        "cassette.svg", *cassette_scenes(recording.output, replaying.output, str(tmp_path))
+    )
 
 
 def test_set_option_of_mitmdump_records(tmp_path: Path) -> None:
     env, file = environment(tmp_path), tmp_path / "turns.jsonl"
     flags = ("--", "--set", f"codex_shim_record={file}")
-    with Shim(env, tmp_path / "dump.log", "mitmdump", *flags) as dumping:
+    with ForkedShim(env, tmp_path / "dump.log", "mitmdump", *flags) as dumping:
         post(dumping.port, '{"model":"shim-demo","stream":true,"input":"hi"}')
     assert len(read_cassette(file).turns) == 1
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.shim_cli.daemons import User, user_with_daemons
-from tests.shim_cli.run import environment
+from tests.shim_cli.run import environment, finished
 
 START = [sys.executable, "-P", "-c", "from shim_cli.commands.install_cursor import main; main()"]
 SCRIPT = Path(__file__).parents[3] / "scripts" / "codex-shim-install-cursor-composer"
@@ -44,16 +44,8 @@ def agent(home: Path, status: str) -> str:
 def install(
     user: User, *args: str, command: Sequence[str] = START, env: Mapping[str, str] = NOTHING
 ) -> subprocess.CompletedProcess[str]:
-    ran = subprocess.run(
-        [*command, *args],
-        env=environment(user.home, {"CODEX_SHIM_PORT": str(user.port), **env}),
-        cwd=user.home,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+    more = {"CODEX_SHIM_PORT": str(user.port), **env}
+    ran = finished([*command, *args], environment(user.home, more), user.home)
     assert "Traceback" not in ran.stderr
     return ran
 

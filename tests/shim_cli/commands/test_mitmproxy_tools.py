@@ -17,10 +17,9 @@ from shim_cli.console.errors import CliError
 from shim_cli.doctor.finding import DoctorContext
 from shim_cli.doctor.sections import run_sections
 from shim_cli.state.health import probe
-from tests.e2e.shim import Shim
 from tests.fakes.cursor import FakeCursor
 from tests.shim_cli.run import START, environment, shim
-from tests.shim_cli.served import served
+from tests.shim_cli.served import ForkedShim, served
 from tests.support.codex_client import Posted, request
 from tests.support.ports import free_port
 
@@ -168,7 +167,7 @@ def test_mitmdump_serves_until_ctrl_c(tmp_path: Path) -> None:
 
 
 def test_mitmdump_prints_readable_turns(tmp_path: Path) -> None:
-    with Shim(
+    with ForkedShim(
         environment(tmp_path), tmp_path / "log", "mitmdump", "--", "--flow-detail", "3"
     ) as running:
         Posted(running.port, request("shim-demo", "what can you do")).ended()
@@ -233,7 +232,7 @@ def test_cursor_turn_shows_prompt_and_output(tmp_path: Path) -> None:
     cursor.install()
     cursor.play("echo")
     env = environment(tmp_path, {**cursor.env, "PATH": cursor.path})
-    with Shim(env, tmp_path / "log", "mitmdump", "--", "--flow-detail", "3") as running:
+    with ForkedShim(env, tmp_path / "log", "mitmdump", "--", "--flow-detail", "3") as running:
         deadline = time.monotonic() + 20
         while "composer-2-5" not in running.slugs():
             assert time.monotonic() < deadline
@@ -252,3 +251,26 @@ def test_missing_addon_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CliError, match="the addon is missing") as caught:
         addon_file()
     assert "uv tool install --force ." in caught.value.advice
+
+
+@pytest.mark.parametrize("command", ["mitmdump", "web"])
+def test_hook_option_reaches_the_addon(tmp_path: Path, command: str) -> None:
+    hook = tmp_path / "codex_shim_hooks.py"
+    hook.write_text(
+        "from addons.hooks import Refuse\ndef on_turn(turn): return Refuse(turn.model)\n"
+    )
+    more = ["--", "--set", f"web_port={free_port()}"] if command == "web" else []
+    with Shim(environment(tmp_path), tmp_path / "log", command, "--hook", str(hook), *more) as tool:
+        answer = Posted(tool.port, request("shim-demo")).ended()
+    assert b"The hook codex_shim_hooks.py refused this turn: shim-demo" in answer
+
+
+def test_privacy_option_reaches_the_addon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    module = "shim_cli.commands.mitmproxy_tools"
+    monkeypatch.setattr(f"{module}.replace_process", lambda words, _: started.append(words) or 0)
+    monkeypatch.setattr(f"{module}.lend_port", lambda *_: False)
+    run_tool("mitmdump", 1, None, ["-v"], privacy=True)
+    run_tool("mitmdump", 1, None, ["-v"])
+    assert started[0][-3:] == ["--set", "codex_shim_privacy=true", "-v"]
+    assert "codex_shim_privacy=true" not in started[1]

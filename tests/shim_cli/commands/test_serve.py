@@ -19,7 +19,7 @@ from addons.core.routes import Route, RouteTable
 from addons.core.turn import ClientRequest, Plan
 from shim_cli.commands.serve import announce, announcement
 from tests.fakes.account import Account
-from tests.shim_cli.run import environment, shim
+from tests.shim_cli.run import OWN_PROCESS, START, environment, finished, shim
 from tests.shim_cli.served import DEMO, SERVE, served
 from tests.support.ports import free_port
 
@@ -94,7 +94,7 @@ def stock(home: Path, *more: str) -> list[str]:
 
 @posix
 def test_stock_mitmdump_with_the_documented_arguments_serves_turns(tmp_path: Path) -> None:
-    with served(tmp_path, *stock(tmp_path), ready=READY) as running:
+    with served(tmp_path, *stock(tmp_path), env=OWN_PROCESS, ready=READY) as running:
         health = json.loads(running.ask("GET", "/health").read())
         assert (health["ok"], health["models"], health["pid"]) == (True, 1, running.process.pid)
         answer = running.ask("POST", "/v1/responses", DEMO)
@@ -119,45 +119,20 @@ def test_stock_mitmdump_that_cannot_start_exits_with_1(
     tmp_path: Path, more: list[str], env: dict[str, str], expected: str
 ) -> None:
     command = [part.replace("PORT", str(free_port())) for part in stock(tmp_path, *more)]
-    ran = subprocess.run(
-        command,
-        env=environment(tmp_path, env),
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+    ran = finished(command, environment(tmp_path, env), tmp_path)
     assert ran.returncode == 1
     assert expected in ran.stderr
     assert "Traceback" not in ran.stdout + ran.stderr
 
 
-OTHER_MITMPROXY = """
-import sys
-from mitmproxy import version
-version.VERSION = "13.1.0"
-{start}
-"""
+OTHER_MITMPROXY = "from mitmproxy import version; version.VERSION = '13.1.0'"
 
 
-@pytest.mark.parametrize(
-    "start",
-    [
-        "from mitmproxy.tools.main import mitmdump; mitmdump(['-s', {addon!r}])",
-        "sys.argv[1:] = ['serve']; from shim_cli.app import main; main()",
-    ],
-)
-def test_unsupported_mitmproxy_is_rejected(tmp_path: Path, start: str) -> None:
+@pytest.mark.parametrize("command", [(str(ENTRY), "-s", "ADDON"), (*START, "serve")])
+def test_unsupported_mitmproxy_is_rejected(tmp_path: Path, command: tuple[str, ...]) -> None:
     addon = shim(tmp_path, "addon-path").stdout.strip()
-    code = OTHER_MITMPROXY.format(start=start.format(addon=addon))
-    ran = subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+    words = [part.replace("ADDON", addon) for part in command]
+    ran = finished(words, environment(tmp_path), tmp_path, before=OTHER_MITMPROXY)
     assert ran.returncode == 1
     assert "codex-shim needs mitmproxy >=12.2,<12.4 and found 13.1.0" in ran.stderr
     advice = r"`(?:uv pip install --python \S+|\S+ -m pip install) 'mitmproxy>=12\.2,<12\.4'`"
@@ -289,3 +264,20 @@ def test_listener_on_every_address_is_announced_as_one(tmp_path: Path) -> None:
         pass
     lines = "".join(running.printed)
     assert "on every other address of this machine (0.0.0.0); clients elsewhere need --allow-remote" in lines  # fmt: skip
+
+
+def test_hook_file_is_loaded_and_a_bad_one_ends_the_start(tmp_path: Path) -> None:
+    hook = tmp_path / "codex_shim_hooks.py"
+    hook.write_text(
+        "from addons.hooks import Refuse\ndef on_turn(turn): return Refuse(turn.model)\n"
+    )
+    with served(tmp_path, *SERVE, "--hook", str(hook), ready="passes the hooks") as running:
+        assert running.printed[-1] == f"Each turn passes the hooks of {hook}.\n"
+        answer = running.ask("POST", "/v1/responses", DEMO)
+        assert answer.status == 403
+        assert b"The hook codex_shim_hooks.py refused this turn: shim-demo" in answer.read()
+    hook.write_text("def on_turns(turn): return turn\n")
+    done = shim(tmp_path, "serve", "--port", "0", "--hook", "codex_shim_hooks.py")
+    assert done.returncode == 1
+    assert "has on_turns, which nothing calls. Did you mean on_turn? Rename it" in done.stderr
+    assert "Traceback" not in done.stderr

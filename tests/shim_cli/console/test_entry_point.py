@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.shim_cli.run import START, environment
+from tests.shim_cli.run import START, environment, finished
 
 
 def test_closed_stdout_is_not_an_error(tmp_path: Path) -> None:
@@ -50,18 +49,12 @@ def test_closed_stdout_is_not_an_error(tmp_path: Path) -> None:
 def test_exceptions_are_reported_without_traceback(
     tmp_path: Path, error: str, code: int, expected: str
 ) -> None:
-    start = (
-        "import shim_cli.commands.status as status; from shim_cli.app import main\n"
+    before = (
+        "import shim_cli.commands.status as status\n"
         f"def broken(*_, **__): raise {error}\n"
-        "status.write_status = broken; main()"
+        "status.write_status = broken"
     )
-    ran = subprocess.run(
-        [sys.executable, "-P", "-c", start, "status"],
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = finished([*START, "status"], environment(tmp_path), tmp_path, before=before)
 
     assert (ran.returncode, ran.stderr.lstrip("\n") or "\n") == (code, expected)
 
@@ -69,21 +62,11 @@ def test_exceptions_are_reported_without_traceback(
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no passwd entries")
 @pytest.mark.parametrize("command", ["status", "doctor", "enable"])
 def test_user_without_a_home_folder_is_told(tmp_path: Path, command: str) -> None:
-    start = (
-        "import pwd; from shim_cli.app import main\n"
-        "def unknown(uid): raise KeyError(uid)\n"
-        "pwd.getpwuid = unknown; main()"
-    )
+    before = "import pwd\ndef unknown(uid): raise KeyError(uid)\npwd.getpwuid = unknown"
     env = environment(tmp_path)
     for name in ("HOME", "USERPROFILE", "CODEX_SHIM_STATE_DIR"):
         del env[name]
-    ran = subprocess.run(
-        [sys.executable, "-P", "-c", start, command],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = finished([*START, command], env, tmp_path, before=before)
 
     assert ran.returncode == 1
     assert ran.stderr == (
@@ -93,16 +76,12 @@ def test_user_without_a_home_folder_is_told(tmp_path: Path, command: str) -> Non
 
 
 def test_debug_variable_shows_the_traceback(tmp_path: Path) -> None:
-    start = (
-        "import shim_cli.commands.status as status; from shim_cli.app import main\n"
-        "status.write_status = None; main()"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-P", "-c", start, "status"],
-        env=environment(tmp_path, {"CODEX_SHIM_DEBUG": "1"}),
-        capture_output=True,
-        text=True,
-        check=False,
+    before = "import shim_cli.commands.status as status\nstatus.write_status = None"
+    ran = finished(
+        [*START, "status"],
+        environment(tmp_path, {"CODEX_SHIM_DEBUG": "1"}),
+        tmp_path,
+        before=before,
     )
 
     assert ran.returncode == 1

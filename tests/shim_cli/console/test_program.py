@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from tests.shim_cli.run import shim
 from tests.shim_cli.test_app_golden import everything
 
 
+@cache
 def root() -> click.Group:
     group = typer.main.get_command(app)
     assert isinstance(group, click.Group)

@@ -15,6 +15,7 @@ import pytest
 from addons.adapters.ledger.turn_log import TurnLogWriter
 from shim_cli.console.terminal import fitted, wants_colour
 from tests.adapters.records import turn
+from tests.shim_cli.forks.client import started
 from tests.shim_cli.run import START, environment
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
@@ -24,7 +25,7 @@ def on_terminal(home: Path, *args: str, **more: str) -> str:
     """Run a command with a terminal as its stdout and return what it wrote there."""
     ours, theirs = os.openpty()
     env: Mapping[str, str] = environment(home, {"TERM": "xterm-256color", **more})
-    with subprocess.Popen(
+    with started(
         [*START, *args], env=env, cwd=home, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL
     ) as process:
         os.close(theirs)

@@ -14,7 +14,7 @@ from addons.core.codex.catalog import codex_shape, fallback_entries
 from tests.adapters.fake_codex import FakeCodex
 from tests.fakes.account import Account
 from tests.shim_cli.doctor.findings import put
-from tests.shim_cli.run import environment
+from tests.shim_cli.run import START, environment, finished
 
 ROWS = [
     {"model": "a", "provider": "deepseek", "api_key": "sk-inline-hush"},
@@ -45,6 +45,7 @@ experimental_bearer_token = "sk-config-hush"
 # and network connections to a file.
 GUARD = """
 import json, os, sys, tempfile
+sys.dont_write_bytecode = True
 allowed = os.path.realpath(tempfile.gettempdir())
 CHANGES = {"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.chmod", "os.chown", "os.link", "os.symlink",
            "os.truncate", "os.utime", "shutil.rmtree", "shutil.copyfile", "shutil.move"}
@@ -68,8 +69,6 @@ def guard(event, args):
         if not place.startswith((allowed + "/codex-shim-", "/dev/")):
             raise AssertionError(f"doctor must not write: {event} {place}")
 sys.addaudithook(guard)
-from shim_cli.app import main
-main()
 """
 VIOLATIONS = """
 import contextlib, socket, subprocess
@@ -132,15 +131,8 @@ def test_doctor_writes_nothing_and_shows_no_secret(
     home = Path(env["HOME"])
     before = state_of(home)
 
-    ran = subprocess.run(
-        [sys.executable, "-P", "-B", "-c", GUARD, "doctor", about, "--port", "9", *form],
-        env={**env, "CODEX_SHIM_DEBUG": "1"},
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+    command = [*START, "doctor", about, "--port", "9", *form]
+    ran = finished(command, {**env, "CODEX_SHIM_DEBUG": "1"}, home, before=GUARD)
 
     assert "must not write" not in ran.stderr
     assert ran.stderr == ""
@@ -162,17 +154,10 @@ def violations(log: Path, codex: str) -> list[list[object]]:
     ]
 
 
-def test_guard_detects_a_write(full: tuple[dict[str, str], list[str]]) -> None:
+def test_guard_detects_a_write(full: tuple[dict[str, str], list[str]], tmp_path: Path) -> None:
     env, _ = full
 
-    ran = subprocess.run(
-        [sys.executable, "-P", "-B", "-c", GUARD, "list"],
-        env={**env, "CODEX_SHIM_DEBUG": "1"},
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+    ran = finished([*START, "list"], {**env, "CODEX_SHIM_DEBUG": "1"}, tmp_path, before=GUARD)
 
     assert "doctor must not write: open" in ran.stderr
     assert violations(Path(env["GUARD_LOG"]), env["CODEX_BIN"]) == []
@@ -180,9 +165,10 @@ def test_guard_detects_a_write(full: tuple[dict[str, str], list[str]]) -> None:
 
 def test_guard_detects_a_process_and_a_connection(full: tuple[dict[str, str], list[str]]) -> None:
     env, _ = full
-    code = GUARD.replace("from shim_cli.app import main\nmain()", VIOLATIONS)
 
-    subprocess.run([sys.executable, "-P", "-B", "-c", code], env=env, check=True, timeout=50)
+    subprocess.run(
+        [sys.executable, "-P", "-B", "-c", GUARD + VIOLATIONS], env=env, check=True, timeout=50
+    )
 
     found = {event for event, _ in violations(Path(env["GUARD_LOG"]), env["CODEX_BIN"])}
     assert found >= {"subprocess.Popen", "socket.connect", "socket.getaddrinfo"}

@@ -19,11 +19,11 @@ from mitmproxy.test import tflow
 from addons.core.telemetry.record import METADATA_KEY
 from shim_cli.console.errors import CliError
 from shim_cli.report.command import refuse_leaks
-from tests.e2e.shim import Shim
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.model_upstream import KEY as ROW_KEY
 from tests.fakes.model_upstream import Call, ScriptedAnswer
 from tests.shim_cli.run import environment, shim
+from tests.shim_cli.served import ForkedShim
 from tests.support.codex_client import CLIENT_SECRETS, HEADERS, Posted
 from tests.views.samples import attempt, metadata
 from tests.views.secrets import ALL, UNRECOGNIZABLE, leaked, request_with_secrets
@@ -37,14 +37,14 @@ def files_of(path: Path) -> dict[str, bytes]:
 
 
 @contextmanager
-def served(home: Path) -> Iterator[tuple[Shim, ChatUpstream]]:
+def served(home: Path) -> Iterator[tuple[ForkedShim, ChatUpstream]]:
     """Run a shim with one model."""
     with ChatUpstream() as upstream:
         row = {"model": "fake-chat", "slug": "fast", "base_url": upstream.base_url, "api_key": ROW_KEY}  # fmt: skip
         settings = home / ".codex-shim" / "models.json"
         settings.parent.mkdir()
         settings.write_text(json.dumps({"models": [row], "aliases": {"quick": "fast"}}))
-        with Shim(environment(home), home / "serve.log") as running:
+        with ForkedShim(environment(home), home / "serve.log") as running:
             yield running, upstream
 
 

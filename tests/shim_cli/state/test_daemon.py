@@ -9,7 +9,7 @@ import signal
 import socket
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from shim_cli.state import daemon
 from shim_cli.state.health import Health
 from shim_cli.state.run_state import RunState, write_state
 from tests.shim_cli.daemons import User, user_with_daemons
-from tests.shim_cli.run import START
+from tests.shim_cli.run import OWN_PROCESS, START
 from tests.shim_cli.served import DEMO, SERVE, served
 from tests.support.ports import free_port
 
@@ -52,7 +52,7 @@ def is_up(port: int) -> bool:
 
 
 def test_start_status_and_stop(user: User) -> None:
-    started = user.run("start")
+    started = user.run("start", **OWN_PROCESS)
     assert (started.returncode, started.stderr) == (0, "")
     pid = user.pid
     assert started.stdout.splitlines() == [
@@ -79,7 +79,7 @@ def test_start_status_and_stop(user: User) -> None:
 
 
 def test_state_files_are_private_and_the_token_is_required(user: User) -> None:
-    user.run("start")
+    user.run("start", **OWN_PROCESS)
     token = (user.state / "token").read_text().strip()
     for path in user.state.rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
@@ -88,7 +88,9 @@ def test_state_files_are_private_and_the_token_is_required(user: User) -> None:
     logged = "".join(path.read_text() for path in (user.state / "run").iterdir() if path.is_file())
     assert token not in logged
     with open(f"/proc/{user.pid}/cmdline", "rb") as file:  # noqa: PTH123
-        assert token.encode() not in file.read()
+        command = file.read()
+    assert b"\0serve\0" in command
+    assert token.encode() not in command
 
 
 def test_restart_replaces_the_process(user: User) -> None:
@@ -299,3 +301,16 @@ def test_forced_restart_replaces_a_shim_that_hangs(user: User) -> None:
 def test_forced_restart_of_a_stopped_shim_starts_it(user: User) -> None:
     assert user.run("restart", "--force").returncode == 0
     assert user.run("status").returncode == 0
+
+
+def test_start_switches_the_privacy_gate_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str | None] = []
+
+    def ensure(env: Mapping[str, str], *_: object) -> daemon.Started:
+        given.append(env.get("CODEX_SHIM_PRIVACY"))
+        return daemon.Started("http://127.0.0.1:1", 1, was_running=False, version=VERSION)
+
+    monkeypatch.setattr("shim_cli.state.daemon.ensure_started", ensure)
+    daemon.start({}, 1, None, privacy=True)
+    daemon.start({}, 1, None)
+    assert given == ["1", None]

@@ -15,6 +15,7 @@ import pytest
 
 from shim_cli.state.health import is_listening, probe
 from tests.shim_cli.daemons import User, user_with_daemons
+from tests.shim_cli.forks.client import started
 from tests.shim_cli.health_server import answering
 from tests.shim_cli.run import START, environment
 from tests.support.waiting import until
@@ -32,7 +33,7 @@ def user(tmp_path: Path) -> Iterator[User]:
 @contextmanager
 def borrowing(user: User, *command: str) -> Iterator[subprocess.Popen[str]]:
     port = {"CODEX_SHIM_PORT": str(user.port), "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
+    with started(
         [*START, *command],
         env=environment(user.home, port),
         cwd=user.home,
