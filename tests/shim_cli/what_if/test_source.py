@@ -95,7 +95,7 @@ def test_name_of_a_file_that_is_not_there_gets_a_suggestion(tmp_path: Path) -> N
         CliError, match=r"there is no file .*turns\.jsnl\. Did you mean 'turns\.jsonl'\?"
     ):
         turn_of(str(tmp_path / "turns.jsnl"), "", "")
-    with pytest.raises(CliError, match="there is no file no/such/turns.jsonl$"):
+    with pytest.raises(CliError, match=r"there is no file no/such/turns\.jsonl$"):
         turn_of("no/such/turns.jsonl", "", "")
 
 
