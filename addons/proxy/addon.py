@@ -34,6 +34,7 @@ from addons.proxy.refresh import BackgroundRefresh
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.layer import NextLayer
+    from mitmproxy.tls import TlsData
 
 SETTINGS = "codex_shim_settings"
 CAPTURE = "codex_shim_capture"
@@ -256,11 +257,29 @@ def _is_reverse(mode: str) -> bool:
 
 
 class ListenerTls(tlsconfig.TlsConfig):
-    """mitmproxy's addon, which compares the path of each request with the serial number of its CA, written in decimal."""
+    """mitmproxy's addon, which makes a CA when it starts, and compares the path of each request with the CA's serial number.
+
+    Codex speaks plain HTTP on loopback, so the CA is made when the first client asks for TLS.
+    """
 
     name = "tlsconfig"
+    _has_ca = False
+
+    def running(self) -> None:
+        """Make no CA yet."""
+
+    def tls_start_client(self, tls_start: TlsData) -> None:
+        """Accept TLS of a client."""
+        self._make_ca()
+        super().tls_start_client(tls_start)
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Answer a request for the revocation list."""
         if flow.request.data.path.endswith(b".crl"):
+            self._make_ca()
             super().request(flow)
+
+    def _make_ca(self) -> None:
+        if not self._has_ca:
+            self.configure({"confdir"})  # type: ignore[no-untyped-call]
+            self._has_ca = True

@@ -101,7 +101,7 @@ class Composition:
         self._heap = HeapTrimmer()
         self._local_token = LocalToken(env)
         self._env_secrets = secrets_in(env)
-        self._proxies = lru_cache(MAX_ORIGINS)(lambda origin, port: proxy_for(origin, env, port))
+        self._proxies = lru_cache(MAX_ORIGINS)(lambda origin: proxy_for(origin, env, 0))
         self._last_status = LastTurnStatus()
         self._taps: list[OnRecorded] = []
         """What takes all that a client got of a turn."""
@@ -372,7 +372,9 @@ class Composition:
             self._heap.large_turn_ended()
 
     def _proxy_for(self, origin: Origin) -> Origin | None:
-        return self._proxies(origin, self.port)
+        # the system is asked for the port only if there is a proxy that could be this one
+        found = self._proxies(origin)
+        return proxy_for(origin, self._env, self.port) if found else None
 
     def _max_body_bytes(self) -> int:
         return self.sources.settings.limits.body_bytes

@@ -26,6 +26,7 @@ from addons.adapters.system.mitmproxy_confdir import usable_confdir
 from addons.proxy.addon import CAPTURE, HOOK, PRIVACY, RECORD, SETTINGS, CodexShim, ListenerTls
 from addons.proxy.composition import ALLOW_REMOTE
 from addons.proxy.engine.mitmproxy_patches.command_pump import SyncHookRunner
+from addons.proxy.engine.mitmproxy_patches.connections import call_hooks_directly
 from addons.proxy.engine.mitmproxy_patches.flow_ids import shorten_ids
 from addons.proxy.engine.mitmproxy_patches.messages import (
     shorten_framing,
@@ -115,6 +116,7 @@ class ShimMaster(master.Master):
         # Before the hooks: mitmproxy only logs what a hook raises.
         log.debug("listening at %s", self.address)
         self.shim.engine.run_hook = SyncHookRunner(self.addons).run
+        call_hooks_directly(self.addons)
         await super().running()
         self._on_ready(self)
 

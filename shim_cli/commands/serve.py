@@ -130,17 +130,21 @@ def _write_run_state(master: ShimMaster, log_file: Path | None, settings: Path |
 
 def _load_mitmproxy() -> None:
     from addons.proxy.engine.mitmproxy_patches.lazy_addons import skip_stock_addons  # noqa: PLC0415
-
-    skip_stock_addons()
-    from addons.proxy.engine.compat import (  # noqa: PLC0415
-        IncompatibleMitmproxyError,
-        require_tested_mitmproxy,
+    from addons.proxy.engine.mitmproxy_patches.unused_packages import (  # noqa: PLC0415
+        defer_unused_packages,
     )
 
-    try:
-        require_tested_mitmproxy(_loop_factory)
-    except IncompatibleMitmproxyError as error:
-        raise CliError(str(error)) from error
+    skip_stock_addons()
+    with defer_unused_packages():
+        from addons.proxy.engine.compat import (  # noqa: PLC0415
+            IncompatibleMitmproxyError,
+            require_tested_mitmproxy,
+        )
+
+        try:
+            require_tested_mitmproxy(_loop_factory)
+        except IncompatibleMitmproxyError as error:
+            raise CliError(str(error)) from error
 
 
 def _start_failure(error: Exception) -> Exception:

@@ -39,6 +39,14 @@ def test_announcement_has_address_models_and_a_command_that_works(tmp_path: Path
         answer = running.ask("POST", "/v1/responses", body)
         assert answer.status == 200
         assert b"response.output_text.delta" in answer.read()
+        assert native_code(running.process.pid) & {"aioquic", "bcrypt", "mitmproxy_rs"} == set()
+
+
+def native_code(pid: int) -> set[str]:
+    """Return the packages whose compiled code a process has loaded; nothing where the system does not tell."""
+    maps = Path(f"/proc/{pid}/maps")
+    lines = maps.read_text().splitlines() if maps.exists() else []
+    return {Path(line.split()[-1]).parent.name for line in lines if line.endswith(".so")}
 
 
 @posix
