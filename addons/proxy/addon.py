@@ -126,9 +126,9 @@ class CodexShim:
             self._record(Path(path).expanduser())
         if HOOK in updated and (getattr(ctx.options, HOOK) or self.parts.hooks):
             self._use_hooks(getattr(ctx.options, HOOK))
-        if PRIVACY in updated:
-            self.parts.is_always_private = getattr(ctx.options, PRIVACY)
         if hasattr(self, "parts"):
+            # its default may come from the environment, which changes no option
+            self.parts.is_always_private = getattr(ctx.options, PRIVACY)
             # Idle connections were made under the old options, which may have trusted other certificates.
             self.engine.pool.clear()
 

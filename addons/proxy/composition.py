@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from mitmproxy import ctx, http
 
-from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse, paced
+from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse
 from addons.adapters.cassette.writer import CassetteWriter
 from addons.adapters.codex.activate import switch_source
 from addons.adapters.codex.config_file import CodexConfig
@@ -42,7 +42,6 @@ from addons.core.providers.route_states import unavailable_routes
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
 from addons.core.server.health import Status
-from addons.core.server.replay import ReplayPlans
 from addons.core.server.router import PlanHooked, Router
 from addons.core.server.unknown_paths import UnknownPaths
 from addons.core.settings.privacy import Privacy, in_force
@@ -69,12 +68,6 @@ ALLOW_REMOTE = "codex_shim_allow_remote"
 """The option that lets clients of other machines in."""
 MAX_ORIGINS = 256
 """Of upstreams whose outbound proxy is remembered: the environment of a process stays as it is."""
-
-
-def _replay_plans(use: CassetteUse, sources: RouteSources) -> ReplayPlans | None:
-    if use.player is None:
-        return None
-    return ReplayPlans(use.player, sources.settings.limits, lambda parts: paced(parts, use.speed))
 
 
 class Composition:
@@ -106,7 +99,7 @@ class Composition:
         self._taps: list[OnRecorded] = []
         """What takes all that a client got of a turn."""
         self.sources = sources
-        self.replay = _replay_plans(cassettes, sources)
+        self.replay = cassettes.plans(sources.settings.limits)
         self.recent_turns, self.contract_watch = RecentTurns(), ContractWatch(env)
         self.unknown_paths = UnknownPaths()
         self.turn_log = TurnLogWriter(access_log_file(env), ledger_file(env))

@@ -96,5 +96,5 @@ def test_values_are_in_commands_and_answers_and_in_no_request(
     assert set(_placeholders(first).items()) <= set(_placeholders(second).items())
     if by_websocket:
         assert_websocket(shim_home.state, turns_before)
-    (note,) = logged_turns(shim_home.state)[-1]["hooks"]  # type: ignore[misc]
-    assert re.fullmatch(r"privacy gate: .*email \d+.* replaced", str(note))
+    notes = str(logged_turns(shim_home.state)[-1]["hooks"])
+    assert re.search(r"privacy gate: .*email \d+.* replaced", notes)

@@ -19,7 +19,7 @@ from tests.shim_cli.daemons import User
 from tests.shim_cli.health_server import HEALTHY, answering
 from tests.shim_cli.usage.quotas import write_quota_turns
 
-ROWS = [
+ROWS: list[dict[str, object]] = [
     {"model": "m/one", "slug": "one", "display_name": "First One", "provider": "openai",
      "base_url": "http://127.0.0.1:9/v1", "api_key": "sk-golden-hush", "max_context_limit": 128000},
     {"model": "m/two", "slug": "two", "display_name": "Second One", "provider": "openai",
@@ -66,7 +66,8 @@ def budgets(stage: Stage) -> None:
 
 
 def privacy_gate(stage: Stage) -> None:
-    rows = [{**row, "privacy": row["slug"] != "two"} for row in ROWS]
+    one, two, off = ROWS
+    rows = [one, {**two, "privacy": False}, off]
     settings = {"models": rows, "privacy": {"phones": False, "patterns": {"ticket": "ACME-[0-9]+"}}}
     _write(stage.user.home / ".codex-shim" / "models.json", json.dumps(settings))
     _write(stage.user.home / "notes.txt", "Ask ada@example.com about ACME-1234.\n")

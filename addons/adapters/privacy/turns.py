@@ -15,7 +15,7 @@ from threading import Lock
 from addons.adapters.privacy.key import ensure_key
 from addons.adapters.system.files import FileAccessError
 from addons.core.hooks.chain import HookError
-from addons.core.hooks.events import Piece
+from addons.core.hooks.events import Mask, Piece
 from addons.core.hooks.frozen_json import JsonMap, plain
 from addons.core.hooks.plan import HookedPlan, Rewrites
 from addons.core.hooks.values import End, Event
@@ -111,7 +111,7 @@ class GateRunner:
             self.notes = [*self.notes, f"privacy gate: {shown_counts(turn.counts)} replaced"]
         return turn.request
 
-    def around(self, translator: Translator) -> Rewrites:
+    def around(self, translator: Translator, mask: Mask) -> Rewrites:  # noqa: ARG002  it shows nobody the answer
         """Return a translator whose events have the values again."""
         turn = self._begun
         return RestoringTranslator(

@@ -8,7 +8,13 @@ from addons.core.masking.credentials import (
 from addons.core.masking.echoes import Echoes
 from addons.core.masking.mask import EchoMask
 from addons.core.secrets import Secret
-from addons.core.telemetry.record import AttemptRecord, TurnRecord, body_bytes, summary
+from addons.core.telemetry.record import (
+    AttemptRecord,
+    TurnRecord,
+    access_line,
+    body_bytes,
+    summary,
+)
 from addons.core.turn import MAX_NAME_LENGTH, printable
 from addons.core.usage import Usage
 
