@@ -83,25 +83,28 @@ def slow_text(pattern: Pattern, method: str) -> str:
 
 def _is_slow(pattern: Pattern, method: str, first: str, piece: str) -> bool:
     small, large = (f"{first}{piece * (size // len(piece))}{END}" for size in SIZES)
-    known = seconds(pattern, method, small)
+    known = seconds(pattern, method, small, GIVE_UP_SECONDS)
     if known < MIN_SMALL_SECONDS:
         return False
-    taken = seconds(pattern, method, large)
-    return taken > min(GIVE_UP_SECONDS, max(MIN_SECONDS, MAX_GROWTH * known))
+    allowed = min(GIVE_UP_SECONDS, max(MIN_SECONDS, MAX_GROWTH * known))
+    return seconds(pattern, method, large, allowed) > allowed
 
 
-def seconds(pattern: Pattern, method: str, text: str) -> float:
-    """Return the time that a method takes: the least of three, or the first if that is long."""
+def seconds(pattern: Pattern, method: str, text: str, give_up: float) -> float:
+    """Return the time that a method takes: the least of three, or the first if that is long.
+
+    It is more than `give_up` if the method has not ended by then.
+    """
     data: Any = text.encode("utf-8") if isinstance(pattern.pattern, bytes) else text
     taken: list[float] = []
-    with suppress(TimeoutError), _given_up():
+    with suppress(TimeoutError), _given_up(give_up):
         for _ in range(3):
             started = time.perf_counter()
             getattr(pattern, method)(data)
             taken.append(time.perf_counter() - started)
             if taken[-1] > MIN_SECONDS:
                 break
-    return min(taken, default=2 * GIVE_UP_SECONDS)
+    return min(taken, default=2 * give_up)
 
 
 def attacks(pattern: Pattern) -> Iterator[tuple[str, str]]:
@@ -198,10 +201,10 @@ def _subtrees(argument: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _given_up() -> Iterator[None]:
+def _given_up(seconds: float) -> Iterator[None]:
     """Raise TimeoutError after a while: a pattern can need more time than there is."""
     earlier = signal.signal(signal.SIGALRM, _raise)
-    signal.setitimer(signal.ITIMER_REAL, GIVE_UP_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Draw the pictures of README.md: a terminal with real output of codex-shim, and the badges.
+"""Draw the pictures of README.md: a terminal with real output of codex-shim, and the badges; and that of `radar`.
 
 `uv run python -m scripts.pictures` writes them into docs/pictures; `--check` fails if one is out of date. The commands run
 as child processes with a home folder of their own, a fabricated ChatGPT login and a fake of `cursor-agent`; the turns that
@@ -227,7 +227,13 @@ def badges() -> dict[str, str]:
 
 def pictures() -> dict[str, str]:
     """Return file name → SVG of every picture."""
-    return {**badges(), "terminal.svg": terminal(recorded())}
+    from scripts.workbench_pictures import radar_scene  # noqa: PLC0415  it needs this module
+
+    return {
+        **badges(),
+        "terminal.svg": terminal(recorded()),
+        "radar.svg": terminal([radar_scene()]),
+    }
 
 
 def main() -> int:

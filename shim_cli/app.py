@@ -22,8 +22,10 @@ from shim_cli.console.options import (
     AnyPort,
     Args,
     AsJson,
+    Hooks,
     ListenPort,
     Port,
+    Private,
     Settings,
     require_settings_file,
 )
@@ -103,11 +105,19 @@ def _move_old_state() -> None:
         typer.echo(message, err=True)
 
 
-@app.command(**examples("codex-shim serve", "codex-shim serve --port 0"))
+@app.command(
+    **examples(
+        "codex-shim serve",
+        "codex-shim serve --port 0",
+        "codex-shim serve --hook codex_shim_hooks.py",
+    )
+)
 def serve(  # noqa: PLR0917  typer reads the options from the signature
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: ListenPort = DEFAULT_PORT,
     settings: Settings = None,
+    hook: Hooks = None,
+    privacy: Private = False,
     allow_remote: Annotated[
         bool,
         typer.Option("--allow-remote", help="Accept clients from other machines."),
@@ -116,21 +126,35 @@ def serve(  # noqa: PLR0917  typer reads the options from the signature
         bool, typer.Option("--verbose", "-v", help="Show turns also with --log-file.", hidden=True)
     ] = False,
     log_file: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
 ) -> None:
     """Run the shim in the foreground."""
+    from shim_cli.commands.serve import end_at_eof
     from shim_cli.commands.serve import serve as run
 
+    if until_eof:
+        end_at_eof()
+
     raise typer.Exit(
-        run(host, port, settings, log_file, allow_remote=allow_remote, verbose=verbose)
+        run(
+            host,
+            port,
+            settings,
+            log_file,
+            allow_remote=allow_remote,
+            verbose=verbose,
+            hooks=hook or (),
+            privacy=privacy,
+        )
     )
 
 
 @app.command()
-def start(port: Port = DEFAULT_PORT, settings: Settings = None) -> None:
+def start(port: Port = DEFAULT_PORT, settings: Settings = None, privacy: Private = False) -> None:
     """Run the shim in the background."""
     from shim_cli.state.daemon import start as run
 
-    raise typer.Exit(run(os.environ, port, settings))
+    raise typer.Exit(run(os.environ, port, settings, privacy=privacy))
 
 
 @app.command()
@@ -148,13 +172,14 @@ def restart(
     force: Annotated[
         bool, typer.Option("--force", help="Kill a shim that hangs. Its turns are cut off.")
     ] = False,
+    privacy: Private = False,
 ) -> None:
     """Stop the shim and start it in the background."""
     from shim_cli.state.daemon import kill_daemon, start, stop_daemon
 
     if done := (kill_daemon if force else stop_daemon)(os.environ, port):
         typer.echo(done)
-    raise typer.Exit(start(os.environ, port, settings))
+    raise typer.Exit(start(os.environ, port, settings, privacy=privacy))
 
 
 @app.command(

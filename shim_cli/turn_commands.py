@@ -14,28 +14,49 @@ import typer
 
 from shim_cli.console.command_line import DEFAULT_PORT
 from shim_cli.console.errors import UsageProblem
-from shim_cli.console.options import Args, AsJson, ListenPort, NoOpen, Port, Settings
+from shim_cli.console.options import (
+    Args,
+    AsJson,
+    Hooks,
+    ListenPort,
+    NoOpen,
+    Port,
+    Private,
+    Settings,
+)
 from shim_cli.console.program import examples
-from shim_cli.slug_options import ModelOption
+from shim_cli.slug_options import ModelOption, complete_slugs
 
 turns_app = typer.Typer(rich_markup_mode=None)
 By = Literal["model", "day", "hour", "thread", "route", "agent", "turn"]
 
 
 @turns_app.command(**examples("codex-shim mitmdump", "codex-shim mitmdump -- -w turns.flow"))
-def mitmdump(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
+def mitmdump(
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+    hook: Hooks = None,
+    privacy: Private = False,
+    args: Args = None,
+) -> None:
     """Run the shim in mitmdump and show turns in the terminal."""
     from shim_cli.commands.mitmproxy_tools import run_tool
 
-    raise typer.Exit(run_tool("mitmdump", port, settings, args or []))
+    raise typer.Exit(run_tool("mitmdump", port, settings, args or [], hook or (), privacy=privacy))
 
 
 @turns_app.command(**examples("codex-shim web", "codex-shim web -- --set web_port=8090"))
-def web(port: Port = DEFAULT_PORT, settings: Settings = None, args: Args = None) -> None:
+def web(
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+    hook: Hooks = None,
+    privacy: Private = False,
+    args: Args = None,
+) -> None:
     """Run the shim in mitmweb and show turns in the browser."""
     from shim_cli.commands.mitmproxy_tools import run_tool
 
-    raise typer.Exit(run_tool("mitmweb", port, settings, args or []))
+    raise typer.Exit(run_tool("mitmweb", port, settings, args or [], hook or (), privacy=privacy))
 
 
 @turns_app.command()
@@ -118,6 +139,17 @@ def statusline(
     write_statusline(os.environ, thread)
 
 
+@turns_app.command(**examples("codex-shim privacy notes.txt", "codex-shim privacy -"))
+def privacy(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A text; `-` for stdin.")],
+    settings: Settings = None,
+) -> None:
+    """Print a text as the privacy gate would send it."""
+    from shim_cli.privacy.command import write_masked
+
+    raise typer.Exit(write_masked(os.environ, file, settings))
+
+
 @turns_app.command(**examples("codex-shim record turns.jsonl"))
 def record(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file.")],
@@ -153,6 +185,37 @@ def replay(
     from shim_cli.cassette.command import replay as run
 
     raise typer.Exit(run(file, port, speed, is_loose=loose))
+
+
+@turns_app.command(
+    **examples(
+        "codex-shim har last --from turns.jsonl",
+        "codex-shim har 0199-b --from turns.flow -o turns.har",
+    )
+)
+def har(
+    thread: Annotated[
+        str,
+        typer.Argument(metavar="THREAD", help="Its id, a part of it, its title, or `last`."),
+    ],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="What `record`, or `-w` of mitmproxy, wrote."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The new file.", show_default="thread-ID.har"
+        ),
+    ] = None,
+) -> None:
+    """Write the turns of a thread as a HAR file, for browsers.
+
+    From a recording. The file has the text of the conversation, without keys.
+    """
+    from shim_cli.report.har import write_har
+
+    raise typer.Exit(write_har(os.environ, thread, source, output))
 
 
 @turns_app.command(
@@ -226,3 +289,52 @@ def drill(
     if not fault:
         raise typer.Exit(write_drills())
     raise typer.Exit(run_drill(os.environ, settings, fault, model or "", args or ()))
+
+
+@turns_app.command(
+    "what-if",
+    **examples(
+        "codex-shim what-if LAST --as deepseek-v4",
+        "codex-shim what-if turns.jsonl --as gpt-5.5 deepseek-v4 --open",
+        "codex-shim what-if turns.flow:3 --as gpt-5.5 --html compared.html",
+    ),
+)
+def what_if(  # noqa: PLR0917  typer reads the options from the signature
+    turn: Annotated[
+        str,
+        typer.Argument(
+            metavar="TURN",
+            help="FILE or FILE:TURN of a cassette or flow file, LAST, or the id of a turn.",
+        ),
+    ],
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL]...", help="More models.", autocompletion=complete_slugs),
+    ] = None,
+    first: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--as", metavar="MODEL", help="A model to ask.", autocompletion=complete_slugs
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Also write a page with the differences."),
+    ] = None,
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Write the page into the state folder, and open it.")
+    ] = False,
+    port: Port = DEFAULT_PORT,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask other models the same as one turn, and show the answers side by side.
+
+    The running shim asks them, as turns that count in usage and budgets. No tool that a model calls is run. Exit
+    code 1 if an answer is not complete.
+    """
+    from shim_cli.what_if.command import WhatIfOptions, compare
+
+    names = (*(first or ()), *(models or ()))
+    options = WhatIfOptions(turn, names, as_json, html, open_page)
+    raise typer.Exit(compare(os.environ, port, settings, options))

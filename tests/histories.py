@@ -205,7 +205,12 @@ def _steps(draw: st.DrawFn, ids: _Ids) -> list[Item]:
         }
         for call in calls
     ]
-    return [*items, *calls, *draw(st.permutations(answers))]
+    return [*items, *calls, *(answers[place] for place in draw(_orders(len(answers))))]
+
+
+@cache
+def _orders(count: int) -> st.SearchStrategy[list[int]]:
+    return st.permutations(range(count))
 
 
 def _rounds(draw: st.DrawFn, ids: _Ids, most: int) -> list[list[Item]]:
@@ -277,6 +282,7 @@ FIELDS = (
 )  # fmt: skip
 
 
+@cache
 def json_values() -> st.SearchStrategy[object]:
     """Return a strategy for JSON that resembles the items of a request."""
     words = st.sampled_from((*KINDS, "user", "assistant", "developer", "exec_command", PNG))
@@ -291,6 +297,7 @@ def json_values() -> st.SearchStrategy[object]:
     )
 
 
+@cache
 def any_objects() -> st.SearchStrategy[Item]:
     """Return a strategy for JSON objects in the place of an item."""
     fields = st.dictionaries(st.sampled_from(FIELDS), json_values(), max_size=5)
@@ -301,10 +308,13 @@ def any_objects() -> st.SearchStrategy[Item]:
     )
 
 
+SHORT_EXTENSIONS = extensions(most=3)
+
+
 @st.composite
 def disturbed(draw: st.DrawFn) -> tuple[list[Item], list[Item]]:
     """Draw a history and its extension with the same extra object at the same place of both."""
-    earlier, whole = draw(extensions(most=3))
+    earlier, whole = draw(SHORT_EXTENSIONS)
     extra = draw(any_objects())
     at = draw(st.integers(0, len(earlier)))
     return [*earlier[:at], extra, *earlier[at:]], [*whole[:at], extra, *whole[at:]]

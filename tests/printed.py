@@ -11,11 +11,10 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PYTHON = [*sorted(ROOT.glob("addons/**/*.py")), *sorted(ROOT.glob("shim_cli/**/*.py"))]
-PAGES = sorted(path for path in ROOT.glob("addons/data/*") if path.suffix in {".html", ".js"})
 OTHER_PROGRAMS = (
     "codex", "cursor-agent", "curl", "ls", "mitmdump", "mitmweb", "ollama", "pip", "pipx", "ssh", "unset", "export", "printenv",
     "uv", "uvx", "systemctl", "launchctl", "schtasks", "brew", "npm", "tail", "chmod", "kill",
@@ -41,31 +40,35 @@ class Printed:
     is_quoted: bool
 
 
-def printed() -> list[Printed]:
-    """Return every command line of the sources and the pages."""
+@cache
+def printed() -> tuple[Printed, ...]:
+    """Return every command line of the sources and the pages. It reads all of them: not for a module's top level."""
     found = [
         each
-        for path in PYTHON
+        for package in ("addons", "shim_cli")
+        for path in sorted(ROOT.glob(f"{package}/**/*.py"))
         if str(path.relative_to(ROOT)) not in NOT_PRINTED
         for number, text in texts(ast.parse(path.read_text()))
         for each in lines_in(text, f"{path.relative_to(ROOT)}:{number}")
     ]
-    for path in PAGES:
+    pages = (path for path in ROOT.glob("addons/data/*") if path.suffix in {".html", ".js"})
+    for path in pages:
         found += lines_in(path.read_text(), str(path.relative_to(ROOT)))
-    return sorted(set(found))
+    return tuple(sorted(set(found)))
 
 
 def texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Yield line number and text of each string that is no docstring, and of each call of `command`."""
-    skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    nodes = [*ast.walk(tree)]
+    skipped = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             skipped |= {id(value) for value in ast.walk(node) if isinstance(value, ast.Constant)}
             yield node.lineno, "".join(_piece(value) for value in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             if id(node) not in skipped:
                 yield node.lineno, node.value
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "command":
+        elif isinstance(node, ast.Call) and _is_named(node.func, "command"):
             yield from (
                 (node.lineno, f"codex-shim {name} --port {{port}}") for name in _names(node.args[0])
             )
@@ -96,6 +99,10 @@ def _piece(value: ast.expr) -> str:
         return str(value.value)
     assert isinstance(value, ast.FormattedValue)
     return "{" + ast.unparse(value.value) + "}"
+
+
+def _is_named(function: ast.expr, name: str) -> bool:
+    return isinstance(function, ast.Name) and function.id == name
 
 
 def _names(node: ast.expr) -> Iterator[str]:

@@ -1,29 +1,27 @@
 """Rules that every file of the product follows, read from its syntax tree. import-linter checks the imports.
 
-Each rule is one test over all files. The size of files and functions is checked by tests/test_structure.py.
+Each rule is one test over all files. The size of files and functions is checked by tests/test_structure.py. The files are
+parsed and walked once, by the first rule: each worker imports this module, and one of them runs the rules.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TREES = {
-    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text())
-    for package in ("addons", "shim_cli")
-    for path in sorted((ROOT / package).rglob("*.py"))
-}
 
 SECRETS = "addons/core/secrets.py"
 """`SecretHeader.value_for` calls `reveal`: it checks the origin first."""
 VALUE_FOR_CALLERS = {
     "addons/proxy/engine/attempt.py",
     "addons/adapters/codex/backend_models.py",
+    "addons/adapters/otel/exporter.py",
 }
 ERROR_BOUNDARIES = {
     "addons/proxy/addon.py": "mitmproxy logs an exception of a hook and goes on; the flow must be refused instead",
@@ -34,6 +32,8 @@ ERROR_BOUNDARIES = {
     "addons/proxy/engine/local_source.py": "a local source runs in a task of its own; its exception must end the turn",
     "addons/adapters/ledger/turn_log.py": "records hold data of upstreams; one that cannot be written must not end the thread",
     "addons/adapters/codex/keyring_entry.py": "a keyring's library has errors of its own; a thread gives them to the reader as a login problem",
+    "addons/adapters/local/watch.py": "a server sends what nobody foresaw; the watch of the others must go on",
+    "addons/proxy/refresh.py": "the same, for the task that watches them: one that has ended asks no more",
     "addons/adapters/system/threads.py": "a thread passes every exception to the caller, through its Future",
     "addons/proxy/engine/mitmproxy_patches/command_pump.py": "it is raised again inside mitmproxy's own boundary for addons",
     "addons/proxy/engine/compat/self_test.py": "a thread passes every exception to the caller; one that is lost would pass the test",
@@ -43,22 +43,31 @@ ERROR_BOUNDARIES = {
 """Files that may catch every exception, each with the reason why the possible exceptions are not known."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+Nodes = Iterable[ast.AST]
 
 
-def uses_of(tree: ast.AST, attribute: str) -> list[int]:
+@cache
+def files() -> Mapping[str, Sequence[ast.AST]]:
+    """Return all nodes of each file, its module first."""
+    return {
+        path.relative_to(ROOT).as_posix(): [*ast.walk(ast.parse(path.read_text()))]
+        for package in ("addons", "shim_cli")
+        for path in sorted((ROOT / package).rglob("*.py"))
+    }
+
+
+def uses_of(nodes: Nodes, attribute: str) -> list[int]:
     """Return the lines that name `….attribute`, called or not."""
     return [
-        node.lineno
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr == attribute
+        node.lineno for node in nodes if isinstance(node, ast.Attribute) and node.attr == attribute
     ]
 
 
-def broad_excepts(tree: ast.AST) -> list[int]:
+def broad_excepts(nodes: Nodes) -> list[int]:
     """Return the lines of handlers that catch every exception and do not raise it again."""
     return [
         node.lineno
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.ExceptHandler) and _is_broad(node) and not _reraises(node)
     ]
 
@@ -73,31 +82,35 @@ def _reraises(handler: ast.ExceptHandler) -> bool:
     return isinstance(last, ast.Raise) and last.exc is None
 
 
-def functions(tree: ast.AST) -> Iterator[Function]:
-    return (node for node in ast.walk(tree) if isinstance(node, Function))
+def functions(nodes: Nodes) -> Iterator[Function]:
+    return (node for node in nodes if isinstance(node, Function))
 
 
 def files_with_use_of(attribute: str) -> set[str]:
-    return {file for file, tree in TREES.items() if uses_of(tree, attribute)}
+    return {file for file, nodes in files().items() if uses_of(nodes, attribute)}
 
 
 def test_all_packages_were_found() -> None:
-    assert len(TREES) > 150
-    assert {file.partition("/")[0] for file in TREES} == {"addons", "shim_cli"}
+    assert len(files()) > 150
+    assert {file.partition("/")[0] for file in files()} == {"addons", "shim_cli"}
 
 
 def test_every_module_has_a_docstring() -> None:
+    modules = {file: nodes[0] for file, nodes in files().items()}
     undocumented = [
-        file for file, tree in TREES.items() if tree.body and not ast.get_docstring(tree)
+        file
+        for file, module in modules.items()
+        if isinstance(module, ast.Module) and module.body and not ast.get_docstring(module)
     ]
+    assert all(isinstance(module, ast.Module) for module in modules.values())
     assert undocumented == []
 
 
 def test_every_function_has_a_return_type() -> None:
     untyped = [
         f"{file}:{function.lineno} {function.name}"
-        for file, tree in TREES.items()
-        for function in functions(tree)
+        for file, nodes in files().items()
+        for function in functions(nodes)
         if function.returns is None
     ]
     assert untyped == []
@@ -105,14 +118,15 @@ def test_every_function_has_a_return_type() -> None:
 
 def test_secret_is_revealed_by_one_function() -> None:
     assert files_with_use_of("reveal") == {SECRETS}
-    assert [f.name for f in functions(TREES[SECRETS]) if uses_of(f, "reveal")] == ["value_for"]
+    named = [f.name for f in functions(files()[SECRETS]) if uses_of(ast.walk(f), "reveal")]
+    assert named == ["value_for"]
 
 
 def test_plain_value_is_given_to_the_mask_alone() -> None:
     assert files_with_use_of("derive") == {"addons/core/masking/mask.py"}
 
 
-def test_secret_header_is_read_by_two_callers() -> None:
+def test_secret_header_is_read_by_three_callers() -> None:
     assert files_with_use_of("value_for") == VALUE_FOR_CALLERS
 
 
@@ -121,15 +135,17 @@ def test_field_behind_reveal_is_private_to_its_module() -> None:
 
 
 def test_every_exception_is_caught_only_at_the_error_boundaries() -> None:
-    assert {file for file, tree in TREES.items() if broad_excepts(tree)} == ERROR_BOUNDARIES.keys()
+    assert {
+        file for file, nodes in files().items() if broad_excepts(nodes)
+    } == ERROR_BOUNDARIES.keys()
 
 
 def test_every_environment_variable_is_documented() -> None:
     page = (ROOT / "docs/configuration.md").read_text()
     variables = {
         node.value
-        for tree in TREES.values()
-        for node in ast.walk(tree)
+        for nodes in files().values()
+        for node in nodes
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and re.fullmatch(r"CODEX_[A-Z_]+[A-Z]", node.value)
@@ -151,7 +167,7 @@ def test_every_environment_variable_is_documented() -> None:
     ],
 )
 def test_broad_except_is_recognized(code: str, found: bool) -> None:
-    assert bool(broad_excepts(ast.parse(code))) is found
+    assert bool(broad_excepts(ast.walk(ast.parse(code)))) is found
 
 
 @pytest.mark.parametrize(
@@ -159,4 +175,4 @@ def test_broad_except_is_recognized(code: str, found: bool) -> None:
     [("a.b.reveal()", True), ("map(Secret.reveal, x)", True), ("reveal()", False)],
 )
 def test_use_of_a_method_is_recognized(code: str, found: bool) -> None:
-    assert bool(uses_of(ast.parse(code), "reveal")) is found
+    assert bool(uses_of(ast.walk(ast.parse(code)), "reveal")) is found

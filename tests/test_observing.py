@@ -57,7 +57,9 @@ def test_documented_defaults_of_options_are_those_of_the_code() -> None:
         "codex_shim_settings",
         "codex_shim_allow_remote",
         "codex_shim_record",
+        "codex_shim_hook",
     }
+    assert "`codex_shim_hook`" in Path(__file__).parents[1].joinpath("docs", "hooks.md").read_text()
     assert (
         "--set codex_shim_record="
         in Path(__file__).parents[1].joinpath("docs", "workbench.md").read_text()

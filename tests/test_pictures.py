@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from scripts.pictures import COLUMNS, FOLDER, SHOWN, badges, recorded, shell_line, terminal, wrapped
+from scripts.workbench_pictures import radar_scene
 from tests.readme import README
 
 NEWER = "out of date: run `uv run python -m scripts.pictures`"
@@ -24,6 +25,19 @@ def test_badge_is_current(name: str) -> None:
 @pytest.mark.timeout(120)
 def test_terminal_shows_what_the_commands_print() -> None:
     assert (FOLDER / "terminal.svg").read_text() == terminal(recorded()), NEWER
+
+
+def test_radar_shows_the_newest_recorded_codex() -> None:
+    assert (FOLDER / "radar.svg").read_text() == terminal([radar_scene()]), NEWER
+
+
+def test_pictures_of_the_workbench_are_shown_and_load_nothing() -> None:
+    page = (FOLDER.parent / "workbench.md").read_text()
+    for name, command in (("radar", "radar"), ("drill", "drill cut"), ("cassette", "replay")):
+        text = (FOLDER / f"{name}.svg").read_text()
+        assert f"(pictures/{name}.svg)" in page
+        assert f"codex-shim {command}" in (ET.fromstring(text)[0].text or "")  # noqa: S314
+        assert re.findall(r"(?:href|url\()[^>]*", text) == []
 
 
 def test_terminal_names_its_commands_and_loads_nothing() -> None:

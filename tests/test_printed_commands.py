@@ -16,9 +16,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-import click
 import pytest
 
 from addons.adapters.ledger.reader import open_reader
@@ -34,10 +34,8 @@ from tests.shim_cli.run import shim
 from tests.shim_cli.stage import ECHO
 from tests.shim_cli.test_app_golden import everything
 from tests.support.waiting import until
-from tests.test_document_commands import parse
+from tests.test_document_commands import refused
 
-FOUND = printed()
-COMMANDS = {name.split(" ")[0] for name in everything()} | {"help"}
 THREAD = thread_id(1)
 VALUES = {
     "port": "PORT", "listen.port": "PORT", "listen.port + 1": "PORT", "id": THREAD, "thread_id": THREAD,
@@ -73,9 +71,14 @@ def is_prose(each: Printed) -> bool:
     return not each.is_quoted and second in words
 
 
-OWN = sorted(
-    {own(each.line) for each in FOUND if each.line.startswith("codex-shim ") and not is_prose(each)}
-)
+@cache
+def own_lines() -> frozenset[str]:
+    """Return the lines of `codex-shim`, with values in them."""
+    return frozenset(
+        own(each.line)
+        for each in printed()
+        if each.line.startswith("codex-shim ") and not is_prose(each)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,9 @@ SERVES, TOOLS = (
 DRILL = "tests/shim_cli/drill/test_command.py"
 RADAR = "tests/shim_cli/radar/test_command.py"
 CASSETTE = "tests/shim_cli/cassette/test_command.py"
+PRIVACY = "tests/shim_cli/privacy/test_command.py"
+WHAT_IF = "tests/shim_cli/what_if/test_command.py"
+HAR = "tests/shim_cli/report/test_har.py"
 ELSEWHERE = {
     "codex-shim add": FIND_SERVERS,
     "codex-shim add openai-compatible --base-url URL": FIND_SERVERS,
@@ -181,6 +187,9 @@ ELSEWHERE = {
     "codex-shim app ~/project": "tests/shim_cli/commands/test_desktop.py",
     "codex-shim record turns.flow": CASSETTE,
     "codex-shim record turns.jsonl": CASSETTE,
+    "codex-shim har 0199-b --from turns.flow -o turns.har": HAR,
+    "codex-shim har last --from turns.flow": HAR,
+    "codex-shim har last --from turns.jsonl": HAR,
     "codex-shim replay turns.flow --loose": "tests/e2e/test_cassettes.py",
     "codex-shim replay turns.jsonl": CASSETTE,
     "codex-shim replay turns.jsonl --speed 0": CASSETTE,
@@ -188,8 +197,15 @@ ELSEWHERE = {
     "codex-shim radar --codex PATH": RADAR,
     "codex-shim radar --npm VERSION --write turns.flow": RADAR,
     "codex-shim radar --npm latest": RADAR,
+    "codex-shim privacy -": PRIVACY,
+    "codex-shim privacy notes.txt": PRIVACY,
+    "codex-shim privacy turns.flow": PRIVACY,
     "codex-shim drill 429": DRILL,
     "codex-shim drill cut --model deepseek-v4": DRILL,
+    "codex-shim what-if LAST --as deepseek-v4": WHAT_IF,
+    "codex-shim what-if turns.flow --as deepseek-v4": WHAT_IF,
+    "codex-shim what-if turns.flow:3 --as gpt-5.5 --html compared.html": WHAT_IF,
+    "codex-shim what-if turns.jsonl --as gpt-5.5 deepseek-v4 --open": WHAT_IF,
     "codex-shim mitmdump": TOOLS,
     "codex-shim mitmdump -- -w turns.flow": TOOLS,
     "codex-shim web": TOOLS,
@@ -198,6 +214,7 @@ ELSEWHERE = {
     "codex-shim serve --allow-remote": SERVES,
     "codex-shim serve --port PORT": SERVES,
     "codex-shim serve --port 0": SERVES,
+    "codex-shim serve --hook codex_shim_hooks.py": SERVES,
     "codex-shim report --flow 1f0c --with-text": "tests/shim_cli/report/test_command.py",
     "codex-shim report --flow-file turns.flow": "tests/shim_cli/report/test_command.py",
     "codex-shim service install": "tests/shim_cli/commands/test_service.py",
@@ -268,8 +285,8 @@ OTHER = {
 
 
 def test_lines_are_found() -> None:
-    assert len(OWN) > 60
-    assert {each.where.split(":")[0].rpartition("/")[0] for each in FOUND} >= {
+    assert len(own_lines()) > 60
+    assert {each.where.split(":")[0].rpartition("/")[0] for each in printed()} >= {
         "addons/core", "addons/core/codex", "addons/core/server", "shim_cli", "shim_cli/commands", "shim_cli/doctor",
     }  # fmt: skip
 
@@ -298,25 +315,25 @@ def test_strings_and_calls_are_read_and_docstrings_are_not() -> None:
 
 
 def test_every_word_behind_the_program_is_a_command_or_prose() -> None:
+    commands = {name.split(" ")[0] for name in everything()} | {"help"}
     strange = [
         each
-        for each in FOUND
+        for each in printed()
         if each.line.startswith("codex-shim ")
         and not is_prose(each)
-        and each.line.split(" ")[1] not in COMMANDS
+        and each.line.split(" ")[1] not in commands
     ]
     assert strange == []
 
 
-@pytest.mark.parametrize("line", OWN)
-def test_own_line_is_accepted_by_the_command_line(line: str) -> None:
-    with suppress(click.exceptions.Exit):
-        parse(shlex.split(line.replace("PORT", "8765"))[1:])
+def test_own_lines_are_accepted_by_the_command_line() -> None:
+    lines = (line.replace("PORT", "8765").removeprefix("codex-shim ") for line in own_lines())
+    assert refused(lines) == {}
 
 
 def test_every_own_line_is_run() -> None:
-    assert set(OWN) - RUNS.keys() - ELSEWHERE.keys() == set()
-    assert (RUNS.keys() | ELSEWHERE.keys()) - set(OWN) == set()
+    assert own_lines() - RUNS.keys() - ELSEWHERE.keys() == set()
+    assert (RUNS.keys() | ELSEWHERE.keys()) - own_lines() == set()
     for line, test in ELSEWHERE.items():
         text = (ROOT / test).read_text()
         options = [word for word in shlex.split(line)[1:] if word.startswith("--") and word != "--"]
@@ -327,7 +344,7 @@ def test_every_own_line_is_run() -> None:
 def test_every_line_of_another_program_is_in_the_table() -> None:
     lines = {
         each.line
-        for each in FOUND
+        for each in printed()
         if each.line.split(" ")[0] in OTHER_PROGRAMS and not is_prose(each)
     }
     assert lines - OTHER.keys() == set()

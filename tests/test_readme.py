@@ -132,7 +132,11 @@ def test_quoted_symptom_is_a_text_of_the_product(symptom: str) -> None:
 
 @pytest.mark.parametrize(
     "block",
-    [*README.blocks("json"), *CONFIGURATION.blocks("json")],
+    [
+        *README.blocks("json"),
+        *CONFIGURATION.blocks("json"),
+        *Document("docs/privacy.md").blocks("json"),
+    ],
     ids=lambda block: block.text[:40],
 )
 def test_settings_example_is_valid(block: Block) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from benchmarks.speed import guard
-from benchmarks.speed.bounds import BARE, SHIM, Round
+from benchmarks.speed import guard, report
+from benchmarks.speed.bounds import AIMS, BARE, BOUNDS, SHIM, Round
 
 NAME = "CPU of a turn of 5 deltas, chat"
 
@@ -40,3 +40,18 @@ def test_one_bad_round_is_not_a_loss() -> None:
 def test_figure_without_a_recorded_value_is_ignored() -> None:
     rounds = [{BARE: {"messages CPU ms/turn": 1.0}, SHIM: {"messages CPU ms/turn": 9.0}}]
     assert guard.losses(rounds) == {}
+
+
+def test_no_aim_is_weaker_than_the_bound_of_the_same_figure() -> None:
+    bounds = {bound.name: bound for bound in BOUNDS}
+    same = [(aim, bounds[aim.name]) for aim in AIMS if aim.name in bounds]
+    assert len(same) >= 10
+    assert [aim.name for aim, bound in same if not bound.holds(aim.limit)] == []
+
+
+def test_aims_are_beside_the_bounds() -> None:
+    text = report.markdown(measured(0.9), "command")
+    assert f"| {NAME} | 0.90 | ≤ 1 | kept |" in text
+    each = {"chat CPU ms/turn, a connection each": 1.0}
+    name = "CPU of a turn of 5 deltas, a connection each, chat"
+    assert f"| {name} | 1.00 | ≤ 0.43 | missed |" in report.markdown([{BARE: each, SHIM: each}], "")

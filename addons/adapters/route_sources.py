@@ -179,7 +179,7 @@ class RouteSources:
         self.logins = self.account.logins
         self.catalog = self.account.catalog
         self.row_routes = RowRoutes(env, self.settings_source.path.parent, self._find)
-        self.searches = WebSearches(env, self.row_routes.ring, self.table, self._is_row)
+        self.searches = WebSearches(env, self.row_routes.ring, self.table, self.is_row)
         self.cursor = CursorRoutes(env, own_ports(env), clock, self._key_variables)
         self._built_from: tuple[object, ...] = ()
         self._table = RouteTable()
@@ -361,7 +361,8 @@ class RouteSources:
             return self.searches.plan(request, row, settings, account)
         return plan_endpoint(provider, request)
 
-    def _is_row(self, route: Route) -> bool:
+    def is_row(self, route: Route) -> bool:
+        """Return whether a route is that of a row, of Cursor or of the demo, and not one of an account with the same slug."""
         known = self.row_routes.known.get(route.slug)
         return route.provider in {CURSOR, "demo"} or bool(known and known.route is route)
 

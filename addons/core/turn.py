@@ -21,7 +21,7 @@ Invariant: the engine knows no provider, and a plan knows neither mitmproxy nor 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -74,6 +74,8 @@ class TurnNotes:
     """Parts of the request that were not sent upstream, and parts of the answer that were not sent to the client."""
     repairs: list[str] = field(default_factory=list)
     """Changes of the request after the upstream refused it, in the order of the attempts."""
+    hooks: Sequence[str] = ()
+    """Which hook changed which parts of the request."""
     fallback: str = ""
     """Why another route answers than the one that took the turn; empty when that one does."""
     search: str = ""
@@ -134,10 +136,7 @@ class ClientRequest:
 
     @property
     def is_codex(self) -> bool:
-        """Whether a Codex client sent the request: it has an `originator` or an `x-codex-…` header.
-
-        The local token's header does not count, because SDK clients send it too.
-        """
+        """Whether a Codex client sent it: it has an `originator`, or an `x-codex-…` other than the local token's header."""
         for key, _ in self.headers:
             name = key.lower()
             if name == b"originator" or (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +21,7 @@ from mitmproxy.connection import Client
 
 from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse
 from addons.adapters.route_sources import RouteSources
+from addons.adapters.system.local_token import TRUE_VALUES
 from addons.adapters.system.tasks import spawn
 from addons.core.errors import Problem, problem_of
 from addons.core.limits import MIB
@@ -33,10 +34,14 @@ from addons.proxy.refresh import BackgroundRefresh
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.layer import NextLayer
+    from mitmproxy.tls import TlsData
 
 SETTINGS = "codex_shim_settings"
 CAPTURE = "codex_shim_capture"
 RECORD = "codex_shim_record"
+HOOK = "codex_shim_hook"
+PRIVACY = "codex_shim_privacy"
+PRIVACY_VARIABLE = "CODEX_SHIM_PRIVACY"
 CAPTURE_BYTES = 4 * MIB
 """Default of the option: how much of each upstream request and response body is kept with its flow, for the views."""
 
@@ -88,6 +93,11 @@ class CodexShim:
             CAPTURE, int, CAPTURE_BYTES, "Bytes of each upstream body kept with its flow. 0: none."
         )
         loader.add_option(RECORD, str, "", "Record the turns, with their text, to this new file.")
+        loader.add_option(
+            HOOK, Sequence[str], [], "Python files with functions that see the turns."
+        )
+        is_private = self._env.get(PRIVACY_VARIABLE, "").strip().lower() in TRUE_VALUES
+        loader.add_option(PRIVACY, bool, is_private, "Send no private values upstream.")
         loader.add_option(ALLOW_REMOTE, bool, False, "Serve clients on other machines.")  # noqa: FBT003
         # The eager strategy would dial the dead sink for each client, and drop the client when that fails.
         ctx.options.update_defer(connection_strategy="lazy", keep_host_header=True)
@@ -114,7 +124,11 @@ class CodexShim:
             self.engine.capture_bytes = max(0, getattr(ctx.options, CAPTURE))
         if RECORD in updated and (path := getattr(ctx.options, RECORD)):
             self._record(Path(path).expanduser())
+        if HOOK in updated and (getattr(ctx.options, HOOK) or self.parts.hooks):
+            self._use_hooks(getattr(ctx.options, HOOK))
         if hasattr(self, "parts"):
+            # its default may come from the environment, which changes no option
+            self.parts.is_always_private = getattr(ctx.options, PRIVACY)
             # Idle connections were made under the old options, which may have trusted other certificates.
             self.engine.pool.clear()
 
@@ -123,6 +137,17 @@ class CodexShim:
             self.parts.record(path)
         except OSError as error:
             msg = f"cannot record to {path}: {error.strerror}. Name a new file in a folder that you can write to."
+            raise exceptions.OptionsError(msg) from None
+
+    def _use_hooks(self, names: Sequence[str]) -> None:
+        from addons.proxy.hooks import hooks_named  # noqa: PLC0415  nothing of it is used otherwise
+
+        try:
+            self.parts.use_hooks(hooks_named(names))
+        except exceptions.OptionsError:
+            raise
+        except Exception as error:  # noqa: BLE001  mitmproxy would log it and start without the hooks
+            msg = problem_of(self.engine.internal_fault(error)).message
             raise exceptions.OptionsError(msg) from None
 
     def _use_settings(self, settings: str) -> None:
@@ -232,11 +257,29 @@ def _is_reverse(mode: str) -> bool:
 
 
 class ListenerTls(tlsconfig.TlsConfig):
-    """mitmproxy's addon, which compares the path of each request with the serial number of its CA, written in decimal."""
+    """mitmproxy's addon, which makes a CA when it starts, and compares the path of each request with the CA's serial number.
+
+    Codex speaks plain HTTP on loopback, so the CA is made when the first client asks for TLS.
+    """
 
     name = "tlsconfig"
+    _has_ca = False
+
+    def running(self) -> None:
+        """Make no CA yet."""
+
+    def tls_start_client(self, tls_start: TlsData) -> None:
+        """Accept TLS of a client."""
+        self._make_ca()
+        super().tls_start_client(tls_start)
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Answer a request for the revocation list."""
         if flow.request.data.path.endswith(b".crl"):
+            self._make_ca()
             super().request(flow)
+
+    def _make_ca(self) -> None:
+        if not self._has_ca:
+            self.configure({"confdir"})  # type: ignore[no-untyped-call]
+            self._has_ca = True

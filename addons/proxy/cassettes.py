@@ -1,12 +1,13 @@
-"""Hands finished turns to the writer of a cassette, where one is recorded.
+"""Hands finished turns to the writer of a cassette, where one is recorded, and their text to the export of turns.
 
-Never does: read a body, mask or write on the event loop; the writer's thread does. Invariant: of each turn everything
-that its client got is handed over, once.
+Never does: read a body, mask or write on the event loop; the thread of the writer does. Invariant: of each turn
+everything that its client got is handed over, once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from mitmproxy import http
 
@@ -15,6 +16,9 @@ from addons.core.cassette.recording import FinishedTurn
 from addons.core.masking.mask import EchoMask
 from addons.core.routes import RouteTable
 from addons.core.telemetry.record import TurnRecord
+
+if TYPE_CHECKING:
+    from addons.adapters.otel.exporter import TurnExporter
 
 Tape = list[tuple[float, bytes]]
 
@@ -29,8 +33,7 @@ class TurnTap:
     def recorded(self, flow: http.HTTPFlow, turn: TurnRecord, mask: EchoMask, tape: Tape) -> None:
         """Note a turn that has ended."""
         request, response = flow.request, flow.response
-        if not tape and response and response.raw_content:
-            tape = [(turn.seconds, response.raw_content)]
+        tape = _whole(flow, turn, tape)
         route = self._table().resolve(turn.slug) if self._writer.is_new(turn.slug) else None
         finished = FinishedTurn(
             request.method,
@@ -46,5 +49,30 @@ class TurnTap:
             tape,
             mask,
             route.entry_for("") if route else {},
+            turn.started,
         )
         self._writer.note(finished)
+
+
+class TextTap:
+    """Takes the text of each turn for the export."""
+
+    def __init__(self, export: TurnExporter) -> None:
+        self._export = export
+
+    def recorded(self, flow: http.HTTPFlow, turn: TurnRecord, mask: EchoMask, tape: Tape) -> None:
+        """Note a turn that has ended."""
+        from addons.adapters.otel.texts import TurnText  # noqa: PLC0415  only with an export
+
+        headers = flow.request.headers
+        encoding = headers.get("content-encoding", "").encode("latin-1", "replace")
+        answer = b"".join(data for _, data in _whole(flow, turn, tape))
+        body = flow.request.raw_content or b""
+        self._export.text_of(turn.id, TurnText(body, encoding, answer, mask))
+
+
+def _whole(flow: http.HTTPFlow, turn: TurnRecord, tape: Tape) -> Tape:
+    """Return what a client got: of an answer that was no stream, its body."""
+    if not tape and flow.response and flow.response.raw_content:
+        return [(turn.seconds, flow.response.raw_content)]
+    return tape

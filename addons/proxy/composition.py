@@ -11,14 +11,14 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitmproxy import ctx, http
 
-from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse, paced
+from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse
 from addons.adapters.cassette.writer import CassetteWriter
 from addons.adapters.codex.activate import switch_source
 from addons.adapters.codex.config_file import CodexConfig
@@ -37,25 +37,30 @@ from addons.adapters.vision.store import PictureTexts, pictures_file
 from addons.adapters.web.dashboard import Dashboard, TurnFiles, TurnSources
 from addons.adapters.web.metrics import MetricsSources, ProcessMetrics
 from addons.adapters.web.pages import page_file
-from addons.core.masking.mask import prepare_mask
+from addons.core.masking.mask import EchoMask, prepare_mask
 from addons.core.providers.route_states import unavailable_routes
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
 from addons.core.server.health import Status
-from addons.core.server.replay import ReplayPlans
-from addons.core.server.router import Router
+from addons.core.server.router import PlanHooked, Router
 from addons.core.server.unknown_paths import UnknownPaths
+from addons.core.settings.privacy import Privacy, in_force
 from addons.core.telemetry.record import LastTurnStatus, TurnRecord
+from addons.core.turn import ClientRequest, Plan
 from addons.core.upstream.outbound_proxy import proxy_for
 from addons.core.version import VERSION
-from addons.proxy.cassettes import TurnTap
+from addons.proxy.cassettes import Tape, TextTap, TurnTap
 from addons.proxy.engine.client_pool import ReadyConnections
 from addons.proxy.engine.engine import Engine
+from addons.proxy.engine.recorder import OnRecorded
 from addons.proxy.heap import LARGE_BODY, HeapTrimmer
 from addons.proxy.recent_turns import ContractWatch, RecentTurns
 
 if TYPE_CHECKING:
+    from addons.adapters.hooks.turns import HookedTurns
     from addons.adapters.otel.exporter import TurnExporter
+    from addons.adapters.privacy.turns import GatedRequests
+    from addons.core.hooks.chain import Hook
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +68,6 @@ ALLOW_REMOTE = "codex_shim_allow_remote"
 """The option that lets clients of other machines in."""
 MAX_ORIGINS = 256
 """Of upstreams whose outbound proxy is remembered: the environment of a process stays as it is."""
-
-
-def _replay_plans(use: CassetteUse, sources: RouteSources) -> ReplayPlans | None:
-    if use.player is None:
-        return None
-    return ReplayPlans(use.player, sources.settings.limits, lambda parts: paced(parts, use.speed))
 
 
 class Composition:
@@ -79,6 +78,13 @@ class Composition:
     export_problems: tuple[str, ...] = ()
     """What keeps turns from being exported."""
     _cassette: CassetteWriter | None = None
+    hooks: HookedTurns | None = None
+    """Set where turns have hooks."""
+    is_always_private = False
+    """Whether the privacy gate is on whatever models.json says."""
+    _gate: GatedRequests | None = None
+    _user_hooks: Sequence[Hook] = ()
+    _built_in_hooks: Sequence[Hook] = ()
 
     def __init__(
         self, env: Mapping[str, str], sources: RouteSources, cassettes: CassetteUse = NO_CASSETTE
@@ -88,10 +94,12 @@ class Composition:
         self._heap = HeapTrimmer()
         self._local_token = LocalToken(env)
         self._env_secrets = secrets_in(env)
-        self._proxies = lru_cache(MAX_ORIGINS)(lambda origin, port: proxy_for(origin, env, port))
+        self._proxies = lru_cache(MAX_ORIGINS)(lambda origin: proxy_for(origin, env, 0))
         self._last_status = LastTurnStatus()
+        self._taps: list[OnRecorded] = []
+        """What takes all that a client got of a turn."""
         self.sources = sources
-        self.replay = _replay_plans(cassettes, sources)
+        self.replay = cassettes.plans(sources.settings.limits)
         self.recent_turns, self.contract_watch = RecentTurns(), ContractWatch(env)
         self.unknown_paths = UnknownPaths()
         self.turn_log = TurnLogWriter(access_log_file(env), ledger_file(env))
@@ -146,10 +154,33 @@ class Composition:
         """Write the turns from now on into a new file. Raises OSError."""
         self._cassette = CassetteWriter(path)
         # the sources are replaced
-        self.engine.on_recorded = TurnTap(self._cassette, lambda: self.sources.table()).recorded  # noqa: PLW0108
+        self._taps.append(TurnTap(self._cassette, lambda: self.sources.table()).recorded)  # noqa: PLW0108
+        self.engine.on_recorded = self._recorded
+
+    def _recorded(self, flow: http.HTTPFlow, turn: TurnRecord, mask: EchoMask, tape: Tape) -> None:
+        for tap in self._taps:
+            tap(flow, turn, mask, tape)
+
+    def use_hooks(self, users: Sequence[Hook]) -> None:
+        """Let the turns from now on have these hooks of the user."""
+        self._user_hooks = users
+        self._start_hooks()
+
+    def use_built_in_hooks(self, hooks: Sequence[Hook]) -> None:
+        """Let the turns from now on have these hooks of this program, after those of the user."""
+        self._built_in_hooks = hooks
+        self._start_hooks()
+
+    def _start_hooks(self) -> None:
+        from addons.proxy.hooks import start_hooks  # noqa: PLC0415  nothing of it is used without hooks
+
+        self.hooks = start_hooks(self._user_hooks, self._built_in_hooks, self.engine)
+        self.engine.router = self._router()
 
     def close_files(self) -> None:
         """Write what waits to be written. Blocks."""
+        if self.hooks:
+            self.hooks.close()
         self.turn_log.close()
         if self._cassette:
             self._cassette.close()
@@ -190,7 +221,11 @@ class Composition:
     def start_export(self) -> None:
         """Start to export turns, if a collector is configured."""
         problems: list[str] = []
-        self.export = start_export(self.sources.settings.traces, self._env, problems.append)
+        settings, folder = self.sources.settings, self.sources.settings_source.path.parent
+        self.export = export = start_export(settings.traces, self._env, folder, problems.append)
+        if export and export.wants_text:
+            self._taps.append(TextTap(export).recorded)
+            self.engine.on_recorded = self._recorded
         self.export_problems = tuple(problems)
         for problem in problems:
             log.warning("%s", problem)
@@ -230,9 +265,10 @@ class Composition:
             page_file=page_file,
             live_events=self.dashboard.live_events,
             usage_report=self.dashboard.usage_report,
-            forward=replay.plan if replay else sources.plan_endpoint,
+            forward=replay.plan if replay else self._plan_endpoint,
             expect_turn=bool if replay else self.expect_turn,
             recent_turn=self.recent_turns.find,
+            original_turn=self.recent_turns.original,
             recent_ids=lambda: self.recent_turns.ids,
             metrics=lambda: self.metrics.families(),  # noqa: PLW0108  made after the router
         )
@@ -243,7 +279,42 @@ class Composition:
             self._note_unknown,
             self.budgets.refusal,
             replayed=replay.plan if replay else None,
+            hooked=self._hooked,
         )
+
+    def _hooked(self) -> PlanHooked | None:
+        """Return what makes the plans of turns that somebody sees on their way; None for nobody."""
+        hooked = self.hooks.plan if self.hooks else None
+        if not self._is_private():
+            return hooked
+        gated = self.gate.plan_turn
+        if hooked is None:
+            return gated
+        return lambda request, make: hooked(request, lambda edited: gated(edited, make))
+
+    def _plan_endpoint(self, request: ClientRequest) -> Plan:
+        plan = self.sources.plan_endpoint
+        return self.gate.plan(request, plan) if self._is_private() else plan(request)
+
+    @property
+    def privacy(self) -> Privacy:
+        """What the privacy gate does now."""
+        return in_force(self.sources.settings.privacy, always=self.is_always_private)
+
+    def _is_private(self) -> bool:
+        """Return whether the privacy gate is on."""
+        return self.is_always_private or self.sources.settings.privacy.is_on
+
+    @property
+    def gate(self) -> GatedRequests:
+        """The privacy gate, made when it is used first."""
+        if self._gate is None:
+            from addons.proxy.privacy import gated_requests  # noqa: PLC0415  nothing of it is used while it is off
+
+            self._gate = gated_requests(
+                self._env, lambda: self.sources, lambda: self.is_always_private
+            )
+        return self._gate
 
     def _metrics_sources(self) -> MetricsSources:
         return MetricsSources(
@@ -265,6 +336,8 @@ class Composition:
         yield from self._env_secrets
         if token := self._local_token.known:
             yield token
+        if self.export:
+            yield from self.export.secrets
         if login := self.sources.logins.known:
             yield login.access_token
             if login.account_id:
@@ -292,7 +365,9 @@ class Composition:
             self._heap.large_turn_ended()
 
     def _proxy_for(self, origin: Origin) -> Origin | None:
-        return self._proxies(origin, self.port)
+        # the system is asked for the port only if there is a proxy that could be this one
+        found = self._proxies(origin)
+        return proxy_for(origin, self._env, self.port) if found else None
 
     def _max_body_bytes(self) -> int:
         return self.sources.settings.limits.body_bytes

@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -23,9 +23,10 @@ from mitmproxy.options import Options
 
 from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse
 from addons.adapters.system.mitmproxy_confdir import usable_confdir
-from addons.proxy.addon import CAPTURE, RECORD, SETTINGS, CodexShim, ListenerTls
+from addons.proxy.addon import CAPTURE, HOOK, PRIVACY, RECORD, SETTINGS, CodexShim, ListenerTls
 from addons.proxy.composition import ALLOW_REMOTE
 from addons.proxy.engine.mitmproxy_patches.command_pump import SyncHookRunner
+from addons.proxy.engine.mitmproxy_patches.connections import call_hooks_directly
 from addons.proxy.engine.mitmproxy_patches.flow_ids import shorten_ids
 from addons.proxy.engine.mitmproxy_patches.messages import (
     shorten_framing,
@@ -56,6 +57,10 @@ class ListenOptions:
     settings: Path | None = None
     allow_remote: bool = False
     cassettes: CassetteUse = NO_CASSETTE
+    hooks: Sequence[str] = ()
+    """Names of hooks: files, or objects of installed packages."""
+    privacy: bool = False
+    """Whether the privacy gate is on whatever models.json says."""
 
 
 class ShimMaster(master.Master):
@@ -88,6 +93,8 @@ class ShimMaster(master.Master):
             ALLOW_REMOTE: listen.allow_remote,
             CAPTURE: 0,
             RECORD: str(listen.cassettes.record or ""),
+            HOOK: list(listen.hooks),
+            **({PRIVACY: True} if listen.privacy else {}),
         }
         try:
             self.options.update(**own)
@@ -109,6 +116,7 @@ class ShimMaster(master.Master):
         # Before the hooks: mitmproxy only logs what a hook raises.
         log.debug("listening at %s", self.address)
         self.shim.engine.run_hook = SyncHookRunner(self.addons).run
+        call_hooks_directly(self.addons)
         await super().running()
         self._on_ready(self)
 

@@ -1,8 +1,9 @@
 """What is kept of finished turns: the last few, and the names in them that no recorded contract of Codex has.
 
-Never does: hold a connection, write to disk on the event loop, give away the text of a turn. Invariant: of the remembered
-turns only masked structure leaves, and together their bodies are at most `MAX_BYTES`. The request of at most one turn in
-`INTERVAL_SECONDS` is compared with the contracts: a thread sends its items again with every turn, so little is missed.
+Never does: hold a connection, write to disk on the event loop. Invariant: of the remembered turns only masked structure
+leaves, apart from `original`, which is for the owner of the local token; together their bodies are at most `MAX_BYTES`. The
+request of at most one turn in `INTERVAL_SECONDS` is compared with the contracts: a thread sends its items again with every
+turn, so little is missed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from mitmproxy import http
 
 from addons.adapters.codex.contracts import add_seen, everything_recorded
 from addons.adapters.system.tasks import spawn
+from addons.core.codex.threads import PURPOSE, SUB_AGENT, USER, WHAT_IF, agent_of
 from addons.core.contract.contract import Names, Section
 from addons.core.contract.seen import MAX_SEEN, unknown
 from addons.core.contract.structure import SentRequest, structure_of
@@ -28,7 +30,7 @@ from addons.core.protocols.request_body import decode
 from addons.core.providers.chatgpt_endpoints import FORWARDED
 from addons.core.server.endpoints import TURN_PATHS
 from addons.core.telemetry.record import METADATA_KEY, body_bytes
-from addons.core.turn import LocalSource, Sink, shim_path
+from addons.core.turn import ClientRequest, LocalSource, Sink, shim_path
 from addons.views.masked_turn import masked_turn
 from addons.views.masking import Masker
 from addons.views.turn import Turn
@@ -41,6 +43,8 @@ INTERVAL_SECONDS = 60.0
 MAX_BODY_BYTES = 2 * MIB
 """A body that is larger when decoded is not read, which takes 10 ms for each MiB."""
 _CODEX = "codex"
+_OF_COMPARISON = (PURPOSE, WHAT_IF.encode())
+"""The header of a turn that asks another model the same: it is no turn of a client."""
 
 
 class FinishedTurn(NamedTuple):
@@ -88,6 +92,16 @@ def is_shown(flow: http.HTTPFlow) -> bool:
     return flow.request.method == "POST" and shim_path(flow.request.path) in FORWARDED
 
 
+def head_of(request: http.Request) -> ClientRequest:
+    """Return a request without its body."""
+    return ClientRequest(request.method, request.path, tuple(request.headers.fields), b"")
+
+
+def is_of_user(head: ClientRequest) -> bool:
+    """Return whether a turn is the user's or a sub-agent's: no helper call of Codex, and none that this program made."""
+    return agent_of(head, "") in {USER, SUB_AGENT}
+
+
 def _decoded_body(message: http.Message | None) -> bytes | None:
     """Return a message's body without its content-encoding. Bounded, unlike mitmproxy's own `content`."""
     if message is None or message.raw_content is None:
@@ -104,8 +118,11 @@ class RecentTurns:
         """Of the bodies of these turns."""
 
     def keep(self, flow: http.HTTPFlow) -> None:
-        """Remember a finished turn, and forget older ones to stay within the bounds. Other flows are ignored."""
-        if not is_turn(flow):
+        """Remember a finished turn, and forget older ones to stay within the bounds. Other flows are ignored.
+
+        So are turns of a comparison, which would replace the turns that it is about.
+        """
+        if not is_turn(flow) or _OF_COMPARISON in flow.request.headers.fields:
             return
         finished = FinishedTurn.of(flow)
         size = finished.size
@@ -128,6 +145,21 @@ class RecentTurns:
         newest = found[-1]
         return written_by_thread(lambda: _masked(newest))
 
+    def original(self, id_prefix: str) -> LocalSource | None:
+        """Return the source that writes a turn with its text, as JSON: the one whose id begins so, or the user's newest one.
+
+        None if it is not remembered. A turn that is too large leaves no older one, so none stands in its place.
+        """
+        turns = [turn for turn, _ in self._turns]
+        if id_prefix:
+            found = [turn for turn in turns if turn.id.startswith(id_prefix)]
+        else:
+            found = [turn for turn in turns if is_of_user(head_of(turn.request))]
+        if not found:
+            return None
+        newest = found[-1]
+        return written_by_thread(lambda: _with_text(newest))
+
 
 def written_by_thread(make: Callable[[], bytes]) -> LocalSource:
     """Return the source that writes what `make` returns. Masking megabytes takes a while, so it runs on a thread."""
@@ -141,6 +173,17 @@ def written_by_thread(make: Callable[[], bytes]) -> LocalSource:
 def _masked(finished: FinishedTurn) -> bytes:
     masker = Masker(secrets.token_bytes(MASK_SEED_BYTES))
     return orjson.dumps({"id": finished.id, **masked_turn(finished.turn(), masker)})
+
+
+def _with_text(finished: FinishedTurn) -> bytes:
+    # only a comparison needs it
+    from addons.core.what_if.original import NotComparableError  # noqa: PLC0415
+    from addons.proxy.what_if import original_turn  # noqa: PLC0415
+
+    try:
+        return orjson.dumps(original_turn(finished).plain())
+    except NotComparableError as error:
+        return orjson.dumps({"id": finished.id, "refused": str(error)})
 
 
 class ContractWatch:
@@ -160,7 +203,7 @@ class ContractWatch:
         events = set(listed) - self._events if isinstance(listed, list) else set[str]()
         if len(self._events) >= MAX_SEEN:
             events.clear()
-        if now < self._due and not events:
+        if (now < self._due and not events) or _OF_COMPARISON in flow.request.headers.fields:
             return
         if not flow.request.headers.get("originator", "").startswith(_CODEX):
             return

@@ -86,10 +86,20 @@ class BackgroundRefresh:
     async def _local(self) -> None:
         try:
             while True:
-                has_servers = await self._sources().poll_local_servers()
+                has_servers = await self._poll_local_servers()
                 await asyncio.sleep(LOCAL_SECONDS if has_servers else NO_LOCAL_SECONDS)
         finally:
             await self._sources().row_routes.local.stop()
+
+    async def _poll_local_servers(self) -> bool:
+        try:
+            return await self._sources().poll_local_servers()
+        except Exception as error:  # noqa: BLE001  error boundary: a task that has ended asks no more
+            log.warning(
+                "asking the model servers on this machine failed: %s; codex-shim tries again later",
+                type(error).__name__,
+            )
+            return False
 
 
 def _is_same(now: Login | LoginProblem, before: Login | LoginProblem) -> bool:

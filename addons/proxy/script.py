@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from mitmproxy import ctx, exceptions, hooks, http
+from mitmproxy import command, ctx, exceptions, hooks, http
 from mitmproxy import flow as mitmproxy_flow
 from mitmproxy.addonmanager import Loader
 
@@ -115,6 +115,16 @@ class ScriptedShim(CodexShim):
         list_comments.end_unrouted(flow)
         super().error(flow)
         self._make_room(flow)
+
+    # mitmweb runs no command whose name has other characters than letters and dots
+    @command.command("codexshim.whatif")  # type: ignore[untyped-decorator]
+    def what_if(self, flows: Sequence[mitmproxy_flow.Flow], *slugs: str) -> str:
+        """Ask other models the same as one turn, side by side. No tool is run. The answers come as flows and as a page."""
+        # only a comparison needs it
+        from addons.proxy.what_if import Comparison  # noqa: PLC0415
+
+        comparison = Comparison(self._env, self.sources, lambda: self.parts.address)
+        return f"The page will be {comparison.begin(flows, slugs)}"
 
     def _make_room(self, flow: http.HTTPFlow) -> None:
         # mitmdump has no view.

@@ -44,6 +44,7 @@ def _data(data: TurnData, masker: Masker) -> JsonDict:
         "usage": usage and usage.to_response(),
         "ttft": data.ttft,
         "seconds": data.seconds,
+        **({"hooks": [_note(each) for each in data.hooks]} if data.hooks else {}),
     }
 
 

@@ -177,6 +177,7 @@ def _write_changes(page: Page, data: TurnData) -> None:
     changes = []
     if data.model and data.slug and data.model != data.slug:
         changes.append(f"model: {data.slug} → {data.model}")
+    changes += [f"changed by a hook: {one_line(note)}" for note in data.hooks]
     changes += [f"dropped: {one_line(note)}" for note in data.dropped]
     changes += [f"repaired after a refusal: {one_line(note)}" for note in data.repairs]
     if changes:

@@ -67,6 +67,8 @@ class TurnData:
     usage: Usage | None
     ttft: float | None
     seconds: float | None
+    hooks: tuple[str, ...] = ()
+    """Which hook changed which parts of the request."""
 
     @classmethod
     def parse(cls, value: object) -> TurnData | None:
@@ -87,6 +89,7 @@ class TurnData:
             usage=_usage(value.get("usage")),
             ttft=_number(value.get("ttft")),
             seconds=_number(value.get("seconds")),
+            hooks=tuple(_text(each) for each in _list(value.get("hooks"))),
         )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.speed import alone, far, guard, report, websocket
 from benchmarks.speed.bounds import DIRECT, SHIM, Round
+from benchmarks.speed.recipes import RECIPES
 from benchmarks.speed.scenarios import ABSOLUTE, SCENARIOS, Figures, Setup
 from benchmarks.speed.systems import System, bare_mitmdump, peer, shim, upstream
 from tests.support.certificates import Authority, make_authority
@@ -38,11 +39,15 @@ def parse_arguments() -> argparse.Namespace:
         "--peer",
         action="append",
         default=[],
-        metavar="NAME=COMMAND",
-        help="Another proxy: a command that listens on $PORT and forwards to $UPSTREAM.",
+        metavar="NAME[=COMMAND]",
+        help=f"Another proxy: {', '.join(RECIPES)}, or a command that listens on $PORT and forwards to $UPSTREAM.",
     )
     parser.add_argument("--alone", action="store_true", help="Also measure start-up and memory.")
-    parser.add_argument("--out", type=Path, help="A folder for speed.md, speed.json, speed.svg.")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="A folder for speed.md, speed.json, speed.svg; with --rtt, distance.svg.",
+    )
     parser.add_argument(
         "--guard", action="store_true", help="Fail on a loss against recorded.json; nothing else."
     )
@@ -68,7 +73,11 @@ def main() -> int:
     if arguments.guard:
         return _guarded(arguments)
     if arguments.rtt:
-        print(far.report(arguments.rtt, arguments.rounds))
+        times = far.measure(arguments.rtt, arguments.rounds)
+        print(far.report(times, arguments.rtt, arguments.rounds))
+        if arguments.out:
+            arguments.out.mkdir(parents=True, exist_ok=True)
+            (arguments.out / "distance.svg").write_text(far.chart(far.medians(times)))
         return 0
     rounds = measure(arguments)
     command = shlex.join(["uv", "run", "python", "-m", "benchmarks.speed", *sys.argv[1:]])
@@ -125,9 +134,7 @@ def measure(arguments: argparse.Namespace) -> list[Round]:
         systems = _systems(stack, port, folder, authority)
         if arguments.guard:
             systems = [system for system in systems if system.name != DIRECT]
-        for each in arguments.peer:
-            peer_name, _, command = each.partition("=")
-            systems.append(stack.enter_context(peer(peer_name, command, port)))
+        systems += [stack.enter_context(peer(each, port, folder)) for each in arguments.peer]
         names = arguments.scenario or list(SCENARIOS)
         rounds: list[Round] = [
             _round(names, systems, Setup(systems[0], port, scheme, arguments.scale), number)

@@ -102,3 +102,30 @@ BOUNDS: tuple[Bound, ...] = (
     _absolute("RSS at 200 streams MiB", "RSS at 200 streams MiB", 120),
     _absolute("RSS growth, turn 2,000 to 20,000 MiB", "RSS growth from turn 2,000 to 20,000 MiB", 3),
 )  # fmt: skip
+
+AIMS: tuple[Bound, ...] = (
+    *(
+        Bound(f"added time to first delta, {route}", _added(f"{route} first delta ms"), "≤", limit)
+        for route, limit in (("ChatGPT", 0.60), ("chat", 0.75), ("messages", 0.75))
+    ),
+    *(
+        Bound(f"{name}, a connection each, {route}", value(f"{route} {figure}, a connection each"), "≤", limit)
+        for name, figure, value, limits in (
+            ("added time to first delta", "first delta ms", _added, (0.38, 0.45)),
+            ("CPU of a turn of 5 deltas", "CPU ms/turn", _ratio, (0.36, 0.43)),
+        )
+        for route, limit in zip(ROUTES, limits, strict=False)
+    ),
+    *(Bound(f"50x500 {route}: deltas/s vs bare", _ratio(f"{route} deltas/s"), "≥", 3.0) for route in ROUTES),
+    *(
+        Bound(f"10 MB {route} body, added time vs bare", _added(f"{route} 10 MB body ms"), "≤", limit)
+        for route, limit in (("ChatGPT", 0.60), ("chat", 1.4), ("messages", 1.6))
+    ),
+    _absolute("20 slow streams beside 10 MB turns p99 ms", "20 slow beside 10 MB p99 ms", 15),
+    *(Bound(f"200 slow {route} streams p50 vs bare", _ratio(f"{route} 200 slow p50 ms"), "≤", 1.15) for route in ROUTES),
+    _absolute("start to first answer s", "start to first answer s", 0.7),
+    _absolute("`list` s", "`list` s", 0.12),
+    _absolute("RSS idle MiB", "RSS idle MiB", 74),
+    _absolute("RSS growth, turn 2,000 to 20,000 MiB", "RSS growth from turn 2,000 to 20,000 MiB", 2),
+)  # fmt: skip
+"""Where the figures are to be. The bounds are what they must not fall behind."""

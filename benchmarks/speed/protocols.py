@@ -14,6 +14,7 @@ from typing import Literal
 import orjson
 
 Protocol = Literal["chat", "messages", "responses"]
+PROTOCOLS: tuple[Protocol, ...] = ("responses", "chat", "messages")
 
 MARK = re.compile(rb'"(?:delta|content|text)":"(\d{7}) (\d{19}) "')
 """One delta. A text with several marks does not match."""

@@ -11,7 +11,6 @@ from benchmarks.speed.load import Outcome
 from benchmarks.speed.protocols import Protocol
 from benchmarks.speed.systems import System, control, finish_load, load, start_load
 
-PROTOCOLS: tuple[Protocol, ...] = ("responses", "chat", "messages")
 ROUTES: Mapping[Protocol, str] = {
     "responses": "ChatGPT",
     "chat": "chat",
@@ -50,7 +49,7 @@ def first_delta(setup: Setup) -> Figures:
     setup.answers(5)
     figures: Figures = {}
     turns = setup.scaled(100)
-    for protocol in PROTOCOLS:
+    for protocol in setup.system.routes:
         # The first turns of a connection are not representative.
         load(setup.system.job(protocol, deltas=5, turns=10))
         before = setup.system.cpu_seconds
@@ -62,12 +61,17 @@ def first_delta(setup: Setup) -> Figures:
 
 
 def a_connection_each(setup: Setup) -> Figures:
-    """Measure turns on new connections, as with Codex: the time from connecting to the first delta."""
+    """Measure turns on new connections, as with Codex: from connecting to the first delta, and CPU of a turn, in ms."""
     setup.answers(5)
     figures: Figures = {}
-    for protocol in PROTOCOLS:
-        job = setup.system.job(protocol, deltas=5, turns=setup.scaled(100), warm_up=10, fresh=True)
-        figures[f"{ROUTES[protocol]} first delta ms, a connection each"] = _median_ms(load(job))
+    turns = setup.scaled(100)
+    for protocol in setup.system.routes:
+        job = setup.system.job(protocol, deltas=5, turns=turns, warm_up=10, fresh=True)
+        before = setup.system.cpu_seconds
+        outcome = load(job)
+        used = setup.system.cpu_seconds - before
+        figures[f"{ROUTES[protocol]} first delta ms, a connection each"] = _median_ms(outcome)
+        figures[f"{ROUTES[protocol]} CPU ms/turn, a connection each"] = used * 1e3 / (turns + 10)
     return figures
 
 
@@ -75,7 +79,7 @@ def flat_out(setup: Setup) -> Figures:
     """Measure 50 streams of 500 deltas at full speed: deltas a second, and CPU in ms per thousand deltas."""
     setup.answers(500)
     figures: Figures = {}
-    for protocol in PROTOCOLS:
+    for protocol in setup.system.routes:
         load(setup.system.job(protocol, deltas=500, streams=4))
         before = setup.system.cpu_seconds
         turns = setup.scaled(2)
@@ -92,7 +96,7 @@ def cpu(setup: Setup) -> Figures:
     In `flat_out` the load of the machine determines the deltas a read, so its figures differ between machines.
     """
     figures: Figures = {}
-    for protocol in PROTOCOLS if setup.system.process else ():
+    for protocol in setup.system.routes if setup.system.process else ():
         for name, batch, streams in (("one", 1, 30), ("25", 25, 40)):
             deltas = 20 * batch
             setup.answers(deltas, 0.05, batch)
@@ -110,7 +114,7 @@ def slow_streams(setup: Setup) -> Figures:
     deltas = setup.scaled(50)
     setup.answers(deltas, 0.1)
     figures: Figures = {}
-    for protocol in PROTOCOLS:
+    for protocol in setup.system.routes:
         # Spread over ten pauses, so that the deltas do not coincide.
         outcome = load(setup.system.job(protocol, deltas=deltas, streams=200, stagger=0.005))
         figures |= _percentiles(f"{ROUTES[protocol]} 200 slow", outcome.latencies)
@@ -121,7 +125,7 @@ def bodies(setup: Setup) -> Figures:
     """Measure one stream with a large request: the time to the first delta, in ms."""
     setup.answers(5)
     figures: Figures = {}
-    for protocol in ("responses", "chat"):
+    for protocol in setup.system.routes:
         for name, size in (("100 KB", 100_000), ("1 MB", 1_000_000), ("10 MB", 10_000_000)):
             job = setup.system.job(protocol, deltas=5, turns=5, warm_up=1, body_bytes=size)
             figures[f"{ROUTES[protocol]} {name} body ms"] = _median_ms(load(job))
@@ -130,6 +134,8 @@ def bodies(setup: Setup) -> Figures:
 
 def behind_large_bodies(setup: Setup) -> Figures:
     """Measure 20 slow streams during turns of 10 MB: the latency of a delta of the slow ones, in ms."""
+    if "chat" not in setup.system.routes:
+        return {}
     deltas = setup.scaled(100)
     setup.answers(deltas, 0.05)
     slow = start_load(setup.system.job("chat", deltas=deltas, streams=20, turns=2, stagger=0.003))
@@ -142,6 +148,8 @@ def behind_large_bodies(setup: Setup) -> Figures:
 
 def upstream_connections(setup: Setup) -> Figures:
     """Count the upstream connections for 200 turns, on one client connection and on one each."""
+    if "chat" not in setup.system.routes:
+        return {}
     figures: Figures = {}
     for name, fresh in (("upstream connections per 200 turns", False), (CONNECTIONS_EACH, True)):
         setup.answers(5)

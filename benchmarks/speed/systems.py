@@ -22,10 +22,12 @@ from pathlib import Path
 import orjson
 
 from benchmarks.speed.load import Job, Outcome
-from benchmarks.speed.protocols import PATHS, Protocol
+from benchmarks.speed.protocols import PATHS, PROTOCOLS, Protocol
+from benchmarks.speed.recipes import RECIPES, Recipe
 
 HERE = Path(__file__).parent
 READY_SECONDS = 60.0
+PEER_SECONDS = 300.0
 SLUGS: Mapping[Protocol, str] = {
     "chat": "bench-chat",
     "messages": "bench-messages",
@@ -46,6 +48,8 @@ class System:
     process: subprocess.Popen[bytes] | None = None
     scheme: str = "http"
     """The scheme between client and system."""
+    routes: tuple[Protocol, ...] = PROTOCOLS
+    """The protocols of upstreams that it can reach."""
 
     def job(self, upstream: Protocol, **fields: object) -> Job:
         """Return a job for turns to an upstream of this protocol."""
@@ -92,9 +96,9 @@ def free_port() -> int:
         return port
 
 
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = READY_SECONDS) -> None:
     """Wait until the process listens. Raises RuntimeError when it does not."""
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
@@ -201,16 +205,29 @@ def shim(upstream_port: int, folder: Path, scheme: str = "http", ca: str = "") -
 
 
 @contextlib.contextmanager
-def peer(name: str, command: str, upstream_port: int) -> Iterator[System]:
-    """Run another proxy: a command that listens on $PORT and forwards to $UPSTREAM.
+def peer(given: str, upstream_port: int, folder: Path) -> Iterator[System]:
+    """Run another proxy: one of `RECIPES`, or NAME=COMMAND of one that listens on $PORT and forwards to $UPSTREAM.
 
-    It must offer the models bench-chat, bench-messages and gpt-5.5 with the Responses protocol at /v1/responses.
+    A command of the user must offer the models bench-chat, bench-messages and gpt-5.5 with the Responses protocol at /v1/responses.
     """
+    name, is_command, command = given.partition("=")
+    recipe = Recipe("", PROTOCOLS, command) if is_command else RECIPES.get(name)
+    if recipe is None:
+        msg = f"{name!r} is none of {', '.join(RECIPES)}; give NAME=COMMAND for another one"
+        raise SystemExit(msg)
     port = free_port()
+    home = folder / f"home of {name}"
+    home.mkdir()
     env = {**os.environ, "PORT": str(port), "UPSTREAM": f"http://127.0.0.1:{upstream_port}"}
-    with killed(subprocess.Popen(command, shell=True, env=env)) as process:  # noqa: S602  the user's command
-        wait_for(port, process)
-        yield System(name, port, translates=True, process=process)
+    if recipe.install:
+        env["HOME"] = str(home)
+        print(f"{name}: `{recipe.install}` installs what was measured", file=sys.stderr)
+    quiet = subprocess.DEVNULL
+    with killed(
+        subprocess.Popen(recipe.command, shell=True, env=env, stdout=quiet, stderr=quiet)  # noqa: S602  a command of the user, or one of ours
+    ) as process:
+        wait_for(port, process, PEER_SECONDS)
+        yield System(name, port, translates=True, process=process, routes=recipe.routes)
 
 
 def script_path(name: str) -> str:

@@ -53,7 +53,8 @@ def write_list(
             listing.models if show_all else [each for each in listing.models if _is_missed(each)]
         )
         stream = sys.stdout if show_all else sys.stderr
-        below = (*hidden_lines(worth), *_unavailable_lines(env))
+        gate = [f"privacy gate: {listing.privacy}"] if listing.privacy else []
+        below = (*hidden_lines(worth), *_unavailable_lines(env), *gate)
         _echo([fitted(line, INDENT, stream) for line in below], err=not show_all)
     if listing.live:
         return 0

@@ -35,6 +35,11 @@ _DROP = "from shim_cli.console.outputs import drop_lost_output; drop_lost_output
 _PRINTS_ONLY = re.compile(r"-[qv]*[nh].*|--(?:no-server|help|version|options|commands)")
 """Arguments of a tool that serves nobody: it prints help, or the flows of a file. Its reader may be slow."""
 
+HOOK = "codex_shim_hook"
+"""The option of the addon that names hooks."""
+PRIVACY = "codex_shim_privacy"
+"""The option of the addon that switches the privacy gate on."""
+
 TAKEN_OVER = (
     "The background shim on port {port} was stopped. It starts again when this program ends."
 )
@@ -56,7 +61,15 @@ def addon_file() -> Path:
     return path
 
 
-def run_tool(tool: Tool, port: int, settings: Path | None, args: Sequence[str]) -> int:
+def run_tool(
+    tool: Tool,
+    port: int,
+    settings: Path | None,
+    args: Sequence[str],
+    hooks: Sequence[str] = (),
+    *,
+    privacy: bool = False,
+) -> int:
     """Run the tool in place of this process. Return its exit code."""
     # A flow file (-w) contains whole conversations.
     set_private_umask()
@@ -66,6 +79,9 @@ def run_tool(tool: Tool, port: int, settings: Path | None, args: Sequence[str]) 
     env = {UMASK: f"{users_umask():o}", **os.environ}
     if settings:
         env["CODEX_SHIM_SETTINGS"] = str(settings.absolute())
+    if privacy:
+        args = ["--set", f"{PRIVACY}=true", *args]
+    args = [*(part for name in hooks for part in ("--set", f"{HOOK}={name}")), *args]
     return replace_process(tool_command(tool, addon_file(), port, args, env), env)
 
 

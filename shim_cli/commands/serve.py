@@ -10,7 +10,9 @@ import json
 import logging
 import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +55,8 @@ def serve(
     allow_remote: bool,
     verbose: bool = False,
     cassettes: CassetteUse = NO_CASSETTE,
+    hooks: Sequence[str] = (),
+    privacy: bool = False,
 ) -> int:
     """Serve until Ctrl-C or SIGTERM, then drain; return 0. Raises CliError if it cannot start.
 
@@ -62,12 +66,12 @@ def serve(
     require_settings_file(settings)
     set_private_umask()
     _configure_logging(log_file)
-    # The log of a background shim has no turns: access.jsonl has them.
     if verbose or not log_file:
         _show_turns()
     _load_mitmproxy()
     from addons.proxy.master import ListenOptions, StartError, run_master  # noqa: PLC0415
 
+    listen = ListenOptions(host, port, settings, allow_remote, cassettes, hooks, privacy)
     ports: list[int] = []
 
     def ready(master: ShimMaster) -> None:
@@ -77,9 +81,10 @@ def serve(
         else:
             announce(master, host)
             announce_record(cassettes.record)
+            announce_hooks(hooks)
 
     try:
-        run_master(ListenOptions(host, port, settings, allow_remote, cassettes), ready)
+        run_master(listen, ready)
     except StartError as error:
         raise CliError(str(error)) from error
     except Exception as error:
@@ -91,6 +96,16 @@ def serve(
         for listened in ports:
             remove_state(os.environ, listened)
     return 0
+
+
+def end_at_eof() -> None:
+    """End this process when its stdin does: its other end is held by the process that it is for, however that ends."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()
 
 
 def _write_run_state(master: ShimMaster, log_file: Path | None, settings: Path | None) -> int:
@@ -115,17 +130,21 @@ def _write_run_state(master: ShimMaster, log_file: Path | None, settings: Path |
 
 def _load_mitmproxy() -> None:
     from addons.proxy.engine.mitmproxy_patches.lazy_addons import skip_stock_addons  # noqa: PLC0415
-
-    skip_stock_addons()
-    from addons.proxy.engine.compat import (  # noqa: PLC0415
-        IncompatibleMitmproxyError,
-        require_tested_mitmproxy,
+    from addons.proxy.engine.mitmproxy_patches.unused_packages import (  # noqa: PLC0415
+        defer_unused_packages,
     )
 
-    try:
-        require_tested_mitmproxy(_loop_factory)
-    except IncompatibleMitmproxyError as error:
-        raise CliError(str(error)) from error
+    skip_stock_addons()
+    with defer_unused_packages():
+        from addons.proxy.engine.compat import (  # noqa: PLC0415
+            IncompatibleMitmproxyError,
+            require_tested_mitmproxy,
+        )
+
+        try:
+            require_tested_mitmproxy(_loop_factory)
+        except IncompatibleMitmproxyError as error:
+            raise CliError(str(error)) from error
 
 
 def _start_failure(error: Exception) -> Exception:
@@ -155,6 +174,7 @@ def _configure_logging(log_file: Path | None) -> None:
 
 
 def _show_turns() -> None:
+    # not in the log of a background shim: access.jsonl has them
     """Write a line per turn to stderr, without a level: a good turn is no message for debugging."""
     turns = logging.getLogger("addons.turns")
     turns.setLevel(logging.DEBUG)
@@ -177,6 +197,9 @@ def announce(master: ShimMaster, host: str = "127.0.0.1") -> None:
     lines = announcement(master.address, master.shim.sources, token)
     if host in EVERY_ADDRESS:
         lines.insert(1, EVERY_ADDRESS_NOTICE.format(host=host))
+    privacy = master.shim.parts.privacy
+    if privacy.is_on:
+        lines.append(f"The privacy gate replaces {privacy.shown}.")
     sys.stdout.write("".join(_printable(line) + "\n" for line in lines))
     sys.stdout.flush()
 
@@ -185,6 +208,14 @@ def announce_record(path: Path | None) -> None:
     """Print where turns are recorded, if they are."""
     if path:
         sys.stdout.write(f"Turns are recorded to {path}, with their text. Ctrl-C ends it.\n")
+        sys.stdout.flush()
+
+
+def announce_hooks(names: Sequence[str]) -> None:
+    """Print which hooks see the turns, if any does."""
+    if names:
+        listed = ", ".join(map(_printable, names))
+        sys.stdout.write(f"Each turn passes the hooks of {listed}.\n")
         sys.stdout.flush()
 
 

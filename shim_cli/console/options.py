@@ -64,6 +64,16 @@ Settings = Annotated[
     Path | None,
     typer.Option(metavar="PATH", help="Path to models.json. Default: ~/.codex-shim/models.json."),
 ]
+Hooks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hook", metavar="FILE", help="A Python file whose functions see each turn. Repeatable."
+    ),
+]
+Private = Annotated[
+    bool,
+    typer.Option("--privacy", help="Replace private values before a turn is sent upstream."),
+]
 About = Literal["all", "models", "picker"]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 NoOpen = Annotated[

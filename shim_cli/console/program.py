@@ -32,7 +32,7 @@ SECTIONS = {
         "addon-path",
         "threads",
     ),
-    "Workbench": ("record", "replay", "radar", "drill"),
+    "Workbench": ("record", "replay", "what-if", "har", "radar", "drill", "privacy"),
     "Help": ("doctor", "report", "completion"),
 }
 """Title → the commands below it."""

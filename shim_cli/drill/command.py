@@ -7,6 +7,7 @@ settings or running shim. Invariant: shim and upstream have ended when the comma
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import tempfile
@@ -168,11 +169,15 @@ def _shim(
     file.chmod(0o600)
     port = _free_port()
     slug = _write_catalog(own, file, subject)
+    # the system closes the end of this process, however it ends
+    reading, writing = os.pipe()
     try:
-        ensure_started(own, port, file)
+        ensure_started(own, port, file, reading)
         yield own, port, slug
     finally:
         stop_daemon(own, port)
+        os.close(writing)
+        os.close(reading)
 
 
 def _settings(drill: Drill, subject: Subject, base: str) -> bytes:

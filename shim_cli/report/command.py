@@ -70,7 +70,7 @@ def write_report(
     files = {"README.txt": _readme(files), **files}
     refuse_leaks(files, known)
     path = output or Path(time.strftime("codex-shim-report-%Y%m%d-%H%M%S.zip"))
-    _write_new(path, _zipped(files))
+    write_new(path, _zipped(files))
     typer.echo("\n".join([str(path), *_contents(files), *([missing] if missing else [])]))
     typer.echo("Nothing was sent. Review the report before you send it.")
     return 0
@@ -140,12 +140,16 @@ def _zipped(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that only the user can read. Raises CliError for one that exists, or that cannot be written."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(path, flags, 0o600)
     except FileExistsError:
         msg = f"{path} already exists"
+        raise CliError(msg, "Choose another file: --output PATH") from None
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}"
         raise CliError(msg, "Choose another file: --output PATH") from None
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)

@@ -39,6 +39,8 @@ STOP_TIMEOUT = 10.0
 """Added to the drain time of the turns."""
 UNHEALTHY_TIMEOUT = 10.0
 POLL_SECONDS = 0.05
+PRIVACY_VARIABLE = "CODEX_SHIM_PRIVACY"
+"""Switches the privacy gate on."""
 NOTICE_SECONDS = 1.0
 MAX_OUTPUT_CHARACTERS = 2000
 PATH_VARIABLES = ("CODEX_HOME", "CODEX_SHIM_CA_FILE", "CODEX_SHIM_SETTINGS", "CODEX_SHIM_STATE_DIR")
@@ -60,8 +62,12 @@ class Started:
         return f"codex-shim is now running in the background. Stop it: {command('stop', port)}"
 
 
-def start(env: Mapping[str, str], port: int, settings: Path | None) -> int:
+def start(
+    env: Mapping[str, str], port: int, settings: Path | None, *, privacy: bool = False
+) -> int:
     """Start the shim, or report that it is running. Raises CliError."""
+    if privacy:
+        env = {**env, PRIVACY_VARIABLE: "1"}
     started = ensure_started(env, port, settings)
     state = "already running" if started.was_running else "running"
     lines = [f"{state} at {started.url} (pid {started.pid})"]
@@ -82,19 +88,32 @@ def stop(env: Mapping[str, str], port: int) -> int:
     return 0
 
 
-def ensure_started(env: Mapping[str, str], port: int, settings: Path | None) -> Started:
-    """Return the shim on this port; start it if it is not running. Raises CliError."""
+def ensure_started(
+    env: Mapping[str, str], port: int, settings: Path | None, lifeline: int | None = None
+) -> Started:
+    """Return the shim on this port; start it if it is not running. Raises CliError.
+
+    `lifeline` is the reading end of a pipe. A shim that is started ends when no process has its other end any more.
+    """
     require_settings_file(settings)
     folder = run_dir(env)
     try:
         ensure_token(env)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(folder / f".{port}.lock", START_TIMEOUT):
-            return _running(env, port) or _start(env, port, settings)
+            return _running(env, port) or _start(env, port, settings, lifeline)
     except LockedError as error:
         raise CliError(str(error), f"Check its status: {command('status', port)}") from None
     except FileAccessError as error:
         raise CliError(str(error), STATE_FOLDER_ADVICE) from error
+
+
+def running_shim(env: Mapping[str, str], port: int) -> Started:
+    """Return the shim on this port. Raises CliError if none is running."""
+    if started := _running(env, port):
+        return started
+    msg = f"no codex-shim is running on port {port}"
+    raise CliError(msg, f"Start it: {command('start', port)}")
 
 
 def _running(env: Mapping[str, str], port: int) -> Started | None:
@@ -144,9 +163,11 @@ def _started_shim(
     return Started(health.url, pid, was_running, log, str(health.report.get("version", "")))
 
 
-def _start(env: Mapping[str, str], port: int, settings: Path | None) -> Started:
+def _start(
+    env: Mapping[str, str], port: int, settings: Path | None, lifeline: int | None
+) -> Started:
     output = run_dir(env) / f"{port}.out"
-    child = _spawn(env, port, settings, output)
+    child = _spawn(env, port, settings, output, lifeline)
     try:
         return _when_started(env, port, child, output)
     except (KeyboardInterrupt, SystemExit):
@@ -190,13 +211,15 @@ def _start_error(output: Path, port: int) -> CliError:
 
 
 def _spawn(
-    env: Mapping[str, str], port: int, settings: Path | None, output: Path
+    env: Mapping[str, str], port: int, settings: Path | None, output: Path, lifeline: int | None
 ) -> subprocess.Popen[bytes]:
     log = output.with_suffix(".log")
     argv = [sys.executable, "-P", "-m", "shim_cli", "serve", "--port", str(port)]
     argv += ["--log-file", str(log)]
     if settings:
         argv += ["--settings", str(settings.absolute())]
+    if lifeline is not None:
+        argv += ["--until-eof"]
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     descriptor = os.open(output, flags, 0o600)
     try:
@@ -204,7 +227,7 @@ def _spawn(
             argv,
             cwd=output.parent,
             env=_absolute(env),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if lifeline is None else lifeline,
             stdout=descriptor,
             stderr=descriptor,
             **detached(),

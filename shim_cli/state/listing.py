@@ -63,6 +63,8 @@ class Listing:
 
     models: tuple[ListedModel, ...] = ()
     problems: tuple[str, ...] = ()
+    privacy: str = ""
+    """What the privacy gate replaces, and for which models it does not; empty while it is off."""
 
     @property
     def live(self) -> tuple[ListedModel, ...]:
@@ -88,7 +90,7 @@ class Listing:
             )
             for route in table.routes.values()
         )
-        return cls(models, tuple(sources.problems))
+        return cls(models, tuple(sources.problems), _privacy(sources))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -96,11 +98,12 @@ class Listing:
         models = tuple(
             ListedModel(**{**model, "learnt": tuple(model["learnt"])}) for model in value["models"]
         )
-        return cls(models, tuple(value["problems"]))
+        return cls(models, tuple(value["problems"]), value["privacy"])
 
     def as_json(self) -> dict[str, Any]:
         """Return the listing as JSON values."""
-        return {"models": [asdict(model) for model in self.models], "problems": list(self.problems)}
+        models = [asdict(model) for model in self.models]
+        return {"models": models, "problems": list(self.problems), "privacy": self.privacy}
 
 
 def learnt_facts(traits: Traits) -> tuple[str, ...]:
@@ -128,6 +131,16 @@ def _listed(route: Route, upstream: str, learnt: tuple[str, ...]) -> ListedModel
         learnt=learnt,
         label=route_label(route),
     )
+
+
+def _privacy(sources: RouteSources) -> str:
+    privacy = sources.settings.privacy
+    if not privacy.is_on:
+        return ""
+    if privacy.is_broken:
+        return "on, but its settings cannot be read: no turn is sent"
+    exempt = [row.slug for row in sources.rows.rows if not row.privacy]
+    return f"on ({privacy.shown})" + (f"; off for {', '.join(exempt)}" if exempt else "")
 
 
 def _login(route: Route, sources: RouteSources) -> str:

@@ -40,7 +40,7 @@ async def serve(folder: Path, make: MakePlan) -> AsyncIterator[Proxy]:
         yield proxy
 
 
-class _StockMaster(DumpMaster):
+class StockMaster(DumpMaster):
     def __init__(self, ready: asyncio.Event) -> None:
         super().__init__(Options(), with_termlog=False, with_dumper=False)
         self._ready = ready
@@ -54,7 +54,7 @@ class _StockMaster(DumpMaster):
 async def mitmdump(folder: Path, make: MakePlan) -> AsyncIterator[Proxy]:
     """Stock mitmdump: each hook runs in a task."""
     ready = asyncio.Event()
-    master = _StockMaster(ready)
+    master = StockMaster(ready)
     shim = CodexShim(environment(folder))
     master.addons.add(shim)
     # where `-s` puts it: before the addon that chooses mitmproxy's own layers

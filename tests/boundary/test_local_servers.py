@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 import pytest
@@ -327,3 +329,41 @@ def test_each_fake_refuses_what_it_does_not_know() -> None:
             text = response.read()
             connection.close()
         assert response.status == 404 or b"Unexpected endpoint" in text
+
+
+def has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+@pytest.mark.parametrize("host", ["localhost", "[::1]"])
+async def test_server_that_listens_on_ipv6_alone_is_found_and_used(
+    home: Home, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Node.js takes `localhost` for ::1. Its name has both addresses, in either order."""
+    original = socket.getaddrinfo
+
+    def both(name: Any, port: Any, *args: Any, **given: Any) -> Any:
+        if name != "localhost":
+            return original(name, port, *args, **given)
+        return [
+            found
+            for one in ("127.0.0.1", "::1")
+            for found in original(one, port, type=socket.SOCK_STREAM)
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    server = Ollama([Served("qwen3:8b", context=16384)])
+    server.host = "::1"
+    with server:
+        write(home, "ollama", server.port, base_url=f"http://{host}:{server.port}/v1")
+        async with running(home) as proxy:
+            await seen(proxy, up=True)
+            assert (await entry(proxy))["context_window"] == 16384
+            assert terminals(await proxy.post(TURN, CODEX)) == ["response.completed"]
+    assert server.turns == 1

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.boundary.surfaces import DEMO, TURN, Home, running
+from tests.boundary.surfaces import DEMO, DONE, TURN, Home, running
 from tests.fakes.otlp_collector import Collector, plain
+from tests.strict.genai_messages import objections
+from tests.support.upstream import Exchange
+from tests.support.websocket import websocket
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"traceparent: 00-{TRACE}-{PARENT}-01".encode()
@@ -46,6 +49,44 @@ async def test_turn_reaches_the_collector_when_the_shim_ends(home: Home) -> None
         sent = b"".join(collector.bodies)
         for private in (b"a text of the user", str(home.folder).encode()):
             assert private not in sent
+
+
+async def test_text_is_exported_if_it_is_asked_for(home: Home) -> None:
+    """By HTTP and WebSocket, of a native and of a local route, while turns are recorded, too."""
+    home.log_in()
+    answer = b'data: {"type":"response.output_item.done","item":{"type":"message","role":"assistant","content":[{"type":"output_text","text":"the answer"}]}}\n\n'
+
+    async def answering(exchange: Exchange) -> None:
+        await exchange.sse_head()
+        await exchange.chunk(answer + DONE)
+        await exchange.end()
+
+    home.backend.scripts[:] = [answering]
+    with Collector() as collector:
+        write(home, endpoint=collector.url, text=True, headers={"x-key": {"env": "COLLECTOR"}})
+        async with running(home, COLLECTOR="planted-key-9") as proxy:
+            proxy.shim.parts.record(home.folder / "turns.jsonl")
+            assert b"the answer" in (await proxy.post(PROMPT)).body
+            async with websocket(proxy.port, b"originator: codex_exec") as socket:
+                metadata = {
+                    "ws_request_header_traceparent": TRACEPARENT.decode().split()[1],
+                    "ws_request_header_tracestate": "vendor=a-state",
+                }
+                prompt = [{"type": "message", "role": "user", "content": "a second text"}]
+                await socket.ask(model="shim-demo", input=prompt, client_metadata=metadata)
+        first, second = turns(collector)
+        assert collector.objections == []
+        assert {headers["x-key"] for headers in collector.headers} == {"planted-key-9"}
+    for found, sent in ((first, "a text of the user"), (second, "a second text")):
+        assert sent in str(found["gen_ai.input.messages"])
+        for name in ("gen_ai.input.messages", "gen_ai.output.messages"):
+            assert list(objections(name, str(found[name]))) == []
+    assert "the answer" in str(first["gen_ai.output.messages"])
+    tops = {span.trace_id.hex(): span for span in collector.spans if span.name.startswith("chat")}
+    assert tops[TRACE].parent_span_id.hex() == PARENT
+    assert tops[TRACE].trace_state == "vendor=a-state"
+    assert len(tops) == 2
+    assert (home.folder / "turns.jsonl").read_bytes().count(b"\n") == 3
 
 
 async def test_unreachable_collector_costs_turns_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -23,6 +24,8 @@ LEAD = "00000000-0000-7000-8000-00000000abcd"
 CHILD, GRANDCHILD = (f"00000000-0000-7000-8000-00000000000{number}" for number in (1, 2))
 ROWS = """[...document.querySelectorAll('#agents tbody tr')].map((row) =>
   [row.dataset.depth, row.dataset.thread, ...[...row.children].slice(1).map((cell) => cell.innerText)])"""
+
+FIRST = "[...document.querySelector('#agents tbody tr').children].map((cell) => cell.innerText)"
 
 
 def record_tree(folder: Path) -> None:
@@ -97,6 +100,18 @@ async def test_tree_shows_parents_children_models_tokens_cost_and_state(tmp_path
             turn.ended()
             await page.wait_for(f"{ROWS}.find((row) => row[1] === '{CHILD}')[4] === '2'")
             await page.wait_for(f"!({running})")
+
+            rest = {"thread": LEAD, "depth": 1, "more": 7, "slugs": ["m"], "turns": 9, "input": 1, "output": 2, "last": 1, "ok": True}  # fmt: skip
+            drawn = f"import('/agents.js').then((it) => (it.drawAgents([{json.dumps(rest)}], [{{thread: '{LEAD}'}}], () => 'plan'), {FIRST}))"
+            assert await page.evaluate_async(drawn) == [
+                "└ 7 more agents",
+                "m",
+                "",
+                "9",
+                "1",
+                "2",
+                "plan",
+            ]
             assert await page.evaluate("window.hacked") is None
 
 

@@ -6,11 +6,14 @@ import subprocess
 
 import pytest
 
+from scripts.workbench_pictures import drill_scene
 from tests.e2e.codex_cli import CodexHome
 from tests.e2e.shim import shim_command
 from tests.fakes.account import Account
 from tests.fakes.chatgpt_backend import ChatGptBackend
+from tests.support.pictures import check_picture
 
+PICTURED = "cut"
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 
@@ -44,6 +47,8 @@ def test_user_sees_the_fault(
     assert shown in done.stderr
     assert f"The upstream got {requests} turn" in done.stderr
     assert ends in done.stderr
+    if name == PICTURED:
+        check_picture("drill.svg", drill_scene(name, done.stderr))
 
 
 def test_expired_login_is_shown_without_the_users_own_login(

@@ -1,6 +1,6 @@
 """A small HTTP/1.1 server for tests that controls every byte it sends.
 
-It runs in a thread of its own, on 127.0.0.1. Never does: repair a request, frame an answer differently from its script.
+It runs in a thread of its own, on loopback. Never does: repair a request, frame an answer differently from its script.
 Invariant: each complete request is recorded, raw and in order, before it is answered.
 """
 
@@ -33,7 +33,9 @@ _RST_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class LoopbackServer:
-    """A TCP server on 127.0.0.1 in a thread of its own; a subclass serves each connection."""
+    """A TCP server on loopback in a thread of its own; a subclass serves each connection."""
+
+    host = "127.0.0.1"
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -67,7 +69,7 @@ class LoopbackServer:
         def protocol() -> asyncio.StreamReaderProtocol:
             return asyncio.StreamReaderProtocol(Reader(limit=1 << 26), self._accept)
 
-        self._server = await self._loop.create_server(protocol, "127.0.0.1", self.port)
+        self._server = await self._loop.create_server(protocol, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -31,8 +31,9 @@ KINDS: Mapping[str, tuple[type[Message], type[Message]]] = {
 class Collector:
     """Context manager that runs the collector."""
 
-    def __init__(self, status: int = 200) -> None:
+    def __init__(self, status: int = 200, location: str = "") -> None:
         self.status = status
+        self.location = location
         self.requests: list[Any] = []
         self.headers: list[Mapping[str, str]] = []
         self.bodies: list[bytes] = []
@@ -120,6 +121,8 @@ class Collector:
                 self.send_header("content-type", "application/x-protobuf")
                 self.send_header("content-length", str(len(answer)))
                 self.send_header("connection", "close")
+                if collector.location:
+                    self.send_header("location", collector.location + self.path)
                 self.end_headers()
                 self.wfile.write(answer)
 

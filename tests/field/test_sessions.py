@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
 from pathlib import Path
@@ -131,20 +131,38 @@ class Server:
         await exchange.end()
 
 
-async def session(fields: Mapping[str, str], port: int, folder: Path, turns: int = TURNS) -> int:
+class Shim:
+    """The shim, whose one row is the one of the session that runs. A session makes its table anew, as a start does."""
+
+    def __init__(self) -> None:
+        self.table: dict[str, Route] = {}
+        self.port = 0
+
+    def plan(self, request: ClientRequest) -> Plan:
+        return self.table["row"].make_plan(request, self.table["row"])
+
+
+@pytest.fixture
+async def shim() -> AsyncIterator[Shim]:
+    made = Shim()
+    async with engine(made.plan, LIMITS) as proxy:
+        made.port = proxy.port
+        yield made
+
+
+async def session(
+    shim: Shim, fields: Mapping[str, str], port: int, folder: Path, turns: int = TURNS
+) -> int:
     """Run a thread as Codex does, with what the folder remembers. Return how many turns were completed."""
     row = {"slug": "row", "api_key": KEY, "base_url": f"http://127.0.0.1:{port}/v1", **fields}
     rows = parse_models(orjson.dumps([row]), "models.json")
     table: dict[str, Route] = {}
     routes = RowRoutes({"CODEX_SHIM_STATE_DIR": str(folder)}, folder, table.get)
     table.update((one.slug, one) for one in routes.routes(rows, LIMITS))
-
-    def plan(request: ClientRequest) -> Plan:
-        return table["row"].make_plan(request, table["row"])
-
+    shim.table = table
     history: list[dict[str, Any]] = []
     completed = 0
-    async with engine(plan, LIMITS) as proxy, client(proxy.port) as codex:
+    async with client(shim.port) as codex:
         for number in range(turns):
             history.append(picture(PNG + png()) if number == 4 else user(f"go {number}"))
             body = orjson.dumps({**REQUEST, "input": history})
@@ -166,15 +184,15 @@ def assert_prefixes(bodies: list[Body]) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_refused_trait_costs_one_request_once(seed: int, tmp_path: Path) -> None:
+async def test_refused_trait_costs_one_request_once(seed: int, shim: Shim, tmp_path: Path) -> None:
     random = Random(seed)  # noqa: S311
     chosen = random.sample(TRAITS, random.choice((1, 1, 2, 3)))
     server = Server(chosen, random)
     row = ROWS[seed % len(ROWS)]
     async with upstream(server) as up:
-        assert await session(row, up.port, tmp_path) == TURNS, server.refusals
+        assert await session(shim, row, up.port, tmp_path) == TURNS, server.refusals
         learnt = list(server.refusals)
-        assert await session(row, up.port, tmp_path) == TURNS
+        assert await session(shim, row, up.port, tmp_path) == TURNS
     assert server.faults == []
     assert len(learnt) == len(set(learnt)), learnt
     assert server.refusals == learnt
@@ -182,16 +200,16 @@ async def test_refused_trait_costs_one_request_once(seed: int, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("trait", TRAITS, ids=lambda one: one.name)
-async def test_each_trait_is_learnt_in_any_words(trait: Trait, tmp_path: Path) -> None:
+async def test_each_trait_is_learnt_in_any_words(trait: Trait, shim: Shim, tmp_path: Path) -> None:
     refusals = 0
     for number, (row, response) in enumerate(product(ROWS, trait.responses)):
         server = Server([replace(trait, responses=[response])], Random(0))  # noqa: S311
         folder = tmp_path / str(number)
         folder.mkdir()
         async with upstream(server) as up:
-            assert await session(row, up.port, folder, SHORT) == SHORT, response
+            assert await session(shim, row, up.port, folder, SHORT) == SHORT, response
             refused = len(server.refusals)
-            assert await session(row, up.port, folder, SHORT) == SHORT
+            assert await session(shim, row, up.port, folder, SHORT) == SHORT
         assert refused == len(server.refusals) <= 1, response
         assert server.faults == []
         refusals += refused

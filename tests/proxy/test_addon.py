@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +54,23 @@ async def test_changed_option_closes_idle_connections(home: Home) -> None:
         await until(lambda: len(pool) == 1)
         proxy.master.options.update(ssl_verify_upstream_trusted_ca=str(home.auth))
         assert len(pool) == 0
+
+
+async def test_ca_is_made_for_the_first_client_that_speaks_tls(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ca_file = tmp_path / ".mitmproxy" / "mitmproxy-ca-cert.pem"
+    async with running(home) as proxy:
+        assert (await proxy.get("/health")).status == 200
+        assert not ca_file.exists()
+        unverified = ssl.create_default_context()
+        unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, ssl=unverified)
+        writer.write(b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+        assert ca_file.exists()
 
 
 async def test_new_client_opens_no_upstream_connection(home: Home) -> None:

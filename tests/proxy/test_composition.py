@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import orjson
 
+from addons.core.secrets import Origin
 from addons.core.usage import Window
 from addons.proxy.heap import LARGE_BODY
 from tests.adapters.records import turn
@@ -110,3 +111,16 @@ async def test_health_reports_quotas_as_plain_numbers(home: Home) -> None:
         window = Window("primary", 40.0, 300, 1_800_000_000.0)
         proxy.shim.parts.turn_log.quotas = {"chatgpt": {"primary": window}}
         assert (await proxy.health())["quota"] == {"chatgpt": [window.plain()]}
+
+
+async def test_own_port_is_no_outbound_proxy(home: Home) -> None:
+    async with running(home, http_proxy="http://127.0.0.1:9") as proxy:
+        upstream_proxy = proxy.shim.engine.upstream_proxy
+        assert upstream_proxy(Origin.of("http://127.0.0.1:1")) is None
+        assert upstream_proxy(Origin.of("https://model.example")) is None
+        assert upstream_proxy(Origin.of("http://model.example")) == ("http", ("127.0.0.1", 9))
+    async with running(home) as proxy:
+        env = proxy.shim.parts._env
+        assert isinstance(env, dict)
+        env["http_proxy"] = f"http://127.0.0.1:{proxy.port}"
+        assert proxy.shim.engine.upstream_proxy(Origin.of("http://model.example")) is None

@@ -10,7 +10,7 @@ from mitmproxy import io as mitmproxy_io
 from mitmproxy.test import tflow
 
 from addons.core.telemetry.record import METADATA_KEY
-from addons.proxy.flow_file import FlowFileError, turn_in
+from addons.proxy.flow_file import FlowFileError, original_in, turn_in
 from tests.views.samples import attempt, metadata
 
 BODY = b'{"model":"row","input":"hi"}'
@@ -60,3 +60,19 @@ def test_file_that_holds_no_flows_is_an_error(tmp_path: Path, data: bytes) -> No
 def test_unreadable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FlowFileError, match="nothing: No such file or directory"):
         turn_in(tmp_path / "nothing")
+
+
+def test_turn_to_compare_is_named_by_its_number_or_id(tmp_path: Path) -> None:
+    first, second, title = turn_flow(), turn_flow(), turn_flow()
+    title.request.headers["x-codex-turn-metadata"] = '{"request_kind":"thread_title"}'
+    path = saved(tmp_path / "saved", first, tflow.tflow(resp=True), second, title)
+    assert original_in(path).id == second.id, "the last one of the user"
+    for selector, flow_id in (("1", first.id), ("3", title.id), (second.id[:13], second.id)):
+        assert original_in(path, selector).id == flow_id
+    assert original_in(path).body == BODY
+    alone = saved(tmp_path / "alone", title)
+    assert original_in(alone).id == title.id
+    with pytest.raises(FlowFileError, match="no turn whose id begins with 'zz'"):
+        original_in(path, "zz")
+    with pytest.raises(FlowFileError, match="is not a file of flows"):
+        original_in(Path(__file__))

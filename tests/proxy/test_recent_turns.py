@@ -10,6 +10,7 @@ import pytest
 from mitmproxy import http
 from mitmproxy.test import tflow
 
+from addons.core.codex.threads import PURPOSE, WHAT_IF
 from addons.core.telemetry.record import METADATA_KEY
 from addons.proxy import recent_turns
 from addons.proxy.recent_turns import (
@@ -73,6 +74,54 @@ async def test_turn_is_found_by_the_start_of_its_id() -> None:
     assert found["id"] == first.id
     assert turns.find("nope") is None
     assert turns.ids == [first.id, second.id]
+
+
+async def original_in(turns: RecentTurns, id_prefix: str = "") -> dict[str, object] | None:
+    source = turns.original(id_prefix)
+    if source is None:
+        return None
+    sink = Collected()
+    await source(sink)
+    written: dict[str, object] = orjson.loads(sink.data)
+    return written
+
+
+async def test_original_is_the_newest_turn_of_the_user_with_its_text() -> None:
+    turns, mine, helper, compared = RecentTurns(), turn(), turn(), turn()
+    mine.metadata[METADATA_KEY] = metadata(attempt(BODY, b"{}"))
+    assert mine.response
+    mine.response.headers["content-type"] = "text/event-stream"
+    helper.request.headers["x-codex-turn-metadata"] = '{"request_kind":"thread_title"}'
+    compared.request.headers[PURPOSE.decode()] = WHAT_IF
+    for flow in (turn(), mine, helper, compared):
+        turns.keep(flow)
+    written = await original_in(turns)
+    assert written
+    assert (written["id"], orjson.loads(str(written["body"]))) == (mine.id, RESPONSES_REQUEST)
+    assert "I will look" in str(written["answer"])
+    assert await original_in(turns, helper.id[:9]), "one that is named may be a helper's"
+    assert compared.id not in turns.ids, "it would replace the turns that it is about"
+    compact = turn(path="/v1/responses/compact")
+    turns.keep(compact)
+    refused = await original_in(turns, compact.id)
+    assert refused
+    assert "only turns of /responses" in str(refused["refused"])
+
+
+async def test_newest_turn_that_is_too_large_is_not_replaced_by_an_older_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recent_turns, "MAX_BYTES", 2 * len(BODY) + 4096)
+    turns, helper, large = RecentTurns(), turn(), turn(BODY[:-1] + b" " * 9000 + b"}")
+    helper.request.headers["x-codex-turn-metadata"] = '{"request_kind":"thread_title"}'
+    for flow in (turn(), large, helper):
+        turns.keep(flow)
+    assert turns.original("") is None
+    last = turn()
+    turns.keep(last)
+    written = await original_in(turns)
+    assert written
+    assert written["id"] == last.id
 
 
 def test_without_a_turn_there_is_no_source() -> None:

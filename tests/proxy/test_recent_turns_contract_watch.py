@@ -73,6 +73,12 @@ async def test_other_clients_are_not_looked_at(tmp_path: Path) -> None:
     assert await watched(tmp_path, flow(originator="another")) == set()
 
 
+async def test_turn_of_a_comparison_is_not_looked_at(tmp_path: Path) -> None:
+    asked = flow()
+    asked.request.headers["codex-shim-purpose"] = "what-if"
+    assert await watched(tmp_path, asked) == set()
+
+
 async def test_request_of_one_turn_in_a_while_is_read(tmp_path: Path) -> None:
     clock = Clock()
     first = flow(turn(tools=[{"type": "function", "name": "first"}]).body)

@@ -46,6 +46,10 @@ class FakeSources:
         self.error: Exception | None = None
         self.cursor = FakeCursor()
         self.logins = self
+        self.row_routes = self.local = self
+        self.polls = 0
+        self.is_stopped = False
+        self.poll_error: Exception | None = None
 
     def expect_turn(self) -> bool:
         self.expected.append(self.refreshes)
@@ -55,6 +59,15 @@ class FakeSources:
         self.looks += 1
         account = Secret(self.account) if self.account else None
         return Login(Secret(self.login), account, method=LoginMethod.ACCESS_TOKEN)
+
+    async def poll_local_servers(self) -> bool:
+        self.polls += 1
+        if self.poll_error:
+            raise self.poll_error
+        return True
+
+    async def stop(self) -> None:
+        self.is_stopped = True
 
     async def refresh(self) -> bool:
         self.refreshes += 1
@@ -180,3 +193,21 @@ async def test_running_shim_fetches_the_models_of_a_new_login(
         home.log_in()
         await until(lambda: home.backend.requests)
     assert home.backend.requests[0].line.startswith(b"GET /codex/models?client_version=")
+
+
+async def test_local_servers_are_watched_on_after_a_failure_that_nobody_foresaw(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(refresh, "LOCAL_SECONDS", 0.001)
+    monkeypatch.setattr(refresh, "NO_LOCAL_SECONDS", 0.001)
+    sources = FakeSources()
+    sources.poll_error = KeyError("a key of nobody")
+    tasks = await started(sources)
+    await until(lambda: sources.polls >= 3)
+    sources.poll_error = None
+    polls = sources.polls
+    await until(lambda: sources.polls >= polls + 3)
+    await ended(tasks)
+    assert sources.is_stopped
+    assert "asking the model servers on this machine failed: KeyError;" in caplog.text
+    assert "a key of nobody" not in caplog.text

@@ -19,7 +19,7 @@ from tests.shim_cli.daemons import User
 from tests.shim_cli.health_server import HEALTHY, answering
 from tests.shim_cli.usage.quotas import write_quota_turns
 
-ROWS = [
+ROWS: list[dict[str, object]] = [
     {"model": "m/one", "slug": "one", "display_name": "First One", "provider": "openai",
      "base_url": "http://127.0.0.1:9/v1", "api_key": "sk-golden-hush", "max_context_limit": 128000},
     {"model": "m/two", "slug": "two", "display_name": "Second One", "provider": "openai",
@@ -63,6 +63,19 @@ def budgets(stage: Stage) -> None:
     budgets = [{"per": "day", "dollars": 5}, {"per": "model", "tokens": 2_000_000, "name": "big"}]
     text = json.dumps({"models": ROWS, "budgets": budgets})
     _write(stage.user.home / ".codex-shim" / "models.json", text)
+
+
+def privacy_gate(stage: Stage) -> None:
+    one, two, off = ROWS
+    rows = [one, {**two, "privacy": False}, off]
+    settings = {"models": rows, "privacy": {"phones": False, "patterns": {"ticket": "ACME-[0-9]+"}}}
+    _write(stage.user.home / ".codex-shim" / "models.json", json.dumps(settings))
+    _write(stage.user.home / "notes.txt", "Ask ada@example.com about ACME-1234.\n")
+
+
+def slow_privacy_pattern(stage: Stage) -> None:
+    settings = {"privacy": {"patterns": {"ticket": "(a+)+bbbb"}}}
+    _write(stage.user.home / ".codex-shim" / "models.json", json.dumps(settings))
 
 
 def wrong_budget(stage: Stage) -> None:
@@ -230,7 +243,7 @@ def _name(preparation: Callable[[Stage], None]) -> str:
 PREPARATIONS = {
     _name(each): each
     for each in (
-        own_models, budgets, wrong_budget, invalid_models_json, own_config, invalid_config,
+        own_models, budgets, privacy_gate, slow_privacy_pattern, wrong_budget, invalid_models_json, own_config, invalid_config,
         block_of_an_earlier_shim, folder_of_an_earlier_shim, chatgpt_login, codex,
         codex_rejects_the_catalog, codex_cannot_run, another_program_on_the_port,
         unrecorded_shim, file_in_place_of_the_state_folder,

@@ -44,6 +44,9 @@ ELSEWHERE = {
     "neither in": "tests/shim_cli/commands/test_desktop.py",
     "exists, and a cassette is never": "tests/shim_cli/cassette/test_command.py",
     "has no turn": "tests/shim_cli/cassette/test_command.py",
+    "holds no turn": "tests/shim_cli/report/test_har.py",
+    "cannot be written": "tests/shim_cli/report/test_har.py",
+    "has no bodies of": "tests/shim_cli/report/test_har.py",
     "is no contract": "tests/shim_cli/radar/test_command.py",
     "does not exist": "tests/shim_cli/radar/test_command.py",
     "neither a version": "tests/shim_cli/radar/test_npm.py",
@@ -51,6 +54,8 @@ ELSEWHERE = {
     "command of npm": "tests/shim_cli/radar/test_npm.py",
     "Codex could ask your real provider": "tests/shim_cli/drill/test_command.py",
     "no drill for": "tests/shim_cli/drill/test_command.py",
+    "there is no file": "tests/shim_cli/what_if/test_command.py",
+    "exists, and is not overwritten": "tests/shim_cli/what_if/test_command.py",
     "keeps changing": "tests/adapters/codex/test_config_file.py",
 }
 ERRORS = {"CliError", "ConfigError", "ActivationError", "LockedError", "ConfigBlockError"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -211,12 +212,19 @@ def _tools(body: dict[str, Any]) -> list[str]:
     return faults
 
 
-def _schema(schema: dict[str, Any], *, strict: bool) -> list[str]:
+def _schema(schema: dict[str, Any], *, strict: bool) -> tuple[str, ...]:
     """Return why no provider takes the schema of a tool: the one of Gemini has a form of its own."""
+    return _judged(json.dumps(schema), strict)
+
+
+@cache
+def _judged(text: str, strict: bool) -> tuple[str, ...]:
+    """Judge a schema once: most requests of a test have the same tools."""
+    schema = json.loads(text)
     if strict:
-        return openai_strict(schema)
+        return tuple(openai_strict(schema))
     faults = [f"{name}: {fault}" for name, judge in TOOL_JUDGES.items() for fault in judge(schema)]
-    return faults if gemini_tool(schema) else []
+    return tuple(faults) if gemini_tool(schema) else ()
 
 
 def _rest(body: dict[str, Any]) -> list[str]:

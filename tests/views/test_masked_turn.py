@@ -74,6 +74,18 @@ def test_structure_of_a_turn_stays() -> None:
     assert document["kept"]["usage"]["input_tokens"] == 1200
 
 
+def test_changes_by_hooks_are_kept() -> None:
+    data = TurnData.parse({**metadata(), "hooks": ["rule.py: instructions"]})
+    kept = orjson.loads(masked_json(masked_turn(Turn(b"{}", b"", (), 200, data), MASKER)))["kept"]
+    assert kept["hooks"] == ["rule.py: instructions"]
+    assert (
+        "hooks"
+        not in orjson.loads(
+            masked_json(masked_turn(Turn(b"{}", b"", (), 200, TurnData.parse(metadata())), MASKER))
+        )["kept"]
+    )
+
+
 def test_long_note_is_clipped() -> None:
     data = TurnData.parse({**metadata(), "dropped": ["a b " * MAX_NOTE_LENGTH]})
     document = orjson.loads(masked_json(masked_turn(Turn(b"", data=data), MASKER)))

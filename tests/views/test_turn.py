@@ -73,6 +73,12 @@ def test_request_view_shows_the_changes_and_the_whole_request() -> None:
     assert "TOOLS (4)" in text
 
 
+def test_changes_by_hooks_are_shown() -> None:
+    data = TurnData.parse({**metadata(GOOD), "hooks": ["rule.py: instructions", 7]})
+    text = request_view(Turn(REQUEST, ANSWER, (), 200, data))
+    assert "  changed by a hook: rule.py: instructions\n" in text
+
+
 def test_wire_view_shows_the_whole_upstream_request() -> None:
     text = wire_view(TURN)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from addons.core.cassette.format import Cassette, CassetteError, loads
 from addons.core.cassette.player import Player
+from addons.core.limits import Limits
+from addons.core.server.replay import ReplayPlans
 from addons.core.turn import LocalSource, Sink
 
 
@@ -24,6 +26,13 @@ class CassetteUse:
     player: Player | None = None
     speed: float = 1.0
     """How many times as fast as recorded. 0: without pauses."""
+
+    def plans(self, limits: Limits) -> ReplayPlans | None:
+        """Return what plans turns that are answered from the cassette."""
+        player = self.player
+        if player is None:
+            return None
+        return ReplayPlans(player, limits, lambda parts: paced(parts, self.speed))
 
 
 NO_CASSETTE = CassetteUse()

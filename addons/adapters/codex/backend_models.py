@@ -7,20 +7,17 @@ goes only to the origin of the URL, and every unusable response is a DiscoveryEr
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from addons.core.codex.login import Login
 from addons.core.headers import Headers
 from addons.core.secrets import Origin, Secret, SecretHeader
 
 if TYPE_CHECKING:
-    import ssl
-
-    import httpx
+    from addons.adapters.system.http_client import Answer
 
 LIMIT_SECONDS = 15.0
 ANSWER_BYTES = 16 * 1024 * 1024
@@ -36,12 +33,6 @@ _REFUSALS = {
 
 class DiscoveryError(Exception):
     """A source gave no list. The message is for the user and holds nothing that the other side sent."""
-
-
-def skip_httpx_cli() -> None:
-    """Keep httpx from loading its command line, which imports rich and pygments: 3 MiB in a long-lived process."""
-    # httpx works without the module when it cannot be imported.
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +71,21 @@ class JsonRequest:
         # Imported here: `codex-shim list` loads this module but never sends a request.
         import asyncio  # noqa: PLC0415
 
-        skip_httpx_cli()
-        import httpx  # noqa: PLC0415
+        from addons.adapters.system import http_client  # noqa: PLC0415
 
-        quiet_client_logs()
         conditional = {b"if-none-match": etag.encode()} if etag else {}
+        headers = [*self.headers().items(), *conditional.items()]
+        url = f"{self.url}?{urlencode(params)}" if params else self.url
         try:
-            async with (
-                asyncio.timeout(LIMIT_SECONDS),
-                httpx.AsyncClient(
-                    follow_redirects=False,
-                    trust_env=False,
-                    proxy=str(self.proxy) if self.proxy else None,
-                    verify=await self._verification(),
-                ) as client,
-                client.stream(
-                    "GET",
-                    self.url,
-                    params=params,
-                    headers=[*self.headers().items(), *conditional.items()],
-                ) as response,
-            ):
-                return await self._answer(response, etag)
-        except (httpx.HTTPError, OSError) as error:
+            async with asyncio.timeout(LIMIT_SECONDS):
+                answer = await http_client.get(url, headers, ANSWER_BYTES, self.proxy, self.ca_file)
+        except http_client.TooLargeError:
+            what = f"sent more than {ANSWER_BYTES} bytes"
+            raise self._error(what) from None
+        except (http_client.RequestError, OSError) as error:
             what = f"could not be reached for its models ({type(error).__name__})"
             raise self._error(what) from None
+        return self._accepted(answer, etag)
 
     def headers(self) -> dict[bytes, bytes]:
         """Return the headers of the request, those of the credential included."""
@@ -118,34 +99,14 @@ class JsonRequest:
         secrets = _login_headers(self.login, origin) if self.login else self.key
         return plain | {header.name: header.value_for(origin) for header in secrets}
 
-    async def _verification(self) -> ssl.SSLContext | bool:
-        """Return the TLS verification for httpx. Raises OSError when the CA file is not usable."""
-        if self.url.startswith("http:") and not (self.ca_file or self.proxy):
-            return False
-        import asyncio  # noqa: PLC0415 - see `send_if_changed`
-        import ssl  # noqa: PLC0415
-
-        import httpx  # noqa: PLC0415
-
-        # In a thread: to read the certificates takes as long as a hundred turns, and streams would wait.
-        if self.ca_file:
-            return await asyncio.to_thread(ssl.create_default_context, cafile=self.ca_file)
-        return await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
-
-    async def _answer(self, response: httpx.Response, etag: str) -> BackendAnswer:
-        if response.status_code == _NOT_MODIFIED and etag:
+    def _accepted(self, answer: Answer, etag: str) -> BackendAnswer:
+        if answer.status == _NOT_MODIFIED and etag:
             return BackendAnswer(None, etag)
-        if response.status_code != _OK:
-            plain = f"answered with status {response.status_code}"
+        if answer.status != _OK:
+            plain = f"answered with status {answer.status}"
             other = f"{plain}. codex-shim tries again later"
-            raise self._error(_REFUSALS.get(response.status_code, other) if self.login else plain)
-        body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > ANSWER_BYTES:
-                what = f"sent more than {ANSWER_BYTES} bytes"
-                raise self._error(what)
-        return BackendAnswer(bytes(body), response.headers.get("etag", ""))
+            raise self._error(_REFUSALS.get(answer.status, other) if self.login else plain)
+        return BackendAnswer(answer.body, answer.etag)
 
     def _error(self, what: str) -> DiscoveryError:
         return DiscoveryError(f"{Origin.of(self.url)} {what}")
@@ -193,11 +154,3 @@ class ModelsRequest:
         if self.login.backend:
             url = f"{self.login.backend}{urlsplit(url).path}"
         return JsonRequest(url, self.login, self.proxy, self.ca_file)
-
-
-def quiet_client_logs() -> None:
-    """Keep httpx's own lines out of mitmproxy's log: at debug level they quote headers."""
-    import logging  # noqa: PLC0415 - see `send`
-
-    for name in ("httpx", "httpcore"):
-        logging.getLogger(name).setLevel(logging.WARNING)

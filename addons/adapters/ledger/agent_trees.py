@@ -49,10 +49,23 @@ class Agent:
 def read_agent_trees(path: Path, since: float, prices: PriceTable) -> list[dict[str, object]]:
     """Return the agents of the newest trees for JSON, newest tree first, each agent behind its parent. Raises sqlite3.Error."""
     return [
-        plain_agent(agent, depth)
+        each
         for root, agents in _trees(path, since, prices).items()
-        for agent, depth in list(_in_order(root, agents))[:MAX_AGENTS]
+        for each in _plain_tree(root, list(_in_order(root, agents)))
     ]
+
+
+def _plain_tree(root: str, agents: list[tuple[Agent, int]]) -> Iterator[dict[str, object]]:
+    """Yield the first agents of a tree, and what the others used together, with their number as `more`."""
+    for agent, depth in agents[:MAX_AGENTS]:
+        yield plain_agent(agent, depth)
+    if others := [agent for agent, _ in agents[MAX_AGENTS:]]:
+        rest = Agent(root, root, Total(root))
+        for agent in others:
+            for slug in agent.slugs:
+                rest.add(Total(root), slug, agent.last, ok=agent.ok)
+            rest.total.add(agent.total)
+        yield {**plain_agent(rest, 1), "more": len(others)}
 
 
 def plain_agent(agent: Agent, depth: int) -> dict[str, object]:

@@ -1,7 +1,8 @@
 """Checks turns against the budgets of models.json, with sums in memory that the ledger gives at the start.
 
-A thread reads the ledger once, before the first check; after that the sums follow the turns that end. Turns of another
-codex-shim with the same ledger count from the next start on. Never does: SQL on the request path, or anything without
+A thread reads the ledger before the first check; after that the sums follow the turns that end. It reads the ledger again
+when the clock was set, which makes another day today. Turns of another codex-shim with the same ledger count from the next
+start on. Never does: SQL on the request path, or anything without
 budgets. Invariant: while the sums are not known no turn starts, so that a restart lifts no budget.
 """
 
@@ -56,6 +57,8 @@ STILL_READING = Problem(
 )
 """Codex waits for a second, as it does at a rate limit, and asks again."""
 NO_PRICE = Price(0.0, 0.0)
+JUMP_SECONDS = 60.0
+"""By how much a clock that was set, or a machine that slept, differs from one that went on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,15 @@ class BudgetKeeper:
         lifts: Path,
         sources: BudgetSources,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
         self._lifts_file = CachedFile(lifts)
         self._sources = sources
         self._clock = clock
+        self._monotonic = monotonic
+        self._offset, self._today = clock() - monotonic(), ""
+        """Of the clock, as it was last looked at."""
         self._priced: tuple[ModelRows, PriceTable] | None = None
         self._resolved: tuple[RouteTable, tuple[Budget, ...], tuple[Budget, ...]] | None = None
         self._reading: Future[tuple[Spending, OutputMeans]] | None = None
@@ -123,6 +130,9 @@ class BudgetKeeper:
         if self.is_counting or not self._sources.settings().budgets:
             return
         self.is_counting = True
+        self._read_ledger()
+
+    def _read_ledger(self) -> None:
         now, prices, table = self._clock(), self._prices(), self._sources.table()
         reader = ThreadPoolExecutor(1, "codex-shim-budgets")
         self._reading = reader.submit(_known_spending, self._ledger, now, prices, table)
@@ -232,14 +242,26 @@ class BudgetKeeper:
     # Sources ------------------------------------------------------------------------------------------------
 
     def _is_ready(self) -> bool:
+        if not self._reading and self._clock_was_set():
+            self._read_ledger()
         if self._reading:
             if not self._reading.done():
                 return False
-            (self._spending, self._outputs), self._reading = self._reading.result(), None
+            (spending, self._outputs), self._reading = self._reading.result(), None
+            # of the last turns some may not be in the ledger yet
+            spending.merge(self._spending)
+            self._spending = spending
             for each in self._ended:
                 self._count(*each)
             self._ended.clear()
         return True
+
+    def _clock_was_set(self) -> bool:
+        """Return whether the sums may be those of another day than the one that is today."""
+        now = self._clock()
+        before, self._offset = self._offset, now - self._monotonic()
+        yesterday, self._today = self._today, local_day(now)
+        return abs(self._offset - before) > JUMP_SECONDS or self._today < yesterday
 
     def _budgets(self) -> tuple[Budget, ...]:
         table, budgets = self._sources.table(), self._sources.settings().budgets

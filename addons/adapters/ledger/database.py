@@ -14,6 +14,7 @@ from pathlib import Path
 from addons.adapters.ledger.reader import BUSY_SECONDS, has_column
 from addons.adapters.system.files import make_private_folder
 
+CACHE_KIB = 256
 VERSION = 4
 RETENTION_SECONDS = 400 * 86400.0
 _SCHEMA = """
@@ -61,6 +62,8 @@ def _connect(path: Path, now: float) -> sqlite3.Connection:
         _require_known(db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
+        # SQLite would keep 2 MiB of pages after some thousand turns, most of which are never read again
+        db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         db.executescript(_SCHEMA)
         _add_columns(db)
         with db:

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from addons.adapters.ledger.quota_report import WindowUse, known_windows, window_use
-from addons.adapters.ledger.reader import IS_TURN, open_reader
+from addons.adapters.ledger.reader import IS_TURN, has_column, open_reader
 from addons.core.telemetry.quota_shares import Share
 
 _LAST = (
-    f"SELECT thread, slug, route FROM turns WHERE {IS_TURN} AND (?1 = '' OR thread = ?1) "  # noqa: S608  constants of this module
+    f"SELECT thread, slug, route FROM turns WHERE {IS_TURN} AND (?1 = '' OR thread = ?1){{more}} "  # noqa: S608  constants of this module
     "ORDER BY id DESC LIMIT 1"
 )
+_NO_COMPARISON = " AND agent != 'what-if'"
+"""A turn of `codex-shim what-if` is in no thread of the user. The name is that of `addons.core.codex.threads.WHAT_IF`."""
 TOKENS = ("input", "cached", "cache_written", "output")
 _USED = (
     f"SELECT slug, route, model, sum(input IS NULL), {', '.join(f'ifnull(sum({n}), 0)' for n in TOKENS)} "  # noqa: S608  constants of this module
@@ -54,7 +56,8 @@ def _used(slug: str, route: str, model: str, uncounted: int, *tokens: int) -> Us
 def read_thread_use(path: Path, thread: str, now: float) -> ThreadUse | None:
     """Return what a thread used; that of the last turn if none is named. None without a turn. Raises sqlite3.Error."""
     with open_reader(path) as db:
-        last = db.execute(_LAST, (thread,)).fetchone()
+        more = _NO_COMPARISON if not thread and has_column(db, "agent") else ""
+        last = db.execute(_LAST.format(more=more), (thread,)).fetchone()
         if last is None:
             return None
         found, slug, route = last

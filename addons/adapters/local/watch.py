@@ -8,6 +8,7 @@ is asked and no file is written; a server is asked by one thread at a time, and 
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -34,6 +35,8 @@ from addons.core.upstream.local.state import (
     down_text,
     facts_of,
 )
+
+log = logging.getLogger(__name__)
 
 UP_SECONDS = 30.0
 """How often a server that answers is asked."""
@@ -68,6 +71,8 @@ class LocalServers:
         self._rows: Sequence[ModelRow] = ()
         self._servers: Mapping[LocalServer, frozenset[str]] = {}
         self._by_slug: Mapping[str, LocalServer] = {}
+        self._failed: set[LocalServer] = set()
+        """Those whose failure of an unknown kind was logged."""
         self._written: Future[None] | None = None
         self.states = _read(self.path)
         """A new object after each change. A command knows what the file said when it began."""
@@ -150,6 +155,15 @@ class LocalServers:
             state = state.down(self._clock()) if error.is_down else state.unlisted()
         except NoListError:
             state = state.unlisted()
+        except Exception as error:  # noqa: BLE001  error boundary: the other servers are asked all the same
+            state = state.unlisted()
+            if server not in self._failed:
+                self._failed.add(server)
+                log.warning(
+                    "What the server at %s sends cannot be used (%s). Its rows stay as models.json has them.",
+                    server.origin,
+                    type(error).__name__,
+                )
         self._schedule(server, is_down=state.down_since is not None)
         return state
 

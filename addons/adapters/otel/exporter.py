@@ -1,8 +1,9 @@
 """Ended turns as OpenTelemetry spans and metrics, sent to a collector by OTLP/HTTP.
 
 OpenTelemetry's own threads send them, from a queue that is bounded. Never does: wait for the collector, export text of a
-turn, log what the library logs: it repeats itself while there is no collector. Invariant: a collector that fails is
-reported once, and costs turns nothing; `close` takes little longer than it is given.
+turn unless it is asked to, log what the library logs: it repeats itself while there is no collector.
+Invariant: a collector that fails is reported once, and costs turns nothing; `close` takes little longer than it is given; a
+secret header goes to the collector that it is bound to.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -27,8 +29,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from requests import PreparedRequest, Response, Session
 
-from addons.core.secrets import Origin
+from addons.adapters.otel.texts import TextMaker, TurnText
+from addons.core.secrets import Origin, SecretHeader
 from addons.core.settings.traces import Export
 from addons.core.telemetry.genai import (
     DURATION,
@@ -37,6 +41,7 @@ from addons.core.telemetry.genai import (
     SECOND_BUCKETS,
     TOKEN_BUCKETS,
     TOKEN_USAGE,
+    Attributes,
     attempt_attributes,
     attempt_failed,
     common_attributes,
@@ -54,6 +59,8 @@ INTERRUPTED_SECONDS = 0.3
 """How long `close` then waits for an export that it has interrupted."""
 MAX_WAITING = 256
 """Ended turns whose flow has not ended."""
+TEXT_QUEUE, TEXT_BATCH = 256, 32
+"""How many spans wait, and are sent at once, where they have text: each may have 100 KiB of it."""
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +82,24 @@ class _Health:
         )
 
 
+class _Session(Session):
+    """Adds the secret headers when a request is sent."""
+
+    def __init__(self, headers: Sequence[SecretHeader]) -> None:
+        super().__init__()
+        self._secret_headers = headers
+
+    def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
+        """Send a request. Raises ForeignOriginError for one to another origin than that of the headers."""
+        for header in self._secret_headers:
+            value = header.value_for(Origin.of(request.url or ""))
+            request.headers[header.name.decode()] = value.decode()
+        return super().send(request, **kwargs)
+
+
 class _SpanExporter(OTLPSpanExporter):
-    def __init__(self, url: str, health: _Health) -> None:
-        super().__init__(endpoint=url, timeout=TIMEOUT_SECONDS)
+    def __init__(self, url: str, health: _Health, headers: Sequence[SecretHeader]) -> None:
+        super().__init__(endpoint=url, timeout=TIMEOUT_SECONDS, session=_session(headers))
         self._url, self._health = url, health
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -87,8 +109,8 @@ class _SpanExporter(OTLPSpanExporter):
 
 
 class _MetricExporter(OTLPMetricExporter):
-    def __init__(self, url: str, health: _Health) -> None:
-        super().__init__(endpoint=url, timeout=TIMEOUT_SECONDS)
+    def __init__(self, url: str, health: _Health, headers: Sequence[SecretHeader]) -> None:
+        super().__init__(endpoint=url, timeout=TIMEOUT_SECONDS, session=_session(headers))
         self._url, self._health = url, health
 
     def export(
@@ -100,29 +122,44 @@ class _MetricExporter(OTLPMetricExporter):
 
 
 class TurnExporter:
-    """One per process. `turn_ended` and `flow_ended` run on the event loop."""
+    """One per process. `turn_ended`, `text_of` and `flow_ended` run on the event loop."""
 
-    def __init__(self, export: Export, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, export: Export, env: Mapping[str, str], headers: Sequence[SecretHeader] = ()
+    ) -> None:
         silence_library()
+        self.secrets = tuple(header.secret for header in headers)
+        """The values of the headers that the collector gets."""
         health, resource = _Health(), _resource(env)
         self._waiting: OrderedDict[str, TurnRecord] = OrderedDict()
         self._stops: list[Callable[[], object]] = []
         self._interrupts: list[Callable[[], object]] = []
         self._tracer = self._histograms = None
+        self._texts = TextMaker() if export.text and export.spans_url else None
         if url := export.spans_url:
-            spans = _SpanExporter(url, health)
+            spans = _SpanExporter(url, health, headers)
             provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-            provider.add_span_processor(BatchSpanProcessor(spans))
+            provider.add_span_processor(_processor(spans, has_text=export.text))
             self._tracer = provider.get_tracer(SCOPE, VERSION)
             self._stops.append(provider.shutdown)
             self._interrupts.append(spans.shutdown)
         if url := export.metrics_url:
-            metrics = _MetricExporter(url, health)
+            metrics = _MetricExporter(url, health, headers)
             reader = PeriodicExportingMetricReader(metrics)
             meters = MeterProvider([reader], resource, shutdown_on_exit=False)
             self._histograms = _Histograms(meters)
             self._stops.append(meters.shutdown)
             self._interrupts.append(metrics.shutdown)
+
+    @property
+    def wants_text(self) -> bool:
+        """Whether `text_of` is of use."""
+        return self._texts is not None
+
+    def text_of(self, id_: str, text: TurnText) -> None:
+        """Take the bodies of a turn that ends. Its span gets their text."""
+        if self._texts:
+            self._texts.begin(id_, text)
 
     def turn_ended(self, record: TurnRecord) -> None:
         """Take the record of a turn. Its span follows when its flow has ended, or is found to be late."""
@@ -139,6 +176,8 @@ class TurnExporter:
         """Send what waits, for at most so many seconds."""
         while self._waiting:
             self._export(self._waiting.popitem(last=False)[1], {})
+        if self._texts:
+            self._texts.close(seconds)
         threads = [threading.Thread(target=stop, daemon=True) for stop in self._stops]
         for thread in threads:
             thread.start()
@@ -157,11 +196,19 @@ class TurnExporter:
             return
         carrier = {name: headers.get(name, "") for name in ("traceparent", "tracestate")}
         parent = TraceContextTextMapPropagator().extract(carrier, Context())
+        if self._texts:
+            self._texts.attach(record.id, lambda text: self._export_turn(record, parent, text))
+        else:
+            self._export_turn(record, parent, {})
+
+    def _export_turn(self, record: TurnRecord, parent: Context, text: Attributes) -> None:
+        if self._tracer is None:
+            return
         span = self._tracer.start_span(
             span_name(record),
             parent,
             SpanKind.CLIENT,
-            turn_attributes(record),
+            turn_attributes(record) | text,
             start_time=_nanoseconds(record.started),
         )
         if not record.ok:
@@ -211,6 +258,19 @@ class _Histograms:
             tokens = {name: value for name, value in common.items() if name != "error.type"}
             for kind in ("input", "output"):
                 self._tokens.record(max(0, counts[kind]), {**tokens, "gen_ai.token.type": kind})
+
+
+def _processor(spans: _SpanExporter, *, has_text: bool) -> BatchSpanProcessor:
+    if has_text:
+        return BatchSpanProcessor(
+            spans, max_queue_size=TEXT_QUEUE, max_export_batch_size=TEXT_BATCH
+        )
+    return BatchSpanProcessor(spans)
+
+
+def _session(headers: Sequence[SecretHeader]) -> Session | None:
+    """Return None without headers: the library makes its own session, for which it has variables."""
+    return _Session(headers) if headers else None
 
 
 def silence_library() -> None:

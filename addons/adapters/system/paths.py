@@ -130,6 +130,11 @@ def token_file(env: Env) -> Path:
     return state_dir(env) / "token"
 
 
+def privacy_key_file(env: Env) -> Path:
+    """Return the path of the key from which the placeholders of private values are derived."""
+    return state_dir(env) / "privacy.key"
+
+
 def journal_file(env: Env) -> Path:
     """Return the path of the journal of lines displaced in Codex's config."""
     return state_dir(env) / "wiring.json"

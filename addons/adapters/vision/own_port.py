@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from addons.adapters.codex.backend_models import quiet_client_logs, skip_httpx_cli
+from addons.adapters.system.httpx_setup import quiet_client_logs, skip_httpx_cli
 from addons.core.codex.threads import ID_HEADERS, PICTURE, PURPOSE
 from addons.core.headers import TOKEN_HEADER
 from addons.core.protocols.responses.description import (

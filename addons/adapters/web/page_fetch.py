@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from addons.adapters.codex.backend_models import skip_httpx_cli
+from addons.adapters.system.httpx_setup import skip_httpx_cli
 from addons.core.secrets import Origin
 from addons.core.version import VERSION
 from addons.core.web_search.addresses import is_public

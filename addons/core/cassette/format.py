@@ -6,7 +6,7 @@
 `request`: method, path, transport, thread, agent, slug, headers and body, which is the decoded text. `answer`: status,
 headers, parts (pairs of seconds since the request was whole, and text; an event of a stream is a part of its own) and
 `ended`: `complete`, or `cut` for a stream without a terminal event. `model`: the catalog entry, with the first turn of
-each slug. Unknown fields are ignored, so a minor addition needs no new version.
+each slug. `started`: when the request was whole, in Unix seconds. Unknown fields are ignored, so a minor addition needs no new version.
 
 Never does: read or write a file. Invariant: `loads` raises nothing but `CassetteError`, which names line and field.
 """
@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 
 import orjson
 
-from addons.core.json_values import JsonObject
+from addons.core.json_values import JsonObject, as_str
 
 VERSION = 1
 MARK = "codex_shim_cassette"
@@ -66,6 +66,8 @@ class RecordedTurn:
     answer: RecordedAnswer
     model: JsonObject = field(default_factory=dict)
     """The catalog entry of the slug; empty where an earlier turn has it."""
+    started: float = 0.0
+    """Unix seconds; 0 in a file of a version that did not write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Cassette:
     """The turns of a file, in the order in which they ended."""
 
     turns: tuple[RecordedTurn, ...]
+    recorded: str = ""
+    """When the recording began, in RFC 3339."""
 
     @property
     def models(self) -> Mapping[str, JsonObject]:
@@ -96,8 +100,10 @@ def turn_line(turn: RecordedTurn) -> bytes:
 def loads(data: bytes) -> Cassette:
     """Read a cassette. Raises CassetteError."""
     lines = list(enumerate(data.split(b"\n"), 1))
-    _check_head(_object(*lines[0]))
-    return Cassette(tuple(_turn(number, text) for number, text in lines[1:] if text.strip()))
+    head = _object(*lines[0])
+    _check_head(head)
+    turns = tuple(_turn(number, text) for number, text in lines[1:] if text.strip())
+    return Cassette(turns, as_str(head.get("recorded")))
 
 
 def _check_head(head: JsonObject) -> None:
@@ -143,7 +149,8 @@ def _turn(number: int, text: bytes) -> RecordedTurn:
         answer.refuse("ended", f"{ended[:40]!r} is neither {COMPLETE!r} nor {CUT!r}")
     model = line.inner("model").values if "model" in line.values else {}
     recorded = RecordedAnswer(status, answer.pairs("headers"), answer.parts(), ended)
-    return RecordedTurn(sent, recorded, model)
+    started = line.values.get("started")
+    return RecordedTurn(sent, recorded, model, started if isinstance(started, float) else 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ class FinishedTurn:
     """Seconds since the request was whole, and the bytes of one write."""
     mask: EchoMask
     model: JsonObject
+    started: float = 0.0
+    """Unix seconds."""
 
     @property
     def size(self) -> int:
@@ -72,7 +74,7 @@ def record(turn: FinishedTurn, limit: int) -> RecordedTurn:
         _pairs(turn.mask.headers(turn.headers)),
         _text(without_keys(turn.mask.data(text))),
     )
-    return RecordedTurn(request, _answer(turn), turn.model)
+    return RecordedTurn(request, _answer(turn), turn.model, round(turn.started, 3))
 
 
 def _answer(turn: FinishedTurn) -> RecordedAnswer:

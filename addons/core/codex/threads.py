@@ -21,11 +21,15 @@ SUBAGENT = b"x-openai-subagent"
 MEMGEN = b"x-openai-memgen-request"
 PARENT = b"x-codex-parent-thread-id"
 PURPOSE = b"codex-shim-purpose"
-"""Marks a request that this program makes itself, to have a picture described. No upstream gets it."""
+"""Marks a request that this program makes itself, and says what for. No upstream gets it."""
 ID_HEADERS: tuple[bytes, ...] = (b"thread-id", b"session-id")
 ID_FIELDS = ("thread_id", "parent_thread_id", "session_id")
 USER_KINDS = frozenset({"", "turn", "compaction", "prewarm"})
 USER, SUB_AGENT, PICTURE = "user", "sub-agent", "picture"
+WHAT_IF = "what-if"
+"""Asks another model the same as a turn that has ended."""
+EXACT = frozenset({PICTURE, WHAT_IF})
+"""Whose requests go to no other model than the one that they name."""
 REVIEW, AUTO_REVIEW, MEMORIES, TITLE = "review", "auto-review", "memories", "title"
 AGENTS: Mapping[str, str] = {
     "": USER,
@@ -54,7 +58,7 @@ def agent_of(request: ClientRequest, slug: str) -> str:
         return _agent(named.decode("latin-1"))
     if request.header(MEMGEN):
         return MEMORIES
-    if not (metadata := _metadata(request)):
+    if not (metadata := metadata_of(request)):
         return HELPER_SLUGS.get(slug, USER)
     kind = metadata.get("request_kind", "")
     if isinstance(kind, str) and kind not in USER_KINDS:
@@ -95,7 +99,7 @@ class Threads:
 
     def slug_for(self, request: ClientRequest) -> str | None:
         """Return the slug of the thread that a call belongs to; None for unknown threads."""
-        metadata = _metadata(request)
+        metadata = metadata_of(request)
         headers = (request.header(name) for name in (ID_HEADERS[0], PARENT, ID_HEADERS[1]))
         ids = [value.decode("latin-1") for value in headers if value]
         ids += [str(metadata[name]) for name in ID_FIELDS if name in metadata]
@@ -123,7 +127,7 @@ def parent_thread_for(request: ClientRequest) -> bytes | None:
 
 def thread_id_in_metadata(request: ClientRequest) -> bytes | None:
     """Return the thread id in the turn's metadata, the only one of a request other than a turn; None without one."""
-    value = _metadata(request).get("thread_id")
+    value = metadata_of(request).get("thread_id")
     return value.encode("utf-8", "replace") if isinstance(value, str) else None
 
 
@@ -131,7 +135,8 @@ def _agent(name: str) -> str:
     return AGENTS.get(name) or printable(name)
 
 
-def _metadata(request: ClientRequest) -> dict[str, object]:
+def metadata_of(request: ClientRequest) -> dict[str, object]:
+    """Return what Codex says about a turn in its metadata; nothing if it says nothing."""
     if not (text := request.header(METADATA)):
         return {}
     try:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import codecs
 import re
+import struct
 from array import array
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
@@ -178,8 +179,8 @@ def _encodings(value: bytes) -> Iterator[bytes]:
     yield value[::-1].hex().encode()
     yield from _blocks(value[::-1], base64.b64encode, 3, (0, 2, 3))
     yield from _blocks(value, base64.b32encode, 5, (0, 2, 4, 5, 7))
-    yield from _blocks(value, base64.b85encode, 4, (0, 2, 3, 4))
-    yield from _blocks(value, base64.a85encode, 4, (0, 2, 3, 4))
+    yield from _blocks(value, _b85encode, 4, (0, 2, 3, 4))
+    yield from _blocks(value, _a85encode, 4, (0, 2, 3, 4))
     for changed in (value.upper(), value.lower(), value.swapcase()):
         yield from _blocks(changed, base64.b64encode, 3, (0, 2, 3))
         yield changed.hex().encode()
@@ -189,6 +190,34 @@ def _encodings(value: bytes) -> Iterator[bytes]:
     for form in ("%d", "%03d", "%o", "%03o", "{:08b}"):
         texts = (form.format(each) if "{" in form else form % each for each in value)
         yield "".join(texts).encode()
+
+
+_DIGITS = bytes(range(85))
+_ASCII85 = bytes.maketrans(_DIGITS, bytes(range(33, 33 + 85)))
+_BASE85 = bytes.maketrans(
+    _DIGITS,
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~",
+)
+
+
+def _digits85(value: bytes) -> bytes:
+    """Return a value in base 85, one digit a byte. The standard library keeps a megabyte of tables for that."""
+    padding = -len(value) % 4
+    digits = bytearray()
+    for (word,) in struct.iter_unpack("!I", value + bytes(padding)):
+        rest, fifth = divmod(word, 85)
+        rest, fourth = divmod(rest, 85)
+        rest, third = divmod(rest, 85)
+        digits += bytes((*divmod(rest, 85), third, fourth, fifth))
+    return bytes(digits[: len(digits) - padding])
+
+
+def _a85encode(value: bytes) -> bytes:
+    return _digits85(value).translate(_ASCII85)
+
+
+def _b85encode(value: bytes) -> bytes:
+    return _digits85(value).translate(_BASE85)
 
 
 def _blocks(value: bytes, encode: object, size: int, skipped: tuple[int, ...]) -> Iterator[bytes]:

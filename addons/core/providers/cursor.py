@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
+from addons.core.codex.threads import WHAT_IF
 from addons.core.cursor.error_patterns import after_action
 from addons.core.cursor.fences import Marks
 from addons.core.cursor.prompt import conversation_prefix, write_prompt
@@ -144,9 +145,10 @@ class CursorPlan(LocalPlan):
         return conversation
 
     def _settings(self, conversation: Conversation) -> CursorSettings:
-        """Return the settings of the turn. A summary needs no actions."""
+        """Return the settings of the turn. A summary needs no actions, and the answer of a comparison must have none."""
         settings = self._cursor.settings
-        return replace(settings, mode="ask") if conversation.wants_compaction else settings
+        is_read_only = conversation.wants_compaction or self._request.notes.agent == WHAT_IF
+        return replace(settings, mode="ask") if is_read_only else settings
 
     def _translator(
         self, conversation: Conversation, reader: CursorReader, seed: str

@@ -72,6 +72,8 @@ class DataSources:
     """Makes the plan of a request that goes to the ChatGPT backend and is no turn."""
     expect_turn: Callable[[], object]
     """Called when Codex asks for its models: it has started, and a turn may come next."""
+    original_turn: Callable[[str], LocalSource | None]
+    """Writes a remembered turn with its text, as JSON: by the start of its id, or the user's newest one; None when there is none."""
     recent_ids: Callable[[], Sequence[str]]
     """The ids of the remembered turns, oldest first."""
     metrics: Callable[[], Sequence[Family]]
@@ -103,6 +105,7 @@ def endpoint_table(
         "/api/events": Endpoint(GET, partial(_events, data)),
         "/api/usage": Endpoint(GET, partial(_usage, data)),
         "/api/turns": Endpoint(GET, partial(_recent_turn, data)),
+        "/api/turns/original": Endpoint(GET, partial(_original_turn, data, is_owner)),
         METRICS: Endpoint(READ, partial(_metrics, data)),
     }
 
@@ -144,6 +147,22 @@ def _metrics(data: DataSources, request: ClientRequest) -> Plan:
 def _recent_turn(data: DataSources, request: ClientRequest) -> Plan:
     source = data.recent_turn(_parameter(request, "id"))
     return stream(Head(200, JSON_HEADERS), source) if source else refuse(_no_turn(data))
+
+
+def _original_turn(
+    data: DataSources, is_owner: Callable[[ClientRequest], bool], request: ClientRequest
+) -> Plan:
+    if not is_owner(request):
+        # without a token every program of the machine would read the texts
+        message = "The text of a turn is given only to a client with the local token. Create one with `codex-shim enable`."
+        return refuse(Problem(403, "local_token_missing", message))
+    turn_id = _parameter(request, "id")
+    if source := data.original_turn(turn_id):
+        return stream(Head(200, JSON_HEADERS), source)
+    if turn_id:
+        return refuse(_no_turn(data))
+    message = "No turn of yours is remembered: none has ended since this codex-shim started, or the last one was too large."
+    return refuse(Problem(404, "no_turn", message))
 
 
 def _no_turn(data: DataSources) -> Problem:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from addons.core.codex.threads import (
+    EXACT,
     PICTURE,
     SUB_AGENT,
     USER,
+    WHAT_IF,
     Threads,
     agent_of,
     parent_thread_for,
@@ -25,6 +27,7 @@ from addons.core.masking.credentials import all_values, has_key_prefix, redacted
 from addons.core.protocols.request_body import find_model
 from addons.core.providers.chatgpt_endpoints import FORWARDED
 from addons.core.providers.vision import DescriptionPlan
+from addons.core.providers.what_if import WhatIfPlan
 from addons.core.routes import Route, RouteTable, route_label
 from addons.core.secrets import Secret
 from addons.core.server.admission import NO_TOKEN, TokenRule, token_refusal
@@ -39,6 +42,8 @@ from addons.core.server.replies import answer, final_reply, not_json, quote, ref
 from addons.core.server.websocket import upgrade_plan, warm_up_plan
 from addons.core.turn import ClientRequest, ClientTransport, Plan, Reply, printable, shim_path
 
+PlanHooked = Callable[[ClientRequest, PlanRequest], Plan]
+"""Makes the plan of a turn with hooks, from the function that makes the plan of its route."""
 V1_PATHS = frozenset({"/models", *TURN_PATHS})
 """Paths that clients know with a `/v1` before them."""
 
@@ -55,8 +60,12 @@ class Router:
         over_budget: Callable[[ClientRequest, Route], Reply | None] = lambda *_: None,
         *,
         replayed: PlanRequest | None = None,
+        hooked: Callable[[], PlanHooked | None] = lambda: None,
     ) -> None:
-        """`replayed` makes the plan of every turn, where a cassette answers them."""
+        """`replayed` makes the plan of every turn, where a cassette answers them; `hooked`, where turns have hooks.
+
+        It is asked with each turn.
+        """
         self._table = data.table
         self._turn_table = data.turn_table
         self._active_model = data.active_model
@@ -67,6 +76,7 @@ class Router:
         """Takes method and path of each request of Codex that no endpoint serves."""
         self._over_budget = over_budget
         """Returns the answer to a turn that may not start; asked only when there are budgets."""
+        self._hooked = hooked
         self._threads = Threads()
         self._endpoints = endpoint_table(data, replayed or self._plan_turn, self._is_owner)
 
@@ -109,6 +119,20 @@ class Router:
         return None if request.is_replay else token_refusal(self._token(), "POST", path, presented)
 
     def _plan_turn(self, request: ClientRequest) -> Plan:
+        named = self._named(request)
+        if not isinstance(named, tuple):
+            return named
+        if hooked := self._hooked():
+            return hooked(request, self._plan_edited)
+        return self._plan_routed(request, *named)
+
+    def _plan_edited(self, request: ClientRequest) -> Plan:
+        """Make the plan of a turn that the hooks have seen. It may name another model now."""
+        named = self._named(request)
+        return self._plan_routed(request, *named) if isinstance(named, tuple) else named
+
+    def _named(self, request: ClientRequest) -> tuple[str, RouteTable] | Plan:
+        """Return the model that a turn names, and the table that has it. A request without a turn gets its plan."""
         if media_type(request.headers) != b"application/json":
             return refuse(not_json())
         may_warm_up = request.transport is ClientTransport.WEBSOCKET or request.is_replay
@@ -122,6 +146,9 @@ class Router:
             request.notes.note_slug(TARGET_LABEL, thread_id_for(request))
             return refuse(_KEY_AS_MODEL)
         request.notes.note_slug(slug, thread_id_for(request))
+        return slug, table
+
+    def _plan_routed(self, request: ClientRequest, slug: str, table: RouteTable) -> Plan:
         route = self._route_for(request, slug, table)
         if route is None:
             return refuse(_unknown_slug(slug, table))
@@ -133,6 +160,8 @@ class Router:
         request.notes.row = route.slug
         request.notes.note_route(route.provider, route.model, route_label(route))
         plan = route.make_plan(request, route)
+        if request.notes.agent == WHAT_IF:
+            return WhatIfPlan(plan, request.notes)
         return DescriptionPlan(plan) if request.notes.agent == PICTURE else plan
 
     def _route_for(self, request: ClientRequest, slug: str, table: RouteTable) -> Route | None:
@@ -144,7 +173,7 @@ class Router:
             request.notes.root = printable((root_thread_for(request) or b"").decode("latin-1"))
             request.notes.parent = printable((parent_thread_for(request) or b"").decode("latin-1"))
             # it may name a model that is offered no longer
-            is_exact = agent == PICTURE
+            is_exact = agent in EXACT
             route = (
                 table.resolve(slug) if is_exact else self._stand_in(request, slug, self._table())
             )

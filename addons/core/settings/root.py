@@ -16,6 +16,7 @@ from addons.core.limits import NAMES, Limits, limits_from, shown
 from addons.core.settings.budgets import budgets_from
 from addons.core.settings.models_file import ROOTS
 from addons.core.settings.near_miss import nearest
+from addons.core.settings.privacy import BROKEN, OFF, Privacy, privacy_from
 from addons.core.settings.traces import Traces, traces_from
 from addons.core.settings.web_search import NO_WEB_SEARCH, WebSearch
 from addons.core.telemetry.budgets import Budget
@@ -50,6 +51,8 @@ class Settings:
     """What turns may cost."""
     traces: Traces = field(default_factory=Traces)
     """Where turns are exported to."""
+    privacy: Privacy = OFF
+    """Which private values no upstream gets."""
     web_search: WebSearch = NO_WEB_SEARCH
     """Who answers the web searches of rows."""
     allowed_hosts: frozenset[str] = frozenset()
@@ -60,8 +63,8 @@ class Settings:
 
 CHATGPT_FIELDS = ("credential", "transport", "fallback", "plain_handover")
 ROOT_FIELDS = (
-    "limits", "aliases", "chatgpt", "helpers", "vision", "websocket", "budgets", "traces", "web_search",
-    *ROOTS,
+    "limits", "aliases", "chatgpt", "helpers", "vision", "websocket", "budgets", "traces", "privacy",
+    "web_search", *ROOTS,
 )  # fmt: skip
 
 
@@ -77,7 +80,7 @@ def parse_settings(
     reader = _Reader(data or b"", source, before)
     root = {} if data is None else reader.root()
     if root is None:
-        return replace(before, problems=tuple(reader.problems))
+        return replace(before, privacy=reader.last_privacy(), problems=tuple(reader.problems))
     reader.unknown_fields(root)
     return Settings(
         limits=reader.limits(root, env),
@@ -91,6 +94,7 @@ def parse_settings(
         websocket=reader.websocket(root),
         budgets=reader.budgets(root),
         traces=reader.traces(root),
+        privacy=reader.privacy(root),
         web_search=reader.web_search(root),
         allowed_hosts=frozenset(env.get(ALLOWED_HOSTS, "").lower().replace(",", " ").split()),
         problems=tuple(reader.problems),
@@ -242,6 +246,16 @@ class _Reader:
             return Traces()
         found = None if values is None else traces_from(values, self._wrong)
         return found or self.before.traces
+
+    def privacy(self, root: Mapping[str, object]) -> Privacy:
+        """Return what the privacy gate does. A section with a problem never switches it off."""
+        found = privacy_from(root.get("privacy"), self._wrong)
+        return self.last_privacy() if found is None else found
+
+    def last_privacy(self) -> Privacy:
+        """Return what the privacy gate does while its section cannot be read."""
+        is_named = b'"privacy"' in self.data
+        return BROKEN if is_named and not self.before.privacy.is_on else self.before.privacy
 
     def web_search(self, root: Mapping[str, object]) -> WebSearch:
         """Return who answers the searches of rows. While the section is broken, its last valid state stays in force."""

@@ -26,6 +26,8 @@ class ModelRow:
     fallback: tuple[str, ...] = ()
     vision: str = ""
     """The slug of the model that describes pictures for this one; empty if the row names none."""
+    privacy: bool = True
+    """Whether its turns go through the privacy gate, if that is on."""
     default_verbosity: str | None = None
     unavailable_reason: str = ""
     description: str = ""

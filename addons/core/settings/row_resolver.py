@@ -94,6 +94,7 @@ def resolve_row(fields: RowFields, slug: str, rules: EndpointRules) -> ModelRow 
         model=fields.model,
         fallback=tuple(fields.fallback),
         vision=fields.vision or "",
+        privacy=fields.privacy,
         default_verbosity=fields.model_verbosity,
         description=fields.description or "",
         price=fields.price,

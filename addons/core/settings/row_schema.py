@@ -121,6 +121,7 @@ class RowFields(BaseModel):
     )
     fallback: Texts = ()
     vision: Text | None = None
+    privacy: bool = True
     price: PriceField = None
 
 

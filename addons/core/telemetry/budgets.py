@@ -124,6 +124,15 @@ class Spending:
         while len(self._sums) > self._max_scopes:
             del self._sums[next(iter(self._sums))]
 
+    def merge(self, other: Spending) -> None:
+        """Take the larger one of each two sums: a sum only grows, and each of both may lack turns that the other has."""
+        for scope, models in other._sums.items():
+            own = self._sums.setdefault(scope, {})
+            for slug, one in models.items():
+                known = own.get(slug, one)
+                own[slug] = Sum(max(known.dollars, one.dollars), max(known.tokens, one.tokens))
+        self._day = max(self._day, other._day)
+
     def spent(self, budget: Budget, scope: Scope) -> float:
         """Return what counts for a budget in one scope."""
         sums = self._sums.get(scope, {})

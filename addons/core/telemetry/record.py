@@ -162,15 +162,13 @@ class TurnRecord(TurnNotes):
         """Replace secrets in the texts that come from the client, or from an upstream by way of a note."""
         names = (self.slug, self.model, self.route, self.agent, self.label)
         threads = (self.thread, self.root, self.parent)
-        if not mask.finds_any(*names, *threads, *self.dropped, *self.repairs, *self.queries):
+        notes = (*self.dropped, *self.repairs, *self.queries, *self.hooks)
+        if not mask.finds_any(*names, *threads, *notes):
             return
-        self.slug, self.model = mask.text(self.slug), mask.text(self.model)
-        self.thread, self.root = mask.text(self.thread), mask.text(self.root)
-        self.route, self.parent = mask.text(self.route), mask.text(self.parent)
-        self.agent, self.label = mask.text(self.agent), mask.text(self.label)
-        self.dropped = [mask.text(note) for note in self.dropped]
-        self.repairs = [mask.text(note) for note in self.repairs]
-        self.queries = [mask.text(query) for query in self.queries]
+        for name in ("slug", "model", "thread", "root", "route", "parent", "agent", "label"):
+            setattr(self, name, mask.text(getattr(self, name)))
+        for name in ("dropped", "repairs", "queries", "hooks"):
+            setattr(self, name, [mask.text(note) for note in getattr(self, name)])
 
     @property
     def ok(self) -> bool:
@@ -199,6 +197,7 @@ class TurnRecord(TurnNotes):
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
             **({"unknown_events": list(self.unknown_events)} if self.unknown_events else {}),
+            **({"hooks": list(self.hooks)} if self.hooks else {}),
         }
 
 
@@ -332,8 +331,9 @@ def access_line(record: TurnRecord, broke_at: str = "") -> dict[str, object]:
         "bytes_out": record.bytes_out,
         "dropped": [printable(note) for note in record.dropped[:MAX_NOTES]],
     }
-    if record.repairs:
-        line["repairs"] = [printable(note) for note in record.repairs]
+    for name, notes in (("repairs", record.repairs), ("hooks", record.hooks)):
+        if notes:
+            line[name] = [printable(note) for note in notes]
     if record.fallback:
         line["fallback"] = printable(record.fallback)
     if record.search:

@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from addons.core.json_values import as_object
+from addons.core.upstream.base64_data import plain_base64
 from addons.core.upstream.protocol import Protocol
 from addons.core.upstream.refusal import Path, Refusal, field_path
 from addons.core.upstream.sent import Change, Sent
@@ -268,7 +269,7 @@ def picture_digest(url: str) -> str:
     if not head.lower().endswith(";base64"):
         is_long = len(data) > ESCAPED_CHARACTERS
         return _digest(data if is_long else unquote_to_bytes(data).decode("latin-1"))
-    return _digest(plain_base64(data))
+    return _digest_of(plain_base64(data))
 
 
 def reasoning_digest(block: Mapping[str, object]) -> str:
@@ -390,10 +391,9 @@ def _signed(value: object, at: Path) -> Iterator[tuple[Path, str]]:
             yield from _signed(value.get(key), (*at, key))
 
 
-def plain_base64(data: str) -> str:
-    """Return base64 in one spelling: without blanks and padding, in the standard alphabet."""
-    return "".join(data.split()).rstrip("=").replace("-", "+").replace("_", "/")
-
-
 def _digest(text: str) -> str:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).hexdigest()
+    return _digest_of(text.encode("utf-8", "surrogatepass"))
+
+
+def _digest_of(data: bytes) -> str:
+    return blake2b(data, digest_size=DIGEST_BYTES).hexdigest()

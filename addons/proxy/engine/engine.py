@@ -33,7 +33,7 @@ from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import Fault, FaultKind, TurnRouter
 from addons.proxy.engine import pool
 from addons.proxy.engine.injected import Injected, InjectedEvent
-from addons.proxy.engine.interfaces import LiveTurn, RunHook
+from addons.proxy.engine.interfaces import LiveTurn, RunHook, StreamType
 from addons.proxy.engine.layer import ShimHttpLayer
 from addons.proxy.engine.local_answer import RefusingLayer, http_response
 from addons.proxy.engine.local_source import SourcePump
@@ -91,6 +91,7 @@ class Engine:
         """How many bytes of each upstream request and response are kept with the flow. 0 keeps none."""
         self.on_progress: OnProgress | None = None
         self.on_recorded: OnRecorded | None = None
+        self.stream_type: StreamType | None = None
         self.process_secrets: Callable[[], Iterable[Secret]] = no_secrets
         self.run_hook: RunHook = run_none
         self._proxy_for = proxy_for
@@ -304,11 +305,8 @@ class Engine:
     def inject(self, turn: LiveTurn, message: Injected) -> None:
         """Deliver a message to a turn, soon. Nothing happens if its client is gone."""
         if handler := self._handler_of(turn.context.client):
-            asyncio_utils.create_task(
-                handler.server_event(InjectedEvent(turn.flow, message)),
-                name="inject",
-                keep_ref=True,
-            )
+            event = InjectedEvent(turn.flow, message)
+            asyncio_utils.create_task(handler.server_event(event), name="inject", keep_ref=True)
 
     def local_source(self, turn: LiveTurn) -> SourcePump:
         """Return a pump that feeds a turn from a local source."""

@@ -22,6 +22,10 @@ class Signal(Enum):
     """A local source wrote bytes."""
     END = auto()
     """A local source ended its answer."""
+    REWRITTEN = auto()
+    """Hooks have seen events of the answer. The bytes go to the client as they are."""
+    ALL_REWRITTEN = auto()
+    """Hooks have seen all events of the answer."""
     FAULT = auto()
     """The turn ends with `Injected.fault`: a failed source, a kill, a shutdown, an internal error."""
 

@@ -109,6 +109,8 @@ class LayerEngine(TurnHost, Protocol):
     """The engine, as the layer of a client connection sees it."""
 
     run_hook: RunHook
+    stream_type: StreamType | None
+    """Of the streams of turns, in a process with hooks; None for the usual one."""
     histories: Histories
 
     def wakeup_timers_for(self, client: Client) -> WakeupTimers | None:
@@ -173,3 +175,7 @@ class LayerHost(RepliesAtOnce, Protocol):
 
     def close(self, connection: Server) -> CommandGenerator[None]:
         """Close an upstream connection, and the one that carries it."""
+
+
+StreamType = Callable[[Context, int, TurnHost, LayerHost], HttpStream]
+"""Makes the stream of a turn."""

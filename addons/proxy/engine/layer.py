@@ -236,7 +236,8 @@ class ShimHttpLayer(CommandPump):
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:
         """Make the stream of a turn."""
-        self.streams[stream_id] = TurnStream(fork(self.context), stream_id, self._engine, self)
+        make = self._engine.stream_type or TurnStream
+        self.streams[stream_id] = make(fork(self.context), stream_id, self._engine, self)
         yield from ()
 
     def begin_turn(self, event: RequestHeaders) -> CommandGenerator[None]:
@@ -364,8 +365,7 @@ class ShimHttpLayer(CommandPump):
 
         Most parts are deltas of a stream. They become the client's bytes here, without the events in between.
         """
-        stream = self.streams.get(attempt_id)
-        client = self.connections[self.context.client]
+        stream, client = self.streams.get(attempt_id), self.connections[self.context.client]
         if isinstance(stream, TurnStream) and isinstance(client, _RELAYING) and client.chunks:
             written = stream.relay_at_once(attempt_id, data)
             if written is not None:

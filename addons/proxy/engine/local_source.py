@@ -39,11 +39,18 @@ class SourcePump:
         self._readable = asyncio.Event()
         self._room = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._data, self._end = Signal.DATA, Signal.END
         self._last: Injected | None = None
         self._stopped = False
 
-    def start(self, source: LocalSource) -> None:
-        """Start the source. Its end, or its exception, becomes the last message of the stream."""
+    def start(
+        self, source: LocalSource, data: Signal = Signal.DATA, end: Signal = Signal.END
+    ) -> None:
+        """Start the source. Its end, or its exception, becomes the last message of the stream.
+
+        `data` and `end` are what the messages say.
+        """
+        self._data, self._end = data, end
         self._tasks = (
             asyncio_utils.create_task(self._run(source), name="local source", keep_ref=True),
             asyncio_utils.create_task(self._pump(), name="local source pump", keep_ref=True),
@@ -76,7 +83,7 @@ class SourcePump:
         except Exception as error:  # noqa: BLE001  the source's boundary: its failure ends the turn
             self._end_with(error)
         else:
-            self._last = Injected(self._stream_id, Signal.END)
+            self._last = Injected(self._stream_id, self._end)
             self._readable.set()
 
     def _end_with(self, error: BaseException) -> None:
@@ -92,7 +99,7 @@ class SourcePump:
             self._size = 0
             self._room.set()
             if joined:
-                await self._deliver(Injected(self._stream_id, Signal.DATA, joined))
+                await self._deliver(Injected(self._stream_id, self._data, joined))
             if last:
                 await self._deliver(last)
                 return

@@ -113,7 +113,7 @@ async def test_invalid_base_url_raises(url: str) -> None:
         await ModelsRequest(url, "1.2.3", LOGIN).send()
 
 
-def test_request_does_not_load_the_command_line_of_httpx() -> None:
+def test_request_does_not_load_httpx() -> None:
     code = (
         "import asyncio, sys; from addons.core.codex.login import Login\n"
         "from addons.adapters.codex.backend_models import DiscoveryError, ModelsRequest\n"
@@ -123,4 +123,4 @@ def test_request_does_not_load_the_command_line_of_httpx() -> None:
     ran = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
     )
-    assert (ran.stdout, ran.stderr) == ("['httpx']\n", "")
+    assert (ran.stdout, ran.stderr) == ("[]\n", "")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from addons.adapters.ledger.agent_trees import MAX_TREES, read_agent_trees
+from addons.adapters.ledger.agent_trees import MAX_AGENTS, MAX_TREES, read_agent_trees
 from addons.adapters.ledger.turn_log import Ledger
 from addons.adapters.ledger.usage_report import shipped_prices
 from addons.core.telemetry.record import TurnRecord
@@ -105,3 +105,22 @@ def test_ledger_of_an_earlier_version_can_be_read_and_gets_the_column(
     assert tree(ledger) == expected
     Ledger(ledger, START).close()
     assert tree(ledger) == expected
+
+
+def test_agents_that_are_not_shown_are_counted_with_what_they_used(
+    write: Write, ledger: Path
+) -> None:
+    many = [
+        child(f"a{number:03}", "lead", slug=f"m{number % 2}", started=START + number)
+        for number in range(MAX_AGENTS + 7)
+    ]
+    write(turn(thread="lead", agent="user", started=START), *many)
+    found = read_agent_trees(ledger, 0, PRICES)
+    *shown, rest = found
+    assert len(shown) == MAX_AGENTS
+    assert not [one for one in shown if "more" in one]
+    # the lead is one of those that are shown
+    assert (rest["more"], rest["turns"], rest["depth"]) == (8, 8, 1)
+    assert rest["slugs"] == ["m1", "m0"]
+    assert rest["input"] == 8 * 1000
+    assert sum(int(str(one["turns"])) for one in found) == MAX_AGENTS + 8

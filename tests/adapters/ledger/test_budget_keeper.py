@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from addons.adapters.ledger.budget_keeper import (
 from addons.core.routes import Route, RouteTable
 from addons.core.settings.models_file import NO_ROWS
 from addons.core.settings.root import Settings
-from addons.core.telemetry.budgets import Budget, Spending
+from addons.core.telemetry.budgets import Budget, Cost, Payer, Spending
 from addons.core.telemetry.prices import Price, PriceTable
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import ClientRequest
@@ -53,6 +54,8 @@ class Setup:
     budgets: tuple[Budget, ...] = (DAY_BUDGET, THREAD_BUDGET)
     running: list[TurnRecord] = field(default_factory=list)
     now: float = NOW + 10
+    jumped: float = 0.0
+    """By how much the clock was set."""
 
     def keeper(self) -> BudgetKeeper:
         sources = BudgetSources(
@@ -62,7 +65,11 @@ class Setup:
             lambda: self.running,
         )
         made = BudgetKeeper(
-            self.folder / "usage.sqlite", self.folder / "lifts.json", sources, lambda: self.now
+            self.folder / "usage.sqlite",
+            self.folder / "lifts.json",
+            sources,
+            lambda: self.now,
+            lambda: self.now - self.jumped,
         )
         made._priced = NO_ROWS, PRICES
         return made
@@ -250,3 +257,89 @@ async def test_estimate_of_an_unknown_model_is_its_input(tmp_path: Path) -> None
     again = keeper.refusal(setup.request(TurnRecord(slug="row")), route())
     assert again
     assert b"would cost about $0.0150" in again.body
+
+
+@pytest.mark.parametrize("away", [86_400.0, -86_400.0, 40 * 86_400.0])
+async def test_clock_that_is_set_and_set_back_lifts_no_budget(
+    write: Write, ledger: Path, away: float
+) -> None:
+    """The ledger gives the sums again: those of the day that is today now, and after that those of the first one."""
+    write(turn(), turn(id="f2", started=NOW + away))
+    setup = Setup(ledger.parent, budgets=(DAY_BUDGET,))
+    keeper = await setup.ready()
+    assert spent(keeper) == [0.15]
+    for set_by in (away, -away):
+        setup.now += set_by
+        setup.jumped += set_by
+        await until(lambda: bool(keeper.report()))
+        keeper.note(turn(id=f"live {set_by}", started=setup.now))
+        # the turn that was just noted is not in the ledger
+        assert spent(keeper) == [0.3]
+
+
+async def test_turns_wait_while_the_ledger_is_read_again(
+    write: Write, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(turn())
+    setup = Setup(ledger.parent, budgets=(DAY_BUDGET,))
+    keeper = await setup.ready()
+    keeper.note(turn(id="not yet in the ledger", started=NOW))
+    held = threading.Event()
+    read = read_spending
+
+    def slow(*args: object) -> Spending:
+        held.wait(20)
+        return read(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(budget_keeper, "read_spending", slow)
+    setup.now -= 3600
+    setup.jumped -= 3600
+    refused = keeper.refusal(setup.request(turn()), route())
+    assert refused is not None
+    assert b"still read from the ledger" in refused.body
+    held.set()
+    await until(lambda: bool(keeper.report()))
+    assert keeper.refusal(setup.request(turn()), route()) is None
+    assert spent(keeper) == [0.3]
+
+
+async def test_clock_that_goes_on_reads_the_ledger_once(
+    write: Write, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(turn())
+    setup = Setup(ledger.parent, budgets=(DAY_BUDGET,))
+    keeper = await setup.ready()
+    monkeypatch.setattr(budget_keeper, "read_spending", lambda *_: pytest.fail("read"))
+    for _ in range(30):
+        setup.now += 86_400
+        setup.jumped += 50  # adjusted little by little
+        keeper.report()
+    assert spent(keeper) == [0.0]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="a process of Windows keeps its time zone")
+def test_days_of_23_and_25_hours_are_days(
+    write: Write, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger and the sums in memory agree about each half hour around the changes of summer time."""
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    moments: list[float] = []
+    try:
+        for changed, hours in (("2026-03-29", 23), ("2026-10-25", 25)):
+            noon = time.mktime(time.strptime(f"{changed} 12", "%Y-%m-%d %H"))
+            around = [noon + half * 1800 for half in range(-60, 60)]
+            own = [moment for moment in around if local_day(moment) == changed]
+            live = Spending()
+            for moment in own:
+                live.add(Payer("row"), Cost(1, 0.0), local_day(moment))
+            assert live.spent(Budget("x", "day", "tokens", 1.0), ("day", changed)) == 2 * hours
+            moments += around
+        write(*(turn(id=str(number), started=at) for number, at in enumerate(moments)))
+        with contextlib.closing(sqlite3.connect(ledger)) as db:
+            days = db.execute("SELECT at, date(at, 'unixepoch', 'localtime') FROM turns").fetchall()
+        assert len(days) == len(moments)
+        assert [at for at, day in days if local_day(at) != day] == []
+    finally:
+        monkeypatch.undo()
+        time.tzset()

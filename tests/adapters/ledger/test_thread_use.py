@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from addons.adapters.ledger.thread_use import read_thread_use
+from addons.core.codex.threads import WHAT_IF
 from addons.core.telemetry.quota_shares import Share
 from tests.adapters.ledger.conftest import Write
 from tests.adapters.records import turn
@@ -33,6 +34,16 @@ def test_last_turn_names_the_thread(write: Write, ledger: Path) -> None:
     assert use
     assert (use.slug, len(use.used)) == ("newest", 1)
     assert read_thread_use(ledger, "unknown", 0.0) is None
+
+
+def test_turn_of_a_comparison_is_not_the_last_turn(write: Write, ledger: Path) -> None:
+    write(turn(thread="t1", slug="mine"), turn(thread="t2", slug="asked", agent=WHAT_IF))
+    use = read_thread_use(ledger, "", 0.0)
+    assert use
+    assert use.slug == "mine"
+    named = read_thread_use(ledger, "t2", 0.0)
+    assert named
+    assert named.slug == "asked"
 
 
 def test_turn_without_a_thread_has_no_sums(write: Write, ledger: Path) -> None:

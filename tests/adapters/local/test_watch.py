@@ -9,8 +9,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from addons.adapters.local import watch
+from addons.adapters.local import client, watch
 from addons.adapters.local.watch import LocalServers, local_servers_file, parse_states
+from addons.core.secrets import Origin
 from addons.core.settings.models_file import parse_models
 from addons.core.settings.row import ModelRow
 from tests.fakes.local_servers import Ollama, Served
@@ -118,3 +119,27 @@ async def test_server_of_a_removed_row_is_forgotten(tmp_path: Path) -> None:
 )
 def test_damaged_file_says_nothing(data: bytes | None) -> None:
     assert parse_states(data) == {}
+
+
+async def test_failure_that_nobody_foresaw_leaves_the_other_servers_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, original, odd = Monotonic(monkeypatch), client.ask_models, free_port()
+
+    def ask(kind: str, origin: Origin, *rest: object) -> object:
+        if origin.port == odd:
+            raise ZeroDivisionError
+        return original(kind, origin, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(client, "ask_models", ask)
+    with Ollama([Served("a:1b", context=4096)]) as server:
+        local = LocalServers(env(tmp_path))
+        both = rows(odd, "x") + rows(server.port, "a:1b")
+        for _ in range(3):
+            assert await local.poll(both)
+            clock.now += watch.UP_SECONDS
+    assert server.asked.count("GET /api/ps") == 3
+    assert local.facts(both[1]).context == 4096
+    assert local.facts(both[0]).reason == ""
+    [warning] = [one.getMessage() for one in caplog.records]
+    assert f"http://127.0.0.1:{odd} sends cannot be used (ZeroDivisionError)" in warning

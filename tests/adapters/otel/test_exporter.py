@@ -161,7 +161,7 @@ def test_variables_of_opentelemetry_apply(collector: Collector) -> None:
         "from addons.adapters.otel.start import start_export\n"
         "from addons.core.settings.traces import Traces\n"
         "from tests.adapters.otel.test_exporter import ended\n"
-        "exports = start_export(Traces(), os.environ, print)\n"
+        "exports = start_export(Traces(), os.environ, None, print)\n"
         "exports.turn_ended(ended())\n"
         "exports.close()\n"
     )

@@ -18,6 +18,7 @@ from addons.core.codex.threads import (
     SUBAGENT,
     TITLE,
     USER,
+    WHAT_IF,
     Threads,
     agent_of,
     parent_thread_for,
@@ -181,4 +182,12 @@ def test_request_for_a_description_is_known_by_its_purpose_and_changes_no_thread
     assert agent_of(asked, "eyes") == PICTURE
     threads = known()
     threads.note(asked, "eyes", PICTURE)
+    assert threads.slug_for(asked) == threads.last_slug == "mine"
+
+
+def test_turn_of_a_comparison_is_known_by_its_purpose_and_changes_no_thread() -> None:
+    asked = request("turn", THREAD, SESSION, (PURPOSE, b"what-if"))
+    assert agent_of(asked, "other") == WHAT_IF
+    threads = known()
+    threads.note(asked, "other", WHAT_IF)
     assert threads.slug_for(asked) == threads.last_slug == "mine"

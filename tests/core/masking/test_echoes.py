@@ -8,6 +8,7 @@ import tracemalloc
 
 import pytest
 
+from addons.core.masking import echoes
 from addons.core.masking.echoes import Echoes, fold
 from addons.core.masking.mask import prepare_mask
 from addons.core.secrets import Secret
@@ -58,3 +59,11 @@ def test_pieces_of_a_login_take_little_memory() -> None:
         tracemalloc.stop()
     assert mask.data(b"the token " + token + b" again") == b"the token <secret> again"
     assert taken < 6 << 20
+
+
+def test_base_85_is_that_of_the_standard_library() -> None:
+    for length in range(1, 70):
+        value = bytes((length * 7 + at * 31) % 255 + 1 for at in range(length))
+        for shifted in (value, b"\0" + value, b"\0\0\0" + value):
+            assert echoes._b85encode(shifted) == base64.b85encode(shifted)
+            assert echoes._a85encode(shifted) == base64.a85encode(shifted)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from addons.core.codex.threads import WHAT_IF
 from addons.core.cursor.catalog import SLUG, cursor_entry
 from addons.core.cursor.error_patterns import timeout_problem
 from addons.core.cursor.lines import control_line
@@ -183,3 +184,12 @@ def test_no_upstream_is_ever_called() -> None:
         plan.on_body(Head(200), b"")
     with pytest.raises(AssertionError):
         plan.on_fault(Fault(FaultKind.RESET, ""))
+
+
+def test_answer_of_a_comparison_is_made_in_ask_mode() -> None:
+    turns = CursorTurns()
+    request = turns.request()
+    request.notes.agent = WHAT_IF
+    turns.plan(request).start()
+    assert turns.turns[0].settings.child_mode == "ask"
+    assert not turns.turns[0].settings.child_force

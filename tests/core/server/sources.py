@@ -125,6 +125,7 @@ class Setup:
             forward=self.planned.forward,
             expect_turn=lambda: self.expected.append("a turn"),
             recent_turn=self._recent_turn,
+            original_turn=self._recent_turn,
             recent_ids=lambda: list(self.recent),
             metrics=lambda: [gauge("codex_shim_running_turns", "Turns that run now.", Sample(3))],
         )

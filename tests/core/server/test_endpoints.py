@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pytest
 
+from addons.core.headers import TOKEN_HEADER_BYTES
 from addons.core.providers.chatgpt_endpoints import FORWARDED
+from addons.core.secrets import Secret
+from addons.core.server.admission import TokenRule
 from addons.core.server.endpoints import endpoint_table
-from tests.core.server.sources import JSON, PLANNED, Setup, error
+from addons.core.turn import Answer, ClientRequest, StreamLocal
+from tests.core.server.sources import JSON, PLANNED, Collected, Setup, error
 
-DATA_PATHS = ("/api/models", "/api/switch", "/api/events", "/api/usage", "/api/turns")
+DATA_PATHS = (
+    "/api/models", "/api/switch", "/api/events", "/api/usage", "/api/turns", "/api/turns/original",
+)  # fmt: skip
+TOKEN = "a-token-of-22-characters"
 
 
 def test_every_path_of_the_port_is_in_the_table() -> None:
@@ -62,11 +72,44 @@ def test_unknown_recent_turn_is_a_404_with_the_known_ids() -> None:
     assert "abc, xyz" in error(reply)["message"]
 
 
+def owned(**values: Mapping[str, str]) -> Setup:
+    return Setup(token=TokenRule(True, Secret(TOKEN)), **values)  # type: ignore[arg-type]
+
+
+async def test_text_of_a_turn_is_given_to_the_owner_of_the_token_alone() -> None:
+    setup, path = owned(recent={"abc": "first", "xyz": "second"}), "/api/turns/original?id=ab"
+    own = ClientRequest("GET", path, (), b"", {TOKEN_HEADER_BYTES: Secret(TOKEN)})
+    step = setup.router.plan(own).start()
+    assert isinstance(step, StreamLocal)
+    sink = Collected()
+    await step.source(sink)
+    assert sink.data == b"first"
+    for wrong in ({}, {TOKEN_HEADER_BYTES: Secret("another-token-of-22-ch")}):
+        answered = setup.router.plan(replace(own, credentials=wrong)).start()
+        assert isinstance(answered, Answer)
+        assert answered.reply.head.status in {401, 403}
+    # without a token every program of the machine could ask
+    reply = Setup(recent={"abc": "first"}).ask("GET", path)
+    assert (reply.head.status, error(reply)["code"]) == (403, "local_token_missing")
+    assert "codex-shim enable" in error(reply)["message"]
+
+
+def test_original_turn_that_is_not_remembered_is_a_404() -> None:
+    setup = owned(recent={"abc": "first"})
+    for path, text in (("/api/turns/original?id=no", "abc"), ("/api/turns/original", "too large")):
+        request = ClientRequest("GET", path, (), b"", {TOKEN_HEADER_BYTES: Secret(TOKEN)})
+        setup.recent = {"abc": "first"} if "id=" in path else {}
+        answered = setup.router.plan(request).start()
+        assert isinstance(answered, Answer)
+        assert (answered.reply.head.status, error(answered.reply)["code"]) == (404, "no_turn")
+        assert text in error(answered.reply)["message"]
+
+
 def test_error_without_a_finished_turn() -> None:
     assert error(Setup().ask("GET", "/api/turns"))["message"].startswith("No turn has ended")
 
 
-@pytest.mark.parametrize("path", ["/api/events", "/api/usage", "/api/turns"])
+@pytest.mark.parametrize("path", ["/api/events", "/api/usage", "/api/turns", "/api/turns/original"])
 def test_streamed_data_takes_no_head(path: str) -> None:
     assert Setup().ask("HEAD", path).head.header(b"allow") == b"GET"
 

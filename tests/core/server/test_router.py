@@ -260,6 +260,19 @@ def test_description_is_asked_of_the_model_that_is_named() -> None:
     assert isinstance(plan, DescriptionPlan)
 
 
+def test_comparison_asks_the_model_that_is_named_and_says_who_answered() -> None:
+    mark = (b"codex-shim-purpose", b"what-if")
+    calls = [("gpt-5.5", (THREAD, mark)), ("unknown", (THREAD, mark))]
+    assert used(Setup(helpers="shim-demo"), *calls) == ["gpt-5.5"]
+    setup = Setup()
+    reply = setup.ask("POST", "/v1/responses", b'{"model":"old"}', JSON, mark)
+    assert b'"provider": "chatgpt"' in (reply.head.header(b"x-codex-shim-answered") or b"")
+    (asked,) = [request.notes for request, _ in setup.planned.requests]
+    assert (asked.agent, asked.row) == ("what-if", "gpt-5.5")
+    plain = Setup().ask("POST", "/v1/responses", b'{"model":"old"}', JSON)
+    assert plain.head.header(b"x-codex-shim-answered") is None
+
+
 def test_live_helper_call_changes_no_model_of_its_thread() -> None:
     calls = [("shim-demo", (THREAD,)), ("gpt-5.5", (THREAD, MARKS[1])), ("x", (THREAD, MARKS[0]))]
     assert used(Setup(), *calls) == ["shim-demo", "gpt-5.5", "shim-demo"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from addons.core.settings.key_refs import EnvKey, FileKey, InlineKey
 from addons.core.settings.root import Settings, parse_settings
 from addons.core.settings.traces import Traces, export_for
 
@@ -30,9 +31,18 @@ def test_endpoint_is_read() -> None:
         ('{"endpoint": 3}', "traces.endpoint: 3 is not a URL"),
         ('{"endpoint": "grpc://h"}', "traces.endpoint: it is not an http or https URL"),
         ('{"endpoint": ""}', "traces.endpoint: it is not an http or https URL"),
-        ('{"endpoint": "http://h", "headers": {}}', "put the headers into the variable OTEL_EXPORTER_OTLP_HEADERS"),
+        ('{"text": true, "headers": {"a": "b"}}', 'traces.headers: name the "endpoint" that gets them, or put them into the variable OTEL_EXPORTER_OTLP_HEADERS'),
+        ('{"endpoint": "http://h", "headers": {"a": "b"}}', "traces.headers: they may be keys, and http://h is another machine without encryption: use https"),
+        ('{"endpoint": "http://h", "headers": 3}', "traces.headers: not an object of names and values"),
+        ('{"endpoint": "http://h", "headers": {"a b": "c"}}', "traces.headers.a b: its name is not a header name"),
+        ('{"endpoint": "http://h", "headers": {"Host": "c"}}', "traces.headers.Host: the exporter sets this header itself"),
+        ('{"endpoint": "http://h", "headers": {"a": 3}}', 'traces.headers.a: it is neither text, {"env": "VARIABLE"} nor {"file": "PATH"}'),
+        ('{"endpoint": "http://h", "headers": {"a": {"env": "planted-key-9"}}}', 'traces.headers.a: "env" is not the name of an environment variable'),
+        ('{"endpoint": "http://h", "headers": {"a": {"vault": "planted-key-9"}}}', "traces.headers.a: it is neither text"),
+        ('{"endpoint": "http://h", "headers": {"a": "planted-key-9\\n"}, "text": 1}', "traces.text: 1 is neither true nor false"),
+        ('{"endpoint": "http://h", "headers": {"a": "planted-key-9\\nb"}}', "traces.headers.a: its value is empty, or not plain text"),
         ('{"endpoint": "http://h", "endpiont": ""}', "there is no such setting. Did you mean 'endpoint'?"),
-        ('{"endpoint": "http://h", "zzz": {}}', "no such setting: the only one is endpoint"),
+        ('{"endpoint": "http://h", "zzz": {}}', "no such setting: they are endpoint, text, headers"),
     ],
 )  # fmt: skip
 def test_wrong_value_is_reported_and_the_previous_one_stays(traces: str, problem: str) -> None:
@@ -43,6 +53,24 @@ def test_wrong_value_is_reported_and_the_previous_one_stays(traces: str, problem
     assert problem in reported
     assert reported.endswith("(line 1)")
     assert found.traces == Traces(URL)
+    assert "planted-key-9" not in reported
+
+
+def test_headers_are_references_or_secrets() -> None:
+    found = parse(
+        f'{{"traces": {{"endpoint": "{URL}", "text": true, "headers": {{"x-a": "Bearer planted-key-9", '
+        '"x-b": {"env": "KEY"}, "x-c": {"file": "key"}}}}'
+    )
+    assert found.problems == ()
+    traces = found.traces
+    assert traces.text
+    assert [name for name, _ in traces.headers] == ["x-a", "x-b", "x-c"]
+    literal, *others = [ref for _, ref in traces.headers]
+    assert isinstance(literal, InlineKey)
+    assert others == [EnvKey(("KEY",)), FileKey("key")]
+    assert traces.holds_key
+    assert "planted-key-9" not in repr(found)
+    assert not Traces(URL).holds_key
 
 
 def test_without_an_endpoint_nothing_is_exported() -> None:
@@ -90,9 +118,11 @@ def test_wrong_variable_is_named(env: dict[str, str], problem: str) -> None:
         export_for(Traces(), env)
 
 
-def test_documented_example_is_valid() -> None:
+def test_documented_examples_are_valid() -> None:
     page = (Path(__file__).parents[3] / "docs/workbench.md").read_text()
-    [example] = re.findall(r"```json\n(.*\"traces\".*)\n```", page)
-    found = parse(example)
-    assert found.problems == ()
-    assert found.traces == Traces(URL)
+    examples = re.findall(r"```json\n(.*\"traces\".*)\n```", page)
+    plain, with_key, with_text = (parse(example) for example in examples)
+    assert plain.problems + with_key.problems + with_text.problems == ()
+    assert plain.traces == Traces(URL)
+    assert with_key.traces.headers == (("authorization", EnvKey(("COLLECTOR_AUTH",))),)
+    assert with_text.traces == Traces(URL, text=True)

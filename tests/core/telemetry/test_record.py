@@ -8,7 +8,13 @@ from addons.core.masking.credentials import (
 from addons.core.masking.echoes import Echoes
 from addons.core.masking.mask import EchoMask
 from addons.core.secrets import Secret
-from addons.core.telemetry.record import AttemptRecord, TurnRecord, body_bytes, summary
+from addons.core.telemetry.record import (
+    AttemptRecord,
+    TurnRecord,
+    access_line,
+    body_bytes,
+    summary,
+)
 from addons.core.turn import MAX_NAME_LENGTH, printable
 from addons.core.usage import Usage
 
@@ -143,7 +149,10 @@ def test_secret_in_each_text_of_a_turn_is_redacted() -> None:
     names = ("slug", "model", "thread", "route", "agent", "label")
     turn = record(**{name: f"my {key} {name}" for name in names})
     turn.dropped, turn.repairs = ["a field", f"field {key}"], [f"without {key}", "less"]
+    turn.hooks = [f"a.py: {key}"]
     turn.redact(EchoMask([Echoes.of(key.encode())]))
+    assert turn.hooks == [f"a.py: {REDACTED}"]
+    assert turn.plain()["hooks"] == access_line(turn)["hooks"] == [f"a.py: {REDACTED}"]
     assert [getattr(turn, name) for name in names] == [f"my {REDACTED} {name}" for name in names]
     assert turn.dropped == ["a field", f"field {REDACTED}"]
     assert turn.repairs == [f"without {REDACTED}", "less"]

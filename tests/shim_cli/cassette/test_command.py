@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from addons.adapters.cassette.replay import read_cassette
+from scripts.workbench_pictures import cassette_scenes
 from tests.core.cassette.turns import body, file_of, turn
 from tests.shim_cli.run import environment, shim
 from tests.shim_cli.served import ForkedShim
+from tests.support.pictures import check_picture
 
 URL = "http://127.0.0.1:{}/v1/responses"
 
@@ -39,6 +41,9 @@ def test_turn_is_recorded_and_replayed(tmp_path: Path) -> None:
         missed = json.loads(post(replaying.port, asked.replace("hi", "ho")))
         assert "turns.jsonl has no turn for this request" in missed["error"]["message"]
         assert replaying.slugs() == ["shim-demo"]
+    check_picture(
+        "cassette.svg", *cassette_scenes(recording.output, replaying.output, str(tmp_path))
+    )
 
 
 def test_set_option_of_mitmdump_records(tmp_path: Path) -> None:

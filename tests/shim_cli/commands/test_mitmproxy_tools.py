@@ -251,3 +251,33 @@ def test_missing_addon_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CliError, match="the addon is missing") as caught:
         addon_file()
     assert "uv tool install --force ." in caught.value.advice
+
+
+@pytest.mark.parametrize("command", ["mitmdump", "web"])
+def test_hook_option_reaches_the_addon(tmp_path: Path, command: str) -> None:
+    hook = tmp_path / "codex_shim_hooks.py"
+    hook.write_text(
+        "from addons.hooks import Refuse\ndef on_turn(turn): return Refuse(turn.model)\n"
+    )
+    more = ["--", "--set", f"web_port={free_port()}"] if command == "web" else []
+    with ForkedShim(
+        environment(tmp_path), tmp_path / "log", command, "--hook", str(hook), *more
+    ) as tool:
+        answer = Posted(tool.port, request("shim-demo")).ended()
+    assert b"The hook codex_shim_hooks.py refused this turn: shim-demo" in answer
+
+
+def test_privacy_option_reaches_the_addon(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+
+    def start(words: list[str], _: object) -> int:
+        started.append(words)
+        return 0
+
+    module = "shim_cli.commands.mitmproxy_tools"
+    monkeypatch.setattr(f"{module}.replace_process", start)
+    monkeypatch.setattr(f"{module}.lend_port", lambda *_: False)
+    run_tool("mitmdump", 1, None, ["-v"], privacy=True)
+    run_tool("mitmdump", 1, None, ["-v"])
+    assert started[0][-3:] == ["--set", "codex_shim_privacy=true", "-v"]
+    assert "codex_shim_privacy=true" not in started[1]

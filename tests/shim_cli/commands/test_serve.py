@@ -39,6 +39,14 @@ def test_announcement_has_address_models_and_a_command_that_works(tmp_path: Path
         answer = running.ask("POST", "/v1/responses", body)
         assert answer.status == 200
         assert b"response.output_text.delta" in answer.read()
+        assert native_code(running.process.pid) & {"aioquic", "bcrypt", "mitmproxy_rs"} == set()
+
+
+def native_code(pid: int) -> set[str]:
+    """Return the packages whose compiled code a process has loaded; nothing where the system does not tell."""
+    maps = Path(f"/proc/{pid}/maps")
+    lines = maps.read_text().splitlines() if maps.exists() else []
+    return {Path(line.split()[-1]).parent.name for line in lines if line.endswith(".so")}
 
 
 @posix
@@ -264,3 +272,20 @@ def test_listener_on_every_address_is_announced_as_one(tmp_path: Path) -> None:
         pass
     lines = "".join(running.printed)
     assert "on every other address of this machine (0.0.0.0); clients elsewhere need --allow-remote" in lines  # fmt: skip
+
+
+def test_hook_file_is_loaded_and_a_bad_one_ends_the_start(tmp_path: Path) -> None:
+    hook = tmp_path / "codex_shim_hooks.py"
+    hook.write_text(
+        "from addons.hooks import Refuse\ndef on_turn(turn): return Refuse(turn.model)\n"
+    )
+    with served(tmp_path, *SERVE, "--hook", str(hook), ready="passes the hooks") as running:
+        assert running.printed[-1] == f"Each turn passes the hooks of {hook}.\n"
+        answer = running.ask("POST", "/v1/responses", DEMO)
+        assert answer.status == 403
+        assert b"The hook codex_shim_hooks.py refused this turn: shim-demo" in answer.read()
+    hook.write_text("def on_turns(turn): return turn\n")
+    done = shim(tmp_path, "serve", "--port", "0", "--hook", "codex_shim_hooks.py")
+    assert done.returncode == 1
+    assert "has on_turns, which nothing calls. Did you mean on_turn? Rename it" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -17,6 +19,7 @@ from tests.fakes.account import Account
 from tests.shim_cli.forks.client import started
 from tests.shim_cli.radar.programs import fake_codex
 from tests.shim_cli.run import START, Done, environment, shim
+from tests.support.waiting import until
 
 KEY = "row-key-that-no-drill-may-see"
 ROWS = [
@@ -112,14 +115,14 @@ def test_codex_uses_no_login_of_the_user() -> None:
     assert "model_providers.codex_shim.requires_openai_auth=false" in given
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_shim_of_a_drill_ends_with_it(number: signal.Signals, home: Path) -> None:
     fake_codex(home / "bin", "hangs")
     (home / "tmp").mkdir()
     more = {"CODEX_BIN": str(home / "bin" / "codex"), "TMPDIR": str(home / "tmp"), "PATH": "/usr/bin:/bin"}  # fmt: skip
     process = started(
         [*START, "drill", "429", "--model", "chatty"],
-        env=environment(home, more), cwd=home, stderr=subprocess.PIPE, text=True,
+        env=environment(home, more), cwd=home, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     with process:
         assert process.stderr
@@ -130,6 +133,11 @@ def test_shim_of_a_drill_ends_with_it(number: signal.Signals, home: Path) -> Non
         assert is_alive(pid)
         process.send_signal(number)
         assert process.wait(30) != 0
+        if number == signal.SIGKILL:
+            # nobody is left to end the Codex that hangs, or to remove the folder
+            os.killpg(process.pid, signal.SIGKILL)
+            asyncio.run(until(lambda: not is_alive(pid)))
+            return
     assert list((home / "tmp").iterdir()) == []
     assert not is_alive(pid)
 

@@ -9,7 +9,7 @@ import signal
 import socket
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -301,3 +301,16 @@ def test_forced_restart_replaces_a_shim_that_hangs(user: User) -> None:
 def test_forced_restart_of_a_stopped_shim_starts_it(user: User) -> None:
     assert user.run("restart", "--force").returncode == 0
     assert user.run("status").returncode == 0
+
+
+def test_start_switches_the_privacy_gate_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str | None] = []
+
+    def ensure(env: Mapping[str, str], *_: object) -> daemon.Started:
+        given.append(env.get("CODEX_SHIM_PRIVACY"))
+        return daemon.Started("http://127.0.0.1:1", 1, was_running=False, version=VERSION)
+
+    monkeypatch.setattr("shim_cli.state.daemon.ensure_started", ensure)
+    daemon.start({}, 1, None, privacy=True)
+    daemon.start({}, 1, None)
+    assert given == ["1", None]

@@ -12,7 +12,6 @@ pixels).
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,6 +26,13 @@ from addons.core.protocols.canonical.pictures import (
     media_type,
     pixel_size,
 )
+from addons.core.upstream.base64_data import (
+    START_CHARACTERS,
+    bytes_of,
+    is_base64,
+    padded,
+    plain_base64_of,
+)
 
 Block = dict[str, Any]
 
@@ -37,8 +43,6 @@ MAX_SIDE_OF_MANY = 2_000
 MAX_PICTURES = 100
 BATCH = 10
 """Pictures that become notes at a time."""
-HEADER_CHARACTERS = 400_000
-"""Characters of base64 in which the size of a picture is looked for."""
 
 UNREADABLE = "[an image was left out: its data is no PNG, JPEG, GIF or WebP]"
 NOT_HTTPS = "[an image was left out: the model can load https URLs only]"
@@ -104,7 +108,7 @@ def _is_wide(block: Block) -> bool:
     source = block["source"]
     if source["type"] != "base64":
         return False
-    size = pixel_size(base64.b64decode(source["data"][:HEADER_CHARACTERS]))
+    size = pixel_size(base64.b64decode(source["data"][:START_CHARACTERS]))
     return max(size or (0, 0)) > MAX_SIDE_OF_MANY
 
 
@@ -113,13 +117,14 @@ def _note(text: str) -> Block:
 
 
 def _base64(text: str, *, encoded: bool) -> tuple[str, bytes]:
-    """Return padded standard base64 of the data in a URL, and the data; both empty if it is malformed."""
-    raw = unquote_to_bytes(text)
+    """Return padded standard base64 of the data in a URL, and its bytes with the header; both empty if it is malformed."""
+    raw = unquote_to_bytes(text) if "%" in text else text.encode("utf-8", "surrogatepass")
     if not encoded:
         return base64.b64encode(raw).decode(), raw
-    compact = b"".join(raw.split()).rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
-    padded = compact + b"=" * (-len(compact) % 4)
-    try:
-        return padded.decode("latin-1"), base64.b64decode(padded, validate=True)
-    except binascii.Error:
+    plain = plain_base64_of(raw)
+    if not is_base64(plain):
         return "", b""
+    start = bytes_of(plain)
+    is_whole = len(plain) <= START_CHARACTERS
+    found = start if is_whole or pixel_size(start) else bytes_of(plain, len(plain))
+    return padded(plain).decode("latin-1"), found

@@ -8,8 +8,6 @@ request, so an extension changes no number.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -18,7 +16,8 @@ from urllib.parse import unquote_to_bytes
 from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.protocols.canonical.pictures import media_type, pixel_size
 from addons.core.protocols.responses.description import MAX_REASON
-from addons.core.upstream.repair_items import ESCAPED_CHARACTERS, picture_digest, plain_base64
+from addons.core.upstream.base64_data import START_CHARACTERS, bytes_of, is_base64, plain_base64
+from addons.core.upstream.repair_items import ESCAPED_CHARACTERS, picture_digest
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_SIDE = 8_000
@@ -128,22 +127,21 @@ def unreadable_note(url: str) -> str:
         return ""
     if len(url) > MAX_BYTES:
         return TOO_LARGE
-    data = _data_of(url)
+    head, _, text = url.partition(",")
+    if not head.lower().endswith(";base64"):
+        return _note_of(unquote_to_bytes(text[:ESCAPED_CHARACTERS]))
+    plain = plain_base64(text)
+    if not is_base64(plain):
+        return UNREADABLE
+    start = bytes_of(plain)
+    is_whole = len(plain) <= START_CHARACTERS
+    return _note_of(start if is_whole or pixel_size(start) else bytes_of(plain, len(plain)))
+
+
+def _note_of(data: bytes) -> str:
     if not media_type(data):
         return UNREADABLE
     return TOO_WIDE if max(pixel_size(data) or (0, 0)) > MAX_SIDE else ""
-
-
-def _data_of(url: str) -> bytes:
-    """Return the bytes of a `data:` URL; none if they are malformed."""
-    head, _, text = url.partition(",")
-    if not head.lower().endswith(";base64"):
-        return unquote_to_bytes(text[:ESCAPED_CHARACTERS])
-    compact = plain_base64(text)
-    try:
-        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return b""
 
 
 def description_text(slug: str, text: str) -> str:

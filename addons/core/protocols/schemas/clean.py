@@ -80,8 +80,9 @@ def _cleaned(schema: Schema, level: str, use: str) -> JsonDict | None:
     if level == "strict":
         return _strict(schema, all_required=use == "all required")
     result: JsonDict = {}
+    names = key_names(schema) if use == "tool" else NO_NAMES
     for one in _ladder(level):
-        cleaner = Cleaner(schema, one, key_names(schema) if use == "tool" else NO_NAMES)
+        cleaner = Cleaner(schema, one, names)
         result = cleaner.tool() if use == "tool" else cleaner.answer()
         if _size(result) <= MAX_BYTES:
             break

@@ -47,6 +47,7 @@ class Cleaner:
         self._expander = Expander(root, keeps_references=level.references)
         self._nodes = 0
         self._nesting = 0
+        self._anything: JsonDict | None = None
         self.is_lossy = False
         """Whether the result refuses values that the given schema accepts, or could not hold all of it."""
 
@@ -115,7 +116,9 @@ class Cleaner:
         self._nodes += 1
         if self._nodes > MAX_NODES or self._nesting >= MAX_NESTING:
             self.is_lossy = True
-            return self._any({})
+            # one object for all: a huge schema has thousands of such places
+            self._anything = self._anything or self._any({})
+            return self._anything
         self._nesting += 1
         found = self._expander.expand(value, stack, may_refer=may_refer)
         self.is_lossy = self.is_lossy or found.is_cut

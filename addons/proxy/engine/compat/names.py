@@ -94,6 +94,7 @@ CALLABLES: tuple[tuple[str, str, str], ...] = (
     ("mitmproxy.addonmanager", "safecall", ""),
     ("mitmproxy.addonmanager", "traverse", "chain"),
     ("mitmproxy.addonmanager", "AddonManager.get", "name"),
+    ("mitmproxy.addonmanager", "AddonManager.handle_lifecycle", "event"),
     ("mitmproxy.addons.clientplayback", "ReplayHandler.__init__", "flow options"),
     ("mitmproxy.addons.clientplayback", "ReplayHandler.replay", ""),
     ("mitmproxy.addons.proxyserver", "Proxyserver", ""),

@@ -22,24 +22,31 @@ idle and while its next request is on the way, `TCP_USER_TIMEOUT` bounds the tim
 unacknowledged. Keepalive is off during a turn: an outage while the upstream is silent need not end an answer. An option that
 the system lacks is left out.
 
+Hooks: for each hook of a connection, mitmproxy enters a generator, a coroutine and a context for each addon, also for those that
+have no such hook. Here the methods are looked up once.
+
 Never does: open a connection or a listener, consume or write a byte. Invariant: a connection whose task has ended is closed and reported once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import select
 import socket
 import sys
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from mitmproxy import flow, hooks
+from mitmproxy.addonmanager import AddonManager, safecall, traverse
 from mitmproxy.connection import Connection, ConnectionState, Server
+from mitmproxy.exceptions import AddonHalt
 from mitmproxy.proxy import events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.mode_servers import ServerInstance
@@ -282,3 +289,57 @@ def _set(writer: asyncio.StreamWriter, *options: tuple[int, int, int]) -> None:
                 same.setsockopt(level, name, value)
     finally:
         same.detach()
+
+
+def call_hooks_directly(addons: AddonManager) -> None:
+    """Call the methods of a hook in the order of the addons, without a search for them each time."""
+    methods = _HookMethods(addons)
+
+    async def handle_lifecycle(hook: hooks.Hook) -> None:
+        args = hook.args()
+        await _call(methods.of(hook.name), args)
+        if isinstance(args[0], flow.Flow):
+            await _call(methods.of(hooks.UpdateHook.name), ([args[0]],))
+
+    addons.__dict__["handle_lifecycle"] = handle_lifecycle
+
+
+_Methods = list[Callable[..., object]]
+
+
+async def _call(groups: Iterable[_Methods], args: Sequence[Any]) -> None:
+    for methods in groups:
+        try:
+            for method in methods:
+                answer = method(*args)
+                if answer is not None and inspect.isawaitable(answer):
+                    await answer
+        except AddonHalt:
+            return
+        except Exception:
+            # entered only now: it costs more than most hooks
+            with safecall():
+                raise
+
+
+class _HookMethods:
+    """The methods of hooks, found once for each set of addons."""
+
+    def __init__(self, addons: AddonManager) -> None:
+        self._addons = addons
+        self._known: list[object] = []
+        self._found: dict[str, list[_Methods]] = {}
+
+    def of(self, name: str) -> list[_Methods]:
+        """Return the methods of a hook: a group for each addon of the chain, with those of the addons inside it."""
+        if self._known != self._addons.chain:
+            self._known = list(self._addons.chain)
+            self._found.clear()
+        if (groups := self._found.get(name)) is None:
+            every = (self._of_addon(addon, name) for addon in self._known)
+            groups = self._found[name] = [methods for methods in every if methods]
+        return groups
+
+    def _of_addon(self, addon: object, name: str) -> _Methods:
+        every = (getattr(one, name, None) for one in traverse([addon]))
+        return [method for method in every if callable(method)]

@@ -29,9 +29,10 @@ def test_pattern_finds_what_the_longest_text_first_would_find(texts: list[str], 
     assert re.findall(any_of(texts), text) == re.findall(plain, text)
 
 
-@pytest.mark.parametrize("marker", ALL)
-def test_pattern_matches_each_marker(marker: str) -> None:
-    assert re.fullmatch(any_of(ALL), marker)
+def test_pattern_matches_each_marker() -> None:
+    pattern = re.compile(any_of(ALL))
+    assert len(ALL) > 20
+    assert [marker for marker in ALL if not pattern.fullmatch(marker)] == []
 
 
 def test_beginnings_are_not_the_whole_text() -> None:

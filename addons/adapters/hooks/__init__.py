@@ -1,0 +1,1 @@
+"""Users' hooks: loads their files, and runs them in threads of their own."""

@@ -1,0 +1,1 @@
+"""The privacy gate of this process: its key, its settings, and the plans of the turns that pass it."""

@@ -1,0 +1,1 @@
+"""The turn of a comparison, sent to the port of a running shim."""

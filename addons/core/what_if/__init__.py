@@ -1,0 +1,1 @@
+"""One turn on several models: the requests, their answers, and how the answers differ."""

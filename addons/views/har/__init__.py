@@ -1,0 +1,1 @@
+"""Turns as an HTTP Archive, for the network panels of browsers."""

@@ -1,0 +1,129 @@
+"""Finds the turn that is compared: in a cassette, in a file of flows, or in the running shim.
+
+Never does: connect to another machine, use a proxy of the environment. Invariant: a turn is found, or a CliError says where
+it is not and how to record one.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import quote
+
+from addons.adapters.cassette.replay import read_cassette
+from addons.core.cassette.format import MARK, CassetteError
+from addons.core.codex.threads import SUB_AGENT, USER
+from addons.core.headers import TOKEN_HEADER
+from addons.core.json_values import as_object, as_str
+from addons.core.what_if.original import NotComparableError, Original, of_cassette
+from shim_cli.console.errors import CliError
+from shim_cli.console.printable import printable_line
+from shim_cli.console.reasons import reason_of
+
+LAST = "LAST"
+TIMEOUT_SECONDS = 30.0
+RECORD_ADVICE = (
+    "Record turns: codex-shim record FILE. Then compare one: codex-shim what-if FILE --as MODEL"
+)
+_HEAD_BYTES = 200
+
+
+def turn_of(selector: str, url: str, token: str) -> Original:
+    """Return the turn that FILE, FILE:TURN, LAST or the start of an id names. `url` is that of the running shim.
+
+    Raises CliError.
+    """
+    try:
+        if selector.upper() == LAST:
+            return _of_running_shim(url, token, "")
+        path, turn = _file_and_turn(selector)
+        if path:
+            return _of_file(path, turn)
+        return _of_running_shim(url, token, selector)
+    except NotComparableError as error:
+        raise CliError(str(error), RECORD_ADVICE) from None
+
+
+def _file_and_turn(selector: str) -> tuple[Path | None, str]:
+    """Return the file that a selector names and the turn in it. None for an id."""
+    if Path(selector).exists():
+        return Path(selector), ""
+    name, colon, turn = selector.rpartition(":")
+    if colon and Path(name).exists():
+        return Path(name), turn
+    if any(mark in selector for mark in "/\\.:"):
+        msg = f"there is no file {printable_line(selector)}"
+        raise CliError(msg, RECORD_ADVICE)
+    return None, ""
+
+
+def _of_file(path: Path, turn: str) -> Original:
+    try:
+        with path.open("rb") as file:
+            is_cassette = MARK.encode() in file.read(_HEAD_BYTES)
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}"
+        raise CliError(msg, RECORD_ADVICE) from None
+    return _of_cassette(path, turn) if is_cassette else _of_flows(path, turn)
+
+
+def _of_cassette(path: Path, turn: str) -> Original:
+    try:
+        turns = read_cassette(path).turns
+    except CassetteError as error:
+        raise CliError(str(error), RECORD_ADVICE) from None
+    numbered = list(enumerate(turns, 1))
+    if not turn:
+        users = [one for one in numbered if one[1].request.agent in {USER, SUB_AGENT}]
+        found = (users or numbered)[-1:]
+    else:
+        found = [one for one in numbered if str(one[0]) == turn]
+    if not found:
+        which = f"no turn {turn!r}: it has the turns 1 to {len(turns)}" if turns else "no turn"
+        msg = f"{path} has {which}"
+        raise CliError(msg, RECORD_ADVICE)
+    number, recorded = found[0]
+    return of_cassette(str(number), recorded)
+
+
+def _of_flows(path: Path, turn: str) -> Original:
+    # importing mitmproxy takes a third of a second, and only flow files need it
+    from addons.proxy.flow_file import FlowFileError, original_in  # noqa: PLC0415
+
+    try:
+        return original_in(path, turn)
+    except FlowFileError as error:
+        raise CliError(str(error), RECORD_ADVICE) from None
+
+
+def _of_running_shim(url: str, token: str, turn_id: str) -> Original:
+    headers = {TOKEN_HEADER: token} if token else {}
+    request = urllib.request.Request(  # noqa: S310  a port of this machine
+        f"{url}/api/turns/original?id={quote(turn_id)}", headers=headers
+    )
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(request, timeout=TIMEOUT_SECONDS) as response:
+            found = as_object(json.loads(response.read()))
+    except urllib.error.HTTPError as error:
+        with error:
+            raise CliError(_message(error.read(), error.code), RECORD_ADVICE) from None
+    except (OSError, HTTPException, ValueError) as error:
+        msg = f"the shim at {url} did not answer: {reason_of(getattr(error, 'reason', error))}"
+        raise CliError(msg, RECORD_ADVICE) from None
+    if refused := as_str(found.get("refused")):
+        raise NotComparableError(refused)
+    return Original.parse(found)
+
+
+def _message(body: bytes, status: int) -> str:
+    try:
+        error = as_object(as_object(json.loads(body)).get("error"))
+    except ValueError:
+        error = {}
+    if as_str(error.get("code")) == "not_found":
+        return "the running codex-shim is of an earlier version, which gives no turn away"
+    return printable_line(as_str(error.get("message"))) or f"the running shim answered {status}"
