@@ -328,8 +328,7 @@ class Composition:
 
     def _serves_one_user(self) -> bool:
         """Return whether every client is this user: it shows the local token, or is on this machine."""
-        is_remote = getattr(ctx.options, ALLOW_REMOTE)
-        return self._local_token.rule().required or not is_remote
+        return self._local_token.rule().required or not getattr(ctx.options, ALLOW_REMOTE)
 
     def _secrets(self) -> Iterable[Secret]:
         """Return the secrets that this process has read, whatever the turn uses of them."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from addons.adapters.codex.backend_models import quiet_client_logs, skip_httpx_cli
+from addons.adapters.system.httpx_setup import quiet_client_logs, skip_httpx_cli
 from addons.core.headers import TOKEN_HEADER, Headers
 from addons.core.routes import Route, route_label
 from addons.core.what_if.answer import COMPLETED, CUT, FAILED, STOPPED, Answer

@@ -13,30 +13,30 @@ from typing import overload
 class JsonMap(Mapping[str, object]):
     """A JSON object. `item | {"role": "user"}` is a changed copy."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_json",)
 
     def __init__(self, value: Mapping[str, object]) -> None:
-        self._value: Mapping[str, object] = unwrapped(value)
+        self._json: Mapping[str, object] = unwrapped(value)
 
     def __getitem__(self, name: str) -> object:
         """Return a member."""
-        return frozen(self._value[name])
+        return frozen(self._json[name])
 
     def __iter__(self) -> Iterator[str]:
         """Return the names of the members."""
-        return iter(self._value)
+        return iter(self._json)
 
     def __len__(self) -> int:
         """Return how many members there are."""
-        return len(self._value)
+        return len(self._json)
 
     def __contains__(self, name: object) -> bool:
         """Return whether there is such a member."""
-        return name in self._value
+        return name in self._json
 
     def __or__(self, changes: Mapping[str, object]) -> JsonMap:
         """Return a copy with these members in place of its own."""
-        return JsonMap({**self._value, **changes})
+        return JsonMap({**self._json, **changes})
 
     def __eq__(self, other: object) -> bool:
         """Return whether the other object has the same members."""
@@ -46,16 +46,16 @@ class JsonMap(Mapping[str, object]):
 
     def __repr__(self) -> str:
         """Return the object as Python writes it."""
-        return f"JsonMap({self._value!r})"
+        return f"JsonMap({self._json!r})"
 
 
 class JsonList(Sequence[object]):
     """A JSON array. `items + [item]` is a longer copy."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_json",)
 
     def __init__(self, value: Sequence[object]) -> None:
-        self._value: Sequence[object] = unwrapped(value)
+        self._json: Sequence[object] = unwrapped(value)
 
     @overload
     def __getitem__(self, at: int) -> object: ...
@@ -63,15 +63,15 @@ class JsonList(Sequence[object]):
     def __getitem__(self, at: slice) -> JsonList: ...
     def __getitem__(self, at: int | slice) -> object:
         """Return an element, or a part of the array."""
-        return frozen(self._value[at])
+        return frozen(self._json[at])
 
     def __len__(self) -> int:
         """Return how many elements there are."""
-        return len(self._value)
+        return len(self._json)
 
     def __add__(self, more: Sequence[object]) -> JsonList:
         """Return a copy with these elements behind its own."""
-        return JsonList([*self._value, *more])
+        return JsonList([*self._json, *more])
 
     def __eq__(self, other: object) -> bool:
         """Return whether the other array has the same elements."""
@@ -82,12 +82,12 @@ class JsonList(Sequence[object]):
 
     def __repr__(self) -> str:
         """Return the array as Python writes it."""
-        return f"JsonList({self._value!r})"
+        return f"JsonList({self._json!r})"
 
 
 def unwrapped[T](value: T) -> T:
     """Return what a wrapper is around; any other value as it is."""
-    return value._value if isinstance(value, JsonMap | JsonList) else value  # type: ignore[return-value]  # noqa: SLF001
+    return value._json if isinstance(value, JsonMap | JsonList) else value  # type: ignore[return-value]  # noqa: SLF001
 
 
 def frozen(value: object) -> object:
