@@ -224,7 +224,7 @@ class Composition:
         settings, folder = self.sources.settings, self.sources.settings_source.path.parent
         self.export = export = start_export(settings.traces, self._env, folder, problems.append)
         if export and export.wants_text:
-            self._taps.append(TextTap(export).recorded)
+            self._taps.append(TextTap(export, self._is_private).recorded)
             self.engine.on_recorded = self._recorded
         self.export_problems = tuple(problems)
         for problem in problems:

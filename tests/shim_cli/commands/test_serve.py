@@ -16,6 +16,7 @@ import pytest
 
 from addons.adapters.route_sources import RouteSources
 from addons.core.routes import Route, RouteTable
+from addons.core.settings.privacy import Privacy
 from addons.core.turn import ClientRequest, Plan
 from shim_cli.commands.serve import announce, announcement
 from tests.fakes.account import Account
@@ -28,7 +29,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals")
 
 
 def test_announcement_has_address_models_and_a_command_that_works(tmp_path: Path) -> None:
-    with served(tmp_path, *SERVE) as running:
+    with served(tmp_path, *SERVE, env=OWN_PROCESS) as running:
         assert running.printed[0] == f"codex-shim listens on http://127.0.0.1:{running.port}/v1\n"
         assert running.printed[1] == "  demo      shim-demo\n"
         assert running.printed[2].startswith("  chatgpt   not live: There is no ChatGPT login in ")
@@ -202,8 +203,9 @@ class FakeMaster:
     address = "127.0.0.1:8765"
 
     def __init__(self, sources: RouteSources) -> None:
-        self.shim = self
+        self.shim = self.parts = self
         self.sources = sources
+        self.privacy = Privacy()
 
 
 def sources_with(
