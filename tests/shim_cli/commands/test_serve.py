@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -208,6 +209,7 @@ class FakeMaster:
     def __init__(self, sources: RouteSources) -> None:
         self.shim = self
         self.sources = sources
+        self.parts = SimpleNamespace(privacy=SimpleNamespace(is_on=False))
 
 
 def sources_with(
