@@ -7,6 +7,7 @@ it is not and how to record one.
 from __future__ import annotations
 
 import json
+import os
 import urllib.error
 import urllib.request
 from http.client import HTTPException
@@ -50,10 +51,11 @@ def turn_of(selector: str, url: str, token: str) -> Original:
 
 def _file_and_turn(selector: str) -> tuple[Path | None, str]:
     """Return the file that a selector names and the turn in it. None for an id."""
-    if Path(selector).exists():
+    # not `Path.exists`, which raises for a name that is too long
+    if os.path.exists(selector):  # noqa: PTH110
         return Path(selector), ""
     name, colon, turn = selector.rpartition(":")
-    if colon and Path(name).exists():
+    if colon and os.path.exists(name):  # noqa: PTH110
         return Path(name), turn
     if any(mark in selector for mark in "/\\.:"):
         msg = f"there is no file {printable_line(selector)}{_meant(Path(selector))}"

@@ -87,6 +87,8 @@ def test_file_without_the_turn_is_an_error(tmp_path: Path) -> None:
         assert raised.value.advice == RECORD_ADVICE
     with pytest.raises(CliError, match="cannot be read: Is a directory"):
         turn_of(str(tmp_path), "", "")
+    with pytest.raises(CliError, match="there is no file /x"):
+        turn_of("/" + "x" * 9000, "", "")
 
 
 def test_name_of_a_file_that_is_not_there_gets_a_suggestion(tmp_path: Path) -> None:
