@@ -16,7 +16,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, cast
+from functools import partial
+from typing import Any, NoReturn, cast
 
 from addons.core.hooks.chain import ON_END, ON_EVENT, ON_TURN, Hook, HookError, overdue
 
@@ -40,6 +41,30 @@ class _Call:
         return self.began + SECONDS[self.name] - time.monotonic()
 
 
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """What a coroutine has raised."""
+
+    error: BaseException
+
+
+async def _result_of(coroutine: Coroutine[Any, Any, object]) -> object:
+    """Await a coroutine of a hook. A SystemExit or KeyboardInterrupt of it would end the loop of all hooks."""
+    try:
+        return await coroutine
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001  raised in the thread of the turn
+        return _Raised(error)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> NoReturn:
+    """Run a loop for good: a hook that stops it, or exits in a task of its own, ends no other hook."""
+    while True:
+        with suppress(BaseException):
+            loop.run_forever()
+
+
 class HookLoop:
     """The event loop for the coroutines of hooks. It begins with the first one."""
 
@@ -52,10 +77,9 @@ class HookLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(
-                    target=self._loop.run_forever, name="async hooks", daemon=True
-                ).start()
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+                run = partial(_run, self._loop)
+                threading.Thread(target=run, name="async hooks", daemon=True).start()
+        return asyncio.run_coroutine_threadsafe(_result_of(coroutine), self._loop)
 
 
 @dataclass(slots=True)
@@ -120,7 +144,9 @@ class HookWorker:
             result = function(*arguments)
             if inspect.iscoroutine(result):
                 call.coroutine = self.loop.submit(result)
-                return call.coroutine.result()
+                result = call.coroutine.result()
+                if isinstance(result, _Raised):
+                    raise result.error
             return result
         finally:
             self._current = None

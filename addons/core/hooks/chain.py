@@ -9,7 +9,7 @@ and function, and the command to type.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -17,7 +17,7 @@ import orjson
 
 from addons.core.errors import INVALID_PROMPT, Problem
 from addons.core.hooks.events import Piece, written
-from addons.core.hooks.requests import EditError, ReadTurn, edit_note, read_turn
+from addons.core.hooks.requests import EditError, ReadTurn, edit_note, frozen_turn, read_turn
 from addons.core.hooks.values import End, Event, Refuse, Turn
 from addons.core.turn import ClientRequest, printable
 
@@ -30,7 +30,7 @@ MAX_REASON = 1000
 RESTART = "Correct it, then start codex-shim again; without the hook: `codex-shim serve`."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Hook:
     """The functions of one file, object or part of this program. What is None is not called."""
 
@@ -107,21 +107,32 @@ class TurnHooks:
         if hook.on_turn is None:
             return turn
         result = self._called(hook, ON_TURN, shown)
+        if result is shown:
+            return turn
+        try:
+            result = self._accepted(hook, shown, result)
+        except HookError:
+            raise
+        except EditError as error:
+            raise HookError(_failure(hook, ON_TURN, str(error))) from None
+        except Exception as error:  # noqa: BLE001  error boundary: values of a hook may have methods of its own
+            raise HookError(_failure(hook, ON_TURN, _unusable(error))) from None
+        self._turns[hook] = result
+        return result
+
+    def _accepted(self, hook: Hook, shown: Turn, result: object) -> Turn:
+        """Return the turn that a hook has returned. Raises EditError or HookError for what cannot be sent."""
         if isinstance(result, Refuse):
             self.is_refused = True
             raise HookError(refusal(hook, result))
         if not isinstance(result, Turn):
             raise HookError(_failure(hook, ON_TURN, _returned(result, "the turn, or Refuse")))
-        try:
-            note = edit_note(shown, result)
-            # so that the hook is named whose edit cannot be written
-            ReadTurn(_NO_REQUEST, shown, {}).edited(result)
-        except EditError as error:
-            raise HookError(_failure(hook, ON_TURN, str(error))) from None
+        note = edit_note(shown, result)
+        # so that the hook is named whose edit cannot be written
+        ReadTurn(_NO_REQUEST, shown, {}).edited(result)
         if note:
             self.notes.append(f"{hook.name}: {note}")
-        self._turns[hook] = result
-        return result
+        return frozen_turn(result)
 
     def on_pieces(self, pieces: Iterable[Piece], among: Sequence[Hook]) -> list[Piece]:
         """Return what the client gets for these events. `among`: those of the hooks that see them. Raises HookError."""
@@ -136,6 +147,14 @@ class TurnHooks:
         result = self._called(hook, ON_EVENT, self._turns[hook], piece)
         if result is piece:
             return (piece,)
+        try:
+            return self._events_of(hook, piece, result)
+        except HookError:
+            raise
+        except Exception as error:  # noqa: BLE001  error boundary: values of a hook may have methods of its own
+            raise HookError(_failure(hook, ON_EVENT, _unusable(error))) from None
+
+    def _events_of(self, hook: Hook, piece: Event, result: object) -> Sequence[Piece]:
         if isinstance(result, Refuse):
             self.is_refused = True
             raise HookError(refusal(hook, result))
@@ -144,7 +163,7 @@ class TurnHooks:
             text = _returned(wrong, "an event, a list of events, None or Refuse")
             raise HookError(_failure(hook, ON_EVENT, text))
         events = [one for one in given if isinstance(one, Event)]
-        if problem := _wrong_end(piece, events):
+        if problem := _wrong_form(events) or _wrong_end(piece, events):
             raise HookError(_failure(hook, ON_EVENT, problem))
         return events
 
@@ -165,7 +184,8 @@ class TurnHooks:
             return self._call(hook, name, *arguments)
         except HookError:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            # a KeyboardInterrupt of the user's goes to the main thread, and no hook of the user's runs there
             raise HookError(_failure(hook, name, *_what_and_where(hook, name, error))) from error
 
 
@@ -173,7 +193,7 @@ def checked(pieces: Sequence[Piece]) -> bytes:
     """Return the bytes of what hooks made of events. Raises HookError if an event holds what JSON cannot."""
     try:
         return written(pieces)
-    except (TypeError, orjson.JSONEncodeError) as error:
+    except (TypeError, orjson.JSONEncodeError, RecursionError) as error:
         message = f"A hook returned an event that holds what JSON cannot: {error}. {RESTART}"
         raise HookError(Problem(FAILED_STATUS, INVALID_PROMPT, message)) from None
 
@@ -225,12 +245,33 @@ def _what_and_where(hook: Hook, _name: str, error: BaseException) -> tuple[str, 
         for frame in traceback.extract_tb(error.__traceback__)
         if frame.filename == hook.path
     ]
-    text = printable(str(error))
+    try:
+        text = printable(str(error))
+    except Exception:  # noqa: BLE001  error boundary: the text of an exception is a method of the hook's
+        text = ""
     return type(error).__name__ + (f": {text}" if text else ""), lines[-1] if lines else 0
 
 
 def _returned(result: object, wanted: str) -> str:
     return f"it returned {type(result).__name__}, not {wanted}"
+
+
+def _unusable(error: Exception) -> str:
+    return f"what it returned cannot be read: {type(error).__name__}"
+
+
+def _wrong_form(events: Sequence[Event]) -> str:
+    """Return why an event cannot be sent, or nothing: clients may go by the name of an event or by its `type`."""
+    for one in events:
+        kind: object = one.type
+        data: object = one.data
+        if not isinstance(kind, str) or not kind.isprintable():
+            return "the type of an event has to be a text in one line"
+        if not isinstance(data, Mapping):
+            return f"the data of {one.type} has to be a mapping"
+        if not one.block and (inner := one.data.get("type", one.type)) != one.type:
+            return f"the event {one.type} has the type {inner!r} in its data; use Event.of(type, …) for another event"
+    return ""
 
 
 def _wrong_end(event: Event, events: Sequence[Event]) -> str:

@@ -57,7 +57,7 @@ def _piece(block: bytes) -> Piece:
         return block + b"\n\n"
     if not isinstance(data, dict):
         return block + b"\n\n"
-    return Event(as_str(data.get("type")) or parsed.name, JsonMap(data), block)
+    return Event.received(as_str(data.get("type")) or parsed.name, JsonMap(data), block)
 
 
 def written(pieces: Iterable[Piece]) -> bytes:

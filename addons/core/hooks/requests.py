@@ -24,6 +24,7 @@ _CWD = re.compile(r"<environment_context>.*?<cwd>(.*?)</cwd>", re.DOTALL)
 _COMPACTION_ITEM = "compaction_trigger"
 _FIXED_FIELDS = ("stream",)
 """Members of the body whose change would give the client an answer of another form."""
+_LISTS, _TEXTS = ("input", "tools"), ("model", "instructions")
 _SHOWN_ITEMS = 3
 
 
@@ -86,10 +87,21 @@ def read_turn(request: ClientRequest, max_bytes: int, flow_id: str) -> ReadTurn 
     return ReadTurn(request, turn, dict(payload))
 
 
+def frozen_turn(turn: Turn) -> Turn:
+    """Return a turn that a hook has made, so that the next one can read its lists and not change them."""
+    return replace(
+        turn,
+        input=turn.input if isinstance(turn.input, JsonList) else JsonList(turn.input),
+        tools=turn.tools if isinstance(turn.tools, JsonList) else JsonList(turn.tools),
+        fields=turn.fields if isinstance(turn.fields, JsonMap) else JsonMap(turn.fields),
+    )
+
+
 def changed_fields(before: Turn, after: Turn) -> list[str]:
     """Return the names of the fields that a hook has changed. Raises EditError for a field that it may not."""
     if after is before:
         return []
+    _require_types(after)
     names = []
     for one in fields(Turn):
         old, new = getattr(before, one.name), getattr(after, one.name)
@@ -99,15 +111,26 @@ def changed_fields(before: Turn, after: Turn) -> list[str]:
             msg = f"`{one.name}` of a turn cannot be changed. What can is {', '.join(EDITABLE)}"
             raise EditError(msg)
         names.append(one.name)
-    for text in ("model", "instructions"):
-        if not isinstance(getattr(after, text), str) or not after.model:
-            msg = f"`{text}` has to be a text"
-            raise EditError(msg)
     for fixed in _FIXED_FIELDS if "fields" in names else ():
         if before.fields.get(fixed) != after.fields.get(fixed):
             msg = f"`{fixed}` cannot be changed: the client expects an answer of the other form"
             raise EditError(msg)
     return names
+
+
+def _require_types(turn: Turn) -> None:
+    for text in _TEXTS:
+        if not isinstance(getattr(turn, text), str) or not turn.model:
+            msg = f"`{text}` has to be a text"
+            raise EditError(msg)
+    for name in _LISTS:
+        if not isinstance(getattr(turn, name), JsonList | list | tuple):
+            msg = f"`{name}` has to be a list"
+            raise EditError(msg)
+    members: object = turn.fields
+    if not isinstance(members, Mapping) or not all(isinstance(name, str) for name in members):
+        msg = "`fields` has to be a mapping with texts as keys"
+        raise EditError(msg)
 
 
 def edit_note(before: Turn, after: Turn) -> str:

@@ -110,8 +110,15 @@ class Event:
     type: str
     data: Mapping[str, object]
     """The event of the Responses API, `type` included."""
-    block: bytes = field(default=b"", compare=False, repr=False)
-    """The event as it was received; empty for one that a hook made."""
+    block: bytes = field(default=b"", init=False, compare=False, repr=False)
+    """The event as it was received; empty for one that a hook made. No copy has it."""
+
+    @classmethod
+    def received(cls, type_: str, data: Mapping[str, object], block: bytes) -> Event:
+        """Return an event of an answer."""
+        event = cls(type_, data)
+        object.__setattr__(event, "block", block)
+        return event
 
     @classmethod
     def of(cls, type_: str, **members: object) -> Event:
@@ -131,7 +138,7 @@ class Event:
 
     def replace(self, **members: object) -> Event:
         """Return a copy with these members in place of its own."""
-        return Event(self.type, JsonMap(self.data) | members)
+        return Event(str(members.get("type", self.type)), JsonMap(self.data) | members)
 
     def map_text(self, change: MapText) -> Event:
         """Return a copy in which `change` was applied to each text. Of a delta it sees a part: use `PutBack` for these."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
@@ -62,6 +63,25 @@ def test_request_that_no_hook_changes_is_the_same_object() -> None:
     assert chain.begin(REQUEST, MIB, "f") is REQUEST
     assert chain.on_pieces([DELTA, b": comment\n\n"], [same]) == [DELTA, b": comment\n\n"]
     assert chain.notes == []
+
+
+def test_lists_of_a_hook_are_frozen_for_the_next() -> None:
+    adds_item = Hook("a", on_turn=lambda turn: turn.replace(input=[{"type": "x"}], fields={}))
+    changes = Hook("b", on_turn=lambda turn: turn.input.append(1))
+    with pytest.raises(HookError, match="'JsonList' object has no attribute 'append'"):
+        begun(adds_item, changes)
+
+
+def test_function_of_a_hook_may_be_unhashable_and_one_hook_named_twice() -> None:
+    @dataclass
+    class Adds:
+        text: str
+
+        def __call__(self, turn: Turn) -> Turn:
+            return turn.replace(instructions=turn.instructions + self.text)
+
+    both = Hook("h", on_turn=Adds("1")), Hook("h", on_turn=Adds("1"))
+    assert b'"instructions":"11"' in begun(*both).begin(REQUEST, MIB, "f").body
 
 
 def test_event_may_be_dropped_or_become_several() -> None:

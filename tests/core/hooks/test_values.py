@@ -49,7 +49,8 @@ def test_texts_of_instructions_and_history_are_mapped() -> None:
 
 
 def test_events_are_changed_in_copies() -> None:
-    event = Event("response.output_text.delta", JsonMap({"type": "x", "delta": "a"}), b"block")
+    kind = "response.output_text.delta"
+    event = Event.received(kind, JsonMap({"type": kind, "delta": "a"}), b"block")
     assert event.map_text(lambda text: text) is event
     changed = event.replace(delta="b")
     assert (changed.data["delta"], changed.block, changed.type) == ("b", b"", event.type)
@@ -57,3 +58,13 @@ def test_events_are_changed_in_copies() -> None:
     assert Event.of("response.output_item.done", item={"id": "i"}).item["id"] == "i"
     assert event.item == {}
     assert [Event.of(kind).is_terminal for kind in ("error", "response.created")] == [True, False]
+
+
+def test_copy_of_an_event_that_was_received_is_written_anew() -> None:
+    event = Event.received("response.x", JsonMap({"type": "response.x", "n": 1}), b"data: {}")
+    copies = [
+        dataclasses.replace(event, data={"type": "response.x", "n": 2}),
+        event.replace(n=2),
+    ]
+    assert [(one.data["n"], one.block) for one in copies] == [(2, b"")] * 2
+    assert event.replace(type="response.y").type == "response.y"
