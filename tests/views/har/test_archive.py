@@ -83,7 +83,12 @@ def test_times_of_a_damaged_file_are_numbers() -> None:
 
 
 def test_url_of_a_damaged_file_is_kept() -> None:
-    for url, query in (("http://[/v1?a=1#?b=2", [("a", "1")]), ("http://[x", []), ("", []), ("?", [])):
+    for url, query in (
+        ("http://[/v1?a=1#?b=2", [("a", "1")]),
+        ("http://[x", []),
+        ("", []),
+        ("?", []),
+    ):
         [entry] = entries(replace(TURN, url=url))
         assert entry["request"]["url"] == url
         assert [(one["name"], one["value"]) for one in entry["request"]["queryString"]] == query
