@@ -49,5 +49,7 @@ class KnownValues:
         for at in range(len(text) - MIN_LENGTH + 1):
             if found := lengths.get(text[at : at + MIN_LENGTH]):
                 for length in found:
-                    if kind := kinds.get(text[at : at + length]):
+                    value = text[at : at + length]
+                    # behind the end of the text there is less
+                    if len(value) == length and (kind := kinds.get(value)):
                         yield Span(at, at + length, kind)
