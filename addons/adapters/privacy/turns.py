@@ -29,7 +29,7 @@ from addons.core.turn import ClientRequest, Plan, Translator
 
 log = logging.getLogger(__name__)
 
-LARGE_BODY = 64 * KIB
+LARGE_BODY = 32 * KIB
 """A request of this size is searched in a thread."""
 MakePlan = Callable[[ClientRequest], Plan]
 
