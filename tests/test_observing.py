@@ -58,7 +58,12 @@ def test_documented_defaults_of_options_are_those_of_the_code() -> None:
         "codex_shim_allow_remote",
         "codex_shim_record",
         "codex_shim_hook",
+        "codex_shim_privacy",
     }
+    assert (
+        "codex_shim_privacy=true"
+        in Path(__file__).parents[1].joinpath("docs", "privacy.md").read_text()
+    )
     assert "`codex_shim_hook`" in Path(__file__).parents[1].joinpath("docs", "hooks.md").read_text()
     assert (
         "--set codex_shim_record="

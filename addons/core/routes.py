@@ -2,8 +2,8 @@
 
 Each route has a circuit breaker, which says whether a turn asks the route's upstream or a fallback at once. Closed: the
 upstream is asked. Open: it is not, until a time. Half-open: the time has come, and one turn asks the upstream while the
-others still go to a fallback. A used-up limit opens the circuit until the upstream's own reset, and one turn tries it every
-two hours; a refused login, failed connections and errors of the server open it for a pause that doubles each time in a row.
+others still go to a fallback. A used-up limit opens the circuit until the upstream's own reset; a refused login, failed
+connections and errors of the server open it for a pause that doubles with each opening in a row.
 
 Never reads a clock. Invariants: a request is resolved to a route once, in this table, and nothing downstream looks at the
 slug again; a circuit is about one account or key, and closed for any other; what a turn learnt from an upstream that it
@@ -53,8 +53,8 @@ BASE_SECONDS, MAX_SECONDS = 30.0, 300.0
 """How long a circuit stays open when the upstream names no time: at first, and at most. Both are those of Envoy."""
 MAX_RESET_SECONDS = 35 * 86_400.0
 """No reset is further away: the longest window of a plan is a month."""
-RECHECK_SECONDS, TRIAL_SECONDS = 2 * 3600.0, 60.0
-"""After how long a turn asks for a limit before its reset; how long the others wait for a turn that tries a route."""
+TRIAL_SECONDS = 60.0
+"""How long the others wait for the turn that tries a half-open route: its upstream may be silent."""
 OF_THE_MOMENT = frozenset({Cause.UNREACHABLE, Cause.FAILING})
 """What an upstream that was asked earlier says nothing about now."""
 
@@ -80,32 +80,34 @@ class Asked(NamedTuple):
 class Circuit:
     """The state of one route. Routes that share an account share a circuit."""
 
-    __slots__ = ("_due", "_failures", "_identity", "_of", "_opened", "_opening", "_openings", "_trial_until")  # fmt: skip
+    __slots__ = ("_failures", "_identity", "_of", "_opened", "_opening", "_openings", "_trial_until")  # fmt: skip
 
     def __init__(self, identity: Callable[[], object] = lambda: None) -> None:
         """`identity` returns what the state is about, such as the account: of another one nothing is known."""
         self._identity = identity
         self._of: object = None
-        self._failures = self._opened = 0
-        """Failed turns, and openings, in a row without a success between them."""
+        self._failures = 0
+        self._opened = 0
+        """Openings in a row, without a success between them."""
         self._openings = 0
         """All openings."""
         self._opening: Opening | None = None
-        self._due = self._trial_until = 0.0
-        """When a turn may try the upstream, and until when the others wait for it."""
+        self._trial_until = 0.0
 
     def admits(self, now: float) -> bool:
-        """Return whether this turn may ask the upstream. If it is due, the turn becomes the one that tries."""
-        if self.opening is None:
+        """Return whether this turn may ask the upstream. In a half-open circuit, the turn becomes the one that tries."""
+        opening = self.opening
+        if opening is None:
             return True
-        if now < self._due or now < self._trial_until:
+        if now < opening.until or now < self._trial_until:
             return False
         self._trial_until = now + TRIAL_SECONDS
         return True
 
     def state(self, now: float) -> State:
         """Return the state."""
-        if (opening := self.opening) is None:
+        opening = self.opening
+        if opening is None:
             return State.CLOSED
         return State.OPEN if now < opening.until else State.HALF_OPEN
 
@@ -151,31 +153,26 @@ class Circuit:
         if asked is not None and asked.subject != self._identity():
             return
         self._forget_another()
-        if (known := self._opening) and now < known.until:
-            if asked is None or now >= self._trial_until or self._is_stale(asked):
-                # a turn that began before the circuit opened
-                return
-            if cause is not Cause.USED_UP or reset is None:
-                # it says nothing about the limit
-                self._wait(known, now)
-                return
+        if self._opening and now < self._opening.until:
+            # a turn that began before the circuit opened
+            return
         if asked is not None and cause in OF_THE_MOMENT and self._is_stale(asked):
             return
         self._failures += 1
-        if self._failures >= FAILURES_TO_OPEN[cause] or self._opening is not None:
-            self._open(cause, now, reset)
+        is_trial = self._opening is not None
+        if self._failures < FAILURES_TO_OPEN[cause] and not is_trial:
+            return
+        self._open(cause, now, reset)
 
     def _open(self, cause: Cause, now: float, reset: float | None) -> None:
+        self._trial_until = 0.0
         self._openings += 1
         if reset is not None and now < reset <= now + MAX_RESET_SECONDS:
-            return self._wait(Opening(cause, reset, is_reset=True), now)
+            self._opening = Opening(cause, reset, is_reset=True)
+            return
         pause = min(BASE_SECONDS * 2.0 ** min(self._opened, 10), MAX_SECONDS)
         self._opened += 1
-        return self._wait(Opening(cause, now + pause, is_reset=False), now)
-
-    def _wait(self, opening: Opening, now: float) -> None:
-        self._opening, self._trial_until = opening, 0.0
-        self._due = min(now + RECHECK_SECONDS, opening.until)
+        self._opening = Opening(cause, now + pause, is_reset=False)
 
 
 BRANDS: Mapping[str, str] = {

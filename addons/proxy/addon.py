@@ -263,7 +263,6 @@ class ListenerTls(tlsconfig.TlsConfig):
     """
 
     name = "tlsconfig"
-    _has_ca = False
 
     def running(self) -> None:
         """Make no CA yet."""
@@ -280,6 +279,6 @@ class ListenerTls(tlsconfig.TlsConfig):
             super().request(flow)
 
     def _make_ca(self) -> None:
-        if not self._has_ca:
+        made: object = self.certstore
+        if made is None:
             self.configure({"confdir"})  # type: ignore[no-untyped-call]
-            self._has_ca = True

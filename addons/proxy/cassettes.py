@@ -57,11 +57,14 @@ class TurnTap:
 class TextTap:
     """Takes the text of each turn for the export."""
 
-    def __init__(self, export: TurnExporter) -> None:
+    def __init__(self, export: TurnExporter, is_private: Callable[[], bool]) -> None:
         self._export = export
+        self._is_private = is_private
 
     def recorded(self, flow: http.HTTPFlow, turn: TurnRecord, mask: EchoMask, tape: Tape) -> None:
-        """Note a turn that has ended."""
+        """Note a turn that has ended. The flow has the values that the privacy gate keeps on this machine."""
+        if self._is_private():
+            return
         from addons.adapters.otel.texts import TurnText  # noqa: PLC0415  only with an export
 
         headers = flow.request.headers

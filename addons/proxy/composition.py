@@ -224,7 +224,7 @@ class Composition:
         settings, folder = self.sources.settings, self.sources.settings_source.path.parent
         self.export = export = start_export(settings.traces, self._env, folder, problems.append)
         if export and export.wants_text:
-            self._taps.append(TextTap(export).recorded)
+            self._taps.append(TextTap(export, self._is_private).recorded)
             self.engine.on_recorded = self._recorded
         self.export_problems = tuple(problems)
         for problem in problems:
@@ -328,8 +328,7 @@ class Composition:
 
     def _serves_one_user(self) -> bool:
         """Return whether every client is this user: it shows the local token, or is on this machine."""
-        is_remote = getattr(ctx.options, ALLOW_REMOTE)
-        return self._local_token.rule().required or not is_remote
+        return self._local_token.rule().required or not getattr(ctx.options, ALLOW_REMOTE)
 
     def _secrets(self) -> Iterable[Secret]:
         """Return the secrets that this process has read, whatever the turn uses of them."""

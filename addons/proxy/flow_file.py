@@ -11,7 +11,14 @@ from pathlib import Path
 from mitmproxy import exceptions, http, io
 
 from addons.core.what_if.original import Original
-from addons.proxy.recent_turns import FinishedTurn, head_of, is_of_user, is_turn
+from addons.proxy.recent_turns import (
+    FinishedTurn,
+    head_of,
+    is_of_user,
+    is_turn,
+    text_headers,
+    valid_text,
+)
 from addons.proxy.what_if import original_turn
 from addons.views.har.exchanges import FlowTurn
 from addons.views.turn import Turn
@@ -78,18 +85,13 @@ def _with_times(finished: FinishedTurn) -> FlowTurn:
         finished.id,
         data.thread if data else "",
         request.method,
-        _text(request.pretty_url),
-        tuple((_text(name), _text(value)) for name, value in request.headers.items(multi=True)),
+        valid_text(request.pretty_url),
+        text_headers(request),
         turn,
         begun,
         response.timestamp_start - begun if response else None,
         (data.seconds if data else None) or max(0.0, (ended or begun) - begun),
     )
-
-
-def _text(text: str) -> str:
-    """Return what mitmproxy made of bytes that are no UTF-8 as text that JSON can hold."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _turns(path: Path) -> Iterator[FinishedTurn]:

@@ -67,7 +67,7 @@ class FinishedTurn(NamedTuple):
         return Turn(
             _decoded_body(self.request) or b"",
             _decoded_body(response),
-            tuple(response.headers.items(multi=True)) if response else (),
+            text_headers(response) if response else (),
             response.status_code if response else 0,
             TurnData.parse(self.metadata),
         )
@@ -78,6 +78,17 @@ class FinishedTurn(NamedTuple):
         answer = self.response.raw_content if self.response else None
         bodies = len(self.request.raw_content or b"") + len(answer or b"")
         return bodies + body_bytes(self.metadata)
+
+
+def text_headers(message: http.Message) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a message as text that JSON can hold."""
+    fields = message.headers.items(multi=True)
+    return tuple((valid_text(name), valid_text(value)) for name, value in fields)
+
+
+def valid_text(text: str) -> str:
+    """Return what mitmproxy made of bytes that are no UTF-8 as text that JSON can hold."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def is_turn(flow: http.HTTPFlow) -> bool:

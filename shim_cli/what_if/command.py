@@ -7,6 +7,7 @@ models and the file of the page are known to be good; Ctrl-C ends the upstream w
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 import time
@@ -14,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
 import typer
 
 from addons.adapters.ledger.budget_keeper import cost_of, read_outputs
@@ -145,7 +145,8 @@ def _show(
     if options.as_json:
         recorded = original.answer.plain() if original.answer else None
         found = {"turn": original.id, "original": recorded, "answers": [one.plain() for one in answers]}  # fmt: skip
-        typer.echo(orjson.dumps(found).decode())
+        # as ASCII: a text of a model may hold what a terminal acts on
+        typer.echo(json.dumps(found))
     else:
         from shim_cli.what_if.terminal import write_comparison  # noqa: PLC0415  it takes 90 ms
 

@@ -7,6 +7,7 @@ it is not and how to record one.
 from __future__ import annotations
 
 import json
+import os
 import urllib.error
 import urllib.request
 from http.client import HTTPException
@@ -18,6 +19,7 @@ from addons.core.cassette.format import MARK, CassetteError
 from addons.core.codex.threads import SUB_AGENT, USER
 from addons.core.headers import TOKEN_HEADER
 from addons.core.json_values import as_object, as_str
+from addons.core.settings.near_miss import nearest
 from addons.core.what_if.original import NotComparableError, Original, of_cassette
 from shim_cli.console.errors import CliError
 from shim_cli.console.printable import printable_line
@@ -49,15 +51,25 @@ def turn_of(selector: str, url: str, token: str) -> Original:
 
 def _file_and_turn(selector: str) -> tuple[Path | None, str]:
     """Return the file that a selector names and the turn in it. None for an id."""
-    if Path(selector).exists():
+    # not `Path.exists`, which raises for a name that is too long
+    if os.path.exists(selector):  # noqa: PTH110
         return Path(selector), ""
     name, colon, turn = selector.rpartition(":")
-    if colon and Path(name).exists():
+    if colon and os.path.exists(name):  # noqa: PTH110
         return Path(name), turn
     if any(mark in selector for mark in "/\\.:"):
-        msg = f"there is no file {printable_line(selector)}"
+        msg = f"there is no file {printable_line(selector)}{_meant(Path(selector))}"
         raise CliError(msg, RECORD_ADVICE)
     return None, ""
+
+
+def _meant(path: Path) -> str:
+    """Return a suggestion: the file in the same folder whose name is nearly this one."""
+    try:
+        near = nearest(path.name, (one.name for one in path.parent.iterdir()))
+    except OSError:
+        return ""
+    return f". Did you mean {printable_line(near)!r}?" if near else ""
 
 
 def _of_file(path: Path, turn: str) -> Original:

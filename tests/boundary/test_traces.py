@@ -89,6 +89,15 @@ async def test_text_is_exported_if_it_is_asked_for(home: Home) -> None:
     assert (home.folder / "turns.jsonl").read_bytes().count(b"\n") == 3
 
 
+async def test_no_text_is_exported_while_the_privacy_gate_is_on(home: Home) -> None:
+    with Collector() as collector:
+        write(home, endpoint=collector.url, text=True)
+        async with running(home, CODEX_SHIM_PRIVACY="1") as proxy:
+            assert b"response.completed" in (await proxy.post(DEMO)).body
+        [found] = turns(collector)
+    assert [name for name in found if "messages" in name or "instructions" in name] == []
+
+
 async def test_unreachable_collector_costs_turns_nothing(
     home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 from addons.adapters.system.local_token import ensure_token
 from addons.adapters.system.paths import ledger_file, seen_contract_file
 from addons.adapters.what_if.asking import Shim, ask_models
+from addons.core.protocols.canonical.opaque_reasoning import MARK
 from addons.core.what_if.answer import Answer
 from addons.core.what_if.original import Original
 from shim_cli.what_if.source import turn_of
@@ -147,6 +148,30 @@ async def test_fallback_of_a_row_answers_and_is_named(home: Home, rows: Rows) ->
         (answer,) = await asked(proxy, token, original(), "one")
     assert (answer.slug, answer.answered_by, answer.text) == ("one", "two", "In its place.")
     assert (answer.provider, answer.model) == ("anthropic", "claude-sonnet-4-5")
+
+
+async def test_model_of_the_account_is_asked_with_the_login_and_without_foreign_reasoning(
+    home: Home,
+) -> None:
+    home.log_in()
+    token = b"x-codex-shim-token: " + ensure_token(home.env).encode()
+    own = {"type": "reasoning", "id": "rs_shim_1", "summary": [], "encrypted_content": f"{MARK}abc"}
+    body = body_of("row", input=[own, *json.loads(body_of())["input"]], client_metadata={"a": "b"})
+    async with running(home) as proxy:
+        (answer,) = await asked(proxy, token, original(body), "gpt-5.5")
+        rejected = await asked(proxy, token, original(), "gpt-5.5")
+    assert (answer.outcome, answer.provider, answer.is_on_plan) == ("completed", "chatgpt", True)
+    assert answer.left_out == ["input[0]: reasoning of another upstream"]
+    assert rejected[0].is_complete
+    sent = [one for one in home.backend.requests if b"/responses" in one.line]
+    assert [json.loads(one.body)["model"] for one in sent] == ["gpt-5.5", "gpt-5.5"]
+    first = json.loads(sent[0].body)
+    assert (first["store"], first["stream"], len(first["input"])) == (False, True, 1)
+    assert "client_metadata" not in first
+    assert (sent[0].header(b"authorization") or b"").startswith(b"Bearer ")
+    assert sent[0].header(b"originator") == b"codex_exec"
+    assert sent[0].header(b"codex-shim-purpose") is None, "no upstream gets it"
+    assert sent[0].header(b"x-codex-shim-token") is None
 
 
 async def test_stop_ends_the_upstream_work(home: Home, rows: Rows) -> None:

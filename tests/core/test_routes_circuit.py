@@ -7,7 +7,6 @@ from addons.core.routes import (
     BASE_SECONDS,
     FAILURES_TO_OPEN,
     MAX_SECONDS,
-    RECHECK_SECONDS,
     TRIAL_SECONDS,
     Cause,
     Circuit,
@@ -166,64 +165,3 @@ def test_trial_that_asks_nobody_leaves_it_to_the_next_turn() -> None:
     assert not circuit.admits(later)
     circuit.trial_ended(circuit.asked)
     assert [circuit.admits(later) for _ in range(2)] == [True, False]
-
-
-DAY = 86_400.0
-
-
-def test_limit_is_asked_for_every_two_hours_before_its_reset() -> None:
-    circuit = opened(reset=NOW + DAY)
-    now = NOW
-    for _ in range(3):
-        assert not circuit.admits(now + RECHECK_SECONDS - 1)
-        now += RECHECK_SECONDS
-        assert [circuit.admits(now) for _ in range(2)] == [True, False]
-        circuit.failed(Cause.USED_UP, now + 1, NOW + DAY, circuit.asked)
-        now += 1
-        assert circuit.opening == Opening(Cause.USED_UP, NOW + DAY, is_reset=True)
-        assert circuit.state(now) is State.OPEN
-
-
-def test_limit_that_was_reset_early_closes_the_circuit() -> None:
-    circuit = opened(reset=NOW + DAY)
-    now = NOW + RECHECK_SECONDS
-    assert circuit.admits(now)
-    circuit.succeeded(circuit.asked)
-    assert circuit.state(now) is State.CLOSED
-    # the next one begins anew
-    circuit.failed(Cause.USED_UP, now, now + DAY, circuit.asked)
-    assert not circuit.admits(now + RECHECK_SECONDS - 1)
-
-
-def test_early_trial_learns_a_new_reset_and_nothing_from_other_failures() -> None:
-    for cause, reset, until in (
-        (Cause.USED_UP, NOW + 2 * DAY, NOW + 2 * DAY),
-        (Cause.USED_UP, None, NOW + DAY),
-        (Cause.FAILING, None, NOW + DAY),
-        (Cause.UNREACHABLE, None, NOW + DAY),
-    ):
-        circuit = opened(reset=NOW + DAY)
-        now = NOW + RECHECK_SECONDS
-        assert circuit.admits(now)
-        circuit.failed(cause, now, reset, circuit.asked)
-        assert circuit.opening == Opening(Cause.USED_UP, until, is_reset=True)
-        assert not circuit.admits(now + RECHECK_SECONDS - 1)
-        assert circuit.admits(now + RECHECK_SECONDS)
-
-
-def test_late_failure_is_no_early_trial() -> None:
-    circuit = Circuit()
-    before = circuit.asked
-    circuit.failed(Cause.USED_UP, NOW, NOW + DAY, before)
-    assert circuit.admits(NOW + RECHECK_SECONDS)
-    circuit.failed(Cause.USED_UP, NOW + RECHECK_SECONDS, NOW + 2 * DAY, before)
-    assert circuit.opening == Opening(Cause.USED_UP, NOW + DAY, is_reset=True)
-
-
-def test_early_trial_whose_client_left_leaves_it_to_the_next_turn() -> None:
-    circuit = opened(reset=NOW + DAY)
-    now = NOW + RECHECK_SECONDS
-    assert circuit.admits(now)
-    circuit.trial_ended(circuit.asked)
-    assert circuit.admits(now)
-    assert circuit.admits(NOW + DAY)

@@ -284,7 +284,9 @@ def text_only(writer: EventWriter, prompt: bytes, number: int) -> None:
     """Answer with the text that the test has set."""
     text = scripted_text(prompt, number)
     writer.init(prompt=prompt)
-    writer.deltas(*(text[at : at + 7] for at in range(0, len(text), 7)))
+    # a long text in longer pieces: each is an event of its own
+    size = 7 if len(text) < 10_000 else 31
+    writer.deltas(*(text[at : at + size] for at in range(0, len(text), size)))
     writer.flush(text)
     writer.result(text)
 

@@ -91,9 +91,12 @@ class _Session(Session):
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """Send a request. Raises ForeignOriginError for one to another origin than that of the headers."""
+        origin = Origin.of(request.url or "")
         for header in self._secret_headers:
-            value = header.value_for(Origin.of(request.url or ""))
-            request.headers[header.name.decode()] = value.decode()
+            request.headers[header.name.decode()] = header.value_for(origin).decode()
+        if origin.scheme == "http":
+            # a collector on this machine: a proxy of the environment would read the headers
+            kwargs["proxies"] = {}
         return super().send(request, **kwargs)
 
 

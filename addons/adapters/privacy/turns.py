@@ -80,7 +80,7 @@ class GatedRequests:
                 raise HookError(no_key(str(error))) from None
             # other settings find other values: what was remembered is of no use any more
             self._memory.forget_steps()
-            self._gate = settings, Gate(key, settings, self._memory)
+            self._gate = settings, Gate(key, settings, self._memory, self._lock)
         return self._gate[1]
 
 
@@ -130,8 +130,8 @@ class GateRunner:
         """Say how much could not be put back."""
         if self._turn and (unknown := self._turn.restorer.unknown):
             log.warning(
-                "An answer named %d private values by placeholders that are not known here any more. They stand in it "
-                "as they are; docs/privacy.md says when this happens.",
+                "An answer has %d placeholders whose values are not known here any more. They stand in it as they are; "
+                "docs/privacy.md says when this happens.",
                 unknown,
             )
 

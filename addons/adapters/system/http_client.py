@@ -86,7 +86,8 @@ async def get(
         fields = [(b"host", origin.authority.encode()), *headers, (b"connection", b"close")]
         return await _Exchange(reader, writer).get(target, fields, max_bytes)
     finally:
-        writer.close()
+        # to close TLS waits half a minute for a server that does not answer
+        writer.transport.abort()
 
 
 def _tls(ca_file: str) -> ssl.SSLContext:
@@ -116,7 +117,7 @@ async def _connection(
                     await _Exchange(reader, writer).open_tunnel(origin)
                     await writer.start_tls(tls, server_hostname=origin.host)
                 except BaseException:
-                    writer.close()
+                    writer.transport.abort()
                     raise
             return reader, writer
     except OSError as error:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, compress
 from struct import Struct
 
@@ -103,19 +103,19 @@ class EchoMask:
 
     def stream(self, data: bytes) -> bytes:
         """Return a body without the echoes in it, those that are spread over several events included."""
-        masked = self.data(data)
         texts: dict[bytes, list[bytes]] = {}
-        for name, text in _TEXT_FIELD.findall(masked):
+        for name, text in _TEXT_FIELD.findall(data):
             texts.setdefault(name, []).append(text)
+        # First: where a part of an echo was replaced in one event, the rest of it in the next one is no echo any more.
         for name, parts in texts.items():
             if len(parts) > 1 and self._has_echo(unescaped(b"".join(parts))):
-                spans = [each.span(2) for each in _TEXT_FIELD.finditer(masked) if each[1] == name]
-                masked = self._replaced(masked, spans)
-        return masked
+                spans = [each.span(2) for each in _TEXT_FIELD.finditer(data) if each[1] == name]
+                data = self._replaced(data, spans)
+        return self.data(data)
 
     def cut(self, data: bytes) -> bytes:
         """Return a cut text without the beginning of a secret at its end."""
-        tail = _Folded.of(data[-1024:], [(0, min(len(data), 1024))])
+        tail = _Folded.of(data[-1024:])
         for size in range(min(MIN_MATCH - 1, len(tail.text)), MIN_CUT - 1, -1):
             end = tail.text[-size:]
             if any(prefix.startswith(end) for prefix in self._prefixes):
@@ -183,21 +183,26 @@ class EchoMask:
                 return True
         return False
 
-    def _replaced(self, data: bytes, parts: list[Span]) -> bytes:
+    def _replaced(self, data: bytes, parts: Sequence[Span]) -> bytes:
         """Return the data with a label in place of the echoes in these parts of it, read as one text."""
-        folded = _Folded.of(data, parts)
+        text = b"".join([data[start:end] for start, end in parts])
+        pieces: list[bytes] = []
+        written = 0
+        for start, end in _originals(self._echoes(text), parts):
+            pieces += (data[written:start], _labelled(data[start:end]))
+            written = end
+        return b"".join((*pieces, data[written:]))
+
+    def _echoes(self, text: bytes) -> Iterator[Span]:
+        """Yield where the echoes of a text are, in order."""
+        folded = _Folded.of(text)
         spans = list(self._long_spans(folded.text))
         spans += [
             (found.start(), found.end())
             for form in self._short
             for found in re.finditer(re.escape(form), folded.text)
         ]
-        pieces: list[bytes] = []
-        written = 0
-        for start, end in _merged(folded.originals(span, parts) for span in spans):
-            pieces += (data[written:start], _labelled(data[start:end]))
-            written = end
-        return b"".join((*pieces, data[written:]))
+        return _merged((folded.starts[start], folded.ends[end - 1]) for start, end in spans)
 
 
 class _Folded:
@@ -205,51 +210,57 @@ class _Folded:
 
     __slots__ = ("ends", "starts", "text")
 
-    def __init__(self, text: bytes, starts: list[int], ends: list[int]) -> None:
-        self.text = text
-        self.starts = starts
-        self.ends = ends
+    def __init__(self) -> None:
+        self.text = b""
+        self.starts: list[int] = []
+        self.ends: list[int] = []
 
     @classmethod
-    def of(cls, data: bytes, parts: Iterable[Span]) -> _Folded:
-        """Fold these parts of the data as one text."""
-        folded = cls(b"", [], [])
+    def of(cls, text: bytes) -> _Folded:
+        """Fold a text."""
+        folded, at = cls(), 0
         texts: list[bytes] = []
-        for start, end in parts:
-            at = start
-            for escape in ESCAPE.finditer(data, start, end):
-                texts.append(folded._plain(data, at, escape.start()))
-                if kept := fold(character(escape)):
-                    texts.append(kept)
-                    folded.starts.append(escape.start())
-                    folded.ends.append(escape.end())
-                at = escape.end()
-            texts.append(folded._plain(data, at, end))
+        for escape in ESCAPE.finditer(text):
+            texts.append(folded._plain(text, at, escape.start()))
+            if kept := fold(character(escape)):
+                texts.append(kept)
+                folded.starts.append(escape.start())
+                folded.ends.append(escape.end())
+            at = escape.end()
+        texts.append(folded._plain(text, at, len(text)))
         folded.text = b"".join(texts)
         return folded
 
-    def _plain(self, data: bytes, start: int, end: int) -> bytes:
+    def _plain(self, text: bytes, start: int, end: int) -> bytes:
         """Note where the characters of a part without escapes stand. Return the folded part."""
-        plain = data[start:end]
+        plain = text[start:end]
         kept = plain.translate(_IS_KEPT)
         self.starts.extend(compress(range(start, end), kept))
         self.ends.extend(compress(range(start + 1, end + 1), kept))
         return fold(plain)
 
-    def originals(self, span: Span, parts: list[Span]) -> list[Span]:
-        """Return where the characters of a span stood, part by part."""
-        start, end = self.starts[span[0]], self.ends[span[1] - 1]
-        return [
-            (max(start, first), min(end, last))
-            for first, last in parts
-            if first < end and last > start
-        ]
+
+def _originals(spans: Iterable[Span], parts: Sequence[Span]) -> Iterator[Span]:
+    """Yield where spans of the text that these parts make stand in the data, part by part."""
+    places = iter(parts)
+    first, last = next(places, (0, 0))
+    before = 0
+    """The length of the parts before this one."""
+    for start, end in spans:
+        while before + last - first <= start:
+            before += last - first
+            first, last = next(places)
+        while before + last - first < end:
+            yield first + max(start - before, 0), last
+            before += last - first
+            first, last = next(places)
+        yield first + max(start - before, 0), first + end - before
 
 
-def _merged(found: Iterable[list[Span]]) -> Iterator[Span]:
+def _merged(spans: Iterable[Span]) -> Iterator[Span]:
     """Yield spans in order, overlapping ones as one."""
     last: Span | None = None
-    for start, end in sorted(span for spans in found for span in spans):
+    for start, end in sorted(spans):
         if last and start <= last[1]:
             last = (last[0], max(last[1], end))
             continue

@@ -11,6 +11,7 @@ text of it quotes nothing of the request; a request without a private value is t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
@@ -100,8 +101,16 @@ class GatedTurn:
 class Gate:
     """Masks requests with one key and one state of the settings."""
 
-    def __init__(self, key: bytes, settings: Privacy, memory: GateMemory) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        settings: Privacy,
+        memory: GateMemory,
+        lock: AbstractContextManager[object] | None = None,
+    ) -> None:
+        """`lock` is held by whoever calls `mask`, and is taken here while an answer uses the memory."""
         self._key = key
+        self._lock = nullcontext() if lock is None else lock
         self._memory = memory
         self._detector = Detector(settings.sets, dict(settings.patterns))
         self._salt = _salt_of(settings)
@@ -147,9 +156,13 @@ class Gate:
         return GatedTurn(
             masked_request,
             restorer,
-            None if is_named else lambda response_id: self._memory.note_response(response_id, root),
+            None if is_named else lambda response_id: self._note_response(response_id, root),
             counts,
         )
+
+    def _note_response(self, response_id: str, root: str) -> None:
+        with self._lock:
+            self._memory.note_response(response_id, root)
 
     def _lookup(
         self, codes: dict[str, str], root: str, thread: ThreadMemory
@@ -159,10 +172,11 @@ class Gate:
         def lookup(code: str) -> str | None:
             if (value := codes.get(code)) is not None:
                 return value
-            if (found := self._memory.value(root, code)) is None:
-                return None
-            self._memory.carry(thread, *found)
-            return found[0]
+            with self._lock:
+                if (found := self._memory.value(root, code)) is None:
+                    return None
+                self._memory.carry(thread, *found)
+                return found[0]
 
         return lookup
 

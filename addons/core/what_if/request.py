@@ -1,7 +1,7 @@
 """The request that asks another model the same: the recorded body with another model, and headers of its own.
 
-Never does: continue the thread of the recorded turn, store an answer at an upstream, offer a tool that acts on a server
-of its own. Invariant: all else in the body is as it was recorded.
+Never does: continue the thread of the recorded turn, store an answer at an upstream, offer a tool that the upstream or this
+program would run. Invariant: all else in the body is as it was recorded.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ import orjson
 
 from addons.core.codex.threads import ID_HEADERS, PURPOSE, WHAT_IF
 from addons.core.headers import Headers
-from addons.core.json_values import JsonDict, as_object, as_str, loads_exactly
+from addons.core.json_values import JsonDict, JsonObject, as_object, as_str, loads_exactly
+from addons.core.protocols.responses.request import TOOL_CARRIERS
+from addons.core.turn import printable
+from addons.core.upstream.repair_items import CLIENT_TOOLS
 from addons.core.what_if.original import Original
 
-ACTS_REMOTELY = "mcp"
-"""The type of the tool with which an upstream calls a server by itself."""
-RUN_FIELDS = ("client_metadata", "generate", "background")
-"""What names the run of a request, or asks for something else than an answer now."""
+SHOWN_TOOLS = CLIENT_TOOLS | {"computer", "computer_use", "computer_use_preview"}
+"""Types of tools whose calls the client would run. Any other may be one that the upstream runs."""
+RUN_FIELDS = ("client_metadata", "generate", "background", "conversation")
+"""What names the run of a request, asks for something else than an answer now, or would add the answer to what is stored."""
 
 
 class WhatIfRequest(NamedTuple):
@@ -39,7 +42,7 @@ def what_if_request(
     body: JsonDict = {name: one for name, one in payload.items() if name not in RUN_FIELDS}
     body |= {"model": slug, "stream": True, "store": False}
     changed: list[str] = []
-    _take_out_remote_tools(body, changed)
+    _take_out_run_tools(body, changed)
     _fit_effort(body, entry, changed)
     headers = (
         (b"content-type", b"application/json"),
@@ -51,14 +54,49 @@ def what_if_request(
     return WhatIfRequest(headers, orjson.dumps(body), tuple(changed))
 
 
-def _take_out_remote_tools(body: JsonDict, changed: list[str]) -> None:
-    tools = body.get("tools")
+def _take_out_run_tools(body: JsonDict, changed: list[str]) -> None:
+    """Leave out the tools that would be run, those that came with an item of the thread included."""
+    out: list[str] = []
+    items = body.get("input")
+    if isinstance(items, list):
+        body["input"] = [
+            _without_run_tools(item, out) if as_object(item).get("type") in TOOL_CARRIERS else item
+            for item in items
+        ]
+    body |= _without_run_tools(body, out)
+    if out:
+        changed.append(f"without tools that would be run: {', '.join(dict.fromkeys(out))}")
+        _free_choice(body)
+
+
+def _without_run_tools(carrier: JsonObject, out: list[str]) -> JsonDict:
+    tools = carrier.get("tools")
     if not isinstance(tools, list):
-        return
-    kept = [tool for tool in tools if as_object(tool).get("type") != ACTS_REMOTELY]
-    if len(kept) != len(tools):
-        body["tools"] = kept
-        changed.append("without the tools of remote MCP servers, which the upstream would run")
+        return dict(carrier)
+    out += [_kind(tool) for tool in tools if not _is_shown(tool)]
+    return {**carrier, "tools": [tool for tool in tools if _is_shown(tool)]}
+
+
+def _is_shown(tool: object) -> bool:
+    fields = as_object(tool)
+    place = as_str(as_object(fields.get("environment")).get("type"))
+    return fields.get("type") in SHOWN_TOOLS and not place.startswith("container")
+
+
+def _kind(tool: object) -> str:
+    return printable(as_str(as_object(tool).get("type"))) or "a tool without a type"
+
+
+def _free_choice(body: JsonDict) -> None:
+    """Let the model choose where it had to take a tool that is left out, which would be refused."""
+    choice, allowed = body.get("tool_choice"), as_object(body.get("tool_choice")).get("tools")
+    if isinstance(allowed, list):
+        kept = [tool for tool in allowed if _is_shown(tool)]
+        body["tool_choice"] = {**as_object(choice), "tools": kept} if kept else "auto"
+    elif (isinstance(choice, dict) and not _is_shown(choice)) or (
+        choice == "required" and not body.get("tools")
+    ):
+        body["tool_choice"] = "auto"
 
 
 def _fit_effort(body: JsonDict, entry: Mapping[str, object], changed: list[str]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from math import isfinite
 from urllib.parse import parse_qsl, urlsplit
 
 from addons.core.json_values import JsonDict
@@ -62,7 +63,7 @@ class Exchange:
 
 def archive(exchanges: Iterable[Exchange], thread: str) -> JsonDict:
     """Return the archive of a thread. There is at least one exchange."""
-    ordered = sorted(exchanges, key=lambda each: each.started)
+    ordered = sorted(exchanges, key=lambda each: _seconds(each.started))
     page = {
         "startedDateTime": _time(ordered[0].started),
         "id": PAGE,
@@ -79,8 +80,9 @@ def archive(exchanges: Iterable[Exchange], thread: str) -> JsonDict:
 
 
 def _entry(exchange: Exchange) -> JsonDict:
-    first = max(0.0, min(exchange.first, exchange.seconds))
-    wait, total = round(first * 1000, 3), round(exchange.seconds * 1000, 3)
+    seconds = _seconds(exchange.seconds)
+    first = min(_seconds(exchange.first), seconds)
+    wait, total = round(first * 1000, 3), round(seconds * 1000, 3)
     unknown = dict.fromkeys(("blocked", "dns", "connect", "ssl"), UNKNOWN)
     return {
         "pageref": PAGE,
@@ -142,17 +144,22 @@ def _common(headers: Pairs, body: str) -> JsonDict:
 
 def _messages(exchange: Exchange) -> JsonDict:
     """Return the events of a stream with their times, in the fields of browsers."""
-    at = exchange.started
+    at = _seconds(exchange.started)
     if exchange.is_socket:
         sent = {"type": "send", "time": at, "opcode": TEXT_FRAME, "data": exchange.body}
         received = [
-            {"type": "receive", "time": at + each.at, "opcode": TEXT_FRAME, "data": each.data}
+            {
+                "type": "receive",
+                "time": at + _seconds(each.at),
+                "opcode": TEXT_FRAME,
+                "data": each.data,
+            }
             for each in exchange.events
         ]
         return {"_resourceType": "websocket", "_webSocketMessages": [sent, *received]}
     messages = [
         {
-            "time": at + each.at,
+            "time": at + _seconds(each.at),
             "eventName": each.name or "message",
             "eventId": "",
             "data": each.data,
@@ -167,6 +174,11 @@ def _header(headers: Pairs, wanted: str) -> str:
 
 
 def _time(seconds: float) -> str:
-    """Return a time as browsers read it. One of a damaged file is moved to what has a date."""
-    moment = datetime.fromtimestamp(min(max(seconds, 0.0), LAST_SECOND), UTC)
+    """Return a time as browsers read it."""
+    moment = datetime.fromtimestamp(_seconds(seconds), UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _seconds(seconds: float) -> float:
+    """Return a number of seconds. One of a damaged file is moved to what has a date."""
+    return min(max(seconds, 0.0), LAST_SECOND) if isfinite(seconds) else 0.0

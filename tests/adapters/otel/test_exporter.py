@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from addons.adapters.otel.exporter import MAX_WAITING, TurnExporter
+from addons.core.secrets import Origin, Secret, SecretHeader
 from addons.core.settings.traces import Export
 from addons.core.telemetry.record import AttemptRecord, TurnRecord
 from addons.core.version import VERSION
@@ -184,3 +185,20 @@ def test_variables_of_opentelemetry_apply(collector: Collector) -> None:
     assert {headers["content-encoding"] for headers in collector.headers} == {"gzip"}
     for resource in collector.resources:
         assert (resource["service.name"], resource["team"]) == ("mine", "blue")
+
+
+def test_no_proxy_reads_the_headers_of_a_collector_without_tls(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = SecretHeader(b"x-api-key", Secret("planted-value"), Origin.of(collector.url))
+    with Collector() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        exports = TurnExporter(Export(collector.url + TRACES, ""), {}, [secret])
+        exports.turn_ended(ended())
+        exports.flow_ended("f1", {})
+        exports.close()
+        assert proxy.bodies == []
+    assert [headers["x-api-key"] for headers in collector.headers] == ["planted-value"]

@@ -157,5 +157,5 @@ def test_what_cannot_be_restored_is_logged_without_a_value(
     runner._begun.restorer.text("masked-email-000000000000")
     with caplog.at_level(logging.WARNING):
         runner.end(end)
-    assert "named 1 private values" in caplog.text
+    assert "An answer has 1 placeholders" in caplog.text
     setup.runner().end(end)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 from asyncio import StreamReader as Reader
 from asyncio import StreamWriter as Writer
@@ -199,3 +201,30 @@ async def copy(reader: Reader, writer: Writer) -> None:
         while data := await reader.read(65536):
             writer.write(data)
     writer.close()
+
+
+async def test_request_that_is_stopped_keeps_no_connection(tmp_path: Path) -> None:
+    """Also one to a server that does not answer when TLS is closed."""
+    authority, loop = make_authority(tmp_path), asyncio.get_running_loop()
+    asked = asyncio.Event()
+
+    def serve(listener: socket.socket) -> bool:
+        raw, _ = listener.accept()
+        with authority.server_context().wrap_socket(raw, server_side=True) as tls:
+            tls.recv(1000)
+            loop.call_soon_threadsafe(asked.set)
+            with socket.socket(fileno=os.dup(tls.fileno())) as below:
+                below.settimeout(5)
+                # an alert may come first
+                while below.recv(1000):
+                    pass
+        return True
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        served = asyncio.ensure_future(asyncio.to_thread(serve, listener))
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        request = asyncio.ensure_future(get(url, SECRET, 100, None, str(authority.ca_file)))
+        await asked.wait()
+        request.cancel()
+        assert await served
+    assert request.cancelled()

@@ -80,6 +80,22 @@ def test_echo_spread_over_events_is_replaced(field: str, size: int) -> None:
     assert len(texts) == len(parts)
 
 
+def test_no_part_of_a_form_survives_where_it_is_cut() -> None:
+    """Escapes are cut, too, and one event may hold enough of an echo to be replaced by itself."""
+    key = KEYS["token"]
+    text = "".join(f"before {form(key)} behind " for form in FORMS.values())
+    for size in (1, 2, 7, 13, 20, 31, 50, 64):
+        parts = [text[at : at + size] for at in range(0, len(text), size)]
+        stream = "".join(f"data: {json.dumps({'delta': part})}\n\n" for part in parts)
+        masked = MASK.stream(stream.encode()).decode()
+        texts = [json.loads(line[6:])["delta"] for line in masked.splitlines() if line]
+        assert len(texts) == len(parts)
+        for name, form in FORMS.items():
+            whole = form(key)
+            for at in range(0, len(whole) - 40, 20):
+                assert whole[at : at + 40] not in "".join(texts), (size, name)
+
+
 @given(st.binary(max_size=300))
 def test_text_without_an_echo_is_the_same_object(data: bytes) -> None:
     assert MASK.data(data) is data

@@ -7,7 +7,7 @@ import orjson
 from addons.core.privacy.request import TextWalk, masked_body
 from addons.core.privacy.restorer import Restorer
 from addons.core.protocols.responses.compaction import compaction_item, read_compaction
-from tests.core.privacy.values import EMAILS, masker
+from tests.core.privacy.values import EMAILS, RANDOM, masker
 
 VALUE = EMAILS[0]
 BODY: dict[str, object] = {
@@ -74,9 +74,12 @@ def test_body_without_a_value_is_the_same_object() -> None:
 
 def test_tools_are_masked_before_the_history_wherever_they_stand() -> None:
     """What a later turn says must not change how they are masked: they precede it in the prompt."""
-    tool = {"type": "function", "name": "a", "description": f"xx{VALUE}yy"}
+    token = f"{RANDOM}{RANDOM}"
+    # only what stands before a token says that it is one
+    tool = {"type": "function", "name": "a", "description": f"xx{token}yy"}
     first = masked_body({"input": "hello", "tools": [tool]}, masker())
-    second = masked_body({"input": f"hello {VALUE}", "tools": [tool]}, masker())
+    second = masked_body({"input": f"Bearer {token}", "tools": [tool]}, masker())
+    assert second["input"] != f"Bearer {token}"
     assert first["tools"] == second["tools"]
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from addons.core.providers.fallback import (
     FallbackPlan,
 )
-from addons.core.routes import RECHECK_SECONDS, Circuit
+from addons.core.routes import Circuit
 from addons.core.turn import (
     Head,
     Send,
@@ -295,18 +295,3 @@ def test_turn_that_was_answered_before_the_limit_closes_nothing() -> None:
     refused(setup.turn(), 429, USED_UP)
     early.on_head(Head(200))
     assert host(setup.turn().start()) == "b"
-
-
-def test_one_turn_asks_for_a_limit_long_before_its_reset() -> None:
-    setup, week = Setup(), (b"retry-after", b"604800")
-    refused(setup.turn(), 429, b"", week)
-    setup.clock.now += RECHECK_SECONDS
-    trial = setup.turn()
-    assert [host(plan.start()) for plan in (trial, setup.turn())] == ["a", "b"]
-    assert host(refused(trial, 429, b"", week)) == "b"
-    assert host(setup.turn().start()) == "b"
-    setup.clock.now += RECHECK_SECONDS
-    trial = setup.turn()
-    assert host(trial.start()) == "a"
-    trial.on_head(Head(200))
-    assert [host(setup.turn().start()) for _ in range(2)] == ["a", "a"]

@@ -24,7 +24,7 @@ def sent(entry: dict[str, object], **fields: Any) -> tuple[dict[str, object], tu
 
 
 def test_all_but_the_model_and_the_run_is_as_recorded() -> None:
-    kept: dict[str, Any] = {"instructions": "Be.", "tools": [{"type": "web_search"}], "prompt_cache_key": "k", "previous_response_id": "r"}  # fmt: skip
+    kept: dict[str, Any] = {"instructions": "Be.", "tools": [{"type": "custom", "name": "apply_patch"}], "prompt_cache_key": "k", "previous_response_id": "r"}  # fmt: skip
     payload, changed = sent({}, client_metadata={"a": "b"}, generate=False, background=True, store=True, **kept)  # fmt: skip
     assert payload == {**orjson.loads(body_of("other")), **kept, "store": False}
     assert changed == ()
@@ -50,11 +50,44 @@ def test_effort_that_the_model_does_not_offer_becomes_its_default() -> None:
         assert (payload["reasoning"], changed) == ({"effort": effort}, ())
 
 
-def test_tools_that_the_upstream_would_run_at_another_server_are_left_out() -> None:
-    search = {"type": "web_search"}
-    payload, changed = sent({}, tools=[search, {"type": "mcp", "server_url": "https://e.x"}])
-    assert payload["tools"] == [search]
-    assert "MCP" in changed[0]
+def test_no_tool_is_offered_that_would_be_run() -> None:
+    shown: list[dict[str, object]] = [
+        {"type": kind} for kind in ("function", "custom", "namespace", "local_shell", "tool_search", "apply_patch", "computer_use_preview")
+    ]  # fmt: skip
+    shown.append({"type": "shell", "environment": {"type": "local"}})
+    run: list[Any] = [
+        {"type": kind} for kind in ("web_search", "web_search_preview_2025_03_11", "image_generation", "code_interpreter", "file_search", "mcp", "new\x1b[1m", "")
+    ]  # fmt: skip
+    run += [{"type": "shell", "environment": {"type": "container_auto"}}, "text", None]
+    carrier = {"type": "additional_tools", "role": "developer"}
+    message = {"type": "message", "role": "user", "tools": ["as it is"]}
+    payload, changed = sent({}, tools=run + shown, input=[{**carrier, "tools": [*shown, *run]}, message, "text"])  # fmt: skip
+    assert payload["tools"] == shown
+    assert payload["input"] == [{**carrier, "tools": shown}, message, "text"]
+    (note,) = changed
+    assert note.startswith("without tools that would be run: web_search, web_search_preview_")
+    assert note.endswith("a tool without a type, shell")
+    assert "\x1b" not in note
+    assert sent({}, tools=shown, tool_choice={"type": "web_search"})[1] == ()
+
+
+def test_choice_of_a_tool_that_is_left_out_is_free() -> None:
+    function, search = {"type": "function", "name": "f"}, {"type": "web_search"}
+    for tools, choice, expected in (
+        ([search], "required", "auto"),
+        ([search, function], "required", "required"),
+        ([search], "none", "none"),
+        ([search, function], search, "auto"),
+        ([search, function], function, function),
+        ([search], {"type": "allowed_tools", "tools": [search]}, "auto"),
+        ([search, function], {"type": "allowed_tools", "mode": "auto", "tools": [search, function]}, {"type": "allowed_tools", "mode": "auto", "tools": [function]}),
+    ):  # fmt: skip
+        assert sent({}, tools=tools, tool_choice=choice)[0]["tool_choice"] == expected
+    assert "tool_choice" not in sent({}, tools=[search])[0]
+
+
+def test_answer_is_added_to_no_conversation() -> None:
+    assert "conversation" not in sent({}, conversation={"id": "conv_1"})[0]
 
 
 def test_integers_stay_exact() -> None:

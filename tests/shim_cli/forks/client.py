@@ -36,8 +36,6 @@ NUMBER = 20
 """The width of a number on the pipe of a fork."""
 run = [os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid4().hex]
 """The name of this test run, which is that of its fork servers."""
-
-
 _connections: dict[Server, socket.socket] = {}
 
 
@@ -61,7 +59,7 @@ def started(
         try:
             return Fork(program, command, env=env, before=before, start=start, **how)
         except NoServerError:
-            assert not start
+            assert not start, "the fork server has ended; its traceback is on stderr"
     if before:
         command = with_code_before(before, command)
     return subprocess.Popen(command, env=env, **how)

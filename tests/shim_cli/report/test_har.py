@@ -62,6 +62,8 @@ def test_turns_of_a_named_thread_are_written(
 def test_file_of_flows_has_the_attempts_too(tmp_path: Path) -> None:
     flow = turn_flow()
     flow.request.headers["x-note"] = "\udcff"
+    assert flow.response is not None
+    flow.response.headers["x-note"] = "\udcff"
     source, output = saved(tmp_path / "turns.flow", flow), tmp_path / "turns.har"
     env = {"HOME": str(tmp_path)}
     assert write_har(env, "last", source, output) == 0

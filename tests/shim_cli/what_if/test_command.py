@@ -109,10 +109,13 @@ def test_turn_of_a_cassette_is_shown_side_by_side(stage: Stage) -> None:
 
 def test_several_models_one_of_which_fails(stage: Stage) -> None:
     stage.write("turns.jsonl", cassette("one"))
-    stage.upstream.play(Refuse(400, "not today"))
+    hostile = "\x9b31m\u202e"
+    stage.upstream.play(Refuse(400, "not today"), say(hostile))
     done = stage.user.run(*CASSETTE, "--json")
     found = json.loads(done.stdout)
     assert done.returncode == 1
+    assert done.stdout.strip().isascii()
+    assert hostile in {one["text"] for one in found["answers"]}
     assert (found["turn"], found["original"]["text"]) == ("1", "Hello.")
     assert sorted(one["outcome"] for one in found["answers"]) == ["completed", "failed"]
     assert "not today" in json.dumps(found["answers"])

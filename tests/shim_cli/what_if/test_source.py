@@ -87,6 +87,18 @@ def test_file_without_the_turn_is_an_error(tmp_path: Path) -> None:
         assert raised.value.advice == RECORD_ADVICE
     with pytest.raises(CliError, match="cannot be read: Is a directory"):
         turn_of(str(tmp_path), "", "")
+    with pytest.raises(CliError, match="there is no file /x"):
+        turn_of("/" + "x" * 9000, "", "")
+
+
+def test_name_of_a_file_that_is_not_there_gets_a_suggestion(tmp_path: Path) -> None:
+    (tmp_path / "turns.jsonl").write_bytes(HEAD)
+    with pytest.raises(
+        CliError, match=r"there is no file .*turns\.jsnl\. Did you mean 'turns\.jsonl'\?"
+    ):
+        turn_of(str(tmp_path / "turns.jsnl"), "", "")
+    with pytest.raises(CliError, match=r"there is no file no/such/turns\.jsonl$"):
+        turn_of("no/such/turns.jsonl", "", "")
 
 
 def test_name_with_a_colon_is_a_file_if_there_is_one(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -70,3 +71,12 @@ def test_odd_exchanges_are_valid_and_in_order() -> None:
     assert first["timings"]["receive"] == 0
     assert last["startedDateTime"].startswith("2096-")
     assert last["timings"]["wait"] == 0
+
+
+def test_times_of_a_damaged_file_are_numbers() -> None:
+    for bad in (math.nan, math.inf, -math.inf, -1e300, 1.7e308):
+        events = (StreamEvent(bad, "", "{}"),)
+        damaged = replace(TURN, started=bad, first=bad, seconds=bad, events=events)
+        for each in (damaged, replace(damaged, is_socket=True)):
+            text = json.dumps(entries(TURN, each), allow_nan=False)
+            assert "1970-01-01T00:00:00.000Z" in text or "2096-10-02T07:06:40.000Z" in text

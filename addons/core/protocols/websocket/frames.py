@@ -110,7 +110,16 @@ class FrameReader:
             raise FrameError(TOO_LARGE, "a message over the limit")
         begin += self._key_bytes
         end = begin + size
-        return (begin, end) if end <= there else None
+        if end <= there:
+            return begin, end
+        if begin < there:
+            # what no message can hold is not waited for
+            self._check_order(source[at] & _OPCODE)
+        return None
+
+    def _check_order(self, opcode: int) -> None:
+        if opcode < CLOSE and (opcode == CONTINUATION) != bool(self._opcode):
+            raise FrameError(PROTOCOL_ERROR, "a fragment out of order")
 
     def _check_first(self, first: int, size: int) -> None:
         opcode = first & _OPCODE
@@ -151,8 +160,7 @@ class FrameReader:
             if opcode == CLOSE:
                 self.broken = FrameError(NORMAL, "a close frame")
             return
-        if (opcode == CONTINUATION) != bool(self._opcode):
-            raise FrameError(PROTOCOL_ERROR, "a fragment out of order")
+        self._check_order(opcode)
         if opcode:
             self._opcode, self._is_deflated = opcode, bool(first & _RSV1)
             if self._is_deflated and self._inflater is None:

@@ -85,6 +85,10 @@ class Deferred:
 
     __ror__ = __or__
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let a copy or a pickle be that of what this names."""
+        return _found, (self._module, self._path)
+
 
 class DeferredModule(ModuleType):
     """Stands for a module while mitmproxy is imported, and in the modules that imported it then."""
@@ -155,8 +159,11 @@ def _module(name: str) -> ModuleType:
 
 def _resolved(deferred: Deferred) -> Any:
     # not by attributes: those of a deferred name are names, too
-    module, path = (
+    return _found(
         object.__getattribute__(deferred, "_module"),
         object.__getattribute__(deferred, "_path"),
     )
+
+
+def _found(module: str, path: tuple[str, ...]) -> Any:
     return reduce(getattr, path, _module(module))

@@ -123,6 +123,8 @@ LAST_PART, LIMIT_OF_REST = client_part(0x80, b""), 130
 @example([client_part(0x88, b"\x0f\xa0\xff")], [])
 @example([b"\x81", b"\x89\x80" + KEY], [])
 @example([b"\x01", b"\x89\x80" + KEY], [])
+@example([client_part(1, b""), b"\x81", b"\x89\x80" + KEY[:3] + b"!="], [])
+@example([client_part(1, b""), b"\x81", b"\x89\x80" + KEY[:3]], [])
 def test_a_client_is_read_as_by_wsproto(parts: list[bytes], cuts: list[int]) -> None:
     data = b"".join(parts)
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]

@@ -61,6 +61,10 @@ assert list(tlsconfig.H3_ALPN) and tlsconfig.CipherSuite["AES_128_GCM_SHA256"]
 assert isinstance(tlsconfig.CipherSuite["AES_128_GCM_SHA256"], tlsconfig.CipherSuite)
 assert not isinstance(object(), mode_servers.mitmproxy_rs.udp.UdpServer)
 assert "UdpServer" in dir(importlib.import_module("mitmproxy_rs").udp)
+import copy, pickle
+quic = layers.RawQuicLayer
+assert isinstance(quic, Deferred)
+assert copy.copy(quic) is copy.deepcopy(quic) is pickle.loads(pickle.dumps(quic)) is sys.modules["mitmproxy.proxy.layers.quic"].RawQuicLayer
 import mitmproxy.contentviews
 assert layers.RawQuicLayer.__name__ == "RawQuicLayer"
 print("ok")
