@@ -18,18 +18,31 @@ from addons.core.privacy.masker import MaskedText
 from addons.core.privacy.placeholders import code_of
 
 MAX_THREADS, MAX_VALUES, MAX_STEPS, MAX_RESPONSES = 200, 10_000, 400_000, 2_000
+STEP_CHARACTERS = 128
+"""A masked text counts as one more step for each so many characters of it: 50 MB in all."""
 
 
 class ThreadMemory:
     """One thread of a client."""
 
-    __slots__ = ("carried", "steps")
+    __slots__ = ("carried", "steps", "weight")
 
     def __init__(self) -> None:
         self.carried: dict[str, str] = {}
         """Value → placeholder of values that answers brought and no request held before."""
         self.steps: list[MaskedText] = []
         """The texts of its last request."""
+        self.weight = 0
+        """How many steps they count as."""
+
+    def replace_steps(self, steps: list[MaskedText]) -> int:
+        """Keep these texts. Return how many steps more they count as than those before."""
+        before = self.weight
+        self.steps = steps
+        self.weight = len(steps) + sum(
+            len(one.masked) // STEP_CHARACTERS for one in steps if one.masked
+        )
+        return self.weight - before
 
 
 class GateMemory:
@@ -54,8 +67,7 @@ class GateMemory:
             self._threads[name] = found
             while len(self._threads) > MAX_THREADS:
                 _, forgotten = self._threads.popitem(last=False)
-                self._step_count -= len(forgotten.steps)
-                forgotten.steps = []
+                self._step_count += forgotten.replace_steps([])
             return found
 
     def carry(self, thread: ThreadMemory, value: str, placeholder: str) -> None:
@@ -69,20 +81,17 @@ class GateMemory:
     def keep_steps(self, thread: ThreadMemory, steps: list[MaskedText]) -> None:
         """Keep the texts of a thread's last request. Threads that were not used for longest make room for them."""
         with self._lock:
-            self._step_count += len(steps) - len(thread.steps)
-            thread.steps = steps
+            self._step_count += thread.replace_steps(steps)
             for other in self._threads.values():
                 if self._step_count <= MAX_STEPS:
                     return
-                self._step_count -= len(other.steps)
-                other.steps = []
+                self._step_count += other.replace_steps([])
 
     def forget_steps(self) -> None:
         """Forget all masked texts."""
         with self._lock:
             for thread in self._threads.values():
-                thread.steps = []
-            self._step_count = 0
+                self._step_count += thread.replace_steps([])
 
     def add_values(self, root: str, placeholders: Mapping[str, str]) -> None:
         """Remember the values of a request. `placeholders`: value → placeholder."""
