@@ -17,6 +17,7 @@ import orjson
 
 from addons.core.errors import INVALID_PROMPT, Problem
 from addons.core.hooks.events import Piece, written
+from addons.core.hooks.frozen_json import JsonList
 from addons.core.hooks.requests import EditError, ReadTurn, edit_note, frozen_turn, read_turn
 from addons.core.hooks.values import End, Event, Refuse, Turn
 from addons.core.json_values import as_str
@@ -276,6 +277,10 @@ def _wrong_form(events: Sequence[Event]) -> str:
     return ""
 
 
+_NO_OBJECTS = (str, int, float, list, tuple, JsonList)
+"""What JSON has beside objects. Of what it does not have at all the type is named."""
+
+
 def _wrong_end(event: Event, events: Sequence[Event]) -> str:
     """Return why these events may not take the place of one, or nothing: an answer has one terminal event, the last."""
     ends = [one for one in events if one.is_terminal]
@@ -286,7 +291,7 @@ def _wrong_end(event: Event, events: Sequence[Event]) -> str:
     is_kept = len(ends) == 1 and events[-1] is ends[0] and ends[0].type == event.type
     if not is_kept:
         return f"{event.type} ends the answer: it has to stay, and be the last"
-    is_whole = isinstance(event.data.get("response"), Mapping)
-    if is_whole and not isinstance(ends[0].data.get("response"), Mapping):
+    is_whole, response = "response" in event.data, ends[0].data.get("response")
+    if is_whole and (response is None or isinstance(response, _NO_OBJECTS)):
         return f"{event.type} has to keep an object as its `response`"
     return ""
