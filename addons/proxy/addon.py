@@ -22,7 +22,6 @@ from mitmproxy.connection import Client
 
 from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse
 from addons.adapters.route_sources import RouteSources
-from addons.adapters.system.local_token import TRUE_VALUES
 from addons.adapters.system.tasks import spawn
 from addons.core.errors import Problem, problem_of
 from addons.core.limits import MIB
@@ -45,6 +44,8 @@ RECORD = "codex_shim_record"
 HOOK = "codex_shim_hook"
 PRIVACY = "codex_shim_privacy"
 PRIVACY_VARIABLE = "CODEX_SHIM_PRIVACY"
+NOT_PRIVATE = frozenset({"", "0", "false", "no", "off"})
+"""Any other value, a misspelt one too, switches the gate on."""
 CAPTURE_BYTES = 4 * MIB
 """Default of the option: how much of each upstream request and response body is kept with its flow, for the views."""
 
@@ -99,7 +100,7 @@ class CodexShim:
         loader.add_option(
             HOOK, Sequence[str], [], "Python files with functions that see the turns."
         )
-        is_private = self._env.get(PRIVACY_VARIABLE, "").strip().lower() in TRUE_VALUES
+        is_private = self._env.get(PRIVACY_VARIABLE, "").strip().lower() not in NOT_PRIVATE
         loader.add_option(PRIVACY, bool, is_private, "Send no private values upstream.")
         loader.add_option(ALLOW_REMOTE, bool, False, "Serve clients on other machines.")  # noqa: FBT003
         # The eager strategy would dial the dead sink for each client, and drop the client when that fails.

@@ -184,6 +184,7 @@ BAD_EVENTS = {
     "no JSON": ("return event.replace(response={1})", "holds what JSON cannot"),
     "another type in the data": ("return Event(event.type, event.data | {'type': 'response.x'})", "has the type 'response.x' in its data"),
     "two lines in the type": ("return [Event('response.x\\n\\nevent: error', {}), event]", "has to be a text in one line"),
+    "an end without its response": ("return Event.of(event.type)", "has to keep an object as its `response`"),
     "no data": ("return [Event('response.x', None), event]", "the data of response.x has to be a mapping"),
     "holds itself": ("own = {}; own['own'] = own; return event.replace(own=own)", "holds what JSON cannot"),
     "interrupts": ("raise KeyboardInterrupt", "KeyboardInterrupt"),

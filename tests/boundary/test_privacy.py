@@ -14,7 +14,9 @@ from addons.adapters.system.paths import access_log_file, privacy_key_file
 from addons.proxy.master import ListenOptions, ShimMaster
 from tests.boundary.echoing_models import placeholders_in, repeats, repeats_whole
 from tests.boundary.surfaces import Home, Running
+from tests.boundary.test_both_sockets import setup
 from tests.core.privacy.values import CARDS, EMAILS, KEYS, PHONES, RANDOM
+from tests.fakes.socket_backend import Frame, SocketBackend
 from tests.support.client import client
 from tests.support.upstream import Received, upstream
 from tests.support.waiting import LONGEST
@@ -173,6 +175,31 @@ async def test_hundred_private_values_reach_no_upstream_and_come_back(home: Home
     # the same thread: one placeholder for a value, whatever the route and the transport
     found = [placeholders_in(one.body) for requests in sent.values() for one in requests]
     assert len({frozenset(one) for one in found}) == 1
+
+
+async def test_a_socket_of_the_upstream_gets_what_is_new_without_private_values(home: Home) -> None:
+    async def repeat(frame: Frame) -> None:
+        text = " | ".join(placeholders_in(frame.text.encode()))
+        await frame.created()
+        for part in (text[at : at + 3] for at in range(0, len(text), 3)):
+            await frame.delta(part)
+        await frame.completed()
+
+    backend = SocketBackend(answers=[repeat] * 3)
+    async with setup(home, backend) as both, asyncio.timeout(LONGEST):
+        both.proxy.master.options.update(codex_shim_privacy=True)
+        first = await both.ask(f"one {EMAILS[0]}")
+        second = await both.ask(f"two {KEYS[0]} {EMAILS[0]}", previous_response_id="resp_1")
+        third = await both.ask("three", previous_response_id="resp_2")
+    assert joined(first, "output_text") == EMAILS[0]
+    assert joined(second, "output_text") == f"{KEYS[0]} | {EMAILS[0]}"
+    assert third[-1]["type"] == "response.completed"
+    shown = [placeholders_in(orjson.dumps(frame)) for frame in backend.frames]
+    assert [len(one) for one in shown] == [1, 2, 0]
+    assert shown[1][1] == shown[0][0]
+    assert [len(frame["input"]) for frame in backend.frames] == [1, 1, 1]
+    assert EMAILS[0] not in str(backend.frames)
+    assert (len(backend.upgrades), backend.posts) == (1, [])
 
 
 async def test_a_history_is_a_prefix_of_its_continuation(home: Home) -> None:

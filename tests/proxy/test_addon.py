@@ -8,16 +8,17 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from mitmproxy import exceptions, http
-from mitmproxy.test import tflow
+from mitmproxy.test import taddons, tflow
 
 from addons.adapters.codex.account_routes import AccountCatalog
 from addons.core.errors import Problem
 from addons.core.server import admission
 from addons.core.turn import Fault, FaultKind
-from addons.proxy.addon import fail_closed
+from addons.proxy.addon import PRIVACY, PRIVACY_VARIABLE, CodexShim, fail_closed
 from tests.boundary.surfaces import DONE, TURN, Home, Running, code_of, running
 from tests.support.client import Client, Response, client
 from tests.support.waiting import until
@@ -44,6 +45,15 @@ async def test_option_that_breaks_a_guarantee_is_refused(
         assert {name: getattr(proxy.master.options, name) for name in option} == before
         assert (await proxy.get("/health")).status == 200
         assert proxy.port == port
+
+
+def test_only_a_value_that_says_no_leaves_the_privacy_gate_off() -> None:
+    for value, expected in {"": False, "0": False, " OFF ": False, "1": True, "yess": True}.items():
+        loader = Mock()
+        with taddons.context():
+            CodexShim({PRIVACY_VARIABLE: value}).load(loader)
+        (default,) = (one.args[2] for one in loader.add_option.mock_calls if one.args[0] == PRIVACY)
+        assert default is expected, value
 
 
 async def test_changed_option_closes_idle_connections(home: Home) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from threading import Lock
+from threading import Lock, RLock
 
 from addons.adapters.privacy.key import ensure_key
 from addons.adapters.system.files import FileAccessError
@@ -29,7 +29,7 @@ from addons.core.turn import ClientRequest, Plan, Translator
 
 log = logging.getLogger(__name__)
 
-LARGE_BODY = 256 * KIB
+LARGE_BODY = 32 * KIB
 """A request of this size is searched in a thread."""
 MakePlan = Callable[[ClientRequest], Plan]
 
@@ -49,8 +49,9 @@ class GatedRequests:
         self._settings = settings
         self._limits = limits
         self._is_exempt = is_exempt
-        self._memory = GateMemory()
+        self._memory = GateMemory(RLock())
         self._lock = Lock()
+        """Held while the gate is made, and never while a request is masked."""
         self._gate: tuple[Privacy, Gate] | None = None
 
     def plan_turn(self, request: ClientRequest, make_plan: MakePlan) -> Plan:
@@ -65,7 +66,8 @@ class GatedRequests:
     def mask(self, request: ClientRequest, max_bytes: int) -> GatedTurn:
         """Return a request without private values. Raises HookError."""
         with self._lock:
-            return self._current().mask(request, max_bytes)
+            gate = self._current()
+        return gate.mask(request, max_bytes)
 
     def _current(self) -> Gate:
         settings = self._settings()
@@ -76,7 +78,7 @@ class GatedRequests:
                 key = ensure_key(self._env)
             except FileAccessError as error:
                 raise HookError(no_key(str(error))) from None
-            # other settings find other values: what was remembered no longer holds
+            # other settings find other values: what was remembered is of no use any more
             self._memory.forget_steps()
             self._gate = settings, Gate(key, settings, self._memory, self._lock)
         return self._gate[1]

@@ -17,8 +17,10 @@ import orjson
 
 from addons.core.errors import INVALID_PROMPT, Problem
 from addons.core.hooks.events import Piece, written
+from addons.core.hooks.frozen_json import JsonList
 from addons.core.hooks.requests import EditError, ReadTurn, edit_note, frozen_turn, read_turn
 from addons.core.hooks.values import End, Event, Refuse, Turn
+from addons.core.json_values import as_str
 from addons.core.turn import ClientRequest, printable
 
 ON_TURN, ON_EVENT, ON_END = "on_turn", "on_event", "on_end"
@@ -269,9 +271,14 @@ def _wrong_form(events: Sequence[Event]) -> str:
             return "the type of an event has to be a text in one line"
         if not isinstance(data, Mapping):
             return f"the data of {one.type} has to be a mapping"
-        if not one.block and (inner := one.data.get("type", one.type)) != one.type:
+        inner = as_str(one.data.get("type"))
+        if not one.block and inner not in {"", one.type}:
             return f"the event {one.type} has the type {inner!r} in its data; use Event.of(type, …) for another event"
     return ""
+
+
+_NO_OBJECTS = (str, int, float, list, tuple, JsonList)
+"""What JSON has beside objects. Of what it does not have at all the type is named."""
 
 
 def _wrong_end(event: Event, events: Sequence[Event]) -> str:
@@ -282,4 +289,9 @@ def _wrong_end(event: Event, events: Sequence[Event]) -> str:
             f"it made {ends[0].type} of {event.type}; return Refuse to end a turn" if ends else ""
         )
     is_kept = len(ends) == 1 and events[-1] is ends[0] and ends[0].type == event.type
-    return "" if is_kept else f"{event.type} ends the answer: it has to stay, and be the last"
+    if not is_kept:
+        return f"{event.type} ends the answer: it has to stay, and be the last"
+    is_whole, response = "response" in event.data, ends[0].data.get("response")
+    if is_whole and (response is None or isinstance(response, _NO_OBJECTS)):
+        return f"{event.type} has to keep an object as its `response`"
+    return ""

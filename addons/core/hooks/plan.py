@@ -272,7 +272,7 @@ def end_of(request: ClientRequest, *, is_refused: bool) -> End:
     record = notes if isinstance(notes, TurnRecord) else TurnRecord()
     outcome = record.ended or ("refused" if is_refused else _outcome(record))
     return End(
-        outcome=outcome,
+        outcome=str(outcome),
         status=record.status,
         error=record.error,
         model=record.model,

@@ -55,7 +55,11 @@ _SCHEMES = ("bearer", "basic")
 _AFTER_SCHEME = re.compile(r"[ \t]{1,4}([A-Za-z0-9._~+/=-]{8,}+)")
 _NAMES = ("password", "passwd", "pwd", "secret", "token", "credential", "key")
 _AFTER_NAME = re.compile(r"[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?([A-Za-z0-9+/_.~-]{16,}+={0,2})")
-_USERINFO = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/@\"'<>]{3,128})@")
+_USERINFO = re.compile(r"://([^\s/:@\"'<>]{0,64}):([^\s/@\"'<>]{3,128})@")
+_NO_PASSWORD = re.compile(
+    r"(?i:pass(?:word|wd)?|pwd|secret|token|changeme|example|root|admin|guest|test|x+|\*+|\.+)\Z|[$%{\[(]"
+)
+"""What stands for a password in documentation, or the name of a variable. As a value it would be replaced in every word."""
 _DIGIT = re.compile("[0-9]")
 
 
@@ -99,7 +103,8 @@ def find_tokens(text: str) -> Iterator[Span]:
             yield Span(*found.span(1), "token")
     if "://" in text:
         for found in _USERINFO.finditer(text):
-            yield Span(*found.span(1), "token")
+            if found[1] != found[2] and not _NO_PASSWORD.match(found[2]):
+                yield Span(*found.span(2), "token")
 
 
 def _behind(text: str, words: Sequence[str], pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
@@ -122,8 +127,8 @@ _LOCAL = re.compile(r"[A-Za-z0-9À-ɏ._%+'-]{1,64}\Z")
 _DOMAIN = re.compile(
     r"(?:[A-Za-z0-9À-ɏ](?:[A-Za-z0-9À-ɏ-]{0,62})\.){1,6}[A-Za-z]{2,24}(?![A-Za-z0-9])"
 )
-_SCALE = re.compile(r"[0-9](?:\.[0-9])?x\.")
-"""Begins the end of a picture's name: `icon@2x.png`."""
+_NO_DOMAIN = re.compile(r"[0-9](?:\.[0-9])?x\.|[0-9]{1,6}\.[0-9]{1,6}\.")
+"""Begins the end of a picture's name, `icon@2x.png`, or a version: `vue@3.0.0-rc.next`."""
 _PUBLIC_USERS = frozenset({"git", "hg"})
 """Users of servers that every user of them has: `git@github.com`."""
 _MAX_LOCAL = 64
@@ -134,7 +139,7 @@ def find_emails(text: str) -> Iterator[Span]:
     least = 0
     for at in _AT.finditer(text):
         domain = _DOMAIN.match(text, at.end())
-        if domain is None or _SCALE.match(text, at.end()):
+        if domain is None or _NO_DOMAIN.match(text, at.end()):
             continue
         first = max(least, at.start() - _MAX_LOCAL)
         local = _LOCAL.search(text[first : at.start()])
@@ -169,6 +174,9 @@ _PHONE = re.compile(
     + "|" + _NOT_BEFORE + r"(?:0[1-9]\d{1,4}|\(0[1-9]\d{1,4}\))[ /-]\d{6,8}" + _NOT_AFTER
 )  # fmt: skip
 _LABELS = ("tel", "phone", "mobile", "fax", "whatsapp")
+_ENDS_WORD = re.compile(r"[A-Za-z](?:tel|mobile|fax|whatsapp)\Z")
+"""The end of a longer word: `hotel 1234567`. Of `homeTel` it is a part."""
+_LABEL_SEEN = 12
 _AFTER_LABEL = re.compile(
     r"(?:efon|ephone)?[\"']?(?: number| no)?\.?[\"']?[ \t]{0,2}[:=]?[ \t]{0,2}[\"']?"
     r"(\(?\d(?:[ ./()-]{0,2}\d){6,14})" + _NOT_AFTER
@@ -189,7 +197,8 @@ def find_phones(text: str) -> Iterator[Span]:
             ):
                 yield Span(found.start(), found.start() + len(number), "phone")
     for found in _behind(text, _LABELS, _AFTER_LABEL):
-        yield Span(*found.span(1), "phone")
+        if not _ENDS_WORD.search(text, max(found.start() - _LABEL_SEEN, 0), found.start()):
+            yield Span(*found.span(1), "phone")
 
 
 def _first_digits(number: str) -> str:

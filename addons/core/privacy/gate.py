@@ -113,6 +113,7 @@ class Gate:
         self._lock = nullcontext() if lock is None else lock
         self._memory = memory
         self._detector = Detector(settings.sets, dict(settings.patterns))
+        self._salt = _salt_of(settings)
 
     def mask(self, request: ClientRequest, max_bytes: int) -> GatedTurn:
         """Return the request that goes on. Raises HookError."""
@@ -135,14 +136,19 @@ class Gate:
         payload = _parsed(plain)
         root, own, is_named = self._threads_of(request, payload)
         thread = self._memory.thread(own)
-        masker = TextMasker(self._detector, Namer(self._key, root), thread.carried, thread.steps)
+        namer = Namer(self._key, root)
+        carried = dict(thread.carried)
+        masker = TextMasker(self._detector, namer, carried, thread.steps, self._salt)
         masked = masked_body(payload, masker)
         headers = _masked_headers(request.headers, masker)
-        self._memory.keep_steps(thread, masker.steps)
+        # another answer of the thread may have brought a value that these texts were not searched for
+        self._memory.keep_steps(thread, masker.steps if thread.carried == carried else [])
         counts = dict(masker.kinds)
+        is_same = masked is payload and _is_whole(plain, payload)
+        is_same_frame = request.frame is None or _is_whole(request.frame, _parsed(request.frame))
         masked_request = request
-        if masked is not payload or headers is not request.headers:
-            body = request.body if masked is payload else encode(orjson.dumps(masked), coding)
+        if not (is_same and is_same_frame and headers is request.headers):
+            body = request.body if is_same else encode(orjson.dumps(masked), coding)
             frame = request.frame and _masked_frame(request.frame, payload, masked, masker)
             masked_request = replace(request, headers=headers, body=body, frame=frame)
         self._memory.add_values(root, masker.known)
@@ -205,6 +211,26 @@ def _parsed(plain: bytes) -> JsonDict:
     if not isinstance(payload, dict):
         raise _unreadable(NO_OBJECT)
     return payload
+
+
+def _is_whole(data: bytes, parsed: JsonDict) -> bool:
+    """Return whether a JSON text says nothing that is not in its parsed form.
+
+    Of members with one name the parsed form has the last, so what stands in the others was not searched. Each member has
+    quotes that no escape belongs to. The text may have more of them only if it is such a text, or spells a backslash in
+    an unusual way.
+    """
+    return _quotes(data) == _quotes(orjson.dumps(parsed))
+
+
+def _quotes(data: bytes) -> int:
+    return data.count(b'"') - data.count(rb"\"")
+
+
+def _salt_of(settings: Privacy) -> bytes:
+    """Return what tells these settings from others, with which other values are found."""
+    patterns = [(name, one.pattern, one.flags) for name, one in settings.patterns.items()]
+    return blake2b(repr((settings.sets, patterns)).encode(), digest_size=16).digest()
 
 
 def _masked_headers(headers: Headers, masker: TextMasker) -> Headers:

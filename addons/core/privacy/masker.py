@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
 import orjson
 
 from addons.core.privacy.detectors import MIN_LENGTH, Detector, Span
+from addons.core.privacy.occurrences import KnownValues
 from addons.core.privacy.placeholders import MARK, PLACEHOLDER, Namer, code_of
 
 LOOKALIKE = "text"
@@ -49,23 +50,30 @@ class MaskedText(NamedTuple):
 class TextMasker:
     """Masks the texts of one request. `carried`: values of earlier requests of the thread that this one may hold."""
 
-    __slots__ = ("_detector", "_earlier", "_in_step", "_namer", "codes", "kinds", "known", "steps")
+    __slots__ = (
+        "_detector", "_earlier", "_in_step", "_namer", "_salt", "_values", "codes", "kinds", "known", "steps",
+    )  # fmt: skip
 
     def __init__(
         self,
         detector: Detector,
         namer: Namer,
         carried: Mapping[str, str],
-        earlier: list[MaskedText],
+        earlier: Sequence[MaskedText],
+        salt: bytes = b"",
     ) -> None:
-        """`earlier`: the steps of the last request of the thread, whose texts need no second search."""
+        """`earlier`: the steps of the last request of the thread, whose texts need no second search.
+
+        `salt` stands for the settings: steps of other settings are not used.
+        """
         self._detector, self._namer = detector, namer
-        self._earlier = earlier
+        self._earlier, self._salt = earlier, salt
         self._in_step = True
         """Whether all texts so far are those of the earlier request."""
         self.known = dict(carried)
         """Value → placeholder."""
-        self.codes = {code_of(placeholder): value for value, placeholder in carried.items()}
+        self._values = KnownValues(self.known)
+        self.codes = {code_of(placeholder): value for value, placeholder in self.known.items()}
         """The code of a placeholder → its value."""
         self.steps: list[MaskedText] = []
         self.kinds: Counter[str] = Counter()
@@ -86,7 +94,7 @@ class TextMasker:
 
     def _step(self, text: str, person: bytes) -> str:
         data = text.encode("utf-8", "surrogatepass")
-        digest = blake2b(data, digest_size=16, person=person).digest()
+        digest = blake2b(data, digest_size=16, person=person, salt=self._salt).digest()
         at = len(self.steps)
         if self._in_step and at < len(self._earlier) and self._earlier[at].digest == digest:
             step = self._earlier[at]
@@ -175,6 +183,7 @@ class TextMasker:
             msg = "two values of this thread have the same placeholder"
             raise GateError(msg)
         self.known[value] = placeholder
+        self._values.add(value, placeholder)
 
     # Spans ------------------------------------------------------------------------------------------------
 
@@ -189,54 +198,40 @@ class TextMasker:
             ]
         # the same value may stand inside of a word of this text
         values = {text[one.start : one.end]: one.kind for one in fresh}
-        fresh += _occurrences(text, values)
-        known = list(_occurrences(text, self.known))
+        fresh += KnownValues(values).spans(text)
         group: list[Span] = []
         end = 0
+        known = self._values.spans(text)
         for span in sorted([*fresh, *known], key=lambda each: (each.start, -each.end)):
             if group and span.start >= end:
-                yield from _united(group, end, known)
+                yield from self._united(text, group, end)
                 group = []
             group.append(span)
             end = max(end, span.end) if len(group) > 1 else span.end
         if group:
-            yield from _united(group, end, known)
+            yield from self._united(text, group, end)
 
-
-def _occurrences(text: str, values: Mapping[str, str]) -> Iterator[Span]:
-    """Yield where values stand. `values`: each with its kind or its placeholder."""
-    for value, shown in values.items():
-        at = text.find(value)
-        while at >= 0:
-            yield Span(at, at + len(value), _kind_of(shown))
-            at = text.find(value, at + 1)
-
-
-def _kind_of(shown: str) -> str:
-    return shown.split("-")[1] if "-" in shown else shown
-
-
-def _united(group: list[Span], end: int, known: list[Span]) -> Iterator[Span]:
-    """Yield spans that cover a group of overlapping ones: known values side by side if they do, else one for all."""
-    first = group[0]
-    if len(group) == 1 or (first.end == end and first.start == group[-1].start):
-        yield first
-        return
-    longest: dict[int, Span] = {}
-    for span in known:
-        if first.start <= span.start < end and span.end <= end:
-            before = longest.get(span.start)
-            longest[span.start] = span if before is None or span.end > before.end else before
-    tiles: list[Span] = []
-    at = first.start
-    while at < end and at in longest:
-        tiles.append(longest[at])
-        at = longest[at].end
-    if at == end and len(tiles) > 1:
-        yield from tiles
-    else:
-        widest = max(group, key=lambda each: each.end - each.start)
-        yield Span(first.start, end, widest.kind)
+    def _united(self, text: str, group: list[Span], end: int) -> Iterator[Span]:
+        """Yield spans that cover a group of overlapping ones: known values side by side if they do, else one for all."""
+        first = group[0]
+        if len(group) == 1 or (first.end == end and first.start == group[-1].start):
+            yield first
+            return
+        longest: dict[int, Span] = {}
+        # of those that begin at one place the longest comes first
+        for span in group:
+            if text[span.start : span.end] in self.known:
+                longest.setdefault(span.start, span)
+        tiles: list[Span] = []
+        at = first.start
+        while at < end and at in longest:
+            tiles.append(longest[at])
+            at = longest[at].end
+        if at == end and len(tiles) > 1:
+            yield from tiles
+        else:
+            widest = max(group, key=lambda each: each.end - each.start)
+            yield Span(first.start, end, widest.kind)
 
 
 def _unescaped(escaped: str) -> tuple[str, list[int]]:

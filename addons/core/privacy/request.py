@@ -31,6 +31,7 @@ STRUCTURAL = frozenset(
 FREE = frozenset(
     {
         "action",
+        "arguments",
         "attributes",
         "client_metadata",
         "env",

@@ -250,12 +250,16 @@ class _Reader:
     def privacy(self, root: Mapping[str, object]) -> Privacy:
         """Return what the privacy gate does. A section with a problem never switches it off."""
         found = privacy_from(root.get("privacy"), self._wrong)
-        return self.last_privacy() if found is None else found
+        if found is None or ("privacy" not in root and any(map(_means_privacy, root))):
+            return self._unread_privacy()
+        return found
 
     def last_privacy(self) -> Privacy:
-        """Return what the privacy gate does while its section cannot be read."""
-        is_named = b'"privacy"' in self.data
-        return BROKEN if is_named and not self.before.privacy.is_on else self.before.privacy
+        """Return what the privacy gate does while the file cannot be read."""
+        return self._unread_privacy() if b'"privacy"' in self.data else self.before.privacy
+
+    def _unread_privacy(self) -> Privacy:
+        return self.before.privacy if self.before.privacy.is_on else BROKEN
 
     def web_search(self, root: Mapping[str, object]) -> WebSearch:
         """Return who answers the searches of rows. While the section is broken, its last valid state stays in force."""
@@ -290,6 +294,10 @@ def _meant(name: str, known: Collection[str]) -> str:
     """Return what a wrong name probably means, as a question."""
     near = "" if name in known else nearest(name, known)
     return f". Did you mean {near!r}?" if near else ""
+
+
+def _means_privacy(name: str) -> bool:
+    return name not in ROOT_FIELDS and nearest(name, ROOT_FIELDS) == "privacy"
 
 
 def line_of(data: bytes, path: tuple[str, ...]) -> int:

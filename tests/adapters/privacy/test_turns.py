@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 
 import orjson
@@ -15,11 +16,13 @@ from addons.core.hooks.frozen_json import plain
 from addons.core.hooks.plan import HookedPlan, end_of
 from addons.core.hooks.values import Event
 from addons.core.limits import Limits
+from addons.core.privacy.gate import Gate, GatedTurn
 from addons.core.privacy.placeholders import PLACEHOLDER
 from addons.core.settings.privacy import BROKEN, ON, Privacy
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import ClientRequest, Plan
 from tests.core.privacy.values import EMAILS, PHONES
+from tests.support.waiting import LONGEST
 
 VALUE = EMAILS[0]
 HEADERS = ((b"session-id", b"s"), (b"thread-id", b"t"))
@@ -88,6 +91,32 @@ async def test_large_bodies_are_searched_in_a_thread(setup: Setup) -> None:
     assert runner.needs_thread(large)
     assert not runner.needs_thread(_request())
     assert VALUE.encode() not in (await runner.begin(large)).body
+
+
+def test_a_small_request_does_not_wait_for_a_large_one(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is masked in the thread of the proxy, which must not wait for a lock."""
+    large, small = _request(VALUE + " x" * LARGE_BODY), _request()
+    begun, go_on = threading.Event(), threading.Event()
+    order: list[ClientRequest] = []
+    mask = Gate.mask
+
+    def slow_mask(gate: Gate, request: ClientRequest, max_bytes: int) -> GatedTurn:
+        if request is large:
+            begun.set()
+            go_on.wait(LONGEST)
+        order.append(request)
+        return mask(gate, request, max_bytes)
+
+    monkeypatch.setattr(Gate, "mask", slow_mask)
+    thread = threading.Thread(target=setup.runner().begin_now, args=(large,))
+    thread.start()
+    assert begun.wait(LONGEST)
+    setup.runner().begin_now(small)
+    go_on.set()
+    thread.join()
+    assert order == [small, large]
 
 
 def test_nothing_passes_with_broken_settings_or_without_a_key(setup: Setup) -> None:

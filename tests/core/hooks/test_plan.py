@@ -275,3 +275,5 @@ def test_end_is_that_of_the_record() -> None:
     ):
         record.terminal, record.ended = terminal, ended
         assert end_of(replace(REQUEST, notes=record), is_refused=is_refused).outcome == expected
+    record.ended = FaultKind.KILLED
+    assert repr(end_of(replace(REQUEST, notes=record), is_refused=False).outcome) == "'killed'"

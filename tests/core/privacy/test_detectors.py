@@ -46,6 +46,8 @@ def test_labelled_numbers_are_phone_numbers() -> None:
         "Tel. 5551234567",
         "mobile number 5551234567",
         "Telefon: 5551234567",
+        "homeTel: 5551234567",
+        "smartphone 5551234567",
     ):
         assert _found(text) == [("5551234567", "phone")], text
 
@@ -57,6 +59,9 @@ def test_what_only_looks_like_a_private_value_is_left_alone() -> None:
         "git@github.com:a/b.git", "npm-check-updates", "task-list-something", "1764546000000", "0x4111111111111111",
         "00 01 02 03 04 05 06 07", "lodash@4.17.21", "@app.route", "0644 1000 1000 123", "2026-11-30T01:02:03+0100",
         "commit 4111111111111112", "12:34:56.789012345", "bearer authentication is", "foo@bar", "1.415.555.2671.3",
+        "hotel 12345678", "automobile: 12345678", "Halifax 12345678", "vue@3.0.0-rc.next", "pkg@10.2.0.dev",
+        "postgres://user:password@db/x", "amqp://guest:guest@mq", "redis://:$PASSWORD@cache", "https://u:{token}@host",
+        "ftp://a:xxxxx@b", "mysql://root:${DB_PASS}@db",
         "key: some_function_name_long", "3.14159265358979", "sk-learn", "hf-transformers-cli", "fw-update-manager",
         "a5f3e2d1c0b9a8f7e6d5c4b3a2f1e0d9c8b7a6f5", "token: str = field(default)", "http://localhost:8080/x@y",
         "offset 4111111111111111.5", "$ 415.555", "range(100, 200)", "8080-9090-10000", "@@ -12,7 +13,9 @@",

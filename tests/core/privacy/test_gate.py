@@ -131,6 +131,40 @@ def test_request_without_a_value_is_the_same_object() -> None:
     assert turn.counts == {}
 
 
+def test_nothing_is_sent_of_members_with_the_same_name_but_the_last() -> None:
+    """JSON readers keep the last one, and an upstream that gets the bytes gets them all."""
+    quotes = b'"a\\"b","c\\\\","\\u0022"'
+    twice = b'{"model":"m","input":"ask %b","input":[%b]}' % (VALUE.encode(), quotes)
+    number = b'{"model":"m","card":4111111111111111,"card":1,"input":[%b]}' % quotes
+    for body in (twice, number):
+        for frame in (None, b'{"type":"response.create",' + body[1:]):
+            request = ClientRequest("POST", "/v1/responses", _thread(b"t"), body, frame=frame)
+            masked = _gate().mask(request, MAX).request
+            whole = orjson.dumps(orjson.loads(body))
+            sent = ClientRequest("POST", "/v1/responses", _thread(b"t"), whole)
+            assert masked.body == whole
+            assert VALUE.encode() not in (masked.frame or b"")
+            # what has each member once is sent as it came
+            assert _gate().mask(sent, MAX).request is sent
+
+
+def test_frame_is_written_anew_for_members_of_its_own_with_the_same_name() -> None:
+    frame = b'{"type":"response.create","input":"ask %b","input":"hello"}' % VALUE.encode()
+    turn = _gate().mask(_request(*_thread(b"t"), input=_items("hello"), frame=frame), MAX)
+    assert turn.request.frame is None
+    odd = b'{"input":"%b","input":[]}' % VALUE.encode()
+    turn = _gate().mask(_request(*_thread(b"t"), input=[], frame=odd), MAX)
+    assert turn.request.frame == b'{"input":[]}'
+
+
+def test_texts_that_were_masked_with_other_settings_are_masked_again() -> None:
+    memory = GateMemory()
+    request = _request(*_thread(b"t"), input=_items(f"ask {VALUE}"))
+    phones = Gate(b"k" * 32, replace(ON, sets=("phones",)), memory)
+    assert VALUE.encode() in phones.mask(request, MAX).request.body
+    assert VALUE.encode() not in _gate(memory).mask(request, MAX).request.body
+
+
 def test_frame_of_a_socket_holds_the_masked_end_of_the_history() -> None:
     gate = _gate()
     history = _items(f"ask {VALUE}", f"ask {KEYS[0]}", "go on")

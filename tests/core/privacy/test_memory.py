@@ -42,6 +42,19 @@ def test_all_of_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory.thread_of("r0") is None
 
 
+def test_long_texts_count_as_several_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_STEPS", 10)
+    memory = GateMemory()
+    first, second = memory.thread("1"), memory.thread("2")
+    long = MaskedText(b"", "x" * 6 * module.STEP_CHARACTERS, (), ())
+    memory.keep_steps(first, [long])
+    assert (first.steps, memory._step_count) == ([long], 7)
+    memory.keep_steps(second, [long])
+    assert (first.steps, second.steps, memory._step_count) == ([], [long], 7)
+    memory.forget_steps()
+    assert (second.steps, memory._step_count) == ([], 0)
+
+
 def test_steps_are_forgotten_when_an_answer_brings_a_value() -> None:
     memory = GateMemory()
     thread = memory.thread("t")

@@ -28,6 +28,7 @@ BODY: dict[str, object] = {
         {"type": "custom_tool_call_output", "call_id": "c", "output": VALUE},
         {"type": "local_shell_call", "action": {"type": "exec", "command": ["echo", VALUE], "env": {"name": VALUE}}},
         {"type": "image_generation_call", "result": VALUE, "revised_prompt": VALUE},
+        {"type": "tool_search_call", "name": VALUE, "arguments": {"name": VALUE, "id": [VALUE]}},
         {"type": "web_search_call", "action": {"type": "search", "query": VALUE}},
     ],
     "tools": [
@@ -48,7 +49,7 @@ def test_texts_are_masked_and_structure_is_not() -> None:
     assert {name for name in BODY if _count(masked[name])} == kept | {"input", "tools"}
     items = masked["input"]
     assert isinstance(items, list)
-    assert [_count(item) for item in items] == [3, 0, 2, 2, 1, 0, 0, 0, 0, 1, 0]
+    assert [_count(item) for item in items] == [3, 0, 2, 2, 1, 0, 0, 0, 0, 1, 1, 0]
     tools = masked["tools"]
     assert isinstance(tools, list)
     assert [_count(tool) for tool in tools] == [1, 3]

@@ -69,6 +69,16 @@ def test_a_file_that_is_no_json_never_switches_it_off() -> None:
     assert parse_settings(b"{", "models.json", {}).privacy == OFF
 
 
+@pytest.mark.parametrize("name", ["privcy", "Privacy", "privacy_"])
+def test_a_misspelt_section_lets_no_turn_pass(name: str) -> None:
+    found = parse_settings(orjson.dumps({name: {"emails": True}}), "models.json", {})
+    assert found.privacy is BROKEN
+    assert f"{name}: there is no such setting. Did you mean 'privacy'?" in found.problems[0]
+    both = parse_settings(orjson.dumps({name: 1, "privacy": False}), "models.json", {})
+    assert both.privacy == OFF
+    assert parse_settings(b'{"plugins": {}}', "models.json", {}).privacy == OFF
+
+
 def test_an_option_switches_it_on_and_never_off() -> None:
     patterns = _settings({"patterns": {"ticket": "abcd"}}).privacy
     assert in_force(OFF, always=True) == ON
