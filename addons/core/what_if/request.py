@@ -80,7 +80,7 @@ def _without_run_tools(carrier: JsonObject, out: list[str]) -> JsonDict:
 def _is_shown(tool: object) -> bool:
     fields = as_object(tool)
     place = as_str(as_object(fields.get("environment")).get("type"))
-    return fields.get("type") in SHOWN_TOOLS and not place.startswith("container")
+    return as_str(fields.get("type")) in SHOWN_TOOLS and not place.startswith("container")
 
 
 def _kind(tool: object) -> str:

@@ -58,7 +58,12 @@ def test_no_tool_is_offered_that_would_be_run() -> None:
     run: list[Any] = [
         {"type": kind} for kind in ("web_search", "web_search_preview_2025_03_11", "image_generation", "code_interpreter", "file_search", "mcp", "new\x1b[1m", "")
     ]  # fmt: skip
-    run += [{"type": "shell", "environment": {"type": "container_auto"}}, "text", None]
+    run += [
+        {"type": "shell", "environment": {"type": "container_auto"}},
+        "text",
+        None,
+        {"type": {}},
+    ]
     carrier = {"type": "additional_tools", "role": "developer"}
     message = {"type": "message", "role": "user", "tools": ["as it is"]}
     payload, changed = sent({}, tools=run + shown, input=[{**carrier, "tools": [*shown, *run]}, message, "text"])  # fmt: skip
