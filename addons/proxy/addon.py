@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,8 @@ from addons.proxy.refresh import BackgroundRefresh
 if TYPE_CHECKING:
     from mitmproxy.proxy.layer import NextLayer
     from mitmproxy.tls import TlsData
+
+log = logging.getLogger(__name__)
 
 SETTINGS = "codex_shim_settings"
 CAPTURE = "codex_shim_capture"
@@ -264,22 +267,38 @@ class ListenerTls(tlsconfig.TlsConfig):
     """
 
     name = "tlsconfig"
+    _is_reported = False
 
     def running(self) -> None:
         """Make no CA yet."""
 
     def tls_start_client(self, tls_start: TlsData) -> None:
-        """Accept TLS of a client."""
-        self._make_ca()
-        super().tls_start_client(tls_start)
+        """Accept TLS of a client. Without a CA mitmproxy closes the connection."""
+        if self._has_ca():
+            super().tls_start_client(tls_start)
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Answer a request for the revocation list."""
-        if flow.request.data.path.endswith(b".crl"):
-            self._make_ca()
+        if flow.request.data.path.endswith(b".crl") and self._has_ca():
             super().request(flow)
 
-    def _make_ca(self) -> None:
+    def _has_ca(self) -> bool:
+        """Return whether there is a CA, made now if there was none."""
         made: object = self.certstore
         if made is None:
-            self.configure({"confdir"})  # type: ignore[no-untyped-call]
+            try:
+                self.configure({"confdir"})  # type: ignore[no-untyped-call]
+            except (OSError, ValueError, TypeError) as error:
+                self._report(error)
+                return False
+        return True
+
+    def _report(self, error: Exception) -> None:
+        if not self._is_reported:
+            self._is_reported = True
+            log.error(
+                "mitmproxy's CA in %s cannot be used (%s), so no client can speak TLS; plain HTTP goes on. Move that folder "
+                "away, and the next client that asks for TLS gets a new CA.",
+                Path(ctx.options.confdir).expanduser(),
+                type(error).__name__,
+            )

@@ -100,9 +100,12 @@ def serve(
 
 def end_at_eof() -> None:
     """End this process when its stdin does: its other end is held by the process that it is for, however that ends."""
+    stdin = sys.stdin.fileno()
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # not by sys.stdin: a thread that reads it when Python ends aborts the process
+        while os.read(stdin, 1024):
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="lifeline", daemon=True).start()

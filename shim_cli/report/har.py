@@ -22,7 +22,7 @@ from addons.core.masking.mask import mask_of
 from addons.core.secrets import Secret
 from addons.core.settings.near_miss import nearest
 from addons.views.har.archive import Exchange, archive
-from addons.views.har.exchanges import of_flow, of_recorded
+from addons.views.har.exchanges import hidden, of_flow, of_recorded
 from shim_cli.console.errors import CliError
 from shim_cli.console.format import counted
 from shim_cli.report.command import write_new
@@ -59,11 +59,11 @@ def write_har(env: Mapping[str, str], thread: str, source: Path | None, output: 
     if not any(turn.exchanges[0].answer for turn in chosen):
         msg = f"{source} has no bodies of the answers of {thread}: codex_shim_capture was 0"
         raise CliError(msg, CAPTURE)
-    exchanges = [each for turn in chosen for each in turn.exchanges]
+    mask = mask_of(Secret(each) for each in known_secrets(env, None))
+    exchanges = [hidden(each, mask.stream) for turn in chosen for each in turn.exchanges]
     title = " ".join(filter(None, (found, titles.get(found, ""))))
     path = output or Path(f"thread-{re.sub(r'[^\w-]', '_', found)[:64] or 'none'}.har")
     made = orjson.dumps(archive(exchanges, title), option=orjson.OPT_INDENT_2)
-    mask = mask_of(Secret(each) for each in known_secrets(env, None))
     write_new(path, mask.data(made))
     typer.echo(f"{path}: {counted(len(chosen), 'turn')} of the thread {title or '(none)'}")
     typer.echo("It has the text of the conversation. Import it in the Network panel of a browser.")

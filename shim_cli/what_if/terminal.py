@@ -17,8 +17,8 @@ from shim_cli.console.tables import terminal_console
 
 MIN_COLUMN, NAMES = 24, 19
 """Characters of a column with an answer, at least, and of the column with the names of the figures."""
-MAX_TEXT = 4_000
-"""Characters of a text that are shown."""
+MAX_TEXT, MAX_FIGURE = 4_000, 200
+"""Characters of a text, and of a figure or a heading, that are shown."""
 
 
 def write_comparison(
@@ -39,9 +39,9 @@ def _table(titles: Sequence[str], columns: Sequence[Answer]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1), expand=True)
     table.add_column("", style="cyan", width=NAMES - 2, no_wrap=True)
     for name in titles:
-        table.add_column(Text(printable_line(name)), overflow="fold", ratio=1)
+        table.add_column(_figure(name), overflow="fold", ratio=1)
     for name, show in ROWS:
-        table.add_row(name, *(Text(printable_line(show(one))) for one in columns))
+        table.add_row(name, *(_figure(show(one)) for one in columns))
     for name, texts in (("notes", map(_notes, columns)), ("answer", map(_text, columns))):
         cells = [Text(printable(text)) for text in texts]
         if any(cell.plain for cell in cells):
@@ -50,12 +50,20 @@ def _table(titles: Sequence[str], columns: Sequence[Answer]) -> Table:
     return table
 
 
+def _figure(text: str) -> Text:
+    more = "…" if len(text) > MAX_FIGURE else ""
+    return Text(printable_line(text[:MAX_FIGURE]) + more)
+
+
 def _notes(answer: Answer) -> str:
     message = [answer.message] if answer.message else []
-    return "\n".join((*message, *notes(answer)))
+    return _begin("\n".join((*message, *notes(answer))))
 
 
 def _text(answer: Answer) -> str:
-    text = whole_text(answer)
+    return _begin(whole_text(answer))
+
+
+def _begin(text: str) -> str:
     rest = len(text) - MAX_TEXT
     return text if rest <= 0 else f"{text[:MAX_TEXT]}\n… {rest:,} more characters: --html FILE"

@@ -11,7 +11,7 @@ import gc
 import json
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -308,7 +308,8 @@ def children() -> list[int]:
     """Return the child processes of this process, zombies included."""
     found: list[int] = []
     for task in Path("/proc/self/task").glob("*/children"):
-        found += [int(pid) for pid in task.read_text().split()]
+        with suppress(FileNotFoundError):  # a thread that has ended meanwhile
+            found += [int(pid) for pid in task.read_text().split()]
     return found
 
 

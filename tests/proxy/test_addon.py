@@ -67,13 +67,21 @@ async def test_changed_option_closes_idle_connections(home: Home) -> None:
 
 
 async def test_ca_is_made_for_the_first_client_that_speaks_tls(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     ca_file = tmp_path / ".mitmproxy" / "mitmproxy-ca-cert.pem"
     async with running(home) as proxy:
         assert (await proxy.get("/health")).status == 200
         assert not ca_file.exists()
+        damaged = ca_file.with_name("mitmproxy-ca.pem")
+        damaged.write_text("nothing that is a key")
+        for _ in range(2):
+            assert (await proxy.get("/a.crl")).status == 404
+        (line,) = [one.getMessage() for one in caplog.records if "CA" in one.getMessage()]
+        assert f"mitmproxy's CA in {ca_file.parent} cannot be used" in line
+        assert not [one for one in caplog.records if one.exc_info]
+        damaged.unlink()
         unverified = ssl.create_default_context()
         unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, ssl=unverified)

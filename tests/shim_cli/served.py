@@ -57,13 +57,18 @@ class Served:
 
 @contextmanager
 def served(
-    home: Path, *command: str, env: Mapping[str, str] | None = None, ready: str = "curl -N"
+    home: Path,
+    *command: str,
+    env: Mapping[str, str] | None = None,
+    ready: str = "curl -N",
+    stdin: int | None = None,
 ) -> Iterator[Served]:
     port = free_port()
     process = started(
         [part.replace("PORT", str(port)) for part in command],
         env=environment(home, {"PYTHONUNBUFFERED": "1", **(env or {})}),
         cwd=home,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

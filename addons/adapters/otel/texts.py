@@ -7,8 +7,10 @@ whatever has the form of a key, are replaced before anything else reads a text; 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 import orjson
@@ -44,36 +46,62 @@ class TurnText:
 
 
 class TextMaker:
-    """Makes attributes, one turn after the other. All methods run on the event loop."""
+    """Makes attributes, one turn after the other. `begin` and `attach` run on the event loop."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "turn text")
+        self._queue: SimpleQueue[tuple[Future[Any], Callable[[], object]] | None] = SimpleQueue()
         self._made: dict[str, Future[Attributes]] = {}
         """By the id of the turn, until `attach` takes it."""
         self._jobs: dict[Future[Any], int] = {}
         """What has not ended, with the number of bytes that it holds."""
+        self._is_closed = False
+        # the process ends without waiting for a daemon: a body of many megabytes takes seconds
+        Thread(target=self._run, name="turn text", daemon=True).start()
 
     def begin(self, id_: str, text: TurnText) -> None:
-        """Start with a turn. Without room for it, it gets no text."""
+        """Start with a turn. Without room for it, or after `close`, it gets no text."""
         self._jobs = {job: size for job, size in self._jobs.items() if not job.done()}
-        if sum(self._jobs.values()) + text.size > MAX_BYTES:
+        if self._is_closed or sum(self._jobs.values()) + text.size > MAX_BYTES:
             return
-        self._made[id_] = made = self._thread.submit(attributes_of, text)
-        self._jobs[made] = text.size
+        self._made[id_] = self._submit(lambda: attributes_of(text), text.size)
 
     def attach(self, id_: str, use: Callable[[Attributes], None]) -> None:
         """Call `use` with the attributes of a turn: now for one without text, else on the thread."""
         made = self._made.pop(id_, None)
-        if made is None:
+        if made is None or self._is_closed:
             use({})
         else:
             # there is one thread, so it is done by then
-            self._jobs[self._thread.submit(lambda: use(made.result()))] = 0
+            self._submit(lambda: use({} if made.exception() else made.result()), 0)
 
     def close(self, seconds: float) -> None:
         """Wait for the turns that were begun, for at most so many seconds."""
+        self._is_closed = True
         wait(tuple(self._jobs), seconds)
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        for job in tuple(self._jobs):
+            job.cancel()
+        self._queue.put(None)
+
+    def _submit[Result](self, work: Callable[[], Result], size: int) -> Future[Result]:
+        job: Future[Result] = Future()
+        self._jobs[job] = size
+        self._queue.put((job, work))
+        return job
+
+    def _run(self) -> None:
+        while one := self._queue.get():
+            _do(*one)
+            # a body is not held until the next turn
+            del one
+
+
+def _do(job: Future[Any], work: Callable[[], object]) -> None:
+    if not job.set_running_or_notify_cancel():
+        return
+    try:
+        job.set_result(work())
+    except Exception as error:  # noqa: BLE001  raised again by `Future.result`
+        job.set_exception(error)
 
 
 def attributes_of(text: TurnText) -> Attributes:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from math import isfinite
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from addons.core.json_values import JsonDict
 from addons.core.version import VERSION
@@ -104,7 +104,7 @@ def _request(exchange: Exchange) -> JsonDict:
         **_common(exchange.headers, exchange.body),
         "queryString": [
             {"name": name, "value": value}
-            for name, value in parse_qsl(urlsplit(exchange.url).query, keep_blank_values=True)
+            for name, value in parse_qsl(_query(exchange.url), keep_blank_values=True)
         ],
     }
     if exchange.body:
@@ -171,6 +171,11 @@ def _messages(exchange: Exchange) -> JsonDict:
 
 def _header(headers: Pairs, wanted: str) -> str:
     return next((value for name, value in headers if name.lower() == wanted), "")
+
+
+def _query(url: str) -> str:
+    # not by `urlsplit`, which raises for the hosts of a damaged file
+    return url.partition("#")[0].partition("?")[2]
 
 
 def _time(seconds: float) -> str:

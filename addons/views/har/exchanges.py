@@ -5,8 +5,8 @@ Never does: keep what has the form of a key. Invariant: total, like everything t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from addons.core.cassette.format import RecordedTurn, texts_of
 from addons.core.cassette.keys import without_keys
@@ -71,6 +71,36 @@ def _events(turn: RecordedTurn) -> Iterator[StreamEvent]:
 
 def of_flow(found: FlowTurn) -> Iterator[Exchange]:
     """Yield the exchange of the client, and those with upstreams."""
+    return (hidden(each, without_keys) for each in _of_flow(found))
+
+
+def hidden(exchange: Exchange, hide: Callable[[bytes], bytes]) -> Exchange:
+    """Return an exchange without what a function takes out of bodies, parts of it in several events included."""
+    return replace(
+        exchange,
+        body=_hidden(exchange.body, hide),
+        answer=_hidden(exchange.answer, hide),
+        events=tuple(_hidden_events(exchange.events, hide)),
+    )
+
+
+def _hidden(text: str, hide: Callable[[bytes], bytes]) -> str:
+    return decoded(hide(text.encode("utf-8", "replace")))
+
+
+def _hidden_events(
+    events: Sequence[StreamEvent], hide: Callable[[bytes], bytes]
+) -> Iterator[StreamEvent]:
+    # one line each, so a value that is spread over events is found as in the stream
+    lines = [each.data.replace("\r", "").replace("\n", "\ndata: ") for each in events]
+    found = [data for _, data, _ in sse_events(hide("".join(f"data: {line}\n\n" for line in lines).encode("utf-8", "replace")))]  # fmt: skip
+    if len(found) != len(events):
+        found = [hide(each.data.encode("utf-8", "replace")) for each in events]
+    for each, data in zip(events, found, strict=True):
+        yield replace(each, data=decoded(data))
+
+
+def _of_flow(found: FlowTurn) -> Iterator[Exchange]:
     turn, data = found.turn, found.turn.data
     ended = (data.terminal or data.error or data.ended) if data else ""
     yield Exchange(
@@ -78,10 +108,10 @@ def of_flow(found: FlowTurn) -> Iterator[Exchange]:
         found.method,
         found.url,
         found.headers,
-        _text(turn.request),
+        decoded(turn.request),
         turn.status,
         turn.answer_headers,
-        _text(turn.answer or b""),
+        decoded(turn.answer or b""),
         found.first if found.first is not None else found.seconds,
         found.seconds,
         ", ".join(filter(None, (f"turn {found.id}: {data.slug if data else ''}", ended))),
@@ -111,12 +141,8 @@ def _of_attempt(attempt: AttemptData, found: FlowTurn, number: int) -> Exchange:
 
 def _upstream_events(answer: MessageData) -> Iterator[StreamEvent]:
     for name, data, at in sse_events(answer.decoded, answer.reads):
-        yield StreamEvent(at or 0.0, name, _text(data))
+        yield StreamEvent(at or 0.0, name, decoded(data))
 
 
 def _body(message: MessageData) -> str:
-    return _text(message.decoded)
-
-
-def _text(body: bytes) -> str:
-    return decoded(without_keys(body))
+    return decoded(message.decoded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import Future
 from typing import Any
 
 import orjson
@@ -89,3 +90,27 @@ def test_turns_wait_within_bounds_and_close_waits_for_them(monkeypatch: Any) -> 
     held.set()
     maker.close(20)
     assert [(id_, bool(found)) for id_, found in got[2:]] == [("f1", True), ("f2", True)]
+
+
+def test_what_is_under_way_does_not_keep_the_process(monkeypatch: Any) -> None:
+    held, got = threading.Event(), list[Attributes]()
+    monkeypatch.setattr(texts, "attributes_of", lambda _: held.wait(20))
+    maker = TextMaker()
+    maker.begin("f1", text(b"x"))
+    maker.close(0)
+    assert {one.daemon for one in threading.enumerate() if one.name.startswith("turn text")} == {True}  # fmt: skip
+    maker.begin("late", text(b"x"))
+    for id_ in ("f1", "late"):
+        maker.attach(id_, got.append)
+    assert got == [{}, {}]
+    held.set()
+
+
+def test_turn_whose_text_cannot_be_made_is_attached_without_it(monkeypatch: Any) -> None:
+    got: Future[Attributes] = Future()
+    monkeypatch.setattr(texts, "attributes_of", lambda _: 1 // 0)
+    maker = TextMaker()
+    maker.begin("f1", text(b"x"))
+    maker.attach("f1", got.set_result)
+    maker.close(20)
+    assert got.result(0) == {}

@@ -52,6 +52,15 @@ def test_signal_stops_it_silently_with_exit_code_0(tmp_path: Path, how: int) -> 
 
 
 @posix
+def test_one_that_ends_with_its_stdin_can_be_stopped_before(tmp_path: Path) -> None:
+    command = (*SERVE, "--until-eof")
+    with served(tmp_path, *command, env=OWN_PROCESS, stdin=subprocess.PIPE) as running:
+        assert running.stop() == 0
+        assert running.process.stdout
+        assert running.process.stdout.read() == ""
+
+
+@posix
 @pytest.mark.parametrize(
     ("drain", "ending"),
     [("9", b"event: response.completed\n"), ("0.01", b"event: response.failed\n")],

@@ -76,6 +76,18 @@ def test_file_of_flows_has_the_attempts_too(tmp_path: Path) -> None:
     )
 
 
+def test_value_that_is_spread_over_events_is_in_none(tmp_path: Path) -> None:
+    parts = (PLANTED[:11], PLANTED[11:22], PLANTED[22:])
+    events = "".join(f"data: {json.dumps({'type': 't', 'delta': part})}\n\n" for part in parts)
+    source, output = tmp_path / "turns.jsonl", tmp_path / "turns.har"
+    source.write_bytes(file_of(turn("one", events)))
+    env = {"HOME": str(tmp_path), "SOME_API_KEY": PLANTED}
+    assert write_har(env, "last", source, output) == 0
+    [entry] = written(output)
+    assert len(entry["_eventSourceMessages"]) == 3
+    assert not [part for part in parts if part in output.read_text()]
+
+
 def test_what_cannot_be_written_is_said_with_the_next_command(tmp_path: Path) -> None:
     two = [turn(thread="thread-of-one"), turn(thread="thread-of-two")]
     source = tmp_path / "turns.jsonl"

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from addons.core.what_if.answer import Answer, Call
 from shim_cli.what_if import terminal
-from shim_cli.what_if.terminal import MAX_TEXT, write_comparison
+from shim_cli.what_if.terminal import MAX_FIGURE, MAX_TEXT, write_comparison
 from tests.core.what_if.samples import answer
 from tests.shim_cli.screen import drawn
 
@@ -46,6 +46,11 @@ def test_long_text_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     text = shown(monkeypatch, 100, None, long)
     assert "1,234 more characters" in text.replace("\n", " ")
     assert text.count("x") < MAX_TEXT + 50
+    failed = Answer("y" * 2 * MAX_TEXT)
+    failed.fail("failed", "x" * 2 * MAX_TEXT, "z" * 2 * MAX_TEXT)
+    text = shown(monkeypatch, 100, None, failed)
+    assert text.count("x") + text.count("y") <= 2 * MAX_FIGURE
+    assert MAX_TEXT <= text.count("z") < MAX_TEXT + 50
 
 
 def test_notes_are_below_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:

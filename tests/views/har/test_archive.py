@@ -80,3 +80,15 @@ def test_times_of_a_damaged_file_are_numbers() -> None:
         for each in (damaged, replace(damaged, is_socket=True)):
             text = json.dumps(entries(TURN, each), allow_nan=False)
             assert "1970-01-01T00:00:00.000Z" in text or "2096-10-02T07:06:40.000Z" in text
+
+
+def test_url_of_a_damaged_file_is_kept() -> None:
+    for url, query in (
+        ("http://[/v1?a=1#?b=2", [("a", "1")]),
+        ("http://[x", []),
+        ("", []),
+        ("?", []),
+    ):
+        [entry] = entries(replace(TURN, url=url))
+        assert entry["request"]["url"] == url
+        assert [(one["name"], one["value"]) for one in entry["request"]["queryString"]] == query

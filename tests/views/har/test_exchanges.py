@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
-from addons.views.har.archive import archive
-from addons.views.har.exchanges import FlowTurn, of_flow, of_recorded
+import orjson
+
+from addons.core.cassette.keys import without_keys
+from addons.views.har.archive import StreamEvent, archive
+from addons.views.har.exchanges import FlowTurn, hidden, of_flow, of_recorded
 from addons.views.turn import Turn
 from addons.views.turn_data import TurnData
 from tests.core.cassette.turns import DONE, turn
@@ -58,3 +62,20 @@ def test_flow_without_a_record_is_one_exchange() -> None:
     [client] = of_flow(replace(flow(None, None), first=None))
     assert (client.first, client.answer) == (2.0, "")
     assert list(objections(archive((client,), ""))) == []
+
+
+def test_key_that_is_spread_over_events_is_in_no_event() -> None:
+    parts = (SHAPED[:11], SHAPED[11:24], SHAPED[24:], "", "two\nlines", SHAPED)
+    events = [orjson.dumps({"type": "t", "delta": part}) for part in parts]
+    stream = b"".join(b"data: %s\n\n" % event for event in [*events, b"a\ndata: b"])
+    _, upstream = of_flow(flow(metadata(attempt(REQUEST, stream)), stream))
+    data = [event.data for event in upstream.events]
+    assert not [part for part in parts[:3] if part in str(data)]
+    assert [json.loads(each)["delta"] for each in data[3:6]] == ["", "two\nlines", "<secret>"]
+    assert data[6] == "a\nb"
+
+
+def test_events_that_are_no_stream_are_hidden_one_by_one() -> None:
+    events = (StreamEvent(0.0, "", ""), StreamEvent(1.0, "a", f"x {SHAPED}"))
+    made = hidden(replace(of_recorded(turn(), 0.0, 1), events=events), without_keys)
+    assert [each.data for each in made.events] == ["", "x <secret>"]
