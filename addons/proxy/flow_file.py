@@ -13,7 +13,6 @@ from mitmproxy import exceptions, http, io
 from addons.core.what_if.original import Original
 from addons.proxy.recent_turns import (
     FinishedTurn,
-    head_of,
     is_of_user,
     is_turn,
     text_headers,
@@ -43,7 +42,7 @@ def original_in(path: Path, selector: str = "") -> Original:
     """
     turns = turns_in(path)
     if not selector:
-        found = [turn for turn in turns if is_of_user(head_of(turn.request))] or turns
+        found = [turn for turn in turns if is_of_user(turn)] or turns
     elif selector.isdecimal() and 0 < int(selector) <= len(turns):
         found = [turns[int(selector) - 1]]
     else:

@@ -24,7 +24,7 @@ from addons.core.codex.threads import PURPOSE, SUB_AGENT, USER, WHAT_IF, agent_o
 from addons.core.contract.contract import Names, Section
 from addons.core.contract.seen import MAX_SEEN, unknown
 from addons.core.contract.structure import SentRequest, structure_of
-from addons.core.json_values import as_object
+from addons.core.json_values import as_object, as_str
 from addons.core.limits import MIB
 from addons.core.protocols.request_body import decode
 from addons.core.providers.chatgpt_endpoints import FORWARDED
@@ -103,14 +103,13 @@ def is_shown(flow: http.HTTPFlow) -> bool:
     return flow.request.method == "POST" and shim_path(flow.request.path) in FORWARDED
 
 
-def head_of(request: http.Request) -> ClientRequest:
-    """Return a request without its body."""
-    return ClientRequest(request.method, request.path, tuple(request.headers.fields), b"")
-
-
-def is_of_user(head: ClientRequest) -> bool:
+def is_of_user(finished: FinishedTurn) -> bool:
     """Return whether a turn is the user's or a sub-agent's: no helper call of Codex, and none that this program made."""
-    return agent_of(head, "") in {USER, SUB_AGENT}
+    request = finished.request
+    head = ClientRequest(request.method, request.path, tuple(request.headers.fields), b"")
+    # some helper calls differ from a turn of the user in their model alone
+    slug = as_str(as_object(finished.metadata).get("slug"))
+    return agent_of(head, slug) in {USER, SUB_AGENT}
 
 
 def _decoded_body(message: http.Message | None) -> bytes | None:
@@ -165,7 +164,7 @@ class RecentTurns:
         if id_prefix:
             found = [turn for turn in turns if turn.id.startswith(id_prefix)]
         else:
-            found = [turn for turn in turns if is_of_user(head_of(turn.request))]
+            found = [turn for turn in turns if is_of_user(turn)]
         if not found:
             return None
         newest = found[-1]

@@ -25,6 +25,7 @@ from addons.views.har.archive import Exchange, archive
 from addons.views.har.exchanges import hidden, of_flow, of_recorded
 from shim_cli.console.errors import CliError
 from shim_cli.console.format import counted
+from shim_cli.console.printable import printable_line
 from shim_cli.report.command import write_new
 from shim_cli.report.secrets import known_secrets
 
@@ -65,7 +66,8 @@ def write_har(env: Mapping[str, str], thread: str, source: Path | None, output: 
     path = output or Path(f"thread-{re.sub(r'[^\w-]', '_', found)[:64] or 'none'}.har")
     made = orjson.dumps(archive(exchanges, title), option=orjson.OPT_INDENT_2)
     write_new(path, mask.data(made))
-    typer.echo(f"{path}: {counted(len(chosen), 'turn')} of the thread {title or '(none)'}")
+    shown = printable_line(title) or "(none)"
+    typer.echo(f"{path}: {counted(len(chosen), 'turn')} of the thread {shown}")
     typer.echo("It has the text of the conversation. Import it in the Network panel of a browser.")
     return 0
 
@@ -148,6 +150,7 @@ def _is_named(name: str, thread: str, title: str) -> bool:
 
 
 def _listing(threads: Sequence[str], titles: Mapping[str, str]) -> str:
-    shown = [" ".join(filter(None, (each or "(none)", titles.get(each, "")))) for each in threads]
+    named = (filter(None, (each or "(none)", titles.get(each, ""))) for each in threads)
+    shown = [printable_line(" ".join(each)) for each in named]
     more = f", and {len(shown) - LISTED} more" if len(shown) > LISTED else ""
     return ", ".join(shown[-LISTED:]) + more

@@ -93,7 +93,9 @@ async def test_original_is_the_newest_turn_of_the_user_with_its_text() -> None:
     mine.response.headers["content-type"] = "text/event-stream"
     helper.request.headers["x-codex-turn-metadata"] = '{"request_kind":"thread_title"}'
     compared.request.headers[PURPOSE.decode()] = WHAT_IF
-    for flow in (turn(), mine, helper, compared):
+    reviewer = turn()
+    reviewer.metadata[METADATA_KEY] = {"slug": "codex-auto-review"}
+    for flow in (turn(), mine, helper, compared, reviewer):
         turns.keep(flow)
     written = await original_in(turns)
     assert written

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import orjson
+
 from addons.core.json_values import JsonDict, as_int, as_object, as_str
 from addons.core.routes import RouteTable, route_label
 from addons.core.telemetry.prices import PLAN_ROUTES, PriceTable
@@ -138,6 +140,14 @@ def complete(answers: Iterable[Answer], table: RouteTable, prices: PriceTable) -
         if route and answer.provider == route.provider and not answer.answered_by:
             answer.label = answer.label or route_label(route)
         answer.price(prices)
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON. One that is nested more deeply than JSON is written is described."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return "(nested too deeply to be shown)"
 
 
 def usage_of(value: object) -> Usage | None:

@@ -11,7 +11,7 @@ import orjson
 
 from addons.core.json_values import as_object
 from addons.core.usage import Usage
-from addons.core.what_if.answer import Answer, Call
+from addons.core.what_if.answer import Answer, Call, json_text
 
 UNKNOWN = "\N{EN DASH}"
 ORIGINAL = "recorded"
@@ -88,7 +88,7 @@ def _arguments(text: str) -> str:
 
 
 def _value(value: object) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else json_text(value)
 
 
 def notes(answer: Answer) -> list[str]:

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 
 import orjson
 
-from addons.core.json_values import JsonObject, as_object, as_str
+from addons.core.json_values import JsonObject, as_int, as_object, as_str
 from addons.core.limits import MIB
 from addons.core.protocols.sse import SseReader, parse_block
 from addons.core.usage import Usage
-from addons.core.what_if.answer import COMPLETED, CUT, FAILED, INCOMPLETE, Answer, Call
+from addons.core.what_if.answer import COMPLETED, CUT, FAILED, INCOMPLETE, Answer, Call, json_text
 
 MAX_EVENT_BYTES = 16 * MIB
 ANSWER_CUT = "answer_cut"
@@ -34,7 +34,7 @@ class StreamReading:
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self._reader = SseReader(MAX_EVENT_BYTES)
-        self._parts: dict[object, list[str]] = {}
+        self._parts: dict[int | None, list[str]] = {}
         """Output index → the deltas of its text, or its whole text."""
         self._has_ended = False
 
@@ -67,18 +67,18 @@ class StreamReading:
             self._on_end(kind, fields)
         elif kind == "response.output_item.done":
             self._begin(seconds)
-            self._on_item(fields.get("output_index"), as_object(fields.get("item")))
+            self._on_item(as_int(fields.get("output_index")), as_object(fields.get("item")))
         elif kind.endswith(".delta"):
             self._begin(seconds)
             if kind in {"response.output_text.delta", "response.refusal.delta"}:
-                part = self._parts.setdefault(fields.get("output_index"), [])
+                part = self._parts.setdefault(as_int(fields.get("output_index")), [])
                 part.append(as_str(fields.get("delta")))
 
     def _begin(self, seconds: float | None) -> None:
         if self.answer.first_seconds is None:
             self.answer.first_seconds = seconds
 
-    def _on_item(self, index: object, item: JsonObject) -> None:
+    def _on_item(self, index: int | None, item: JsonObject) -> None:
         if call := call_of(item):
             self.answer.calls.append(call)
         elif text := text_of(item):
@@ -130,7 +130,7 @@ def call_of(item: JsonObject) -> Call | None:
     name, namespace = as_str(item.get("name")) or kind, as_str(item.get("namespace"))
     arguments = as_str(item.get("arguments")) or as_str(item.get("input"))
     if not arguments and "action" in item:
-        arguments = orjson.dumps(item["action"]).decode()
+        arguments = json_text(item["action"])
     return Call(f"{namespace}.{name}" if namespace else name, arguments)
 
 

@@ -42,3 +42,9 @@ def test_call_is_shown_with_its_arguments() -> None:
     assert call_text(Call("none", "{}")) == "none\n{}"
     assert whole_text(answer()) == "Hello there.\n\nexec_command\n  cmd: ls\n  n: 3"
     assert title(answer(), is_original=True) == "row (recorded)"
+
+
+def test_call_with_any_arguments_is_shown() -> None:
+    nested = '{"a": ' + "[" * 400 + "]" * 400 + ', "b": "c"}'
+    assert call_text(Call("f", nested)) == "f\n  a: (nested too deeply to be shown)\n  b: c"
+    assert call_text(Call("f", "[" * 9000)) == "f\n" + "[" * 9000

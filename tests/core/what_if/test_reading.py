@@ -89,3 +89,19 @@ def test_whole_response_and_error_are_read() -> None:
         if status == 200:
             assert (answer.text, answer.calls) == ("Hello.", CALLS)
             assert answer.usage == Usage(10, 4, 5, 2, 15)
+
+
+def test_events_of_any_form_are_read() -> None:
+    nested = b"[" * 400 + b"]" * 400
+    item = b'{"type":"message","content":[{"text":"a"}]}'
+    for index in (b"[1]", b'{"a":1}', b"null", b'"x"', nested):
+        reading = StreamReading(Answer("s"))
+        for event in (
+            b'{"type":"response.output_text.delta","output_index":%s,"delta":"b"}' % index,
+            b'{"type":"response.output_item.done","output_index":%s,"item":%s}' % (index, item),
+            b'{"type":"response.output_item.done","item":{"type":"web_search_call","action":%s}}' % nested,
+        ):  # fmt: skip
+            reading.feed(b"data: %s\n\n" % event)
+        reading.finish()
+        assert reading.answer.text == "a"
+        assert reading.answer.calls == [Call("web_search_call", "(nested too deeply to be shown)")]

@@ -88,6 +88,18 @@ def test_value_that_is_spread_over_events_is_in_none(tmp_path: Path) -> None:
     assert not [part for part in parts if part in output.read_text()]
 
 
+def test_name_of_a_thread_cannot_control_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "turns.jsonl"
+    source.write_bytes(file_of(turn(thread="\x9b31mone"), turn(thread="\x9b31m\u202etwo")))
+    env = {"HOME": str(tmp_path)}
+    assert write_har(env, "last", source, tmp_path / "a.har") == 0
+    assert "of the thread ?31m?two\n" in capsys.readouterr().out
+    with pytest.raises(CliError, match=r"it has \?31mone, \?31m\?two$"):
+        write_har(env, "another", source, tmp_path / "b.har")
+
+
 def test_what_cannot_be_written_is_said_with_the_next_command(tmp_path: Path) -> None:
     two = [turn(thread="thread-of-one"), turn(thread="thread-of-two")]
     source = tmp_path / "turns.jsonl"
