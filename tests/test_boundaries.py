@@ -38,6 +38,7 @@ ERROR_BOUNDARIES = {
     "addons/core/privacy/gate.py": "what the gate cannot mask is not sent",
     "addons/adapters/local/watch.py": "a server sends what nobody foresaw; the watch of the others must go on",
     "addons/proxy/refresh.py": "the same, for the task that watches them: one that has ended asks no more",
+    "addons/adapters/otel/texts.py": "a thread passes every exception to the export, through its Future",
     "addons/adapters/system/threads.py": "a thread passes every exception to the caller, through its Future",
     "addons/proxy/engine/mitmproxy_patches/connections.py": "it is raised again inside mitmproxy's own boundary for addons",
     "addons/proxy/engine/mitmproxy_patches/command_pump.py": "it is raised again inside mitmproxy's own boundary for addons",

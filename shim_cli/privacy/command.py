@@ -53,7 +53,7 @@ def _settings(env: Mapping[str, str], explicit: Path | None) -> Privacy:
         found = parse_settings(CachedFile(path).read(), str(path), env)
     except FileAccessError as error:
         raise CliError(str(error), "codex-shim doctor") from error
-    if found.privacy.is_broken:
-        problems = [one for one in found.problems if ": privacy" in one] or list(found.problems)
-        raise CliError(problems[0], "codex-shim doctor")
+    unread = [one for one in found.problems if ": privacy" in one or ": not valid JSON" in one]
+    if unread or found.privacy.is_broken:
+        raise CliError((unread or found.problems)[0], "codex-shim doctor")
     return found.privacy if found.privacy.is_on else ON

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "hooks"
 HOOKS = ("house_rule.py", "refuse_push.py", "log_turns.py", "mask_email.py")
 ADDRESS = "jo.doe@example.com"
+LONGEST = 120
 PROMPT = f"write to {ADDRESS}"
 
 
@@ -45,6 +48,10 @@ def shim(upstream: ChatUpstream, shim_home: CodexHome) -> Iterator[Shim]:
     assert "Traceback" not in running.output
 
 
+def changed_by(turn: dict[str, Any]) -> list[str]:
+    return [note.partition(":")[0] for note in turn.get("hooks", ())]
+
+
 def run_codex(root: Path, port: int, prompt: str, *, by_websocket: bool) -> Run:
     """Run one session of a new user."""
     shutil.rmtree(root, ignore_errors=True)
@@ -58,6 +65,7 @@ def run_codex(root: Path, port: int, prompt: str, *, by_websocket: bool) -> Run:
 def test_masked_address_is_in_commands_and_answers_and_in_no_request(
     shim: Shim, upstream: ChatUpstream, shim_home: CodexHome, tmp_path: Path, by_websocket: bool
 ) -> None:
+    deadline = time.monotonic() + LONGEST
     turns_before, requests_before = len(logged_turns(shim_home.state)), len(upstream.bodies)
     upstream.play(
         say("I ask <email-1>.", command("echo to <email-1> | tee mail.txt".replace("<email-1>", "'<email-1>'"))),
@@ -75,8 +83,10 @@ def test_masked_address_is_in_commands_and_answers_and_in_no_request(
     assert "to <email-1>" in sent[-1]
     if by_websocket:
         assert_websocket(shim_home.state, turns_before)
-    changed = logged_turns(shim_home.state)[-1]["hooks"]
-    assert [note.partition(":")[0] for note in changed] == ["house_rule.py", "mask_email.py"]  # type: ignore[attr-defined]
+    # a turn is logged after its answer: until then the last line may be that of a warm-up
+    while changed_by(last := logged_turns(shim_home.state)[-1]) != ["house_rule.py", "mask_email.py"]:  # fmt: skip
+        assert time.monotonic() < deadline, last
+        time.sleep(0.02)
     lines = (shim_home.home / "codex-turns.jsonl").read_text().splitlines()
     last = json.loads(lines[-1])
     assert last["outcome"] == "complete"

@@ -11,6 +11,7 @@ compiled tries at most `MAX_WAYS` ways at each position of a text.
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 
@@ -48,7 +49,13 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         msg = f"it is longer than {MAX_PATTERN} characters"
         raise ValueError(msg)
     try:
-        re.compile(pattern)
+        with warnings.catch_warnings():
+            # later versions of Python may read `[[a]]` and `[a||b]` in another way
+            warnings.simplefilter("error", FutureWarning)
+            re.compile(pattern)
+    except FutureWarning as error:
+        msg = f"{str(error).lower()}: write a backslash before each character that stands for itself there"
+        raise ValueError(msg) from None
     except (re.error, OverflowError, RecursionError) as error:
         msg = f"not a regular expression: {error}"
         raise ValueError(msg) from None

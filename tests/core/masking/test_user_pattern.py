@@ -40,6 +40,7 @@ def test_a_repetition_without_an_end_gets_one() -> None:
     ("pattern", "reason"),
     [
         ("[", "not a regular expression"),
+        ("[[a]]{4}", "possible nested set at position 1: write a backslash"),
         ("a{2,1}bbbb", "not a regular expression"),
         (r"(a+)+b", f"more than {MAX_WAYS} ways"),
         (r"(a|aa)+bbbb", f"more than {MAX_WAYS} ways"),

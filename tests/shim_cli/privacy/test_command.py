@@ -47,7 +47,13 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CliError, match="cannot read"):
         write_masked(_env(tmp_path), str(tmp_path / "none.txt"), None)
     settings = tmp_path / "models.json"
-    settings.write_bytes(b'{"privacy": {"emials": true}}')
     (tmp_path / "a").write_text("a")
-    with pytest.raises(CliError, match="Did you mean 'emails'"):
-        write_masked(_env(tmp_path), str(tmp_path / "a"), settings)
+    for written, message in (
+        (b'{"privacy": {"emials": true}}', "Did you mean 'emails'"),
+        (b'{"privcy": true}', "Did you mean 'privacy'"),
+        (b'{"models": [', "not valid JSON"),
+    ):
+        settings.write_bytes(written)
+        with pytest.raises(CliError, match=message) as raised:
+            write_masked(_env(tmp_path), str(tmp_path / "a"), settings)
+        assert raised.value.advice == "codex-shim doctor"
