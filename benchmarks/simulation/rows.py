@@ -167,7 +167,7 @@ class Rows:
             table=lambda: self._table,
             running=lambda: self.running(),  # noqa: PLW0108  it is set later
         )
-        self._budgets = BudgetKeeper(NO_FILE, NO_FILE, sources, self._seconds)
+        self._budgets = BudgetKeeper(NO_FILE, NO_FILE, sources, self._seconds, self._seconds)
         self._budgets.is_counting = True  # there is no ledger to be read
 
     def plan(self, request: ClientRequest) -> Plan:
