@@ -104,6 +104,15 @@ class EndingStream(RequestStream):
         translator = self.response_side.translator
         return translator is not None and translator.terminal
 
+    def await_end(self) -> CommandGenerator[None]:
+        """Wait for less long if the end of the upstream's body is all that is missing."""
+        clock = self.response_side.clock
+        if self.is_terminal_sent and not clock.lingers:
+            clock.terminal_seen()
+        elif not clock.is_earlier:
+            return
+        yield from self.response_side.wake_when_due()
+
     # Error boundary ---------------------------------------------------------------------------------------
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:

@@ -200,6 +200,7 @@ class TurnStream(EndingStream):
         if (yield from self._open_answer(step.head)):
             self.state.on_upstream(UpstreamEvent.RELAY)
             yield from self.response_side.send_opening(step.opening)
+            yield from self.await_end()
 
     def _stream_local(self, step: StreamLocal) -> CommandGenerator[None]:
         yield from self.attempt.release()
@@ -316,11 +317,7 @@ class TurnStream(EndingStream):
 
     def _translate(self, data: bytes) -> CommandGenerator[None]:
         yield from self.response_side.send_body(self.response_side.feed(data))
-        if self.is_terminal_sent and not self.response_side.clock.lingers:
-            self.response_side.clock.terminal_seen()
-            yield from self.response_side.wake_when_due()
-        elif self.response_side.clock.is_earlier:
-            yield from self.response_side.wake_when_due()
+        yield from self.await_end()
 
     def _on_upstream_error(self, event: ResponseProtocolError) -> CommandGenerator[None]:
         is_unread = event.message == NOTHING_RECEIVED and self.attempt.is_within_round_trip

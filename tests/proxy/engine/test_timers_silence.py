@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 from mitmproxy.proxy.layer import CommandGenerator
 
-from addons.core.turn import ClientRequest, Collect, FaultKind, Head, Plan, Step
+from addons.core.turn import ClientRequest, Collect, FaultKind, Head, Plan, Relay, Step
 from addons.proxy.engine.interfaces import LiveTurn
 from addons.proxy.engine.response_side import ResponseSide
 from tests.boundary.scripts import BODY, DONE, EVENT, HEARTBEAT, begins, gated, silence, turn
 from tests.support.client import Client, client
 from tests.support.engine import (
     QUICK,
+    Plain,
     Running,
     ScriptedPlan,
     engine,
@@ -27,9 +28,11 @@ from tests.support.waiting import until, within
 class Collecting(ScriptedPlan):
     """Reads every answer whole."""
 
+    most = 1000
+
     def on_head(self, head: Head) -> Step:
         self.heads.append(head)
-        return Collect(1000)
+        return Collect(self.most)
 
 
 async def two_beats(proxy: Running) -> None:
@@ -201,6 +204,30 @@ async def test_upstream_that_does_not_end_after_its_terminal_event_is_ended() ->
         await c.post("/v1/responses", BODY)
         response = await c.response()
         assert loop.time() - began < 15
+        await within(up.gone)
+    assert response.complete
+    assert response.body == EVENT + DONE
+
+
+class Holding(Collecting):
+    """Holds an answer until its first bytes are there, as a route with a fallback does."""
+
+    most = 1
+
+    def on_body(self, head: Head, body: bytes) -> Step:
+        assert body == EVENT[:1]
+        return Relay(head, Plain())
+
+
+async def test_answer_that_was_held_whole_is_ended_as_well() -> None:
+    limits = replace(QUICK, heartbeat_seconds=0.3, stall_seconds=30, linger_seconds=0.5)
+    async with (
+        upstream(begins(EVENT + DONE)) as up,
+        engine(lambda r: Holding(r, [wire_to(up.port, r)]), limits) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        response = await c.response()
         await within(up.gone)
     assert response.complete
     assert response.body == EVENT + DONE
