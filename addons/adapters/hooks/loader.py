@@ -12,10 +12,11 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.metadata import entry_points
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from addons.core.hooks.chain import FUNCTIONS, Hook
 from addons.core.hooks.values import API_VERSION
@@ -24,6 +25,14 @@ from addons.core.settings.near_miss import nearest
 GROUP = "codex_shim.hooks"
 VERSION_NAME = "API_VERSION"
 MODULE_PREFIX = "codex_shim_hook_"
+
+
+class _SourceLoader(SourceFileLoader):
+    """Reads a file itself, and never the byte code of what it held when it was loaded before, a second ago say."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
 
 
 class HookLoadError(ValueError):
@@ -78,14 +87,15 @@ def _import_file(path: Path, number: int) -> ModuleType:
         hint = f" Did you mean {near}?" if near else ""
         msg = f"the hook {path} does not exist or is not a file.{hint} Name a file: --hook codex_shim_hooks.py"
         raise HookLoadError(msg)
-    spec = spec_from_file_location(f"{MODULE_PREFIX}{number}_{path.stem}", path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         msg = f"the hook {path} is no Python file. Give its name the ending .py"
         raise HookLoadError(msg)
+    loader = _SourceLoader(f"{MODULE_PREFIX}{number}_{path.stem}", str(path))
+    spec = ModuleSpec(loader.name, loader, origin=loader.path)
+    spec.has_location = True
     module = module_from_spec(spec)
     # dataclasses look their module up
-    sys.modules[spec.name] = module
-    loader = spec.loader
+    sys.modules[loader.name] = module
     _run(lambda: loader.exec_module(module), str(path))
     return module
 

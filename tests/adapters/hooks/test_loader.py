@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
@@ -126,3 +127,20 @@ def test_entry_point_is_a_short_name(package: str, monkeypatch: pytest.MonkeyPat
     assert (hook.name, bool(hook.on_event)) == ("masking", True)
     with pytest.raises(HookLoadError, match=r"Did you mean masking\?"):
         load_hooks(["maskng"])
+
+
+def test_file_that_was_changed_within_a_second_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = tmp_path / "hook.py"
+    for name in ("on_turn", "on_evnt", "on_end "):
+        file.write_text(f"def {name}(*_): pass")
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+        if name == "on_evnt":
+            with pytest.raises(HookLoadError, match="on_evnt"):
+                load_hooks([str(file)])
+            continue
+        [hook] = load_hooks([str(file)])
+        assert (hook.on_turn is None) == (name != "on_turn")
+    assert list(tmp_path.iterdir()) == [file]
