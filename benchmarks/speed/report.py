@@ -46,7 +46,8 @@ def publish(rounds: Sequence[Round], over_tls: Sequence[Round], command: str) ->
 def _bounds(
     rounds: Sequence[Round], bounds: Sequence[Bound], sense: str, verdicts: tuple[str, str]
 ) -> list[str]:
-    lines = [f"| bound | median | {sense} | |", "|---|---|---|---|"]
+    head = [f"| bound | median | {sense} | |", "|---|---|---|---|"]
+    lines: list[str] = []
     held, not_held = verdicts
     for bound in bounds:
         value = bound.median(rounds)
@@ -55,7 +56,7 @@ def _bounds(
             lines.append(
                 f"| {bound.name} | {value:.2f} | {bound.sense} {bound.limit:g} | {verdict} |"
             )
-    return lines
+    return [*head, *lines] if lines else []
 
 
 def _figures(rounds: Sequence[Round]) -> list[str]:
