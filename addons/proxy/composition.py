@@ -83,8 +83,6 @@ class Composition:
     is_always_private = False
     """Whether the privacy gate is on whatever models.json says."""
     _gate: GatedRequests | None = None
-    _user_hooks: Sequence[Hook] = ()
-    _built_in_hooks: Sequence[Hook] = ()
 
     def __init__(
         self, env: Mapping[str, str], sources: RouteSources, cassettes: CassetteUse = NO_CASSETTE
@@ -161,20 +159,11 @@ class Composition:
         for tap in self._taps:
             tap(flow, turn, mask, tape)
 
-    def use_hooks(self, users: Sequence[Hook]) -> None:
+    def use_hooks(self, hooks: Sequence[Hook]) -> None:
         """Let the turns from now on have these hooks of the user."""
-        self._user_hooks = users
-        self._start_hooks()
-
-    def use_built_in_hooks(self, hooks: Sequence[Hook]) -> None:
-        """Let the turns from now on have these hooks of this program, after those of the user."""
-        self._built_in_hooks = hooks
-        self._start_hooks()
-
-    def _start_hooks(self) -> None:
         from addons.proxy.hooks import start_hooks  # noqa: PLC0415  nothing of it is used without hooks
 
-        self.hooks = start_hooks(self._user_hooks, self._built_in_hooks, self.engine)
+        self.hooks = start_hooks(hooks, self.engine)
         self.engine.router = self._router()
 
     def close_files(self) -> None:

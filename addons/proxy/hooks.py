@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from mitmproxy import exceptions
 
 from addons.adapters.hooks.loader import HookLoadError, load_hooks
-from addons.adapters.hooks.turns import HookedTurns, HookSet
+from addons.adapters.hooks.turns import HookedTurns
 from addons.core.hooks.chain import Hook
 from addons.proxy.engine.engine import Engine
 from addons.proxy.engine.hooked_stream import HookedStream
@@ -26,10 +26,7 @@ def hooks_named(names: Sequence[str]) -> tuple[Hook, ...]:
         raise exceptions.OptionsError(msg) from None
 
 
-def start_hooks(
-    users: Sequence[Hook], built_in: Sequence[Hook], engine: Engine
-) -> HookedTurns | None:
+def start_hooks(hooks: Sequence[Hook], engine: Engine) -> HookedTurns | None:
     """Let the streams of an engine have hooks. Return what makes the plans of their turns; None without hooks."""
-    hooks = HookSet(tuple(users), tuple(built_in))
     engine.stream_type = HookedStream if hooks else None
     return HookedTurns(hooks, lambda: engine.limits) if hooks else None

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import textwrap
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from addons.proxy.master import ListenOptions, ShimMaster
+from addons.proxy.master import ListenOptions
 from tests.boundary.row_turns import sse
-from tests.boundary.surfaces import Home, Running
+from tests.boundary.surfaces import Home, Running, listening
 from tests.support.client import Response
 from tests.support.upstream import Exchange, Script
 
 CODEX = b"originator: codex_exec"
 
 
-@asynccontextmanager
-async def serving(home: Home, *hooks: str) -> AsyncIterator[Running]:
-    ready = asyncio.Event()
+def serving(home: Home, *hooks: str) -> AbstractAsyncContextManager[Running]:
     names = [str(hook_file(home, f"hook_{n}.py", text)) for n, text in enumerate(hooks)]
-    listen = ListenOptions("127.0.0.1", 0, home.settings, hooks=names)
-    master = ShimMaster(listen, lambda _: ready.set(), home.env)
-    task = asyncio.create_task(master.run())  # noqa: TID251, RUF100  awaited below
-    await ready.wait()
-    try:
-        yield Running(master)
-    finally:
-        master.shutdown()  # type: ignore[no-untyped-call]
-        await task
+    return listening(ListenOptions("127.0.0.1", 0, home.settings, hooks=names), home.env)
 
 
 def hook_file(home: Home, name: str, text: str) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,10 +97,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running(home: Home, **env: str) -> AsyncIterator[Running]:
+async def listening(listen: ListenOptions, env: Mapping[str, str]) -> AsyncIterator[Running]:
     ready = asyncio.Event()
-    listen = ListenOptions("127.0.0.1", 0, home.settings)
-    master = ShimMaster(listen, lambda _: ready.set(), {**home.env, **env})
+    master = ShimMaster(listen, lambda _: ready.set(), env)
     task = asyncio.create_task(master.run())  # noqa: TID251, RUF100  awaited below
     await ready.wait()
     try:
@@ -108,6 +107,10 @@ async def running(home: Home, **env: str) -> AsyncIterator[Running]:
     finally:
         master.shutdown()  # type: ignore[no-untyped-call]
         await task
+
+
+def running(home: Home, **env: str) -> AbstractAsyncContextManager[Running]:
+    return listening(ListenOptions("127.0.0.1", 0, home.settings), {**home.env, **env})
 
 
 def code_of(response: Response) -> str:

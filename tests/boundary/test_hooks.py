@@ -10,8 +10,7 @@ import orjson
 import pytest
 
 from addons.adapters.hooks import worker
-from addons.core.hooks.chain import ON_EVENT, ON_TURN, Hook
-from addons.hooks import Event, Turn
+from addons.core.hooks.chain import ON_EVENT, ON_TURN
 from tests.boundary.hook_turns import (
     CODEX,
     UPPER,
@@ -76,32 +75,38 @@ async def test_edits_reach_every_route_and_the_client(home: Home) -> None:
     assert text == text.upper() != ""
 
 
-async def test_hooks_of_the_program_are_nearest_to_the_upstream(home: Home) -> None:
+async def test_requests_pass_hooks_in_order_and_answers_in_the_opposite_order(home: Home) -> None:
     home.log_in()
-    home.backend.scripts[:] = [answers(native(delta("hi")))] * 4
-    seen: list[str] = []
-
-    def mask(turn: Turn) -> Turn:
-        turn.state["seen"] = turn.instructions
-        return turn.replace(instructions=turn.instructions + "B")
-
-    def unmask(_turn: Turn, event: Event) -> Event:
-        seen.append(event.type)
-        return event.replace(delta="from B") if "delta" in event.data else event
-
-    built_in = Hook("gate", on_turn=mask, on_event=unmask)
+    home.backend.scripts[:] = [answers(native(delta("hi")))] * 2
     async with serving(home, *ORDER) as proxy:
-        proxy.shim.parts.use_built_in_hooks([built_in])
         answer = await proxy.post(TURN, CODEX)
         use(proxy, home)
-        alone = await proxy.post(TURN, CODEX)
-        proxy.shim.parts.use_built_in_hooks([])
         plain = await proxy.post(TURN, CODEX)
-    assert [orjson.loads(body).get("instructions") for body in sent_to(home)] == ["01B", "B", None]
-    assert [e["delta"] for e in events(answer.body) if "delta" in e] == ["from B10"]
-    assert [e["delta"] for e in events(alone.body) if "delta" in e] == ["from B"]
+    assert [orjson.loads(body).get("instructions") for body in sent_to(home)] == ["01", None]
+    assert [e["delta"] for e in events(answer.body) if "delta" in e] == ["hi10"]
     assert [e["delta"] for e in events(plain.body) if "delta" in e] == ["hi"]
-    assert seen == ["response.created", "response.output_text.delta", "response.completed"] * 2
+
+
+async def test_privacy_gate_is_nearer_to_the_upstream_than_hooks(home: Home) -> None:
+    """It masks what a hook adds to a request, and a hook sees the value in the answer."""
+    home.log_in()
+
+    async def repeats(exchange: Exchange) -> None:
+        # the list of models is asked for, too
+        names = re.findall(r"masked-email-\w+", exchange.request.body.decode())
+        await exchange.sse_head()
+        await exchange.chunk(native(delta(f"to {''.join(names)}")))
+        await exchange.end()
+
+    home.backend.scripts[:] = [repeats]
+    rule = "def on_turn(turn): return turn.add_instructions('Write to ada@example.com')\n"
+    async with serving(home, rule + UPPER) as proxy:
+        proxy.master.options.update(codex_shim_privacy=True)
+        answer = await proxy.post(TURN, CODEX)
+    assert b"ada@example.com" not in b"".join(sent_to(home))
+    assert [e["delta"] for e in events(answer.body) if "delta" in e] == [
+        "to ada@example.com".upper()
+    ]
 
 
 ORDER = [

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import Any
 
 import orjson
 
 from addons.adapters.system.paths import access_log_file, privacy_key_file
-from addons.proxy.master import ListenOptions, ShimMaster
+from addons.proxy.master import ListenOptions
 from tests.boundary.echoing_models import placeholders_in, repeats, repeats_whole
-from tests.boundary.surfaces import Home, Running
+from tests.boundary.surfaces import Home, listening, running
 from tests.boundary.test_both_sockets import setup
 from tests.core.privacy.values import CARDS, EMAILS, KEYS, PHONES, RANDOM
 from tests.fakes.socket_backend import Frame, SocketBackend
@@ -72,20 +71,6 @@ def placed(values: list[str]) -> Json:
         "prompt_cache_key": "cache-1",
         "store": False,
     }  # fmt: skip
-
-
-@asynccontextmanager
-async def serving(home: Home, *, privacy: bool = False, **env: str) -> AsyncIterator[Running]:
-    ready = asyncio.Event()
-    listen = ListenOptions("127.0.0.1", 0, home.settings, privacy=privacy)
-    master = ShimMaster(listen, lambda _: ready.set(), {**home.env, **env})
-    task = asyncio.create_task(master.run())  # noqa: TID251, RUF100  awaited below
-    await ready.wait()
-    try:
-        yield Running(master)
-    finally:
-        master.shutdown()  # type: ignore[no-untyped-call]
-        await task
 
 
 def settle(home: Home, privacy: object, **rows: Json) -> None:
@@ -149,7 +134,7 @@ async def test_hundred_private_values_reach_no_upstream_and_come_back(home: Home
         }
         home.backend.scripts[:] = [repeats("responses", 1)]
         settle(home, True, **{name: row(name, one.port) for name, one in rows.items()})
-        proxy = await stack.enter_async_context(serving(home))
+        proxy = await stack.enter_async_context(running(home))
         for model in ("gpt-5.5", *rows):
             answer = await proxy.post(body(model, **request), *CODEX)
             check_answer(events(answer.body), values)
@@ -207,12 +192,12 @@ async def test_a_history_is_a_prefix_of_its_continuation(home: Home) -> None:
     home.backend.scripts[:] = [repeats("responses", 5)]
     settle(home, True)
     request = placed(CANARIES[:20])
-    async with serving(home) as proxy:
+    async with running(home) as proxy:
         first = events((await proxy.post(body("gpt-5.5", **request), *CODEX)).body)
     answered = [one["item"] for one in first if one["type"] == "response.output_item.done"]
     longer = {**request, "input": [*request["input"], *answered, {"type": "message", "role": "user", "content": f"And {EMAILS[0]}?"}]}  # fmt: skip
     # a shim that has started again, with the same state folder
-    async with serving(home) as proxy:
+    async with running(home) as proxy:
         await proxy.post(body("gpt-5.5", **longer), *CODEX)
         await proxy.post(body("gpt-5.5", **longer), *CODEX[:1], b"session-id: other")
     one, two, other = (
@@ -232,7 +217,7 @@ async def test_requests_that_are_no_turns_and_whole_answers(home: Home) -> None:
     home.log_in()
     home.backend.scripts[:] = [repeats_whole]
     settle(home, {"phones": False, "patterns": {"ticket": "ACME-[0-9]{4,8}"}})
-    async with serving(home) as proxy, client(proxy.port) as connection:
+    async with running(home) as proxy, client(proxy.port) as connection:
         for path in ("/v1/alpha/search", "/v1/images/generations"):
             asked = orjson.dumps(
                 {"model": "gpt-5.5", "input": f"{EMAILS[0]} {PHONES[0]} ACME-12345", "id": "s1"}
@@ -253,9 +238,11 @@ async def test_an_option_or_a_variable_switches_it_on_and_headers_are_masked(hom
     settle(home, None)
     metadata = orjson.dumps({"thread_id": "t", "workspaces": {f"/home/{EMAILS[0]}": {}}})
     header = b"x-codex-turn-metadata: " + metadata
-    async with serving(home, privacy=True) as proxy:
+    async with listening(
+        ListenOptions("127.0.0.1", 0, home.settings, privacy=True), home.env
+    ) as proxy:
         await proxy.post(body("gpt-5.5", input="hello"), CODEX[0], header)
-    async with serving(home, CODEX_SHIM_PRIVACY="1") as proxy:
+    async with running(home, CODEX_SHIM_PRIVACY="1") as proxy:
         await proxy.post(body("gpt-5.5", input="hello"), CODEX[0], header)
         proxy.master.options.update(codex_shim_privacy=False)
         await proxy.post(body("gpt-5.5", input="hello"), CODEX[0], header)
@@ -270,7 +257,9 @@ async def test_a_request_without_private_values_is_the_bytes_that_came(home: Hom
     home.log_in()
     settle(home, None)
     plain = b'{ "model":"gpt-5.5",  "stream" : true, "input":[], "big": 12345678901234567890123}'
-    async with serving(home, privacy=True) as proxy:
+    async with listening(
+        ListenOptions("127.0.0.1", 0, home.settings, privacy=True), home.env
+    ) as proxy:
         await proxy.post(plain, *CODEX)
     assert [one.body for one in home.backend.requests if b"/responses" in one.line] == [plain]
 
@@ -281,7 +270,7 @@ async def test_a_row_can_be_exempt_but_no_turn_that_another_model_may_answer(hom
         local = {**row("responses", one.port), "privacy": False}
         cloud = row("responses", one.port)
         settle(home, True, local=local, cloud=cloud, mixed={**local, "fallback": ["cloud"]}, both={**local, "fallback": ["local"]})  # fmt: skip
-        async with serving(home) as proxy:
+        async with running(home) as proxy:
             for slug in ("local", "cloud", "mixed", "both"):
                 await proxy.post(body(slug, input=EMAILS[0]), *CODEX)
             await proxy.post(
@@ -304,13 +293,13 @@ async def test_a_gate_that_cannot_do_its_work_lets_nothing_pass(home: Home) -> N
         + b"}]" * 300
         + b"}"
     )
-    async with serving(home) as proxy:
+    async with running(home) as proxy:
         settle(home, {"emials": True})
         broken = events((await proxy.post(body("gpt-5.5", input=EMAILS[0]), *CODEX)).body)
         settle(home, True)
         nested = events((await proxy.post(deep, *CODEX)).body)
         privacy_key_file(home.env).write_bytes(b"not a key")
-    async with serving(home) as proxy:
+    async with running(home) as proxy:
         keyless = events((await proxy.post(body("gpt-5.5", input="hi"), *CODEX)).body)
     texts = [one[-1]["response"]["error"]["message"] for one in (broken, nested, keyless)]
     for text, part in zip(
@@ -323,7 +312,7 @@ async def test_a_gate_that_cannot_do_its_work_lets_nothing_pass(home: Home) -> N
 async def test_turn_says_how_many_values_were_replaced(home: Home) -> None:
     home.log_in()
     settle(home, True)
-    async with serving(home) as proxy:
+    async with running(home) as proxy:
         await proxy.post(body("gpt-5.5", input=f"{EMAILS[0]} {EMAILS[1]} {KEYS[0]}"), *CODEX)
     log = await asyncio.to_thread(access_log_file(home.env).read_bytes)
     (line,) = (orjson.loads(one) for one in log.splitlines())

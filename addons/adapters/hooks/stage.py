@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from addons.core.errors import INVALID_PROMPT, Problem, failed_event, problem_of
 from addons.core.hooks.chain import checked, too_slow, unreadable
-from addons.core.hooks.events import EventReader, Mask, Piece, unmasked
-from addons.core.hooks.inline import response_of
+from addons.core.hooks.events import EventReader, Mask, Piece, response_of, unmasked
 from addons.core.hooks.values import Event
 from addons.core.limits import MIB
 from addons.core.turn import Fault, Sink, StreamSummary, Summarizes, Translator

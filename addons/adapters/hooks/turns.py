@@ -1,8 +1,6 @@
 """The hooks of this process, and the plans of the turns that they see.
 
-Users' hooks run in a thread of the turn (`worker.py`); those of this program, such as the privacy gate, run where the turn
-does, and last before the upstream: they see what users' hooks have made of a request, and an answer before those do.
-Never does: import a user's file (`loader.py` does). Invariant: a turn keeps the hooks that it began with.
+Hooks run in a thread of the turn (`worker.py`). Never does: import a user's file (`loader.py` does). Invariant: a turn keeps the hooks that it began with.
 """
 
 from __future__ import annotations
@@ -10,38 +8,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
 
 from addons.adapters.hooks.stage import StagedTranslator
 from addons.adapters.hooks.worker import SECONDS, HookLoop, HookWorker
 from addons.core.errors import Problem
-from addons.core.hooks.chain import ON_END, Hook, HookError, TurnHooks, call_directly, checked
+from addons.core.hooks.chain import ON_END, Hook, HookError, TurnHooks, checked
 from addons.core.hooks.events import Mask, Piece
-from addons.core.hooks.inline import HookedTranslator
 from addons.core.hooks.plan import HookedPlan, Rewrites
 from addons.core.hooks.values import End
-from addons.core.limits import KIB, Limits
+from addons.core.limits import Limits
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import ClientRequest, Plan, Translator
 
 log = logging.getLogger(__name__)
-
-LARGE_BODY = 256 * KIB
-"""A request of this size is read in the thread, if no user's hook asks for the thread already."""
-
-
-@dataclass(frozen=True, slots=True)
-class HookSet:
-    """The hooks that turns begin with from now on."""
-
-    users: tuple[Hook, ...] = ()
-    """In the order in which requests pass them."""
-    built_in: tuple[Hook, ...] = ()
-    """Hooks of this program, after those of users. They neither wait nor are async."""
-
-    def __bool__(self) -> bool:
-        """Return whether there is any."""
-        return bool(self.users or self.built_in)
 
 
 class EndReports:
@@ -63,8 +42,9 @@ class EndReports:
 class HookedTurns:
     """Makes the plans of turns with hooks."""
 
-    def __init__(self, hooks: HookSet, limits: Callable[[], Limits]) -> None:
-        self._hooks = hooks
+    def __init__(self, hooks: Sequence[Hook], limits: Callable[[], Limits]) -> None:
+        """`hooks`: in the order in which requests pass them."""
+        self._hooks = tuple(hooks)
         self._limits = limits
         self._loop = HookLoop()
         self._reports = EndReports()
@@ -84,26 +64,21 @@ class TurnRunner:
     """Runs the hooks of one turn."""
 
     def __init__(
-        self, hooks: HookSet, limits: Limits, worker: HookWorker, reports: EndReports
+        self, hooks: Sequence[Hook], limits: Limits, worker: HookWorker, reports: EndReports
     ) -> None:
-        self._hooks = hooks
         self._reports = reports
         self._limits = limits
         self._worker = worker
-        self._users = frozenset(hooks.users)
-        self._chain = TurnHooks((*hooks.users, *hooks.built_in), self._call)
-        self._with_events = tuple(one for one in hooks.users if one.on_event)
-        self._inline = tuple(one for one in hooks.built_in if one.on_event)
-
-    def _call(self, hook: Hook, name: str, *arguments: object) -> object:
-        call = self._worker.call if hook in self._users else call_directly
-        return call(hook, name, *arguments)
+        self._chain = TurnHooks(hooks, worker.call)
+        self.sees_events = any(one.on_event for one in hooks)
+        """Whether a hook wants to see the answer."""
+        self._has_end = any(one.on_end for one in hooks)
 
     # The request ------------------------------------------------------------------------------------------
 
-    def needs_thread(self, request: ClientRequest) -> bool:
-        """Return whether the hooks see a request in the thread."""
-        return bool(self._hooks.users) or len(request.body) > LARGE_BODY
+    def needs_thread(self, _request: ClientRequest) -> bool:
+        """Return whether the hooks see a request in the thread: whatever a user wrote may be slow."""
+        return True
 
     def begin_now(self, request: ClientRequest) -> ClientRequest:
         """Return the request that goes on, from hooks that are not slow. Raises HookError."""
@@ -127,39 +102,23 @@ class TurnRunner:
 
     # The answer -------------------------------------------------------------------------------------------
 
-    @property
-    def sees_events(self) -> bool:
-        """Whether a hook wants to see the answer."""
-        return bool(self._with_events or self._inline)
-
     def around(self, translator: Translator, mask: Mask) -> Rewrites:
         """Return a translator whose events pass through the hooks."""
-        limit = self._limits.event_bytes
-        if not self._with_events:
-            return HookedTranslator(translator, self._on_inline, limit, mask)
-        if self._inline:
-            translator = HookedTranslator(translator, self._on_inline, limit, mask)
-        return StagedTranslator(translator, self._pass_on, limit, mask)
-
-    def _on_inline(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
-        return self._chain.on_pieces(pieces, self._inline)
+        return StagedTranslator(translator, self._pass_on, self._limits.event_bytes, mask)
 
     async def on_pieces(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         """Return what the hooks make of a whole answer. Raises HookError."""
         passed: list[Piece] = []
-        if self._with_events:
-            problem = await self._pass_on(self._on_inline(pieces), passed)
-            if problem:
-                raise HookError(problem)
-            return passed
-        return self._on_inline(pieces)
+        if problem := await self._pass_on(pieces, passed):
+            raise HookError(problem)
+        return passed
 
     async def _pass_on(self, pieces: Sequence[Piece], passed: list[Piece]) -> Problem | None:
-        """Append what users' hooks make of events. Return why the answer ends there, or None."""
+        """Append what the hooks make of events. Return why the answer ends there, or None."""
 
         def job() -> None:
             for piece in pieces:
-                new = self._chain.on_pieces((piece,), self._with_events)
+                new = self._chain.on_piece(piece)
                 checked(new)
                 passed.extend(new)
 
@@ -176,7 +135,7 @@ class TurnRunner:
         hung = self._worker.hung
         if hung:
             self._worker = HookWorker(self._worker.loop)
-        if any(one.on_end for one in (*self._hooks.users, *self._hooks.built_in)):
+        if self._has_end:
             self._reports.add(self._worker.end_with(lambda: self._report(end, hung)))
         else:
             self._worker.stop()

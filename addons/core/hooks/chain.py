@@ -9,7 +9,7 @@ and function, and the command to type.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -68,17 +68,10 @@ class Caller(Protocol):
         """Call the function `name`. May raise anything."""
 
 
-def call_directly(hook: Hook, name: str, *arguments: object) -> object:
-    """Call a function that is neither slow nor async."""
-    function = hook.function(name)
-    assert function  # noqa: S101  the chain calls what there is
-    return function(*arguments)
-
-
 class TurnHooks:
     """The hooks of one turn. Not for use by two threads at a time."""
 
-    def __init__(self, hooks: Sequence[Hook], call: Caller = call_directly) -> None:
+    def __init__(self, hooks: Sequence[Hook], call: Caller) -> None:
         self._hooks = tuple(hooks)
         self._call = call
         self._turns: dict[Hook, Turn] = {}
@@ -136,11 +129,12 @@ class TurnHooks:
             self.notes.append(f"{hook.name}: {note}")
         return frozen_turn(result)
 
-    def on_pieces(self, pieces: Iterable[Piece], among: Sequence[Hook]) -> list[Piece]:
-        """Return what the client gets for these events. `among`: those of the hooks that see them. Raises HookError."""
-        current: list[Piece] = list(pieces)
-        for hook in reversed(among):
-            current = [new for one in current for new in self._on_piece(hook, one)]
+    def on_piece(self, piece: Piece) -> list[Piece]:
+        """Return what the client gets for one event. Raises HookError."""
+        current = [piece]
+        for hook in reversed(self._hooks):
+            if hook.on_event:
+                current = [new for one in current for new in self._on_piece(hook, one)]
         return current
 
     def _on_piece(self, hook: Hook, piece: Piece) -> Sequence[Piece]:
@@ -188,7 +182,7 @@ class TurnHooks:
             raise
         except BaseException as error:
             # a KeyboardInterrupt of the user's goes to the main thread, and no hook of the user's runs there
-            raise HookError(_failure(hook, name, *_what_and_where(hook, name, error))) from error
+            raise HookError(_failure(hook, name, *_what_and_where(hook, error))) from error
 
 
 def checked(pieces: Sequence[Piece]) -> bytes:
@@ -241,7 +235,7 @@ def _failure(hook: Hook, name: str, what: str, line: int = 0) -> Problem:
     return Problem(FAILED_STATUS, INVALID_PROMPT, message)
 
 
-def _what_and_where(hook: Hook, _name: str, error: BaseException) -> tuple[str, int]:
+def _what_and_where(hook: Hook, error: BaseException) -> tuple[str, int]:
     lines = [
         frame.lineno or 0
         for frame in traceback.extract_tb(error.__traceback__)

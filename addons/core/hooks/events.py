@@ -72,6 +72,12 @@ def _event_bytes(event: Event) -> bytes:
     return sse_event(event.type, data if isinstance(data, dict) else {})
 
 
+def response_of(event: Event) -> dict[str, object] | None:
+    """Return the object of `response.created`; None for another event."""
+    found = plain(event.data.get("response")) if event.type == "response.created" else None
+    return found if isinstance(found, dict) else None
+
+
 def whole_event(body: JsonObject) -> Event:
     """Return the one event that an answer without a stream is for hooks."""
     return Event.of("response.completed", response=dict(body))

@@ -14,7 +14,6 @@ from mitmproxy.proxy import commands
 from mitmproxy.proxy.layer import CommandGenerator
 
 from addons.adapters.hooks.stage import StagedTranslator
-from addons.core.hooks.inline import HookedTranslator
 from addons.core.hooks.plan import HookedPlan
 from addons.core.turn import Fault, FaultKind, Relay, StreamLocal
 from addons.proxy.engine.ending import Stage
@@ -86,9 +85,8 @@ class HookedStream(TurnStream):
             return
         if stage.refused or self.state.upstream is UpstreamState.LOCAL:
             yield from super().finish()
-        elif self.state.upstream is UpstreamState.RELAYING and not side.clock.lingers:
-            side.clock.terminal_seen()
-            yield from side.wake_when_due()
+        elif self.state.upstream is UpstreamState.RELAYING:
+            yield from self.await_end()
 
     def _all_passed_on(self) -> CommandGenerator[None]:
         """End the turn, unless its upstream has a moment left to end its body."""
@@ -98,13 +96,6 @@ class HookedStream(TurnStream):
             yield from super().fail(fault)
         elif self.state.upstream is not UpstreamState.RELAYING:
             yield from super().finish()
-
-    def _translate(self, data: bytes) -> CommandGenerator[None]:
-        yield from super()._translate(data)
-        translator = self.response_side.translator
-        if isinstance(translator, HookedTranslator) and translator.refused:
-            # the rest of the answer is of no use
-            yield from self.finish()
 
     # Ends -------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ from addons.core.hooks.chain import (
     Hook,
     HookError,
     TurnHooks,
-    call_directly,
     checked,
     overdue,
     refusal,
@@ -41,27 +40,33 @@ def adds(name: str) -> Hook:
     return Hook(name, on_turn, on_event)
 
 
+def call_directly(hook: Hook, name: str, *arguments: object) -> object:
+    function = hook.function(name)
+    assert function
+    return function(*arguments)
+
+
 def begun(*hooks: Hook) -> TurnHooks:
-    chain = TurnHooks(hooks)
+    chain = TurnHooks(hooks, call_directly)
     chain.begin(REQUEST, MIB, "f")
     return chain
 
 
 def test_requests_pass_the_hooks_in_order_and_answers_in_the_opposite_order() -> None:
     hooks = (adds("1"), adds("2"), adds("3"))
-    chain = TurnHooks(hooks)
+    chain = TurnHooks(hooks, call_directly)
     assert b'"instructions":"123"' in chain.begin(REQUEST, MIB, "f").body
     assert chain.notes == ["1: instructions", "2: instructions", "3: instructions"]
-    (event,) = chain.on_pieces([DELTA], hooks)
+    (event,) = chain.on_piece(DELTA)
     assert isinstance(event, Event)
     assert event.data["delta"] == "321"
 
 
 def test_request_that_no_hook_changes_is_the_same_object() -> None:
     same = Hook("same", on_turn=lambda turn: turn.replace(), on_event=lambda _, event: event)
-    chain = TurnHooks([same])
+    chain = TurnHooks([same], call_directly)
     assert chain.begin(REQUEST, MIB, "f") is REQUEST
-    assert chain.on_pieces([DELTA, b": comment\n\n"], [same]) == [DELTA, b": comment\n\n"]
+    assert [*chain.on_piece(DELTA), *chain.on_piece(b": comment\n\n")] == [DELTA, b": comment\n\n"]
     assert chain.notes == []
 
 
@@ -91,8 +96,8 @@ def test_event_may_be_dropped_or_become_several() -> None:
         ([DELTA, DELTA], [DELTA, DELTA]),
         ((DELTA,), [DELTA]),
     ):
-        hook = Hook("h", on_event=lambda _, event, result=result: event if event.is_terminal else result)  # fmt: skip
-        assert begun(hook).on_pieces([DELTA, DONE], [hook]) == [*expected, DONE]
+        hook = Hook("h", on_event=lambda *_, result=result: result)
+        assert begun(hook).on_piece(DELTA) == expected
 
 
 @pytest.mark.parametrize(
@@ -102,18 +107,18 @@ def test_event_may_be_dropped_or_become_several() -> None:
 def test_terminal_event_stays_the_last_one(result: object) -> None:
     hook = Hook("h", on_event=lambda *_: result)
     with pytest.raises(HookError, match=r"response\.completed ends the answer"):
-        begun(hook).on_pieces([DONE], [hook])
+        begun(hook).on_piece(DONE)
 
 
 def test_no_event_may_become_a_terminal_one() -> None:
     hook = Hook("h", on_event=lambda *_: DONE)
     with pytest.raises(HookError, match="return Refuse to end a turn"):
-        begun(hook).on_pieces([DELTA], [hook])
+        begun(hook).on_piece(DELTA)
 
 
 def test_refusal_is_noted_and_shown_in_printable_form() -> None:
     hook = Hook("h", on_turn=lambda _: Refuse("no\x1b[2J\nway" + "x" * 2000))
-    chain = TurnHooks([hook])
+    chain = TurnHooks([hook], call_directly)
     with pytest.raises(HookError) as caught:
         chain.begin(REQUEST, MIB, "f")
     problem = caught.value.problem
@@ -129,7 +134,7 @@ def test_failure_names_file_line_and_function() -> None:
 
     hook = Hook("h.py", on_turn, path=__file__)
     with pytest.raises(HookError) as caught:
-        TurnHooks([hook]).begin(REQUEST, MIB, "f")
+        TurnHooks([hook], call_directly).begin(REQUEST, MIB, "f")
     line = on_turn.__code__.co_firstlineno + 1
     assert f"The hook h.py failed in on_turn ({__file__}, line {line}): KeyError: 'm'." in str(caught.value)  # fmt: skip
     assert "`codex-shim serve`" in str(caught.value)
@@ -151,13 +156,13 @@ def test_every_hook_is_told_the_end_and_failures_are_returned() -> None:
     assert "The hook b failed in on_end" in problem.message
     assert told == [("am", END), ("cm", END)]
     assert chain.end(END, without=hooks[1]) == []
-    assert TurnHooks(hooks).end(END, without=None) == []
+    assert TurnHooks(hooks, call_directly).end(END, without=None) == []
 
 
 def test_body_that_is_no_turn_is_refused() -> None:
     request = ClientRequest("POST", "/v1/responses", (), b"{")
     with pytest.raises(HookError):
-        TurnHooks([]).begin(request, MIB, "f")
+        TurnHooks([], call_directly).begin(request, MIB, "f")
 
 
 def test_caller_is_asked_for_every_call() -> None:
@@ -170,7 +175,7 @@ def test_caller_is_asked_for_every_call() -> None:
     hook = adds("1")
     chain = TurnHooks([hook], call)
     chain.begin(REQUEST, MIB, "f")
-    chain.on_pieces([DELTA], [hook])
+    chain.on_piece(DELTA)
     assert calls == ["1.on_turn", "1.on_event"]
 
 

@@ -11,8 +11,7 @@ import orjson
 
 from addons.core.errors import JSON_HEADERS, SSE_HEADERS, Problem
 from addons.core.hooks.chain import HookError
-from addons.core.hooks.events import Mask, Piece
-from addons.core.hooks.inline import HookedTranslator
+from addons.core.hooks.events import EventReader, Mask, Piece, written
 from addons.core.hooks.plan import HookedPlan, end_of
 from addons.core.hooks.values import End, Event
 from addons.core.limits import MIB
@@ -48,6 +47,21 @@ DONE = b'data: {"type":"response.completed","response":{"id":"r"}}\n\n'
 NO = HookError(Problem(403, "invalid_prompt", "no"))
 
 
+class Capitals(StreamObserver):
+    """A translator around another one that writes in capitals."""
+
+    def __init__(self, _: Translator, mask: Mask) -> None:
+        super().__init__(MIB)
+        self.reader = EventReader(MIB, mask)
+
+    def rewrite(self, output: bytes) -> bytes:
+        return written(upper(self.reader.feed(output)))
+
+
+def upper(pieces: Sequence[Piece]) -> Sequence[Piece]:
+    return [one.map_text(str.upper) if isinstance(one, Event) else one for one in pieces]
+
+
 class Runner:
     """Hooks that write in capitals."""
 
@@ -75,13 +89,10 @@ class Runner:
     async def on_pieces(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         if self.error:
             raise self.error
-        return self._upper(pieces)
+        return upper(pieces)
 
-    def _upper(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
-        return [one.map_text(str.upper) if isinstance(one, Event) else one for one in pieces]
-
-    def around(self, translator: Translator, mask: Mask) -> HookedTranslator:
-        return HookedTranslator(translator, self._upper, MIB, mask)
+    def around(self, translator: Translator, mask: Mask) -> Capitals:
+        return Capitals(translator, mask)
 
     def end(self, end: End) -> None:
         self.ends.append(end)
@@ -177,10 +188,10 @@ def test_streams_pass_the_hooks_with_their_opening() -> None:
     step = plan.on_head(STREAM)
     assert isinstance(step, Relay)
     assert b'"x":"A"' in step.opening
-    assert isinstance(step.translator, HookedTranslator)
+    assert isinstance(step.translator, Capitals)
     local = plan.on_fault(Fault(FaultKind.CUT, ""))
     assert isinstance(local, StreamLocal)
-    assert isinstance(local.translator, HookedTranslator)
+    assert isinstance(local.translator, Capitals)
 
 
 def test_errors_and_answers_without_events_stay_as_they_are() -> None:
@@ -242,7 +253,7 @@ def test_steps_behind_a_pause_or_a_preparation_pass_the_hooks_as_well() -> None:
     assert delayed.decide
     assert after(delayed.decide()).reply.body == b'{"a":"B"}'
     prepared = after(hooked(Route(Prepare(work, lambda: relay))).start())
-    assert isinstance(prepared.translator, HookedTranslator)
+    assert isinstance(prepared.translator, Capitals)
 
 
 def test_nothing_is_in_the_way_of_an_answer_that_no_hook_sees() -> None:
