@@ -34,7 +34,7 @@ RESTART = "Correct it, then start codex-shim again; without the hook: `codex-shi
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hook:
-    """The functions of one file, object or part of this program. What is None is not called."""
+    """The functions of one file or object. What is None is not called."""
 
     name: str
     """For people: the name of the file."""

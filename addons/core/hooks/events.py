@@ -13,7 +13,7 @@ import orjson
 from addons.core.errors import sse_event
 from addons.core.hooks.frozen_json import JsonMap, plain
 from addons.core.hooks.values import Event
-from addons.core.json_values import JsonObject, as_str
+from addons.core.json_values import JsonObject, as_str, loads_exactly
 from addons.core.protocols.sse import SseReader, parse_block
 
 Piece = Event | bytes
@@ -52,7 +52,7 @@ def _piece(block: bytes) -> Piece:
     if parsed is None:
         return block + b"\n\n"
     try:
-        data = orjson.loads(parsed.data)
+        data = loads_exactly(parsed.data)
     except orjson.JSONDecodeError:
         return block + b"\n\n"
     if not isinstance(data, dict):

@@ -19,6 +19,7 @@ from addons.core.hooks.chain import HookError, checked, unreadable
 from addons.core.hooks.events import EventReader, Mask, Piece, unmasked, whole_event
 from addons.core.hooks.frozen_json import plain
 from addons.core.hooks.values import End, Event
+from addons.core.json_values import loads_exactly
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import (
     Answer,
@@ -253,7 +254,7 @@ def _is_whole_answer(head: Head) -> bool:
 
 def _event_of(body: bytes) -> Event:
     try:
-        answer = orjson.loads(body)
+        answer = loads_exactly(body)
     except orjson.JSONDecodeError:
         raise HookError(unreadable("it is not valid JSON")) from None
     if not isinstance(answer, dict):

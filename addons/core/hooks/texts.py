@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 
 import orjson
 
+from addons.core.json_values import loads_exactly
+
 MapText = Callable[[str], str]
 
 NO_TEXTS = frozenset(
@@ -54,7 +56,7 @@ def _members(value: Mapping[str, object], change: MapText) -> object:
 def map_arguments(text: str, change: MapText) -> str:
     """Return the arguments of a call with the strings inside changed; the same text if none is."""
     try:
-        parsed: object = orjson.loads(text)
+        parsed = loads_exactly(text.encode("utf-8", "surrogatepass"))
     except orjson.JSONDecodeError:
         # the model wrote no JSON
         return change(text)

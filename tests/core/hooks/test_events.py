@@ -54,3 +54,11 @@ def test_answer_without_a_stream_is_the_event_that_ends_one() -> None:
     event = whole_event({"id": "r"})
     assert event.is_terminal
     assert event.data["response"] == {"id": "r"}
+
+
+def test_changed_event_keeps_integers_of_any_size() -> None:
+    (event,) = EventReader(1000).feed(
+        b'data: {"type":"x","n":[12345678901234567890123],"t":"a"}\n\n'
+    )
+    assert isinstance(event, Event)
+    assert b"[12345678901234567890123]" in written([event.map_text(str.upper)])

@@ -50,3 +50,10 @@ def test_strings_inside_of_arguments_are_texts_in_their_own_escapes() -> None:
     unchanged = '{ "n": 1.50 }'
     assert map_arguments(unchanged, lambda text: text) is unchanged
     assert map_arguments("no JSON a", str.upper) == "NO JSON A"
+
+
+def test_arguments_keep_integers_of_any_size_and_texts_that_are_no_json() -> None:
+    assert map_arguments('{"n":12345678901234567890123,"t":"a"}', str.upper) == (
+        '{"n":12345678901234567890123,"t":"A"}'
+    )
+    assert map_arguments("a\ud800", str.upper) == "A\ud800"
