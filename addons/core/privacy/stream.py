@@ -21,8 +21,9 @@ from addons.core.json_values import JsonDict, as_str, loads_exactly
 from addons.core.privacy.placeholders import MARK, MAX_LENGTH, begun_at
 from addons.core.privacy.request import TextWalk
 from addons.core.privacy.restorer import MARK_IN_BYTES, Restorer
+from addons.core.protocols.output_rewriter import OutputRewriter
 from addons.core.protocols.sse import parse_block
-from addons.core.turn import Fault, StreamSummary, Summarizes, Translator
+from addons.core.turn import Translator
 
 MAX_WAITING_EVENTS, MAX_BEHIND_LETTERS = 2000, 500
 """When more events wait behind one, its text is passed on as it is; the second for a few letters, as many words end in."""
@@ -249,7 +250,7 @@ def _event(block: bytes, event: JsonDict) -> bytes:
     return b"%bdata: %b\n\n" % (name[0] if name else b"", orjson.dumps(event))
 
 
-class RestoringTranslator:
+class RestoringTranslator(OutputRewriter):
     """Around the translator of an answer: the client gets the values."""
 
     def __init__(
@@ -260,25 +261,9 @@ class RestoringTranslator:
         on_created: Callable[[str], None] | None = None,
     ) -> None:
         """`on_created` takes the id of the response."""
-        self._inner = inner
+        super().__init__(inner)
         self._on_created = on_created
         self._events = EventRestorer(restorer, max_event_bytes)
-        self.keeps_bytes = bool(getattr(inner, "keeps_bytes", False))
-        """Whether the client gets the upstream's own events, with values of its own in them."""
-
-    @property
-    def terminal(self) -> bool:
-        """Whether the client's terminal event has been written."""
-        return self._inner.terminal
-
-    @property
-    def awaits_end(self) -> bool:
-        """Whether the answer is complete, and only usage and the end of the body may follow."""
-        return bool(getattr(self._inner, "awaits_end", False))
-
-    def feed(self, data: bytes) -> bytes:
-        """Translate the bytes of one network read."""
-        return self.rewrite(self._inner.feed(data))
 
     def rewrite(self, output: bytes) -> bytes:
         """Return output of the inner translator with the values, as far as it is certain."""
@@ -287,20 +272,8 @@ class RestoringTranslator:
             self._on_created = None
         return self._events.feed(output) if output else output
 
-    def finish(self) -> bytes:
-        """End the stream after a complete body."""
-        return self._closed(self._inner.finish())
-
-    def fail(self, fault: Fault) -> bytes:
-        """End the stream after a fault."""
-        return self._closed(self._inner.fail(fault))
-
     def _closed(self, output: bytes) -> bytes:
         if output.strip(b"\r\n"):
             # what began before is cut
             self._events.drop_partial()
         return self._events.feed(output) + self._events.finish()
-
-    def summarize(self) -> StreamSummary:
-        """Summarize the stream so far."""
-        return self._inner.summarize() if isinstance(self._inner, Summarizes) else StreamSummary()

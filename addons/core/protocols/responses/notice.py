@@ -17,14 +17,12 @@ import orjson
 from addons.core.errors import Problem, sse_event
 from addons.core.json_values import JsonDict, as_object
 from addons.core.protocols.canonical.opaque_reasoning import NOTICE, REASONING_ID_PREFIX
+from addons.core.protocols.output_rewriter import OutputRewriter
 from addons.core.protocols.request_body import decode
 from addons.core.protocols.sse import BlockReader
 from addons.core.turn import (
     ClientRequest,
-    Fault,
     QuotesUpstream,
-    StreamSummary,
-    Summarizes,
     Translator,
 )
 
@@ -38,13 +36,11 @@ _MAX_BORDER = 3
 _BORDER = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 
 
-class NoticeTranslator:
+class NoticeTranslator(OutputRewriter):
     """Writes the notice into the output of another translator."""
 
     def __init__(self, inner: Translator, text: str, event_bytes: int) -> None:
-        self._inner = inner
-        self.keeps_bytes = bool(getattr(inner, "keeps_bytes", False))
-        """Whether all but the notice is what the upstream sent: what it repeats, and its heartbeats, count as its own."""
+        super().__init__(inner)
         self._text = text
         self._event_bytes = event_bytes
         self._blocks = BlockReader(sys.maxsize)
@@ -59,32 +55,6 @@ class NoticeTranslator:
         """Whether the answer began without a place for the notice."""
         self._number = -1
         """The number of the last event."""
-
-    @property
-    def terminal(self) -> bool:
-        """Whether the client's terminal event has been written."""
-        return self._inner.terminal
-
-    @property
-    def awaits_end(self) -> bool:
-        """Whether the answer is complete, and only usage and the end of the body may follow."""
-        return bool(getattr(self._inner, "awaits_end", False))
-
-    def feed(self, data: bytes) -> bytes:
-        """Translate the bytes of one network read."""
-        return self.rewrite(self._inner.feed(data))
-
-    def finish(self) -> bytes:
-        """End the stream after a complete body."""
-        return self._closed(self._inner.finish())
-
-    def fail(self, fault: Fault) -> bytes:
-        """End the stream after a fault."""
-        return self._closed(self._inner.fail(fault))
-
-    def summarize(self) -> StreamSummary:
-        """Summarize the stream so far."""
-        return self._inner.summarize() if isinstance(self._inner, Summarizes) else StreamSummary()
 
     def rewrite(self, output: bytes) -> bytes:
         """Return output of the inner translator with the notice in it."""
