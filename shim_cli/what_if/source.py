@@ -6,27 +6,21 @@ it is not and how to record one.
 
 from __future__ import annotations
 
-import json
 import os
-import urllib.error
-import urllib.request
-from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import quote
 
 from addons.adapters.cassette.replay import read_cassette
 from addons.core.cassette.format import MARK, CassetteError
 from addons.core.codex.threads import SUB_AGENT, USER
-from addons.core.headers import TOKEN_HEADER
 from addons.core.json_values import as_object, as_str
 from addons.core.settings.near_miss import nearest
 from addons.core.what_if.original import NotComparableError, Original, of_cassette
 from shim_cli.console.errors import CliError
 from shim_cli.console.printable import printable_line
-from shim_cli.console.reasons import reason_of
+from shim_cli.state.shim_api import ShimApiError, get_json
 
 LAST = "LAST"
-TIMEOUT_SECONDS = 30.0
 RECORD_ADVICE = (
     "Record turns: codex-shim record FILE. Then compare one: codex-shim what-if FILE --as MODEL"
 )
@@ -112,30 +106,18 @@ def _of_flows(path: Path, turn: str) -> Original:
 
 
 def _of_running_shim(url: str, token: str, turn_id: str) -> Original:
-    headers = {TOKEN_HEADER: token} if token else {}
-    request = urllib.request.Request(  # noqa: S310  a port of this machine
-        f"{url}/api/turns/original?id={quote(turn_id)}", headers=headers
-    )
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(request, timeout=TIMEOUT_SECONDS) as response:
-            found = as_object(json.loads(response.read()))
-    except urllib.error.HTTPError as error:
-        with error:
-            raise CliError(_message(error.read(), error.code), RECORD_ADVICE) from None
-    except (OSError, HTTPException, ValueError) as error:
-        msg = f"the shim at {url} did not answer: {reason_of(getattr(error, 'reason', error))}"
-        raise CliError(msg, RECORD_ADVICE) from None
+        found = as_object(get_json(f"{url}/api/turns/original?id={quote(turn_id)}", token))
+    except ShimApiError as error:
+        raise CliError(_message(url, error), RECORD_ADVICE) from None
     if refused := as_str(found.get("refused")):
         raise NotComparableError(refused)
     return Original.parse(found)
 
 
-def _message(body: bytes, status: int) -> str:
-    try:
-        error = as_object(as_object(json.loads(body)).get("error"))
-    except ValueError:
-        error = {}
-    if as_str(error.get("code")) == "not_found":
+def _message(url: str, error: ShimApiError) -> str:
+    if not error.status:
+        return f"the shim at {url} did not answer: {error}"
+    if error.code == "not_found":
         return "the running codex-shim is of an earlier version, which gives no turn away"
-    return printable_line(as_str(error.get("message"))) or f"the running shim answered {status}"
+    return printable_line(str(error)) or f"the running shim answered {error.status}"

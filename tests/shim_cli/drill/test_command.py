@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -135,7 +136,8 @@ def test_shim_of_a_drill_ends_with_it(number: signal.Signals, home: Path) -> Non
         assert process.wait(30) != 0
         if number == signal.SIGKILL:
             # nobody is left to end the Codex that hangs, or to remove the folder
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may not have started
+                os.killpg(process.pid, signal.SIGKILL)
             asyncio.run(until(lambda: not is_alive(pid)))
             return
     assert list((home / "tmp").iterdir()) == []

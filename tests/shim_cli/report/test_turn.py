@@ -13,7 +13,7 @@ from tests.shim_cli.health_server import answering, serving
 
 
 def test_turn_is_requested_with_id_and_token(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("local-token\n")
+    (tmp_path / "token").write_text("the-local-token-of-this-user\n")
     requests: list[tuple[str, str | None]] = []
 
     def respond(path: str, token: str | None) -> tuple[int, bytes]:
@@ -23,7 +23,7 @@ def test_turn_is_requested_with_id_and_token(tmp_path: Path) -> None:
     with serving(respond) as port:
         turn = turn_from_running_shim({"CODEX_SHIM_STATE_DIR": str(tmp_path)}, port, "a b")
     assert turn == {"id": "abc"}
-    assert requests == [("/api/turns?id=a%20b", "local-token")]
+    assert requests == [("/api/turns?id=a%20b", "the-local-token-of-this-user")]
 
 
 @pytest.mark.parametrize(
