@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.codex_cli import CodexHome, Run, installed_codex
+from tests.e2e.codex_cli import CodexHome, installed_codex
+from tests.e2e.one_row import last_logged, one_row_shim, run_codex
 from tests.e2e.shim import Shim, assert_websocket, logged_turns
 from tests.fakes.chat_upstream import ChatUpstream
-from tests.fakes.model_upstream import KEY, command, say
+from tests.fakes.model_upstream import command, say
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "hooks"
 HOOKS = ("house_rule.py", "refuse_push.py", "log_turns.py", "mask_email.py")
 ADDRESS = "jo.doe@example.com"
-LONGEST = 120
 PROMPT = f"write to {ADDRESS}"
 
 
@@ -38,34 +36,19 @@ def shim_home(tmp_path_factory: pytest.TempPathFactory) -> CodexHome:
 
 @pytest.fixture(scope="module")
 def shim(upstream: ChatUpstream, shim_home: CodexHome) -> Iterator[Shim]:
-    settings = shim_home.root / "models.json"
-    row = {"model": "fake-chat", "provider": "generic-chat-completion-api", "base_url": upstream.base_url, "api_key": KEY}  # fmt: skip
-    settings.write_text(json.dumps({"models": [row]}))
     hooks = [part for name in HOOKS for part in ("--hook", str(EXAMPLES / name))]
-    log = shim_home.root / "serve.log"
-    with Shim(shim_home.env, log, "serve", "--settings", str(settings), *hooks) as running:
+    with one_row_shim(shim_home, upstream, *hooks) as running:
         yield running
-    assert "Traceback" not in running.output
 
 
 def changed_by(turn: dict[str, Any]) -> list[str]:
     return [note.partition(":")[0] for note in turn.get("hooks", ())]
 
 
-def run_codex(root: Path, port: int, prompt: str, *, by_websocket: bool) -> Run:
-    """Run one session of a new user."""
-    shutil.rmtree(root, ignore_errors=True)
-    user = CodexHome(root, installed_codex())
-    url = f"http://127.0.0.1:{port}/v1"
-    user.configure(url, "fake-chat", supports_websockets=by_websocket, request_max_retries=0)
-    return user.exec(prompt)
-
-
 @pytest.mark.parametrize("by_websocket", [False, True], ids=["http", "websocket"])
 def test_masked_address_is_in_commands_and_answers_and_in_no_request(
     shim: Shim, upstream: ChatUpstream, shim_home: CodexHome, tmp_path: Path, by_websocket: bool
 ) -> None:
-    deadline = time.monotonic() + LONGEST
     turns_before, requests_before = len(logged_turns(shim_home.state)), len(upstream.bodies)
     upstream.play(
         say("I ask <email-1>.", command("echo to <email-1> | tee mail.txt".replace("<email-1>", "'<email-1>'"))),
@@ -83,10 +66,9 @@ def test_masked_address_is_in_commands_and_answers_and_in_no_request(
     assert "to <email-1>" in sent[-1]
     if by_websocket:
         assert_websocket(shim_home.state, turns_before)
-    # a turn is logged after its answer: until then the last line may be that of a warm-up
-    while changed_by(last := logged_turns(shim_home.state)[-1]) != ["house_rule.py", "mask_email.py"]:  # fmt: skip
-        assert time.monotonic() < deadline, last
-        time.sleep(0.02)
+    last_logged(
+        shim_home.state, lambda turn: changed_by(turn) == ["house_rule.py", "mask_email.py"]
+    )
     lines = (shim_home.home / "codex-turns.jsonl").read_text().splitlines()
     last = json.loads(lines[-1])
     assert last["outcome"] == "complete"
