@@ -272,12 +272,8 @@ class ResponseSide:
             if written is not data:
                 written = self.masked(written)
             self.note_sent(written)
-        if self._ending is None:
-            return written
-        if self._ending.awaits_end:
-            self.clock.answer_complete(extended=bool(written))
-        else:
-            self.clock.answer_continues()
+        if self._ending:
+            self.clock.answer_went_on(self._ending, extended=bool(written))
         return written
 
     def _is_answer(self, data: bytes, written: bytes) -> bool:
@@ -313,6 +309,8 @@ class ResponseSide:
         """Write what precedes the upstream's first byte."""
         if data:
             self.note_sent(data)
+        if self._ending:
+            self.clock.answer_went_on(self._ending, extended=bool(data))
         return self.send_body(data)
 
     def send_heartbeat(self) -> CommandGenerator[None]:

@@ -18,6 +18,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
 from addons.core.limits import Limits
+from addons.core.turn import AwaitsEnd
 
 
 class WakeupTimers:
@@ -158,6 +159,13 @@ class SilenceClock:
     def answer_continues(self) -> None:
         """Note that the answer is not complete."""
         self._complete = None
+
+    def answer_went_on(self, translator: AwaitsEnd, *, extended: bool) -> None:
+        """Note what a read brought of an answer, whose translator says whether it is complete."""
+        if translator.awaits_end:
+            self.answer_complete(extended=extended)
+        else:
+            self.answer_continues()
 
     @property
     def _ended(self) -> float | None:

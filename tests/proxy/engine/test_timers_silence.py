@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from mitmproxy.proxy.layer import CommandGenerator
 
-from addons.core.turn import ClientRequest, Collect, FaultKind, Head, Plan, Relay, Step
+from addons.core.turn import ClientRequest, Collect, Fault, FaultKind, Head, Plan, Relay, Step
 from addons.proxy.engine.interfaces import LiveTurn
 from addons.proxy.engine.response_side import ResponseSide
 from tests.boundary.scripts import BODY, DONE, EVENT, HEARTBEAT, begins, gated, silence, turn
@@ -214,9 +214,45 @@ class Holding(Collecting):
 
     most = 1
 
-    def on_body(self, head: Head, body: bytes) -> Step:
+    def on_body(self, head: Head, body: bytes) -> Relay:
         assert body == EVENT[:1]
         return Relay(head, Plain())
+
+
+class Incomplete(Plain):
+    """Writes the terminal event at the end of the body, like the translator of a protocol that has usage behind the answer."""
+
+    awaits_end = False
+
+    def feed(self, data: bytes) -> bytes:
+        self.awaits_end = self.awaits_end or data.endswith(EVENT)
+        return data
+
+    def finish(self) -> bytes:
+        self.terminal = True
+        return DONE
+
+    def fail(self, fault: Fault) -> bytes:
+        return self.finish() if self.awaits_end else super().fail(fault)
+
+
+class HoldingIncomplete(Holding):
+    def on_body(self, head: Head, body: bytes) -> Relay:
+        return replace(super().on_body(head, body), translator=Incomplete())
+
+
+async def test_answer_that_was_held_up_to_its_usage_is_ended_as_well() -> None:
+    limits = replace(QUICK, heartbeat_seconds=0.3, stall_seconds=30, linger_seconds=0.5)
+    async with (
+        upstream(begins(EVENT)) as up,
+        engine(lambda r: HoldingIncomplete(r, [wire_to(up.port, r)]), limits) as proxy,
+        client(proxy.port) as c,
+    ):
+        await c.post("/v1/responses", BODY)
+        response = await c.response()
+        await within(up.gone)
+    assert response.complete
+    assert response.body == EVENT + DONE
 
 
 async def test_answer_that_was_held_whole_is_ended_as_well() -> None:
