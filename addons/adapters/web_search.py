@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from addons.adapters.api_keys import KeyRing
-from addons.adapters.web.page_fetch import fetcher_for
+from addons.adapters.web.page_fetch import PageFetcher
 from addons.core.codex.threads import thread_id_for, thread_id_in_metadata
 from addons.core.errors import Problem
 from addons.core.protocols.request_body import find_model, replace_model
@@ -101,7 +101,9 @@ class WebSearches:
 
     def _provider(self, endpoint: SearchEndpoint, settings: Settings) -> WebSearchProvider:
         limits = settings.limits
-        fetcher = fetcher_for(limits.search_seconds, self.env.get(CA_FILE, ""), self._needs_proxy)
+        fetcher = PageFetcher(
+            limits.search_seconds, self._needs_proxy, ca_file=self.env.get(CA_FILE, "")
+        )
         return WebSearchProvider(
             endpoint=endpoint,
             key=SearchKey(self.ring, endpoint),

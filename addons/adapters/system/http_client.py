@@ -77,7 +77,7 @@ async def get(
     origin = Origin.of(url)
     schemes = {origin.scheme, proxy.scheme if proxy else origin.scheme}
     # in a thread: to read the certificates takes as long as a hundred turns, and streams would wait
-    tls = await asyncio.to_thread(_tls, ca_file) if ca_file or "https" in schemes else None
+    tls = await asyncio.to_thread(tls_context, ca_file) if ca_file or "https" in schemes else None
     reader, writer = await _connection(origin, proxy, tls)
     try:
         target = _target(url)
@@ -90,7 +90,8 @@ async def get(
         writer.transport.abort()
 
 
-def _tls(ca_file: str) -> ssl.SSLContext:
+def tls_context(ca_file: str) -> ssl.SSLContext:
+    """Read the certificates of a file, or those that come with mitmproxy. Blocks for 40 ms. Raises OSError."""
     # with a file, the certificates of the system are not looked at
     tls = ssl.create_default_context(cafile=ca_file or certifi.where())
     tls.set_alpn_protocols(["http/1.1"])

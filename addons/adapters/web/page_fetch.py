@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from addons.adapters.system.http_client import tls_context
 from addons.adapters.system.httpx_setup import skip_httpx_cli
 from addons.core.secrets import Origin
 from addons.core.version import VERSION
@@ -26,8 +27,6 @@ from addons.core.web_search.page_text import html_text, plain_text
 from addons.core.web_search.service import Page
 
 if TYPE_CHECKING:
-    import ssl
-
     import httpx
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -81,7 +80,8 @@ class PageFetcher:
     """Whether requests to an origin leave through an outbound proxy, which resolves names itself."""
     is_public: Callable[[str], bool] = is_public
     resolve: Resolve = resolve
-    tls: ssl.SSLContext | None = None
+    ca_file: str = ""
+    """The CA file that turns use; empty for the default certificates."""
 
     async def open_pages(
         self, urls: Sequence[str], allows: Callable[[str], bool] = _every_host
@@ -90,9 +90,13 @@ class PageFetcher:
         skip_httpx_cli()
         import httpx  # noqa: PLC0415  a process that opens no page does without
 
-        async with httpx.AsyncClient(
-            trust_env=False, verify=self.tls or True, timeout=self.seconds
-        ) as client:
+        try:
+            # in a thread: streams would wait for 40 ms
+            tls = await asyncio.to_thread(tls_context, self.ca_file)
+        except OSError as error:
+            problem = f"the CA file {self.ca_file} cannot be used ({type(error).__name__})"
+            return {url: Page(problem=problem) for url in urls}
+        async with httpx.AsyncClient(trust_env=False, verify=tls, timeout=self.seconds) as client:
             found = await asyncio.gather(*[self._page(client, url, allows) for url in urls])
         return dict(zip(urls, found, strict=True))
 
@@ -202,13 +206,3 @@ def _charset(response: httpx.Response) -> str:
     except (LookupError, ValueError):
         return "utf-8"
     return name if _CHARSETS.fullmatch(name) else "utf-8"
-
-
-def fetcher_for(seconds: float, ca_file: str, needs_proxy: Callable[[Origin], bool]) -> PageFetcher:
-    """Return the fetcher of a process. `ca_file` is the CA file that turns use; empty for the default certificates."""
-    fetcher = PageFetcher(seconds, needs_proxy)
-    if not ca_file:
-        return fetcher
-    import ssl  # noqa: PLC0415  most processes do without
-
-    return replace(fetcher, tls=ssl.create_default_context(cafile=ca_file))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ssl
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from addons.adapters.web.page_fetch import MAX_REDIRECTS, PageFetcher, fetcher_for, resolve
+from addons.adapters.web.page_fetch import MAX_REDIRECTS, PageFetcher, resolve
 from addons.core.web_search.addresses import is_public
+from tests.support.certificates import make_authority
 from tests.support.upstream import Exchange, Script, upstream
 
 HTML = b"content-type: text/html; charset=utf-8"
@@ -138,7 +143,7 @@ async def test_what_cannot_be_reached_is_a_reason() -> None:
         raise OSError
 
     assert "there is no host x.example" in await problem(replace(PageFetcher(5), resolve=unknown), "http://x.example/")  # fmt: skip
-    proxied = fetcher_for(5, "", lambda _: True)
+    proxied = PageFetcher(5, lambda _: True)
     assert "outbound proxy" in await problem(proxied, "http://x.example/")
     assert "cannot be reached" in await problem(open_to_loopback(), "http://x.example:9/")
 
@@ -179,3 +184,27 @@ async def test_host_is_named_in_its_ascii_form() -> None:
         for wrong in (f"http://{'ü' * 80}.example/", f"http://pages.example:{server.port}/{'x' * 9000}"):  # fmt: skip
             assert await problem(open_to_loopback(), wrong)
         assert len(server.requests) == 1
+
+
+async def test_certificates_are_those_of_turns_and_are_read_in_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers: list[threading.Thread] = []
+    create = ssl.create_default_context
+
+    def recorded(*args: Any, **kwargs: Any) -> ssl.SSLContext:
+        readers.append(threading.current_thread())
+        return create(*args, **kwargs)
+
+    authority = make_authority(tmp_path, "pages.example")
+    monkeypatch.setattr(ssl, "create_default_context", recorded)
+    async with upstream(says(b"<p>hi</p>", HTML), tls=authority.server_context()) as server:
+        url = f"https://pages.example:{server.port}/"
+        trusting = replace(open_to_loopback(), ca_file=str(authority.ca_file))
+        assert (await trusting.open_pages([url]))[url].text == "hi"
+        assert "cannot be reached (ConnectError)" in await problem(open_to_loopback(), url)
+    assert threading.main_thread() not in readers
+    assert len(readers) == 2
+    lost = replace(open_to_loopback(), ca_file=str(tmp_path / "nowhere.pem"))
+    assert "nowhere.pem cannot be used (FileNotFoundError)" in await problem(lost, url)
+    assert len(server.requests) == 1
