@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from addons.core.errors import Problem
 from addons.core.json_values import JsonObject, as_object, as_str
@@ -153,10 +153,8 @@ class RowAttempts:
         load: LoadBound | None = None,
     ) -> None:
         self._of_route = TurnRetries(retries)
-        self._learning = learning
+        self._learning, self._notes, self._clock = learning, notes, clock
         self._load = LoadWait(load) if load else None
-        self._clock = clock
-        self._notes = notes
         self._other = other
         """Makes the plan of the same turn in the other protocol of the same upstream."""
         self._write = write
@@ -229,8 +227,9 @@ class RowAttempts:
         return None if pause is None else Send(self.sent, pause)
 
     def ended(self) -> None:
-        """Stop counting the turn and its retry."""
+        """Stop counting the turn and its retry. Forget its plan, which would stay in memory, bodies and all, in a cycle."""
         self._of_route.end()
+        self._write = _nothing_more
 
     def _granted(self, step: Send | None) -> Send | None:
         if step is None:
@@ -252,8 +251,7 @@ class RowAttempts:
         if not may_be_repaired(head):
             return None
         self._repairs = self._repairs or self._begin_repairs()
-        step = self._repairs.request_after(head, body, self.sent, self._write)
-        if step:
+        if step := self._repairs.request_after(head, body, self.sent, self._write):
             self.refusal = head, body
         return self._noted(step)
 
@@ -282,6 +280,10 @@ class RowAttempts:
     def requested_wait(self, head: Head) -> float | None:
         """Return the seconds to wait that the upstream requests."""
         return retry_after_seconds(head.headers, self._clock())
+
+
+def _nothing_more(_traits: Traits, _target: Target) -> NoReturn:
+    raise AssertionError
 
 
 class RowPlan(Plan, Protocol):
