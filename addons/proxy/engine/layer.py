@@ -61,13 +61,14 @@ class ShimHttpLayer(CommandPump):
         super().__init__(context, engine)
         self._is_reading = False
         """Whether the event under way is a read of the client's connection."""
-        self._relaying: dict[Connection, UpstreamHttp1] = {}
-        """The upstream connections whose bytes reach their parser as they are, without TLS."""
+        self._relaying: dict[Connection, UpstreamHttp1 | ListenerHttp1] = {}
+        """The connections whose bytes reach their parser as they are: those of upstreams without TLS."""
         self._pool = ClientPool(engine, context, self.connections)
         if context.client.alpn == b"h2":
             self.connections[context.client] = ListenerHttp2(fork(context))
         else:
-            self.connections[context.client] = ListenerHttp1(fork(context), engine.limits)
+            listener = ListenerHttp1(fork(context), engine.limits, self.streams)
+            self.connections[context.client] = self._relaying[context.client] = listener
 
     # Events -----------------------------------------------------------------------------------------------
 
@@ -383,8 +384,7 @@ class ShimHttpLayer(CommandPump):
         if connection is self.context.client or connection not in self.connections:
             return []
         stack = self.connections[connection]
-        parts = [part for part, layers in self.connections.items() if layers is stack]
-        for part in parts:
+        for part in (parts := [part for part, top in self.connections.items() if top is stack]):
             del self.connections[part]
             self._relaying.pop(part, None)
             self._used.discard(part)

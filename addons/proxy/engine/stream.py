@@ -49,9 +49,9 @@ from addons.proxy.engine.attempt import credential_digest
 from addons.proxy.engine.ending import EndingStream
 from addons.proxy.engine.faults import connect_fault, response_fault
 from addons.proxy.engine.injected import ConnectDeadline, Injected, InjectedEvent, Signal
-from addons.proxy.engine.mitmproxy_patches.messages import says_close
+from addons.proxy.engine.mitmproxy_patches.messages import has_valid_headers, says_close
 from addons.proxy.engine.pool import GetPooledConnection
-from addons.proxy.engine.request_side import has_valid_headers, nothing
+from addons.proxy.engine.request_side import nothing
 from addons.proxy.engine.states import (
     PlanEvent,
     UpstreamEvent,

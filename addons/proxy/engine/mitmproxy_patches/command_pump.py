@@ -234,7 +234,7 @@ def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
 
 
 LARGEST_DIRECT_READ = 32 * 1024
-"""A larger one becomes several events: the task reads 64 KB at a time."""
+"""A larger one of an upstream becomes several events."""
 
 
 def _relay_from_transport(
@@ -254,7 +254,7 @@ def _relay_from_transport(
     def feed_data(data: bytes) -> None:
         if (
             waits_for_data(reader)
-            and len(data) <= LARGEST_DIRECT_READ
+            and (len(data) <= LARGEST_DIRECT_READ or connection is handler.client)
             and not lock.locked()
             and all(map(_is_drained, all_io.values()))
             and (relayed := layer.relay(connection, data)) is not None

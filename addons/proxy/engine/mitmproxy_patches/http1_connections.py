@@ -12,8 +12,8 @@ usual case is left to mitmproxy.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Protocol, cast
 
 import h11
 from h11._readers import ChunkedReader, ContentLengthReader, Http10Reader
@@ -22,6 +22,7 @@ from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http import HttpStream
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     RequestData,
@@ -39,6 +40,7 @@ from mitmproxy.proxy.layers.http._http1 import (
     make_body_reader,
 )
 
+from addons.proxy.engine.mitmproxy_patches.command_pump import Relayed
 from addons.proxy.engine.mitmproxy_patches.messages import LAST_CHUNK, says_close
 
 BROKEN_BODY = "broken body framing"
@@ -183,13 +185,48 @@ def _is_usual(response: http.Response) -> bool:
     return is_http11 and data.status_code != _SWITCHING_PROTOCOLS
 
 
+class TakesParts(Protocol):
+    """The stream of a request."""
+
+    def take_part(self, data: bytes) -> bool:
+        """Take a part of the body without an event. False: it has to come as one."""
+
+
 class KeptServer(CoalescedReads, Http1Server):
     """The side that clients connect to."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, streams: Mapping[int, HttpStream]) -> None:
         super().__init__(context)
+        self._streams = streams
+        """Those of the layer, all of which take parts."""
         self.chunks = False
         """Whether the answer under way is chunked."""
+
+    def relay(self, data: bytes) -> Relayed | None:
+        """Hand a part of a long body to its stream. There is nothing to write. None: the stream takes it as an event only."""
+        if not self._is_inside(data) or (stream := self._streams.get(self.stream_id)) is None:
+            return None
+        if not cast("TakesParts", stream).take_part(data):
+            return None
+        self._pass(data)
+        return (), True
+
+    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        """Pass a part of a long body on as it came: h11 would copy it three times."""
+        if type(event) is events.DataReceived and self._is_inside(event.data):
+            self._pass(event.data)
+            return cast("CommandGenerator[None]", iter(self.part(event.data)))
+        return super().handle_event(event)
+
+    def _is_inside(self, data: bytes) -> bool:
+        """Return whether this is a part of a body, and neither its last one nor more. h11 reads those."""
+        if self.buf or self.state != self.read_body:
+            return False
+        reader = self.body_reader
+        return isinstance(reader, ContentLengthReader) and len(data) < reader._remaining  # noqa: SLF001
+
+    def _pass(self, data: bytes) -> None:
+        cast("ContentLengthReader", self.body_reader)._remaining -= len(data)  # noqa: SLF001
 
     def send(self, event: HttpEvent) -> CommandGenerator[None]:
         """Frame the data of an answer without reading its head again for each part."""

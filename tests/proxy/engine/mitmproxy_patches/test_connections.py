@@ -242,6 +242,14 @@ async def test_read_of_more_than_one_event_is_left_to_the_task() -> None:
     assert upstream.read == [b"first", large]
 
 
+async def test_large_read_of_the_client_needs_no_task() -> None:
+    async with relayed_once() as upstream:
+        upstream.handler.real.client = cast("Any", upstream.server)
+        large = b"x" * (LARGEST_DIRECT_READ + 1)
+        upstream.reader.feed_data(large)
+        assert upstream.written == [b"first", large]
+
+
 async def test_connection_that_leaves_its_client_relays_nothing() -> None:
     async with relayed_once() as upstream:
         stop_relaying(upstream.reader)
