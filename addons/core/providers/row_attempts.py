@@ -82,8 +82,7 @@ class RetryBudget:
     __slots__ = ("_done", "_request")
 
     def __init__(self, request: UpstreamRequest) -> None:
-        self._request = request
-        self._done = 0
+        self._request, self._done = request, 0
 
     def repaired(self, request: UpstreamRequest) -> None:
         """Continue with a repaired request. It gets no retries of its own."""
@@ -113,10 +112,8 @@ class LearningTarget:
     __slots__ = ("_adapted", "_traits", "base", "store")
 
     def __init__(self, base: Target, store: TraitsStore) -> None:
-        self.base = base
-        self.store = store
-        self._traits = NO_TRAITS
-        self._adapted = base
+        self.base, self.store = base, store
+        self._traits, self._adapted = NO_TRAITS, base
 
     def current(self) -> tuple[Traits, Target]:
         """Return the traits and the target adapted to them, for one turn."""
@@ -301,9 +298,12 @@ class TwoProtocolPlan:
     __slots__ = ("_attempts", "_error_body_bytes", "_plan")
 
     def __init__(self, plan: RowPlan, error_body_bytes: int) -> None:
-        self._plan = plan
-        self._attempts = plan.attempts
+        self._plan, self._attempts = plan, plan.attempts
         self._error_body_bytes = error_body_bytes
+
+    def slice(self) -> bool:
+        """Let the current plan do a part of its work."""
+        return bool(getattr(self._current, "slice", bool)())
 
     def start(self) -> Step:
         """Begin in the protocol that the upstream was found to want."""

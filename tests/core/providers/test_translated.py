@@ -106,3 +106,37 @@ def test_plan_of_an_ended_turn_leaves_memory_without_the_collector() -> None:
         assert left() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("turn", "provider"),
+    [
+        (request(), {}),
+        (request(input="unreadable"), {}),
+        (ClientRequest("POST", "/v1/responses", CODEX, b"no JSON"), {}),
+        (request(), {"key": Key(KeyProblem("no key: set it"))}),
+        (request(), {"other": lambda turn, _: plan_of(turn)}),
+    ],
+)
+def test_turn_whose_work_is_done_in_slices_begins_as_one_that_is_not(
+    turn: ClientRequest, provider: dict[str, Any]
+) -> None:
+    in_one_piece = plan_of(turn, **provider).start()
+    for slices in range(1, 5):
+        plan: Any = plan_of(turn, **provider)
+        # the request is parsed, read and written one after the other, and nothing is done twice
+        assert [plan.slice() for _ in range(slices)] == [True, True, False, False][:slices]
+        assert str(plan.start()) == str(in_one_piece)
+
+
+def test_turn_that_ends_between_two_slices_leaves_memory() -> None:
+    plan: Any = plan_of()
+    assert plan.slice()
+    gc.disable()
+    try:
+        plan.ended()
+        left = weakref.ref(plan)
+        del plan
+        assert left() is None
+    finally:
+        gc.enable()
