@@ -1,7 +1,8 @@
-"""Makes ids and reads options without the objects and copies that mitmproxy makes for each.
+"""Makes ids and servers and reads options without the objects, checks and copies that mitmproxy makes for each.
 
 Ids: the constructor of class UUID checks every argument. Options: each look at one copies its value deeply, and a new
-connection takes nine looks, all but one at a bool, a number or a string.
+connection takes nine looks, all but one at a bool, a number or a string. Servers: each of the twenty fields of a new one is
+checked for a change, and each client connection makes one that no turn uses.
 
 Never does: make an id of another form, return a list of options that is not a copy. Invariant: an id is random and is written
 as RFC 9562 writes version 4.
@@ -14,6 +15,8 @@ from types import NoneType, SimpleNamespace
 from typing import Any
 
 from mitmproxy import connection, flow, optmanager
+from mitmproxy.options import Options
+from mitmproxy.proxy import context
 
 _VERSION_AND_VARIANT = (0xF << 76) | (0x3 << 62)
 _VERSION_4 = (0x4 << 76) | (0x2 << 62)
@@ -43,3 +46,18 @@ def shorten_options() -> None:
 def _current(option: Any) -> Any:
     value = option._default if option.value is optmanager.unset else option.value  # noqa: SLF001
     return value if type(value) in _UNCHANGEABLE else _copied(option)
+
+
+_UNKNOWN_SERVER = vars(connection.Server(address=None))
+
+
+def shorten_contexts() -> None:
+    """Make the server of a context, which has no address, in one step."""
+    setattr(context.Context, "__init__", _init)  # noqa: B010  mypy knows of no assignable method
+
+
+def _init(made: context.Context, client: connection.Client, options: Options) -> None:
+    server = connection.Server.__new__(connection.Server)
+    protocol = client.transport_protocol
+    server.__dict__.update(_UNKNOWN_SERVER, id=random_id(), transport_protocol=protocol)
+    made.client, made.options, made.server, made.layers = client, options, server, []

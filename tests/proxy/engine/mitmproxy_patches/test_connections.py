@@ -1,10 +1,9 @@
-"""A connection whose task has ended is closed and reported; clients may wait in a longer queue."""
+"""A connection whose task has ended is closed and reported."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,12 +24,10 @@ from addons.proxy.engine.mitmproxy_patches.command_pump import (
     waits_for_data,
 )
 from addons.proxy.engine.mitmproxy_patches.connections import (
-    LISTEN_BACKLOG,
     READ_BYTES,
     enlarge_read_buffer,
     ensure_closed,
     hang_up,
-    raise_listen_backlog,
 )
 from tests.support.waiting import settle, until
 
@@ -280,19 +277,3 @@ async def test_one_read_returns_all_that_is_there() -> None:
     reader.feed_data(b"x" * READ_BYTES)
     enlarge_read_buffer(handler.real, handler.client)
     assert len(await reader.read(1)) == READ_BYTES
-
-
-def test_backlog_of_each_listener_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-
-    class Counted(socket.socket):
-        def listen(self, backlog: int = 0) -> None:
-            asked.append(backlog)
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(socket, "socket", Counted)
-        servers = [SimpleNamespace(sockets=[listener]), SimpleNamespace(sockets=[listener])]
-        raise_listen_backlog([cast("Any", SimpleNamespace(_servers=servers))])
-        assert listener.fileno() >= 0
-    assert asked == [LISTEN_BACKLOG] * 2

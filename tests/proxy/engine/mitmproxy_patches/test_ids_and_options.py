@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy import connection, flow, options, optmanager
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.test import tflow
 
 from addons.proxy.engine.mitmproxy_patches.ids_and_options import (
     random_id,
+    shorten_contexts,
     shorten_ids,
     shorten_options,
 )
@@ -48,3 +51,19 @@ def test_options_are_those_of_mitmproxy_and_no_list_is_shared(
     assert (kept.listen_port, kept.listen_host) == (8765, "::1")
     kept.mode.append("regular")
     assert kept.mode == ["reverse:http://127.0.0.1:9"]
+
+
+def test_context_is_that_of_mitmproxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, kept = tflow.tclient_conn(), options.Options()
+    usual = Context(client, kept)
+    monkeypatch.setattr(Context, "__init__", Context.__init__)
+    shorten_contexts()
+    made, another = Context(client, kept), Context(client, kept)
+    assert vars(made).keys() == vars(usual).keys()
+    assert (made.client, made.options, made.layers) == (client, kept, [])
+    assert type(made.server) is type(usual.server)
+    assert vars(made.server) == {**vars(usual.server), "id": made.server.id}
+    assert len({made.server.id, another.server.id, usual.server.id}) == 3
+    made.server.address = ("127.0.0.1", 1)
+    made.layers.append(NextLayer(another))
+    assert (another.server.address, usual.layers) == (None, [])
