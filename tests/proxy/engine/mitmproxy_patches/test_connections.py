@@ -29,6 +29,7 @@ from addons.proxy.engine.mitmproxy_patches.connections import (
     ensure_closed,
     hang_up,
 )
+from addons.proxy.engine.mitmproxy_patches.http1_connections import CoalescedWrites
 from tests.support.waiting import settle, until
 
 
@@ -103,6 +104,8 @@ class Relaying:
 
     def __init__(self, handler: Handler) -> None:
         self._client = handler.client
+        self.relaying: set[Connection] = set()
+        self.writes = CoalescedWrites()
         top = ReverseProxy.__new__(ReverseProxy)
         self.context = SimpleNamespace(layers=[top, self])
         vars(handler).update(
@@ -188,6 +191,35 @@ async def test_read_after_a_relayed_one_is_written_before_the_task_runs() -> Non
         assert upstream.handler.real.timeout_watchdog.last_activity > 0
         await settle()
     assert upstream.read == [b"first"]
+
+
+async def test_read_behind_one_that_could_not_be_relayed_needs_no_task() -> None:
+    upstream = Upstream()
+    upstream.layer.relaying.add(upstream.server)
+    upstream.layer.relays = False
+    await settle()
+    upstream.reader.feed_data(b"head")
+    await settle()
+    upstream.layer.relays = True
+    upstream.reader.feed_data(b"delta")
+    assert (upstream.read, upstream.written) == ([b"head"], [b"delta"])
+    upstream.reader.feed_eof()
+    await upstream.task
+    upstream.closing = True
+
+
+async def test_what_was_held_is_written_in_the_next_round_of_the_loop() -> None:
+    upstream = Upstream()
+    writes = upstream.layer.writes
+    writes.hold()
+    writes.add(commands.SendData(upstream.handler.client, b"head"))
+    assert writes.take_at_end() == ()
+    assert upstream.written == []
+    await asyncio.sleep(0)
+    assert upstream.written == [b"head"]
+    upstream.reader.feed_eof()
+    await upstream.task
+    upstream.closing = True
 
 
 async def test_read_that_cannot_be_relayed_is_left_to_the_task_and_so_are_those_behind_it() -> None:
