@@ -7,12 +7,15 @@ whether a connection stays. Here a head is looked at when it is sent.
 Never does: accept framing that h11 refuses, or keep a connection that mitmproxy would close. Invariant: a read gives at most
 one part, then the end of the message. A message that says `close`, in whatever case, ends its connection; what is not the
 usual case is left to mitmproxy.
+
+Writes: a head and the small body after it would be two packets, two system calls here and two wake-ups at the peer. What is
+written is joined.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, cast
 
 import h11
@@ -48,6 +51,62 @@ _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,7})\r\n")
 """The head of a chunk without extensions."""
 _CRLF = b"\r\n"
 _END = b"0\r\n\r\n"
+
+
+MAX_JOINED_BYTES = 64 * 1024
+"""Beyond this, copying costs more than a write."""
+
+
+class CoalescedWrites:
+    """Holds writes back until another command, or the end of the event, comes, or for longer if `hold` was called."""
+
+    __slots__ = ("_held", "_waits", "when_held")
+
+    def __init__(self) -> None:
+        self._held: list[commands.SendData] = []
+        self._waits = False
+        self.when_held: Callable[[], object] | None = None
+        """Called when writes are held beyond the end of an event: has to take them soon."""
+
+    def add(self, write: commands.SendData) -> None:
+        """Hold a write back, joined with the one before it if both are small and go to the same connection."""
+        last = self._held[-1] if self._held else None
+        if (
+            last
+            and last.connection is write.connection
+            and len(last.data) + len(write.data) <= MAX_JOINED_BYTES
+        ):
+            last.data += write.data
+        else:
+            self._held.append(write)
+
+    def hold(self) -> None:
+        """Let what the event under way writes wait for what may be there to be read."""
+        self._waits = True
+
+    def take_at_end(self) -> Sequence[commands.SendData]:
+        """Return what is held back at the end of an event."""
+        waits, self._waits = self._waits, False
+        # what is for one connection only
+        if waits and self.when_held and len(self._held) == 1:
+            self.when_held()
+            return ()
+        return self.take()
+
+    def take(self) -> Sequence[commands.SendData]:
+        """Return what is held back."""
+        if not self._held:
+            return ()
+        held, self._held = self._held, []
+        return held
+
+    def take_with(self, writes: Sequence[commands.SendData]) -> Sequence[commands.SendData]:
+        """Return what is held back, joined with the writes behind it."""
+        if not self._held:
+            return writes
+        for write in writes:
+            self.add(write)
+        return self.take()
 
 
 def read_joined(
