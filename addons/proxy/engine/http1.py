@@ -38,10 +38,10 @@ from addons.core.errors import Problem
 from addons.core.limits import Limits
 from addons.core.server.admission import is_valid_head
 from addons.proxy.engine.local_answer import http_response
-from addons.proxy.engine.mitmproxy_patches.command_pump import Relayed
 from addons.proxy.engine.mitmproxy_patches.http1_connections import (
     KeptClient,
     KeptServer,
+    Relayed,
     cut_chunks,
     plain_chunks,
 )

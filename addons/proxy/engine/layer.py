@@ -39,8 +39,9 @@ from addons.proxy.engine.injected import (
     without_quotes,
 )
 from addons.proxy.engine.interfaces import LayerEngine
-from addons.proxy.engine.mitmproxy_patches.command_pump import CommandPump, Relayed, Reply
+from addons.proxy.engine.mitmproxy_patches.command_pump import CommandPump, Reply
 from addons.proxy.engine.mitmproxy_patches.connections import fork
+from addons.proxy.engine.mitmproxy_patches.http1_connections import Relayed
 from addons.proxy.engine.mitmproxy_patches.http2 import ListenerHttp2
 from addons.proxy.engine.pool import ConnectionKey, GetPooledConnection
 from addons.proxy.engine.stream import TurnStream

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from typing import cast
 
@@ -85,6 +86,19 @@ def test_body_is_what_came_part_by_part_and_a_single_part_is_not_copied() -> Non
     for some in (b"a", b"", b"bc"):
         one.keep(some)
     assert (one.take_body(), one.take_body()) == (b"abc", b"")
+
+
+def test_body_that_comes_byte_by_byte_takes_little_more_than_its_size() -> None:
+    one, size = side(), 50_000
+    tracemalloc.start()
+    try:
+        for number in range(size):
+            one.keep(bytes([number % 251]))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 2 * size
+    assert one.take_body() == bytes(number % 251 for number in range(size))
 
 
 def test_part_is_taken_only_while_its_stream_waits_for_the_body() -> None:

@@ -57,7 +57,7 @@ from mitmproxy.proxy.layers.http._hooks import (
 from mitmproxy.proxy.layers.modes import ReverseProxy
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 
-from addons.proxy.engine.mitmproxy_patches.http1_connections import CoalescedWrites
+from addons.proxy.engine.mitmproxy_patches.http1_connections import CoalescedWrites, Relayed
 
 Reply = tuple[Any]
 """The one reply to a command, which may be None."""
@@ -160,9 +160,6 @@ def _methods(addons: AddonManager, name: str) -> list[FlowHook]:
 
 
 # Reads that need no event -----------------------------------------------------------------------------------
-
-Relayed = tuple[Sequence[commands.SendData], bool]
-"""What goes to the client now, and whether that is all. If not, a `DataReceived` that begins with the read has to follow."""
 
 
 class RelayingLayer(Protocol):

@@ -43,7 +43,6 @@ from mitmproxy.proxy.layers.http._http1 import (
     make_body_reader,
 )
 
-from addons.proxy.engine.mitmproxy_patches.command_pump import Relayed
 from addons.proxy.engine.mitmproxy_patches.messages import LAST_CHUNK, says_close
 
 BROKEN_BODY = "broken body framing"
@@ -55,6 +54,10 @@ _END = b"0\r\n\r\n"
 
 MAX_JOINED_BYTES = 64 * 1024
 """Beyond this, copying costs more than a write."""
+
+
+Relayed = tuple[Sequence[commands.SendData], bool]
+"""What goes to the client now, and whether that is all. If not, a `DataReceived` that begins with the read has to follow."""
 
 
 class CoalescedWrites:

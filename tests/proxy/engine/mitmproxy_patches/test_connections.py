@@ -18,7 +18,6 @@ from mitmproxy.utils import asyncio_utils
 
 from addons.proxy.engine.mitmproxy_patches.command_pump import (
     LARGEST_DIRECT_READ,
-    Relayed,
     handle_directly,
     stop_relaying,
     waits_for_data,
@@ -29,7 +28,7 @@ from addons.proxy.engine.mitmproxy_patches.connections import (
     ensure_closed,
     hang_up,
 )
-from addons.proxy.engine.mitmproxy_patches.http1_connections import CoalescedWrites
+from addons.proxy.engine.mitmproxy_patches.http1_connections import CoalescedWrites, Relayed
 from tests.support.waiting import settle, until
 
 
