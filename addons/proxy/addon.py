@@ -13,7 +13,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
@@ -200,7 +200,10 @@ class CodexShim:
     @fail_closed
     def client_connected(self, client: Client) -> None:
         """Accept clients of this machine, and others only when an option says so."""
-        if getattr(ctx.options, ALLOW_REMOTE) or admission.is_loopback_address(client.peername[0]):
+        # None if it has left already
+        peer = cast("tuple[str, int] | None", client.peername)
+        address = peer[0] if peer else ""
+        if getattr(ctx.options, ALLOW_REMOTE) or admission.is_loopback_address(address):
             self.engine.limits = self.sources.settings.limits
             self.engine.accept(client)
             self.engine.make_room(self.engine.limits.client_connections)

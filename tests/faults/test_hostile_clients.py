@@ -264,7 +264,9 @@ async def test_connection_that_was_idle_longest_is_closed_at_the_limit(folder: P
             writer.close()
 
 
-async def test_connection_with_a_running_turn_is_not_closed_at_the_limit(folder: Path) -> None:
+async def test_connection_with_a_running_turn_is_not_closed_at_the_limit(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def holds(exchange: Exchange) -> None:
         await exchange.sse_head()
         await exchange.chunk(CHAT.healthy.begin)
@@ -281,3 +283,4 @@ async def test_connection_with_a_running_turn_is_not_closed_at_the_limit(folder:
                     assert json.loads((await other.response()).body)["live_turns"] == 1
             c.abort()
         await shim.check_next_turns()
+    assert "internal error" not in caplog.text

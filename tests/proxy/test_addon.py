@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from mitmproxy import exceptions, http
+from mitmproxy import connection, exceptions, http
 from mitmproxy.test import taddons, tflow
 
 from addons.adapters.codex.account_routes import AccountCatalog
@@ -206,3 +206,14 @@ async def test_failed_disconnect_hook_is_logged_and_the_proxy_goes_on(
         await until(lambda: "internal error" in caplog.text)
         assert (await proxy.get("/health")).status == 200
     assert "canary" not in caplog.text
+
+
+async def test_client_that_has_reset_its_connection_before_it_is_accepted_is_no_error(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    # what uvloop knows of it
+    gone = connection.Client(peername=None, sockname=("127.0.0.1", 8765))  # type: ignore[arg-type]
+    async with running(home) as proxy:
+        proxy.shim.client_connected(gone)
+        assert (await proxy.get("/health")).status == 200
+    assert "internal error" not in caplog.text

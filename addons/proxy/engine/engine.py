@@ -118,9 +118,11 @@ class Engine:
             return
         busy = {turn.context.client.id for turn in self._turns.values()}
         idle = [handler for handler in handlers if handler.client.id not in busy]
-        if idle:
-            longest = min(idle, key=lambda handler: handler.timeout_watchdog.last_activity)
-            longest.transports[longest.client].handler.cancel("too many clients are connected")
+        idle.sort(key=lambda handler: handler.timeout_watchdog.last_activity)
+        ends = (handler.transports.get(handler.client) for handler in idle)
+        # not the new one, which nothing reads yet, and none that is ending
+        if task := next((io.handler for io in ends if io and io.handler), None):
+            task.cancel("too many clients are connected")
 
     def disconnected(self, client: Client) -> None:
         """Forget a client connection."""
