@@ -11,7 +11,6 @@ exception; what waits for a reply is listed in `command_sources` or was abandone
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import cast
 
 from mitmproxy.connection import Connection, ConnectionState, Server
@@ -75,12 +74,13 @@ class ShimHttpLayer(CommandPump):
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Relay most reads of a stream's body at once. Everything else goes through mitmproxy's layers."""
+        relayed: Relayed | None = None
         if type(event) is events.DataReceived:
             relayed = self.relay(event.connection, event.data)
-            if relayed is not None:
-                rest = () if relayed[1] else self.handle_unrelayed(event)
-                return cast("CommandGenerator[None]", chain(relayed[0], rest))
-        return self.handle_unrelayed(event)
+        writes, is_all = relayed or ((), False)
+        yield from writes
+        if not is_all:
+            yield from self.handle_unrelayed(event)
 
     def handle_unrelayed(self, event: events.Event) -> CommandGenerator[None]:
         """Handle an event that `relay` has left over. Not by mitmproxy's method: no command blocks this layer itself."""

@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from mitmproxy.proxy import commands
+from mitmproxy.proxy import commands, layer
 
 from addons.core.secrets import Origin
 from addons.core.turn import ClientRequest, Fault, Head, Plan, Relay, Send, Step
 from addons.proxy.engine.http1 import ListenerHttp1
 from addons.proxy.engine.layer import ShimHttpLayer
+from addons.proxy.engine.mitmproxy_patches.command_pump import SyncHookRunner
 from tests.boundary.scripts import BODY, DONE, EVENT, OneStep, answer, gated, turn
 from tests.support.client import client
 from tests.support.engine import (
@@ -319,3 +320,33 @@ async def test_front_and_limits_can_be_replaced_while_turns_run() -> None:
         await c.post("/v1/responses", BODY * 2)
         assert (await c.response()).status == 413
     assert (len(old.requests), len(new.requests)) == (1, 2)
+
+
+class Waits:
+    """An addon whose hook waits."""
+
+    def __init__(self) -> None:
+        self.asked, self.gate = asyncio.Event(), asyncio.Event()
+
+    async def next_layer(self, _: layer.NextLayer) -> None:
+        self.asked.set()
+        await self.gate.wait()
+
+
+async def test_parts_of_a_body_that_come_before_the_layer_is_known_are_part_of_it() -> None:
+    waits, body = Waits(), b"1" * 100
+    async with trapped() as (proxy, up, _), client(proxy.port) as c:
+        proxy.master.addons.add(waits)
+        proxy.engine.run_hook = SyncHookRunner(proxy.master.addons).run
+        await c.send(
+            b"POST /v1/responses HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100\r\n\r\n"
+        )
+        await waits.asked.wait()
+        (handler,) = proxy.master.addons.get("proxyserver").connections.values()
+        queued = handler.layer.child_layer._paused_event_queue
+        for at in range(0, 100, 25):
+            await c.send(body[at : at + 25])
+            await until(lambda: len(queued) == at // 25 + 1)  # noqa: B023  awaited at once
+        waits.gate.set()
+        assert (await c.response()).body == EVENT + DONE
+        assert up.requests[-1].body == body
