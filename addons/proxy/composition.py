@@ -349,7 +349,7 @@ class Composition:
             self.export.turn_ended(record)
         if record.route and self.dashboard.listeners:
             self.dashboard.turn_ended(record)
-        if record.bytes_in >= LARGE_BODY:
+        if max(record.bytes_in, record.bytes_out) >= LARGE_BODY:
             self._heap.large_turn_ended()
 
     def _proxy_for(self, origin: Origin) -> Origin | None:

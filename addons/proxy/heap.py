@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 
 LARGE_BODY = 512 * 1024
-"""Bytes of a request body from which on a turn counts as large."""
+"""Bytes of a request body or an answer from which on a turn counts as large."""
 QUIET_SECONDS = 2.0
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # <malloc.h>
 _KEPT_BYTES = 256 * 1024 * 1024
@@ -49,7 +49,7 @@ class HeapTrimmer:
         self._due: asyncio.TimerHandle | None = None
 
     def large_turn_ended(self) -> None:
-        """Start the wait anew. Called for each turn with a body of `LARGE_BODY` or more."""
+        """Start the wait anew. Called for each turn with a body or an answer of `LARGE_BODY` or more."""
         self.close()
         loop = asyncio.get_running_loop()
         # On a thread: trimming walks the whole heap.

@@ -102,8 +102,11 @@ async def test_only_a_large_turn_starts_the_trim_of_the_heap(home: Home) -> None
         parts = proxy.shim.parts
         parts._turn_ended(turn(bytes_in=LARGE_BODY - 1))
         assert parts._heap._due is None
-        parts._turn_ended(turn(bytes_in=LARGE_BODY))
-        assert parts._heap._due is not None
+        for large in ({"bytes_in": LARGE_BODY}, {"bytes_out": LARGE_BODY}):
+            parts._heap.close()
+            parts._heap._due = None
+            parts._turn_ended(turn(**large))
+            assert parts._heap._due is not None, large
 
 
 async def test_health_reports_quotas_as_plain_numbers(home: Home) -> None:
