@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.codex_cli import PREVIOUS, CodexHome, Json, installed_codex
+from tests.e2e.codex_cli import CodexHome, Json
+from tests.e2e.installation import PREVIOUS, installed_codex
 from tests.e2e.line import Line
 from tests.e2e.shim import Shim, assert_websocket
 from tests.fakes.account import Account

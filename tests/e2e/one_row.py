@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.codex_cli import CodexHome, Run, installed_codex
+from tests.e2e.codex_cli import CodexHome, Run
+from tests.e2e.installation import installed_codex
 from tests.e2e.shim import Shim, logged_turns
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.model_upstream import KEY

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.codex_cli import CodexHome, Run, installed_codex
+from tests.e2e.codex_cli import CodexHome, Run
+from tests.e2e.installation import installed_codex
 from tests.e2e.shim import Shim
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.model_upstream import KEY, command, say

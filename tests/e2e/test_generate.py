@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.codex_cli import OLDEST, PREVIOUS, VERSION, CodexHome, Json, installed_codex
+from tests.e2e.codex_cli import CodexHome, Json
 from tests.e2e.conftest import StartShim
+from tests.e2e.installation import OLDEST, PREVIOUS, VERSION, installed_codex
 from tests.e2e.shim import Shim, shim_command
 from tests.fakes import scenarios
 from tests.fakes.account import Account

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.core.privacy.values import CARDS, EMAILS, KEYS
-from tests.e2e.codex_cli import CodexHome, installed_codex
+from tests.e2e.codex_cli import CodexHome
+from tests.e2e.installation import installed_codex
 from tests.e2e.one_row import last_logged, one_row_shim, run_codex
 from tests.e2e.shim import Shim, assert_websocket, logged_turns
 from tests.fakes.chat_upstream import ChatUpstream

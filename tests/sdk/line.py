@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.codex_cli import CLOSED
+from tests.e2e.installation import CLOSED
 from tests.e2e.shim import Shim
 from tests.sdk.environments import OPENAI
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.byok.stage import ROWS, Byok, Stage, stage
-from tests.e2e.codex_cli import OLDEST, PREVIOUS, VERSION, CodexHome, installed_codex
+from tests.e2e.codex_cli import CodexHome
+from tests.e2e.installation import OLDEST, PREVIOUS, VERSION, installed_codex
 from tests.e2e.shim import assert_websocket, logged_turns
 
 
