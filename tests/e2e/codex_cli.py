@@ -21,6 +21,9 @@ from tests.e2e.installation import PROXIES, databases_of
 
 NO_SANDBOX = ("--dangerously-bypass-approvals-and-sandbox",)
 
+IN_VAIN = {"apps": False, "plugins": False, "shell_snapshot": False}
+"""What Codex asks of services that it cannot reach here, for a second, and a file that no test reads."""
+
 Json = dict[str, object]
 
 
@@ -97,14 +100,7 @@ class CodexHome:
     @property
     def env(self) -> dict[str, str]:
         """The environment of a child process: from the caller only the paths of programs and certificates."""
-        inherited = (
-            "PATH",
-            "LANG",
-            "TMPDIR",
-            "SYSTEMROOT",
-            "VIRTUAL_ENV",
-            "COVERAGE_PROCESS_START",
-        )
+        inherited = ("PATH", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
         return {
             **{name: os.environ[name] for name in inherited if name in os.environ},
             **PROXIES,
@@ -128,6 +124,7 @@ class CodexHome:
         document: dict[str, object] = {
             "model": model,
             "model_provider": "codex_shim",
+            "features": IN_VAIN,
             **(settings or {}),
             "analytics": {"enabled": False},
             "model_providers": {

@@ -16,6 +16,7 @@ from tests.e2e.shim import Shim, assert_websocket
 from tests.fakes.account import Account
 from tests.fakes.chatgpt_backend import ChatGptBackend
 from tests.fakes.tap import Tap
+from tests.shim_cli.served import ForkedShim
 
 StartShim = Callable[..., Shim]
 SPEAKS_WEBSOCKET = {"supports_websockets": True}
@@ -74,7 +75,9 @@ def start_shim(user: CodexHome, tmp_path: Path) -> Iterator[StartShim]:
 
         def start(command: str = "serve", *flags: str, **settings: str) -> Shim:
             env = {**user.env, **settings}
-            return stack.enter_context(Shim(env, tmp_path / f"{command}.log", command, *flags))
+            return stack.enter_context(
+                ForkedShim(env, tmp_path / f"{command}.log", command, *flags)
+            )
 
         yield start
 
