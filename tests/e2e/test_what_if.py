@@ -107,6 +107,7 @@ def test_turn_of_codex_is_asked_of_other_models_and_no_tool_runs(
 
     # nothing was run, and no turn is in the thread of Codex
     assert ran.read_text() == f"{MARKER}\n"
+    recorded.shim.stop()  # the last turn is logged after its answer
     turns = logged_turns(recorded.user.state)
     agents = [line.get("agent") for line in turns]
     assert agents == ["user", "user", "what-if", "what-if", "what-if"]
