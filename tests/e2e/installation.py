@@ -122,20 +122,16 @@ def _prepare(made: Path, place: Path, packaged: Path, native: Path) -> None:
     certificate, end, _ = certifi.contents().partition("-----END CERTIFICATE-----\n")
     (made / "authority.pem").write_text(certificate + end)
     package = packaged.resolve().parents[1]
-    folders = [place / "programs"]
-    if "pathDir" in packaged.read_text():
-        folders.append(native.parents[1] / "codex-path")  # newer programs add it themselves
     variables = {
         "CODEX_MANAGED_BY_NPM": "1",
         "CODEX_MANAGED_PACKAGE_ROOT": str(package),
         "SSL_CERT_FILE": str(place / "authority.pem"),
     }
     exports = (f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
-    path = ":".join(shlex.quote(str(folder)) for folder in folders)
     launcher = made / "codex"
     launcher.write_text(
         f"#!/bin/sh\n{''.join(exports)}"
-        f'export PATH={path}:"$PATH"\n'
+        f'export PATH={shlex.quote(str(place / "programs"))}:"$PATH"\n'
         f'exec {shlex.quote(str(native))} "$@"\n'
     )
     launcher.chmod(0o755)
