@@ -14,7 +14,7 @@ from tests.e2e.shim import Shim
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.model_upstream import command, say
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120), pytest.mark.xdist_group("installation")]
 
 OF_ONE_RUN = {"CODEX_HOME", "CODEX_SESSION_ID", "CODEX_SHIM_STATE_DIR", "CODEX_THREAD_ID", "HOME", "OLDPWD", "PWD"}  # fmt: skip
 OF_THE_SHELL = {"SHLVL", "TERM"}

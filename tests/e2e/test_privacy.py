@@ -17,7 +17,7 @@ from tests.e2e.shim import Shim, assert_websocket, logged_turns
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.model_upstream import Json, ScriptedAnswer, command, say
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("privacy")]
 
 VALUES = (EMAILS[0], KEYS[0], CARDS[0])
 PROMPT = f"Write to {EMAILS[0]} with the key {KEYS[0]}, and charge {CARDS[0]}."
