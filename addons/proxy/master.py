@@ -27,7 +27,11 @@ from addons.proxy.addon import CAPTURE, HOOK, PRIVACY, RECORD, SETTINGS, CodexSh
 from addons.proxy.composition import ALLOW_REMOTE
 from addons.proxy.engine.mitmproxy_patches.command_pump import SyncHookRunner
 from addons.proxy.engine.mitmproxy_patches.connections import call_hooks_directly
-from addons.proxy.engine.mitmproxy_patches.flow_ids import shorten_ids
+from addons.proxy.engine.mitmproxy_patches.ids_and_options import (
+    shorten_contexts,
+    shorten_ids,
+    shorten_options,
+)
 from addons.proxy.engine.mitmproxy_patches.messages import (
     shorten_framing,
     shorten_headers,
@@ -116,7 +120,7 @@ class ShimMaster(master.Master):
         # Before the hooks: mitmproxy only logs what a hook raises.
         log.debug("listening at %s", self.address)
         self.shim.engine.run_hook = SyncHookRunner(self.addons).run
-        call_hooks_directly(self.addons)
+        call_hooks_directly(self)
         await super().running()
         self._on_ready(self)
 
@@ -163,6 +167,8 @@ def run_master(listen: ListenOptions, on_ready: Callable[[ShimMaster], None]) ->
     shorten_headers()
     shorten_framing()
     shorten_ids()
+    shorten_options()
+    shorten_contexts()
     keep_freed_memory()
     # By default a thread may run for 5 ms, and the turn log's thread would delay a delta for so long.
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)

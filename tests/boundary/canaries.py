@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from mitmproxy import contentviews, http
@@ -76,21 +76,36 @@ CANARIES: Mapping[str, str] = {
 Needles = dict[str, bytes]
 
 
+NO_LETTERS = bytes(each for each in range(256) if not chr(each).isalnum() or each > 127)
+
+
+@cache
+def forms_of(canary: str) -> Mapping[str, str]:
+    """Every form of a canary, by its name."""
+    return {form: quoted(canary) for form, quoted in FORMS.items()}
+
+
+@cache
+def _needles(name: str, canary: str) -> Needles:
+    needles: Needles = {}
+    for form, echo in forms_of(canary).items():
+        middle = echo[len(echo) // 4 : len(echo) * 3 // 4]
+        needles[f"{name}: {form}"] = middle.encode()
+        if (escaped := json.dumps(middle)[1:-1]) != middle:
+            needles[f"{name}: {form}, in JSON"] = escaped.encode()
+    return needles
+
+
 def needles_of(canaries: Mapping[str, str]) -> Needles:
     """The middle of each form of each canary, as it is and as JSON writes it."""
     found: Needles = {}
     for name, canary in canaries.items():
-        for form, quoted in FORMS.items():
-            echo = quoted(canary)
-            middle = echo[len(echo) // 4 : len(echo) * 3 // 4]
-            found[f"{name}: {form}"] = middle.encode()
-            if (escaped := json.dumps(middle)[1:-1]) != middle:
-                found[f"{name}: {form}, in JSON"] = escaped.encode()
+        found |= _needles(name, canary)
     return found
 
 
 def letters(data: bytes) -> bytes:
-    return re.sub(rb"[^a-z0-9]", b"", data.lower())
+    return data.lower().translate(None, NO_LETTERS)
 
 
 def found(artefact: bytes, canaries: Mapping[str, str], needles: Needles) -> list[str]:
@@ -102,7 +117,7 @@ def found(artefact: bytes, canaries: Mapping[str, str], needles: Needles) -> lis
 
 def echoes(canaries: Mapping[str, str]) -> list[str]:
     """Every form of every canary, with words around it."""
-    return [f"{MARK} {quoted(canary)} {MARK}" for canary in canaries.values() for quoted in FORMS.values()]  # fmt: skip
+    return [f"{MARK} {echo} {MARK}" for canary in canaries.values() for echo in forms_of(canary).values()]  # fmt: skip
 
 
 # Upstreams ------------------------------------------------------------------------------------------------

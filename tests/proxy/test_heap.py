@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 
@@ -36,3 +38,25 @@ async def test_closed_trimmer_does_not_trim(monkeypatch: pytest.MonkeyPatch) -> 
 def test_real_calls_do_not_fail() -> None:
     heap.keep_freed_memory()
     heap.trim_heap()
+
+
+PARSE_TWICE = """
+import resource, orjson
+from addons.proxy.heap import keep_freed_memory
+
+keep_freed_memory()
+body = orjson.dumps(["x" * 20_000] * 250)
+orjson.loads(body)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+orjson.loads(body)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+"""A body of 5 MB has 1,200 pages, and its parser takes a block of 60 MB."""
+
+
+@pytest.mark.skipif(heap._glibc() is None, reason="needs glibc")
+def test_second_large_body_is_parsed_in_the_pages_of_the_first() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", PARSE_TWICE], capture_output=True, text=True, check=True
+    )
+    assert int(ran.stdout) < 100

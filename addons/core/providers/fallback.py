@@ -158,6 +158,11 @@ class FallbackPlan:
         self._reason = ""
         """Why the route's own upstream does not answer, for the user."""
 
+    def slice(self) -> bool:
+        """Let the route's own plan do a part of its work, if it is asked first."""
+        is_asked = self._route.live and self._route.circuit.opening is None
+        return is_asked and bool(getattr(self._plan, "slice", bool)())
+
     def start(self) -> Step:
         """Start the route's own plan, or that of a fallback while the route cannot answer."""
         if not self._left:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from addons.core.errors import Problem
 from addons.core.json_values import JsonObject, as_object, as_str
@@ -82,8 +82,7 @@ class RetryBudget:
     __slots__ = ("_done", "_request")
 
     def __init__(self, request: UpstreamRequest) -> None:
-        self._request = request
-        self._done = 0
+        self._request, self._done = request, 0
 
     def repaired(self, request: UpstreamRequest) -> None:
         """Continue with a repaired request. It gets no retries of its own."""
@@ -113,10 +112,8 @@ class LearningTarget:
     __slots__ = ("_adapted", "_traits", "base", "store")
 
     def __init__(self, base: Target, store: TraitsStore) -> None:
-        self.base = base
-        self.store = store
-        self._traits = NO_TRAITS
-        self._adapted = base
+        self.base, self.store = base, store
+        self._traits, self._adapted = NO_TRAITS, base
 
     def current(self) -> tuple[Traits, Target]:
         """Return the traits and the target adapted to them, for one turn."""
@@ -153,10 +150,8 @@ class RowAttempts:
         load: LoadBound | None = None,
     ) -> None:
         self._of_route = TurnRetries(retries)
-        self._learning = learning
+        self._learning, self._notes, self._clock = learning, notes, clock
         self._load = LoadWait(load) if load else None
-        self._clock = clock
-        self._notes = notes
         self._other = other
         """Makes the plan of the same turn in the other protocol of the same upstream."""
         self._write = write
@@ -229,8 +224,9 @@ class RowAttempts:
         return None if pause is None else Send(self.sent, pause)
 
     def ended(self) -> None:
-        """Stop counting the turn and its retry."""
+        """Stop counting the turn and its retry. Forget its plan, which would stay in memory, bodies and all, in a cycle."""
         self._of_route.end()
+        self._write = _nothing_more
 
     def _granted(self, step: Send | None) -> Send | None:
         if step is None:
@@ -252,8 +248,7 @@ class RowAttempts:
         if not may_be_repaired(head):
             return None
         self._repairs = self._repairs or self._begin_repairs()
-        step = self._repairs.request_after(head, body, self.sent, self._write)
-        if step:
+        if step := self._repairs.request_after(head, body, self.sent, self._write):
             self.refusal = head, body
         return self._noted(step)
 
@@ -284,6 +279,10 @@ class RowAttempts:
         return retry_after_seconds(head.headers, self._clock())
 
 
+def _nothing_more(_traits: Traits, _target: Target) -> NoReturn:
+    raise AssertionError
+
+
 class RowPlan(Plan, Protocol):
     """A plan of a row, whose repairs may change its protocol."""
 
@@ -299,9 +298,12 @@ class TwoProtocolPlan:
     __slots__ = ("_attempts", "_error_body_bytes", "_plan")
 
     def __init__(self, plan: RowPlan, error_body_bytes: int) -> None:
-        self._plan = plan
-        self._attempts = plan.attempts
+        self._plan, self._attempts = plan, plan.attempts
         self._error_body_bytes = error_body_bytes
+
+    def slice(self) -> bool:
+        """Let the current plan do a part of its work."""
+        return bool(getattr(self._current, "slice", bool)())
 
     def start(self) -> Step:
         """Begin in the protocol that the upstream was found to want."""

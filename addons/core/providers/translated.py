@@ -7,7 +7,7 @@ redirect is never followed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
@@ -20,7 +20,7 @@ from addons.core.limits import Limits
 from addons.core.masking.credentials import body_secrets
 from addons.core.protocols.canonical.conversation import Conversation
 from addons.core.protocols.canonical.refused_items import accepted_conversation
-from addons.core.protocols.request_body import has_references, parse_body
+from addons.core.protocols.request_body import ParsedBody, has_references, parse_body
 from addons.core.protocols.responses.compaction import (
     compact_body,
     compaction_item,
@@ -154,12 +154,15 @@ class TranslatedPlan:
     _written: Conversation
     """The conversation without what the upstream refused: what was sent and what the answer refers to."""
     _streams: bool
+    _first: Step
+    """What `start` returns, once all of its work is done."""
 
     def __init__(self, provider: TranslatedProvider, request: ClientRequest, route: Route) -> None:
         self._provider = provider
         self._request = request
         self._is_unary_compaction = request.path.partition("?")[0].endswith("/compact")
         """Whether this is `/responses/compact`, whose client reads one JSON object and never a stream."""
+        self._work = self._slices()
         self._payload: JsonObject = {}
         """The request body, which the response repeats and the memory stores."""
         other = provider.other
@@ -174,14 +177,27 @@ class TranslatedPlan:
             load=provider.load,
         )
 
+    def slice(self) -> bool:
+        """Do a part of the work of `start`: parse the request, read it, or write that of the upstream."""
+        return next(self._work, False)
+
     def start(self) -> Step:
         """Translate and send the turn, or answer with the reason why that is impossible."""
-        conversation = self._read()
+        while self.slice():
+            pass
+        return self._first
+
+    def _slices(self) -> Iterator[bool]:
+        parsed = self._parse()
+        yield True
+        conversation = parsed if isinstance(parsed, Problem) else self._read(parsed)
+        yield True
         if isinstance(conversation, Problem):
-            return self._answer_problem(conversation)
+            self._first = self._answer_problem(conversation)
+            return
         self._conversation = conversation
         step = self.attempts.start()
-        return self._answer_problem(step) if isinstance(step, Problem) else step
+        self._first = self._answer_problem(step) if isinstance(step, Problem) else step
 
     def on_head(self, head: Head) -> Step:
         """Begin the answer, retry where that may help, or read the body of a refusal."""
@@ -218,6 +234,7 @@ class TranslatedPlan:
 
     def ended(self) -> None:
         """Stop counting the turn."""
+        self._work = iter(())
         self.attempts.ended()
 
     def refused(self, head: Head, body: bytes) -> Answer:
@@ -226,12 +243,12 @@ class TranslatedPlan:
         headers = (*_wait_header(wait), *_request_id(head))
         return self._answer_problem(self.attempts.problem(head, body), headers)
 
-    def _read(self) -> Conversation | Problem:
+    def _parse(self) -> ParsedBody | Problem:
+        request, cap = self._request, self._provider.limits.body_bytes
+        return parse_body(request.body, request.header(b"content-encoding"), cap)
+
+    def _read(self, parsed: ParsedBody) -> Conversation | Problem:
         provider, request = self._provider, self._request
-        encoding = request.header(b"content-encoding")
-        parsed = parse_body(request.body, encoding, provider.limits.body_bytes)
-        if isinstance(parsed, Problem):
-            return parsed
         self._payload = parsed.payload
         self._streams = parsed.stream and not self._is_unary_compaction
         payload: JsonObject | Problem = parsed.payload

@@ -31,6 +31,10 @@ class WhatIfPlan:
         self._plan = plan
         self._notes = notes
 
+    def slice(self) -> bool:
+        """Let the plan of the row do a part of its work."""
+        return bool(getattr(self._plan, "slice", bool)())
+
     def start(self) -> Step:
         """Begin."""
         return self._noted(self._plan.start())

@@ -49,6 +49,7 @@ class RequestHead(NamedTuple):
     """Whether it is a GET of a document that holds no data of the user."""
 
 
+@lru_cache(64)
 def is_loopback_address(address: str) -> bool:
     """Whether a peer address is this machine: decided on the parsed address, never on its text."""
     try:

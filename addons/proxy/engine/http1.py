@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
-from h11._readers import ContentLengthReader
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http import HttpStream
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -38,10 +38,10 @@ from addons.core.errors import Problem
 from addons.core.limits import Limits
 from addons.core.server.admission import is_valid_head
 from addons.proxy.engine.local_answer import http_response
-from addons.proxy.engine.mitmproxy_patches.command_pump import Relayed
 from addons.proxy.engine.mitmproxy_patches.http1_connections import (
     KeptClient,
     KeptServer,
+    Relayed,
     cut_chunks,
     plain_chunks,
 )
@@ -112,23 +112,13 @@ def receive(stream_id: int, data: bytes) -> ReceiveHttp:
 class ListenerHttp1(KeptServer):
     """The HTTP/1 side that clients connect to."""
 
-    def __init__(self, context: Context, limits: Limits) -> None:
-        super().__init__(context)
+    def __init__(self, context: Context, limits: Limits, streams: Mapping[int, HttpStream]) -> None:
+        super().__init__(context, streams)
         self._limits = limits
         self._deadline: commands.RequestWakeup | None = None
         """Set while a head is under way: idle connections may stay."""
         self._ahead = 0
         """Blank lines that came while a turn was under way: the ends of heads, and seldom parts of bodies."""
-
-    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        """Pass a part of a long body on as it came: h11 would copy it three times."""
-        if type(event) is events.DataReceived and not self.buf and self.state == self.read_body:
-            reader = self.body_reader
-            # the last part, and what may follow it, is left to h11
-            if isinstance(reader, ContentLengthReader) and len(event.data) < reader._remaining:  # noqa: SLF001
-                reader._remaining -= len(event.data)  # noqa: SLF001
-                return cast("CommandGenerator[None]", iter(self.part(event.data)))
-        return super().handle_event(event)
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, events.Wakeup):

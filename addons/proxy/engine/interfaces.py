@@ -26,6 +26,7 @@ from addons.core.turn import Fault, TurnRouter
 from addons.proxy.engine.injected import Injected
 from addons.proxy.engine.local_source import SourcePump
 from addons.proxy.engine.mitmproxy_patches.command_pump import RelayingLayer, RepliesAtOnce
+from addons.proxy.engine.mitmproxy_patches.http1_connections import CoalescedWrites
 from addons.proxy.engine.pool import ConnectionKey, IdleConnection, UpstreamPool
 from addons.proxy.engine.recorder import OnProgress, OnRecorded
 from addons.proxy.engine.request_side import RequestSide
@@ -156,6 +157,8 @@ class LayerHost(RepliesAtOnce, Protocol):
     """The layer of a client connection, as a turn and its attempt see it."""
 
     streams: dict[int, HttpStream]
+    writes: CoalescedWrites
+    """What goes to the connections at the end of the event under way."""
 
     def forget_wakeup(self, wakeup: commands.RequestWakeup | None) -> None:
         """Cancel a wake-up that nothing waits for."""

@@ -39,8 +39,9 @@ from addons.proxy.engine.injected import (
     without_quotes,
 )
 from addons.proxy.engine.interfaces import LayerEngine
-from addons.proxy.engine.mitmproxy_patches.command_pump import CommandPump, Relayed, Reply
+from addons.proxy.engine.mitmproxy_patches.command_pump import CommandPump, Reply
 from addons.proxy.engine.mitmproxy_patches.connections import fork
+from addons.proxy.engine.mitmproxy_patches.http1_connections import Relayed
 from addons.proxy.engine.mitmproxy_patches.http2 import ListenerHttp2
 from addons.proxy.engine.pool import ConnectionKey, GetPooledConnection
 from addons.proxy.engine.stream import TurnStream
@@ -61,13 +62,14 @@ class ShimHttpLayer(CommandPump):
         super().__init__(context, engine)
         self._is_reading = False
         """Whether the event under way is a read of the client's connection."""
-        self._relaying: dict[Connection, UpstreamHttp1] = {}
-        """The upstream connections whose bytes reach their parser as they are, without TLS."""
+        self.relaying: dict[Connection, UpstreamHttp1 | ListenerHttp1] = {}
+        """The connections whose bytes reach their parser as they are: those of upstreams without TLS, and the client's."""
         self._pool = ClientPool(engine, context, self.connections)
         if context.client.alpn == b"h2":
             self.connections[context.client] = ListenerHttp2(fork(context))
         else:
-            self.connections[context.client] = ListenerHttp1(fork(context), engine.limits)
+            listener = ListenerHttp1(fork(context), engine.limits, self.streams)
+            self.connections[context.client] = self.relaying[context.client] = listener
 
     # Events -----------------------------------------------------------------------------------------------
 
@@ -86,8 +88,9 @@ class ShimHttpLayer(CommandPump):
 
     def relay(self, connection: Connection, data: bytes) -> Relayed | None:
         """Return the writes to the client that a read of a stream's body leads to. None: it has to be handled."""
-        parser = self._relaying.get(connection)
-        return parser.relay(data) if parser else None
+        parser = self.relaying.get(connection)
+        relayed = parser.relay(data) if parser else None
+        return relayed and (self.writes.take_with(relayed[0]), relayed[1])
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Handle an event, then the completion of the hooks that it led to.
@@ -102,7 +105,7 @@ class ShimHttpLayer(CommandPump):
             except Exception as error:  # noqa: BLE001  the second error boundary: failures of the protocol code
                 fault = self._engine.internal_fault(error)
                 yield from self._pass_on(self._end_turns(fault, event))
-        yield from self._writes.take()
+        yield from self.writes.take_at_end()
 
     def _pass_on(self, found: CommandGenerator[None]) -> CommandGenerator[None]:
         """Yield what only the handler of the connections can carry out, behind the writes that come before it."""
@@ -114,7 +117,7 @@ class ShimHttpLayer(CommandPump):
             if isinstance(command, SwitchProtocols):
                 self._switch_protocols(command)
                 continue
-            yield from self._writes.take()
+            yield from self.writes.take()
             yield without_quotes(command) if isinstance(command, commands.Log) else command
             if isinstance(command, commands.OpenConnection):
                 self._engine.ensure_closed(self.context.client, command.connection)
@@ -358,13 +361,10 @@ class ShimHttpLayer(CommandPump):
         """Let this connection's reads reach its parser directly if no layer changes them in between."""
         around, protocol = self.connections[connection].context.layers[-2:]
         if self.connections[connection] is around and isinstance(protocol, UpstreamHttp1):
-            self._relaying[connection] = protocol
+            self.relaying[connection] = protocol
 
     def _relayed(self, attempt_id: int, data: bytes) -> Sequence[commands.Command]:
-        """Return what a part of an upstream's body leads to.
-
-        Most parts are deltas of a stream. They become the client's bytes here, without the events in between.
-        """
+        """Return what a part of an upstream's body leads to. Deltas become the client's bytes here, without events."""
         stream, client = self.streams.get(attempt_id), self.connections[self.context.client]
         if isinstance(stream, TurnStream) and isinstance(client, _RELAYING) and client.chunks:
             written = stream.relay_at_once(attempt_id, data)
@@ -383,10 +383,9 @@ class ShimHttpLayer(CommandPump):
         if connection is self.context.client or connection not in self.connections:
             return []
         stack = self.connections[connection]
-        parts = [part for part, layers in self.connections.items() if layers is stack]
-        for part in parts:
+        for part in (parts := [part for part, top in self.connections.items() if top is stack]):
             del self.connections[part]
-            self._relaying.pop(part, None)
+            self.relaying.pop(part, None)
             self._used.discard(part)
             self._pool.keys.pop(part, None)
         return parts

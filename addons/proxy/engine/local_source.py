@@ -13,11 +13,23 @@ from collections.abc import Awaitable, Callable
 
 from mitmproxy.utils import asyncio_utils
 
-from addons.core.turn import Fault, LocalSource
+from addons.core.turn import Fault, LocalSource, Plan
 from addons.proxy.engine.injected import Injected, Signal
 
 Deliver = Callable[[Injected], Awaitable[None]]
 """Delivers a message to the stream. Returns once the stream has handled it and the client's socket has room."""
+
+
+SLICED_BYTES = 512 * 1024
+"""Bytes of a request body from which on a plan works in slices, if it can."""
+
+
+async def work_in_slices(plan: Plan) -> None:
+    """Let a plan do the work of its `start` in slices, with a round of the event loop for other streams before each."""
+    do_slice, is_left = getattr(plan, "slice", bool), True
+    while is_left:
+        await asyncio.sleep(0)
+        is_left = do_slice()
 
 
 class SourcePump:

@@ -43,10 +43,7 @@ from addons.core.secrets import Secret
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import ClientRequest, ClientTransport, Fault, FaultKind
 from addons.proxy.engine.mitmproxy_patches.command_pump import PromptStream
-from addons.proxy.engine.mitmproxy_patches.messages import (
-    expected_http_body_size,
-    validate_headers,
-)
+from addons.proxy.engine.mitmproxy_patches.messages import declared_size
 from addons.proxy.engine.states import ClientEvent, TurnState
 
 BAD_REQUEST = Problem(
@@ -88,19 +85,16 @@ class Admission(Enum):
     WHOLE = auto()
 
 
+SMALL_PART_BYTES = 4096
+"""A part below it is joined to the one before, if that is small too."""
+
+
 class RequestSide:
     """The state of one client request."""
 
     __slots__ = (
-        "_received",
-        "admission",
-        "client_authority",
-        "credentials",
-        "frame",
-        "is_whole",
-        "limits",
-        "refusal",
-    )
+        "_parts", "admission", "client_authority", "credentials", "frame", "is_whole", "limits", "received", "refusal",
+    )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -113,7 +107,9 @@ class RequestSide:
         """The frame of a WebSocket that brought the request; None by HTTP."""
         self.is_whole = False
         """Whether the last byte of the request was received, or the client has left."""
-        self._received = 0
+        self.received = 0
+        """How many bytes of the body have come."""
+        self._parts: list[bytes | bytearray] = []
 
     def take_from(self, event: RequestHeaders) -> None:
         """Take what a flow does not hold off the head of a request. That of a replay has labels only."""
@@ -126,18 +122,30 @@ class RequestSide:
         """Whether both hooks have admitted the request."""
         return self.admission is Admission.WHOLE
 
-    def count(self, data: bytes) -> None:
-        """Count a part of the body."""
-        self._received += len(data)
+    def keep(self, data: bytes) -> None:
+        """Keep a part of the body as it came, or joined to the one before: an object for each byte would take fifty."""
+        self.received += len(data)
+        parts = self._parts
+        if not parts or max(len(data), len(parts[-1])) >= SMALL_PART_BYTES:
+            parts.append(data)
+            return
+        if not isinstance(last := parts[-1], bytearray):
+            last = parts[-1] = bytearray(last)
+        last += data
+
+    def take_body(self) -> bytes:
+        """Return what was kept, and forget it."""
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
 
     @property
     def is_flooding(self) -> bool:
         """Whether the client went on sending to twice the limit, although its turn has ended."""
-        return self._received > 2 * self.limits.body_bytes
+        return self.received > 2 * self.limits.body_bytes
 
-    def is_too_large(self, request: http.Request, buffered: int) -> bool:
+    def is_too_large(self, request: http.Request) -> bool:
         """Return whether the body is over the limit, by its declared length or by what was received."""
-        return (buffered or _declared_size(request)) > self.limits.body_bytes
+        return (self.received or declared_size(request)) > self.limits.body_bytes
 
     def objection(self) -> Problem | Fault | None:
         """Return why the request may not go on, after a hook."""
@@ -170,22 +178,6 @@ class RequestSide:
             mask = TurnMask()
             mask.add([Secret(model)])
             request.data.content = encode(mask.current.data(plain), encoding)
-
-
-def _declared_size(request: http.Request) -> int:
-    try:
-        return expected_http_body_size(request) or 0
-    except ValueError:
-        return 0
-
-
-def has_valid_headers(response: http.Response) -> bool:
-    """Return whether mitmproxy's checks against response smuggling pass."""
-    try:
-        validate_headers(response)
-    except ValueError:
-        return False
-    return True
 
 
 def _take_host(request: http.Request, place: str, taken: Taken) -> None:
@@ -309,17 +301,16 @@ class RequestStream(PromptStream):
 
     def check_body_size(self, request: bool) -> CommandGenerator[bool]:  # noqa: FBT001  mitmproxy's signature
         """Refuse a body over the limit, by its declared length or by what came. Responses have no such limit."""
-        buffered = len(self.request_body_buf)
-        if not request or not self.request_side.is_too_large(self.flow.request, buffered):
+        if not request or not self.request_side.is_too_large(self.flow.request):
             return False
-        if not buffered:
+        if not self.request_side.received:
             # no hook has seen the flow yet: it would be refused without a trace
             yield HttpRequestHeadersHook(self.flow)
         yield from self._refuse_large()
         return True
 
     def _refuse_large(self) -> CommandGenerator[None]:
-        self.request_body_buf.clear()
+        self.request_side.take_body()
         yield from self.refuse(too_large(self.request_side.limits.body_bytes))
 
     def state_consume_request_body(self, event: events.Event) -> CommandGenerator[None]:
@@ -327,16 +318,22 @@ class RequestStream(PromptStream):
         if isinstance(event, RequestEndOfMessage):
             return self._request_is_whole()
         if isinstance(event, RequestData):
-            self.request_side.count(event.data)
-            self.request_body_buf += event.data
-            if self.request_side.is_too_large(self.flow.request, len(self.request_body_buf)):
+            self.request_side.keep(event.data)
+            if self.request_side.is_too_large(self.flow.request):
                 return self._refuse_large()
         return nothing()
 
+    def take_part(self, data: bytes) -> bool:
+        """Take a part of a body of known size without an event. False: it has to come as one."""
+        is_awaited = self.client_state == self.state_consume_request_body
+        if self._paused or self.state.is_ending or not is_awaited:
+            return False
+        self.request_side.keep(data)
+        return True
+
     def _request_is_whole(self) -> CommandGenerator[None]:
         self.flow.request.timestamp_end = time.time()
-        self.flow.request.data.content = bytes(self.request_body_buf)
-        self.request_body_buf.clear()
+        self.flow.request.data.content = self.request_side.take_body()
         self.request_side.is_whole = True
         self._forget_body_deadline()
         yield HttpRequestHook(self.flow)
@@ -371,7 +368,7 @@ class RequestStream(PromptStream):
     def drop_late(self, event: events.Event) -> CommandGenerator[None]:
         """Discard the rest of the request of an ended turn, up to twice the limit in all."""
         if isinstance(event, RequestData):
-            self.request_side.count(event.data)
+            self.request_side.received += len(event.data)
             if self.request_side.is_flooding:
                 yield commands.CloseConnection(self.context.client)
         elif isinstance(event, RequestEndOfMessage | RequestProtocolError):

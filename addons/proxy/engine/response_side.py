@@ -229,6 +229,7 @@ class ResponseSide:
         self._state.on_client(ClientEvent.HEAD_BEGUN)
         self.clock.answered()
         self.clock.client_fed()
+        self._layer.writes.hold()
         yield SendHttp(ResponseHeaders(self._stream_id, self._for_client(response)), self._client)
         self._state.on_client(ClientEvent.HEAD_WRITTEN)
 

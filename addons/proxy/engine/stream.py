@@ -49,9 +49,10 @@ from addons.proxy.engine.attempt import credential_digest
 from addons.proxy.engine.ending import EndingStream
 from addons.proxy.engine.faults import connect_fault, response_fault
 from addons.proxy.engine.injected import ConnectDeadline, Injected, InjectedEvent, Signal
-from addons.proxy.engine.mitmproxy_patches.messages import says_close
+from addons.proxy.engine.local_source import SLICED_BYTES, work_in_slices
+from addons.proxy.engine.mitmproxy_patches.messages import has_valid_headers, says_close
 from addons.proxy.engine.pool import GetPooledConnection
-from addons.proxy.engine.request_side import has_valid_headers, nothing
+from addons.proxy.engine.request_side import nothing
 from addons.proxy.engine.states import (
     PlanEvent,
     UpstreamEvent,
@@ -121,10 +122,12 @@ class TurnStream(EndingStream):
             return self.answer(Reply(head, response.raw_content or b""))
         self.response_side.recorder.turn_begins(self.flow)
         request = self.request_side.client_request(self.flow.request, self.record)
-        self.plan = self._engine.router.plan(request)
+        plan = self.plan = self._engine.router.plan(request)
         self.request_side.hide_key(self.flow.request, self.record)
         self.response_side.recorder.routed(self.flow, request.transport)
-        return self._follow(PlanEvent.START, self.plan.start())
+        if len(request.body) < SLICED_BYTES:
+            return self._follow(PlanEvent.START, plan.start())
+        return self._follow(PlanEvent.START, Prepare(lambda: work_in_slices(plan), plan.start))
 
     def _follow(self, event: PlanEvent, step: Step) -> CommandGenerator[None]:
         self.state.require(event, step)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from addons.core.providers.fallback import (
     FallbackPlan,
     Fallbacks,
 )
+from addons.core.routes import Cause, Route
 from addons.core.turn import (
     Answer,
     Collect,
@@ -236,3 +238,29 @@ def test_fallback_may_prepare_before_it_is_sent() -> None:
     plan = plan_of(route("a"), route("b", Scripted("b", first=prepare)))
     assert refused(plan) is prepare
     assert announced(plan.on_head(Head(200))) == b"a -> b"
+
+
+@dataclass
+class Sliced(Scripted):
+    """Works in slices."""
+
+    slices: int = 2
+
+    def slice(self) -> bool:
+        self.slices -= 1
+        return self.slices > 0
+
+
+def test_plan_of_the_route_works_in_its_own_slices_if_it_is_asked_first() -> None:
+    def made(hidden: str = "") -> tuple[Any, Route]:
+        first = route("a", Sliced("a"), hidden)
+        maker = Fallbacks(lambda: NOW).maker(first.make_plan, lambda: [route("b")])
+        return maker(request(), first), first
+
+    asked, _ = made()
+    assert [asked.slice(), asked.slice()] == [True, False]
+    hidden, _ = made(hidden="no key")
+    assert hidden.slice() is False
+    closed, own = made()
+    own.circuit.failed(Cause.USED_UP, NOW, NOW + 60, own.circuit.asked)
+    assert closed.slice() is False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import orjson
@@ -9,7 +11,7 @@ import pytest
 
 from addons.core.errors import Problem
 from addons.core.headers import Headers
-from addons.core.turn import ClientRequest
+from addons.core.turn import ClientRequest, EndsWithTurn
 from addons.core.upstream.api_keys import KeyProblem
 from addons.core.upstream.protocol import Protocol
 from tests.core.providers.rows import CODEX, SDK, TARGET, FakeTranslator, Key, request, with_target
@@ -89,3 +91,52 @@ def test_pending_key_makes_codex_retry() -> None:
     pending = error_of(plan_of(key=Key(KeyProblem("Wait.", is_pending=True))).start())
     missing = error_of(plan_of(key=Key(KeyProblem("Set it."))).start())
     assert (pending["code"], missing["code"]) == ("key_pending", "invalid_prompt")
+
+
+def test_plan_of_an_ended_turn_leaves_memory_without_the_collector() -> None:
+    """In a cycle it would stay for several turns, with all of their bodies."""
+    plan = plan_of()
+    sent(plan.start())
+    gc.disable()
+    try:
+        assert isinstance(plan, EndsWithTurn)
+        plan.ended()
+        left = weakref.ref(plan)
+        del plan
+        assert left() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("turn", "provider"),
+    [
+        (request(), {}),
+        (request(input="unreadable"), {}),
+        (ClientRequest("POST", "/v1/responses", CODEX, b"no JSON"), {}),
+        (request(), {"key": Key(KeyProblem("no key: set it"))}),
+        (request(), {"other": lambda turn, _: plan_of(turn)}),
+    ],
+)
+def test_turn_whose_work_is_done_in_slices_begins_as_one_that_is_not(
+    turn: ClientRequest, provider: dict[str, Any]
+) -> None:
+    in_one_piece = plan_of(turn, **provider).start()
+    for slices in range(1, 5):
+        plan: Any = plan_of(turn, **provider)
+        # the request is parsed, read and written one after the other, and nothing is done twice
+        assert [plan.slice() for _ in range(slices)] == [True, True, False, False][:slices]
+        assert str(plan.start()) == str(in_one_piece)
+
+
+def test_turn_that_ends_between_two_slices_leaves_memory() -> None:
+    plan: Any = plan_of()
+    assert plan.slice()
+    gc.disable()
+    try:
+        plan.ended()
+        left = weakref.ref(plan)
+        del plan
+        assert left() is None
+    finally:
+        gc.enable()

@@ -36,6 +36,9 @@ async def nothing() -> None:
     """Do nothing."""
 
 
+SENT_STEP = Send(SENT)
+
+
 class Plan:
     """Gives one step whatever it is asked."""
 
@@ -57,6 +60,17 @@ class Plan:
 
     def ended(self) -> None:
         self.has_ended = True
+
+
+class Sliced(Plan):
+    """Works in slices."""
+
+    def __init__(self, step: Step, slices: list[bool]) -> None:
+        super().__init__(step)
+        self.slices = slices
+
+    def slice(self) -> bool:
+        return self.slices.pop(0)
 
 
 def noted() -> TurnNotes:
@@ -97,3 +111,10 @@ def test_answer_behind_another_step_has_the_header() -> None:
 def test_other_steps_are_the_same_object() -> None:
     for step in (Send(SENT), Collect(9)):
         assert WhatIfPlan(Plan(step), noted()).start() is step
+
+
+def test_plan_of_the_row_works_in_its_own_slices() -> None:
+    whole: Any = WhatIfPlan(Plan(SENT_STEP), TurnNotes())
+    assert whole.slice() is False
+    sliced: Any = WhatIfPlan(Sliced(SENT_STEP, [True, False]), TurnNotes())
+    assert [sliced.slice(), sliced.slice()] == [True, False]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from addons.core.errors import Problem
 from addons.core.turn import Answer, ClientRequest, Fault, Head, Plan, Prepare, Send, Step
+from addons.proxy.engine.local_source import SLICED_BYTES
 from addons.proxy.engine.states import UpstreamState
 from tests.boundary.scripts import BODY, DONE, EVENT, answer, gated, raw
 from tests.boundary.scripts import turn as whole_turn
 from tests.support.client import client
-from tests.support.engine import ScriptedPlan, engine, only_stream, wire_to
+from tests.support.engine import QUICK, ScriptedPlan, engine, only_stream, wire_to
 from tests.support.upstream import upstream
 from tests.support.waiting import until, within
 
@@ -150,3 +151,59 @@ async def test_answer_may_follow_the_work() -> None:
     async with engine(lambda request: Refusing(request, [])) as proxy, client(proxy.port) as c:
         await c.post("/v1/responses", BODY)
         assert (await c.response()).status == 400
+
+
+@dataclass
+class Sliced(ScriptedPlan):
+    """Works in three slices, each of which has to find that the loop has gone round since the one before."""
+
+    done: list[int] = field(default_factory=list)
+    raises: bool = False
+    _rounds: int = 0
+
+    def slice(self) -> bool:
+        if self.raises:
+            msg = "what must not be shown"
+            raise ValueError(msg)
+        self.done.append(self._rounds)
+        asyncio.get_running_loop().call_soon(self._count)
+        return len(self.done) < 3
+
+    def _count(self) -> None:
+        self._rounds += 1
+
+    def start(self) -> Step:
+        self.done.append(self._rounds)
+        return super().start()
+
+
+ROOMY = replace(QUICK, body_bytes=2 * SLICED_BYTES)
+LARGE = b'{"model":"m","input":"%b"}' % (b"x" * SLICED_BYTES)
+
+
+async def test_plan_works_on_a_large_body_in_slices_between_which_the_loop_goes_on() -> None:
+    made: list[Sliced] = []
+
+    def plan(request: ClientRequest) -> Plan:
+        made.append(Sliced(request, [wire_to(up.port, request)]))
+        return made[-1]
+
+    async with upstream(whole_turn, whole_turn) as up:
+        async with engine(plan, ROOMY) as proxy, client(proxy.port) as c:
+            await c.post("/v1/responses", LARGE)
+            assert (await c.response()).complete
+            await c.post("/v1/responses", BODY)
+            assert (await c.response()).complete
+        assert [one.body for one in up.requests] == [LARGE, BODY]
+    large, small = made
+    assert large.done == [0, 1, 2, 3]
+    assert small.done == [0]
+
+
+async def test_slice_that_raises_ends_the_turn_with_an_internal_error() -> None:
+    plan = lambda request: Sliced(request, [], raises=True)  # noqa: E731
+    async with engine(plan, ROOMY) as proxy, client(proxy.port) as c:
+        await c.post("/v1/responses", LARGE)
+        response = await c.response()
+    assert b"shim_bug" in response.body
+    assert b"must not" not in response.body

@@ -13,11 +13,14 @@ same object; a turn is retried once.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from hashlib import blake2b
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -27,7 +30,11 @@ from addons.core.headers import header
 from addons.core.protocols.canonical.opaque_reasoning import MARK, REASONING_ID_PREFIX
 from addons.core.protocols.request_body import decode, encode
 from addons.core.protocols.responses.compaction import COMPACTION_TYPES, read_compaction
-from addons.core.protocols.responses.handover import holds_plain_content, readable_message
+from addons.core.protocols.responses.handover import (
+    AGENT_MESSAGE,
+    holds_plain_content,
+    readable_message,
+)
 from addons.core.turn import ClientRequest, Head, UpstreamRequest
 
 SHIM_MARKS = (MARK.encode(), b'"%b_' % REASONING_ID_PREFIX.encode())
@@ -37,6 +44,23 @@ ENCRYPTED_MARK = b'"encrypted_content"'
 MAX_THREADS = 200
 MAX_DIGESTS_PER_THREAD = 2_000
 DIGEST_BYTES = 12
+
+
+if TYPE_CHECKING:
+    from pydantic_core import SchemaValidator
+
+
+@cache
+def _marks() -> SchemaValidator:
+    """Return what finds the marks of a body that needs a change, all at once.
+
+    `in` takes 4 to 10 ms for each mark that 10 MB do not hold. The regex engine of pydantic takes 1.5 ms for all.
+    """
+    from pydantic_core import SchemaValidator, core_schema  # noqa: PLC0415  commands do without
+
+    marks = (*(mark.decode() for mark in SHIM_MARKS), f'"{AGENT_MESSAGE}"')
+    pattern = "|".join(map(re.escape, marks))
+    return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
 
 
 class RejectedReasoning:
@@ -75,6 +99,9 @@ def native_body(
     decoded = decode(body, encoding, cap)
     if isinstance(decoded, Problem):
         return decoded
+    # what is not UTF-8 never matches, and is no JSON
+    if not rejected and not _marks().isinstance_python(decoded):
+        return body
     is_foreign = rejected or any(mark in decoded for mark in SHIM_MARKS)
     if not is_foreign and not holds_plain_content(decoded):
         return body

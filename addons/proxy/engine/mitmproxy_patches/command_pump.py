@@ -3,7 +3,8 @@
 Commands: mitmproxy tests the type of each one up to eleven times, and yields nearly all of them through every caller to the
 handler of the connections. Here a layer's command is carried out where it appears; only what the handler has to do is yielded.
 
-Writes: a head and the small body after it would be two packets, two system calls here and two wake-ups at the peer.
+Writes: the head of an answer comes with no delta, and the deltas mostly follow at once. So it waits until the loop has read
+what is there, and no longer: one write in place of two, and the client wakes once.
 
 Replies: mitmproxy pauses a stream at each blocking command, queues the events that follow, and resumes it by an event of its
 own. Here a stream goes on at once when the reply is known: no addon waits, a connection is idle.
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from inspect import iscoroutinefunction
 from typing import Any, Protocol, cast
 
@@ -56,37 +57,7 @@ from mitmproxy.proxy.layers.http._hooks import (
 from mitmproxy.proxy.layers.modes import ReverseProxy
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 
-MAX_JOINED_BYTES = 64 * 1024
-"""Beyond this, copying costs more than a write."""
-
-
-class CoalescedWrites:
-    """Holds writes back until another command, or the end of the event, comes."""
-
-    __slots__ = ("_held",)
-
-    def __init__(self) -> None:
-        self._held: list[commands.SendData] = []
-
-    def add(self, write: commands.SendData) -> None:
-        """Hold a write back, joined with the one before it if both are small and go to the same connection."""
-        last = self._held[-1] if self._held else None
-        if (
-            last
-            and last.connection is write.connection
-            and len(last.data) + len(write.data) <= MAX_JOINED_BYTES
-        ):
-            last.data += write.data
-        else:
-            self._held.append(write)
-
-    def take(self) -> Iterable[commands.SendData]:
-        """Return what is held back."""
-        if not self._held:
-            return ()
-        held, self._held = self._held, []
-        return held
-
+from addons.proxy.engine.mitmproxy_patches.http1_connections import CoalescedWrites, Relayed
 
 Reply = tuple[Any]
 """The one reply to a command, which may be None."""
@@ -190,14 +161,16 @@ def _methods(addons: AddonManager, name: str) -> list[FlowHook]:
 
 # Reads that need no event -----------------------------------------------------------------------------------
 
-Relayed = tuple[Sequence[commands.SendData], bool]
-"""What goes to the client now, and whether that is all. If not, a `DataReceived` that begins with the read has to follow."""
-
 
 class RelayingLayer(Protocol):
     """A layer that knows what most reads lead to without handling an event."""
 
     context: Context
+    writes: CoalescedWrites
+
+    @property
+    def relaying(self) -> Container[Connection]:
+        """The connections of which it may know that."""
 
     def handle_unrelayed(self, event: events.Event) -> CommandGenerator[None]:
         """Handle an event that `relay` has left over."""
@@ -225,16 +198,20 @@ def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
                 if relayed[1]:
                     return
         await usual_event(event)
+        if type(event) is events.DataReceived and event.connection in layer.relaying:
+            _relay_from_transport(handler, event.connection, layer)
 
     async def drain_writers() -> None:
         if not all(map(_is_drained, handler.transports.values())):
             await usual_drain()  # type: ignore[no-untyped-call]
 
+    loop = asyncio.get_running_loop()
+    layer.writes.when_held = lambda: loop.call_soon(_write_held, handler, layer.writes)
     handler.__dict__.update(server_event=server_event, drain_writers=drain_writers)
 
 
 LARGEST_DIRECT_READ = 32 * 1024
-"""A larger one becomes several events: the task reads 64 KB at a time."""
+"""A larger one of an upstream becomes several events."""
 
 
 def _relay_from_transport(
@@ -254,7 +231,7 @@ def _relay_from_transport(
     def feed_data(data: bytes) -> None:
         if (
             waits_for_data(reader)
-            and len(data) <= LARGEST_DIRECT_READ
+            and (len(data) <= LARGEST_DIRECT_READ or connection is handler.client)
             and not lock.locked()
             and all(map(_is_drained, all_io.values()))
             and (relayed := layer.relay(connection, data)) is not None
@@ -277,6 +254,10 @@ def waits_for_data(reader: asyncio.StreamReader) -> bool:
 def stop_relaying(reader: asyncio.StreamReader) -> None:
     """Let the bytes of a connection wait in its reader again: it leaves its client."""
     reader.__dict__.pop("feed_data", None)
+
+
+def _write_held(handler: ConnectionHandler, held: CoalescedWrites) -> None:
+    _write(handler, held.take())
 
 
 def _write(handler: ConnectionHandler, writes: Sequence[commands.SendData]) -> None:
@@ -320,7 +301,7 @@ class CommandPump(HttpLayer):
         super().__init__(context, HTTPMode.transparent)
         self._engine: RunsHooks = engine
         self._timers: Timers | None = None
-        self._writes = CoalescedWrites()
+        self.writes = CoalescedWrites()
         """What goes to the connections before the next command that is yielded."""
         self._due: deque[events.Event] = deque()
         """Events to be handled, the completion of hooks that were run at once among them."""
@@ -345,7 +326,7 @@ class CommandPump(HttpLayer):
         """Pass an event to a layer, and carry out its commands."""
         for command in child.handle_event(event):
             if isinstance(command, commands.SendData):
-                self._writes.add(command)
+                self.writes.add(command)
             elif isinstance(command, ReceiveHttp):
                 yield from self._receive(command.event)
             elif isinstance(command, SendHttp):

@@ -1,4 +1,4 @@
-"""Corrections to how mitmproxy closes, reads, limits and accepts connections.
+"""Corrections to how mitmproxy serves, closes, reads and limits connections.
 
 Closing: mitmproxy closes a connection by cancelling its task. A task that waits for the event lock at that moment ends
 without closing its socket or reporting: an upstream would go on sending, and charging, for a turn that is over. (Hooks
@@ -10,20 +10,17 @@ emptied in four events and resumed for each of them.
 Connecting: mitmproxy lets a client have five connections to one address, and a sixth one waits, without any limit of time.
 An HTTP/2 client may run a hundred turns at once, and each needs a connection.
 
-Waiting: mitmproxy reads on when the writers of all connections have room. The streams of an HTTP/2 client have windows as well.
-
 Forking: mitmproxy makes a `Server` with a random id for each fork of a context, and drops it at once.
-
-Accepting: asyncio lets a hundred clients wait. When more come at once, as a test run with many agents does, the system
-drops the rest, and their first bytes come again after seconds.
 
 Probing: an idle connection is probed by TCP keepalive, so that one whose peer is gone ends here before it is used. While it is
 idle and while its next request is on the way, `TCP_USER_TIMEOUT` bounds the time that the peer may leave bytes
 unacknowledged. Keepalive is off during a turn: an outage while the upstream is silent need not end an answer. An option that
 the system lacks is left out.
 
-Hooks: for each hook of a connection, mitmproxy enters a generator, a coroutine and a context for each addon, also for those that
-have no such hook. Here the methods are looked up once.
+Hooks: for each one mitmproxy enters a generator, a coroutine and a context for each addon. Here the methods are looked up once.
+
+Serving: mitmproxy gives each client four tasks: to wait for the one that reads, for the time-out, and to ask the addons for the
+layer. Codex opens a connection for each request. Where all addons are known, one task does it, and the time-out is a timer.
 
 Never does: open a connection or a listener, consume or write a byte. Invariant: a connection whose task has ended is closed and reported once.
 """
@@ -32,14 +29,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import os
 import select
 import socket
 import sys
+import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -47,9 +46,11 @@ from mitmproxy import flow, hooks
 from mitmproxy.addonmanager import AddonManager, safecall, traverse
 from mitmproxy.connection import Connection, ConnectionState, Server
 from mitmproxy.exceptions import AddonHalt
-from mitmproxy.proxy import events
+from mitmproxy.master import Master
+from mitmproxy.proxy import events, layer, mode_servers
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.mode_servers import ServerInstance
+from mitmproxy.proxy.layers.modes import ReverseProxy
+from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
@@ -72,41 +73,6 @@ def ensure_closed(handler: ConnectionHandler, connection: Connection) -> None:
     io = handler.transports.get(connection)
     if io and io.handler:
         io.handler.add_done_callback(clean_up)
-
-
-def watch_half_closed(handler: ConnectionHandler, connection: Connection) -> None:
-    """Report a half-closed connection when it is lost. mitmproxy reads no more of it, and would not notice."""
-    io = handler.transports.get(connection)
-    if io is None or not isinstance(writer := io.writer, asyncio.StreamWriter):
-        return
-
-    async def watch() -> None:
-        with suppress(OSError):
-            await writer.wait_closed()
-        if connection.state is ConnectionState.CLOSED:
-            return
-        connection.state = ConnectionState.CLOSED
-        await handler.server_event(events.ConnectionClosed(connection))
-        if io.handler:
-            io.handler.cancel("the client is gone")
-
-    asyncio_utils.create_task(watch(), name="watch a half-closed connection", keep_ref=True)
-
-
-LONGEST_SECONDS = 365 * 24 * 3600
-"""More than a client stays connected, and less than a timer overflows at."""
-
-
-def keep_open(handler: ConnectionHandler) -> None:
-    """Let no idle time end the connection of a client: mitmproxy's `tcp_timeout` would, after ten minutes.
-
-    The system probes the connection instead, so that one whose client has vanished ends.
-    """
-    handler.timeout_watchdog.timeout = LONGEST_SECONDS
-    io = handler.transports.get(handler.client)
-    if io and isinstance(io.writer, asyncio.StreamWriter):
-        found = io.writer.get_extra_info("socket")
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 def hang_up(handler: ConnectionHandler) -> None:
@@ -145,38 +111,6 @@ CONNECTIONS_PER_ADDRESS = 4096
 def lift_connection_limit(handler: ConnectionHandler) -> None:
     """Let a client have as many upstream connections to one address as it has turns."""
     handler.max_conns = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS_PER_ADDRESS))
-
-
-def add_backpressure(
-    handler: ConnectionHandler, drained: Callable[[Connection], Awaitable[None]]
-) -> None:
-    """Let the task of each upstream connection wait for this after each read, as it waits for the writers."""
-    drain_writers = handler.drain_writers
-
-    async def drain() -> None:
-        await drain_writers()  # type: ignore[no-untyped-call]
-        task = asyncio.current_task()
-        for connection, io in list(handler.transports.items()):
-            if io.handler is task and connection is not handler.client:
-                await drained(connection)
-
-    handler.__dict__["drain_writers"] = drain
-
-
-LISTEN_BACKLOG = 1024
-"""A lower limit of the system stays in force."""
-
-
-def raise_listen_backlog(instances: Iterable[ServerInstance[Any]]) -> None:
-    """Let more clients wait at these listeners."""
-    if sys.platform == "win32":
-        # its queue grows by itself, and its sockets cannot be duplicated this way
-        return
-    for instance in instances:
-        for server in getattr(instance, "_servers", ()):
-            for listener in getattr(server, "sockets", ()):
-                with socket.socket(fileno=os.dup(listener.fileno())) as same:
-                    same.listen(LISTEN_BACKLOG)
 
 
 # What the system knows about a connection ---------------------------------------------------------------------
@@ -291,46 +225,44 @@ def _set(writer: asyncio.StreamWriter, *options: tuple[int, int, int]) -> None:
         same.detach()
 
 
-def call_hooks_directly(addons: AddonManager) -> None:
-    """Call the methods of a hook in the order of the addons, without a search for them each time."""
-    methods = _HookMethods(addons)
-
-    async def handle_lifecycle(hook: hooks.Hook) -> None:
-        args = hook.args()
-        await _call(methods.of(hook.name), args)
-        if isinstance(args[0], flow.Flow):
-            await _call(methods.of(hooks.UpdateHook.name), ([args[0]],))
-
-    addons.__dict__["handle_lifecycle"] = handle_lifecycle
-
-
 _Methods = list[Callable[..., object]]
+_DIRECT_HOOKS = "direct_hooks"
+"""The attribute of a master whose clients are served by `ClientHandler`."""
 
 
-async def _call(groups: Iterable[_Methods], args: Sequence[Any]) -> None:
-    for methods in groups:
-        try:
-            for method in methods:
-                answer = method(*args)
-                if answer is not None and inspect.isawaitable(answer):
-                    await answer
-        except AddonHalt:
-            return
-        except Exception:
-            # entered only now: it costs more than most hooks
-            with safecall():
-                raise
-
-
-class _HookMethods:
-    """The methods of hooks, found once for each set of addons."""
+class DirectHooks:
+    """The hooks of a master's addons. Their methods are found once for each set of addons."""
 
     def __init__(self, addons: AddonManager) -> None:
         self._addons = addons
         self._known: list[object] = []
         self._found: dict[str, list[_Methods]] = {}
 
-    def of(self, name: str) -> list[_Methods]:
+    def waits(self, name: str) -> bool:
+        """Return whether a method of a hook may wait."""
+        return any(map(inspect.iscoroutinefunction, chain.from_iterable(self._of(name))))
+
+    def run_at_once(self, name: str, *args: Any) -> None:
+        """Call the methods of a hook, of which none waits."""
+        with suppress(StopIteration):
+            self.run(name, args).send(None)
+
+    async def run(self, name: str, args: Sequence[Any]) -> None:
+        """Call the methods of a hook in the order of the addons."""
+        for methods in self._of(name):
+            try:
+                for method in methods:
+                    answer = method(*args)
+                    if answer is not None and inspect.isawaitable(answer):
+                        await answer
+            except AddonHalt:
+                return
+            except Exception:
+                # entered only now: it costs more than most hooks
+                with safecall():
+                    raise
+
+    def _of(self, name: str) -> list[_Methods]:
         """Return the methods of a hook: a group for each addon of the chain, with those of the addons inside it."""
         if self._known != self._addons.chain:
             self._known = list(self._addons.chain)
@@ -343,3 +275,126 @@ class _HookMethods:
     def _of_addon(self, addon: object, name: str) -> _Methods:
         every = (getattr(one, name, None) for one in traverse([addon]))
         return [method for method in every if callable(method)]
+
+
+def call_hooks_directly(master: Master) -> None:
+    """Call the methods of a hook without a search for them each time, and serve clients with one task each."""
+    found = vars(master)[_DIRECT_HOOKS] = DirectHooks(master.addons)
+
+    async def handle_lifecycle(hook: hooks.Hook) -> None:
+        args = hook.args()
+        await found.run(hook.name, args)
+        if isinstance(args[0], flow.Flow):
+            await found.run(hooks.UpdateHook.name, ([args[0]],))
+
+    master.addons.__dict__["handle_lifecycle"] = handle_lifecycle
+    setattr(mode_servers, "ProxyConnectionHandler", _handler)  # noqa: B010  mypy knows of no such change
+
+
+_UsualHandler = mode_servers.ProxyConnectionHandler
+
+
+def _handler(master: Master, r: Any, w: Any, options: Any, mode: Any) -> ConnectionHandler:
+    """Return the handler of a new client. mitmproxy looks it up each time."""
+    made = ClientHandler if _DIRECT_HOOKS in vars(master) else _UsualHandler
+    return made(master, r, w, options, mode)
+
+
+class DirectNextLayer(layer.NextLayer):
+    """Asks the addons for the layer below that of the reverse mode, without a task."""
+
+    def __init__(self, context: Context, found: DirectHooks) -> None:
+        super().__init__(context)
+        self._hooks = found
+
+    def _ask(self) -> layer.CommandGenerator[None]:
+        self._hooks.run_at_once("next_layer", self)
+        if (found := self.layer) is None:
+            return
+        for event in self.events:
+            yield from found.handle_event(event)
+        self.events.clear()
+        event_to = found.handle_event
+        self.__dict__.update(handle_event=event_to, _handle_event=event_to, _handle=event_to)
+
+
+class ClientHandler(_UsualHandler):
+    """mitmproxy's handler of a client, in the task that accepted it."""
+
+    def __init__(self, master: Master, *args: Any) -> None:
+        # not by the class between, which formats the address for a use that there is not
+        super(_UsualHandler, self).__init__(*args)
+        self.master = master
+        self._hooks: DirectHooks = vars(master)[_DIRECT_HOOKS]
+
+    async def handle_client(self) -> None:
+        """Serve a client until it has left, then end what it has left behind."""
+        client = self.client
+        self.log("client connect")
+        await self._hooks.run("client_connected", (client,))
+        if client.error:
+            self.log("client kill connection")
+            if writer := self.transports.pop(client).writer:
+                writer.close()
+        else:
+            if not self._start_at_once():
+                await self.server_event(events.Start())
+            await self._read()
+        while self.wakeup_timer:
+            self.wakeup_timer.pop().cancel()
+        self.log("client disconnect")
+        client.timestamp_end = time.time()
+        await self._hooks.run("client_disconnected", (client,))
+        if left := [io.handler for io in self.transports.values() if io.handler]:
+            for handler in left:
+                handler.cancel("client disconnected")
+            await asyncio.wait(left)
+
+    def _start_at_once(self) -> bool:
+        """Start the layer of the reverse mode, unless it would connect to its target. Return whether it was started."""
+        top, mode = self.layer, self.client.proxy_mode
+        is_lazy = top.context.options.connection_strategy == "lazy"
+        if not (is_lazy and isinstance(top, ReverseProxy) and isinstance(mode, ReverseMode)):
+            return False
+        if self._hooks.waits("next_layer"):
+            return False
+        top.context.server.address = mode.address
+        top.child_layer = child = DirectNextLayer(top.context, self._hooks)
+        child.events.append(events.Start())
+        top.__dict__["handle_event"] = child.handle_event
+        return True
+
+    async def _read(self) -> None:
+        """Read the client's connection in this task. Whoever cancels the task ends the connection, and nothing else."""
+        client, loop, io = self.client, asyncio.get_running_loop(), self.transports[self.client]
+        task = io.handler = asyncio.current_task()
+        assert task  # noqa: S101  a coroutine runs in one
+        self._time_out = loop.call_later(self.timeout_watchdog.timeout, self._check_activity)
+        try:
+            await self.handle_connection(client)
+        except asyncio.CancelledError:
+            pass
+        except Exception:  # noqa: BLE001  what mitmproxy does
+            self.log("connection handler has crashed", logging.ERROR, exc_info=True)
+        self._time_out.cancel()
+        io.handler = None
+        while task.cancelling():
+            # before 3.13 one that has not arrived yet stays on its way
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+            task.uncancel()
+        if self.transports.pop(client, None):
+            # it was cancelled while it waited for the event lock
+            client.state = ConnectionState.CLOSED
+            if io.writer:
+                io.writer.close()
+            await self.server_event(events.ConnectionClosed(client))
+
+    def _check_activity(self) -> None:
+        """End the connection if nothing was received or sent for too long and no hook is under way."""
+        watchdog, loop = self.timeout_watchdog, asyncio.get_running_loop()
+        silent = 0.0 if watchdog.blocker else time.time() - watchdog.last_activity
+        if (left := watchdog.timeout - silent) > 0:
+            self._time_out = loop.call_later(left, self._check_activity)
+        else:
+            asyncio_utils.create_task(self.on_timeout(), name="time-out", keep_ref=True)

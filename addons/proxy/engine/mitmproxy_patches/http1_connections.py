@@ -7,13 +7,16 @@ whether a connection stays. Here a head is looked at when it is sent.
 Never does: accept framing that h11 refuses, or keep a connection that mitmproxy would close. Invariant: a read gives at most
 one part, then the end of the message. A message that says `close`, in whatever case, ends its connection; what is not the
 usual case is left to mitmproxy.
+
+Writes: a head and the small body after it would be two packets, two system calls here and two wake-ups at the peer. What is
+written is joined.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, cast
 
 import h11
 from h11._readers import ChunkedReader, ContentLengthReader, Http10Reader
@@ -22,6 +25,7 @@ from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http import HttpStream
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     RequestData,
@@ -46,6 +50,66 @@ _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,7})\r\n")
 """The head of a chunk without extensions."""
 _CRLF = b"\r\n"
 _END = b"0\r\n\r\n"
+
+
+MAX_JOINED_BYTES = 64 * 1024
+"""Beyond this, copying costs more than a write."""
+
+
+Relayed = tuple[Sequence[commands.SendData], bool]
+"""What goes to the client now, and whether that is all. If not, a `DataReceived` that begins with the read has to follow."""
+
+
+class CoalescedWrites:
+    """Holds writes back until another command, or the end of the event, comes, or for longer if `hold` was called."""
+
+    __slots__ = ("_held", "_waits", "when_held")
+
+    def __init__(self) -> None:
+        self._held: list[commands.SendData] = []
+        self._waits = False
+        self.when_held: Callable[[], object] | None = None
+        """Called when writes are held beyond the end of an event: has to take them soon."""
+
+    def add(self, write: commands.SendData) -> None:
+        """Hold a write back, joined with the one before it if both are small and go to the same connection."""
+        last = self._held[-1] if self._held else None
+        if (
+            last
+            and last.connection is write.connection
+            and len(last.data) + len(write.data) <= MAX_JOINED_BYTES
+        ):
+            last.data += write.data
+        else:
+            self._held.append(write)
+
+    def hold(self) -> None:
+        """Let what the event under way writes wait for what may be there to be read."""
+        self._waits = True
+
+    def take_at_end(self) -> Sequence[commands.SendData]:
+        """Return what is held back at the end of an event."""
+        waits, self._waits = self._waits, False
+        # what is for one connection only
+        if waits and self.when_held and len(self._held) == 1:
+            self.when_held()
+            return ()
+        return self.take()
+
+    def take(self) -> Sequence[commands.SendData]:
+        """Return what is held back."""
+        if not self._held:
+            return ()
+        held, self._held = self._held, []
+        return held
+
+    def take_with(self, writes: Sequence[commands.SendData]) -> Sequence[commands.SendData]:
+        """Return what is held back, joined with the writes behind it."""
+        if not self._held:
+            return writes
+        for write in writes:
+            self.add(write)
+        return self.take()
 
 
 def read_joined(
@@ -183,13 +247,48 @@ def _is_usual(response: http.Response) -> bool:
     return is_http11 and data.status_code != _SWITCHING_PROTOCOLS
 
 
+class TakesParts(Protocol):
+    """The stream of a request."""
+
+    def take_part(self, data: bytes) -> bool:
+        """Take a part of the body without an event. False: it has to come as one."""
+
+
 class KeptServer(CoalescedReads, Http1Server):
     """The side that clients connect to."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, streams: Mapping[int, HttpStream]) -> None:
         super().__init__(context)
+        self._streams = streams
+        """Those of the layer, all of which take parts."""
         self.chunks = False
         """Whether the answer under way is chunked."""
+
+    def relay(self, data: bytes) -> Relayed | None:
+        """Hand a part of a long body to its stream. There is nothing to write. None: the stream takes it as an event only."""
+        if not self._is_inside(data) or (stream := self._streams.get(self.stream_id)) is None:
+            return None
+        if not cast("TakesParts", stream).take_part(data):
+            return None
+        self._pass(data)
+        return (), True
+
+    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        """Pass a part of a long body on as it came: h11 would copy it three times."""
+        if type(event) is events.DataReceived and self._is_inside(event.data):
+            self._pass(event.data)
+            return cast("CommandGenerator[None]", iter(self.part(event.data)))
+        return super().handle_event(event)
+
+    def _is_inside(self, data: bytes) -> bool:
+        """Return whether this is a part of a body, and neither its last one nor more. h11 reads those."""
+        if self.buf or self.state != self.read_body:
+            return False
+        reader = self.body_reader
+        return isinstance(reader, ContentLengthReader) and len(data) < reader._remaining  # noqa: SLF001
+
+    def _pass(self, data: bytes) -> None:
+        cast("ContentLengthReader", self.body_reader)._remaining -= len(data)  # noqa: SLF001
 
     def send(self, event: HttpEvent) -> CommandGenerator[None]:
         """Frame the data of an answer without reading its head again for each part."""

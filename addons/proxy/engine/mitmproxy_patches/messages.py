@@ -172,10 +172,27 @@ def expected_http_body_size(
     return _usual_size(request, response)
 
 
+def declared_size(request: http.Request) -> int:
+    """Return how long the body of a request is by its head, 0 if that does not say it."""
+    try:
+        return expected_http_body_size(request) or 0
+    except ValueError:
+        return 0
+
+
 def validate_headers(message: http.Message) -> None:
     """Raise ValueError for a message whose headers could smuggle another one."""
     if not _is_valid(message):
         _usual_validation(message)
+
+
+def has_valid_headers(response: http.Response) -> bool:
+    """Return whether mitmproxy's checks against response smuggling pass."""
+    try:
+        validate_headers(response)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_valid(message: http.Message) -> bool:

@@ -46,6 +46,30 @@ def sent(*items: object) -> list[object]:
     return found["input"]
 
 
+def test_each_mark_is_found_wherever_it_stands_in_a_large_body() -> None:
+    """One search for all of them, also behind text that is not ASCII, and at either end of the input."""
+    filler: Item = {"type": "message", "role": "user", "content": "é漢😀_shim_ codexshim1" * 20_000}
+    own: Item = {"type": "reasoning", "id": "rs_shim_1", "summary": []}
+    wrapped: Item = {
+        "type": "reasoning",
+        "id": "rs_1",
+        "summary": [],
+        "encrypted_content": f"{MARK}x",
+    }
+    part = {"type": "encrypted_content", "encrypted_content": "Do it."}
+    handed: Item = {"type": "agent_message", "author": "a", "content": [part]}
+    readable = {**handed, "content": [{"type": "input_text", "text": "Do it."}]}
+    assert sent(filler) == [filler]
+    for item, kept in ((own, []), (wrapped, []), (handed, [readable])):
+        assert sent(item, filler) == [*kept, filler]
+        assert sent(filler, item) == [filler, *kept]
+
+
+def test_body_that_is_not_utf_8_is_sent_as_it_is() -> None:
+    body = body_of({"type": "reasoning", "id": "rs_shim_1"}).replace(b"gpt-x", b"gpt-\xff")
+    assert native_body(request(body), body, CAP) is body
+
+
 def answered(*opaque: str) -> list[Item]:
     """Return the reasoning items of a translated answer, as a client sends them back."""
     emitter = Emitter("resp_1", 1, "m", {}, Client.CODEX)

@@ -44,9 +44,9 @@ def test_writes_wait_for_the_command_that_follows(pump: CommandPump) -> None:
     write, close = commands.SendData(CLIENT, b"x"), commands.CloseConnection(CLIENT)
     found = pump.event_to_child(child(write, close, write), events.Start())
     assert next(found) is close
-    assert [one.data for one in pump._writes.take()] == [b"x"]
+    assert [one.data for one in pump.writes.take()] == [b"x"]
     assert list(found) == []
-    assert [one.data for one in pump._writes.take()] == [b"x"]
+    assert [one.data for one in pump.writes.take()] == [b"x"]
 
 
 def test_events_go_to_the_connection_and_to_the_stream_that_are_named(pump: CommandPump) -> None:

@@ -1,10 +1,9 @@
-"""A connection whose task has ended is closed and reported; clients may wait in a longer queue."""
+"""A connection whose task has ended is closed and reported."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,19 +18,17 @@ from mitmproxy.utils import asyncio_utils
 
 from addons.proxy.engine.mitmproxy_patches.command_pump import (
     LARGEST_DIRECT_READ,
-    Relayed,
     handle_directly,
     stop_relaying,
     waits_for_data,
 )
 from addons.proxy.engine.mitmproxy_patches.connections import (
-    LISTEN_BACKLOG,
     READ_BYTES,
     enlarge_read_buffer,
     ensure_closed,
     hang_up,
-    raise_listen_backlog,
 )
+from addons.proxy.engine.mitmproxy_patches.http1_connections import CoalescedWrites, Relayed
 from tests.support.waiting import settle, until
 
 
@@ -106,6 +103,8 @@ class Relaying:
 
     def __init__(self, handler: Handler) -> None:
         self._client = handler.client
+        self.relaying: set[Connection] = set()
+        self.writes = CoalescedWrites()
         top = ReverseProxy.__new__(ReverseProxy)
         self.context = SimpleNamespace(layers=[top, self])
         vars(handler).update(
@@ -193,6 +192,35 @@ async def test_read_after_a_relayed_one_is_written_before_the_task_runs() -> Non
     assert upstream.read == [b"first"]
 
 
+async def test_read_behind_one_that_could_not_be_relayed_needs_no_task() -> None:
+    upstream = Upstream()
+    upstream.layer.relaying.add(upstream.server)
+    upstream.layer.relays = False
+    await settle()
+    upstream.reader.feed_data(b"head")
+    await settle()
+    upstream.layer.relays = True
+    upstream.reader.feed_data(b"delta")
+    assert (upstream.read, upstream.written) == ([b"head"], [b"delta"])
+    upstream.reader.feed_eof()
+    await upstream.task
+    upstream.closing = True
+
+
+async def test_what_was_held_is_written_in_the_next_round_of_the_loop() -> None:
+    upstream = Upstream()
+    writes = upstream.layer.writes
+    writes.hold()
+    writes.add(commands.SendData(upstream.handler.client, b"head"))
+    assert writes.take_at_end() == ()
+    assert upstream.written == []
+    await asyncio.sleep(0)
+    assert upstream.written == [b"head"]
+    upstream.reader.feed_eof()
+    await upstream.task
+    upstream.closing = True
+
+
 async def test_read_that_cannot_be_relayed_is_left_to_the_task_and_so_are_those_behind_it() -> None:
     async with relayed_once() as upstream:
         upstream.layer.relays = False
@@ -242,6 +270,14 @@ async def test_read_of_more_than_one_event_is_left_to_the_task() -> None:
     assert upstream.read == [b"first", large]
 
 
+async def test_large_read_of_the_client_needs_no_task() -> None:
+    async with relayed_once() as upstream:
+        upstream.handler.real.client = cast("Any", upstream.server)
+        large = b"x" * (LARGEST_DIRECT_READ + 1)
+        upstream.reader.feed_data(large)
+        assert upstream.written == [b"first", large]
+
+
 async def test_connection_that_leaves_its_client_relays_nothing() -> None:
     async with relayed_once() as upstream:
         stop_relaying(upstream.reader)
@@ -280,19 +316,3 @@ async def test_one_read_returns_all_that_is_there() -> None:
     reader.feed_data(b"x" * READ_BYTES)
     enlarge_read_buffer(handler.real, handler.client)
     assert len(await reader.read(1)) == READ_BYTES
-
-
-def test_backlog_of_each_listener_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-
-    class Counted(socket.socket):
-        def listen(self, backlog: int = 0) -> None:
-            asked.append(backlog)
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(socket, "socket", Counted)
-        servers = [SimpleNamespace(sockets=[listener]), SimpleNamespace(sockets=[listener])]
-        raise_listen_backlog([cast("Any", SimpleNamespace(_servers=servers))])
-        assert listener.fileno() >= 0
-    assert asked == [LISTEN_BACKLOG] * 2

@@ -65,7 +65,7 @@ async def test_hooks_that_are_called_directly_do_what_mitmproxy_does(
         world = Master(Options())
         world.addons.add(Waits("a", heard), Holds(Fails("b", heard), Heard("not reached", heard)))
         if directly:
-            call_hooks_directly(world.addons)
+            call_hooks_directly(world)
         await world.addons.handle_lifecycle(ClientConnectedHook(client))
         await world.addons.handle_lifecycle(ClientDisconnectedHook(client))
         world.addons.add(Updated("d", heard), Halts("e", heard), Heard("f", heard))
@@ -84,6 +84,6 @@ async def test_exception_that_mitmproxy_lets_through_is_let_through() -> None:
 
     world = Master(Options())
     world.addons.add(Refuses())
-    call_hooks_directly(world.addons)
+    call_hooks_directly(world)
     with pytest.raises(OptionsError):
         await world.addons.handle_lifecycle(ClientConnectedHook(tflow.tclient_conn()))

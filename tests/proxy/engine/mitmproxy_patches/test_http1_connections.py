@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import pytest
 from mitmproxy.net.http import http1
@@ -73,10 +75,16 @@ def feed(connection: layer.Layer, *given: events.Event) -> list[commands.Command
     ]
 
 
-def served(kind: type[Http1Server], request: list[bytes], response: list[bytes]) -> object:
+def kept(context: Context) -> KeptServer:
+    return KeptServer(context, {})
+
+
+def served(
+    make: Callable[[Context], Http1Server], request: list[bytes], response: list[bytes]
+) -> object:
     """What a client's connection makes of a request, its answer and another request."""
     context = Context(tflow.tclient_conn(), Options())
-    connection = kind(context)
+    connection = make(context)
     head = http1.read_response_head(response)
     answer: list[HttpEvent] = [
         ResponseHeaders(1, head),
@@ -91,7 +99,7 @@ def served(kind: type[Http1Server], request: list[bytes], response: list[bytes])
 
 @pytest.mark.parametrize(("request_", "response"), product(REQUESTS, RESPONSES))
 def test_client_is_served_as_by_mitmproxy(request_: list[bytes], response: list[bytes]) -> None:
-    assert served(KeptServer, request_, response) == served(Http1Server, request_, response)
+    assert served(kept, request_, response) == served(Http1Server, request_, response)
 
 
 def asked(kind: type[Http1Client], request: list[bytes], response: list[bytes]) -> object:
@@ -121,5 +129,63 @@ def test_upstream_is_asked_as_by_mitmproxy(request_: list[bytes], response: list
 def test_close_ends_a_connection_in_whatever_case(option: bytes) -> None:
     line = b"connection: " + option
     request, response = [*REQUESTS[0], line], [*RESPONSES[0], line]
-    assert "CloseConnection" in str(served(KeptServer, request, RESPONSES[0]))
+    assert "CloseConnection" in str(served(kept, request, RESPONSES[0]))
     assert "CloseConnection" in str(asked(KeptClient, REQUESTS[0], response))
+
+
+class TakingStream:
+    """A stream that takes parts of its body while `takes`."""
+
+    def __init__(self) -> None:
+        self.takes = True
+        self.taken: list[bytes] = []
+
+    def take_part(self, data: bytes) -> bool:
+        if self.takes:
+            self.taken.append(data)
+        return self.takes
+
+
+def begun(body: list[bytes], length: int = 10) -> tuple[KeptServer, TakingStream]:
+    """A connection on which the head of a request and the start of its body have come."""
+    stream, streams = TakingStream(), dict[int, Any]()
+    connection = KeptServer(context := Context(tflow.tclient_conn(), Options()), streams)
+    request = [b"POST / HTTP/1.1", b"host: a", *(body or [b"content-length: %d" % length])]
+    feed(connection, events.DataReceived(context.client, raw(request, b"")))
+    streams[1] = stream
+    return connection, stream
+
+
+def test_parts_of_a_long_body_are_taken_where_they_go_and_the_last_one_is_an_event() -> None:
+    connection, stream = begun([])
+    assert connection.relay(b"abcd") == ((), True)
+    came = events.DataReceived(connection.conn, b"ef")
+    assert told(list(connection.handle_event(came)))[1] == ["RequestData b'ef'"]
+    assert connection.relay(b"ghi") == ((), True)
+    # the last part, and what may follow it
+    assert connection.relay(b"j") is None
+    assert connection.relay(b"jPOST") is None
+    assert stream.taken == [b"abcd", b"ghi"]
+    ended = list(connection.handle_event(events.DataReceived(connection.conn, b"j")))
+    assert told(ended)[1] == ["RequestData b'j'", "RequestEndOfMessage b''"]
+    assert connection.relay(b"x") is None
+
+
+def test_part_that_its_stream_does_not_take_stays_a_part_of_the_body() -> None:
+    connection, stream = begun([])
+    stream.takes = False
+    assert connection.relay(b"abc") is None
+    came = events.DataReceived(connection.conn, b"abc")
+    assert told(list(connection.handle_event(came)))[1] == ["RequestData b'abc'"]
+    stream.takes = True
+    assert connection.relay(b"defghi") == ((), True)
+    assert connection.relay(b"j") is None
+
+
+def test_no_part_of_chunks_or_of_another_stream_is_taken() -> None:
+    chunked, stream = begun([b"transfer-encoding: chunked"])
+    assert chunked.relay(b"3\r\nabc\r\n") is None
+    assert stream.taken == []
+    connection, _ = begun([])
+    connection.stream_id = 3
+    assert connection.relay(b"abc") is None

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mitmproxy import http
 
 from addons.proxy.engine.mitmproxy_patches.messages import (
+    has_valid_headers,
     shorten_headers,
     skip_type_checks,
 )
@@ -100,3 +101,10 @@ def test_type_checks_of_messages_are_turned_off(monkeypatch: pytest.MonkeyPatch)
         data(**dict.fromkeys(fields, 5))
     skip_type_checks()
     assert data(**dict.fromkeys(fields, 5)).content == 5
+
+
+@pytest.mark.parametrize(("name", "valid"), [(b"x-a", True), (b"x a", False)])
+def test_response_with_an_invalid_header_is_not_usable(name: bytes, valid: bool) -> None:
+    response = http.Response.make(200)
+    response.headers = http.Headers([(name, b"1")])
+    assert has_valid_headers(response) is valid

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 from mitmproxy.connection import Server
 from mitmproxy.proxy.commands import SendData
 
-from addons.proxy.engine.mitmproxy_patches.command_pump import MAX_JOINED_BYTES, CoalescedWrites
+from addons.proxy.engine.mitmproxy_patches.http1_connections import (
+    MAX_JOINED_BYTES,
+    CoalescedWrites,
+)
 
 ENDS = (Server(address=("a.test", 1)), Server(address=("b.test", 1)))
 
@@ -40,3 +43,28 @@ def test_nothing_is_lost_or_changes_its_place(sends: list[tuple[int, bytes]]) ->
         else:
             runs.append((ENDS[end], data))
     assert [(one.connection, one.data) for one in out] == runs
+
+
+def test_what_is_held_waits_once_and_for_one_connection_only() -> None:
+    held: list[str] = []
+    joined = CoalescedWrites()
+    joined.hold()
+    joined.add(SendData(ENDS[0], b"head"))
+    # nobody would take it
+    assert [one.data for one in joined.take_at_end()] == [b"head"]
+    joined.when_held = lambda: held.append("held")
+    joined.add(SendData(ENDS[0], b"head"))
+    assert [one.data for one in joined.take_at_end()] == [b"head"]
+    joined.hold()
+    joined.add(SendData(ENDS[0], b"head"))
+    assert (joined.take_at_end(), held) == ((), ["held"])
+    assert [one.data for one in joined.take_with([SendData(ENDS[0], b"delta")])] == [b"headdelta"]
+    joined.hold()
+    joined.add(SendData(ENDS[0], b"head"))
+    joined.add(SendData(ENDS[1], b"request"))
+    assert [one.data for one in joined.take_at_end()] == [b"head", b"request"]
+    assert held == ["held"]
+    writes = [SendData(ENDS[0], b"delta")]
+    assert joined.take_with(writes) is writes
+    joined.hold()
+    assert (joined.take_at_end(), held) == ((), ["held"])
