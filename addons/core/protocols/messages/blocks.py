@@ -73,7 +73,8 @@ def write_messages(turns: Iterable[Turn], target: Target) -> WrittenMessages:
 
 def text_blocks(text: str) -> Iterator[Block]:
     """Return a text block; nothing for blank text, which the API refuses."""
-    if text.strip():
+    # `strip` would copy it
+    if text and not text.isspace():
         yield {"type": "text", "text": text}
 
 
