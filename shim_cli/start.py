@@ -13,6 +13,10 @@ import sys
 
 def main() -> None:
     """Run the `codex-shim` console script."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from shim_cli.console.outputs import open_missing_files
+
+        open_missing_files()
     if sys.argv[1:2] == ["statusline"]:
         gc.disable()  # nothing is freed before the end
         from shim_cli.usage.statusline import run_plain

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from benchmarks.speed import guard, report
-from benchmarks.speed.bounds import AIMS, BARE, BOUNDS, SHIM, Round
+from benchmarks.speed.bounds import BARE, SHIM, Round
 
 NAME = "CPU of a turn of 5 deltas, chat"
 
@@ -42,16 +42,11 @@ def test_figure_without_a_recorded_value_is_ignored() -> None:
     assert guard.losses(rounds) == {}
 
 
-def test_no_aim_is_weaker_than_the_bound_of_the_same_figure() -> None:
-    bounds = {bound.name: bound for bound in BOUNDS}
-    same = [(aim, bounds[aim.name]) for aim in AIMS if aim.name in bounds]
-    assert len(same) >= 10
-    assert [aim.name for aim, bound in same if not bound.holds(aim.limit)] == []
-
-
-def test_aims_are_beside_the_bounds() -> None:
+def test_report_says_which_bounds_are_kept() -> None:
     text = report.markdown(measured(0.9), "command")
     assert f"| {NAME} | 0.90 | ≤ 1 | kept |" in text
     each = {"chat CPU ms/turn, a connection each": 1.0}
     name = "CPU of a turn of 5 deltas, a connection each, chat"
-    assert f"| {name} | 1.00 | ≤ 0.43 | missed |" in report.markdown([{BARE: each, SHIM: each}], "")
+    assert f"| {name} | 1.00 | ≤ 0.43 | **missed** |" in report.markdown(
+        [{BARE: each, SHIM: each}], ""
+    )

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -64,24 +65,43 @@ class System:
 
     @property
     def cpu_seconds(self) -> float:
-        """The CPU time of all threads of the process; 0 without one."""
-        if not self.process:
-            return 0.0
-        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        """The CPU time of all threads of its processes; 0 without one."""
         # In nanoseconds; `stat` has a resolution of 10 ms.
+        tasks = [
+            task for pid in self._pids for task in Path(f"/proc/{pid}/task").glob("*/schedstat")
+        ]
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     @property
     def rss_mib(self) -> float:
-        """The resident memory of the process."""
-        if not self.process:
-            return 0.0
-        line = next(
-            line
-            for line in _proc(self.process.pid, "status").splitlines()
+        """The resident memory of its processes, shared pages once for each."""
+        sizes = (
+            int(line.split()[1])
+            for pid in self._pids
+            for line in _proc(pid, "status").splitlines()
             if line.startswith("VmRSS")
         )
-        return int(line.split()[1]) / 1024
+        return sum(sizes) / 1024
+
+    @property
+    def _pids(self) -> list[int]:
+        return _pids_of(self.process) if self.process else []
+
+
+def _pids_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """Return the process, and those of the session if it leads one: some peers are a launcher and a server."""
+    if _session(process.pid) != process.pid:
+        return [process.pid]
+    running = (int(path.name) for path in Path("/proc").glob("[0-9]*"))
+    return [pid for pid in running if _session(pid) == process.pid]
+
+
+def _session(pid: int) -> int:
+    """Return the id of the session of a process; 0 when it has ended."""
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
 
 
 def _proc(pid: int, name: str) -> str:
@@ -170,7 +190,9 @@ def killed(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]
     try:
         yield process
     finally:
-        process.kill()
+        for pid in _pids_of(process):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.wait()
 
 
@@ -216,7 +238,7 @@ def peer(given: str, upstream_port: int, folder: Path) -> Iterator[System]:
         msg = f"{name!r} is none of {', '.join(RECIPES)}; give NAME=COMMAND for another one"
         raise SystemExit(msg)
     port = free_port()
-    home = folder / f"home of {name}"
+    home = folder / f"home-of-{name}"
     home.mkdir()
     env = {**os.environ, "PORT": str(port), "UPSTREAM": f"http://127.0.0.1:{upstream_port}"}
     if recipe.install:
@@ -224,7 +246,14 @@ def peer(given: str, upstream_port: int, folder: Path) -> Iterator[System]:
         print(f"{name}: `{recipe.install}` installs what was measured", file=sys.stderr)
     quiet = subprocess.DEVNULL
     with killed(
-        subprocess.Popen(recipe.command, shell=True, env=env, stdout=quiet, stderr=quiet)  # noqa: S602  a command of the user, or one of ours
+        subprocess.Popen(  # noqa: S602  a command of the user, or one of ours
+            recipe.command,
+            shell=True,
+            env=env,
+            stdout=quiet,
+            stderr=quiet,
+            start_new_session=True,
+        )
     ) as process:
         wait_for(port, process, PEER_SECONDS)
         yield System(name, port, translates=True, process=process, routes=recipe.routes)

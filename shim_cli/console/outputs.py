@@ -51,6 +51,15 @@ class LossyFile(io.FileIO):
         return not self._is_late
 
 
+def open_missing_files() -> None:
+    """Open the null device for each standard file that the process was started without, as `>&-` of a shell does."""
+    for descriptor in range(3):
+        _ensure_open(descriptor)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 - open until the end
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
 def drop_lost_output() -> None:
     """Replace `sys.stdout` and `sys.stderr` by streams that drop what their descriptors cannot take."""
     for descriptor in range(3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -53,3 +54,15 @@ def test_other_arguments_are_those_of_the_command_line(
         env=environment(tmp_path), cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert expected in ran.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="descriptors of POSIX")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_command_works_without_its_standard_files(tmp_path: Path, closed: str) -> None:
+    ran = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -P -m shim_cli list {closed}', sys.executable],
+        env=environment(tmp_path), cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0
+    assert ("shim-demo" in ran.stdout) is (" >&-" not in f" {closed}")
+    assert "internal error" not in ran.stderr

@@ -29,6 +29,7 @@ SET_BY_LIBRARY = HOP_BY_HOP | {b"host", b"content-length", b"content-type", b"co
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOT_PLAIN = "its value is empty, or not plain text of ASCII characters on one line"
+_KINDS = ("env", "file")
 _VALUE_FORMS = 'it is neither text, {"env": "VARIABLE"} nor {"file": "PATH"}'
 
 Wrong = Callable[[tuple[str, ...], str], None]
@@ -135,13 +136,16 @@ def _value(value: object) -> HeaderRef | str:
     if not isinstance(value, dict) or len(value) != 1:
         return _VALUE_FORMS
     [(kind, where)] = value.items()
+    if kind not in _KINDS:
+        near = nearest(kind, _KINDS)
+        return f"{_VALUE_FORMS}. Did you mean {near!r}?" if near else _VALUE_FORMS
     if not isinstance(where, str) or not where:
         return _VALUE_FORMS
     if kind == "env":
         # the text may be the value itself, so it is not quoted
         named = _VARIABLE.fullmatch(where)
         return EnvKey((where,)) if named else '"env" is not the name of an environment variable'
-    return FileKey(where) if kind == "file" else _VALUE_FORMS
+    return FileKey(where)
 
 
 def is_header_value(text: str) -> bool:

@@ -39,6 +39,7 @@ def test_endpoint_is_read() -> None:
         ('{"endpoint": "http://h", "headers": {"a": 3}}', 'traces.headers.a: it is neither text, {"env": "VARIABLE"} nor {"file": "PATH"}'),
         ('{"endpoint": "http://h", "headers": {"a": {"env": "planted-key-9"}}}', 'traces.headers.a: "env" is not the name of an environment variable'),
         ('{"endpoint": "http://h", "headers": {"a": {"vault": "planted-key-9"}}}', "traces.headers.a: it is neither text"),
+        ('{"endpoint": "http://h", "headers": {"a": {"fiel": "KEY"}}}', "Did you mean 'file'?"),
         ('{"endpoint": "http://h", "headers": {"a": "planted-key-9\\n"}, "text": 1}', "traces.text: 1 is neither true nor false"),
         ('{"endpoint": "http://h", "headers": {"a": "planted-key-9\\nb"}}', "traces.headers.a: its value is empty, or not plain text"),
         ('{"endpoint": "http://h", "endpiont": ""}', "there is no such setting. Did you mean 'endpoint'?"),
