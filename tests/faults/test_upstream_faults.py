@@ -14,7 +14,6 @@ from tests.faults.routes import WITH_UPSTREAM, RouteKind
 from tests.faults.shim import CLIENTS, RunningShim, running_shim
 from tests.faults.stream_faults import STREAM_FAULTS
 
-
 GROUPS = by_limits((*REFUSALS, *STREAM_FAULTS))
 
 

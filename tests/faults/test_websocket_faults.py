@@ -16,7 +16,6 @@ from tests.faults.websocket import over_websocket, turn
 from tests.support.waiting import until
 from tests.support.websocket import websocket
 
-
 GROUPS = by_limits((*REFUSALS, *STREAM_FAULTS))
 
 
