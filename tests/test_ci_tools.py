@@ -55,7 +55,7 @@ def test_checkout_holds_no_secret() -> None:
 
 def test_ci_script_is_valid_and_has_every_step() -> None:
     text = (ROOT / ".ci" / "run").read_text()
-    steps = "structure docs audit secrets fuzz lint types tests lowest newest e2e clients sdk browser speed radar"
+    steps = "structure docs audit secrets fuzz patterns unused simulation lint types tests lowest newest e2e clients sdk browser speed radar"
     for step in steps.split():
         assert f"step {step} " in text, step
     # What runs in the background is waited for: its result counts, and nothing computes beside the step `speed`.
