@@ -8,22 +8,21 @@ a history is therefore a prefix of the conversation of its extension.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
 
-from addons.core.frozen import turn_value
 from addons.core.json_values import JsonObject
 from addons.core.protocols.canonical.events import CallKind
 
 
-@turn_value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Text:
     """The text of a message or of a tool output. Never empty."""
 
     text: str
 
 
-@turn_value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Image:
     """An image, as a `data:` or https URL."""
 
@@ -34,28 +33,28 @@ class Image:
 Part = Text | Image
 
 
-@turn_value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class System:
     """An instruction to the model: `instructions`, or a system or developer message at its position."""
 
     text: str
 
 
-@turn_value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class User:
     """A user message."""
 
     parts: tuple[Part, ...]
 
 
-@turn_value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Assistant:
     """Text of an earlier answer: a message, a refusal, or the record of a step that a hosted tool took."""
 
     text: str
 
 
-@turn_value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Reasoning:
     """A block of reasoning from an earlier answer."""
 
@@ -64,7 +63,7 @@ class Reasoning:
     """A blob that `canonical.opaque_reasoning` wrapped for this target; blobs of other services are dropped."""
 
 
-@turn_value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Call:
     """A tool call of an earlier answer, under the name that the upstream uses (`Tool.upstream_name`)."""
 
@@ -75,7 +74,7 @@ class Call:
     kind: CallKind = CallKind.FUNCTION
 
 
-@turn_value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Output:
     """A tool output. Its call may be missing, may come much earlier, and may already have another output."""
 
@@ -86,7 +85,7 @@ class Output:
 Item = System | User | Assistant | Reasoning | Call | Output
 
 
-@turn_value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Tool:
     """One tool as the upstream sees it, and as the client declared it."""
 
@@ -101,7 +100,7 @@ class Tool:
     strict: bool | None = None
 
 
-@turn_value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ToolChoice:
     """Whether the model must call a tool, and which one."""
 
@@ -110,7 +109,7 @@ class ToolChoice:
     """The tool of mode `named`."""
 
 
-@turn_value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class TextFormat:
     """The structured output that the client requests."""
 
@@ -121,7 +120,7 @@ class TextFormat:
     description: str = ""
 
 
-@turn_value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """Options that are passed on where the upstream supports them. None: the client did not set the option."""
 
@@ -130,7 +129,7 @@ class Sampling:
     top_p: float | None = None
 
 
-@turn_value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """The contents of a client request, in the vocabulary of all protocols."""
 

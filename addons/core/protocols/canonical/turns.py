@@ -24,7 +24,6 @@ import string
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from addons.core.frozen import turn_value
 from addons.core.protocols.canonical.conversation import (
     Assistant,
     Call,
@@ -51,7 +50,7 @@ _ILLEGAL_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
 Block = Reasoning | Assistant | Call
 
 
-@turn_value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """One answer of a model and the outputs of its calls. Call ids are unique in the whole conversation."""
 

@@ -73,8 +73,7 @@ def write_messages(turns: Iterable[Turn], target: Target) -> WrittenMessages:
 
 def text_blocks(text: str) -> Iterator[Block]:
     """Return a text block; nothing for blank text, which the API refuses."""
-    # `strip` would copy it
-    if text and not text.isspace():
+    if text.strip():
         yield {"type": "text", "text": text}
 
 
