@@ -64,7 +64,7 @@ def test_ci_script_collects_the_only_folder_with_tests_of_real_clients(kind: str
 
 def test_ci_script_is_valid_and_has_every_step() -> None:
     text = (ROOT / ".ci" / "run").read_text()
-    steps = "structure docs audit secrets fuzz lint types tests lowest newest e2e clients sdk browser speed radar"
+    steps = "structure docs audit secrets fuzz patterns unused simulation lint types tests lowest newest e2e clients sdk browser speed radar"
     for step in steps.split():
         assert f"step {step} " in text, step
     # What runs in the background is waited for: its result counts, and nothing computes beside the step `speed`.
