@@ -18,7 +18,8 @@ from addons.core.upstream.traits import Trait
 from tests.cost import chat_ratio, messages_ratio, session_ratio
 from tests.e2e.byok import session, truth
 from tests.e2e.byok.stage import ROWS, Byok, Stage, stage
-from tests.e2e.codex_cli import VERSION, CodexHome, installed_codex
+from tests.e2e.codex_cli import CodexHome
+from tests.e2e.installation import VERSION, installed_codex
 
 PEERS = {"chat": "1.03 to 1.04", "messages": "1.00 to 6.26"}
 """Six other proxies, measured the same way in November 2026."""

@@ -33,7 +33,7 @@ PROVIDERS = {
     "responses": "openai-responses",
 }
 """Slug, which is also the protocol → the provider of its row in models.json."""
-MAX_FILES = {"chat": 59, "messages": 59, "responses": 49}
+MAX_FILES = {"chat": 59, "messages": 59, "responses": 48}
 """Protocol → the files that a turn may execute. A number that has become smaller is written down here."""
 
 

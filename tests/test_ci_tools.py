@@ -53,9 +53,18 @@ def test_checkout_holds_no_secret() -> None:
     assert scan(files) == []
 
 
+@pytest.mark.parametrize("kind", ["e2e", "sdk", "browser"])
+def test_ci_script_collects_the_only_folder_with_tests_of_real_clients(kind: str) -> None:
+    files = (ROOT / "tests").rglob("test_*.py")
+    marked = [file for file in files if f"pytest.mark.{kind}" in file.read_text()]
+    assert marked
+    assert [file for file in marked if not file.is_relative_to(ROOT / "tests" / kind)] == []
+    assert f"pytest tests/{kind} -m {kind} " in (ROOT / ".ci" / "run").read_text()
+
+
 def test_ci_script_is_valid_and_has_every_step() -> None:
     text = (ROOT / ".ci" / "run").read_text()
-    steps = "structure docs audit secrets fuzz lint types tests lowest newest e2e clients sdk browser speed radar"
+    steps = "structure docs audit secrets fuzz patterns unused simulation lint types tests lowest newest e2e clients sdk browser speed radar"
     for step in steps.split():
         assert f"step {step} " in text, step
     # What runs in the background is waited for: its result counts, and nothing computes beside the step `speed`.

@@ -18,7 +18,7 @@ from tests.faults.shim import CODEX, SDK, RunningShim, running_shim
 from tests.support.client import client
 from tests.support.engine import QUICK, engine, to_ports
 from tests.support.upstream import Exchange, Script, upstream
-from tests.support.waiting import LONGEST, within
+from tests.support.waiting import LONGEST, until, within
 
 SECONDS = 0.6
 LIMITS = {"answer_seconds": SECONDS, "heartbeat_seconds": 0.2}
@@ -147,31 +147,42 @@ CUTS: dict[str, Callable[[bytes], tuple[bytes, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("cut", CUTS)
-@pytest.mark.parametrize("route", WITH_UPSTREAM, ids=str)
-async def test_model_that_thinks_for_long_with_content_stays_alive(
-    route: RouteKind, cut: str, folder: Path
-) -> None:
+def thinks(route: RouteKind, cut: str, ended: list[str]) -> Script:
+    """Think for three times the limit, then answer."""
     event = THINKING.get(route.name, THOUGHT)
-    ended = asyncio.Event()
 
-    async def thinks(exchange: Exchange) -> None:
+    async def script(exchange: Exchange) -> None:
         await exchange.sse_head()
         await exchange.chunk(route.healthy.begin)
-        until = time.monotonic() + 3 * SECONDS
-        while time.monotonic() < until:
+        enough = time.monotonic() + 3 * SECONDS
+        while time.monotonic() < enough:
             for part in CUTS[cut](event):
                 await exchange.chunk(part)
                 await asyncio.sleep(0.001)
             await asyncio.sleep(PAUSE)
         await exchange.chunk(route.healthy.middle + route.healthy.end + route.healthy.tail)
         await exchange.end()
-        ended.set()
+        ended.append(cut)
 
+    return script
+
+
+async def check_whole(shim: RunningShim, name: str) -> None:
+    async with asyncio.timeout(LONGEST), client(shim.port) as c:
+        await c.post("/v1/responses", shim.body.replace(b'"hi"', prompt(name)), CODEX)
+        shim.check_whole(await c.response())
+
+
+@pytest.mark.parametrize("route", WITH_UPSTREAM, ids=str)
+async def test_model_that_thinks_for_long_with_content_stays_alive(
+    route: RouteKind, folder: Path
+) -> None:
+    """All kinds of cuts at once: each turn has a connection of its own."""
+    ended: list[str] = []
     async with running_shim(route, folder, limits=LIMITS) as shim:
-        shim.play(thinks)
-        shim.check_whole(await shim.ask(CODEX))
-        await within(ended)
+        shim.play(by_prompt({cut: thinks(route, cut, ended) for cut in CUTS}))
+        await asyncio.gather(*(check_whole(shim, cut) for cut in CUTS))
+        await until(lambda: sorted(ended) == sorted(CUTS))
 
 
 @pytest.mark.parametrize(

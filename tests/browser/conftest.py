@@ -15,6 +15,7 @@ from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.messages_upstream import MessagesUpstream
 from tests.fakes.model_upstream import KEY, ModelUpstream
 from tests.shim_cli.run import environment
+from tests.support.chromium import end_browser
 from tests.support.codex_client import CLIENT_SECRETS
 from tests.support.mitmweb import Mitmweb
 
@@ -30,6 +31,13 @@ class Stage:
     upstreams: dict[str, ModelUpstream]
     saved: Path
     settings: Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def browser_that_ends() -> Iterator[None]:
+    """End the browser with the tests that share it."""
+    yield
+    end_browser()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from tests.e2e.shim import Shim
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.model_upstream import ModelUpstream
 from tests.shim_cli.run import environment
+from tests.shim_cli.served import ForkedShim
 from tests.support.chromium import Page, chromium
 from tests.support.codex_client import HEADERS, Posted, request
 
@@ -81,7 +82,7 @@ def running_dashboard(folder: Path, token: str = TOKEN) -> Iterator[RunningDashb
         aliases = dict.fromkeys((HOSTILE, OTHER_NAME), SLUGS["chat"])
         settings.write_text(json.dumps({"models": [*rows, described], "aliases": aliases}))
         env = environment(folder, {"CODEX_SHIM_SETTINGS": str(settings)})
-        with Shim(env, folder / "serve.log") as shim:
+        with ForkedShim(env, folder / "serve.log") as shim:
             yield RunningDashboard(shim, chat, token)
 
 

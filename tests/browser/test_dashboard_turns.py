@@ -52,8 +52,9 @@ async def test_row_opens_by_keyboard_with_message_attempts_id_and_copy(
     async with opened(dashboard.url("?status=failed")) as page:
         await is_live(page)
         assert await rows(page) == 2
+        origin = dashboard.bare_url()
         await page.call(
-            "Browser.grantPermissions", permissions=GRANTED, origin=dashboard.bare_url()
+            "Browser.grantPermissions", permissions=GRANTED, origin=origin, **page.context
         )
         assert await page.evaluate(DETAILS) == ""
         await page.evaluate("document.querySelector('#turns button.open').focus()")

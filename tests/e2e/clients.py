@@ -5,7 +5,7 @@ The tests install what is missing. CI runs this beside steps that need none of i
 
 from __future__ import annotations
 
-from tests.e2e.codex_cli import OLDEST, PREVIOUS, VERSION, installed_codex, installed_package
+from tests.e2e.installation import OLDEST, PREVIOUS, VERSION, installed_codex, installed_package
 from tests.sdk.environments import LITELLM, OPENAI
 from tests.support import axe
 

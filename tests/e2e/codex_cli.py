@@ -1,7 +1,6 @@
 """The real Codex CLI, pinned, with its own home folder and no access beyond this machine.
 
-It is installed once from npm into a cache outside the repository. Never does: read or write the home of the developer,
-pass on their environment. Invariant: every proxy variable points at a closed port, so the requests that Codex makes at
+Never does: read or write the home of the developer, pass on their environment. Invariant: every proxy variable points at a closed port, so the requests that Codex makes at
 start fail at once.
 """
 
@@ -12,75 +11,20 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 import tomlkit
 
-VERSION = "0.171.0"
-PREVIOUS = "0.169.0"
-OLDEST = "0.133.0"
-"""The oldest supported client."""
-CLOSED = "http://127.0.0.1:9"
+from tests.e2e.installation import PROXIES, databases_of
+
 NO_SANDBOX = ("--dangerously-bypass-approvals-and-sandbox",)
 
+IN_VAIN = {"apps": False, "plugins": False, "shell_snapshot": False}
+"""What Codex asks of services that it cannot reach here, for a second, and a file that no test reads."""
+
 Json = dict[str, object]
-
-
-def cache_dir() -> Path:
-    """Return the folder of installed clients: $CODEX_SHIM_TEST_CACHE, else the user's cache folder."""
-    named = os.environ.get("CODEX_SHIM_TEST_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    home_cache = Path(base) if base else Path.home() / ".cache"
-    return home_cache / "codex-shim-tests"
-
-
-def installed_codex(version: str = VERSION) -> Path:
-    """Return the `codex` of a version, installed on first use. Skip without npm; fail in CI."""
-    prefix = cache_dir() / f"codex-{version}"
-    binary = prefix / "node_modules" / ".bin" / "codex"
-    if not binary.exists():
-        _install(prefix, f"@openai/codex@{version}")
-    return binary
-
-
-def installed_package(name: str, version: str) -> Path:
-    """Return the folder of an npm package, installed on first use. Skip without npm; fail in CI."""
-    prefix = cache_dir() / f"{name}-{version}"
-    folder = prefix / "node_modules" / name
-    if not folder.exists():
-        _install(prefix, f"{name}@{version}")
-    return folder
-
-
-def _install(prefix: Path, package: str) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        reason = f"npm is missing: the tests need it to install {package}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    prefix.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=prefix.parent) as staging:
-        client = Path(staging) / "client"
-        subprocess.run(
-            [npm, "install", "--no-audit", "--no-fund", "--prefix", str(client), package],
-            check=True,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=300,
-        )
-        try:
-            client.rename(prefix)
-        except OSError:
-            # Another worker installed it first; either copy works.
-            if not prefix.exists():
-                raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +100,10 @@ class CodexHome:
     @property
     def env(self) -> dict[str, str]:
         """The environment of a child process: from the caller only the paths of programs and certificates."""
-        inherited = (
-            "PATH",
-            "LANG",
-            "TMPDIR",
-            "SYSTEMROOT",
-            "VIRTUAL_ENV",
-            "COVERAGE_PROCESS_START",
-        )
-        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), CLOSED)
+        inherited = ("PATH", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
         return {
             **{name: os.environ[name] for name in inherited if name in os.environ},
-            **proxies,
+            **PROXIES,
             "NO_PROXY": "127.0.0.1,localhost",
             "HOME": str(self.home),
             "CODEX_HOME": str(self.codex_home),
@@ -188,6 +124,7 @@ class CodexHome:
         document: dict[str, object] = {
             "model": model,
             "model_provider": "codex_shim",
+            "features": IN_VAIN,
             **(settings or {}),
             "analytics": {"enabled": False},
             "model_providers": {
@@ -206,6 +143,9 @@ class CodexHome:
         self, prompt: str, *flags: str, timeout: float = 50, policy: Sequence[str] = NO_SANDBOX
     ) -> Run:
         """Run one turn of `codex exec` to its end. `policy` holds its sandbox flags."""
+        if not any(self.codex_home.glob("*.sqlite")):
+            for database in databases_of(self.codex):
+                shutil.copy(database, self.codex_home)
         command = [
             str(self.codex),
             "exec",

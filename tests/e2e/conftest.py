@@ -5,19 +5,48 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.codex_cli import PREVIOUS, CodexHome, Json, installed_codex
+from tests.e2e.codex_cli import CodexHome, Json
+from tests.e2e.installation import PREVIOUS, installed_codex
 from tests.e2e.line import Line
 from tests.e2e.shim import Shim, assert_websocket
 from tests.fakes.account import Account
 from tests.fakes.chatgpt_backend import ChatGptBackend
 from tests.fakes.tap import Tap
+from tests.shim_cli.served import ForkedShim
 
 StartShim = Callable[..., Shim]
+HERE = Path(__file__).parent
+LONG = {"test_checkout", "test_newcomer", "test_tools", "test_threads", "test_logins", "test_radar"}
+"""Modules with tests that run many programs."""
+WAITING = {
+    "test_rate_limit_is_shown_with_the_wait",
+    "test_permanent_server_error_is_shown_after_few_requests",
+    "test_expired_login_is_refreshed_by_codex_and_the_turn_continues",
+    "test_killed_shim_leaves_no_process",
+    "test_user_sees_the_fault",
+    "test_expired_login_is_shown_without_the_users_own_login",
+}
+"""Tests that wait for seconds, most for the retries of Codex."""
 SPEAKS_WEBSOCKET = {"supports_websockets": True}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long tests, those that compute beside those that wait, so that no worker ends long after the others."""
+    if not all(item.path.is_relative_to(HERE) for item in items):
+        return
+    long = [item for item in items if item.path.stem in LONG]
+    waiting = [item for item in items if item.path.stem not in LONG and _name(item) in WAITING]
+    first = dict.fromkeys(item for two in zip_longest(long, waiting) for item in two if item)
+    items[:] = [*first, *(item for item in items if item not in first)]
+
+
+def _name(item: pytest.Item) -> str:
+    return item.name.partition("[")[0]
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +102,9 @@ def start_shim(user: CodexHome, tmp_path: Path) -> Iterator[StartShim]:
 
         def start(command: str = "serve", *flags: str, **settings: str) -> Shim:
             env = {**user.env, **settings}
-            return stack.enter_context(Shim(env, tmp_path / f"{command}.log", command, *flags))
+            return stack.enter_context(
+                ForkedShim(env, tmp_path / f"{command}.log", command, *flags)
+            )
 
         yield start
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.e2e.codex_cli import CodexHome
-from tests.e2e.shim import shim_command
+from tests.e2e.shim import finished, shim_command
+from tests.shim_cli.forks.client import keep_servers
 from tests.support.ports import free_port
 
 OWN = (
@@ -34,6 +35,7 @@ class Newcomer:
     program: Sequence[str] = field(default_factory=shim_command)
 
     def __post_init__(self) -> None:
+        keep_servers("serve")
         self.port = free_port()
         own = {"CODEX_SHIM_PORT": str(self.port), "CODEX_BIN": str(self.home.codex)}
         self.home.extra_env = {**own, **self.env}
@@ -41,16 +43,7 @@ class Newcomer:
         self.config.write_bytes(OWN)
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*self.program, *args],
-            env=self.home.env,
-            cwd=self.home.workspace,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
+        done = finished([*self.program, *args], self.home.env, self.home.workspace)
         assert "Traceback" not in done.stderr
         return done
 

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.codex_cli import CodexHome, Run, installed_codex
+from tests.e2e.codex_cli import CodexHome, Run
+from tests.e2e.installation import installed_codex
 from tests.e2e.shim import Shim, logged_turns
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.model_upstream import KEY
+from tests.shim_cli.served import ForkedShim
 
 SLUG = "fake-chat"
 LOGGED_SECONDS = 30
@@ -25,7 +27,7 @@ def one_row_shim(home: CodexHome, upstream: ChatUpstream, *flags: str) -> Iterat
     row = {"model": SLUG, "provider": "generic-chat-completion-api", "base_url": upstream.base_url, "api_key": KEY}  # fmt: skip
     settings.write_text(json.dumps({"models": [row]}))
     log = home.root / "serve.log"
-    with Shim(home.env, log, "serve", "--settings", str(settings), *flags) as running:
+    with ForkedShim(home.env, log, "serve", "--settings", str(settings), *flags) as running:
         yield running
     assert "Traceback" not in running.output
 

@@ -11,11 +11,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from tests.shim_cli.forks.client import started
 from tests.support.ports import free_port
 
 START_SECONDS = 20
@@ -24,6 +25,22 @@ START_SECONDS = 20
 def shim_command(*arguments: str) -> list[str]:
     """Return the command line of the `codex-shim` in the environment of this interpreter."""
     return [str(Path(sys.executable).with_name("codex-shim")), *arguments]
+
+
+def finished(
+    command: Sequence[str], env: Mapping[str, str], folder: Path, seconds: float = 90
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of this project to its end, as a fork if that is possible."""
+    pipe = subprocess.PIPE
+    with started(
+        command, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=seconds)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
 def assert_websocket(state: Path, since: int = 0) -> None:

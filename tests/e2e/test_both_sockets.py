@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.codex_cli import PREVIOUS, VERSION, CodexHome, installed_codex
+from tests.e2e.codex_cli import CodexHome
+from tests.e2e.installation import PREVIOUS, VERSION, installed_codex
 from tests.e2e.line import Line
 from tests.e2e.shim import Shim
 from tests.fakes import scenarios

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.codex_cli import CodexHome, Run, installed_codex
-from tests.e2e.shim import Shim
+from tests.e2e.codex_cli import CodexHome, Run
+from tests.e2e.installation import installed_codex
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.model_upstream import KEY, command, say
+from tests.shim_cli.served import ForkedShim
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -45,7 +46,7 @@ def cassette(codex: Path, tmp_path: Path, by_websocket: bool) -> Path:  # noqa: 
             say("I look.", command(f"echo seen; echo {KEY}")), say("Hello, I have seen it.")
         )
         flags = (str(file), "--settings", str(settings))
-        with Shim(shim_home.env, tmp_path / "record.log", "record", *flags) as shim:
+        with ForkedShim(shim_home.env, tmp_path / "record.log", "record", *flags) as shim:
             run = run_codex(tmp_path / "first", shim.port, PROMPT, by_websocket=by_websocket)
         assert run.messages[-1:] == ["Hello, I have seen it."], run.errors + run.stderr
     return file
@@ -59,7 +60,7 @@ def test_replay_gives_the_recorded_answers_and_names_a_changed_prompt(
     assert stat.S_IMODE(cassette.stat().st_mode) == 0o600
     assert KEY not in cassette.read_text()
     env = CodexHome(tmp_path / "player", installed_codex()).env
-    with Shim(env, tmp_path / "replay.log", "replay", str(cassette), "--speed", "0") as shim:
+    with ForkedShim(env, tmp_path / "replay.log", "replay", str(cassette), "--speed", "0") as shim:
         same = run_codex(tmp_path / "second", shim.port, PROMPT, by_websocket=by_websocket)
         other = run_codex(tmp_path / "third", shim.port, "greet nobody", by_websocket=by_websocket)
     assert same.messages == ["I look.", "Hello, I have seen it."], same.errors
@@ -76,6 +77,6 @@ def test_loose_replay_ignores_the_prompt(
     by_websocket: bool,
 ) -> None:
     env = CodexHome(tmp_path / "player", installed_codex()).env
-    with Shim(env, tmp_path / "replay.log", "replay", str(cassette), "--loose") as shim:
+    with ForkedShim(env, tmp_path / "replay.log", "replay", str(cassette), "--loose") as shim:
         run = run_codex(tmp_path / "second", shim.port, "greet nobody", by_websocket=by_websocket)
     assert run.messages == ["I look.", "Hello, I have seen it."], run.errors

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from tests.e2e.codex_cli import PREVIOUS, Json, Run, installed_codex
+from tests.e2e.codex_cli import Json, Run
+from tests.e2e.installation import PREVIOUS, installed_codex
 from tests.e2e.line import Line
 from tests.e2e.shim import Shim
 from tests.fakes import scenarios

@@ -19,7 +19,7 @@ import pytest
 from tests.readme import README, ROOT
 from tests.support.ports import free_port
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.xdist_group("checkout")]
 
 START, TEST = README.blocks("sh")[0].lines
 INSTALL = START.partition(" && ")[0]

@@ -8,7 +8,7 @@ import pytest
 
 from scripts.workbench_pictures import drill_scene
 from tests.e2e.codex_cli import CodexHome
-from tests.e2e.shim import shim_command
+from tests.e2e.shim import finished, shim_command
 from tests.fakes.account import Account
 from tests.fakes.chatgpt_backend import ChatGptBackend
 from tests.support.pictures import check_picture
@@ -19,15 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 def drill(user: CodexHome, *args: str) -> subprocess.CompletedProcess[str]:
     env = {**user.env, "CODEX_BIN": str(user.codex)}
-    return subprocess.run(
-        shim_command("drill", *args),
-        env=env,
-        cwd=user.workspace,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
+    return finished(shim_command("drill", *args), env, user.workspace, seconds=180)
 
 
 @pytest.mark.parametrize(

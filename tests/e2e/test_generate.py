@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.codex_cli import OLDEST, PREVIOUS, VERSION, CodexHome, Json, installed_codex
+from tests.e2e.codex_cli import CodexHome, Json
 from tests.e2e.conftest import StartShim
-from tests.e2e.shim import Shim, shim_command
+from tests.e2e.installation import OLDEST, PREVIOUS, VERSION, installed_codex
+from tests.e2e.shim import Shim, finished, shim_command
 from tests.fakes import scenarios
 from tests.fakes.account import Account
 from tests.fakes.chatgpt_backend import ChatGptBackend
@@ -20,14 +20,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 def use_generated_files(user: CodexHome, shim: Shim, **settings: str) -> None:
     """Generate the files and copy config.toml into Codex's folder."""
-    done = subprocess.run(
-        shim_command("generate", "--port", str(shim.port)),
-        env={**user.env, **settings},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    command = shim_command("generate", "--port", str(shim.port))
+    done = finished(command, {**user.env, **settings}, user.workspace)
     assert done.returncode == 0, done.stderr
     config = (user.state / "config.toml").read_bytes()
     (user.codex_home / "config.toml").write_bytes(config)
@@ -73,10 +67,7 @@ def test_catalog_of_every_kind_of_model_loads_in_both_versions(
         "CODEX_BIN": str(user.codex),
         "CODEX_SHIM_CHATGPT_BASE_URL": "http://127.0.0.1:9/backend-api/codex",
     }
-    done = subprocess.run(
-        shim_command("generate"), env=user.env, stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, timeout=60, check=False,
-    )  # fmt: skip
+    done = finished(shim_command("generate"), user.env, user.workspace)
     assert "Codex starts with this catalog." in done.stdout, done.stderr
     (user.codex_home / "config.toml").write_bytes((user.state / "config.toml").read_bytes())
     catalog = json.loads((user.state / "custom_model_catalog.json").read_text())
@@ -86,10 +77,7 @@ def test_catalog_of_every_kind_of_model_loads_in_both_versions(
     # the older Codex does not start with the entries of the newer one's own models
     assert ("gpt-5.5" in written) is (version != OLDEST)
     assert ("is left out" in done.stdout) is (version == OLDEST)
-    used = subprocess.run(
-        shim_command("doctor", "picker"), env=user.env, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    used = finished(shim_command("doctor", "picker"), user.env, user.workspace)
     assert ("does not accept its catalog entry" in used.stdout) is (version == OLDEST)
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.codex_cli import CodexHome, installed_codex
+from tests.e2e.codex_cli import CodexHome
+from tests.e2e.installation import installed_codex
 from tests.e2e.one_row import last_logged, one_row_shim, run_codex
 from tests.e2e.shim import Shim, assert_websocket, logged_turns
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.model_upstream import command, say
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("hooks")]
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "hooks"
 HOOKS = ("house_rule.py", "refuse_push.py", "log_turns.py", "mask_email.py")

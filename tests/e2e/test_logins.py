@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 import tomlkit
 
-from tests.e2e.codex_cli import PREVIOUS, VERSION, CodexHome, Json, installed_codex
+from tests.e2e.codex_cli import CodexHome, Json
+from tests.e2e.installation import PREVIOUS, VERSION, installed_codex
 from tests.e2e.newcomer import OWN, Newcomer
 from tests.fakes import scenarios
 from tests.fakes.account import Account

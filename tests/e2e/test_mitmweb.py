@@ -179,5 +179,5 @@ def test_replay_is_translated_again_with_the_current_key(setup: Setup) -> None:
     write_settings(setup.settings, setup.upstreams, KEY)
     messages.play(say("apricot of the messages API"))
     replay(setup, flow)
-    setup.web.wait_for(lambda: messages.bodies and "messages API" in setup.web.view(flow, "response")["text"])  # fmt: skip
+    setup.web.wait_for(lambda: messages.bodies and setup.web.ended(flow) and "messages API" in setup.web.view(flow, "response")["text"])  # fmt: skip
     assert PROMPT in json.dumps(messages.bodies[-1])

@@ -23,7 +23,7 @@ from tests.fakes.model_upstream import KEY, ScriptedAnswer
 from tests.readme import README
 from tests.support.ports import free_port
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group("newcomer")]
 
 ROOT = Path(__file__).parents[2]
 

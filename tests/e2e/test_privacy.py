@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.core.privacy.values import CARDS, EMAILS, KEYS
-from tests.e2e.codex_cli import CodexHome, installed_codex
+from tests.e2e.codex_cli import CodexHome
+from tests.e2e.installation import installed_codex
 from tests.e2e.one_row import last_logged, one_row_shim, run_codex
 from tests.e2e.shim import Shim, assert_websocket, logged_turns
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.model_upstream import Json, ScriptedAnswer, command, say
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("privacy")]
 
 VALUES = (EMAILS[0], KEYS[0], CARDS[0])
 PROMPT = f"Write to {EMAILS[0]} with the key {KEYS[0]}, and charge {CARDS[0]}."

@@ -11,7 +11,8 @@ from addons.adapters.codex.cli import CodexCli
 from addons.adapters.codex.contracts import before, recorded
 from addons.core.contract.contract import Contract, differences
 from shim_cli.radar.runner import Radar
-from tests.e2e.codex_cli import OLDEST, PREVIOUS, VERSION, CodexHome, installed_codex
+from tests.e2e.codex_cli import CodexHome
+from tests.e2e.installation import OLDEST, PREVIOUS, VERSION, installed_codex
 from tests.e2e.line import Line
 from tests.e2e.shim import Shim
 from tests.fakes import scenarios

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.codex_cli import OLDEST, PREVIOUS, VERSION, CodexHome, Json, installed_codex
+from tests.e2e.codex_cli import CodexHome, Json
 from tests.e2e.conftest import StartShim
+from tests.e2e.installation import OLDEST, PREVIOUS, VERSION, installed_codex
 from tests.e2e.newcomer import Newcomer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]

@@ -21,7 +21,7 @@ import pytest
 from tests.e2e.conftest import StartShim
 from tests.e2e.leaks import leaks, leaks_in_files
 from tests.e2e.line import Line
-from tests.e2e.shim import Shim, shim_command
+from tests.e2e.shim import Shim, finished, shim_command
 from tests.fakes import scenarios
 from tests.fakes.account import Account
 from tests.fakes.http_messages import Answer, Gate
@@ -135,19 +135,11 @@ def test_commands_print_and_write_no_secret(
 ) -> None:
     port = [] if command[0] == "list" else ["--port", str(shim.port)]
     env = {**direct.user.env, "CODEX_SHIM_CHATGPT_BASE_URL": direct.backend.base_url}
-    done = subprocess.run(
-        shim_command(*command, *port),
-        env=env,
-        cwd=direct.user.workspace,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    done = finished(shim_command(*command, *port), env, direct.user.workspace)
 
     assert done.stdout
-    assert b"Traceback" not in done.stderr
-    assert leaks(done.stdout + done.stderr, account.secrets) == []
+    assert "Traceback" not in done.stderr
+    assert leaks((done.stdout + done.stderr).encode(), account.secrets) == []
     assert_clean(direct, account)
 
 

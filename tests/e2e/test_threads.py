@@ -17,7 +17,8 @@ from typing import Any, Self
 import pytest
 
 from addons.adapters.codex.thread_lock import writer_lock
-from tests.e2e.codex_cli import OLDEST, PREVIOUS, VERSION, CodexHome, Run, installed_codex
+from tests.e2e.codex_cli import CodexHome, Run
+from tests.e2e.installation import OLDEST, PREVIOUS, VERSION, installed_codex
 from tests.e2e.newcomer import Newcomer
 from tests.fakes import scenarios
 from tests.fakes.http_messages import Answer, Request

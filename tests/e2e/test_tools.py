@@ -17,7 +17,8 @@ import pytest
 import tomlkit
 
 from addons.adapters.system.paths import CODEX_CATALOG
-from tests.e2e.codex_cli import PREVIOUS, VERSION, CodexHome, Json, installed_codex
+from tests.e2e.codex_cli import CodexHome, Json
+from tests.e2e.installation import PREVIOUS, VERSION, installed_codex
 from tests.e2e.newcomer import Newcomer
 from tests.fakes import scenarios
 from tests.fakes.chatgpt_backend import ChatGptBackend, decoded_body

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.byok.stage import results
-from tests.e2e.codex_cli import OLDEST, PREVIOUS, VERSION, CodexHome, installed_codex
+from tests.e2e.codex_cli import CodexHome
+from tests.e2e.installation import OLDEST, PREVIOUS, VERSION, installed_codex
 from tests.e2e.newcomer import OWN, Newcomer
 from tests.e2e.shim import logged_turns
 from tests.fakes.chat_upstream import ChatUpstream

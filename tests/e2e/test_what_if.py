@@ -13,10 +13,11 @@ import pytest
 
 from addons.adapters.system.local_token import ensure_token
 from tests.e2e.codex_cli import CodexHome
-from tests.e2e.shim import Shim, logged_turns, shim_command
+from tests.e2e.shim import Shim, finished, logged_turns, shim_command
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.messages_upstream import MessagesUpstream
 from tests.fakes.model_upstream import KEY, Refuse, command, say
+from tests.shim_cli.served import ForkedShim
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -37,15 +38,7 @@ class Recorded:
 
     def what_if(self, *args: str) -> subprocess.CompletedProcess[str]:
         flags = ("--port", str(self.shim.port), "--settings", str(self.settings))
-        return subprocess.run(
-            shim_command("what-if", *args, *flags),
-            env=self.user.env,
-            cwd=self.user.workspace,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return finished(shim_command("what-if", *args, *flags), self.user.env, self.user.workspace)
 
 
 @pytest.fixture(params=[False, True], ids=["http", "websocket"])
@@ -64,7 +57,7 @@ def recorded(request: pytest.FixtureRequest, user: CodexHome, tmp_path: Path) ->
         token = ensure_token(user.env)
         chat.play(say("I look.", command(f"echo {MARKER} >> ran.txt")), say("Hello, all done."))
         flags = (str(file), "--settings", str(settings))
-        shim = stack.enter_context(Shim(user.env, tmp_path / "record.log", "record", *flags))
+        shim = stack.enter_context(ForkedShim(user.env, tmp_path / "record.log", "record", *flags))
         url, own = f"http://127.0.0.1:{shim.port}/v1", {"x-codex-shim-token": token}
         user.configure(url, "fake-chat", supports_websockets=bool(request.param), http_headers=own)
         run = user.exec(PROMPT)
@@ -114,6 +107,7 @@ def test_turn_of_codex_is_asked_of_other_models_and_no_tool_runs(
 
     # nothing was run, and no turn is in the thread of Codex
     assert ran.read_text() == f"{MARKER}\n"
+    recorded.shim.stop()  # the last turn is logged after its answer
     turns = logged_turns(recorded.user.state)
     agents = [line.get("agent") for line in turns]
     assert agents == ["user", "user", "what-if", "what-if", "what-if"]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.codex_cli import OLDEST, CodexHome, Run, _events, installed_codex
+from tests.e2e.codex_cli import CodexHome, Run, _events
+from tests.e2e.installation import OLDEST, installed_codex
 from tests.e2e.newcomer import OWN, Newcomer
 from tests.fakes import scenarios
 from tests.fakes.account import Account

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from addons.core.providers.row_attempts import EARLY_SECONDS
 from tests.faults.outcomes import Pair
 from tests.faults.routes import Family, RouteKind
 from tests.support.upstream import Script
@@ -38,6 +39,8 @@ class Fault:
     """The number of terminal events that the upstream sends. A native route passes them all."""
     within: str = IMMEDIATELY
     """The clock that decides when the client learns of the fault."""
+    early_seconds: float = EARLY_SECONDS
+    """The time within which a refusal is one before any work, while this fault is tested."""
 
     def __str__(self) -> str:
         return self.name

@@ -6,7 +6,7 @@ import asyncio
 import json
 from dataclasses import replace
 
-from addons.core.providers.row_attempts import EARLY_SECONDS
+from addons.core.providers import row_attempts
 from tests.faults.fault import IMMEDIATELY, RETRIES, Fault, MakeScript, row_requests
 from tests.faults.outcomes import Expected, Pair, both, failed, http, passed
 from tests.faults.routes import RouteKind
@@ -15,6 +15,8 @@ from tests.support.upstream import Exchange, Script
 MESSAGE = "message of the upstream"
 PAGE = b"<!doctype html><html><head><title>Bad gateway</title></head></html>"
 STOP = "invalid_prompt"
+LATE_SECONDS = 0.05
+"""In place of EARLY_SECONDS, for a refusal that comes later: no test waits for a second."""
 
 
 def answers(
@@ -39,7 +41,7 @@ def works(make: MakeScript) -> MakeScript:
         answer = make(route)
 
         async def script(exchange: Exchange) -> None:
-            await asyncio.sleep(EARLY_SECONDS + 0.2)
+            await asyncio.sleep(row_attempts.EARLY_SECONDS + 0.2)
             await answer(exchange)
 
         return script
@@ -81,9 +83,10 @@ def late(fault: Fault) -> Fault:
     return replace(
         fault,
         name=f"{fault.name}-late",
-        what=f"works on the request for more than {EARLY_SECONDS:g} s, then {fault.what}",
+        what=f"works on the request for more than {row_attempts.EARLY_SECONDS:g} s, then {fault.what}",
         script=works(fault.script),
         requests={},
+        early_seconds=LATE_SECONDS,
         within=IMMEDIATELY,
     )
 

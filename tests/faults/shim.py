@@ -119,6 +119,12 @@ class RunningShim:
             self.fake.play("answer")
         self.up.requests.clear()
 
+    def forget_upstream(self) -> None:
+        """Use no connection of earlier turns, and trust the upstream, as a shim that has just started does."""
+        pool = self.master.shim.engine.pool
+        pool.drop_origin(("127.0.0.1", self.up.port))
+        pool._distrusted.clear()
+
     def model_requests(self) -> int:
         """Return the number of turn requests. The list of the account's models is requested in the background."""
         return sum(b"POST" in request.line for request in self.up.requests)

@@ -7,20 +7,29 @@ from pathlib import Path
 import pytest
 
 from tests.faults.fault import Fault
+from tests.faults.in_turn import by_limits, check_in_turn
 from tests.faults.oracle import seen_in
 from tests.faults.refusals import REFUSALS
 from tests.faults.routes import WITH_UPSTREAM, RouteKind
 from tests.faults.shim import CLIENTS, RunningShim, running_shim
 from tests.faults.stream_faults import STREAM_FAULTS
 
+GROUPS = by_limits((*REFUSALS, *STREAM_FAULTS))
 
+
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("route", WITH_UPSTREAM, ids=str)
-@pytest.mark.parametrize("fault", [*REFUSALS, *STREAM_FAULTS], ids=str)
-async def test_upstream_fault(folder: Path, route: RouteKind, fault: Fault) -> None:
-    async with running_shim(route, folder, limits=fault.limits) as shim:
-        for client in CLIENTS:
-            await check_fault(shim, fault, client)
-        await shim.check_next_turns()
+@pytest.mark.parametrize("group", GROUPS)
+async def test_upstream_fault(folder: Path, route: RouteKind, group: str) -> None:
+    faults = GROUPS[group]
+    async with running_shim(route, folder, limits=faults[0].limits) as shim:
+        await check_in_turn(shim, faults, check_turns)
+
+
+async def check_turns(shim: RunningShim, fault: Fault) -> None:
+    for client in CLIENTS:
+        await check_fault(shim, fault, client)
+    await shim.check_next_turns()
 
 
 async def check_fault(shim: RunningShim, fault: Fault, client: str) -> None:

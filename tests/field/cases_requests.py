@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from tests.e2e.codex_cli import OLDEST, PREVIOUS, VERSION
+from tests.e2e.installation import OLDEST, PREVIOUS, VERSION
 from tests.field.rig import (
     Body,
     Case,

@@ -20,7 +20,7 @@ from addons.core.settings.models_file import parse_models
 from addons.core.turn import ClientRequest, Plan
 from tests.boundary.row_turns import CODEX, START, block, chunk, delta, message_end, sse, terminal
 from tests.conformance import parse
-from tests.e2e.codex_cli import VERSION
+from tests.e2e.installation import VERSION
 from tests.strict.chat import validate as chat_faults
 from tests.strict.messages import validate as message_faults
 from tests.support.client import client

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.messages_upstream import MessagesUpstream
 from tests.fakes.model_upstream import KEY, ModelUpstream
-from tests.sdk.line import Json, Line, line
+from tests.sdk.line import Json, Line, end_programs, line
 
 ROWS: Mapping[str, Mapping[str, str]] = {
     "chat": {"model": "gpt-5.5", "provider": "openai"},
@@ -25,6 +25,13 @@ class Stage:
 
     line: Line
     upstreams: Mapping[str, ModelUpstream]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs_that_end() -> Iterator[None]:
+    """End the client programs with the tests that share them."""
+    yield
+    end_programs()
 
 
 @pytest.fixture(scope="session")

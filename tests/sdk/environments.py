@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.codex_cli import cache_dir
+from tests.e2e.installation import cache_dir
 
 REPOSITORY = Path(__file__).parents[2]
 

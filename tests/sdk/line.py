@@ -9,26 +9,27 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.codex_cli import CLOSED
+from tests.e2e.installation import CLOSED
 from tests.e2e.shim import Shim
 from tests.sdk.environments import OPENAI
+from tests.shim_cli.served import ForkedShim
 
 Json = dict[str, Any]
 CLIENTS = Path(__file__).parent / "clients"
+_programs: dict[str, subprocess.Popen[str]] = {}
 
 
 def clean_env(home: Path) -> dict[str, str]:
     """Return the environment of a child process: no access beyond this machine, and only PATH of the caller."""
     home.mkdir(parents=True, exist_ok=True)
-    inherited = {
-        name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ
-    }
+    inherited = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), CLOSED)
     return {**inherited, **proxies, "NO_PROXY": "127.0.0.1,localhost", "HOME": str(home)}
 
@@ -51,18 +52,38 @@ class Line:
 
 def run_client(env: Mapping[str, str], client: str, *arguments: str, stdin: str = "") -> Json:
     """Run a client program in the environment of the OpenAI SDK."""
-    done = subprocess.run(
-        [str(OPENAI.program("python")), str(CLIENTS / f"{client}.py"), *arguments],
-        env=dict(env),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    saw: Json = json.loads(done.stdout)
+    program = _program(client)
+    assert program.stdin
+    assert program.stdout
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "stdin").write_text(stdin)
+        call = {"arguments": arguments, "env": dict(env), "folder": folder}
+        program.stdin.write(json.dumps(call) + "\n")
+        program.stdin.flush()
+        code = program.stdout.readline()
+        assert code == "0\n", (code, (Path(folder) / "stderr").read_text()[-4000:])
+        saw: Json = json.loads((Path(folder) / "stdout").read_text())
     return saw
+
+
+def _program(client: str) -> subprocess.Popen[str]:
+    """Return the running client program of this name, which forks for each call."""
+    if client not in _programs:
+        _programs[client] = subprocess.Popen(
+            [str(OPENAI.program("python")), str(CLIENTS / f"{client}.py")],
+            env={"PATH": os.environ["PATH"]},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    return _programs[client]
+
+
+def end_programs() -> None:
+    """End the client programs of this process."""
+    for program in _programs.values():
+        program.communicate(timeout=20)
+    _programs.clear()
 
 
 @contextmanager
@@ -76,5 +97,5 @@ def line(root: Path, rows: Sequence[Mapping[str, object]]) -> Iterator[Line]:
         "CODEX_SHIM_SETTINGS": str(settings),
         "CODEX_SHIM_STATE_DIR": str(root / "state"),
     }
-    with Shim(shim_env, root / "serve.log") as shim:
+    with ForkedShim(shim_env, root / "serve.log") as shim:
         yield Line(shim, {**env, "OPENAI_API_KEY": "sk-fabricated-local"})

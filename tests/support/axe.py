@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from tests.e2e.codex_cli import installed_package
+from tests.e2e.installation import installed_package
 from tests.support.chromium import Page
 
 VERSION = "4.14.1"

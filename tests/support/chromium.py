@@ -1,6 +1,7 @@
 """A headless Chromium, driven by its DevTools protocol over one WebSocket.
 
-Never does: use a profile that exists, reach anything but loopback. Invariant: it ends with its context.
+One browser serves the tests of a process. Never does: use a profile that exists, reach anything but loopback. Invariant:
+a page shares no cookies and no storage with another one, and ends with its context.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ class Page:
 
     def __init__(self, socket: WebSocketClientConnection) -> None:
         self._socket = socket
+        self.context: dict[str, str] = {}
+        """The parameter that names the tab's context."""
         self._ids = count(1)
         self.events: list[dict[str, Any]] = []
         """Console messages and exceptions of the page."""
@@ -162,39 +165,75 @@ def artifact(name: str, otherwise: Path) -> Path:
     return (Path(folder) if folder else otherwise) / name
 
 
-@asynccontextmanager
-async def chromium(width: int = 1500, height: int = 2000) -> AsyncIterator[Page]:
-    """Run a browser with one empty tab. Skips where there is none, but fails in CI."""
-    binary = next(filter(None, map(shutil.which, BINARIES)), None)
-    if binary is None:
-        reason = "Chromium is missing: `apt-get install chromium`"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        options = (*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}")
-        process = subprocess.Popen(  # noqa: ASYNC220  it returns at once
-            [binary, *options, "about:blank"],
+class Browser:
+    """A running browser, whose pages share nothing but its process. It takes a second to start."""
+
+    def __init__(self) -> None:
+        binary = next(filter(None, map(shutil.which, BINARIES)), None)
+        if binary is None:
+            reason = "Chromium is missing: `apt-get install chromium`"
+            if os.environ.get("CI"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+        self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._process = subprocess.Popen(
+            [binary, *FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        try:
-            async with _connection(Path(profile, "DevToolsActivePort")) as socket:
-                yield await _opened(socket)
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+
+    def end(self) -> None:
+        """End the browser and remove its profile."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(10)
+        self._profile.cleanup()
+
+    @asynccontextmanager
+    async def page(self, width: int, height: int) -> AsyncIterator[Page]:
+        """An empty tab of this size, with cookies and storage of its own."""
+        announcement = Path(self._profile.name, "DevToolsActivePort")
+        await until(lambda: _lines(announcement), START_SECONDS)
+        port, path = _lines(announcement)
+        async with _connection(f"ws://127.0.0.1:{port}{path}") as control:
+            # the context ends with this connection
+            context = await control.call("Target.createBrowserContext", disposeOnDetach=True)
+            size = {"width": width, "height": height, "newWindow": True}
+            tab = await control.call("Target.createTarget", url="about:blank", **context, **size)
+            async with _connection(
+                f"ws://127.0.0.1:{port}/devtools/page/{tab['targetId']}"
+            ) as page:
+                page.context = context
+                await page.call("Page.enable")
+                await page.call("Runtime.enable")
+                yield page
+
+
+@cache
+def _browser() -> Browser:
+    return Browser()
+
+
+def end_browser() -> None:
+    """End the browser of this process."""
+    if _browser.cache_info().currsize:
+        _browser().end()
+        _browser.cache_clear()
 
 
 @asynccontextmanager
-async def _connection(announcement: Path) -> AsyncIterator[WebSocketClientConnection]:
-    await until(lambda: _port(announcement), START_SECONDS)
-    tab = await asyncio.to_thread(_first_tab, _port(announcement))
-    socket = await websocket_connect(tab, max_message_size=LARGEST_MESSAGE)
+async def chromium(width: int = 1500, height: int = 2000) -> AsyncIterator[Page]:
+    """One empty tab of the browser of this process. Skips where there is none, but fails in CI."""
+    async with _browser().page(width, height) as page:
+        yield page
+
+
+@asynccontextmanager
+async def _connection(url: str) -> AsyncIterator[Page]:
+    socket = await websocket_connect(url, max_message_size=LARGEST_MESSAGE)
     try:
-        yield socket
+        yield Page(socket)
     finally:
         socket.close()
         # `close` only asks: a loop that ends before Chromium has answered leaves the socket open.
@@ -202,24 +241,12 @@ async def _connection(announcement: Path) -> AsyncIterator[WebSocketClientConnec
             pass
 
 
-def _port(announcement: Path) -> str:
-    """The port that Chromium took, once it has written it."""
-    return announcement.read_text().partition("\n")[0] if announcement.is_file() else ""
-
-
-def _first_tab(port: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
-        tabs: list[dict[str, str]] = json.loads(answer.read())
-    return next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
+def _lines(announcement: Path) -> list[str]:
+    """The port that Chromium took, and the path of its own connection, once it has written them."""
+    lines = announcement.read_text().splitlines() if announcement.is_file() else []
+    return lines if len(lines) > 1 else []
 
 
 def _keep(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-
-
-async def _opened(socket: WebSocketClientConnection) -> Page:
-    page = Page(socket)
-    await page.call("Page.enable")
-    await page.call("Runtime.enable")
-    return page

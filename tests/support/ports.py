@@ -10,8 +10,8 @@ import os
 import random
 import socket
 
-FIRST, PER_WORKER, WORKERS = 10_000, 1_000, 16
-"""Ports from 10,000 to 26,000: outgoing connections have ports from 32,768 (Linux) or 49,152 (macOS, Windows)."""
+FIRST, PER_WORKER, WORKERS = 11_000, 1_000, 16
+"""Ports from 11,000 to 27,000: browsers refuse 10,080, and outgoing connections have ports from 32,768 (Linux) or 49,152 (macOS, Windows)."""
 
 
 def free_port() -> int:

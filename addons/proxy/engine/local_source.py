@@ -25,11 +25,18 @@ SLICED_BYTES = 512 * 1024
 
 
 async def work_in_slices(plan: Plan) -> None:
-    """Let a plan do the work of its `start` in slices, with a round of the event loop for other streams before each."""
+    """Let a plan do the work of its `start` in slices. Other streams have their turn before each, and after the last."""
     do_slice, is_left = getattr(plan, "slice", bool), True
+    await _other_streams()
     while is_left:
-        await asyncio.sleep(0)
         is_left = do_slice()
+        await _other_streams()
+
+
+async def _other_streams() -> None:
+    """Return after two rounds of the event loop: a read comes in one, and the task that waits for it runs in the next."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 class SourcePump:

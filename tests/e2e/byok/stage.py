@@ -8,14 +8,13 @@ models.json and the files of `codex-shim generate`.
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.codex_cli import CodexHome, Run
-from tests.e2e.shim import Shim, shim_command
+from tests.e2e.shim import Shim, finished, shim_command
 from tests.fakes.chat_upstream import ChatUpstream
 from tests.fakes.messages_upstream import MessagesUpstream
 from tests.fakes.model_upstream import KEY, Json, ModelUpstream
@@ -127,14 +126,6 @@ def _rows(upstreams: Mapping[str, ModelUpstream], extra: Mapping[str, object]) -
 
 
 def _generate(owner: CodexHome, env: Mapping[str, str], shim: Shim) -> Path:
-    done = subprocess.run(
-        shim_command("generate", "--port", str(shim.port)),
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = finished(shim_command("generate", "--port", str(shim.port)), env, owner.root)
     assert done.returncode == 0, done.stderr
     return owner.state / "custom_model_catalog.json"

@@ -10,7 +10,7 @@ import pytest
 from tests.cost import messages_ratio, session_ratio
 from tests.e2e.byok import session, truth
 from tests.e2e.byok.stage import Byok, Stage
-from tests.e2e.codex_cli import VERSION
+from tests.e2e.installation import VERSION
 from tests.fakes.model_upstream import say
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]

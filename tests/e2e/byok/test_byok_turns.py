@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from tests.e2e.byok.stage import Byok
-from tests.e2e.codex_cli import OLDEST
+from tests.e2e.installation import OLDEST
 from tests.fakes import mcp_server
 from tests.fakes.model_upstream import Call, Json, ScriptedAnswer, Usage, call, command, say
 

@@ -1,4 +1,4 @@
-"""Calls of `openai-agents`: run as `agents_client.py CASE BASE_URL MODEL`, prints what it received as JSON.
+"""Calls of `openai-agents`: a call has the arguments CASE BASE_URL MODEL and prints what it received as JSON.
 
 It runs in an environment of its own and imports nothing of this project.
 """
@@ -13,6 +13,7 @@ from typing import Any
 
 from agents import Agent, ModelSettings, Runner, function_tool, set_tracing_disabled
 from agents.models.openai_responses import OpenAIResponsesModel
+from forks import serve
 from openai import AsyncOpenAI
 from openai.types.shared import Reasoning
 from pydantic import BaseModel
@@ -82,4 +83,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    serve(lambda: asyncio.run(main()))

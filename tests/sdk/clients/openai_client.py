@@ -1,4 +1,4 @@
-"""Calls of the `openai` package: run as `openai_client.py CASE BASE_URL MODEL`, prints what it received as JSON.
+"""Calls of the `openai` package: a call has the arguments CASE BASE_URL MODEL and prints what it received as JSON.
 
 It runs in an environment of its own and imports nothing of this project.
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import openai
+from forks import serve
 from openai import AsyncOpenAI, OpenAI
 from openai.types.responses import CompactedResponse, Response
 from pydantic import BaseModel
@@ -196,4 +197,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(main)

@@ -1,6 +1,6 @@
 """Validate streams with the types of the `openai` package, and read each with its stream helper.
 
-Standard input: a JSON list of streams as text. Prints the faults as JSON. Runs in an environment of its own.
+Standard input of a call: a JSON list of streams as text. Prints the faults as JSON. Runs in an environment of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 import httpx2
+from forks import serve
 from openai import OpenAI
 from openai.types.responses import ResponseStreamEvent
 
@@ -76,4 +77,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(main)

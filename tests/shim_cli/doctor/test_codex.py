@@ -6,7 +6,7 @@ import pytest
 
 from shim_cli.doctor.codex import NEWEST, OLDEST
 from tests.adapters.fake_codex import FakeCodex
-from tests.e2e import codex_cli
+from tests.e2e import installation
 from tests.shim_cli.doctor.findings import section_messages
 
 
@@ -38,7 +38,7 @@ def test_untested_codex_version_is_reported(
 
 
 def test_tested_range_matches_the_end_to_end_tests() -> None:
-    assert (OLDEST, NEWEST) == (codex_cli.OLDEST, codex_cli.VERSION)
+    assert (OLDEST, NEWEST) == (installation.OLDEST, installation.VERSION)
 
 
 def test_codex_without_a_version_is_a_warning(env: dict[str, str], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ no descriptors but its three, and the arguments, environment, folder, umask and 
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import json
 import os
@@ -37,6 +38,13 @@ NUMBER = 20
 run = [os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid4().hex]
 """The name of this test run, which is that of its fork servers."""
 _connections: dict[Server, socket.socket] = {}
+
+
+@atexit.register
+def leave_servers() -> None:
+    """Close the connections to the fork servers: each of them ends when the last one is closed."""
+    while _connections:
+        _connections.popitem()[1].close()
 
 
 class NoServerError(OSError):

@@ -148,7 +148,7 @@ CALLABLES: tuple[tuple[str, str, str], ...] = (
 
 ATTRIBUTES: tuple[tuple[str, str, str], ...] = (
     (_HTTP, "HttpLayer", "context mode connections streams command_sources waiting_for_establishment"),
-    (_HTTP, "HttpStream", "context flow stream_id mode client_state server_state request_body_buf"),
+    (_HTTP, "HttpStream", "context flow stream_id mode client_state server_state"),
     (f"{_PROXY}.layer", "Layer", "context _paused _paused_event_queue"),
     (f"{_PROXY}.layer", "Paused", "command generator"),
     (f"{_PROXY}.layer", "NextLayer", "context layer events _handle"),

@@ -46,7 +46,6 @@ ATTRIBUTES = (
     renamed("command_sources", "command_origins", HTTP),
     renamed("waiting_for_establishment", "pending", HTTP),
     renamed(r"(?<=[.])connections", "conns", HTTP, "mitmproxy.addons.clientplayback"),
-    renamed("request_body_buf", "request_body", HTTP),
     renamed("client_state", "state_of_client", HTTP),
     renamed("_paused_event_queue", "_queued", f"{PROXY}.layer"),
     renamed("_paused", "_suspended", f"{PROXY}.layer"),
