@@ -301,13 +301,15 @@ def _handler(master: Master, r: Any, w: Any, options: Any, mode: Any) -> Connect
 
 
 class DirectNextLayer(layer.NextLayer):
-    """Asks the addons for the layer below that of the reverse mode, without a task."""
+    """Asks the addons for the layer below that of the reverse mode, without a task unless one of them waits."""
 
     def __init__(self, context: Context, found: DirectHooks) -> None:
         super().__init__(context)
         self._hooks = found
 
     def _ask(self) -> layer.CommandGenerator[None]:
+        if self._hooks.waits("next_layer"):
+            return (yield from super()._ask())  # type: ignore[no-untyped-call, no-any-return]
         self._hooks.run_at_once("next_layer", self)
         if (found := self.layer) is None:
             return
@@ -355,8 +357,6 @@ class ClientHandler(_UsualHandler):
         top, mode = self.layer, self.client.proxy_mode
         is_lazy = top.context.options.connection_strategy == "lazy"
         if not (is_lazy and isinstance(top, ReverseProxy) and isinstance(mode, ReverseMode)):
-            return False
-        if self._hooks.waits("next_layer"):
             return False
         top.context.server.address = mode.address
         top.child_layer = child = DirectNextLayer(top.context, self._hooks)

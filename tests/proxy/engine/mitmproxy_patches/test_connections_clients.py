@@ -59,8 +59,11 @@ class Hooks:
 class Waits:
     """An addon of which a hook waits."""
 
+    has_waited = False
+
     async def next_layer(self, _: layer.NextLayer) -> None:
         await asyncio.sleep(0)
+        self.has_waited = True
 
 
 class Listener:
@@ -130,10 +133,21 @@ async def test_mitmproxy_asks_where_an_addon_waits_or_the_target_is_dialled(
     async with connected(*more, **changed) as (listener, reader, writer):
         if not changed:
             assert await echoed(reader, writer, b"one") == b"one"
-            assert listener.hooks.heard == ["connected", "NextLayer"]
+            assert listener.hooks.heard == ["connected", DirectNextLayer.__name__]
+            assert more[0].has_waited  # type: ignore[attr-defined]
         else:
             # nothing listens at the target
             assert await reader.read() == b""
+
+
+async def test_addon_that_was_added_after_the_client_came_may_wait() -> None:
+    async with connected() as (listener, reader, writer):
+        await until(lambda: listener.hooks.heard == ["connected"])
+        waits = Waits()
+        listener.master.addons.add(waits)
+        assert await echoed(reader, writer, b"one") == b"one"
+        assert waits.has_waited
+        assert await echoed(reader, writer, b"two") == b"two"
 
 
 async def test_layer_and_client_may_end_the_connection() -> None:
