@@ -35,9 +35,6 @@ MAX_NAME_LENGTH = 100
 """Characters of a client's own text that a note keeps."""
 
 
-# The request --------------------------------------------------------------------------------------------------
-
-
 def printable(text: str) -> str:
     """Return a client's own text in a form that a log line can hold: printable characters, bounded length."""
     cut = text[:MAX_NAME_LENGTH]
@@ -300,9 +297,6 @@ class CapturedInput:
     body: bytes
 
 
-# Steps ----------------------------------------------------------------------------------------------------------
-
-
 class Send(NamedTuple):
     """Send this request after `delay` seconds. Ends the attempt before it."""
 
@@ -362,9 +356,6 @@ class Prepare:
 Step = Send | Relay | Collect | Answer | StreamLocal | Prepare
 
 
-# Plans ----------------------------------------------------------------------------------------------------------
-
-
 class Plan(Protocol):
     """The decisions of one turn. Every method is total: a problem becomes an Answer, never an exception."""
 
@@ -390,6 +381,14 @@ class EndsWithTurn(Protocol):
 
     def ended(self) -> None:
         """Release it. Called once, after everything else, however the turn ended. Must not raise."""
+
+
+@runtime_checkable
+class WorksInSlices(Protocol):
+    """A plan whose `start` takes milliseconds for a large request."""
+
+    def slice(self) -> bool:
+        """Do a part of that work ahead of `start`. Return whether more is left."""
 
 
 class TurnRouter(Protocol):

@@ -38,6 +38,7 @@ from addons.core.turn import (
     Send,
     Step,
     StreamLocal,
+    WorksInSlices,
     shim_path,
 )
 from addons.core.upstream.durations import retry_after_seconds
@@ -161,7 +162,7 @@ class FallbackPlan:
     def slice(self) -> bool:
         """Let the route's own plan do a part of its work, if it is asked first."""
         is_asked = self._route.live and self._route.circuit.opening is None
-        return is_asked and bool(getattr(self._plan, "slice", bool)())
+        return is_asked and isinstance(self._plan, WorksInSlices) and self._plan.slice()
 
     def start(self) -> Step:
         """Start the route's own plan, or that of a fallback while the route cannot answer."""

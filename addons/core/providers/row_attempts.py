@@ -38,6 +38,7 @@ from addons.core.turn import (
     Step,
     TurnNotes,
     UpstreamRequest,
+    WorksInSlices,
 )
 from addons.core.upstream import protocol
 from addons.core.upstream.durations import retry_after_seconds
@@ -156,10 +157,8 @@ class RowAttempts:
         """Makes the plan of the same turn in the other protocol of the same upstream."""
         self._write = write
         self._traits, self._target = learning.current()
-        self._repairs: TurnRepairs | None = None
+        self._repairs = self._begin_repairs() if self._traits.entries else None
         """None while nothing was refused and nothing is known of the model, as in nearly every turn."""
-        if self._traits.entries:
-            self._repairs = self._begin_repairs()
 
     def _begin_repairs(self) -> TurnRepairs:
         learning, known = self._learning, (self._traits, self._target)
@@ -303,7 +302,7 @@ class TwoProtocolPlan:
 
     def slice(self) -> bool:
         """Let the current plan do a part of its work."""
-        return bool(getattr(self._current, "slice", bool)())
+        return isinstance(self._current, WorksInSlices) and self._current.slice()
 
     def start(self) -> Step:
         """Begin in the protocol that the upstream was found to want."""

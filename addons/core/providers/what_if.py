@@ -20,6 +20,7 @@ from addons.core.turn import (
     Step,
     StreamLocal,
     TurnNotes,
+    WorksInSlices,
 )
 from addons.core.what_if.answered import ANSWERED_HEADER, answered_value
 
@@ -33,7 +34,7 @@ class WhatIfPlan:
 
     def slice(self) -> bool:
         """Let the plan of the row do a part of its work."""
-        return bool(getattr(self._plan, "slice", bool)())
+        return isinstance(self._plan, WorksInSlices) and self._plan.slice()
 
     def start(self) -> Step:
         """Begin."""

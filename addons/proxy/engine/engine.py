@@ -37,7 +37,7 @@ from addons.proxy.engine.interfaces import LiveTurn, RunHook, StreamType
 from addons.proxy.engine.layer import ShimHttpLayer
 from addons.proxy.engine.local_answer import RefusingLayer, http_response
 from addons.proxy.engine.local_source import SourcePump
-from addons.proxy.engine.mitmproxy_patches import command_pump, connections, rare_cases, replay
+from addons.proxy.engine.mitmproxy_patches import clients, command_pump, connections, replay
 from addons.proxy.engine.pool import ConnectionKey, IdleConnection, UpstreamPool, attach
 from addons.proxy.engine.recorder import OnProgress, OnRecorded
 from addons.proxy.engine.request_side import NOT_ADMITTED, Admission, take_credentials
@@ -251,7 +251,7 @@ class Engine:
             connections.enlarge_read_buffer(handler, client)
             connections.lift_connection_limit(handler)
             if client.alpn == b"h2" and isinstance(top, ShimHttpLayer):
-                rare_cases.add_backpressure(handler, top.upstream_drained)
+                clients.add_backpressure(handler, top.upstream_drained)
 
     def ensure_closed(self, client: Client, connection: Connection) -> None:
         """Make sure that a connection whose task has ended is closed and reported."""
@@ -261,12 +261,12 @@ class Engine:
     def keep_open(self, client: Client) -> None:
         """Let no idle time end the connection of a client."""
         if handler := self._handler_of(client):
-            rare_cases.keep_open(handler)
+            clients.keep_open(handler)
 
     def watch_half_closed(self, client: Client) -> None:
         """Report the loss of a connection that its client has half-closed."""
         if handler := self._handler_of(client):
-            rare_cases.watch_half_closed(handler, client)
+            clients.watch_half_closed(handler, client)
 
     def watch_idle(self, client: Client, connection: Connection) -> None:
         """Let the system notice the loss of a connection that is idle."""
@@ -342,7 +342,7 @@ class Engine:
 
     def raise_listen_backlog(self) -> None:
         """Let clients wait that come all at once. Call it once the listener is up."""
-        rare_cases.raise_listen_backlog(ctx.master.addons.get("proxyserver").servers)
+        clients.raise_listen_backlog(ctx.master.addons.get("proxyserver").servers)
 
     async def shutdown(self) -> None:
         """Stop listening, let turns finish up to the limit, then end each with a typed failure."""

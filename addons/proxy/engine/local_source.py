@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from mitmproxy.utils import asyncio_utils
 
-from addons.core.turn import Fault, LocalSource, Plan
+from addons.core.turn import Fault, LocalSource, Plan, WorksInSlices
 from addons.proxy.engine.injected import Injected, Signal
 
 Deliver = Callable[[Injected], Awaitable[None]]
@@ -26,11 +26,10 @@ SLICED_BYTES = 512 * 1024
 
 async def work_in_slices(plan: Plan) -> None:
     """Let a plan do the work of its `start` in slices. Other streams have their turn before each, and after the last."""
-    do_slice, is_left = getattr(plan, "slice", bool), True
     await _other_streams()
-    while is_left:
-        is_left = do_slice()
+    while isinstance(plan, WorksInSlices) and plan.slice():
         await _other_streams()
+    await _other_streams()
 
 
 async def _other_streams() -> None:

@@ -1,4 +1,4 @@
-"""Corrections to how mitmproxy treats connections that most turns do not have.
+"""Corrections to how mitmproxy accepts clients and keeps their connections. Few turns need them.
 
 Waiting: mitmproxy reads on when the writers of all connections have room. The streams of an HTTP/2 client have windows as well.
 

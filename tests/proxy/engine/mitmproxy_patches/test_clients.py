@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from addons.proxy.engine.mitmproxy_patches.rare_cases import (
+from addons.proxy.engine.mitmproxy_patches.clients import (
     LISTEN_BACKLOG,
     raise_listen_backlog,
 )
