@@ -8,6 +8,7 @@ import os
 import pytest
 
 from addons.core.turn import ClientRequest, Head, Relay, Send, Step
+from addons.proxy.engine.mitmproxy_patches.command_pump import SyncHookRunner
 from addons.proxy.master import loop_factory
 from tests.boundary.scripts import BODY, DONE, EVENT, OneStep
 from tests.support.client import client
@@ -50,8 +51,8 @@ class Ahead(OneStep):
         return Relay(head, Plain())
 
 
-async def writes_of_a_turn(*, is_ahead: bool) -> list[bytes]:
-    """Return what was written to the client, write by write."""
+async def writes_of_a_turn(*, is_ahead: bool, hooks_wait: bool) -> list[bytes]:
+    """Return what was written to the client, write by write. Where no hook waits, the event meets a head that is held."""
     at = Upstream(is_ahead=is_ahead)
     written: list[bytes] = []
     usual = asyncio.StreamWriter.write
@@ -66,6 +67,8 @@ async def writes_of_a_turn(*, is_ahead: bool) -> list[bytes]:
         engine(lambda r: Ahead(r, up.port, at)) as proxy,
         client(proxy.port) as c,
     ):
+        if not hooks_wait:
+            proxy.engine.run_hook = SyncHookRunner(proxy.master.addons).run
         await c.post("/v1/responses", BODY)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(asyncio.StreamWriter, "write", write)
@@ -79,13 +82,12 @@ async def writes_of_a_turn(*, is_ahead: bool) -> list[bytes]:
     return written
 
 
-def test_head_and_the_event_that_is_there_are_one_write() -> None:
-    first, *_ = asyncio.run(writes_of_a_turn(is_ahead=True), loop_factory=loop_factory())
+@pytest.mark.parametrize("hooks_wait", [False, True])
+@pytest.mark.parametrize("is_ahead", [False, True])
+def test_head_waits_for_the_event_that_is_there_and_no_other(
+    *, is_ahead: bool, hooks_wait: bool
+) -> None:
+    turn = writes_of_a_turn(is_ahead=is_ahead, hooks_wait=hooks_wait)
+    first, *_ = asyncio.run(turn, loop_factory=loop_factory())
     assert first.startswith(b"HTTP/1.1 200")
-    assert EVENT in first
-
-
-def test_head_waits_for_no_event_that_is_not_there() -> None:
-    first, *_ = asyncio.run(writes_of_a_turn(is_ahead=False), loop_factory=loop_factory())
-    assert first.startswith(b"HTTP/1.1 200")
-    assert EVENT not in first
+    assert (EVENT in first) is is_ahead

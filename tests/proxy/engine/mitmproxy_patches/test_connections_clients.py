@@ -227,12 +227,13 @@ async def test_silent_connection_is_timed_out_unless_a_hook_is_under_way() -> No
         assert await echoed(reader, writer, b"one") == b"one"
         handler = listener.handler
         watchdog = handler.timeout_watchdog
+        assert handler._time_out.when() - asyncio.get_running_loop().time() <= watchdog.timeout
         handler._check_activity()
         watchdog.last_activity -= watchdog.timeout
         with watchdog.disarm():
-            handler._check_activity()
             watchdog.last_activity -= watchdog.timeout
-            assert handler.client in handler.transports
+            handler._check_activity()
+            assert await echoed(reader, writer, b"two") == b"two"
         watchdog.last_activity -= 2 * watchdog.timeout
         handler._check_activity()
         assert await reader.read() == b""
