@@ -132,7 +132,9 @@ class ShimMaster(master.Master):
         await self.run()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        self.shutdown()  # type: ignore[no-untyped-call]
+        # the second Ctrl-C of an impatient user, and the second SIGTERM of `timeout`, may come while the process ends
+        if not self.event_loop.is_closed():
+            self.shutdown()  # type: ignore[no-untyped-call]
 
 
 def _options(listen: ListenOptions, env: Mapping[str, str]) -> Options:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -98,6 +100,21 @@ async def test_address_is_one_that_admission_accepts(home: Home, host: str, show
 
     await ShimMaster(ListenOptions(host, 0), ready, home.env).run()
     assert seen[0].startswith(shown)
+
+
+def test_second_signal_that_comes_behind_the_end_of_the_loop_is_ignored(home: Home) -> None:
+    ended: list[ShimMaster] = []
+
+    def ready(master: ShimMaster) -> None:
+        ended.append(master)
+        master._stop(signal.SIGTERM, None)
+
+    async def main() -> None:
+        await ShimMaster(ListenOptions("127.0.0.1", 0), ready, home.env).run()
+
+    asyncio.run(main())
+    (master,) = ended
+    master._stop(signal.SIGTERM, None)
 
 
 def test_switch_interval_is_short(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
