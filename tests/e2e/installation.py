@@ -2,7 +2,7 @@
 
 The `codex` of the npm package starts Node, which sets a few variables and starts the real program. The tests start that
 program with the same variables. A start then costs half: the program does not read the certificates of the system,
-which loopback needs not, nor ask for the name of the system's release, and finds its databases made.
+which it does not need on loopback, does not ask for the name of the system's release, and finds its databases made.
 
 Never does: prepare anything inside the npm package. Invariant: `packaged_codex` is what a user starts.
 """

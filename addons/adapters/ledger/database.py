@@ -11,32 +11,12 @@ import os
 import sqlite3
 from pathlib import Path
 
-from addons.adapters.ledger.reader import BUSY_SECONDS, has_column
+from addons.adapters.ledger.reader import BUSY_SECONDS, SCHEMA, has_column
 from addons.adapters.system.files import make_private_folder
 
 CACHE_KIB = 256
 VERSION = 4
 RETENTION_SECONDS = 400 * 86400.0
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS turns (
-    id INTEGER PRIMARY KEY, at REAL NOT NULL, flow TEXT NOT NULL, thread TEXT NOT NULL, slug TEXT NOT NULL,
-    route TEXT NOT NULL, model TEXT NOT NULL, status INTEGER NOT NULL, ok INTEGER NOT NULL, terminal TEXT NOT NULL,
-    error TEXT NOT NULL, ended TEXT NOT NULL, attempts INTEGER NOT NULL, ttft REAL, seconds REAL NOT NULL,
-    input INTEGER, cached INTEGER, cache_written INTEGER, output INTEGER, reasoning INTEGER,
-    bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, broke_at TEXT NOT NULL,
-    agent TEXT NOT NULL DEFAULT '', root TEXT NOT NULL DEFAULT '', parent TEXT NOT NULL DEFAULT ''
-);
-CREATE INDEX IF NOT EXISTS turns_by_time ON turns (at);
-CREATE INDEX IF NOT EXISTS turns_by_thread ON turns (thread);
-CREATE TABLE IF NOT EXISTS quota (
-    route TEXT NOT NULL, name TEXT NOT NULL, used_percent REAL NOT NULL, minutes INTEGER, resets_at REAL,
-    seen REAL NOT NULL, PRIMARY KEY (route, name)
-);
-CREATE TABLE IF NOT EXISTS readings (
-    route TEXT NOT NULL, name TEXT NOT NULL, seen REAL NOT NULL, flow TEXT NOT NULL, used_percent REAL NOT NULL,
-    minutes INTEGER NOT NULL, resets_at REAL, PRIMARY KEY (route, name, seen, flow)
-) WITHOUT ROWID;
-"""
 
 
 class NewerLedgerError(Exception):
@@ -64,7 +44,8 @@ def _connect(path: Path, now: float) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = NORMAL")
         # SQLite would keep 2 MiB of pages after some thousand turns, most of which are never read again
         db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        db.executescript(_SCHEMA)
+        # a reader meets all tables or none
+        db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
         _add_columns(db)
         with db:
             db.execute(f"PRAGMA user_version = {VERSION}")

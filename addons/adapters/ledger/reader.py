@@ -1,6 +1,7 @@
-"""Open the ledger for reading: the connection, what versions lack, and the columns by which turns are grouped.
+"""Open the ledger for reading: its tables, the connection, what versions lack, the columns by which turns are grouped.
 
-Never does: write, import what writes. Invariant: a ledger of any earlier version can be read.
+Never does: write, import what writes. Invariant: a ledger of any earlier version can be read, and one whose tables are
+not created yet has no turns.
 """
 
 from __future__ import annotations
@@ -12,6 +13,26 @@ from pathlib import Path
 from typing import Literal
 
 BUSY_SECONDS = 5.0
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS turns (
+    id INTEGER PRIMARY KEY, at REAL NOT NULL, flow TEXT NOT NULL, thread TEXT NOT NULL, slug TEXT NOT NULL,
+    route TEXT NOT NULL, model TEXT NOT NULL, status INTEGER NOT NULL, ok INTEGER NOT NULL, terminal TEXT NOT NULL,
+    error TEXT NOT NULL, ended TEXT NOT NULL, attempts INTEGER NOT NULL, ttft REAL, seconds REAL NOT NULL,
+    input INTEGER, cached INTEGER, cache_written INTEGER, output INTEGER, reasoning INTEGER,
+    bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, broke_at TEXT NOT NULL,
+    agent TEXT NOT NULL DEFAULT '', root TEXT NOT NULL DEFAULT '', parent TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS turns_by_time ON turns (at);
+CREATE INDEX IF NOT EXISTS turns_by_thread ON turns (thread);
+CREATE TABLE IF NOT EXISTS quota (
+    route TEXT NOT NULL, name TEXT NOT NULL, used_percent REAL NOT NULL, minutes INTEGER, resets_at REAL,
+    seen REAL NOT NULL, PRIMARY KEY (route, name)
+);
+CREATE TABLE IF NOT EXISTS readings (
+    route TEXT NOT NULL, name TEXT NOT NULL, seen REAL NOT NULL, flow TEXT NOT NULL, used_percent REAL NOT NULL,
+    minutes INTEGER NOT NULL, resets_at REAL, PRIMARY KEY (route, name, seen, flow)
+) WITHOUT ROWID;
+"""
 By = Literal["model", "day", "hour", "thread", "route", "agent", "turn"]
 KEY_COLUMNS: Mapping[By, str] = {
     "model": "slug",
@@ -32,7 +53,21 @@ _NO_AGENT = "''"
 
 def open_reader(path: Path) -> closing[sqlite3.Connection]:
     """Open a read-only connection. Raises sqlite3.Error, also when there is no ledger."""
-    return closing(sqlite3.connect(_read_only_uri(path), timeout=BUSY_SECONDS, uri=True))
+    db = sqlite3.connect(_read_only_uri(path), timeout=BUSY_SECONDS, uri=True)
+    try:
+        is_created = db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
+    except sqlite3.Error:
+        db.close()
+        raise
+    return closing(db if is_created else _empty(db))
+
+
+def _empty(db: sqlite3.Connection) -> sqlite3.Connection:
+    """Return what a ledger has before its first turn: the writer creates the file before the tables."""
+    db.close()
+    empty = sqlite3.connect(":memory:")
+    empty.executescript(SCHEMA)
+    return empty
 
 
 def _read_only_uri(path: Path) -> str:
