@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import pytest
 
 from addons.adapters.codex.cli import CodexCli, CodexCliError
 from tests.adapters.fake_codex import FakeCodex
+from tests.support.waiting import until
 
 
 def cli(fake: FakeCodex, limit_seconds: float = 20.0) -> CodexCli:
@@ -86,7 +88,7 @@ def test_hanging_binary_is_ended_with_its_descendants(tmp_path: Path) -> None:
         cli(fake, limit_seconds=2).version()
 
     grandchild = int(fake.log.with_suffix(".log.pid").read_text())
-    assert _is_gone(grandchild)
+    asyncio.run(until(lambda: _is_gone(grandchild)))
 
 
 @pytest.mark.skipif(shutil.which("setsid") is None, reason="it needs setsid")
@@ -102,7 +104,7 @@ def test_pipe_that_a_descendant_keeps_open_is_not_waited_for(tmp_path: Path, end
     assert time.monotonic() - began < 10
     own, left = (int(one) for one in ids.read_text().split())
     os.kill(left, signal.SIGKILL)
-    assert _is_gone(own)
+    asyncio.run(until(lambda: _is_gone(own)))
 
 
 def _is_gone(pid: int) -> bool:

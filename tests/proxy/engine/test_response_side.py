@@ -2,13 +2,14 @@
 
 import asyncio
 import gzip
+from dataclasses import replace
 
 import pytest
 
 from addons.core.turn import ClientRequest, Head, Plan, Relay, Send, Step
 from tests.boundary.scripts import BODY, DONE, EVENT, OneStep, raw
 from tests.support.client import client
-from tests.support.engine import Plain, engine, to_ports, wire_to
+from tests.support.engine import QUICK, Plain, engine, to_ports, wire_to
 from tests.support.upstream import Exchange, Script, upstream
 from tests.support.waiting import until
 
@@ -80,7 +81,8 @@ async def test_empty_translation_in_the_middle_does_not_end_the_body() -> None:
     def make(request: ClientRequest) -> Plan:
         return Muted(request, Send(wire_to(up.port, request)))
 
-    async with upstream(script) as up, engine(make) as proxy, client(proxy.port) as c:
+    no_heartbeat = replace(QUICK, heartbeat_seconds=30, stall_seconds=30)
+    async with upstream(script) as up, engine(make, no_heartbeat) as proxy, client(proxy.port) as c:
         await c.post("/v1/responses", BODY)
         response = await c.response()
         assert response.complete
