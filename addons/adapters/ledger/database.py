@@ -44,10 +44,10 @@ def _connect(path: Path, now: float) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = NORMAL")
         # SQLite would keep 2 MiB of pages after some thousand turns, most of which are never read again
         db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        # a reader meets all tables or none
-        db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
-        _add_columns(db)
+        # one transaction: a reader meets all tables or none, and another writer adds no column at the same time
         with db:
+            db.executescript(f"BEGIN IMMEDIATE; {SCHEMA}")
+            _add_columns(db)
             db.execute(f"PRAGMA user_version = {VERSION}")
             db.execute("DELETE FROM turns WHERE at < ?", (now - RETENTION_SECONDS,))
             db.execute("DELETE FROM readings WHERE seen < ?", (now - RETENTION_SECONDS,))

@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -95,6 +96,32 @@ def test_damaged_ledger_is_renamed(ledger: Path) -> None:
     assert [path.name for path in ledger.parent.glob("*.broken-*")] == [
         f"usage.sqlite.broken-{int(NOW)}"
     ]
+
+
+def test_writers_that_start_together_with_an_earlier_ledger_both_write(tmp_path: Path) -> None:
+    """Both added the columns, and the turns of the one that was later were not recorded for half a minute."""
+    problems: list[sqlite3.Error] = []
+    for number in range(20):
+        ledger = tmp_path / str(number) / "usage.sqlite"
+        write(ledger)
+        with contextlib.closing(sqlite3.connect(ledger)) as db:
+            for column in ("agent", "root", "parent"):
+                db.execute(f"ALTER TABLE turns DROP COLUMN {column}")
+        start = threading.Barrier(4)
+
+        def opened(ledger: Path = ledger, start: threading.Barrier = start) -> None:
+            start.wait()
+            try:
+                Ledger(ledger, NOW).close()
+            except sqlite3.Error as error:
+                problems.append(error)
+
+        threads = [threading.Thread(target=opened) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert problems == []
 
 
 def test_ledger_of_a_newer_version_is_not_opened(ledger: Path) -> None:
