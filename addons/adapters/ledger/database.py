@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 from addons.adapters.ledger.reader import BUSY_SECONDS, SCHEMA, has_column
@@ -40,7 +41,7 @@ def _connect(path: Path, now: float) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
     try:
         _require_known(db)
-        db.execute("PRAGMA journal_mode = WAL")
+        _use_wal(db)
         db.execute("PRAGMA synchronous = NORMAL")
         # SQLite would keep 2 MiB of pages after some thousand turns, most of which are never read again
         db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
@@ -55,6 +56,20 @@ def _connect(path: Path, now: float) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch the file to WAL mode. SQLite waits for no other writer that switches it at the same time."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(BUSY_SECONDS / 1000)
+        else:
+            return
 
 
 def _add_columns(db: sqlite3.Connection) -> None:

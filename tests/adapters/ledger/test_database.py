@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -98,15 +99,22 @@ def test_damaged_ledger_is_renamed(ledger: Path) -> None:
     ]
 
 
-def test_writers_that_start_together_with_an_earlier_ledger_both_write(tmp_path: Path) -> None:
-    """Both added the columns, and the turns of the one that was later were not recorded for half a minute."""
+def earlier(ledger: Path) -> None:
+    write(ledger)
+    with contextlib.closing(sqlite3.connect(ledger)) as db:
+        for column in ("agent", "root", "parent"):
+            db.execute(f"ALTER TABLE turns DROP COLUMN {column}")
+
+
+@pytest.mark.parametrize("prepare", [earlier, lambda _: None], ids=["earlier", "new"])
+def test_writers_that_start_together_all_write(
+    tmp_path: Path, prepare: Callable[[Path], None]
+) -> None:
+    """The turns of one that failed to open the ledger were not recorded for half a minute."""
     problems: list[sqlite3.Error] = []
-    for number in range(20):
+    for number in range(60):
         ledger = tmp_path / str(number) / "usage.sqlite"
-        write(ledger)
-        with contextlib.closing(sqlite3.connect(ledger)) as db:
-            for column in ("agent", "root", "parent"):
-                db.execute(f"ALTER TABLE turns DROP COLUMN {column}")
+        prepare(ledger)
         start = threading.Barrier(4)
 
         def opened(ledger: Path = ledger, start: threading.Barrier = start) -> None:
@@ -154,6 +162,7 @@ def test_reader_cannot_write_and_does_not_create_a_ledger(ledger: Path) -> None:
 
 WRITER = """
 import sys, time
+from collections.abc import Callable
 from pathlib import Path
 from addons.adapters.ledger.turn_log import TurnLogWriter
 from tests.adapters.records import turn
