@@ -53,7 +53,7 @@ from addons.proxy.cassettes import Tape, TextTap, TurnTap
 from addons.proxy.engine.client_pool import ReadyConnections
 from addons.proxy.engine.engine import Engine
 from addons.proxy.engine.recorder import OnRecorded
-from addons.proxy.heap import LARGE_BODY, MANY_TURNS, HeapTrimmer
+from addons.proxy.heap import INFLATION, LARGE_BODY, MANY_TURNS, HeapTrimmer
 from addons.proxy.recent_turns import ContractWatch, RecentTurns
 
 if TYPE_CHECKING:
@@ -338,6 +338,8 @@ class Composition:
             log.warning("%s", warning)
 
     def _turn_ended(self, record: TurnRecord) -> None:
+        # before the log, which takes the body
+        is_large = _largest_body(record) >= LARGE_BODY
         self.turn_log.note(record)
         self._last_status.note(record)
         if (local := self.sources.row_routes.local).states:
@@ -351,7 +353,7 @@ class Composition:
         if record.route and self.dashboard.listeners:
             self.dashboard.turn_ended(record)
         self._ended += 1
-        if max(record.bytes_in, record.bytes_out) >= LARGE_BODY:
+        if is_large:
             self._heap.large_turn_ended()
         elif self._ended % MANY_TURNS == 0:
             self._heap.many_turns_ended()
@@ -387,3 +389,9 @@ class Composition:
             unavailable=tuple(self._unavailable()),
             budgets=tuple(self.budgets.report()),
         )
+
+
+def _largest_body(record: TurnRecord) -> int:
+    """Return the bytes of the longest body of a turn that the log has not taken yet, about those of a compressed one."""
+    sent = len(record.upstream_body) * (INFLATION if record.upstream_encoding else 1)
+    return max(record.bytes_in, record.bytes_out, sent)

@@ -12,7 +12,7 @@ import pytest
 from addons.core.secrets import Origin
 from addons.core.usage import Window
 from addons.proxy import composition
-from addons.proxy.heap import LARGE_BODY
+from addons.proxy.heap import INFLATION, LARGE_BODY
 from tests.adapters.records import turn
 from tests.boundary.surfaces import DEMO, Home, Running, running
 from tests.support.waiting import until
@@ -105,7 +105,14 @@ async def test_only_a_large_turn_starts_the_trim_of_the_heap(home: Home) -> None
         parts = proxy.shim.parts
         parts._turn_ended(turn(bytes_in=LARGE_BODY - 1))
         assert parts._heap._due is None
-        for large in ({"bytes_in": LARGE_BODY}, {"bytes_out": LARGE_BODY}):
+        # the upstream's body of a compressed one, and one that is compressed for the upstream, too
+        plain, packed = b" " * LARGE_BODY, b" " * (LARGE_BODY // INFLATION)
+        for large in (
+            {"bytes_in": LARGE_BODY},
+            {"bytes_out": LARGE_BODY},
+            {"bytes_in": 9, "upstream_body": plain},
+            {"bytes_in": 9, "upstream_body": packed, "upstream_encoding": b"zstd"},
+        ):
             parts._heap.close()
             parts._turn_ended(turn(**large))
             assert parts._heap._due is not None, large
