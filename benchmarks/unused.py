@@ -69,6 +69,8 @@ def pieces() -> Mapping[str, Callable[[], object]]:
     keeper, record = BudgetKeeper(Path("unused"), Path("unused"), sources), TurnRecord()
     quiet = SimpleNamespace(note=lambda _: None)
     parts = SimpleNamespace(
+        _ended=0,
+        _heap=SimpleNamespace(many_turns_ended=lambda: None),
         turn_log=quiet,
         _last_status=quiet,
         sources=SimpleNamespace(row_routes=SimpleNamespace(local=SimpleNamespace(states={}))),

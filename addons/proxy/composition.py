@@ -53,7 +53,7 @@ from addons.proxy.cassettes import Tape, TextTap, TurnTap
 from addons.proxy.engine.client_pool import ReadyConnections
 from addons.proxy.engine.engine import Engine
 from addons.proxy.engine.recorder import OnRecorded
-from addons.proxy.heap import LARGE_BODY, HeapTrimmer
+from addons.proxy.heap import INFLATION, LARGE_BODY, MANY_TURNS, HeapTrimmer
 from addons.proxy.recent_turns import ContractWatch, RecentTurns
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class Composition:
         self._env = env
         self._started_at = time.monotonic()
         self._heap = HeapTrimmer()
+        self._ended = 0
         self._local_token = LocalToken(env)
         self._env_secrets = secrets_in(env)
         self._proxies = lru_cache(MAX_ORIGINS)(lambda origin: proxy_for(origin, env, 0))
@@ -337,6 +338,8 @@ class Composition:
             log.warning("%s", warning)
 
     def _turn_ended(self, record: TurnRecord) -> None:
+        # before the log, which takes the body
+        is_large = _largest_body(record) >= LARGE_BODY
         self.turn_log.note(record)
         self._last_status.note(record)
         if (local := self.sources.row_routes.local).states:
@@ -349,8 +352,11 @@ class Composition:
             self.export.turn_ended(record)
         if record.route and self.dashboard.listeners:
             self.dashboard.turn_ended(record)
-        if max(record.bytes_in, record.bytes_out) >= LARGE_BODY:
+        self._ended += 1
+        if is_large:
             self._heap.large_turn_ended()
+        elif self._ended % MANY_TURNS == 0:
+            self._heap.many_turns_ended()
 
     def _proxy_for(self, origin: Origin) -> Origin | None:
         # the system is asked for the port only if there is a proxy that could be this one
@@ -383,3 +389,9 @@ class Composition:
             unavailable=tuple(self._unavailable()),
             budgets=tuple(self.budgets.report()),
         )
+
+
+def _largest_body(record: TurnRecord) -> int:
+    """Return the bytes of the longest body of a turn that the log has not taken yet, about those of a compressed one."""
+    sent = len(record.upstream_body) * (INFLATION if record.upstream_encoding else 1)
+    return max(record.bytes_in, record.bytes_out, sent)

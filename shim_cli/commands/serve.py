@@ -136,7 +136,10 @@ def _load_mitmproxy() -> None:
     from addons.proxy.engine.mitmproxy_patches.unused_packages import (  # noqa: PLC0415
         defer_unused_packages,
     )
+    from addons.proxy.heap import share_heap  # noqa: PLC0415
 
+    # before the first thread, which the start check makes
+    share_heap()
     skip_stock_addons()
     with defer_unused_packages():
         from addons.proxy.engine.compat import (  # noqa: PLC0415

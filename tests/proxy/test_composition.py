@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import orjson
+import pytest
 
 from addons.core.secrets import Origin
 from addons.core.usage import Window
-from addons.proxy.heap import LARGE_BODY
+from addons.proxy import composition
+from addons.proxy.heap import INFLATION, LARGE_BODY
 from tests.adapters.records import turn
 from tests.boundary.surfaces import DEMO, Home, Running, running
+from tests.support.waiting import until
 
 
 async def test_changed_settings_keep_the_engine(home: Home) -> None:
@@ -102,11 +105,29 @@ async def test_only_a_large_turn_starts_the_trim_of_the_heap(home: Home) -> None
         parts = proxy.shim.parts
         parts._turn_ended(turn(bytes_in=LARGE_BODY - 1))
         assert parts._heap._due is None
-        for large in ({"bytes_in": LARGE_BODY}, {"bytes_out": LARGE_BODY}):
+        # the upstream's body of a compressed one, and one that is compressed for the upstream, too
+        plain, packed = b" " * LARGE_BODY, b" " * (LARGE_BODY // INFLATION)
+        for large in (
+            {"bytes_in": LARGE_BODY},
+            {"bytes_out": LARGE_BODY},
+            {"bytes_in": 9, "upstream_body": plain},
+            {"bytes_in": 9, "upstream_body": packed, "upstream_encoding": b"zstd"},
+        ):
             parts._heap.close()
-            parts._heap._due = None
             parts._turn_ended(turn(**large))
             assert parts._heap._due is not None, large
+
+
+async def test_heap_is_trimmed_after_many_turns(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(composition, "MANY_TURNS", 3)
+    async with running(home) as proxy:
+        parts, given = proxy.shim.parts, list[int]()
+        parts._heap._trim = lambda: given.append(1)
+        for number in range(1, 8):
+            parts._turn_ended(turn(bytes_in=LARGE_BODY - 1))
+            await until(lambda: len(given) == number // 3)  # noqa: B023  awaited here
 
 
 async def test_health_reports_quotas_as_plain_numbers(home: Home) -> None:

@@ -25,6 +25,22 @@ async def test_heap_is_trimmed_once_after_the_last_large_turn(
     assert given == [1]
 
 
+async def test_many_turns_trim_the_heap_at_once_but_not_between_large_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(heap, "QUIET_SECONDS", 0.01)
+    given: list[int] = []
+    trimmer = heap.HeapTrimmer(lambda: given.append(1))
+    trimmer.many_turns_ended()
+    await until(lambda: given == [1])
+    trimmer.large_turn_ended()
+    trimmer.many_turns_ended()
+    assert given == [1]
+    await until(lambda: given == [1, 1])
+    trimmer.many_turns_ended()
+    await until(lambda: given == [1, 1, 1])
+
+
 async def test_closed_trimmer_does_not_trim(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heap, "QUIET_SECONDS", 0.01)
     given: list[int] = []
@@ -38,6 +54,31 @@ async def test_closed_trimmer_does_not_trim(monkeypatch: pytest.MonkeyPatch) -> 
 def test_real_calls_do_not_fail() -> None:
     heap.keep_freed_memory()
     heap.trim_heap()
+
+
+COUNT_HEAPS = """
+import ctypes, threading
+from addons.proxy.heap import share_heap
+
+share_heap()
+threads = [threading.Thread(target=lambda: [bytes(3000) for _ in range(100)]) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+libc.malloc_info(0, ctypes.c_void_p(libc.fdopen(1, b"w")))
+libc.fflush(None)
+"""
+
+
+@pytest.mark.skipif(heap._glibc() is None, reason="needs glibc")
+def test_threads_share_one_heap() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", COUNT_HEAPS], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.count("<heap nr") == 1
 
 
 PARSE_TWICE = """

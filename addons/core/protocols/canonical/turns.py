@@ -24,6 +24,7 @@ import string
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from addons.core.frozen import turn_value
 from addons.core.protocols.canonical.conversation import (
     Assistant,
     Call,
@@ -50,7 +51,7 @@ _ILLEGAL_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
 Block = Reasoning | Assistant | Call
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class Exchange:
     """One answer of a model and the outputs of its calls. Call ids are unique in the whole conversation."""
 

@@ -73,8 +73,13 @@ def write_messages(turns: Iterable[Turn], target: Target) -> WrittenMessages:
 
 def text_blocks(text: str) -> Iterator[Block]:
     """Return a text block; nothing for blank text, which the API refuses."""
-    if text.strip():
+    if not _is_blank(text):
         yield {"type": "text", "text": text}
+
+
+def _is_blank(text: str) -> bool:
+    # not by `strip`, which copies the text
+    return not text or text.isspace()
 
 
 @dataclass(slots=True)
@@ -92,7 +97,7 @@ class _MessageWriter:
             return
         self.provisional = 0
         if isinstance(turn, System):
-            text = LATER_SYSTEM.format(text=turn.text) if turn.text.strip() else ""
+            text = LATER_SYSTEM.format(text=turn.text) if not _is_blank(turn.text) else ""
             self._append("user", text_blocks(text))
         else:
             self._append("user", self._parts(turn.parts))
@@ -191,7 +196,7 @@ class _MessageWriter:
 def _input(call: Call) -> object:
     if call.kind is CallKind.CUSTOM:
         return {"input": call.arguments}
-    if not call.arguments.strip():
+    if _is_blank(call.arguments):
         return {}
     try:
         value = orjson.loads(call.arguments)

@@ -1,8 +1,9 @@
-"""Less memory: packages that mitmproxy imports and a reverse proxy of HTTP over TCP never uses are imported at their first use.
+"""Less memory: packages that mitmproxy imports and a reverse proxy of HTTP over TCP hardly uses are imported at their first use.
 
-QUIC and HTTP/3, the grammars of flow filters and of typed commands, YAML, and the Rust code for UDP, WireGuard and local capture
-take 18 MiB of a process that runs for weeks. While mitmproxy is imported, a name of such a package stands for what it names.
-A call of it, an iteration or a subclass imports the package, and so does every later import.
+QUIC and HTTP/3, the grammars of flow filters and of typed commands, YAML, the Rust code for UDP, WireGuard and local capture, and
+what mitmproxy itself does with WebSocket, zstd and a client's TLS take 20 MiB of a process that runs for weeks. While mitmproxy is
+imported, a name of such a package stands for what it names. A call of it, an iteration, a comparison or a subclass imports the
+package, and so does every later import.
 
 Never does: change what a name means, or stay in `sys.modules` once mitmproxy is imported. Invariant: an object is an instance of a
 deferred class exactly if the package was imported and says so.
@@ -23,16 +24,22 @@ from typing import Any
 
 UNUSED = (
     "aioquic",
+    "backports.zstd",
     "bcrypt",
     "cryptography.hazmat.primitives.serialization.ssh",
+    "kaitaistruct",
     "mitmproxy.command_lexer",
+    "mitmproxy.contrib.kaitaistruct.dtls_client_hello",
+    "mitmproxy.contrib.kaitaistruct.tls_client_hello",
     "mitmproxy.flowfilter",
     "mitmproxy.proxy.layers.http._http3",
     "mitmproxy.proxy.layers.quic",
+    "mitmproxy.proxy.layers.websocket",
     "mitmproxy_rs",
     "pylsqpack",
     "pyparsing",
     "ruamel",
+    "wsproto",
 )
 """Packages and modules. A module of mitmproxy is one that only such packages would make expensive."""
 
@@ -66,6 +73,14 @@ class Deferred:
     def __getitem__(self, key: object) -> Any:
         """Look up in what this names."""
         return _resolved(self)[key]
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what this names."""
+        return bool(_resolved(self) == other)
+
+    def __hash__(self) -> int:
+        """Return the hash of what this names."""
+        return hash(_resolved(self))
 
     def __mro_entries__(self, _: tuple[object, ...]) -> tuple[type, ...]:
         """Return the class that another one is derived from."""

@@ -50,6 +50,15 @@ assert mitmproxy.flowfilter.FReq is type(flowfilter.parse("~q"))
 parsed, rest = command.CommandManager(None).parse_partial('one "two three"')
 assert [part.value for part in parsed] == ["one", " ", '"two three"'], parsed
 
+# what a client's TLS, a WebSocket of mitmproxy and a flow in zstd would use
+from mitmproxy import tls, websocket
+from mitmproxy.net import encoding
+assert tls.ClientHello(bytes.fromhex("0303" + "00" * 33 + "00021301" + "0100")).cipher_suites == [0x1301]
+assert http.wsproto.handshake.WEBSOCKET_VERSION == b"13" and not http.wsproto.handshake.WEBSOCKET_VERSION != b"13"
+assert hash(http.wsproto.handshake.WEBSOCKET_VERSION) == hash(b"13")
+assert websocket.WebSocketMessage(1, True, b"a").type is websocket.Opcode.TEXT
+assert encoding.decode(encoding.encode(b"a", "zstd"), "zstd") == b"a"
+
 # the other kinds of use: a subclass, an iteration, a key, the names of a module
 Base = http.Http3Client
 class Client(Base):
