@@ -130,8 +130,12 @@ class Emitter:
         """Return the bytes of these events, as one buffer. Events after the end of the turn are ignored."""
         if not self._opened:
             self._open()
+        if len(events) == 1 and not self.terminal:
+            # nearly every read of a slow stream
+            self._STEPS[type(events[0])](self, events[0])
+            return self._write.take()
         for kind, alike in groupby(events, type):
-            if kind is TextDelta and len(events) > 1:
+            if kind is TextDelta:
                 # most of what a read of a fast stream brings
                 self._add_texts(cast("Iterable[TextDelta]", alike))
                 continue

@@ -35,22 +35,24 @@ def take_chunks(reader: TBodyReader, data: bytes | bytearray) -> Taken:
     """Take the plain chunks from the start of a read. The first one may have begun, and the last one end, in another."""
     if not isinstance(reader, ChunkedReader) or reader._reading_trailer:  # noqa: SLF001
         return [], 0
-    rest, at = _take_rest(reader, data)
+    rest, at = _take_rest(reader, data) if reader._bytes_in_chunk else ([], 0)  # noqa: SLF001
     owed = reader._bytes_to_discard  # noqa: SLF001
     if reader._bytes_in_chunk or owed not in (b"", _CRLF) or not data.startswith(owed, at):  # noqa: SLF001
         return rest, at
     reader._bytes_to_discard = b""  # noqa: SLF001
     at += len(owed)
     whole, at = (_cut_many if len(data) - at > _MANY_BYTES else _cut)(data, at)
-    begun, at = _take_begun(reader, data, at)
-    return [*rest, *whole, *begun], at
+    if at < len(data):
+        begun, at = _take_begun(reader, data, at)
+        whole += begun
+    return rest + whole, at
 
 
 def _take_rest(reader: ChunkedReader, data: bytes | bytearray) -> Taken:
     """Take what is left of the chunk in which the read before ended."""
-    missing = reader._bytes_in_chunk  # noqa: SLF001
-    if not missing or not data:
+    if not data:
         return [], 0
+    missing = reader._bytes_in_chunk  # noqa: SLF001
     part = bytes(data[:missing])
     _stand_inside(reader, missing - len(part))
     return [part], len(part)
