@@ -34,8 +34,8 @@ ANY_ZLIB_FORMAT = 47
 MAX_INFLATED = 1 << 20
 WITHHELD = b"<withheld by codex-shim: the body is compressed>"
 STRIDE = MIN_MATCH - GRAM + 1
-PIECES_OF_EXPANDED = (MIN_EXPANDED_MATCH - GRAM + 1) // GRAM
-"""How many of the pieces that are looked up lie within an echo of a long form."""
+RUN_OF_EXPANDED = bytes((True,)) * ((MIN_EXPANDED_MATCH - GRAM + 1) // GRAM)
+"""For each piece of a text whether it is known: what an echo of a long form gives, wherever it begins."""
 LARGE = 1 << 14
 MIN_CUT = 4
 """Folded characters of a secret at the end of a cut text that are taken for its beginning."""
@@ -62,16 +62,15 @@ class EchoMask:
     """Finds and replaces the echoes of a set of secrets."""
 
     __slots__ = (
-        "_expanded", "_min_length", "_prefixes", "_short", "_words",
+        "_dense", "_min_length", "_prefixes", "_short", "_words",
     )  # fmt: skip
 
     def __init__(self, echoes: Iterable[Echoes]) -> None:
         known = tuple(echoes)
-        dense, long = [each.dense for each in known], [each.expanded for each in known]
-        self._words: frozenset[int] = frozenset().union(*dense, *long)
+        self._dense: frozenset[int] = frozenset().union(*(each.dense for each in known))
+        """The pieces of the forms that say much with few characters."""
+        self._words = self._dense.union(*(each.expanded for each in known))
         """Every piece of the forms, as an integer: one set, because it takes megabytes."""
-        self._expanded = frozenset().union(*long).difference(*dense)
-        """The pieces of the long forms alone."""
         self._short = tuple(frozenset().union(*(each.short for each in known)))
         self._prefixes = frozenset().union(*(each.prefixes for each in known))
         self._min_length = min((MIN_MATCH, *map(len, self._short)))
@@ -149,9 +148,9 @@ class EchoMask:
 
     def _has_long_echo(self, folded: bytes, pieces: memoryview[int]) -> bool:
         # a piece of the long forms alone is common: in binary it is a number of eight digits, each 0 or 1
-        if self._words.intersection(pieces) <= self._expanded:
-            known = sum(map(self._words.__contains__, pieces))
-            if known < PIECES_OF_EXPANDED:
+        if self._dense.isdisjoint(pieces):
+            known = bytes(map(self._words.__contains__, pieces))
+            if RUN_OF_EXPANDED not in known:
                 return False
         return next(self._long_spans(folded), None) is not None
 
@@ -178,7 +177,7 @@ class EchoMask:
         run = 0
         for at in range(len(part) - GRAM + 1):
             piece = _piece(part, at)[0]
-            run = run + 1 if piece in self._words and piece not in self._expanded else 0
+            run = run + 1 if piece in self._dense else 0
             if run + GRAM - 1 >= MIN_MATCH:
                 return True
         return False

@@ -11,6 +11,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any, Self
 
 import orjson
@@ -41,6 +42,8 @@ ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 ENDS = (Failed, Stopped)
 """The events that end an answer."""
+MAX_ALIKE = 64
+"""How many blocks are read at once: where one of them is no plain delta, those behind it are looked at again."""
 MAX_UNKNOWN_FIELDS = 8
 MAX_KIND_LENGTH = 40
 
@@ -142,28 +145,38 @@ class AnswerReader(ABC):
 
     def _read_blocks(self, blocks: Sequence[bytes]) -> list[Event]:
         """Return the events of these SSE blocks."""
-        template = self._template
-        if template and len(blocks) > 1:
-            texts = template.texts(blocks)
-            if texts and self._passes(template.kind, "".join(texts)):
-                return [template.kind(text) for text in texts]
         out: list[Event] = []
-        for block in blocks:
-            delta = template.match(block) if template else None
-            if delta and self._passes(type(delta), delta.text):
-                out.append(delta)
+        at = 0
+        while at < len(blocks):
+            if deltas := self._read_alike(blocks[at : at + MAX_ALIKE]):
+                out += deltas
+                at += len(deltas)
                 continue
-            event = parse_block(block)
+            event = parse_block(blocks[at])
             events = list(self._read_event(event)) if event else []
             for one in events:
                 if isinstance(one, ENDS):
                     return [*out, *self._close(events)]
-            template = None
+            self._template = None
             if len(events) == 1 and self._is_plain:
-                template = DeltaTemplate.learn(block, events, self._template_text)
-            self._template = template
+                self._template = DeltaTemplate.learn(blocks[at], events, self._template_text)
             out += events
+            at += 1
         return out
+
+    def _read_alike(self, blocks: Sequence[bytes]) -> Sequence[TextDelta | ReasoningDelta]:
+        """Return the deltas of the first blocks, as far as they have the form of the block before them."""
+        if (template := self._template) is None:
+            return ()
+        if len(blocks) == 1:
+            # nearly every read of a slow stream
+            delta = template.match(blocks[0])
+            return (delta,) if delta and self._passes(template.kind, delta.text) else ()
+        kind, texts = template.kind, template.texts(blocks)
+        if not self._passes(kind, "".join(texts)):
+            # one of them may hold a marker
+            texts = list(takewhile(lambda text: self._passes(kind, text), texts))
+        return [kind(text) for text in texts]
 
     def _detect_format(self, head: bytes) -> bytes:
         """Return the bytes to read, once the first one that is not blank has arrived."""
@@ -265,21 +278,22 @@ class DeltaTemplate:
         return None
 
     def texts(self, blocks: Sequence[bytes]) -> list[str]:
-        """Return the texts of blocks that are all of this form; nothing if one of them gives no delta."""
+        """Return the texts of the first blocks, as far as they have this form and `match` gives a delta."""
         before, after, literal = self._before, self._after, self._literal
-        literals = [
-            block[literal] for block in blocks if block.startswith(before) and block.endswith(after)
-        ]
-        if len(literals) != len(blocks):
-            return []
+        literals: list[bytes] = []
+        for block in blocks:
+            if not (block.startswith(before) and block.endswith(after)):
+                break
+            literals.append(block[literal])
         try:
             # No string may hold a line feed, so each block begins with a new value.
             texts: list[str] = orjson.loads(b"[%b]" % b",\n".join(literals))
         except orjson.JSONDecodeError:
-            return []
+            texts = []
         # One string for each block: none of them holds a quote that ends its text early.
-        is_exact = len(texts) == len(blocks) and all(texts) and set(map(type, texts)) == {str}
-        return texts if is_exact else []
+        if len(texts) == len(literals) and {str}.issuperset(map(type, texts)):
+            return texts if all(texts) else texts[: texts.index("")]
+        return [delta.text for delta in takewhile(bool, map(self.match, blocks)) if delta]
 
 
 class SurrogateJoiner:

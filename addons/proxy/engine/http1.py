@@ -42,8 +42,6 @@ from addons.proxy.engine.mitmproxy_patches.http1_connections import (
     KeptClient,
     KeptServer,
     Relayed,
-    cut_chunks,
-    plain_chunks,
 )
 from addons.proxy.engine.mitmproxy_patches.messages import (
     BLANK_LINES,
@@ -55,6 +53,7 @@ from addons.proxy.engine.mitmproxy_patches.messages import (
     read_request,
     request_size,
 )
+from addons.proxy.engine.mitmproxy_patches.plain_chunks import take_buffered, take_chunks
 from addons.proxy.engine.mitmproxy_patches.strict_chunks import StrictChunkedReader
 from addons.proxy.engine.upstream import notices
 from addons.proxy.engine.websocket.client_socket import SwitchProtocols
@@ -297,14 +296,14 @@ class UpstreamHttp1(KeptClient):
         return _in_turn(found, lambda: self._handle_event(event))
 
     def _take_chunks(self, data: bytes) -> Sequence[commands.Command]:
-        parts: list[bytes] = []
-        size = 0
-        if not self.buf:
-            # nearly every read: whole chunks, which need no buffer
-            parts, size = cut_chunks(self.body_reader, data)
-        if size < len(data):
-            self.buf += data[size:]
-            parts += plain_chunks(self)
+        if self.buf:
+            # the read before ended inside a line
+            self.buf += data
+            parts = take_buffered(self)
+        else:
+            parts, size = take_chunks(self.body_reader, data)
+            if size < len(data):
+                self.buf += data[size:]
         return self.part(parts[0] if len(parts) == 1 else b"".join(parts)) if parts else ()
 
     def part(self, data: bytes) -> Sequence[commands.Command]:

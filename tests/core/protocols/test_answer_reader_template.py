@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 from unittest.mock import patch
 
@@ -11,12 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.protocols.answer_reader import DeltaTemplate
+from addons.core.protocols import answer_reader
+from addons.core.protocols.answer_reader import AnswerReader, DeltaTemplate
 from addons.core.protocols.canonical.events import Event, ReasoningDelta, TextDelta, TextDone
+from addons.core.protocols.chat.reader import ChatReader
 from addons.core.protocols.messages.reader import MessagesReader
+from addons.core.protocols.sse import parse_block
 from tests.core.protocols.chat import streams as chat_streams
 from tests.core.protocols.messages.samples import TARGET
-from tests.core.protocols.messages.streams import CONVERSATION, delta, opened, start
+from tests.core.protocols.messages.streams import CONVERSATION, closed, delta, opened, start
 
 BEFORE, AFTER = b'data: {"id":"c","choices":[{"delta":{"content":', b"}}]}"
 
@@ -47,13 +51,12 @@ RAW = st.lists(st.sampled_from(['"', ",", "\\", "\n", "[", "]", "{", "}", "a", "
 
 
 @given(st.lists(RAW.map("".join) | TEXTS.map(lambda text: orjson.dumps(text)[1:-1].decode())))
-def test_texts_are_those_of_the_single_blocks(raw: list[str]) -> None:
+def test_texts_are_those_of_the_first_blocks_that_match(raw: list[str]) -> None:
     template = learned(block("a"), TextDelta("a"))
     assert template is not None
     blocks = [BEFORE + b'"' + text.encode() + b'"' + AFTER for text in raw]
-    deltas = [delta for one in blocks if (delta := template.match(one))]
-    expected = [delta.text for delta in deltas] if len(deltas) == len(blocks) else []
-    assert template.texts(blocks) == expected
+    deltas = takewhile(bool, map(template.match, blocks))
+    assert template.texts(blocks) == [delta.text for delta in deltas if delta]
 
 
 @pytest.mark.parametrize(
@@ -153,24 +156,44 @@ def test_chat_stream_without_templates_gives_the_same_events(
         assert chat_streams.read(stream, profile=profile) == quick
 
 
+def words(count: int) -> list[str]:
+    return [f"word {number} " for number in range(count)]
+
+
+PARTS = pytest.mark.parametrize("part", [1, 7, 1000], ids=["one a read", "several", "all at once"])
+
+
+def parsed(reader: AnswerReader, blocks: list[bytes], part: int) -> int:
+    """Read these blocks, that many a read. Return how many of them were parsed."""
+    with patch.object(answer_reader, "parse_block", side_effect=parse_block) as parse:
+        for at in range(0, len(blocks), part):
+            reader.feed(b"".join(blocks[at : at + part]))
+    # the form that is learnt is tried once
+    return parse.call_count - 1
+
+
+@PARTS
 @pytest.mark.parametrize("field", ["content", "reasoning_content", "reasoning"])
-def test_long_chat_answer_uses_the_template(field: str) -> None:
-    stream = b"".join(chunk(delta={field: f"word {n} "}) for n in range(9))
-    with patch.object(
-        DeltaTemplate, "match", autospec=True, side_effect=DeltaTemplate.match
-    ) as match:
-        chat_streams.read(stream)
-    assert match.call_count == 8
+def test_long_chat_answer_uses_the_template(field: str, part: int) -> None:
+    role, end = chunk(delta={"role": "assistant"}), chunk(delta={}, finish_reason="stop")
+    texts = [chunk(delta={field: word}) for word in words(200)]
+    reader = ChatReader(chat_streams.EMPTY, chat_streams.target())
+    assert parsed(reader, [role, *texts, end], part) == 3
 
 
-def test_long_messages_answer_uses_the_template() -> None:
-    pieces = (delta(0, "text_delta", text=f"word {n} ") for n in range(9))
-    stream = b"".join((start(), opened(0, "text", text=""), *pieces))
-    with patch.object(
-        DeltaTemplate, "match", autospec=True, side_effect=DeltaTemplate.match
-    ) as match:
-        MessagesReader(CONVERSATION, TARGET).feed(stream)
-    assert match.call_count == 8
+@PARTS
+def test_long_messages_answer_uses_the_template(part: int) -> None:
+    texts = [delta(0, "text_delta", text=word) for word in words(200)]
+    reader = MessagesReader(CONVERSATION, TARGET)
+    blocks = [start(), opened(0, "text", text=""), *texts, closed(0)]
+    assert parsed(reader, blocks, part) == 4
+
+
+def test_text_with_a_marker_ends_the_run_of_a_read() -> None:
+    texts = [*words(100), "a [ b", *words(100)]
+    reader = ChatReader(chat_streams.EMPTY, chat_streams.target())
+    read = reader.feed(b"".join(chunk(delta={"content": text}) for text in texts))
+    assert read == [TextDelta(text) for text in texts]
 
 
 MESSAGE_EVENTS = st.one_of(

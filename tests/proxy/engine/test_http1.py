@@ -123,7 +123,7 @@ def test_end_of_a_connection_comes_behind_what_was_relayed() -> None:
     parser = UpstreamHttp1(context)
     parser.begin(1000, lambda _, data: (commands.SendData(context.client, data),))
     parser.state, parser.stream_id, parser.body_reader = parser.read_body, 2, ChunkedReader()
-    relayed = parser.relay(b"5\r\nwhole\r\n5\r\nha")
+    relayed = parser.relay(b"5\r\nwhole\r\n5;x\r\nha")
     assert relayed
     # What was taken is written at once: another event may end the turn before that of the read.
     assert [one.data for one in relayed[0]] == [b"whole"]

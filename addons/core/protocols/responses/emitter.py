@@ -9,8 +9,9 @@ API's default if the request has no value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, ClassVar, cast
 
 from addons.core.errors import Problem, failed_event
 from addons.core.json_values import JsonDict
@@ -129,22 +130,19 @@ class Emitter:
         """Return the bytes of these events, as one buffer. Events after the end of the turn are ignored."""
         if not self._opened:
             self._open()
-        if len(events) > 1 and self._extends_message(events):
+        if len(events) == 1 and not self.terminal:
+            # nearly every read of a slow stream
+            self._STEPS[type(events[0])](self, events[0])
             return self._write.take()
-        steps = self._STEPS
-        for event in events:
-            if self.terminal:
-                break
-            steps[type(event)](self, event)
+        for kind, alike in groupby(events, type):
+            if kind is TextDelta:
+                # most of what a read of a fast stream brings
+                self._add_texts(cast("Iterable[TextDelta]", alike))
+                continue
+            for event in alike:
+                if not self.terminal:
+                    self._STEPS[kind](self, event)
         return self._write.take()
-
-    def _extends_message(self, events: Sequence[Event]) -> bool:
-        """Write events that are all text of the open message, as in a read of a fast stream. Return whether they are."""
-        segment = self._segment
-        if self.terminal or not isinstance(segment, Message):
-            return False
-        texts = [event.text for event in events if type(event) is TextDelta and event.text]
-        return len(texts) == len(events) and segment.extend(texts)
 
     def fail(self, problem: Problem) -> bytes:
         """End the turn with `response.failed`, unless it has ended."""
@@ -184,6 +182,13 @@ class Emitter:
             segment = self._segment
             message = segment if isinstance(segment, Message) else self._message()
             message.add(TEXT, event.text)
+
+    def _add_texts(self, events: Iterable[TextDelta]) -> None:
+        texts = [event.text for event in events if event.text]
+        if texts and not self.terminal:
+            segment = self._segment
+            message = segment if isinstance(segment, Message) else self._message()
+            message.extend(texts)
 
     def _on_text_done(self, _event: TextDone) -> None:
         if isinstance(self._segment, Message):

@@ -152,13 +152,12 @@ class Message(Item):
         self._texts.append(text)
         self._write.delta(self._frame, text)
 
-    def extend(self, texts: Sequence[str]) -> bool:
-        """Add texts to the open part, one event each; return False, and write nothing, if no text is open."""
+    def extend(self, texts: Sequence[str]) -> None:
+        """Add texts to the open text part, or to a new one, one event each."""
         if self._shape is not TEXT:
-            return False
+            self._open_part(TEXT)
         self._texts += texts
         self._write.deltas(self._frame, texts)
-        return True
 
     def cite(self, citation: Citation) -> bool:
         """Annotate the open text; return False, and write nothing, if no text is open."""

@@ -236,11 +236,11 @@ class DirectHooks:
     def __init__(self, addons: AddonManager) -> None:
         self._addons = addons
         self._known: list[object] = []
-        self._found: dict[str, list[_Methods]] = {}
+        self._found: dict[str, tuple[list[_Methods], bool]] = {}
 
     def waits(self, name: str) -> bool:
         """Return whether a method of a hook may wait."""
-        return any(map(inspect.iscoroutinefunction, chain.from_iterable(self._of(name))))
+        return self._of(name)[1]
 
     def run_at_once(self, name: str, *args: Any) -> None:
         """Call the methods of a hook, of which none waits."""
@@ -249,7 +249,7 @@ class DirectHooks:
 
     async def run(self, name: str, args: Sequence[Any]) -> None:
         """Call the methods of a hook in the order of the addons."""
-        for methods in self._of(name):
+        for methods in self._of(name)[0]:
             try:
                 for method in methods:
                     answer = method(*args)
@@ -262,15 +262,15 @@ class DirectHooks:
                 with safecall():
                     raise
 
-    def _of(self, name: str) -> list[_Methods]:
-        """Return the methods of a hook: a group for each addon of the chain, with those of the addons inside it."""
+    def _of(self, name: str) -> tuple[list[_Methods], bool]:
+        """Return the methods of a hook, a group for each addon of the chain with those inside it, and whether one may wait."""
         if self._known != self._addons.chain:
             self._known = list(self._addons.chain)
             self._found.clear()
-        if (groups := self._found.get(name)) is None:
-            every = (self._of_addon(addon, name) for addon in self._known)
-            groups = self._found[name] = [methods for methods in every if methods]
-        return groups
+        if (found := self._found.get(name)) is None:
+            groups = [each for addon in self._known if (each := self._of_addon(addon, name))]
+            found = groups, any(map(inspect.iscoroutinefunction, chain(*groups)))
+        return self._found.setdefault(name, found)
 
     def _of_addon(self, addon: object, name: str) -> _Methods:
         every = (getattr(one, name, None) for one in traverse([addon]))

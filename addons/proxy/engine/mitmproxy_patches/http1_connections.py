@@ -1,7 +1,7 @@
 """HTTP/1 connections that stay, whose heads are looked at once and whose bodies give one event for each network read.
 
-mitmproxy turns each HTTP/1 chunk into an event. Here the plain chunks that are complete in one read are cut in one pass,
-and everything else is left to h11. mitmproxy also reads both heads again for each part that it sends, and four times to learn
+mitmproxy turns each HTTP/1 chunk into an event. Here the plain chunks of a read are cut in one pass (`plain_chunks`), and
+everything else is left to h11. mitmproxy also reads both heads again for each part that it sends, and four times to learn
 whether a connection stays. Here a head is looked at when it is sent.
 
 Never does: accept framing that h11 refuses, or keep a connection that mitmproxy would close. Invariant: a read gives at most
@@ -14,7 +14,6 @@ written is joined.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, cast
 
@@ -39,16 +38,13 @@ from mitmproxy.proxy.layers.http._http1 import (
     Http1Client,
     Http1Connection,
     Http1Server,
-    TBodyReader,
     make_body_reader,
 )
 
 from addons.proxy.engine.mitmproxy_patches.messages import LAST_CHUNK, says_close
+from addons.proxy.engine.mitmproxy_patches.plain_chunks import take_buffered
 
 BROKEN_BODY = "broken body framing"
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,7})\r\n")
-"""The head of a chunk without extensions."""
-_CRLF = b"\r\n"
 _END = b"0\r\n\r\n"
 
 
@@ -121,7 +117,7 @@ def read_joined(
         part = connection.buf.maybe_extract_at_most(reader._remaining) or b""  # noqa: SLF001
         reader._remaining -= len(part)  # noqa: SLF001
         return bytes(part), reader._remaining == 0, None  # noqa: SLF001
-    parts = plain_chunks(connection)
+    parts = take_buffered(connection)
     is_ended, fault = not at_eof and _take_plain_end(connection), None
     try:
         while not is_ended and (event := reader.read_eof() if at_eof else reader(connection.buf)):
@@ -129,7 +125,6 @@ def read_joined(
                 is_ended = True
                 break
             parts.append(bytes(event.data))
-            parts += plain_chunks(connection)
     except h11.ProtocolError as error:
         fault = error
     return parts[0] if len(parts) == 1 else b"".join(parts), is_ended, fault
@@ -144,37 +139,6 @@ def _take_plain_end(connection: Http1Connection) -> bool:
     if is_end:
         connection.buf.maybe_extract_at_most(len(connection.buf))
     return is_end
-
-
-def plain_chunks(connection: Http1Connection) -> list[bytes]:
-    """Take the plain chunks that are complete from the buffer. All else is left to h11, which validates it."""
-    parts, size = cut_chunks(connection.body_reader, connection.buf._data)  # noqa: SLF001
-    connection.buf.maybe_extract_at_most(size)
-    return parts
-
-
-def cut_chunks(reader: TBodyReader, data: bytes | bytearray) -> tuple[list[bytes], int]:
-    """Return what the plain chunks at the start of this data hold, and how long they are in all.
-
-    Begins and ends where h11's reader stands: before a chunk, or before the line end that it has still to discard. So
-    the reader need not know about the chunks in between.
-    """
-    if not isinstance(reader, ChunkedReader) or reader._bytes_in_chunk or reader._reading_trailer:  # noqa: SLF001
-        return [], 0
-    owed = reader._bytes_to_discard  # noqa: SLF001
-    if owed not in (b"", _CRLF) or not data.startswith(owed):
-        return [], 0
-    parts: list[bytes] = []
-    at = len(owed)
-    while head := _SIZE_LINE.match(data, at):
-        start = head.end()
-        end = start + int(head[1], 16)
-        if end == start or data[end : end + 2] != _CRLF:
-            break
-        parts.append(bytes(data[start:end]))
-        at = end + 2
-    # of a line end that was owed, the last one is owed now
-    return parts, at - len(owed)
 
 
 class CoalescedReads(Http1Connection):
