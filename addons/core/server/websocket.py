@@ -30,7 +30,8 @@ _TWO_KEYS = (
     "Check the program that sent it; nothing was opened."
 )
 _REFUSED = 426
-_WARM_UP = re.compile(rb'"generate"\s*:\s*false')
+_GENERATE = b'"generate"'
+_WARM_UP = re.compile(_GENERATE + rb"\s*:\s*false")
 
 
 def upgrade_plan(request: ClientRequest, token_problem: Problem | None) -> Plan:
@@ -83,7 +84,8 @@ def warm_up_plan(request: ClientRequest) -> Plan | None:
     The frame only gives the server a head start. By HTTP the field is unknown: the request would be a turn that is paid
     for. So the replay of such a flow is answered here as well.
     """
-    if not _WARM_UP.search(request.body):
+    # a pattern takes ten times as long, and nearly no body has the field
+    if request.body.find(_GENERATE) < 0 or not _WARM_UP.search(request.body):
         return None
     try:
         payload = orjson.loads(request.body)

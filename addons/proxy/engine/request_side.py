@@ -134,9 +134,9 @@ class RequestSide:
         last += data
 
     def take_body(self) -> bytes:
-        """Return what was kept, and forget it."""
+        """Return what was kept, and forget it. A frame has it all."""
         parts, self._parts = self._parts, []
-        return b"".join(parts)
+        return self.frame.body if self.frame else b"".join(parts)
 
     @property
     def is_flooding(self) -> bool:

@@ -179,12 +179,17 @@ class FrameReader:
     def _whole(self, payload: bytes) -> Message:
         if self._is_deflated and self._inflater:
             payload = self._inflater.message(payload, self._limit)
-        if self._opcode == TEXT and not payload.isascii():
-            try:
-                payload.decode()
-            except UnicodeDecodeError:
-                raise FrameError(INVALID_DATA, "text that is not UTF-8") from None
-        return Message(self._opcode, payload)
+        return Message(self._opcode, _text(payload) if self._opcode == TEXT else payload)
+
+
+def _text(payload: bytes) -> bytes:
+    """Return the payload of a text message. Raises FrameError if it is no text."""
+    if not payload.isascii():
+        try:
+            payload.decode()
+        except UnicodeDecodeError:
+            raise FrameError(INVALID_DATA, "text that is not UTF-8") from None
+    return payload
 
 
 def _size(source: bytes | bytearray, at: int) -> tuple[int, int] | None:
@@ -227,8 +232,22 @@ class ClientFrameReader(FrameReader):
     def _payload(self, source: bytes | bytearray, begin: int, end: int) -> bytes:
         return masked(source[begin:end], source[begin - _WORD : begin])
 
-    def _take_plain(self, source: bytes | bytearray, at: int, found: list[Message]) -> int:  # noqa: ARG002
-        """Take nothing: a client seldom sends more than one frame."""
+    def _take_plain(self, source: bytes | bytearray, at: int, found: list[Message]) -> int:
+        """Take the whole text messages of less than 64 KB from here on. Nearly every read of a client brings one."""
+        there = len(source)
+        while at + _LONG_HEAD + _WORD <= there and source[at] == _WHOLE_TEXT:
+            size, begin = source[at + 1] - _MASKED, at + 2 + _WORD
+            if size == _TWO_BYTES:
+                size, begin = source[at + 2] << 8 | source[at + 3], begin + 2
+                if size < _TWO_BYTES:
+                    break
+            elif not 0 <= size <= _SMALL:
+                break
+            end = begin + size
+            if end > there or size > self._limit:
+                break
+            found.append(Message(TEXT, _text(self._payload(source, begin, end))))
+            at = end
         return at
 
 

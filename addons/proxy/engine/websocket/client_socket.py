@@ -17,7 +17,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from itertools import chain
+from typing import NamedTuple, Protocol, cast
 
 import orjson
 from mitmproxy import http
@@ -28,7 +29,6 @@ from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
-    RequestData,
     RequestEndOfMessage,
     RequestHeaders,
     RequestProtocolError,
@@ -146,26 +146,30 @@ class ClientSocket(HttpConnection):
         self._affinity = Affinity(tuple(switch.request.headers.fields))
         self._last_id = switch.stream_id
         self._turn: _Turn | None = None
+        self.chunks = False
+        """Whether parts of an event stream may come by `chunk`, without an event each."""
         self._waiting: deque[bytes] = deque()
         self._wakeup: commands.RequestWakeup | None = None
         self._last_sent = self._message_began = 0.0
 
     # Events -----------------------------------------------------------------------------------------------
 
-    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        """Handle an event. Not by mitmproxy's method: no command blocks this layer."""
-        return self._handle_event(event)
-
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        return cast("CommandGenerator[None]", iter(self._commands(event)))
+
+    handle_event = _handle_event
+    """Handle an event. Not by mitmproxy's method: no command blocks this layer."""
+
+    def _commands(self, event: events.Event) -> Iterable[commands.Command]:
         if isinstance(event, HttpEvent):
-            if self._turn and event.stream_id == self._turn.stream_id:
-                yield from self._send(self._turn, event)
-        elif isinstance(event, events.DataReceived):
-            yield from self._read(event.data)
-        elif isinstance(event, events.ConnectionClosed):
-            yield from self._lost()
-        elif isinstance(event, events.Wakeup) and event.command is self._wakeup:
-            yield from self._on_wakeup()
+            turn = self._turn
+            return self._send(turn, event) if turn and event.stream_id == turn.stream_id else ()
+        if isinstance(event, events.DataReceived):
+            return self._read(event.data)
+        if isinstance(event, events.ConnectionClosed):
+            return self._lost()
+        is_own = isinstance(event, events.Wakeup) and event.command is self._wakeup
+        return self._on_wakeup() if is_own else ()
 
     def _read(self, data: bytes) -> CommandGenerator[None]:
         if self._reader.is_ended:
@@ -215,7 +219,7 @@ class ClientSocket(HttpConnection):
         self._history.forget()
         self._waiting.clear()
         if turn := self._turn:
-            self._turn = None
+            self._forget_turn()
             gone = "Client disconnected."
             yield ReceiveHttp(
                 RequestProtocolError(turn.stream_id, gone, ErrorCode.CLIENT_DISCONNECTED)
@@ -238,7 +242,7 @@ class ClientSocket(HttpConnection):
         self._last_sent = self._now()
         yield from self._wake_after(self._limits.heartbeat_seconds)
         yield ReceiveHttp(RequestHeaders(turn.stream_id, self._request(taken.headers, body), False))  # noqa: FBT003
-        yield ReceiveHttp(RequestData(turn.stream_id, body))
+        # the stream has the body: it is a part of the frame
         yield ReceiveHttp(RequestEndOfMessage(turn.stream_id))
 
     def _asked(self, text: bytes) -> tuple[FrameRequest, bytes] | Problem:
@@ -258,7 +262,8 @@ class ClientSocket(HttpConnection):
             return too_deep()
 
     def _request(self, own: Headers, body: bytes) -> http.Request:
-        upgrade = self._upgrade
+        upgrade, headers = self._upgrade, http.Headers()
+        headers.fields = turn_headers(self._inherited, own, len(body))
         return http.Request(
             host=upgrade.host,
             port=upgrade.port,
@@ -267,7 +272,7 @@ class ClientSocket(HttpConnection):
             authority=b"",
             path=upgrade.data.path,
             http_version=b"HTTP/1.1",
-            headers=http.Headers(turn_headers(self._inherited, own, len(body))),
+            headers=headers,
             content=None,
             trailers=None,
             timestamp_start=time.time(),
@@ -282,40 +287,40 @@ class ClientSocket(HttpConnection):
 
     # Answers ----------------------------------------------------------------------------------------------
 
-    def _send(self, turn: _Turn, event: HttpEvent) -> CommandGenerator[None]:
+    def _send(self, turn: _Turn, event: HttpEvent) -> Iterable[commands.Command]:
         match event:
-            case ResponseHeaders():
-                turn.head = event.response
-                fields = tuple(event.response.headers.fields)
-                self._affinity.note(fields)
-                if is_stream(event.response.status_code, fields):
-                    turn.events = EventFrames(self._limits.body_bytes)
-                    if event_ := rate_limits_event(fields):
-                        yield self._write([event_])
             case ResponseData() if turn.events:
-                yield from self._send_events(turn.events, turn.events.feed(event.data))
+                return self._send_events(turn.events, turn.events.feed(event.data))
             case ResponseData():
                 turn.body += event.data[: self._limits.error_body_bytes - len(turn.body)]
+            case ResponseHeaders():
+                return self._send_head(turn, event.response)
             case ResponseEndOfMessage():
-                yield from self._end(turn)
+                return self._end(turn)
             case ResponseProtocolError():
                 # Codex must not take a cut for an end
-                self._turn = None
-                yield from self._close(CloseCode.INTERNAL, "the answer broke off")
+                self._forget_turn()
+                return self._close(CloseCode.INTERNAL, "the answer broke off")
+        return ()
+
+    def _send_head(self, turn: _Turn, response: http.Response) -> Iterable[commands.Command]:
+        turn.head = response
+        fields = tuple(response.headers.fields)
+        self._affinity.note(fields)
+        if not is_stream(response.status_code, fields):
+            return ()
+        turn.events, self.chunks = EventFrames(self._limits.body_bytes), True
+        event = rate_limits_event(fields)
+        return (self._write([event]),) if event else ()
 
     def _send_events(
         self, events_: EventFrames, texts: Sequence[bytes]
     ) -> Iterable[commands.Command]:
-        if texts:
-            yield self._write(texts)
-        if events_.too_large:
-            yield from self._close(CloseCode.TOO_LARGE, "an event exceeds the limit `body_bytes`")
-
-    @property
-    def chunks(self) -> bool:
-        """Whether parts of an event stream may come by `chunk`, without an event each."""
-        events_ = self._turn.events if self._turn else None
-        return events_ is not None and not events_.too_large
+        sent = (self._write(texts, events_.names),) if texts else ()
+        if not events_.too_large:
+            return sent
+        too_large = self._close(CloseCode.TOO_LARGE, "an event exceeds the limit `body_bytes`")
+        return chain(sent, too_large)
 
     def chunk(self, data: bytes) -> commands.SendData:
         """Return the frames for a part of the event stream under way. It may be empty."""
@@ -323,7 +328,8 @@ class ClientSocket(HttpConnection):
         events_ = self._turn.events
         assert events_  # noqa: S101
         texts = events_.feed(data)
-        return self._write(texts, events_.name)
+        self.chunks = not events_.too_large
+        return self._write(texts, events_.names)
 
     def _end(self, turn: _Turn) -> CommandGenerator[None]:
         if turn.events:
@@ -331,13 +337,16 @@ class ClientSocket(HttpConnection):
         elif turn.head:
             fields = tuple(turn.head.headers.fields)
             yield self._write([error_frame(turn.head.status_code, fields, turn.body)])
-        self._turn = None
+        self._forget_turn()
         while self._waiting and self._turn is None:
             yield from self._begin(self._waiting.popleft())
 
-    def _write(self, texts: Sequence[bytes], name: bytes = b"") -> commands.SendData:
+    def _forget_turn(self) -> None:
+        self._turn, self.chunks = None, False
+
+    def _write(self, texts: Sequence[bytes], names: Sequence[bytes] = ()) -> commands.SendData:
         self._last_sent = self._now()
-        self._history.note(texts, name)
+        self._history.note(texts, names)
         return commands.SendData(self.conn, text_frames(texts))
 
     # Time -------------------------------------------------------------------------------------------------

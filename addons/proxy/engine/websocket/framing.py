@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
 
 from addons.core.protocols.websocket.frames import (
     CLOSE,
@@ -121,14 +120,27 @@ class FrameReader:
 def text_frames(texts: Sequence[bytes]) -> bytes:
     """Return a whole text message for each text, which is UTF-8. A read may bring a thousand of them."""
     if len(texts) == 1:
-        return _text_head(len(texts[0])) + texts[0]
+        return _HEADS[len(texts[0])] + texts[0]
     parts = [b""] * (2 * len(texts))
-    parts[::2] = map(_text_head, map(len, texts))
+    parts[::2] = map(_HEADS.__getitem__, map(len, texts))
     parts[1::2] = texts
     return b"".join(parts)
 
 
-@lru_cache(8192)
+class _Heads(dict[int, bytes]):
+    """The heads of text frames by the size of the text. Those of small ones are kept: a cached function takes longer."""
+
+    def __missing__(self, size: int) -> bytes:
+        head = _text_head(size)
+        if size < _KEPT_HEADS:
+            self[size] = head
+        return head
+
+
+_KEPT_HEADS = 8192
+_HEADS = _Heads()
+
+
 def _text_head(size: int) -> bytes:
     if size < _SHORT:
         return _FIN_TEXT + bytes((size,))

@@ -63,18 +63,26 @@ def test_any_lines_give_the_frames_that_one_read_gives(
     assert [text for part in cut(stream, borders) for text in parts.feed(part)] == slow
 
 
-def test_name_is_that_of_all_events_of_a_read_or_none() -> None:
+def test_names_are_those_of_the_events_of_a_read() -> None:
     frames = EventFrames(1000)
     read = "".join(DELTA % n for n in range(3)).encode()
-    assert (len(frames.feed(read)), frames.name) == (3, b"a")
-    assert (len(frames.feed(read)), frames.name) == (3, b"a")
-    assert (len(frames.feed(read + b"event: b\ndata: {}\n\n")), frames.name) == (4, b"")
-    assert (len(frames.feed(read[:-5])), frames.name) == (2, b"a")
-    assert (len(frames.feed(read[-5:] + read)), frames.name) == (4, b"a")
+    assert (len(frames.feed(read)), frames.names) == (3, [b"a"] * 3)
+    assert (len(frames.feed(read)), frames.names) == (3, (b"a",))
+    assert (len(frames.feed(read + b"event: b\ndata: {}\n\n")), frames.names) == (
+        4,
+        [b"a", b"a", b"a", b"b"],
+    )
+    assert (len(frames.feed(read[:-5])), frames.names) == (2, [b"a"] * 2)
+    assert (len(frames.feed(read[-5:] + read)), frames.names) == (4, (b"", b"a", b"a", b"a"))
     frames.feed(b"event: b\ndata: {")
-    assert (len(frames.feed(b"}\n\n" + read)), frames.name) == (4, b"")
-    assert (len(frames.feed(b'data: {"type":"a"}\n\n')), frames.name) == (1, b"")
-    assert (frames.finish(), frames.name) == ([], b"")
+    assert (len(frames.feed(b"}\n\n" + read)), frames.names) == (4, (b"", b"a", b"a", b"a"))
+    assert (len(frames.feed(b'data: {"type":"a"}\n\n')), frames.names) == (1, [b""])
+    assert (len(frames.feed(b"event: a\ndata: {}\n\ndata: [DONE]\n\n")), frames.names) == (
+        1,
+        [b"a"],
+    )
+    assert (len(frames.feed(b'data: {"type":"a"}\n\n')), frames.names) == (1, (b"",))
+    assert (frames.finish(), frames.names) == ([], ())
 
 
 def test_byte_order_mark_is_one_at_the_begin_of_the_stream_alone() -> None:
@@ -85,27 +93,35 @@ def test_byte_order_mark_is_one_at_the_begin_of_the_stream_alone() -> None:
     assert frames.feed(mark + event) == frames.feed(b"xdata: 1\n\n") == []
 
 
-def test_a_read_that_only_begins_like_the_one_before_is_read_line_by_line() -> None:
+@pytest.mark.parametrize("own", [b"", b"{"])
+def test_a_read_that_only_begins_like_the_one_before_is_read_line_by_line(own: bytes) -> None:
     frames = EventFrames(40)
-    assert frames.feed(b"data: 1\n\n") == frames.feed(b"data: 1\n\n") == [b"1"]
-    assert frames.feed(b"data: a\ndata: b\n\n") == [b"a\nb"]
+    one = b"data: %b1\n\n" % own
+    assert frames.feed(one) == frames.feed(one) == [own + b"1"]
+    assert frames.feed(b"data: %ba\ndata: %bb\n\n" % (own, own)) == [b"%ba\n%bb" % (own, own)]
     assert frames.feed(b"data: [DONE]\n\n") == []
     assert frames.feed(b"data: \n\n") == []
-    assert frames.feed(b"data: \xff\n\n") == ["\ufffd".encode()]
+    assert frames.feed(one + b"data: [DONE]\n\n") == [own + b"1"]
+    assert frames.feed(one + b"data: \n\n") == [own + b"1"]
+    assert frames.feed(b"data: %b\xff\n\n" % own) == [own + "\ufffd".encode()]
+    halves = [own.decode() + "\ufffd", "\ufffd"]
+    assert frames.feed(b"data: %b\xc3\n\ndata: \xa9\n\n" % own) == [
+        half.encode() for half in halves
+    ]
     assert frames.feed(b"data: 1\r\n\r\ndata: 2\n\n") == [b"1", b"2"]
-    assert frames.feed(b"data: 1\n\n") == [b"1"]
-    assert frames.feed(b"data: a\rdata: b\n\n") == [b"a\nb"]
-    assert frames.feed(b"data: 1\n\n") == [b"1"]
-    assert frames.feed(b"data: 3\n\ndata: ") == [b"3"]
+    assert frames.feed(one) == [own + b"1"]
+    assert frames.feed(b"data: %ba\rdata: %bb\n\n" % (own, own)) == [b"%ba\n%bb" % (own, own)]
+    assert frames.feed(one) == [own + b"1"]
+    assert frames.feed(b"data: %b3\n\ndata: " % own) == [own + b"3"]
     assert frames.feed(b"data: 4\n\n") == [b"data: 4"]
-    assert frames.feed(b"data: " + b"x" * 40 + b"\n\n") == []
+    assert frames.feed(b"data: %b" % own + b"x" * 40 + b"\n\n") == []
     assert frames.too_large
 
 
 EVENTS = st.lists(
     st.sampled_from(
-        ["event: a\ndata: 1\n\n", "event: a\ndata: 2\n\n", "data: 3\n\n", "event: b\ndata: ä\n\n",
-         "data: [DONE]\n\n", "event: a\ndata: 4\ndata: 5\n\n", "event: a\n\n", "id: 1\ndata: 6\n\n", ": c\n\n"]
+        ["event: a\ndata: {}\n\n", "event: a\ndata: {1\n\n", "event: a\ndata: 2\n\n", "data: {3\n\n",
+         "event: b\ndata: ä\n\n", "data: [DONE]\n\n", "event: a\ndata: 4\ndata: 5\n\n", "event: a\n\n", "id: 1\ndata: 6\n\n", ": c\n\n"]
     ),
     max_size=6,
 )  # fmt: skip
@@ -120,8 +136,11 @@ def test_reads_of_whole_events_give_the_frames_that_one_line_at_a_time_gives(
         data = "".join(read).encode()
         lines = [text for line in data.splitlines(keepends=True) for text in slow.feed(line)]
         assert fast.feed(data) == lines
-        if fast.name:
-            assert all(event.startswith(f"event: {fast.name.decode()}\n") for event in read)
+        sent = [event for event in read if "data: " in event and "[DONE]" not in event]
+        own = [event.partition("event: ")[2][:1] for event in sent]
+        assert len(fast.names) in {0, 1, len(own)}
+        known = fast.names if len(fast.names) == len(own) else [*fast.names] * len(own)
+        assert all(name.decode() in ("", own[at]) for at, name in enumerate(known))
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 10_000), max_size=5))

@@ -135,10 +135,14 @@ def test_history_never_exceeds_its_limit(turns: list[tuple[str, str]]) -> None:
 def test_events_whose_name_does_not_matter_are_not_read() -> None:
     history = kept(1000)
     begin(history, None, {"n": 1})
-    history.note([done({"n": 2})], b"response.output_text.delta")
-    history.note([done({"n": 3})], b"response.output_item.done")
-    history.note([completed("resp_1")], b"response.completed")
-    assert begin(history, "resp_1") == [{"n": 1}, {"n": 3}]
+    delta, item_done = b"response.output_text.delta", b"response.output_item.done"
+    history.note([done({"n": 2})], [delta])
+    history.note([done({"n": 2})] * 2, [delta])
+    history.note([done({"n": 3})], [item_done])
+    history.note([done({"n": 4}), done({"n": 5})], [item_done])
+    history.note([done({"n": 6}), done({"n": 7}), done({"n": 8})], [delta, item_done, b""])
+    history.note([completed("resp_1")], [b"response.completed"])
+    assert begin(history, "resp_1") == [{"n": n} for n in (1, 3, 4, 5, 7, 8)]
 
 
 def test_unknown_response_is_named_and_cut() -> None:
@@ -156,11 +160,21 @@ def test_answer_with_an_item_that_cannot_be_written_again_is_not_kept() -> None:
     assert history.size == 0
 
 
-def test_large_numbers_of_an_item_come_back_as_they_were() -> None:
+@pytest.mark.parametrize(
+    "form",
+    [
+        b'{"type":"response.output_item.done","item":{"n":%b}}',
+        b'{"type":"response.output_item.done","item":{"n":%b},"output_index":0}',
+        b'{"type": "response.output_item.done", "item": {"n": %b}}',
+        b'{"item":{"n":%b},"type":"response.output_item.done","x\\"item":{"n":1.2345678901234568e29}}',
+        b'{"item":{"n":%b},"type":"response.output_item.done","x":{"a":1,"item":{"n":1.2345678901234568e29}}}',
+        b'{"item":{"n":1},"type":"response.output_item.done","item":{"n":%b}}',
+    ],
+)
+def test_large_numbers_of_an_item_come_back_as_they_were(form: bytes) -> None:
     history, number = kept(1000), b"123456789012345678901234567890"
     begin(history, None)
-    item = b'{"type":"response.output_item.done","item":{"n":%b}}' % number
-    history.note([item, completed("resp_1")])
+    history.note([form % number, completed("resp_1")])
     payload: JsonDict = {}
     assert history.begin(payload, "resp_1")
     assert number in orjson.dumps(payload)
