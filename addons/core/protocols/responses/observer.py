@@ -95,7 +95,7 @@ class StreamObserver:
                 if kind and kind not in KNOWN_EVENTS:
                     self._note_unknown(kind)
                 self._begin = block[: first.end()] if first else b""
-            if SEQUENCE_NUMBER in block:
+            if block.find(SEQUENCE_NUMBER) >= 0:
                 self._last = block
         if self._blocks.oversized:
             self._keep_oversized_terminal()
