@@ -12,10 +12,9 @@ import sqlite3
 import time
 from pathlib import Path
 
-from addons.adapters.ledger.reader import BUSY_SECONDS, SCHEMA, has_column
+from addons.adapters.ledger.reader import BUSY_SECONDS, CACHE_KIB, SCHEMA, has_column
 from addons.adapters.system.files import make_private_folder
 
-CACHE_KIB = 256
 VERSION = 4
 RETENTION_SECONDS = 400 * 86400.0
 
@@ -43,7 +42,6 @@ def _connect(path: Path, now: float) -> sqlite3.Connection:
         _require_known(db)
         _use_wal(db)
         db.execute("PRAGMA synchronous = NORMAL")
-        # SQLite would keep 2 MiB of pages after some thousand turns, most of which are never read again
         db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         # one transaction: a reader meets all tables or none, and another writer adds no column at the same time
         with db:

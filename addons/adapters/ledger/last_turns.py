@@ -13,8 +13,8 @@ from addons.core.telemetry.record import TurnStatus, turn_status
 
 # SQLite takes the other columns from the row that has the maximum
 _NEWEST = (
-    "SELECT max(id), slug, ok, at + seconds, error, ended, terminal, status"  # noqa: S608  constants
-    f" FROM turns WHERE {IS_TURN} GROUP BY slug"
+    "SELECT id, slug, ok, at + seconds, error, ended, terminal, status FROM turns"  # noqa: S608  constants
+    f" WHERE id IN (SELECT max(id) FROM turns WHERE {IS_TURN} GROUP BY slug)"
 )
 
 

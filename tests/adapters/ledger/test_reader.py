@@ -16,6 +16,7 @@ from addons.adapters.ledger.budget_keeper import read_outputs
 from addons.adapters.ledger.last_turns import read_last_turns
 from addons.adapters.ledger.quota_report import read_forecasts, read_windows
 from addons.adapters.ledger.reader import (
+    CACHE_KIB,
     IN_ORDER,
     KEY_COLUMNS,
     SCHEMA,
@@ -86,6 +87,13 @@ def test_ledger_whose_tables_are_not_created_yet_has_no_turns(
     ledger.parent.mkdir(exist_ok=True)
     ledger.touch()
     assert not read(ledger)
+
+
+def test_reader_keeps_few_pages(write: Write, ledger: Path) -> None:
+    """A start of `serve` reads the ledger, and kept 3 MiB for good where it had 16,000 turns."""
+    write(turn())
+    with open_reader(ledger) as db:
+        assert db.execute("PRAGMA cache_size").fetchone() == (-CACHE_KIB,)
 
 
 def test_reader_never_meets_a_part_of_the_tables(
