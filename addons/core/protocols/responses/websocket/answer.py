@@ -39,7 +39,8 @@ def is_stream(status: int, headers: Headers) -> bool:
 
 _LF, _CR = b"\n"[0], b"\r"[0]
 _STARTS = (b"event:", b"data:")
-_EVENT = re.compile(rb"(?:event: (.*)\n)?data: (.+)\n\n")
+_EVENT = re.compile(rb"^(?:event: (.*+)\n)?data: (.++)\n\n", re.MULTILINE)
+"""Begins at a line alone: a line may hold `data: ` ten thousand times, and each would be read to its end."""
 _AROUND_NAME, _AROUND_DATA = len(b"event: \n"), len(b"data: \n\n")
 _OBJECT = b"{"
 _KIND = b"response."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import orjson
@@ -182,6 +183,17 @@ def test_any_bytes_give_valid_text(data: bytes, borders: list[int]) -> None:
             text.decode()
     for text in frames.finish():
         text.decode()
+
+
+@pytest.mark.parametrize("field", [b"data: ", b"event: "])
+def test_event_that_is_full_of_fields_takes_no_longer_than_another(field: bytes) -> None:
+    frames = EventFrames(200_000)
+    text = field * (100_000 // len(field))
+    assert frames.feed(b"data: {}\n\n") == [b"{}"]
+    began = time.thread_time()
+    assert frames.feed(b"data: %b\ndata: x\n\n" % text) == [text.removeprefix(b" ") + b"\nx"]
+    # the pattern of every start in the line takes seconds, one of the begin of lines a few milliseconds
+    assert time.thread_time() - began < 1
 
 
 @pytest.mark.parametrize(("rest", "texts"), [(b'data: {"a":1}', [b'{"a":1}']), (b'data: {"a"', [])])
