@@ -265,6 +265,7 @@ class RequestStream(PromptStream):
     def start_request_stream(self) -> CommandGenerator[None]:
         """Receive the request whole: it is translated, and may be sent more than once."""
         self.flow.request.stream = False
+        self.client_state = self.state_consume_request_body
         yield from ()
 
     def make_server_connection(self) -> NoReturn:

@@ -187,6 +187,14 @@ async def test_answer_of_another_addon_is_given_with_one_length() -> None:
     assert up.connections == 0
 
 
+async def test_addon_that_wants_the_body_streamed_changes_nothing() -> None:
+    async with upstream(turn) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
+        proxy.addon.acts["requestheaders"] = lambda flow: setattr(flow.request, "stream", True)
+        await c.post("/v1/responses", BODY)
+        assert (await c.response()).status == 200
+        assert proxy.addon.flows[0].request.content == up.requests[0].body == BODY
+
+
 @pytest.mark.parametrize("over", [0, 1])
 async def test_head_is_measured_alone(over: int) -> None:
     """Its end, or a body behind it, may arrive in the same read."""

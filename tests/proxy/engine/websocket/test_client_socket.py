@@ -234,6 +234,14 @@ async def test_heartbeats_come_while_a_turn_is_held_and_its_edit_reaches_the_ups
         assert at.proxy.router.requests[-1].transport is ClientTransport.WEBSOCKET
 
 
+@pytest.mark.parametrize("hook", ["requestheaders", "request"])
+async def test_addon_that_wants_the_body_streamed_does_not_lose_it(hook: str) -> None:
+    async with line(whole) as at:
+        at.proxy.addon.acts[hook] = lambda flow: setattr(flow.request, "stream", True)
+        assert (await at.socket.ask(input=[{"n": 1}]))[-1]["response"]["id"] == "resp_1"
+        assert orjson.loads(at.up.requests[0].body)["input"] == [{"n": 1}]
+
+
 async def test_turn_of_a_frame_has_no_timer_for_its_body() -> None:
     seconds = 77.0
     async with line(whole, limits=replace(QUICK, body_seconds=seconds)) as at:

@@ -39,9 +39,12 @@ def is_stream(status: int, headers: Headers) -> bool:
 
 _LF, _CR = b"\n"[0], b"\r"[0]
 _STARTS = (b"event:", b"data:")
-_EVENT = re.compile(rb"(?:event: (.*)\n)?data: (.+)\n\n")
+_EVENT = re.compile(rb"^(?:event: (.*+)\n)?data: (.++)\n\n", re.MULTILINE)
+"""Begins at a line alone: a line may hold `data: ` ten thousand times, and each would be read to its end."""
 _AROUND_NAME, _AROUND_DATA = len(b"event: \n"), len(b"data: \n\n")
 _OBJECT = b"{"
+_KIND = b"response."
+"""How the name of an event begins that repeats the type. Others, such as `message`, say nothing of what the event is."""
 
 
 class EventFrames:
@@ -65,9 +68,9 @@ class EventFrames:
         self._begin = self._between = b""
         """The begin of the last event up to its data, and what is between the data of two such events. Empty before it."""
         self._name: tuple[bytes, ...] = ()
-        """Its name."""
+        """Its name, empty if that is unknown."""
         self.names: Sequence[bytes] = ()
-        """The names that the server gave to the events of the last read: one for all, or one each. An empty one is unknown."""
+        """The names of the events of the last read that repeat their types: one for all, or one each. An empty one is unknown."""
         self.too_large = False
         """Whether an event exceeded the limit and is lost."""
 
@@ -130,13 +133,13 @@ class EventFrames:
         # what is not found has other lines; nothing is found twice
         if not found or size != len(events) or size > self._max or not _is_text(events):
             return None
-        self._name = (names[-1],)
-        self._begin = b"event: %b\ndata: " % self._name if names[-1] else b"data: "
+        self._begin = b"event: %b\ndata: " % names[-1] if names[-1] else b"data: "
         self._between = b"\n\n" + self._begin
+        self._name = (names[-1] if names[-1].startswith(_KIND) else b"",)
         if DONE in texts:
             found = [each for each in found if each[1] != DONE]
-            names, texts = [name for name, _ in found], [text for _, text in found]
-        self.names = names
+            texts = [text for _, text in found]
+        self.names = [name if name.startswith(_KIND) else b"" for name, _ in found]
         return texts
 
     def finish(self) -> list[bytes]:

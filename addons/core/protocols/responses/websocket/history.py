@@ -136,8 +136,8 @@ class History:
                 self._note(payload)
 
     def _note(self, payload: bytes) -> None:
-        if found := _COMPLETED.match(payload):
-            # nearly every end: the whole answer behind the id is not parsed
+        if payload.endswith(b"}}") and (found := _COMPLETED.match(payload)):
+            # nearly every end: the whole answer behind the id is not parsed. A client names no end that it could not read
             self._complete({"id": found[1].decode()})
             return
         # `in` takes ten times as long as `find`
@@ -146,6 +146,8 @@ class History:
         try:
             event = orjson.loads(payload)
         except orjson.JSONDecodeError:
+            # it may be an item that a client reads: half of a surrogate pair is JSON to others
+            self._drop_turn()
             return
         if not isinstance(event, dict):
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import orjson
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 
 from addons.core.errors import SSE_HEADERS, Problem
 from addons.core.headers import Headers
+from addons.core.json_values import JsonDict
 from addons.core.protocols.responses.websocket.answer import (
     EventFrames,
     error_frame,
     is_stream,
     problem_frame,
 )
+from addons.core.protocols.responses.websocket.history import Histories, History
 
 JSON: Headers = ((b"content-type", b"application/json"),)
 STREAM = (
@@ -63,26 +66,55 @@ def test_any_lines_give_the_frames_that_one_read_gives(
     assert [text for part in cut(stream, borders) for text in parts.feed(part)] == slow
 
 
+NAMED = DELTA.replace("event: a", "event: response.a")
+A, B = b"response.a", b"response.b"
+
+
 def test_names_are_those_of_the_events_of_a_read() -> None:
     frames = EventFrames(1000)
-    read = "".join(DELTA % n for n in range(3)).encode()
-    assert (len(frames.feed(read)), frames.names) == (3, [b"a"] * 3)
-    assert (len(frames.feed(read)), frames.names) == (3, (b"a",))
-    assert (len(frames.feed(read + b"event: b\ndata: {}\n\n")), frames.names) == (
+    read = "".join(NAMED % n for n in range(3)).encode()
+    assert (len(frames.feed(read)), frames.names) == (3, [A] * 3)
+    assert (len(frames.feed(read)), frames.names) == (3, (A,))
+    assert (len(frames.feed(read + b"event: response.b\ndata: {}\n\n")), frames.names) == (
         4,
-        [b"a", b"a", b"a", b"b"],
+        [A, A, A, B],
     )
-    assert (len(frames.feed(read[:-5])), frames.names) == (2, [b"a"] * 2)
-    assert (len(frames.feed(read[-5:] + read)), frames.names) == (4, (b"", b"a", b"a", b"a"))
-    frames.feed(b"event: b\ndata: {")
-    assert (len(frames.feed(b"}\n\n" + read)), frames.names) == (4, (b"", b"a", b"a", b"a"))
+    assert (len(frames.feed(read[:-5])), frames.names) == (2, [A] * 2)
+    assert (len(frames.feed(read[-5:] + read)), frames.names) == (4, (b"", A, A, A))
+    frames.feed(b"event: response.b\ndata: {")
+    assert (len(frames.feed(b"}\n\n" + read)), frames.names) == (4, (b"", A, A, A))
     assert (len(frames.feed(b'data: {"type":"a"}\n\n')), frames.names) == (1, [b""])
-    assert (len(frames.feed(b"event: a\ndata: {}\n\ndata: [DONE]\n\n")), frames.names) == (
+    assert (len(frames.feed(b"event: response.a\ndata: {}\n\ndata: [DONE]\n\n")), frames.names) == (
         1,
-        [b"a"],
+        [A],
     )
     assert (len(frames.feed(b'data: {"type":"a"}\n\n')), frames.names) == (1, (b"",))
     assert (frames.finish(), frames.names) == ([], ())
+
+
+@pytest.mark.parametrize("name", ["message", "response", "error"])
+def test_name_that_is_no_type_is_unknown(name: str) -> None:
+    frames = EventFrames(1000)
+    read = NAMED.replace("response.a", name).encode() % b"1"
+    for reads in (1, 1, 2):
+        assert len(frames.feed(read * reads)) == reads
+        assert not any(frames.names)
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=12), st.sampled_from(["message", "x", ""]))
+def test_history_of_events_with_other_names_does_not_depend_on_reads(
+    borders: list[int], name: str
+) -> None:
+    ends = ("created", "output_item.done", "completed")
+    data = '{"type":"response.%s","item":2,"response":{"id":"resp_1"}}'
+    stream = "".join(f"event: {name}\ndata: {data % end}\n\n" for end in ends).encode()
+    frames, history = EventFrames(1000), History(1000, Histories(lambda: 1000))
+    history.begin({"input": [1]}, None)
+    for part in cut(stream, borders):
+        history.note(frames.feed(part), frames.names)
+    payload: JsonDict = {"input": [3]}
+    assert history.begin(payload, "resp_1")
+    assert orjson.dumps(payload) == b'{"input":[1,2,3]}'
 
 
 def test_byte_order_mark_is_one_at_the_begin_of_the_stream_alone() -> None:
@@ -151,6 +183,17 @@ def test_any_bytes_give_valid_text(data: bytes, borders: list[int]) -> None:
             text.decode()
     for text in frames.finish():
         text.decode()
+
+
+@pytest.mark.parametrize("field", [b"data: ", b"event: "])
+def test_event_that_is_full_of_fields_takes_no_longer_than_another(field: bytes) -> None:
+    frames = EventFrames(200_000)
+    text = field * (100_000 // len(field))
+    assert frames.feed(b"data: {}\n\n") == [b"{}"]
+    began = time.thread_time()
+    assert frames.feed(b"data: %b\ndata: x\n\n" % text) == [text.removeprefix(b" ") + b"\nx"]
+    # the pattern of every start in the line takes seconds, one of the begin of lines a few milliseconds
+    assert time.thread_time() - began < 1
 
 
 @pytest.mark.parametrize(("rest", "texts"), [(b'data: {"a":1}', [b'{"a":1}']), (b'data: {"a"', [])])

@@ -160,6 +160,39 @@ def test_answer_with_an_item_that_cannot_be_written_again_is_not_kept() -> None:
     assert history.size == 0
 
 
+LONE_SURROGATE = rb'{"content":"\ud83d"}'
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        b'{"type":"response.output_item.done","item":%b}' % LONE_SURROGATE,
+        b'{"type":"response.output_item.done","item":{"content":"cut',
+        b'{"item":{"n":2},"type":"response.output_item.done"',
+    ],
+)
+@pytest.mark.parametrize("name", [(), (b"response.output_item.done",)])
+def test_answer_with_an_item_that_cannot_be_read_is_not_kept(
+    item: bytes, name: tuple[bytes, ...]
+) -> None:
+    history = kept(1000)
+    turn(history, None, {"n": 1}, {"n": 2}, "resp_1")
+    begin(history, "resp_1", {"n": 3})
+    history.note([item], name)
+    history.note([done({"n": 4}), completed("resp_2")])
+    assert begin(history, "resp_2") is None
+    assert begin(history, "resp_1") == [{"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize("cut", range(1, 20))
+def test_end_that_is_cut_ends_no_response(cut: int) -> None:
+    history = kept(1000)
+    begin(history, None, {"n": 1})
+    whole = b'{"type":"response.completed","response":{"id":"resp_1","output":[]}}'
+    history.note([whole[:-cut]])
+    assert begin(history, "resp_1") is None
+
+
 @pytest.mark.parametrize(
     "form",
     [
