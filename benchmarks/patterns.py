@@ -136,6 +136,8 @@ def _attacks(tree: Any, first: str, groups: dict[int, Any]) -> Iterator[tuple[st
             ):
                 yield first, piece
                 yield first + example(item, groups), piece
+            # a match may begin again and again, and each one takes all of the rest
+            yield "", first + example(item, groups)
             before = example(item, groups)
         for inner in _subtrees(argument):
             yield from _attacks(inner, first, groups)

@@ -17,6 +17,7 @@ SLOW: list[tuple[str, str | bytes]] = [
     ("fullmatch", r"(?:(?:error|:)[\s:]*)+"),
     ("search", r"key: *(?:x *)? *z"),
     ("search", rb"\d+-"),
+    ("findall", r"data: (.+)\n\n"),
 ]
 QUICK = [
     ("match", r"a+b"),

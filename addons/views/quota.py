@@ -10,7 +10,9 @@ from addons.views.page import Page, one_line
 
 Headers = Iterable[tuple[str, str]]
 
-_WINDOW = re.compile(r"x-(?P<family>[a-z0-9-]+?)-(?P<window>primary|secondary)-(?P<field>[a-z-]+)")
+_WINDOW = re.compile(
+    r"x-(?P<family>[a-z0-9-]{1,100}?)-(?P<window>primary|secondary)-(?P<field>[a-z-]{1,40})"
+)
 _OTHER = re.compile(
     r"x-codex-(credits-.*|active-limit|limit-name)|(x-|anthropic-)?ratelimit-.*|retry-after(-ms)?"
 )

@@ -20,7 +20,9 @@ from addons.core.json_values import as_str
 
 IDS = frozenset({"client_metadata", "prompt_cache_key", "previous_response_id"})
 """Members of a body that name the run, its thread or its installation."""
-_ENVIRONMENT = re.compile(r"<environment_context>.*?</environment_context>", re.DOTALL)
+_ENVIRONMENT = re.compile(
+    r"<environment_context>(?:(?!<environment_context>).)*?</environment_context>", re.DOTALL
+)
 _FOLDER = re.compile(r"<cwd>([^<]{2,})</cwd>")
 _SKILL_ROOT = re.compile(r"^(- `r\d+` = `)[^`\n]*(`)$", re.MULTILINE)
 _MEASURES = re.compile(

@@ -20,7 +20,7 @@ from addons.core.json_values import JsonDict, as_object, as_str, loads_exactly
 from addons.core.protocols.request_body import parse_body
 from addons.core.turn import ClientRequest, printable, shim_path
 
-_CWD = re.compile(r"<environment_context>.*?<cwd>(.*?)</cwd>", re.DOTALL)
+_CWD = re.compile(r"<environment_context>.*?<cwd>((?:(?!<cwd>).)*?)</cwd>", re.DOTALL)
 _COMPACTION_ITEM = "compaction_trigger"
 _FIXED_FIELDS = ("stream",)
 """Members of the body whose change would give the client an answer of another form."""

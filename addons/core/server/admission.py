@@ -157,8 +157,8 @@ _FIELDS = rb"(?:" + _TOKEN + rb":" + _TEXT + rb"\r\n)*"
 _HEAD = re.compile(_TOKEN + rb" [\x21-\x7e]+ HTTP/1\.([01])\r\n" + _FIELDS)
 _TRAILERS = re.compile(_FIELDS)
 _FRAMING = re.compile(
-    # Blanks are stripped afterwards: here those within a value would take quadratic time.
-    rb"\n(transfer-encoding|content-length|host):([^\r]*)\r(?=\n)",
+    # Blanks are stripped afterwards, and a value without a line end is found as well: quadratic time otherwise.
+    rb"\n(transfer-encoding|content-length|host):([^\r]*)(\r(?=\n))?",
     re.IGNORECASE,
 )
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -173,7 +173,7 @@ def is_valid_head(head: bytes) -> bool:
     """Return whether a request head has exactly one meaning. `head` ends with the line end of its last line."""
     if (line := _HEAD.fullmatch(head)) is None:
         return False
-    found = _FRAMING.findall(head)
+    found = [(name, value) for name, value, end in _FRAMING.findall(head) if end]
     fields: dict[bytes, bytes] = {name.lower(): value.strip(b" \t") for name, value in found}
     is_http11 = line[1] == b"1"
     if len(fields) < len(found) or (is_http11 and b"host" not in fields):

@@ -47,7 +47,7 @@ _DAMAGED = re.compile(
     r"could not process|cannot process|unable to (?:process|decode|read|load|download|fetch)|failed to (?:process|decode|load|read|download|fetch|open)|"
     r"invalid (?:base64|image|picture)|corrupt|damaged|truncated|media[ _]type|mime|format|exceeds?|too (?:large|big|small)|larger than|"
     r"unsupported image|image is valid|valid image|(?:invalid|bad)[ _](?:image|url)|image_parse|timed? ?out|"
-    r"(?:error|fail\w*|unable|timeout|could ?n[o']t|not).{0,30}(?:download|fetch|load|retriev|open|read|connect)\w*|(?:download|fetch|load|retriev)\w*.{0,40}(?:fail|error|timed|timeout)|"
+    r"(?:error|fail\w{0,20}|unable|timeout|could ?n[o']t|not).{0,30}(?:download|fetch|load|retriev|open|read|connect)\w{0,20}|(?:download|fetch|load|retriev)\w{0,20}.{0,40}(?:fail|error|timed|timeout)|"
     r"(?:url|https?:/).{0,80}not found|not found.{0,60}\burl|格式|解析|下载|损坏|大小|尺寸|像素|过大|链接|"
     r"dimension|pixels?\b|\bmb\b|bytes|not a valid image|cannot identify image|decod|could not be"
 )
@@ -70,7 +70,7 @@ _FILE_WORDS = re.compile(
 )
 _PICTURE_WORDS = re.compile(r"image|picture|图片|图像")
 _TOO_MANY = re.compile(
-    r"too many|at most \d|more than \d|maximum (?:number|of)|max(?:imum)?(?: allowed)? (?:number of )?images|many-image|up to \d|number of images|images? (?:count|limit)|数量|exceed\w* (?:the )?(?:limit|maximum)[^.]{0,20}images"
+    r"too many|at most \d|more than \d|maximum (?:number|of)|max(?:imum)?(?: allowed)? (?:number of )?images|many-image|up to \d|number of images|images? (?:count|limit)|数量|exceed\w{0,20} (?:the )?(?:limit|maximum)[^.]{0,20}images"
 )
 _COUNT = re.compile(
     r"(?:at most|up to|more than|maximum(?: number)? of|maximum of|limit(?: of| is)?|exceeds?|only|allowed:?|超过|不超过|最多) ?(\d{1,3})\b(?! ?(?:mb|px|pixel|kb|bytes))"
