@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import reduce
+from functools import reduce, total_ordering
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -44,6 +44,7 @@ UNUSED = (
 """Packages and modules. A module of mitmproxy is one that only such packages would make expensive."""
 
 
+@total_ordering
 class Deferred:
     """A name of a module that was not imported yet: of a class, a function, a constant or a submodule."""
 
@@ -77,6 +78,10 @@ class Deferred:
     def __eq__(self, other: object) -> bool:
         """Compare what this names."""
         return bool(_resolved(self) == other)
+
+    def __lt__(self, other: object) -> bool:
+        """Compare what this names: a version, by modules that were generated."""
+        return bool(_resolved(self) < other)
 
     def __hash__(self) -> int:
         """Return the hash of what this names."""

@@ -99,6 +99,18 @@ print("ok")
 """
 
 
+# modules of which mitmproxy derives classes while it is imported, and which ask for the version of their package
+ORDERED_MEANWHILE = """
+from addons.proxy.engine.mitmproxy_patches.unused_packages import defer_unused_packages
+
+with defer_unused_packages():
+    from mitmproxy.contrib.kaitaistruct import gif
+    import kaitaistruct
+assert issubclass(gif.Gif, kaitaistruct.KaitaiStruct)
+print("ok")
+"""
+
+
 def run(code: str) -> tuple[str, str]:
     ran = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
@@ -112,3 +124,7 @@ def test_unused_packages_are_not_imported_and_work_at_their_first_use() -> None:
 
 def test_package_that_is_used_meanwhile_ends_the_deferring() -> None:
     assert run(USED_MEANWHILE) == ("ok\n", "")
+
+
+def test_package_whose_version_is_compared_meanwhile_ends_the_deferring() -> None:
+    assert run(ORDERED_MEANWHILE) == ("ok\n", "")
