@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from functools import reduce, total_ordering
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -135,10 +135,12 @@ class _Finder(MetaPathFinder, Loader):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec of a deferred module."""
-        del path, target
-        if any(fullname == root or fullname.startswith(f"{root}.") for root in self._roots):
-            return ModuleSpec(fullname, self, is_package=True)
-        return None
+        if not any(fullname == root or fullname.startswith(f"{root}.") for root in self._roots):
+            return None
+        if fullname in self._roots and PathFinder.find_spec(fullname, path, target) is None:
+            # inside of another package, which was not to be imported before
+            return None
+        return ModuleSpec(fullname, self, is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return a module that stands for another one."""

@@ -111,6 +111,20 @@ print("ok")
 """
 
 
+# as `backports.zstd` is without that package, or on Python 3.14, where other packages have names in `backports`
+MISSING = """
+from addons.proxy.engine.mitmproxy_patches import unused_packages
+
+unused_packages.UNUSED = (*unused_packages.UNUSED, "email.missing", "missing")
+with unused_packages.defer_unused_packages():
+    for statement in ("from email import missing", "import email.missing", "import missing"):
+        try:
+            exec(statement)
+        except ImportError:
+            print("ok")
+"""
+
+
 def run(code: str) -> tuple[str, str]:
     ran = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
@@ -128,3 +142,7 @@ def test_package_that_is_used_meanwhile_ends_the_deferring() -> None:
 
 def test_package_whose_version_is_compared_meanwhile_ends_the_deferring() -> None:
     assert run(ORDERED_MEANWHILE) == ("ok\n", "")
+
+
+def test_package_that_is_not_installed_is_missing() -> None:
+    assert run(MISSING) == ("ok\n" * 3, "")
