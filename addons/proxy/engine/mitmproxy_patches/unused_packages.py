@@ -175,7 +175,8 @@ def _is_imported(module: str) -> bool:
 
 def _module(name: str) -> ModuleType:
     """Import a module. One that is used while mitmproxy is still imported ends the deferring: it may need the others."""
-    _stop_deferring()
+    if not _is_imported(name):
+        _stop_deferring()
     return import_module(name)
 
 

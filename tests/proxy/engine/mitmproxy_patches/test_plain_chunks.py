@@ -103,7 +103,7 @@ def test_read_whose_chunks_hold_line_ends_is_not_split_at_them(size: int) -> Non
 
 
 def test_time_is_linear_where_nothing_is_plain() -> None:
-    """Each call looks at the first line only: the caller calls again behind each chunk that h11 reads."""
+    """The first line tells: all of such a read is left to h11."""
     data = b"1;x\r\na\r\n" * 100_000
     with patch.object(plain_chunks, "bytes", side_effect=AssertionError, create=True):
         assert take_chunks(ChunkedReader(), data) == ([], 0)

@@ -54,6 +54,11 @@ assert [part.value for part in parsed] == ["one", " ", '"two three"'], parsed
 from mitmproxy import tls, websocket
 from mitmproxy.net import encoding
 assert tls.ClientHello(bytes.fromhex("0303" + "00" * 33 + "00021301" + "0100")).cipher_suites == [0x1301]
+# a use that is not the first one looks through no modules
+from addons.proxy.engine.mitmproxy_patches import unused_packages
+stop, unused_packages._stop_deferring = unused_packages._stop_deferring, None
+assert tls.ClientHello(bytes.fromhex("0303" + "00" * 33 + "00021301" + "0100")).cipher_suites == [0x1301]
+unused_packages._stop_deferring = stop
 assert http.wsproto.handshake.WEBSOCKET_VERSION == b"13" and not http.wsproto.handshake.WEBSOCKET_VERSION != b"13"
 assert hash(http.wsproto.handshake.WEBSOCKET_VERSION) == hash(b"13")
 assert websocket.WebSocketMessage(1, True, b"a").type is websocket.Opcode.TEXT
