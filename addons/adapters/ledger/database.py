@@ -17,6 +17,8 @@ from addons.adapters.system.files import make_private_folder
 
 VERSION = 4
 RETENTION_SECONDS = 400 * 86400.0
+PRIMARY_CODE = 0xFF
+"""The part of SQLite's error code that does not say in which of several ways it happened."""
 
 
 class NewerLedgerError(Exception):
@@ -62,8 +64,12 @@ def _use_wal(db: sqlite3.Connection) -> None:
     while True:
         try:
             db.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() >= deadline:
+        except sqlite3.OperationalError as error:
+            # what does not pass, like a full disk, would only hold up the turns behind it
+            if (
+                error.sqlite_errorcode & PRIMARY_CODE != sqlite3.SQLITE_BUSY
+                or time.monotonic() >= deadline
+            ):
                 raise
             time.sleep(BUSY_SECONDS / 1000)
         else:

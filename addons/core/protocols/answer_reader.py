@@ -43,7 +43,8 @@ LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 ENDS = (Failed, Stopped)
 """The events that end an answer."""
 MAX_ALIKE = 64
-"""How many blocks are read at once: where one of them is no plain delta, those behind it are looked at again."""
+"""How many blocks are read at once. Where one of them is no plain delta, those behind it are looked at again: so of them
+only twice as many are as came before it."""
 MAX_UNKNOWN_FIELDS = 8
 MAX_KIND_LENGTH = 40
 
@@ -146,9 +147,11 @@ class AnswerReader(ABC):
     def _read_blocks(self, blocks: Sequence[bytes]) -> list[Event]:
         """Return the events of these SSE blocks."""
         out: list[Event] = []
-        at = 0
+        at, alike = 0, MAX_ALIKE
         while at < len(blocks):
-            if deltas := self._read_alike(blocks[at : at + MAX_ALIKE]):
+            deltas = self._read_alike(blocks[at : at + alike])
+            alike = min(2 * len(deltas) or 1, MAX_ALIKE)
+            if deltas:
                 out += deltas
                 at += len(deltas)
                 continue

@@ -13,6 +13,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import orjson
 import pytest
@@ -130,6 +132,23 @@ def test_writers_that_start_together_all_write(
         for thread in threads:
             thread.join()
     assert problems == []
+
+
+def read_only(path: Path, **options: Any) -> sqlite3.Connection:
+    """Connect as on a file system that nothing can be written to."""
+    return sqlite3.Connection(f"{path.as_uri()}?mode=ro", uri=True, **options)
+
+
+def test_only_another_writer_is_waited_for(ledger: Path) -> None:
+    """What does not pass, like a full disk, held up the access log for five seconds at each attempt."""
+    ledger.parent.mkdir()
+    with (
+        patch.object(sqlite3, "connect", read_only),
+        patch.object(time, "sleep") as sleep,
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
+    ):
+        Ledger(ledger, NOW)
+    sleep.assert_not_called()
 
 
 def test_ledger_of_a_newer_version_is_not_opened(ledger: Path) -> None:

@@ -196,6 +196,25 @@ def test_text_with_a_marker_ends_the_run_of_a_read() -> None:
     assert read == [TextDelta(text) for text in texts]
 
 
+@pytest.mark.parametrize("between", [0, 1, 2, 5, 10])
+def test_blocks_behind_a_marker_are_not_looked_at_many_times(between: int) -> None:
+    """Source code, which is full of brackets, took up to three times as long in a read of many blocks."""
+    texts = ["a [ b", *words(between)] * (400 // (between + 1))
+    blocks = [chunk(delta={"content": text}) for text in texts]
+    reader = ChatReader(chat_streams.EMPTY, chat_streams.target())
+    looked_at = 0
+    read_alike = reader._read_alike
+
+    def counted(some: Sequence[bytes]) -> Sequence[TextDelta | ReasoningDelta]:
+        nonlocal looked_at
+        looked_at += len(some)
+        return read_alike(some)
+
+    with patch.object(ChatReader, "_read_alike", staticmethod(counted)):
+        reader.feed(b"".join(blocks))
+    assert looked_at <= 2.5 * len(blocks)
+
+
 MESSAGE_EVENTS = st.one_of(
     st.builds(lambda text: delta(0, "text_delta", text=text), PIECES),
     st.builds(lambda text: delta(0, "text_delta", text=text), PIECES),

@@ -14,10 +14,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import reduce
+from functools import reduce, total_ordering
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -44,6 +44,7 @@ UNUSED = (
 """Packages and modules. A module of mitmproxy is one that only such packages would make expensive."""
 
 
+@total_ordering
 class Deferred:
     """A name of a module that was not imported yet: of a class, a function, a constant or a submodule."""
 
@@ -77,6 +78,10 @@ class Deferred:
     def __eq__(self, other: object) -> bool:
         """Compare what this names."""
         return bool(_resolved(self) == other)
+
+    def __lt__(self, other: object) -> bool:
+        """Compare what this names: a version, by modules that were generated."""
+        return bool(_resolved(self) < other)
 
     def __hash__(self) -> int:
         """Return the hash of what this names."""
@@ -130,10 +135,12 @@ class _Finder(MetaPathFinder, Loader):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec of a deferred module."""
-        del path, target
-        if any(fullname == root or fullname.startswith(f"{root}.") for root in self._roots):
-            return ModuleSpec(fullname, self, is_package=True)
-        return None
+        if not any(fullname == root or fullname.startswith(f"{root}.") for root in self._roots):
+            return None
+        if fullname in self._roots and PathFinder.find_spec(fullname, path, target) is None:
+            # inside of another package, which was not to be imported before
+            return None
+        return ModuleSpec(fullname, self, is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return a module that stands for another one."""
@@ -168,7 +175,8 @@ def _is_imported(module: str) -> bool:
 
 def _module(name: str) -> ModuleType:
     """Import a module. One that is used while mitmproxy is still imported ends the deferring: it may need the others."""
-    _stop_deferring()
+    if not _is_imported(name):
+        _stop_deferring()
     return import_module(name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 from unittest.mock import patch
 
 import h11
@@ -82,8 +83,27 @@ def test_whole_read_is_taken_wherever_it_is_cut(size: int) -> None:
     assert body == b"x" * size * 20
 
 
+class Unsplit(bytes):
+    """Bytes of which no part is split."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return Unsplit(super().__getitem__(key))
+
+    def split(self, *_: Any) -> list[bytes]:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("size", [100, 10_000], ids=["small", "longer than a read"])
+def test_read_whose_chunks_hold_line_ends_is_not_split_at_them(size: int) -> None:
+    """Events whose lines end in CRLF took twice as long, and a file seven times: each line was made for nothing."""
+    data = Unsplit((b"%x\r\n%b\r\n" % (size, b"\r\n" * (size // 2)) * 100)[:8000])
+    with patch.object(plain_chunks, "bytes", lambda part: part, create=True):
+        parts, taken = take_chunks(ChunkedReader(), data)
+    assert (taken, b"".join(parts).count(b"\n") > 3500) == (len(data), True)
+
+
 def test_time_is_linear_where_nothing_is_plain() -> None:
-    """Each call looks at the first line only: the caller calls again behind each chunk that h11 reads."""
+    """The first line tells: all of such a read is left to h11."""
     data = b"1;x\r\na\r\n" * 100_000
     with patch.object(plain_chunks, "bytes", side_effect=AssertionError, create=True):
         assert take_chunks(ChunkedReader(), data) == ([], 0)

@@ -54,6 +54,11 @@ assert [part.value for part in parsed] == ["one", " ", '"two three"'], parsed
 from mitmproxy import tls, websocket
 from mitmproxy.net import encoding
 assert tls.ClientHello(bytes.fromhex("0303" + "00" * 33 + "00021301" + "0100")).cipher_suites == [0x1301]
+# a use that is not the first one looks through no modules
+from addons.proxy.engine.mitmproxy_patches import unused_packages
+stop, unused_packages._stop_deferring = unused_packages._stop_deferring, None
+assert tls.ClientHello(bytes.fromhex("0303" + "00" * 33 + "00021301" + "0100")).cipher_suites == [0x1301]
+unused_packages._stop_deferring = stop
 assert http.wsproto.handshake.WEBSOCKET_VERSION == b"13" and not http.wsproto.handshake.WEBSOCKET_VERSION != b"13"
 assert hash(http.wsproto.handshake.WEBSOCKET_VERSION) == hash(b"13")
 assert websocket.WebSocketMessage(1, True, b"a").type is websocket.Opcode.TEXT
@@ -99,6 +104,32 @@ print("ok")
 """
 
 
+# modules of which mitmproxy derives classes while it is imported, and which ask for the version of their package
+ORDERED_MEANWHILE = """
+from addons.proxy.engine.mitmproxy_patches.unused_packages import defer_unused_packages
+
+with defer_unused_packages():
+    from mitmproxy.contrib.kaitaistruct import gif
+    import kaitaistruct
+assert issubclass(gif.Gif, kaitaistruct.KaitaiStruct)
+print("ok")
+"""
+
+
+# as `backports.zstd` is without that package, or on Python 3.14, where other packages have names in `backports`
+MISSING = """
+from addons.proxy.engine.mitmproxy_patches import unused_packages
+
+unused_packages.UNUSED = (*unused_packages.UNUSED, "email.missing", "missing")
+with unused_packages.defer_unused_packages():
+    for statement in ("from email import missing", "import email.missing", "import missing"):
+        try:
+            exec(statement)
+        except ImportError:
+            print("ok")
+"""
+
+
 def run(code: str) -> tuple[str, str]:
     ran = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
@@ -112,3 +143,11 @@ def test_unused_packages_are_not_imported_and_work_at_their_first_use() -> None:
 
 def test_package_that_is_used_meanwhile_ends_the_deferring() -> None:
     assert run(USED_MEANWHILE) == ("ok\n", "")
+
+
+def test_package_whose_version_is_compared_meanwhile_ends_the_deferring() -> None:
+    assert run(ORDERED_MEANWHILE) == ("ok\n", "")
+
+
+def test_package_that_is_not_installed_is_missing() -> None:
+    assert run(MISSING) == ("ok\n" * 3, "")
