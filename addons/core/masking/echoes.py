@@ -63,7 +63,7 @@ GRAM = 8
 MIN_MATCH = 16
 """A shorter common substring of folded texts is no echo, unless it is a whole form."""
 MIN_EXPANDED_MATCH = 32
-"""The same for encodings that need two characters or more for one of the secret: half of them say as much."""
+"""The same for encodings that need two characters or more for one of the secret: half of them say as much. `windows` has it."""
 EXPANSION = 1.7
 """Characters of an encoding for one of the secret from which on a longer match is needed. Base64 has 1.33."""
 MIN_LENGTH = 8
@@ -91,19 +91,25 @@ def fold(data: bytes) -> bytes:
 class Echoes:
     """The folded forms of one secret."""
 
-    __slots__ = ("dense", "expanded", "prefixes", "short")
+    __slots__ = ("binary", "dense", "expanded", "prefixes", "short")
 
-    def __init__(self, dense: frozenset[bytes], expanded: frozenset[bytes] = frozenset()) -> None:
+    def __init__(
+        self, dense: frozenset[bytes], expanded: frozenset[bytes], binary: frozenset[bytes]
+    ) -> None:
         forms = dense | expanded
         self.dense = _pieces(dense)
         """Every piece of the forms that need less than two characters for one of the secret, as an integer."""
         self.expanded = _pieces(expanded)
         """Every piece of the long forms. In arrays, because a set of the pieces of a login takes megabytes."""
+        self.binary = array(
+            "I", {number for form in binary for _, each in windows(form) for number in each}
+        )
+        """Each 32 digits of the binary forms. Their pieces would be found in any text of binary digits."""
         self.short = frozenset(form for form in dense if len(form) < MIN_MATCH) | frozenset(
-            form for form in expanded if len(form) < MIN_EXPANDED_MATCH
+            form for form in expanded if len(form) < MIN_EXPANDED_MATCH or is_repetitive(form)
         )
         """Forms that are searched for as a whole."""
-        self.prefixes = frozenset(form[:MIN_MATCH] for form in forms)
+        self.prefixes = frozenset(form[:MIN_MATCH] for form in forms | binary)
 
     def __repr__(self) -> str:
         return "<echoes>"
@@ -113,15 +119,38 @@ class Echoes:
         """Return the echoes of a header's or parameter's value."""
         dense: set[bytes] = set()
         expanded: set[bytes] = set()
+        binary: set[bytes] = set()
         for part in dict.fromkeys(_parts(value)):
-            for encoded in dict.fromkeys(_encodings(part)):
-                forms = dense if len(encoded) < EXPANSION * len(part) else expanded
-                shortest = MIN_LENGTH if encoded is part else GRAM
+            # of a long token the end is enough: its signature
+            end = part[-MAX_EXPENSIVE:]
+            binary.add(b"".join(b"%08d" % int(f"{each:b}") for each in end))
+            usual, rare = dict.fromkeys(_encodings(part)), dict.fromkeys(_rare_encodings(end))
+            sizes = {**dict.fromkeys(rare, len(end)), **dict.fromkeys(usual, len(part))}
+            for encoded, size in sizes.items():
+                forms = dense if len(encoded) < EXPANSION * size else expanded
+                shortest = MIN_LENGTH if encoded == part else GRAM
                 # what looks like an escape in an encoding is resolved where the encoding is quoted
                 for form in {fold(encoded), fold(unescaped(encoded))}:
                     if len(form) >= shortest:
                         forms.add(form)
-        return cls(frozenset(dense), frozenset(expanded))
+        return cls(frozenset(dense), frozenset(expanded), frozenset(binary))
+
+
+def is_repetitive(form: bytes) -> bool:
+    """Return whether the pieces of a form repeat, as those of `1111…` do: they are found in texts that do not quote it."""
+    pieces = len(form) - GRAM + 1
+    return 4 * len({form[at : at + GRAM] for at in range(pieces)}) < 3 * pieces
+
+
+def windows(digits: bytes) -> Iterator[tuple[int, memoryview[int]]]:
+    """Yield where binary digits are cut, and the number that each 32 of them make from there on, for every cut."""
+    for shift in range(min(8, len(digits))):
+        size = (len(digits) - shift) // 8
+        value = int(digits[shift : shift + 8 * size] or b"0", 2).to_bytes(size)
+        for at in range(4):
+            end = at + ((size - at) & -4)
+            if end > at:
+                yield shift + 8 * at, memoryview(value)[at:end].cast("I")
 
 
 def _pieces(forms: frozenset[bytes]) -> array[int]:
@@ -166,30 +195,31 @@ def _is_searchable(part: bytes) -> bool:
 
 def _encodings(value: bytes) -> Iterator[bytes]:
     """Yield the encodings of a value. A block encoding depends on what precedes the value, so there are several."""
-    coded = [value.hex().encode(), *_blocks(value, base64.b64encode, 3, (0, 2, 3))]
-    yield from (value, value[::-1], *coded)
-    # of a long token the end is enough: its signature
-    value = value[-MAX_EXPENSIVE:]
-    coded = [value.hex().encode(), *_blocks(value, base64.b64encode, 3, (0, 2, 3))]
+    yield from (value, value[::-1], *_coded(value))
+
+
+def _coded(value: bytes) -> list[bytes]:
+    return [value.hex().encode(), *_blocks(value, base64.b64encode, 3, (0, 2, 3))]
+
+
+def _rare_encodings(value: bytes) -> Iterator[bytes]:
+    coded = _coded(value)
     rotated = codecs.encode(value.decode("latin-1"), "rot13").encode("latin-1")
     yield from (rotated, rotated[::-1])
     yield from _blocks(value.decode("latin-1").encode("utf-16-le"), base64.b64encode, 3, (0, 2, 3))
     yield from (each[::-1] for each in coded)
     # the value in reverse before it was encoded
-    yield value[::-1].hex().encode()
-    yield from _blocks(value[::-1], base64.b64encode, 3, (0, 2, 3))
+    yield from _coded(value[::-1])
     yield from _blocks(value, base64.b32encode, 5, (0, 2, 4, 5, 7))
     yield from _blocks(value, _b85encode, 4, (0, 2, 3, 4))
     yield from _blocks(value, _a85encode, 4, (0, 2, 3, 4))
     for changed in (value.upper(), value.lower(), value.swapcase()):
-        yield from _blocks(changed, base64.b64encode, 3, (0, 2, 3))
-        yield changed.hex().encode()
+        yield from _coded(changed)
     for each in coded:
         yield from _blocks(each, base64.b64encode, 3, (0, 2, 3))
         yield each.hex().encode()
-    for form in ("%d", "%03d", "%o", "%03o", "{:08b}"):
-        texts = (form.format(each) if "{" in form else form % each for each in value)
-        yield "".join(texts).encode()
+    for form in ("%d", "%03d", "%o", "%03o"):
+        yield "".join(form % each for each in value).encode()
 
 
 _DIGITS = bytes(range(85))

@@ -24,7 +24,9 @@ from addons.core.masking.echoes import (
     Echoes,
     character,
     fold,
+    is_repetitive,
     unescaped,
+    windows,
 )
 from addons.core.secrets import Secret
 
@@ -48,6 +50,8 @@ _UNTOUCHED = re.compile(rb"((?:(?<!\\)\\++)?[\"'\r\n{}\[\]]+)")
 
 _piece = Struct("=Q").unpack_from
 """Returns the piece at a position, as the integer that a cast of the text gives."""
+_BINARY_DIGITS = re.compile(rb"[01]{%d,}+" % MIN_EXPANDED_MATCH)
+_BINARY_PIECES = frozenset(_piece(b"%08d" % int(f"{each:b}"))[0] for each in range(256))
 _IS_KEPT = bytes(bool(fold(bytes((each,)))) for each in range(256))
 
 Span = tuple[int, int]
@@ -62,14 +66,19 @@ class EchoMask:
     """Finds and replaces the echoes of a set of secrets."""
 
     __slots__ = (
-        "_dense", "_min_length", "_prefixes", "_short", "_words",
+        "_binary", "_dense", "_min_length", "_others", "_prefixes", "_short", "_words",
     )  # fmt: skip
 
     def __init__(self, echoes: Iterable[Echoes]) -> None:
         known = tuple(echoes)
         self._dense: frozenset[int] = frozenset().union(*(each.dense for each in known))
         """The pieces of the forms that say much with few characters."""
-        self._words = self._dense.union(*(each.expanded for each in known))
+        self._binary: frozenset[int] = frozenset().union(*(each.binary for each in known))
+        """Each 32 digits of the binary forms, as an integer."""
+        words = self._dense.union(*(each.expanded for each in known))
+        self._others = _BINARY_PIECES.difference(words)
+        """The pieces that only texts of binary digits have."""
+        self._words = words | self._others
         """Every piece of the forms, as an integer: one set, because it takes megabytes."""
         self._short = tuple(frozenset().union(*(each.short for each in known)))
         self._prefixes = frozenset().union(*(each.prefixes for each in known))
@@ -155,22 +164,42 @@ class EchoMask:
         return next(self._long_spans(folded), None) is not None
 
     def _long_spans(self, folded: bytes) -> Iterator[Span]:
+        """Yield each part of a folded text that is an echo by its length."""
+        yield from self._binary_spans(folded)
+        for start, end in self._pieces_in(folded):
+            length, part = end - start, folded[start:end]
+            if (length >= MIN_EXPANDED_MATCH and not is_repetitive(part)) or (
+                length >= MIN_MATCH and self._has_dense(part)
+            ):
+                yield start, end
+
+    def _binary_spans(self, folded: bytes) -> Iterator[Span]:
+        for run in _BINARY_DIGITS.finditer(folded):
+            for start, numbers in windows(run[0]):
+                if not self._binary.isdisjoint(numbers):
+                    first = run.start() + start
+                    for at, number in enumerate(numbers):
+                        if number in self._binary:
+                            begin = first + MIN_EXPANDED_MATCH * at
+                            yield begin, begin + MIN_EXPANDED_MATCH
+
+    def _pieces_in(self, folded: bytes) -> Iterator[Span]:
         """Yield each part of a folded text that is made of consecutive pieces of secrets."""
-        words, done, end = self._words, 0, len(folded) - GRAM
+        done, end = 0, len(folded) - GRAM
         for at in range(0, end + 1, STRIDE):
-            if at < done or _piece(folded, at)[0] not in words:
+            if at < done or not self._is_known(folded, at):
                 continue
             first = last = at
-            while first > done and _piece(folded, first - 1)[0] in words:
+            while first > done and self._is_known(folded, first - 1):
                 first -= 1
-            while last < end and _piece(folded, last + 1)[0] in words:
+            while last < end and self._is_known(folded, last + 1):
                 last += 1
             done = last + 1
-            length = last + GRAM - first
-            if length >= MIN_EXPANDED_MATCH or (
-                length >= MIN_MATCH and self._has_dense(folded[first : last + GRAM])
-            ):
-                yield first, last + GRAM
+            yield first, last + GRAM
+
+    def _is_known(self, folded: bytes, at: int) -> bool:
+        piece = _piece(folded, at)[0]
+        return piece in self._words and piece not in self._others
 
     def _has_dense(self, part: bytes) -> bool:
         """Return whether a short match is long enough in a form that says much with few characters."""

@@ -6,6 +6,7 @@ import base64
 import binascii
 import gzip
 import json
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,13 @@ from addons.core.masking.mask import LABEL, WITHHELD, EchoMask, TurnMask, prepar
 from addons.core.secrets import Secret
 from tests.core.masking.echo_forms import FORMS
 
+
+def fabricated_login(seed: int) -> str:
+    """Return a text as long as the token of a login, whose signature is random."""
+    parts = (base64.urlsafe_b64encode(Random(seed + at).randbytes(190)) for at in range(2))  # noqa: S311  no secret
+    return ".".join(["eyJhbGciOiJSUzI1NiJ9", *(each.decode().rstrip("=") for each in parts)])
+
+
 KEYS = {
     "key": "sk-Row_Key-9f3aQz71LmXw",
     "hex": "0af7651916cd43dd8448eb211c80319c",
@@ -25,6 +33,7 @@ KEYS = {
     "escape in base85": "acct-7039c868f66caaeaf88a9e41",
     "escapes in base85": "acct-3064c198f418f6196cd852d2",
     "escapes": "pa%41ss%2dword&lt;91Zq7LkWm38TbYq",
+    "login": fabricated_login(0),
 }
 
 
@@ -66,6 +75,56 @@ def test_part_of_a_form_is_found_wherever_it_stands(form: str, shortest: int, sh
         part = whole[start : start + shortest]
         assert MASK.finds_any(f"{'y' * shift}{part}yyyyy"), part
         assert not MASK.finds_any(f"{'y' * shift}{part[:8]}yyyyyyyy{part[-8:]}yyyyy")
+
+
+OTHER_TEXTS = [
+    " ".join(f"{each:08b}" for each in b"hello world, from a lesson about bytes"),
+    f"{Random(1).getrandbits(64):064b}",  # noqa: S311  no secret
+    "4111 1111 1111 1111 | 4111 1111 1111 0055",
+    "1" * 48,
+    "01" * 24,
+    "0" * 48,
+    "11111111.11111111.11111111.00000000",
+]
+
+
+def test_digits_that_quote_nothing_are_kept() -> None:
+    """The pieces of a long login in binary are those of any binary text: `hello world` was a secret for everybody."""
+    # octal 111 for I, decimal 111 for o
+    logins = [*map(fabricated_login, range(12)), f"{fabricated_login(12)}IIII-oooo"]
+    for mask in map(mask_of, logins):
+        assert [mask.text(text) for text in OTHER_TEXTS] == OTHER_TEXTS
+
+
+@pytest.mark.parametrize("form", ["{:03o}", "{:d}", "{:02x}"])
+def test_less_of_a_long_form_is_no_echo_of_a_login(form: str) -> None:
+    """It was one: these forms of the end of a login are shorter than the whole of it."""
+    login = KEYS["login"]
+    whole = "".join(form.format(each) for each in login[-120:-40].encode())
+    assert mask_of(login).finds_any(f"yyyyy{whole[:MIN_EXPANDED_MATCH]}yyyyy")
+    assert not mask_of(login).finds_any(f"yyyyy{whole[: MIN_EXPANDED_MATCH - 6]}yyyyy")
+
+
+@given(st.text("01", min_size=20, max_size=90), st.integers(0, 40), st.integers(0, 60))
+def test_binary_digits_are_an_echo_exactly_if_they_are_a_part_of_the_form(
+    digits: str, start: int, length: int
+) -> None:
+    form = "".join(f"{each:08b}" for each in KEYS["key"].encode())
+    text = f"{digits}2{form[start : start + length]}2{digits}"
+    parts = text.split("2")
+    is_echo = any(
+        each[at : at + MIN_EXPANDED_MATCH] in form
+        for each in parts
+        for at in range(len(each) - MIN_EXPANDED_MATCH + 1)
+    )
+    assert mask_of(KEYS["key"]).finds_any(text) == is_echo
+
+
+def test_secret_of_one_character_is_found_in_each_form() -> None:
+    key = "o" * 17 + "1"
+    for form in ("{:d}", "{:03o}", "{:02x}", "{:08b}"):
+        echo = "".join(form.format(each) for each in key.encode())
+        assert mask_of(key).text(f"before {echo} behind") == "before <secret> behind"
 
 
 @pytest.mark.parametrize("size", [1, 3, 8])
