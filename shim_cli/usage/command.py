@@ -72,7 +72,7 @@ def write_usage(
     now = time.time()
     start = period_start(since, now)
     path = ledger_file(env)
-    if not path.is_file():
+    if not path.exists():
         typer.echo(_empty_report(form, by))
         return 0
     prices = shipped_prices(open_sources_with_warnings(env, settings).rows.rows)

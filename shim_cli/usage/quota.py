@@ -35,7 +35,7 @@ def write_quota(env: Mapping[str, str], since: str | None, by: By, *, as_json: b
     start = None if since is None else period_start(since, now)
     path = ledger_file(env)
     try:
-        windows = read_windows(path, by, start, now) if path.is_file() else []
+        windows = read_windows(path, by, start, now) if path.exists() else []
     except sqlite3.Error as error:
         raise unreadable(path, error) from error
     if as_json:

@@ -338,7 +338,7 @@ def _known_spending(
 
 def read_outputs(path: Path, before: float) -> dict[Answering, float]:
     """Return the mean output of the last turns of each model that ended before this time. Raises sqlite3.Error."""
-    if not path.is_file():
+    if not path.exists():
         return {}
     statement = (
         "SELECT route, model, avg(output) FROM (SELECT route, model, output, "  # noqa: S608  constants
@@ -353,7 +353,7 @@ def read_outputs(path: Path, before: float) -> dict[Answering, float]:
 def read_spending(path: Path, before: float, prices: PriceTable, table: RouteTable) -> Spending:
     """Return the sums of the turns that ended before this time; none if there is no ledger. Raises sqlite3.Error."""
     spending = Spending()
-    for paid in _read(path, before, prices, table) if path.is_file() else ():
+    for paid in _read(path, before, prices, table) if path.exists() else ():
         spending.add(*paid)
     return spending
 

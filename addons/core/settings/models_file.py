@@ -105,6 +105,7 @@ class _RowsReader:
 
     def _row(self, raw: Mapping[str, object], at: int, slug: str) -> ModelRow:
         # importing pydantic costs more than everything else that `list` needs
+        from addons.core.settings.presets import meant_provider  # noqa: PLC0415
         from addons.core.settings.row_resolver import resolve_row  # noqa: PLC0415
         from addons.core.settings.row_schema import (  # noqa: PLC0415
             RowFields,
@@ -121,6 +122,9 @@ class _RowsReader:
             self.notes += [f"{where}: {name}: no such field" for name in sorted(unknown)]
             row = resolve_row(fields, slug, self.rules)
             if isinstance(row, ModelRow):
+                if meant := meant_provider(row.provider):
+                    note = f'a name of your own, or did you mean "{meant}"?'
+                    self.notes.append(f"{where}: provider: {note}")
                 self.problems += [f"{where}: {name}: {reason}" for name, reason in misspelt]
                 return row
             fields = (row,)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from addons.core.secrets import Origin
+from addons.core.settings.near_miss import nearest
 from addons.core.upstream.api_keys import API_KEY, BEARER, AuthScheme
 from addons.core.upstream.protocol import Protocol
 
@@ -132,6 +133,11 @@ OLLAMA_MARKS = ("11434", "ollama")
 def preset_for(word: str) -> Preset:
     """Return the preset of a provider's word; a chat endpoint for an unknown word."""
     return BY_WORD.get(word.strip().lower(), BY_WORD[GENERIC])
+
+
+def meant_provider(word: str) -> str:
+    """Return the known word that another one is nearly; empty if none is, or if digits and signs say that it is a name."""
+    return "" if word.lower() in BY_WORD or not word.isalpha() else nearest(word, BY_WORD)
 
 
 def family_for(word: str, host: str) -> str:

@@ -155,6 +155,23 @@ def test_root_field_without_a_list_keeps_rows_and_is_reported() -> None:
     assert read.problems == ("models.json: models: not a list of rows",)
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("anthropc", "anthropic"),
+        ("Opnai", "openai"),
+        ("openai", ""),
+        ("openai-2", ""),
+        ("acme", ""),
+    ],
+)
+def test_provider_that_is_nearly_a_known_one_is_noted(word: str, meant: str) -> None:
+    read = parse([{**ROW, "provider": word, "base_url": "https://models.example/v1"}])
+    said = f'models.json: models[0] "m-1": provider: a name of your own, or did you mean "{meant}"?'
+    assert read.notes == ((said,) if meant else ())
+    assert read.problems == ()
+
+
 def test_unknown_field_is_noted_unless_earlier_shims_used_it() -> None:
     read = parse([{**ROW, "colour": "red", "supportsCompact": True, "timeout": 5}])
     assert read.notes == ('models.json: models[0] "m-1": colour: no such field',)

@@ -111,10 +111,16 @@ def test_missing_ledger_is_an_empty_report(tmp_path: Path, form: list[str]) -> N
     assert not (tmp_path / "state").exists()
 
 
-def test_damaged_ledger_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "usage.sqlite").write_bytes(b"nonsense" * 200)
-    done = shim(tmp_path, "usage")
+@pytest.mark.parametrize("report", [(), ("--quota",)])
+@pytest.mark.parametrize("kind", ["damaged", "a folder"])
+def test_unreadable_ledger_is_an_error(tmp_path: Path, kind: str, report: tuple[str, ...]) -> None:
+    ledger = tmp_path / "state" / "usage.sqlite"
+    if kind == "a folder":
+        ledger.mkdir(parents=True)
+    else:
+        ledger.parent.mkdir()
+        ledger.write_bytes(b"nonsense" * 200)
+    done = shim(tmp_path, "usage", *report)
     assert done.returncode == 1
     assert "the ledger cannot be read" in done.stderr
     assert "Traceback" not in done.stderr
