@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from addons.core.providers import row_attempts
 from addons.core.upstream.protocol import Protocol
 from shim_cli.drill.drills import ALIASES, ANSWERS, DRILLS, STALL_SECONDS, Action, Drill, End, find
 from tests.faults.conftest import folder as folder  # noqa: PLC0414  the fixture
+from tests.faults.fault import PATIENT_SECONDS
 from tests.faults.oracle import seen_in
 from tests.faults.refusals import REFUSALS
 from tests.faults.routes import WITH_UPSTREAM, RouteKind
@@ -53,7 +55,10 @@ async def _does(exchange: Exchange, action: Action) -> None:
 
 
 @pytest.mark.parametrize("route", WITH_UPSTREAM, ids=str)
-async def test_each_drill_is_its_row(route: RouteKind, folder: Path) -> None:
+async def test_each_drill_is_its_row(
+    route: RouteKind, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_attempts, "EARLY_SECONDS", PATIENT_SECONDS)
     async with running_shim(route, folder, limits=SHORT_STALL) as shim:
         wrong = {
             (drill.name, client): differences

@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,11 +20,13 @@ from addons.core.version import VERSION
 from shim_cli.console.errors import CliError
 from shim_cli.state import daemon
 from shim_cli.state.health import Health
+from shim_cli.state.processes import is_alive
 from shim_cli.state.run_state import RunState, write_state
 from tests.shim_cli.daemons import User, user_with_daemons
 from tests.shim_cli.run import OWN_PROCESS, START
 from tests.shim_cli.served import DEMO, SERVE, served
 from tests.support.ports import free_port
+from tests.support.waiting import LONGEST
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
@@ -44,6 +47,15 @@ def ask(port: int, method: str, path: str, body: str = "", token: str = "") -> t
         return answer.status, answer.read()
     finally:
         connection.close()
+
+
+def kill(pid: int) -> None:
+    """Kill a process. Return when it has ended: until then a loaded machine says that it runs."""
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + LONGEST
+    while is_alive(pid):
+        assert time.monotonic() < deadline, pid
+        time.sleep(0.001)
 
 
 def is_up(port: int) -> bool:
@@ -131,7 +143,7 @@ def test_stale_record_is_removed_and_stops_no_process(user: User, left: str) -> 
     user.run("start")
     pid = user.pid
     record = json.loads(user.record.read_text())
-    os.kill(pid, signal.SIGKILL)
+    kill(pid)
     bystander = subprocess.Popen(["sleep", "60"])
     if left == "another's":
         user.record.write_text(json.dumps({**record, "pid": bystander.pid}))
