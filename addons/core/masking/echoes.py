@@ -137,9 +137,17 @@ class Echoes:
 
 
 def is_repetitive(form: bytes) -> bool:
-    """Return whether the pieces of a form repeat, as those of `1111…` do: they are found in texts that do not quote it."""
-    pieces = len(form) - GRAM + 1
-    return 4 * len({form[at : at + GRAM] for at in range(pieces)}) < 3 * pieces
+    """Return whether the pieces repeat in each part of a form, as in `1111…`: they are found in texts that do not quote it."""
+    # by parts: an echo stays one in front of a long run of its last character
+    return _repeats(form[-MIN_EXPANDED_MATCH:]) and all(
+        _repeats(form[at : at + MIN_EXPANDED_MATCH])
+        for at in range(0, len(form) - MIN_EXPANDED_MATCH, GRAM)
+    )
+
+
+def _repeats(part: bytes) -> bool:
+    pieces = len(part) - GRAM + 1
+    return 4 * len({part[at : at + GRAM] for at in range(pieces)}) < 3 * pieces
 
 
 def windows(digits: bytes) -> Iterator[tuple[int, memoryview[int]]]:

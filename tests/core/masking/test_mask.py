@@ -127,6 +127,28 @@ def test_secret_of_one_character_is_found_in_each_form() -> None:
         assert mask_of(key).text(f"before {echo} behind") == "before <secret> behind"
 
 
+@pytest.mark.parametrize("form", ["{:d}", "{:03d}", "{:03o}", "{:02x}"])
+@pytest.mark.parametrize("filler", ["", "yy", "4", "33", "141"])
+def test_repetitive_text_beside_an_echo_does_not_hide_it(form: str, filler: str) -> None:
+    """A dump pads with the last character, a number with zeros: their digits are pieces of the same secret."""
+    key = f"{'0' * 19}24996268508355273731{'3' * 7}19064937{'a' * 6}"
+    for start, end in [(10, 40), (19, 46), (24, 46), (20, len(key))]:
+        echo = "".join(form.format(each) for each in key[start:end].encode())
+        masked = mask_of(key).text(f"before {filler}{echo}{echo[-3:] * 30} behind")
+        assert echo[-24:] not in masked, (start, end)
+
+
+def test_part_of_a_long_key_of_digits_is_found_in_each_form() -> None:
+    """Two digits of such a key make a piece, so the same pieces come again: only short echoes were found."""
+    key = "".join(map(str, Random(7).choices(range(10), k=200)))  # noqa: S311  no secret
+    for form in ("{:d}", "{:03d}", "{:03o}", "{:02x}"):
+        for size in (20, 60, 150):
+            echo = "".join(form.format(each) for each in key[30 : 30 + size].encode())
+            assert mask_of(key).text(f"before {echo} behind") == "before <secret> behind"
+        twice = key[30:150].encode().hex().encode().hex()
+        assert mask_of(key).text(f"before {twice} behind") == "before <secret> behind"
+
+
 @pytest.mark.parametrize("size", [1, 3, 8])
 @pytest.mark.parametrize("field", ["delta", "text", "content", "partial_json", "thinking"])
 def test_echo_spread_over_events_is_replaced(field: str, size: int) -> None:
