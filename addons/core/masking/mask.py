@@ -51,7 +51,7 @@ _UNTOUCHED = re.compile(rb"((?:(?<!\\)\\++)?[\"'\r\n{}\[\]]+)")
 _piece = Struct("=Q").unpack_from
 """Returns the piece at a position, as the integer that a cast of the text gives."""
 _BINARY_DIGITS = re.compile(rb"[01]{%d,}+" % MIN_EXPANDED_MATCH)
-_BINARY_PIECES = frozenset(_piece(b"%08d" % int(f"{each:b}"))[0] for each in range(256))
+_BINARY_PIECES = tuple(_piece(b"%08d" % int(f"{each:b}"))[0] for each in range(256))
 _IS_KEPT = bytes(bool(fold(bytes((each,)))) for each in range(256))
 
 Span = tuple[int, int]
@@ -76,8 +76,9 @@ class EchoMask:
         self._binary: frozenset[int] = frozenset().union(*(each.binary for each in known))
         """Each 32 digits of the binary forms, as an integer."""
         words = self._dense.union(*(each.expanded for each in known))
-        self._others = _BINARY_PIECES.difference(words)
-        """The pieces that only texts of binary digits have."""
+        eights: frozenset[int] = frozenset().union(*(each.binary.tobytes() for each in known))
+        self._others = frozenset(_BINARY_PIECES[each] for each in eights).difference(words)
+        """The pieces that only the binary forms have. Eight zeros, which numbers have, are not among them."""
         self._words = words | self._others
         """Every piece of the forms, as an integer: one set, because it takes megabytes."""
         self._short = tuple(frozenset().union(*(each.short for each in known)))

@@ -6,6 +6,7 @@ import base64
 import binascii
 import gzip
 import json
+import sys
 from random import Random
 
 import pytest
@@ -147,6 +148,16 @@ def test_part_of_a_long_key_of_digits_is_found_in_each_form() -> None:
             assert mask_of(key).text(f"before {echo} behind") == "before <secret> behind"
         twice = key[30:150].encode().hex().encode().hex()
         assert mask_of(key).text(f"before {twice} behind") == "before <secret> behind"
+
+
+@pytest.mark.parametrize("digits", [b"00000000", b"11111111"])
+def test_digits_that_no_form_has_lead_to_no_closer_look(digits: bytes) -> None:
+    """Numbers with many zeros are common, and took more than twice the time."""
+    piece = int.from_bytes(digits, sys.byteorder)
+    assert all(piece not in mask._words for mask in (MASK, EchoMask([])))
+    part = int.from_bytes(f"{ord('K'):08b}".encode(), sys.byteorder)
+    assert part in MASK._words
+    assert part not in EchoMask([])._words
 
 
 @pytest.mark.parametrize("size", [1, 3, 8])
