@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,6 +37,8 @@ def detached(platform: str = sys.platform) -> Mapping[str, Any]:
 
 def query(command: list[str]) -> str:
     """Return the output of a system program; empty if it is missing or fails."""
+    import subprocess  # noqa: PLC0415  takes longer to import than to read /proc
+
     try:
         done = subprocess.run(  # noqa: S603  a fixed program name, and no shell
             command, capture_output=True, text=True, timeout=QUERY_TIMEOUT, check=False
@@ -56,6 +57,8 @@ def replace_process(argv: Sequence[str], env: Mapping[str, str]) -> int:
     sys.stderr.flush()
     if os.name == "posix":
         os.execve(argv[0], list(argv), env)  # noqa: S606  callers pass an absolute path, and no shell
+    import subprocess  # noqa: PLC0415
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return subprocess.call(argv, env=env)  # noqa: S603  callers pass an absolute path, and no shell
 
