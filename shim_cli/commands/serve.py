@@ -24,8 +24,8 @@ from addons.adapters.system.umask import set_private_umask
 from addons.core.headers import TOKEN_HEADER
 from addons.core.version import VERSION
 from shim_cli.console.errors import CliError
-from shim_cli.console.options import require_settings_file
 from shim_cli.console.outputs import drop_lost_output
+from shim_cli.console.settings_file import require_settings_file
 from shim_cli.state.processes import start_mark
 from shim_cli.state.run_state import RunState, remove_state, write_state
 
