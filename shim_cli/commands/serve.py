@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse
+from addons.adapters.cassette.use import NO_CASSETTE, CassetteUse
 from addons.adapters.system.local_token import LocalToken
 from addons.adapters.system.paths import token_file
 from addons.adapters.system.umask import set_private_umask

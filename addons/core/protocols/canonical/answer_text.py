@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from enum import Enum, auto
 
+from addons.core.patterns import before_turns
 from addons.core.protocols.canonical.conversation import Conversation
 from addons.core.protocols.canonical.events import ReasoningDelta, TextDelta, TextDone
 from addons.core.protocols.canonical.leaked_calls import (
@@ -50,15 +51,15 @@ MAX_ENDING = 4096
 """How many characters of end tokens are held; some models repeat them up to their output limit."""
 
 _MARKERS = (*OPENERS, *HEADS)
-_WATCHED = re.compile(
+_WATCHED = before_turns(
     r"(?=[<\[\]])(?:"
     rf"(?P<closer>(?i:{any_of(TEMPLATE_CLOSERS)}))(?P<end>[ \t]*\Z)?"
     rf"|(?P<opener>(?i:{any_of(TEMPLATE_OPENERS)}))|(?P<ending>{any_of(ENDINGS)})"
     rf"|(?P<box>{any_of((BOX, END_OF_BOX))})(?P<prose>[ \t'\"])?|{any_of(_MARKERS)})"
 )
-_ENDED = re.compile(rf"(?:[\s{INVISIBLE}]|{any_of(ENDINGS)})*")
-_BEHIND_CALL = re.compile(rf"(?:\s|{any_of((*CLOSERS, *ENDINGS, MINIMAX))})*(?:[,;]\s*(?=\{{))?")
-_BEHIND_CALL_ON_LINE = re.compile(rf"(?:\s*(?:{any_of((*CLOSERS, *ENDINGS))}))*[ \t]*")
+_ENDED = before_turns(rf"(?:[\s{INVISIBLE}]|{any_of(ENDINGS)})*")
+_BEHIND_CALL = before_turns(rf"(?:\s|{any_of((*CLOSERS, *ENDINGS, MINIMAX))})*(?:[,;]\s*(?=\{{))?")
+_BEHIND_CALL_ON_LINE = before_turns(rf"(?:\s*(?:{any_of((*CLOSERS, *ENDINGS))}))*[ \t]*")
 _SEPARATORS = frozenset({",", ";"})
 _BEFORE_MARKER = beginnings(*_MARKERS)
 _BEFORE_ENDING = beginnings(*ENDINGS, BOX, END_OF_BOX) | {BOX}

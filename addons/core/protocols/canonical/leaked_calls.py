@@ -17,6 +17,7 @@ from html import unescape
 from itertools import islice
 
 from addons.core.json_values import JsonObject, as_object, as_str
+from addons.core.patterns import before_turns
 from addons.core.protocols.canonical.argument_repair import repair_arguments
 from addons.core.protocols.canonical.call_arguments import (
     JSON,
@@ -43,9 +44,9 @@ from addons.core.protocols.canonical.text_markers import (
     behind_markers,
 )
 
-_OPENED = re.compile(rf"(?:\s*(?:{any_of(OPENERS)}))*\s*")
-_CLOSED = re.compile(any_of(CLOSERS))
-_HEAD = re.compile(
+_OPENED = before_turns(rf"(?:\s*(?:{any_of(OPENERS)}))*\s*")
+_CLOSED = before_turns(any_of(CLOSERS))
+_HEAD = before_turns(
     rf"<(?P<tag>(?:{any_of(PREFIXES)})(?:function|invoke))(?:=|\s+name=)[\"']?(?P<name>[^\s\"'<>]+)[\"']?\s*>"
 )
 _KIMI_HEAD = re.compile(
@@ -68,7 +69,7 @@ _BEFORE_ARGUMENTS = beginnings(
 _BEFORE_TYPE = beginnings(TYPE_AND_SEPARATOR)
 _BEFORE_NAME = beginnings(*_NAME_PREFIXES)
 _BEFORE_MARKER = beginnings(*OPENERS, *HEADS, *CLOSERS)
-_NAME_NOISE = re.compile(
+_NAME_NOISE = before_turns(
     r"(?:(?:</?[\w|\uff5c\u2581:]+>|<\|[\w|]*)(?:commentary|analysis|final|json)?){1,16}$"
 )
 _FENCE_END = re.compile(r"\s*```")
