@@ -7,6 +7,7 @@ Invariant: a proxy that cannot start ends with one sentence and exit code 1.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -51,6 +52,8 @@ EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  compared, not bound
 EVERY_ADDRESS_NOTICE = (
     "  and on every other address of this machine ({host}); clients elsewhere need --allow-remote"
 )
+NEW_OBJECTS = 20_000
+"""How many of them start a collection while modules are imported: nearly all of these stay, and every one is visited."""
 LOG_BYTES, LOG_FILES = 1024 * 1024, 3
 
 
@@ -77,6 +80,8 @@ def serve(
     if verbose or not log_file:
         _show_turns()
     with ExitStack() as starting:
+        starting.callback(gc.set_threshold, *gc.get_threshold())
+        gc.set_threshold(NEW_OBJECTS)
         constructors = starting.enter_context(compile_methods_at_first_use())
         _load_mitmproxy()
         from addons.proxy.master import ListenOptions  # noqa: PLC0415
