@@ -30,7 +30,7 @@ from addons.core.server.pages import DOCUMENTS
 from addons.core.upstream.outbound_proxy import CA_FILE
 from addons.proxy.composition import ALLOW_REMOTE, Composition
 from addons.proxy.engine.engine import Engine
-from addons.proxy.refresh import BackgroundRefresh
+from addons.proxy.refresh import BackgroundRefresh, prepare_turns
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.layer import NextLayer
@@ -180,7 +180,7 @@ class CodexShim:
         self.sources.parse_in_thread()
         self.parts.start_export()
         spawn(self.parts.recall_last_turns(), "last turns")
-        spawn(self.parts.compile_patterns(), "patterns")
+        spawn(prepare_turns(self.sources), "first turns")
         self._refresh = BackgroundRefresh(lambda: self.sources, self.parts.expect_turn)
 
     async def done(self) -> None:

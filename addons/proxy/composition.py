@@ -38,7 +38,6 @@ from addons.adapters.web.dashboard import Dashboard, TurnFiles, TurnSources
 from addons.adapters.web.metrics import MetricsSources, ProcessMetrics
 from addons.adapters.web.pages import page_file
 from addons.core.masking.mask import EchoMask, prepare_mask
-from addons.core.patterns import compile_before_turns
 from addons.core.providers.route_states import unavailable_routes
 from addons.core.secrets import Origin, Secret
 from addons.core.server.endpoints import DataSources
@@ -232,11 +231,6 @@ class Composition:
         for slug, status in found.items():
             if route := table.resolve(slug):
                 self._last_status.recall(route.slug, status)
-
-    async def compile_patterns(self) -> None:
-        """Compile the patterns of turns, one in each round of the loop: the longest takes 2 ms."""
-        for _ in compile_before_turns():
-            await asyncio.sleep(0)
 
     def close_streams(self) -> None:
         """End what would delay a shutdown without being a turn."""
