@@ -26,11 +26,9 @@ from addons.adapters.system.dataclass_methods import (
     compile_methods_at_first_use,
     compile_own,
 )
-from addons.adapters.system.local_token import LocalToken
 from addons.adapters.system.paths import token_file
 from addons.adapters.system.tasks import spawn
 from addons.adapters.system.umask import set_private_umask
-from addons.core.headers import TOKEN_HEADER
 from addons.core.version import VERSION
 from shim_cli.console.errors import CliError
 from shim_cli.console.outputs import drop_lost_output
@@ -229,6 +227,8 @@ def _rotating(log_file: Path) -> logging.Handler:
 
 def announce(master: ShimMaster, host: str = "127.0.0.1") -> None:
     """Print the address, the live models, why others are not live, and a command to try."""
+    from addons.adapters.system.local_token import LocalToken  # noqa: PLC0415
+
     env = os.environ
     token = token_file(env) if LocalToken(env).rule().required else None
     lines = announcement(master.address, master.shim.sources, token)
@@ -309,6 +309,8 @@ def _try_line(address: str, slug: str, token: Path | None) -> str:
     line = f"curl -N --noproxy '*' {shlex.quote(url)} -H {shlex.quote(kind)} -d {shlex.quote(body)}"
     if not token:
         return line
+    from addons.core.headers import TOKEN_HEADER  # noqa: PLC0415
+
     # The header comes from stdin: other users can read a command line.
     header = f"sed 's/^/{TOKEN_HEADER}: /' {shlex.quote(str(token))}"
     return f"{header} | {line} -H @-"
