@@ -20,6 +20,8 @@ PROC = Path("/proc")
 QUERY_TIMEOUT = 5.0
 START_FIELD = 19
 """Index of the start time in /proc/PID/stat, counted after the name (proc_pid_stat(5), field 22)."""
+THREADS_FIELD = 17
+"""Index of the number of threads, counted likewise (field 20)."""
 LISTENING = "0A"
 """The state of a listening socket in /proc/net/tcp."""
 # Windows API constants, which `subprocess` defines on Windows only
@@ -78,7 +80,11 @@ def is_alive(pid: int, platform: str = sys.platform, query: Query = query) -> bo
 
 
 def _is_zombie(pid: int) -> bool:
-    return _stat_fields(pid)[:1] == ["Z"]
+    fields = _stat_fields(pid)
+    # a thread that has not ended yet holds the sockets of the process
+    return fields[:1] == ["Z"] and not (
+        len(fields) > THREADS_FIELD and int(fields[THREADS_FIELD]) > 1
+    )
 
 
 def _stat_fields(pid: int) -> list[str]:

@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from addons.core.version import VERSION
 from shim_cli.console.errors import CliError
 from shim_cli.state import daemon
 from shim_cli.state.health import Health
+from shim_cli.state.processes import is_alive
 from shim_cli.state.run_state import RunState, write_state
 from tests.shim_cli.daemons import User, user_with_daemons
 from tests.shim_cli.run import OWN_PROCESS, START
@@ -132,6 +134,8 @@ def test_stale_record_is_removed_and_stops_no_process(user: User, left: str) -> 
     pid = user.pid
     record = json.loads(user.record.read_text())
     os.kill(pid, signal.SIGKILL)
+    while is_alive(pid):
+        time.sleep(0.01)
     bystander = subprocess.Popen(["sleep", "60"])
     if left == "another's":
         user.record.write_text(json.dumps({**record, "pid": bystander.pid}))
