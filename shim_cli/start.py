@@ -26,10 +26,10 @@ def main() -> None:
             os._exit(0)
     from shim_cli.plain import plain_command
 
-    if command := plain_command(sys.argv[1:], os.environ):
+    if plain := plain_command(sys.argv[1:], os.environ):
         from shim_cli.console.entry_point import run
 
-        run(lambda: sys.exit(command()))
+        run(lambda: sys.exit(plain()))
     from shim_cli.app import main as run_app
 
     run_app()

@@ -18,7 +18,7 @@ from mitmproxy.utils import asyncio_utils
 from addons.adapters.route_sources import RouteSources
 from addons.adapters.row_routes import load_protocols
 from addons.core.codex.login import Login, LoginProblem
-from addons.core.patterns import compile_before_turns
+from addons.core.upstream.patterns import compile_before_turns
 
 log = logging.getLogger(__name__)
 

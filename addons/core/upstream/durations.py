@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
 from addons.core.headers import Headers, header
-from addons.core.patterns import at_first_use
+from addons.core.upstream.patterns import at_first_use
 
 MAX_TEXT = 8_192
 FIRST_EPOCH = 1_000_000_000.0

@@ -17,8 +17,8 @@ from itertools import islice
 
 import orjson
 
-from addons.core.patterns import at_first_use
 from addons.core.upstream.durations import MAX_TEXT, stated_wait, wait_in_field
+from addons.core.upstream.patterns import at_first_use
 
 MAX_DEPTH = 8
 MAX_NODES = 200

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from addons.core.patterns import at_first_use
 from addons.core.upstream.error_codes import ErrorKind
+from addons.core.upstream.patterns import at_first_use
 
 MIN_WINDOW = 1_000
 """A smaller number of tokens is no context window."""

@@ -14,8 +14,8 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from addons.core.json_values import as_object
-from addons.core.patterns import at_first_use
 from addons.core.upstream.base64_data import plain_base64
+from addons.core.upstream.patterns import at_first_use
 from addons.core.upstream.protocol import Protocol
 from addons.core.upstream.refusal import Path, Refusal, field_path
 from addons.core.upstream.sent import Change, Sent

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from addons.core.patterns import at_first_use, before_turns, compile_before_turns
+from addons.core.upstream.patterns import at_first_use, before_turns, compile_before_turns
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 USERS = sorted(
     path
     for path in (ROOT / "addons").rglob("*.py")
-    if "from addons.core.patterns import" in path.read_text()
+    if "from addons.core.upstream.patterns import" in path.read_text()
 )
 
 
@@ -26,7 +26,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str | bytes]:
         found.append(pattern)
         return original(pattern, flags)
 
-    monkeypatch.setattr("addons.core.patterns.re.compile", compile_pattern)
+    monkeypatch.setattr("addons.core.upstream.patterns.re.compile", compile_pattern)
     return found
 
 

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator
 from enum import Enum, auto
 
-from addons.core.patterns import before_turns
 from addons.core.protocols.canonical.conversation import Conversation
 from addons.core.protocols.canonical.events import ReasoningDelta, TextDelta, TextDone
 from addons.core.protocols.canonical.leaked_calls import (
@@ -43,6 +42,7 @@ from addons.core.protocols.canonical.text_markers import (
     behind_markers,
     without_endings,
 )
+from addons.core.upstream.patterns import before_turns
 
 MAX_HELD = 256 * 1024
 MAX_TRIES = 64

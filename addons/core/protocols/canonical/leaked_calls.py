@@ -17,7 +17,6 @@ from html import unescape
 from itertools import islice
 
 from addons.core.json_values import JsonObject, as_object, as_str
-from addons.core.patterns import before_turns
 from addons.core.protocols.canonical.argument_repair import repair_arguments
 from addons.core.protocols.canonical.call_arguments import (
     JSON,
@@ -43,6 +42,7 @@ from addons.core.protocols.canonical.text_markers import (
     beginnings,
     behind_markers,
 )
+from addons.core.upstream.patterns import before_turns
 
 _OPENED = before_turns(rf"(?:\s*(?:{any_of(OPENERS)}))*\s*")
 _CLOSED = before_turns(any_of(CLOSERS))

@@ -19,8 +19,8 @@ from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 from functools import cache
 
-from addons.core.patterns import before_turns
 from addons.core.protocols.canonical.events import ReasoningDelta, TextDelta
+from addons.core.upstream.patterns import before_turns
 
 
 class _Branches(dict[str, "_Branches"]):
