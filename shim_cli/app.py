@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import typer
 
 from shim_cli.command_groups import budget_app, models_app, service_app, threads_app
-from shim_cli.console.command_line import DEFAULT_PORT
+from shim_cli.console.command_line import DEFAULT_PORT, LOOPBACK
 from shim_cli.console.entry_point import run
 from shim_cli.console.errors import CliError
 from shim_cli.console.options import (
@@ -27,9 +27,9 @@ from shim_cli.console.options import (
     Port,
     Private,
     Settings,
-    require_settings_file,
 )
 from shim_cli.console.program import HELP_NAMES, Program, examples
+from shim_cli.console.settings_file import require_settings_file
 from shim_cli.model_commands import everyday_app
 from shim_cli.slug_options import ModelOption
 from shim_cli.turn_commands import turns_app
@@ -113,7 +113,7 @@ def _move_old_state() -> None:
     )
 )
 def serve(  # noqa: PLR0917  typer reads the options from the signature
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = LOOPBACK,
     port: ListenPort = DEFAULT_PORT,
     settings: Settings = None,
     hook: Hooks = None,
@@ -361,4 +361,5 @@ def main() -> None:
         from shim_cli.commands.completion import prepare
 
         prepare()
-    run(app, "codex-shim")
+    # Not `app()`: typer would replace the excepthook with its own traceback printer.
+    run(lambda: typer.main.get_command(app)(prog_name="codex-shim"))

@@ -1,4 +1,4 @@
-"""The start of `codex-shim`: a line for a prompt at once, anything else through the command line.
+"""The start of `codex-shim`: a line for a prompt at once, usual arguments directly, any others through the command line.
 
 Never does: import the command line for a prompt, which would take ten times as long as the line itself.
 """
@@ -24,6 +24,12 @@ def main() -> None:
         if run_plain(sys.argv[1:]):
             # the line is written: cleaning up would take a fifth of the time
             os._exit(0)
+    from shim_cli.plain import plain_command
+
+    if plain := plain_command(sys.argv[1:], os.environ):
+        from shim_cli.console.entry_point import run
+
+        run(lambda: sys.exit(plain()))
     from shim_cli.app import main as run_app
 
     run_app()

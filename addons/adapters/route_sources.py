@@ -24,6 +24,7 @@ from addons.adapters.local.watch import States
 from addons.adapters.row_routes import RowRoutes
 from addons.adapters.system.files import CachedFile, FileAccessError
 from addons.adapters.system.paths import settings_file
+from addons.adapters.system.pydantic_plugins import without_plugins
 from addons.adapters.system.threads import in_thread
 from addons.adapters.traits_store import Scopes
 from addons.adapters.web_search import WebSearches
@@ -140,7 +141,8 @@ class SettingsSource:
             return _Parsed(seen, replace(before, problems=(seen,)), rows, _nothing)
         name = str(self._file.path)
         settings = parse_settings(seen, name, self._env, before)
-        rows = parse_models(seen, name, self._rules, rows)
+        with without_plugins():
+            rows = parse_models(seen, name, self._rules, rows)
         settings = replace(settings, problems=(*settings.problems, *rows.problems))
         return _Parsed(seen, settings, rows, prepare(settings, rows))
 

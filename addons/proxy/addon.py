@@ -20,7 +20,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.addons import tlsconfig
 from mitmproxy.connection import Client
 
-from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse
+from addons.adapters.cassette.use import NO_CASSETTE, CassetteUse
 from addons.adapters.route_sources import RouteSources
 from addons.adapters.system.tasks import spawn
 from addons.core.errors import Problem, problem_of
@@ -30,7 +30,7 @@ from addons.core.server.pages import DOCUMENTS
 from addons.core.upstream.outbound_proxy import CA_FILE
 from addons.proxy.composition import ALLOW_REMOTE, Composition
 from addons.proxy.engine.engine import Engine
-from addons.proxy.refresh import BackgroundRefresh
+from addons.proxy.refresh import BackgroundRefresh, prepare_turns
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.layer import NextLayer
@@ -180,6 +180,7 @@ class CodexShim:
         self.sources.parse_in_thread()
         self.parts.start_export()
         spawn(self.parts.recall_last_turns(), "last turns")
+        spawn(prepare_turns(self.sources), "first turns")
         self._refresh = BackgroundRefresh(lambda: self.sources, self.parts.expect_turn)
 
     async def done(self) -> None:

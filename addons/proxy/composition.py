@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from mitmproxy import ctx, http
 
-from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse
+from addons.adapters.cassette.use import NO_CASSETTE, CassetteUse
 from addons.adapters.cassette.writer import CassetteWriter
 from addons.adapters.codex.activate import switch_source
 from addons.adapters.codex.config_file import CodexConfig

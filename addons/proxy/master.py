@@ -21,7 +21,7 @@ from mitmproxy import exceptions, master
 from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver
 from mitmproxy.options import Options
 
-from addons.adapters.cassette.replay import NO_CASSETTE, CassetteUse
+from addons.adapters.cassette.use import NO_CASSETTE, CassetteUse
 from addons.adapters.system.mitmproxy_confdir import usable_confdir
 from addons.proxy.addon import CAPTURE, HOOK, PRIVACY, RECORD, SETTINGS, CodexShim, ListenerTls
 from addons.proxy.composition import ALLOW_REMOTE

@@ -1,5 +1,7 @@
 """Background tasks: the account's models, Cursor's login and the model servers on this machine are asked again and again.
 
+Once after the start, what the first turns would import and compile is loaded.
+
 Never does: raise, or let a turn wait. Invariant: the sources are looked up anew for each request, because changed
 settings replace them.
 """
@@ -14,7 +16,9 @@ from collections.abc import Callable
 from mitmproxy.utils import asyncio_utils
 
 from addons.adapters.route_sources import RouteSources
+from addons.adapters.row_routes import load_protocols
 from addons.core.codex.login import Login, LoginProblem
+from addons.core.upstream.patterns import compile_before_turns
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +104,13 @@ class BackgroundRefresh:
                 type(error).__name__,
             )
             return False
+
+
+async def prepare_turns(sources: RouteSources) -> None:
+    """Load what the first turn of a row would wait for. Patterns one in each round of the loop: the longest takes 2 ms."""
+    await asyncio.to_thread(load_protocols, sources.rows.rows)
+    for _ in compile_before_turns():
+        await asyncio.sleep(0)
 
 
 def _is_same(now: Login | LoginProblem, before: Login | LoginProblem) -> bool:

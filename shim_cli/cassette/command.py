@@ -11,7 +11,8 @@ from pathlib import Path
 
 import typer
 
-from addons.adapters.cassette.replay import CassetteUse, read_cassette
+from addons.adapters.cassette.replay import read_cassette
+from addons.adapters.cassette.use import CassetteUse
 from addons.core.cassette.format import CassetteError
 from addons.core.cassette.player import Player
 from shim_cli.commands.serve import serve

@@ -96,4 +96,4 @@ def _running_shim_warning(started: Started, port: int) -> Iterator[str]:
 
 def main() -> None:
     """Run the `codex-shim-install-cursor-composer` console script."""
-    run(program, NAME)
+    run(lambda: typer.main.get_command(program)(prog_name=NAME))

@@ -15,9 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from shim_cli.console.errors import NO_MODEL_ADVICE
+from shim_cli.console.outputs import echo
 from shim_cli.console.terminal import fitted, is_terminal
 from shim_cli.state.list_cache import ListingInputs, RecordingEnv, load_listing, save_listing
 from shim_cli.state.listing import ListedModel, Listing
@@ -39,10 +38,10 @@ def write_list(
     """Write the live models, or all of them. Return the exit code: 1 if no model is live."""
     listing = load_listing(env, settings) or _build(env, settings)
     for problem in listing.problems:
-        typer.echo(f"codex-shim: {problem}", err=True)
+        echo(f"codex-shim: {problem}", err=True)
     models = listing.models if show_all else listing.live
     if as_json:
-        typer.echo(json.dumps([asdict(model) for model in models], ensure_ascii=False))
+        echo(json.dumps([asdict(model) for model in models], ensure_ascii=False))
     else:
         if models and is_terminal():
             _write_table(env, models)
@@ -58,7 +57,7 @@ def write_list(
         _echo([fitted(line, INDENT, stream) for line in below], err=not show_all)
     if listing.live:
         return 0
-    typer.echo(f"codex-shim: no model is available\n{NO_MODEL_ADVICE}", err=True)
+    echo(f"codex-shim: no model is available\n{NO_MODEL_ADVICE}", err=True)
     return 1
 
 
@@ -119,7 +118,7 @@ def _is_missed(model: ListedModel) -> bool:
 
 def _echo(lines: Sequence[str], *, err: bool = False) -> None:
     for line in lines:
-        typer.echo(line, err=err)
+        echo(line, err=err)
 
 
 def hidden_lines(models: Sequence[ListedModel]) -> list[str]:

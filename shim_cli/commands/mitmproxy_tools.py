@@ -21,7 +21,7 @@ from addons.adapters.system.umask import VARIABLE as UMASK
 from addons.adapters.system.umask import set_private_umask, users_umask
 from shim_cli.console.browser import is_headless
 from shim_cli.console.errors import CliError
-from shim_cli.console.options import require_settings_file
+from shim_cli.console.settings_file import require_settings_file
 from shim_cli.state.processes import replace_process
 from shim_cli.state.takeover import lend_port
 

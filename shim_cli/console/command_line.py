@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 DEFAULT_PORT = 8765
+LOOPBACK = "127.0.0.1"
+"""Where the shim listens unless it is told otherwise."""
 
 
 def command(name: str, port: int) -> str:

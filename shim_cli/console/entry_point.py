@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from types import TracebackType
-
-import typer
 
 from addons.adapters.system.paths import NoHomeError
 from shim_cli.console.errors import CliError
 
 
-def run(program: typer.Typer, name: str) -> None:
-    """Run a console script. Ends the process with the command's exit code."""
+def run(program: Callable[[], object]) -> None:
+    """Run a console script, which ends the process with its exit code or raises."""
     sys.excepthook = _report_bug
     try:
-        # Not `program()`: typer would replace this excepthook with its own traceback printer.
-        typer.main.get_command(program)(prog_name=name)
+        program()
+    except CliError as error:
+        error.show()
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        _drop_output()
+        sys.exit(1)
     except NoHomeError as error:
         CliError(str(error), "Set it to a folder of yours, then run the command again.").show()
         sys.exit(1)
@@ -32,6 +36,13 @@ def run(program: typer.Typer, name: str) -> None:
         advice = "Check the path and its permissions, then run `codex-shim doctor`."
         CliError(f"{where}{error.strerror or error}", advice).show()
         sys.exit(1)
+
+
+def _drop_output() -> None:
+    """Let the end of the process write what nobody reads to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
 
 
 def _report_bug(

@@ -11,8 +11,6 @@ from typing import Annotated, Literal
 import click
 import typer
 
-from shim_cli.console.errors import CliError
-
 MAX_PORT = 65535
 
 
@@ -85,10 +83,3 @@ Args = Annotated[
         metavar="[-- ARGS]", help="Extra arguments, added last, so they take precedence."
     ),
 ]
-
-
-def require_settings_file(settings: Path | None) -> None:
-    """Raise CliError if --settings names a file that does not exist."""
-    if settings and not settings.is_file():
-        msg = f"{settings} does not exist or is not a file"
-        raise CliError(msg, "Name an existing models.json: --settings PATH")

@@ -1,4 +1,4 @@
-"""Standard outputs for a process that serves: what they cannot take is dropped.
+"""Standard outputs: a line of a command, and streams for a process that serves, which drop what they cannot take.
 
 A disk that is full, a terminal that is gone and a pipe that nobody reads must not end or stop the turns of clients.
 
@@ -49,6 +49,18 @@ class LossyFile(io.FileIO):
         wait = 0 if self._is_late else PATIENCE_SECONDS
         self._is_late = not poll.poll(wait * 1000)
         return not self._is_late
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Write a line to stdout or stderr, as `click.echo` does: without colours where nobody sees them."""
+    if "\033" in text:
+        import click  # noqa: PLC0415  commands that need no other library of the command line do without it
+
+        click.echo(text, err=err)
+        return
+    stream = sys.stderr if err else sys.stdout
+    stream.write(f"{text}\n")
+    stream.flush()
 
 
 def open_missing_files() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
-import textwrap
 from collections.abc import Mapping
 from typing import TextIO
 
@@ -28,6 +26,10 @@ def fitted(text: str, indent: int, stream: TextIO) -> str:
     """Return a line as it fits the terminal: what follows its first line is indented. A quoted command is not broken."""
     if not stream.isatty():
         return text
+    # not imported for the output that a program reads
+    import shutil  # noqa: PLC0415
+    import textwrap  # noqa: PLC0415
+
     kept = _QUOTED.sub(lambda found: found[0].replace(" ", _BLANK), text)
     lines = textwrap.fill(
         kept,

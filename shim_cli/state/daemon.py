@@ -23,7 +23,7 @@ from addons.adapters.system.paths import state_dir
 from addons.core.version import VERSION
 from shim_cli.console.command_line import command
 from shim_cli.console.errors import STATE_FOLDER_ADVICE, CliError
-from shim_cli.console.options import require_settings_file
+from shim_cli.console.settings_file import require_settings_file
 from shim_cli.state.health import Health, accepts_token, probe
 from shim_cli.state.processes import (
     belongs_to_other_user,

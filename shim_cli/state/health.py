@@ -1,25 +1,28 @@
 """Probe a port for a running shim.
 
-Never does: wait longer than TIMEOUT_SECONDS, use a proxy of the environment. Invariant: a port that is closed, silent or
-used by another program gives a `Health` with a reason, never an exception.
+Every `list` probes the running shims, and an HTTP client of the standard library takes longer to import than all the
+rest of it, so a probe writes its request and reads the answer from a socket.
+
+Never does: wait longer than TIMEOUT_SECONDS for an answer, use a proxy of the environment. Invariant: a port that is
+closed, silent or used by another program gives a `Health` with a reason, never an exception.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import socket
-import urllib.error
-import urllib.request
+import time
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from typing import Literal
 
-from addons.core.headers import TOKEN_HEADER
-from addons.core.json_values import as_object, as_str
 from shim_cli.console.printable import printable_line
 
 TIMEOUT_SECONDS = 0.8
 _MAX_RESPONSE_BYTES = 64 * 1024
+_READ_BYTES = 16 * 1024
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
+_IPV4, _IPV6 = "127.0.0.1", "::1"
 
 State = Literal["running", "stopped", "unhealthy"]
 
@@ -44,21 +47,28 @@ class Health:
         """What is not asked now, and who answers meanwhile: `gpt-5.5 is used up until 14:20; mine answers`."""
         found = self.report.get("unavailable")
         entries = found if isinstance(found, list) else []
-        texts = (as_str(as_object(one).get("text")) for one in entries)
-        return [printable_line(text) for text in texts if text]
+        texts = (one.get("text") for one in entries if isinstance(one, dict))
+        return [printable_line(text) for text in texts if text and isinstance(text, str)]
 
 
 def probe(port: int) -> Health:
     """Return the health of the shim on a port of this machine: over IPv4, else over IPv6."""
-    first = _probe(f"http://127.0.0.1:{port}")
+    first = _probe(_IPV4, port)
     if first.state != "stopped":
         return first
-    second = _probe(f"http://[::1]:{port}")
+    second = _probe(_IPV6, port)
     return second if second.state == "running" else first
 
 
 def accepts_token(url: str, token: str) -> bool:
     """Return whether the shim accepts this local token; True as well if it does not answer in time."""
+    # an HTTP client, which `list` does without
+    import urllib.error  # noqa: PLC0415
+    import urllib.request  # noqa: PLC0415
+    from http.client import HTTPException  # noqa: PLC0415
+
+    from addons.core.headers import TOKEN_HEADER  # noqa: PLC0415
+
     request = urllib.request.Request(f"{url}/api/models", headers={TOKEN_HEADER: token})  # noqa: S310
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -74,7 +84,7 @@ def accepts_token(url: str, token: str) -> bool:
 
 def is_listening(port: int) -> bool:
     """Return whether any program listens on a port of this machine."""
-    for host in ("127.0.0.1", "::1"):
+    for host in (_IPV4, _IPV6):
         try:
             with socket.create_connection((host, port), TIMEOUT_SECONDS):
                 return True
@@ -83,22 +93,41 @@ def is_listening(port: int) -> bool:
     return False
 
 
-def _probe(url: str) -> Health:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _probe(host: str, port: int) -> Health:
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    url = f"http://{authority}"
     try:
-        with direct.open(f"{url}/health", timeout=TIMEOUT_SECONDS) as response:
-            payload = response.read(_MAX_RESPONSE_BYTES)
-    except urllib.error.HTTPError as error:
-        error.close()
-        return Health(url, "unhealthy", f"another program answers there (status {error.code})")
-    except urllib.error.URLError as error:
-        return _unreachable(url, error.reason)
-    except (OSError, HTTPException) as error:
+        answer = _exchange(host, port, f"GET /health HTTP/1.0\r\nhost: {authority}\r\n\r\n")
+    except OSError as error:
         return _unreachable(url, error)
-    return _parsed(url, payload)
+    status = _STATUS.match(answer)
+    if not status:
+        return Health(
+            url,
+            "unhealthy",
+            f"no HTTP answer ({'BadStatusLine' if answer else 'RemoteDisconnected'})",
+        )
+    if not status[1].startswith(b"2"):
+        return Health(url, "unhealthy", f"another program answers there (status {int(status[1])})")
+    return _parsed(url, answer.partition(b"\r\n\r\n")[2])
 
 
-def _unreachable(url: str, reason: object) -> Health:
+def _exchange(host: str, port: int, request: str) -> bytes:
+    """Send a request and return what comes until the other side closes, as it does in HTTP/1.0. Raises OSError."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    with socket.create_connection((host, port), TIMEOUT_SECONDS) as connection:
+        connection.sendall(request.encode())
+        answer = b""
+        while len(answer) < _MAX_RESPONSE_BYTES:
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            data = connection.recv(_READ_BYTES)
+            if not data:
+                break
+            answer += data
+    return answer
+
+
+def _unreachable(url: str, reason: OSError) -> Health:
     if isinstance(reason, ConnectionRefusedError):
         return Health(url, "stopped")
     if isinstance(reason, TimeoutError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,8 @@ PROC = Path("/proc")
 QUERY_TIMEOUT = 5.0
 START_FIELD = 19
 """Index of the start time in /proc/PID/stat, counted after the name (proc_pid_stat(5), field 22)."""
+THREADS_FIELD = 17
+"""Index of the number of threads, counted likewise (field 20)."""
 LISTENING = "0A"
 """The state of a listening socket in /proc/net/tcp."""
 # Windows API constants, which `subprocess` defines on Windows only
@@ -38,6 +39,8 @@ def detached(platform: str = sys.platform) -> Mapping[str, Any]:
 
 def query(command: list[str]) -> str:
     """Return the output of a system program; empty if it is missing or fails."""
+    import subprocess  # noqa: PLC0415  takes longer to import than to read /proc
+
     try:
         done = subprocess.run(  # noqa: S603  a fixed program name, and no shell
             command, capture_output=True, text=True, timeout=QUERY_TIMEOUT, check=False
@@ -56,6 +59,8 @@ def replace_process(argv: Sequence[str], env: Mapping[str, str]) -> int:
     sys.stderr.flush()
     if os.name == "posix":
         os.execve(argv[0], list(argv), env)  # noqa: S606  callers pass an absolute path, and no shell
+    import subprocess  # noqa: PLC0415
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return subprocess.call(argv, env=env)  # noqa: S603  callers pass an absolute path, and no shell
 
@@ -75,7 +80,11 @@ def is_alive(pid: int, platform: str = sys.platform, query: Query = query) -> bo
 
 
 def _is_zombie(pid: int) -> bool:
-    return _stat_fields(pid)[:1] == ["Z"]
+    fields = _stat_fields(pid)
+    # a thread that has not ended yet holds the sockets of the process
+    return fields[:1] == ["Z"] and not (
+        len(fields) > THREADS_FIELD and int(fields[THREADS_FIELD]) > 1
+    )
 
 
 def _stat_fields(pid: int) -> list[str]:

@@ -13,7 +13,7 @@ import typer
 
 from addons.adapters.route_sources import RouteSources
 from shim_cli.console.errors import CliError
-from shim_cli.console.options import require_settings_file
+from shim_cli.console.settings_file import require_settings_file
 
 
 def open_sources(env: Mapping[str, str], settings: Path | None) -> RouteSources:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -136,6 +138,48 @@ def test_translator_is_loaded_at_the_first_turn(
     for slug in ("a", "a", "b"):
         assert isinstance(routes.start(slug), Send)
     assert loaded == ["chat"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "missing"),
+    [
+        ("generic", {"addons.core.protocols.messages.request", "addons.core.providers.responses"}),
+        ("anthropic", {"addons.core.protocols.chat.request", "addons.core.providers.responses"}),
+        ("openai-responses", {"addons.core.protocols.chat.request", "addons.core.providers.translated"}),
+    ],
+)  # fmt: skip
+def test_what_turns_need_is_loaded_before_them(
+    tmp_path: Path, provider: str, missing: set[str]
+) -> None:
+    (tmp_path / "models.json").write_bytes(
+        orjson.dumps([{**GENERIC, "model": "m", "provider": provider}])
+    )
+    program = """
+import sys
+from pathlib import Path
+from addons.adapters.row_routes import RowRoutes, load_protocols
+from addons.core.limits import Limits
+from addons.core.settings.models_file import parse_models
+from addons.core.turn import ClientRequest
+
+folder = Path(sys.argv[1])
+rows = parse_models((folder / "models.json").read_bytes(), "models.json")
+(route,) = RowRoutes({}, folder, lambda _slug: None).routes(rows, Limits())
+before = set(sys.modules)
+load_protocols(rows.rows)
+loaded = set(sys.modules)
+body = b'{"model":"m","input":"hello","stream":true,"store":false}'
+route.make_plan(ClientRequest("POST", "/v1/responses", (), body), route).start()
+print(*(loaded - before))
+print(*sorted(name for name in set(sys.modules) - loaded if name.startswith("addons.")))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", program, tmp_path], capture_output=True, text=True, check=True
+    )
+    loaded, later = (set(line.split()) for line in ran.stdout.splitlines())
+    assert any(name.startswith("addons.core.providers.") for name in loaded)
+    assert not loaded & missing
+    assert later == set()
 
 
 def state(folder: Path) -> dict[str, str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from addons.adapters.cassette.replay import CassetteUse, read_cassette
+from addons.adapters.cassette.replay import read_cassette
+from addons.adapters.cassette.use import CassetteUse
 from addons.core.cassette.format import COMPLETE, CUT
 from addons.core.cassette.player import Player
 from addons.proxy.master import ListenOptions, ShimMaster, StartError

@@ -195,6 +195,20 @@ async def test_running_shim_fetches_the_models_of_a_new_login(
     assert home.backend.requests[0].line.startswith(b"GET /codex/models?client_version=")
 
 
+async def test_running_shim_prepares_the_first_turns(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[object] = []
+    compiled: list[str] = []
+    monkeypatch.setattr("addons.proxy.refresh.load_protocols", loaded.append)
+    monkeypatch.setattr(
+        "addons.proxy.refresh.compile_before_turns", lambda: map(compiled.append, "ab")
+    )
+    async with running(home):
+        await until(lambda: compiled == ["a", "b"])
+    assert len(loaded) == 1
+
+
 async def test_local_servers_are_watched_on_after_a_failure_that_nobody_foresaw(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,34 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from addons.core.cassette.format import Cassette, CassetteError, loads
-from addons.core.cassette.player import Player
-from addons.core.limits import Limits
-from addons.core.server.replay import ReplayPlans
 from addons.core.turn import LocalSource, Sink
-
-
-@dataclass(frozen=True, slots=True)
-class CassetteUse:
-    """What a process does with cassettes: records to a new file, or answers from one."""
-
-    record: Path | None = None
-    player: Player | None = None
-    speed: float = 1.0
-    """How many times as fast as recorded. 0: without pauses."""
-
-    def plans(self, limits: Limits) -> ReplayPlans | None:
-        """Return what plans turns that are answered from the cassette."""
-        player = self.player
-        if player is None:
-            return None
-        return ReplayPlans(player, limits, lambda parts: paced(parts, self.speed))
-
-
-NO_CASSETTE = CassetteUse()
 
 
 def read_cassette(path: Path) -> Cassette:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable
@@ -109,7 +108,7 @@ def write_atomic(
     try:
         target = Path(os.path.realpath(path))
         make_private_folder(target.parent)
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+        temporary = target.with_name(f".{target.name}.{os.urandom(8).hex()}.tmp")
         try:
             _write_new(temporary, data, mode, owner)
             if times_ns:

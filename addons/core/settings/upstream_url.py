@@ -31,7 +31,8 @@ _VERSION = re.compile(r"v\d+(?:[a-z]+\d*)?")
 """`v1`, `v3`, `v1beta`, `v1beta1` as a whole segment."""
 _DEPLOYMENT = "deployments"
 """A segment of Azure's older paths, whose version is in the query."""
-_UNCLEAN = re.compile(r"[\x00-\x20\x7f-\U0010ffff\\]")
+_UNCLEAN = re.compile(r"[^!-\[\]-~]")
+"""Blanks, control characters, a backslash, and whatever is not ASCII."""
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _NUMBER = re.compile(r"0x[0-9a-f]+|\d+")
 _IPV4_PARTS = 4

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
 from addons.core.headers import Headers, header
+from addons.core.upstream.patterns import at_first_use
 
 MAX_TEXT = 8_192
 FIRST_EPOCH = 1_000_000_000.0
@@ -38,43 +39,43 @@ _UNIT_OF = {
 _NUMBERS = {"a": 1.0, "an": 1.0, "one": 1.0, "half a": 0.5, "half an": 0.5, "半": 0.5, "半个": 0.5}
 _UNIT_WORDS = "|".join(sorted((*_UNITS, *_UNIT_OF), key=len, reverse=True))
 _PART = rf"(?:\d{{1,9}}(?:[.,]\d{{1,12}})?|\b(?:half )?an?\b|\bone\b|半个?)\s?(?:more )?(?:{_UNIT_WORDS})(?![a-z])"
-_PARTS = re.compile(
+_PARTS = at_first_use(
     rf"(\d{{1,9}}(?:[.,]\d{{1,12}})?|\b(?:half )?an?\b|\bone\b|半个?)\s?(?:more )?({_UNIT_WORDS})(?![a-z])",
     re.IGNORECASE,
 )
 _LENGTH = rf"{_PART}(?:(?:\s|,|and\b){{0,4}}{_PART}){{0,5}}"
-_WHOLE_LENGTH = re.compile(_LENGTH, re.IGNORECASE)
+_WHOLE_LENGTH = at_first_use(_LENGTH, re.IGNORECASE)
 _CLOCK_LENGTH = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2}(?:\.\d+)?)")
 _ISO_LENGTH = re.compile(
     r"P(?:(\d{1,4})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,5})M)?(?:(\d{1,7}(?:\.\d+)?)S)?)?", re.IGNORECASE
 )
 _CUES = r"again|retry(?:ing)?|wait(?:ing)?|reset(?:s|ting)?|reset_in|availab\w{0,8}|resumes?|refresh\w{0,8}|renew\w{0,8}|regain|replenish\w{0,8}|back|open(?:s|ing)?|ready|cool-?down|expires?|delay"
-_RELATIVE = re.compile(
+_RELATIVE = at_first_use(
     rf"(?:{_CUES})(?:(?!\bevery\b|\bper\b|\beach\b)[^.\n\d]){{0,40}}?({_LENGTH}|(?<!\bat )\d{{1,3}}:\d{{2}}:\d{{2}}(?![\d:])|(?<=\bin )\d{{1,2}}:\d{{2}}(?![\d:]| ?[ap]m))",
     re.IGNORECASE,
 )
-_RELATIVE_FIRST = re.compile(
+_RELATIVE_FIRST = at_first_use(
     rf"({_LENGTH})(?:\s*(?:until|before|left|remaining|后|之后|以后|,? (?:then )?(?:try|retry)))",
     re.IGNORECASE,
 )
-_BARE_SECONDS = re.compile(
+_BARE_SECONDS = at_first_use(
     r"retry[-_ ]?after(?:[-_ ]?seconds)?['\"]?\s*+(?:[:=]\s*+)?['\"]?(\d{1,6}(?:\.\d+)?)(?![\d.:/-]|\s?\w)",
     re.IGNORECASE,
 )
-_TIME_CUE = re.compile(
+_TIME_CUE = at_first_use(
     rf"{_CUES}|until|limit reached|lifted|重置|恢复|刷新|重试|解除", re.IGNORECASE
 )
 _ZONE = r"\s?\(?((?:UTC|GMT)?\s?[+-]\d{1,2}(?::?\d{2})?|Z|UTC|GMT)?(?![a-z])"
-_ISO_TIME = re.compile(
+_ISO_TIME = at_first_use(
     rf"(\d{{4}})[-/](\d{{2}})[-/](\d{{2}})(?:(?:T|,? (?:at )?)(\d{{2}}):(\d{{2}})(?::(\d{{2}})(?:[.,]\d+)?)?{_ZONE})?",
     re.IGNORECASE,
 )
-_CLOCK_TIME = re.compile(
+_CLOCK_TIME = at_first_use(
     r"(?:\bat|\buntil|\bafter|\bby|于|在|到)\s?(\d{1,2})(?=:| ?[ap]m)(?::(\d{2})(?::(\d{2}))?)?\s?(AM|PM)?\s?\(?((?:UTC|GMT)(?:\s?[+-]\d{1,2}(?::?\d{2})?)?|[+-]\d{2}:?\d{2}|Z\b)",
     re.IGNORECASE,
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_NAMED_TIME = re.compile(
+_NAMED_TIME = at_first_use(
     rf"({'|'.join(_MONTHS)})[a-z]{{0,8}}\.? (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})(?:,? (?:at )?(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?\s?(AM|PM)?{_ZONE})?",
     re.IGNORECASE,
 )
@@ -82,7 +83,7 @@ _MAIL_TIME = re.compile(
     r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} (?:GMT|UTC|[+-]\d{4})"
 )
 _EPOCH = re.compile(r"(?<![\d.])(\d{10}(?:\.\d{1,6})?|\d{13})(?![\d.]*\d)")
-_WAIT_NAME = re.compile(
+_WAIT_NAME = at_first_use(
     r"(?:x|quota|limit|ratelimit|xratelimit)?(?:retry|resets?|cooldown|wait|nextflush)(?:after|in|at|delay|time|timestamp)?"
     r"(?:seconds?|secs?|s|ms|milliseconds?|millis)?(?:requests|tokens)?"
 )

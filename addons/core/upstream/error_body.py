@@ -18,6 +18,7 @@ from itertools import islice
 import orjson
 
 from addons.core.upstream.durations import MAX_TEXT, stated_wait, wait_in_field
+from addons.core.upstream.patterns import at_first_use
 
 MAX_DEPTH = 8
 MAX_NODES = 200
@@ -49,7 +50,7 @@ _STATUS = re.compile("[45][0-9]{2}")
 _STATUS_IN_TEXT = re.compile(
     r"\b(?:error code|status code|status|http|code)\W{1,3}(4\d\d|5\d\d)\b", re.IGNORECASE
 )
-_GENERIC = re.compile(
+_GENERIC = at_first_use(
     r"(?:an? )?(?:(?:provider|upstream|api|unknown|unexpected|internal|server|service|request|validation|param(?:eter)?s?|"
     r"invalid|bad|http|client|from|the|error|errors|failed|failure|fail|returned|incorrect|occurred|exception|gateway|argument|"
     r"specified|unprocessable|entity|not|acceptable|code|status|:|\d{3})[\s.!:-]*+)+",
@@ -57,7 +58,7 @@ _GENERIC = re.compile(
 )
 """A text that names no reason."""
 _IDENTIFIER = re.compile(r"[\w.:/-]*\w")
-_PAGE = re.compile(r"\s*(?:<!--.{0,2000}?-->\s*)?<(?:!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL)  # fmt: skip
+_PAGE = at_first_use(r"\s*(?:<!--.{0,2000}?-->\s*)?<(?:!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL)  # fmt: skip
 _HEADING = re.compile(r"<(title|h1|h2)\b[^>]{0,200}>(.{1,400}?)</\1>", re.IGNORECASE | re.DOTALL)
 _XML = re.compile(r"\s*<(?:\?xml|error\b|errorresponse\b|\w+:?fault\b|response\b)", re.IGNORECASE)
 _XML_FIELD = re.compile(

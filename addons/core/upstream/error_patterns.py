@@ -11,13 +11,14 @@ import re
 from collections.abc import Sequence
 
 from addons.core.upstream.error_codes import ErrorKind
+from addons.core.upstream.patterns import at_first_use
 
 MIN_WINDOW = 1_000
 """A smaller number of tokens is no context window."""
 
 
 def _any(*alternatives: str) -> re.Pattern[str]:
-    return re.compile("|".join(alternatives), re.IGNORECASE)
+    return at_first_use("|".join(alternatives), re.IGNORECASE)
 
 
 _LIMIT = r"(?:context[ _-]?(?:length|window|size|limit|len)|max(?:imum)?[ _](?:model[ _]|context[ _]|seq(?:uence)?[ _]|prompt[ _]|input[ _])(?:len(?:gth)?|tokens?|size|window)|(?:allowed|supported) (?:input|prompt|context) (?:length|size)|n_ctx\b|(?:model|prompt|input)[ _]token[ _]limit)"

@@ -15,6 +15,7 @@ import orjson
 
 from addons.core.json_values import as_object
 from addons.core.upstream.base64_data import plain_base64
+from addons.core.upstream.patterns import at_first_use
 from addons.core.upstream.protocol import Protocol
 from addons.core.upstream.refusal import Path, Refusal, field_path
 from addons.core.upstream.sent import Change, Sent
@@ -43,7 +44,7 @@ _OF_ANSWER = frozenset(
     {"message", "function_call", "custom_tool_call", "local_shell_call", "reasoning"}
 )
 SIGNED_FIELDS = ("signature", "redacted_thinking", "data")
-_DAMAGED = re.compile(
+_DAMAGED = at_first_use(
     r"could not process|cannot process|unable to (?:process|decode|read|load|download|fetch)|failed to (?:process|decode|load|read|download|fetch|open)|"
     r"invalid (?:base64|image|picture)|corrupt|damaged|truncated|media[ _]type|mime|format|exceeds?|too (?:large|big|small)|larger than|"
     r"unsupported image|image is valid|valid image|(?:invalid|bad)[ _](?:image|url)|image_parse|timed? ?out|"
@@ -51,7 +52,7 @@ _DAMAGED = re.compile(
     r"(?:url|https?:/).{0,80}not found|not found.{0,60}\burl|格式|解析|下载|损坏|大小|尺寸|像素|过大|链接|"
     r"dimension|pixels?\b|\bmb\b|bytes|not a valid image|cannot identify image|decod|could not be"
 )
-_UNSUPPORTED = re.compile(
+_UNSUPPORTED = at_first_use(
     r"(?:does not|doesn't|do not|don't|cannot|can't|not) (?:support|accept|handle|have vision|allow)|support image input|unsupported content|"
     r"not supported|only (?:supports? )?(?:text|accepts)|text[- ]only|not a (?:multi-?modal|vision)|unknown variant|must be a string|"
     r"expected (?:a )?`?(?:text|string)|no vision|vision is|without (?:vision|mmproj)|mmproj|image input|is not enabled|only supported by|"
@@ -69,10 +70,10 @@ _FILE_WORDS = re.compile(
     r"input_file|file_data|\bfile inputs?\b|\bpdfs?\b|\bdocuments?\b|文件|文档"
 )
 _PICTURE_WORDS = re.compile(r"image|picture|图片|图像")
-_TOO_MANY = re.compile(
+_TOO_MANY = at_first_use(
     r"too many|at most \d|more than \d|maximum (?:number|of)|max(?:imum)?(?: allowed)? (?:number of )?images|many-image|up to \d|number of images|images? (?:count|limit)|数量|exceed\w{0,20} (?:the )?(?:limit|maximum)[^.]{0,20}images"
 )
-_COUNT = re.compile(
+_COUNT = at_first_use(
     r"(?:at most|up to|more than|maximum(?: number)? of|maximum of|limit(?: of| is)?|exceeds?|only|allowed:?|超过|不超过|最多) ?(\d{1,3})\b(?! ?(?:mb|px|pixel|kb|bytes))"
 )
 _TEXT_PATH = re.compile(r"(?:messages|input|content)(?:[.\[]\d+\]?|\.[a-z_]+)+")

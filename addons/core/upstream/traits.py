@@ -9,7 +9,7 @@ observed, which wins over the profile; without traits, `adapted` returns the sam
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal, Protocol, Self, get_args, get_origin, get_type_hints
 
@@ -201,7 +201,5 @@ def _check_of(hint: Any) -> Callable[[object], bool]:
 
 
 _PROFILE_VALUES: Mapping[str, Callable[[object], bool]] = {
-    field.name: _check_of(get_type_hints(Profile)[field.name])
-    for field in fields(Profile)
-    if field.name != "name"
+    name: _check_of(hint) for name, hint in get_type_hints(Profile).items() if name != "name"
 }

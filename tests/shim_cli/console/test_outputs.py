@@ -7,11 +7,23 @@ import sys
 from io import StringIO
 from pathlib import Path
 
+import click
 import pytest
 
-from shim_cli.console.outputs import PIECE_BYTES, LossyFile, drop_lost_output
+from shim_cli.console.outputs import PIECE_BYTES, LossyFile, drop_lost_output, echo
 
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes that can be polled")
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "caf\u00e9 \t", "\033[31mred\033[0m", "\033]0;title\a", ""]
+)
+def test_line_is_the_one_that_click_writes(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for err in (False, True):
+        click.echo(text, err=err)
+        expected = capsys.readouterr()
+        echo(text, err=err)
+        assert capsys.readouterr() == expected
 
 
 def test_file_gets_everything(tmp_path: Path) -> None:

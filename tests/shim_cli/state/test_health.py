@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -40,6 +40,7 @@ def test_running_shim_has_its_report(server: Server) -> None:
     ("status", "body", "reason"),
     [
         (404, b"", "another program answers there (status 404)"),
+        (302, b"", "another program answers there (status 302)"),
         (500, b"{}", "another program answers there (status 500)"),
         (200, b"<html>", "another program answers there"),
         (200, b"[]", "another program answers there"),
@@ -79,6 +80,61 @@ def test_port_without_http_is_unhealthy() -> None:
     assert (health.state, health.reason) == ("unhealthy", "no HTTP answer (BadStatusLine)")
 
 
+def test_port_that_closes_at_once_is_unhealthy() -> None:
+    def leave() -> None:
+        client, _ = listener.accept()
+        client.recv(4096)
+        client.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=leave)
+        thread.start()
+        health = probe(listener.getsockname()[1])
+        thread.join()
+
+    assert (health.state, health.reason) == ("unhealthy", "no HTTP answer (RemoteDisconnected)")
+
+
+def test_answer_that_never_ends_is_not_waited_for() -> None:
+    ended = threading.Event()
+
+    def trickle() -> None:
+        client, _ = listener.accept()
+        with client, suppress(OSError):
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            while not ended.wait(0.05):
+                client.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        health = probe(listener.getsockname()[1])
+        ended.set()
+        thread.join()
+
+    assert (health.state, health.reason) == ("unhealthy", "no answer within 0.8 s")
+
+
+def test_answer_in_pieces_is_complete() -> None:
+    body = json.dumps({**HEALTHY, "problems": ["x" * 40_000]}).encode()
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        with client:
+            client.recv(4096)
+            for start in range(0, len(answer), 7001):
+                client.sendall(answer[start : start + 7001])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        health = probe(listener.getsockname()[1])
+        thread.join()
+
+    assert (health.state, health.report) == ("running", json.loads(body))
+
+
 def test_proxy_of_the_environment_is_not_used(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,11 +145,11 @@ def test_proxy_of_the_environment_is_not_used(
 
 
 def test_shim_on_ipv6_only_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def answer(url: str) -> Health:
-        return Health(url, "running" if "[::1]" in url else "stopped")
+    def answer(host: str, port: int) -> Health:
+        return Health(f"{host} {port}", "running" if host == "::1" else "stopped")
 
     monkeypatch.setattr("shim_cli.state.health._probe", answer)
-    assert probe(8765) == Health("http://[::1]:8765", "running")
+    assert probe(8765) == Health("::1 8765", "running")
 
 
 @pytest.mark.parametrize(

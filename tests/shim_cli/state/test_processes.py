@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +66,27 @@ def test_zombie_is_not_alive() -> None:
     child.wait()
     assert not is_alive(child.pid)
     assert start_mark(child.pid) == ""
+
+
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="the number of a system call"
+)
+def test_process_whose_first_thread_alone_has_ended_is_alive() -> None:
+    program = (
+        "import ctypes, sys, threading\n"
+        "threading.Thread(target=sys.stdin.read).start()\n"
+        "ctypes.CDLL(None).syscall(60, 0)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE)
+    assert child.stdin
+    while " Z " not in Path(f"/proc/{child.pid}/stat").read_text():
+        time.sleep(0.01)
+    assert is_alive(child.pid)
+    child.kill()
+    child.stdin.close()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not is_alive(child.pid)
+    child.wait()
 
 
 def test_start_marks_on_macos_and_windows() -> None:

@@ -42,6 +42,7 @@ from addons.core.protocols.canonical.text_markers import (
     behind_markers,
     without_endings,
 )
+from addons.core.upstream.patterns import before_turns
 
 MAX_HELD = 256 * 1024
 MAX_TRIES = 64
@@ -50,15 +51,15 @@ MAX_ENDING = 4096
 """How many characters of end tokens are held; some models repeat them up to their output limit."""
 
 _MARKERS = (*OPENERS, *HEADS)
-_WATCHED = re.compile(
+_WATCHED = before_turns(
     r"(?=[<\[\]])(?:"
     rf"(?P<closer>(?i:{any_of(TEMPLATE_CLOSERS)}))(?P<end>[ \t]*\Z)?"
     rf"|(?P<opener>(?i:{any_of(TEMPLATE_OPENERS)}))|(?P<ending>{any_of(ENDINGS)})"
     rf"|(?P<box>{any_of((BOX, END_OF_BOX))})(?P<prose>[ \t'\"])?|{any_of(_MARKERS)})"
 )
-_ENDED = re.compile(rf"(?:[\s{INVISIBLE}]|{any_of(ENDINGS)})*")
-_BEHIND_CALL = re.compile(rf"(?:\s|{any_of((*CLOSERS, *ENDINGS, MINIMAX))})*(?:[,;]\s*(?=\{{))?")
-_BEHIND_CALL_ON_LINE = re.compile(rf"(?:\s*(?:{any_of((*CLOSERS, *ENDINGS))}))*[ \t]*")
+_ENDED = before_turns(rf"(?:[\s{INVISIBLE}]|{any_of(ENDINGS)})*")
+_BEHIND_CALL = before_turns(rf"(?:\s|{any_of((*CLOSERS, *ENDINGS, MINIMAX))})*(?:[,;]\s*(?=\{{))?")
+_BEHIND_CALL_ON_LINE = before_turns(rf"(?:\s*(?:{any_of((*CLOSERS, *ENDINGS))}))*[ \t]*")
 _SEPARATORS = frozenset({",", ";"})
 _BEFORE_MARKER = beginnings(*_MARKERS)
 _BEFORE_ENDING = beginnings(*ENDINGS, BOX, END_OF_BOX) | {BOX}

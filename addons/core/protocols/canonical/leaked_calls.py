@@ -42,10 +42,11 @@ from addons.core.protocols.canonical.text_markers import (
     beginnings,
     behind_markers,
 )
+from addons.core.upstream.patterns import before_turns
 
-_OPENED = re.compile(rf"(?:\s*(?:{any_of(OPENERS)}))*\s*")
-_CLOSED = re.compile(any_of(CLOSERS))
-_HEAD = re.compile(
+_OPENED = before_turns(rf"(?:\s*(?:{any_of(OPENERS)}))*\s*")
+_CLOSED = before_turns(any_of(CLOSERS))
+_HEAD = before_turns(
     rf"<(?P<tag>(?:{any_of(PREFIXES)})(?:function|invoke))(?:=|\s+name=)[\"']?(?P<name>[^\s\"'<>]+)[\"']?\s*>"
 )
 _KIMI_HEAD = re.compile(
@@ -68,7 +69,7 @@ _BEFORE_ARGUMENTS = beginnings(
 _BEFORE_TYPE = beginnings(TYPE_AND_SEPARATOR)
 _BEFORE_NAME = beginnings(*_NAME_PREFIXES)
 _BEFORE_MARKER = beginnings(*OPENERS, *HEADS, *CLOSERS)
-_NAME_NOISE = re.compile(
+_NAME_NOISE = before_turns(
     r"(?:(?:</?[\w|\uff5c\u2581:]+>|<\|[\w|]*)(?:commentary|analysis|final|json)?){1,16}$"
 )
 _FENCE_END = re.compile(r"\s*```")

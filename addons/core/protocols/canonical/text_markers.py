@@ -17,8 +17,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from enum import Enum, auto
+from functools import cache
 
 from addons.core.protocols.canonical.events import ReasoningDelta, TextDelta
+from addons.core.upstream.patterns import before_turns
 
 
 class _Branches(dict[str, "_Branches"]):
@@ -37,14 +39,19 @@ def any_of(literals: Iterable[str]) -> str:
 
 
 def _pattern(branches: _Branches) -> str:
+    stem = ""
+    while len(branches) == 1 and "" not in branches:
+        ((letter, branches),) = branches.items()
+        stem += _escaped(letter)
     choices = [
-        re.escape(letter) + _pattern(below) for letter, below in sorted(branches.items()) if letter
+        _escaped(letter) + _pattern(below) for letter, below in sorted(branches.items()) if letter
     ]
     if not choices:
-        return ""
-    if len(choices) == 1 and "" not in branches:
-        return choices[0]
-    return f"(?:{'|'.join(choices)})" + ("?" if "" in branches else "")
+        return stem
+    return f"{stem}(?:{'|'.join(choices)})" + ("?" if "" in branches else "")
+
+
+_escaped = cache(re.escape)
 
 
 def beginnings(*literals: str) -> frozenset[str]:
@@ -118,7 +125,7 @@ BOX, END_OF_BOX = "<|begin_of_box|>", "<|end_of_box|>"
 """GLM's marks around the part of its answer that matters."""
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
 """Characters without width; `str.strip` leaves them."""
-_BARE = re.compile(rf"(?:\s|{any_of((*OPENERS, *CLOSERS))})*")
+_BARE = before_turns(rf"(?:\s|{any_of((*OPENERS, *CLOSERS))})*")
 _VISIBLE = re.compile(rf"[^\s{INVISIBLE}]")
 
 
@@ -239,7 +246,7 @@ MAX_LEADING_SPACE = 4096
 
 
 def _any_of(literals: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(map(re.escape, literals)), re.IGNORECASE)
+    return before_turns("|".join(map(re.escape, literals)), re.IGNORECASE)
 
 
 _OPENING = _any_of(tuple(BLOCKS))
@@ -250,7 +257,7 @@ _BEGINNINGS = beginnings(*_HEADS)
 _FIRST_CHARACTER = re.compile(f"[{re.escape(''.join(sorted({head[0] for head in _HEADS})))}]")
 """What every tag and every mark begins with."""
 _LONGEST = max(map(len, _HEADS))
-TEMPLATE_CLOSER = re.compile(
+TEMPLATE_CLOSER = before_turns(
     r"(?<![`'\"])(?:" + "|".join(map(re.escape, TEMPLATE_CLOSERS)) + r")(?![`'\"]|[ \t]+\S)",
     re.IGNORECASE,
 )

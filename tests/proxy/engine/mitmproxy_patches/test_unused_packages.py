@@ -8,10 +8,10 @@ import sys
 START = """
 import asyncio, importlib, sys
 from addons.proxy.engine.mitmproxy_patches.lazy_addons import skip_stock_addons
-from addons.proxy.engine.mitmproxy_patches.unused_packages import UNUSED, Deferred, DeferredModule, defer_unused_packages
+from addons.proxy.engine.mitmproxy_patches.unused_packages import OWN, UNUSED, Deferred, DeferredModule, defer_unused_packages
 
 def imported():
-    return sorted(name for name in UNUSED if name in sys.modules)
+    return sorted(name for name in (*OWN, *UNUSED) if name in sys.modules)
 
 skip_stock_addons()
 with defer_unused_packages():
@@ -32,6 +32,19 @@ server = mode_servers.mitmproxy_rs.udp.UdpServer
 assert isinstance(server, Deferred) and not isinstance(object(), (str, server))
 assert not isinstance(object(), http.QuicStreamEvent) and not issubclass(str, http.QuicStreamEvent)
 assert imported() == [], imported()
+
+# what only somebody who looks at a turn uses
+from addons.proxy import cassettes, composition, recent_turns
+assert recent_turns.RecentTurns().find("none") is None and imported() == [], imported()
+assert isinstance(recent_turns.Masker, Deferred)
+assert recent_turns.plain_body(b"a", "") == b"a"
+assert recent_turns.Turn(b"", b"", (), 0, recent_turns.TurnData.parse(None)).__class__ is sys.modules["addons.views.turn"].Turn
+assert imported() == ["addons.views"], imported()
+assert isinstance(composition.CassetteWriter, Deferred)
+import addons.adapters.cassette.writer
+assert composition.CassetteWriter.__name__ == "CassetteWriter"
+assert imported() == ["addons.adapters.cassette.writer", "addons.core.cassette", "addons.views"], imported()
+OWN = ()
 
 assert optmanager.parse("listen_port: 1") == {"listen_port": 1}
 assert imported() == ["ruamel"], imported()
