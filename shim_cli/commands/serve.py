@@ -6,7 +6,6 @@ Invariant: a proxy that cannot start ends with one sentence and exit code 1.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import json
 import logging
@@ -16,18 +15,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from addons.adapters.cassette.use import NO_CASSETTE, CassetteUse
-from addons.adapters.system.dataclass_methods import (
-    UncompiledMethod,
-    compile_methods_at_first_use,
-    compile_own,
-)
 from addons.adapters.system.paths import token_file
-from addons.adapters.system.tasks import spawn
 from addons.adapters.system.umask import set_private_umask
 from addons.core.version import VERSION
 from shim_cli.console.errors import CliError
@@ -42,7 +34,7 @@ if TYPE_CHECKING:
     from addons.adapters.route_sources import RouteSources
     from addons.core.cassette.player import Player
     from addons.core.routes import Route
-    from addons.proxy.master import ListenOptions, ShimMaster
+    from addons.proxy.master import ShimMaster
 
 MAX_SLUGS = 8
 """How many slugs of one provider are listed; the rest are counted."""
@@ -77,34 +69,23 @@ def serve(
     _configure_logging(log_file)
     if verbose or not log_file:
         _show_turns()
-    with ExitStack() as starting:
-        starting.callback(gc.set_threshold, *gc.get_threshold())
-        gc.set_threshold(NEW_OBJECTS)
-        constructors = starting.enter_context(compile_methods_at_first_use())
-        _load_mitmproxy()
-        from addons.proxy.master import ListenOptions  # noqa: PLC0415
+    collects_after = gc.get_threshold()
+    gc.set_threshold(NEW_OBJECTS)
+    _load_mitmproxy()
+    from addons.proxy.master import ListenOptions, StartError, run_master  # noqa: PLC0415
 
-        ports: list[int] = []
+    listen = ListenOptions(host, port, settings, allow_remote, cassettes, hooks, privacy)
+    ports: list[int] = []
 
-        def ready(master: ShimMaster) -> None:
-            starting.close()
-            ports.append(_write_run_state(master, log_file, settings))
-            if cassettes.player:
-                announce_replay(master.address, cassettes.player)
-            else:
-                announce(master, host)
-                announce_record(cassettes.record)
-                announce_hooks(hooks)
-            spawn(_compile(constructors), "constructors")
-
-        listen = ListenOptions(host, port, settings, allow_remote, cassettes, hooks, privacy)
-        _run(listen, ready, ports)
-    return 0
-
-
-def _run(listen: ListenOptions, ready: Callable[[ShimMaster], None], ports: list[int]) -> None:
-    """Run the Master to its end. `ports` gets the one that it listens on. Raises CliError if it cannot start."""
-    from addons.proxy.master import StartError, run_master  # noqa: PLC0415
+    def ready(master: ShimMaster) -> None:
+        gc.set_threshold(*collects_after)
+        ports.append(_write_run_state(master, log_file, settings))
+        if cassettes.player:
+            announce_replay(master.address, cassettes.player)
+        else:
+            announce(master, host)
+            announce_record(cassettes.record)
+            announce_hooks(hooks)
 
     try:
         run_master(listen, ready)
@@ -118,13 +99,7 @@ def _run(listen: ListenOptions, ready: Callable[[ShimMaster], None], ports: list
     finally:
         for listened in ports:
             remove_state(os.environ, listened)
-
-
-async def _compile(constructors: list[UncompiledMethod]) -> None:
-    """Compile what the first turn would wait for, one in each round of the loop: one takes 0.1 to 0.5 ms."""
-    for _ in compile_own(constructors):
-        await asyncio.sleep(0)
-    constructors.clear()
+    return 0
 
 
 def end_at_eof() -> None:

@@ -257,7 +257,7 @@ def _mentioned(found: type) -> set[str]:
     """Return the names that a class has, and those that its methods use: attributes of its objects are among them."""
     known: set[str] = set()
     for base in found.__mro__[:-1]:
-        known.update(vars(base), vars(base).get("__dataclass_fields__", ()))
+        known.update(vars(base))
         for member in vars(base).values():
             if isinstance(member, FunctionType):
                 known.update(member.__code__.co_names)
