@@ -40,7 +40,7 @@ from addons.proxy.engine.injected import (
 from addons.proxy.engine.interfaces import LayerEngine
 from addons.proxy.engine.mitmproxy_patches.command_pump import CommandPump, Reply
 from addons.proxy.engine.mitmproxy_patches.connections import fork
-from addons.proxy.engine.mitmproxy_patches.http1_connections import Relayed
+from addons.proxy.engine.mitmproxy_patches.http1_connections import Flush, Relayed
 from addons.proxy.engine.mitmproxy_patches.http2 import ListenerHttp2
 from addons.proxy.engine.pool import ConnectionKey, GetPooledConnection
 from addons.proxy.engine.stream import TurnStream
@@ -118,6 +118,8 @@ class ShimHttpLayer(CommandPump):
                 self._switch_protocols(command)
                 continue
             yield from self.writes.take()
+            if type(command) is Flush:
+                continue
             yield without_quotes(command) if isinstance(command, commands.Log) else command
             if isinstance(command, commands.OpenConnection):
                 self._engine.ensure_closed(self.context.client, command.connection)

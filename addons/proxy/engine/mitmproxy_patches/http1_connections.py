@@ -56,6 +56,10 @@ Relayed = tuple[Sequence[commands.SendData], bool]
 """What goes to the client now, and whether that is all. If not, a `DataReceived` that begins with the read has to follow."""
 
 
+class Flush(commands.Command):
+    """Lets what was written so far leave before what follows."""
+
+
 class CoalescedWrites:
     """Holds writes back until another command, or the end of the event, comes, or for longer if `hold` was called."""
 
