@@ -118,9 +118,8 @@ class ShimHttpLayer(CommandPump):
                 self._switch_protocols(command)
                 continue
             yield from self.writes.take()
-            if type(command) is Flush:
-                continue
-            yield without_quotes(command) if isinstance(command, commands.Log) else command
+            if type(command) is not Flush:
+                yield without_quotes(command) if isinstance(command, commands.Log) else command
             if isinstance(command, commands.OpenConnection):
                 self._engine.ensure_closed(self.context.client, command.connection)
 
@@ -254,7 +253,7 @@ class ShimHttpLayer(CommandPump):
             if isinstance(client, ClientSocket):
                 side.client_authority, side.credentials, side.frame = client.beginning
             else:
-                side.take_from(event)
+                side.take_from(event, has_body=getattr(client, "has_body", False))
         yield from self.event_to_child(stream, event)
 
     def _switch_protocols(self, switch: SwitchProtocols) -> None:
