@@ -29,6 +29,7 @@ from addons.proxy.engine.mitmproxy_patches.command_pump import SyncHookRunner
 from addons.proxy.engine.mitmproxy_patches.connections import call_hooks_directly
 from addons.proxy.engine.mitmproxy_patches.ids_and_options import (
     shorten_contexts,
+    shorten_hooks,
     shorten_ids,
     shorten_options,
 )
@@ -171,6 +172,7 @@ def run_master(listen: ListenOptions, on_ready: Callable[[ShimMaster], None]) ->
     shorten_ids()
     shorten_options()
     shorten_contexts()
+    shorten_hooks()
     keep_freed_memory()
     # By default a thread may run for 5 ms, and the turn log's thread would delay a delta for so long.
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)

@@ -28,11 +28,6 @@ from mitmproxy import http
 from mitmproxy.connection import Server
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.layers.http import HttpStream, SendHttp
-from mitmproxy.proxy.layers.http._events import (
-    RequestData,
-    RequestEndOfMessage,
-    RequestHeaders,
-)
 
 from addons.core.headers import Headers, bad_name
 from addons.core.protocols.responses.websocket_upstream import upgrade_headers
@@ -40,6 +35,8 @@ from addons.core.secrets import Origin
 from addons.core.turn import Collect, Head, Prepare, Send, UpstreamRequest
 from addons.proxy.engine.interfaces import LayerHost
 from addons.proxy.engine.mitmproxy_patches import connections
+from addons.proxy.engine.mitmproxy_patches.http1_connections import WholeRequest
+from addons.proxy.engine.mitmproxy_patches.messages import request_of
 from addons.proxy.engine.states import TurnState, UpstreamEvent, UpstreamState
 from addons.proxy.engine.websocket.upstream_socket import SocketTurn
 
@@ -126,11 +123,9 @@ class Attempt:
         if by_socket:
             yield SendHttp(SocketTurn(attempt_id, outgoing, True, turn=request), connection)  # noqa: FBT003
             return
-        head = RequestHeaders(attempt_id, outgoing, end_stream=not request.body)
-        yield SendHttp(head, connection)
-        if request.body:
-            yield SendHttp(RequestData(attempt_id, request.body), connection)
-        yield SendHttp(RequestEndOfMessage(attempt_id), connection)
+        body = request.body
+        whole = WholeRequest(attempt_id, outgoing, end_stream=not body, body=body)
+        yield SendHttp(whole, connection)
 
     @property
     def seconds(self) -> float:
@@ -199,7 +194,7 @@ def http_request(request: UpstreamRequest) -> http.Request:
     Raises UnsafeHeaderError and ForeignOriginError.
     """
     origin = request.origin
-    return http.Request(
+    data = http.RequestData(
         host=origin.host,
         port=origin.port,
         method=_target_part("method", request.method.encode("ascii")),
@@ -213,6 +208,7 @@ def http_request(request: UpstreamRequest) -> http.Request:
         timestamp_start=time.time(),
         timestamp_end=None,
     )
+    return request_of(data)
 
 
 def upgrade_request(request: UpstreamRequest) -> http.Request:

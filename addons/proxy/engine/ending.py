@@ -31,6 +31,7 @@ from addons.proxy.engine.attempt import Attempt
 from addons.proxy.engine.injected import Injected, Signal
 from addons.proxy.engine.interfaces import LayerHost, TurnHost
 from addons.proxy.engine.local_answer import http_response
+from addons.proxy.engine.mitmproxy_patches.http1_connections import Flush
 from addons.proxy.engine.request_side import RequestStream
 from addons.proxy.engine.response_side import ResponseSide
 from addons.proxy.engine.states import ClientEvent, ClientState
@@ -44,6 +45,10 @@ MAX_ROUNDS = 12
 
 Stage = Callable[[], Iterable[commands.Command]]
 """One part of a turn's end."""
+
+
+def _flush() -> Iterable[commands.Command]:
+    return (Flush(),)
 
 
 class EndStages:
@@ -300,7 +305,8 @@ class EndingStream(RequestStream):
     def _begin_end(self, write: Stage, hook: commands.StartHook) -> None:
         self.state.on_client(ClientEvent.END_BEGUN)
         side = self.response_side
-        self._end_stages.add(side.stop, self.attempt.release, write, self._end_written)
+        # what only this process needs comes behind the last byte, for which the client waits
+        self._end_stages.add(side.stop, self.attempt.release, write, self._end_written, _flush)
         self._end_stages.add(side.complete_record, self.leave, lambda: (hook,), self.drop)
 
     def _end_written(self) -> Iterable[commands.Command]:

@@ -51,6 +51,7 @@ from addons.proxy.engine.mitmproxy_patches.messages import (
     ends_with_last_request,
     is_last_request,
     read_request,
+    read_response,
     request_size,
 )
 from addons.proxy.engine.mitmproxy_patches.plain_chunks import take_buffered, take_chunks
@@ -118,6 +119,8 @@ class ListenerHttp1(KeptServer):
         """Set while a head is under way: idle connections may stay."""
         self._ahead = 0
         """Blank lines that came while a turn was under way: the ends of heads, and seldom parts of bodies."""
+        self.has_body = False
+        """Whether all of the body of the last request came with its head."""
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, events.Wakeup):
@@ -158,6 +161,7 @@ class ListenerHttp1(KeptServer):
             yield from self._refuse(BAD_HEAD)
             return
         self.request, self._deadline = request, None
+        self.has_body = size is not None and len(self.buf) >= size
         yield ReceiveHttp(RequestHeaders(self.stream_id, request, size == 0))
         yield from self.begin_body(size, event)
 
@@ -348,9 +352,8 @@ class UpstreamHttp1(KeptClient):
     def _begin_response(self, head: bytes, event: events.DataReceived) -> CommandGenerator[None]:
         assert self.request is not None  # noqa: S101  checked by the caller
         assert self.stream_id is not None  # noqa: S101
-        lines = [line.removesuffix(b"\r") for line in head.split(b"\n")]
         try:
-            response = http1.read_response_head(lines[:-2])
+            response = read_response(head)
             size = http1.expected_http_body_size(self.request, response)
         except ValueError:
             # mitmproxy reads it again, and reports what is wrong

@@ -40,7 +40,7 @@ from addons.proxy.engine.injected import (
 from addons.proxy.engine.interfaces import LayerEngine
 from addons.proxy.engine.mitmproxy_patches.command_pump import CommandPump, Reply
 from addons.proxy.engine.mitmproxy_patches.connections import fork
-from addons.proxy.engine.mitmproxy_patches.http1_connections import Relayed
+from addons.proxy.engine.mitmproxy_patches.http1_connections import Flush, Relayed
 from addons.proxy.engine.mitmproxy_patches.http2 import ListenerHttp2
 from addons.proxy.engine.pool import ConnectionKey, GetPooledConnection
 from addons.proxy.engine.stream import TurnStream
@@ -118,7 +118,8 @@ class ShimHttpLayer(CommandPump):
                 self._switch_protocols(command)
                 continue
             yield from self.writes.take()
-            yield without_quotes(command) if isinstance(command, commands.Log) else command
+            if type(command) is not Flush:
+                yield without_quotes(command) if isinstance(command, commands.Log) else command
             if isinstance(command, commands.OpenConnection):
                 self._engine.ensure_closed(self.context.client, command.connection)
 
@@ -252,7 +253,7 @@ class ShimHttpLayer(CommandPump):
             if isinstance(client, ClientSocket):
                 side.client_authority, side.credentials, side.frame = client.beginning
             else:
-                side.take_from(event)
+                side.take_from(event, has_body=getattr(client, "has_body", False))
         yield from self.event_to_child(stream, event)
 
     def _switch_protocols(self, switch: SwitchProtocols) -> None:

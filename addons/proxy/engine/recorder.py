@@ -60,6 +60,22 @@ OnRecorded = Callable[[http.HTTPFlow, TurnRecord, EchoMask, Tape], None]
 """Called at the end of a turn with all that its client got. It must not wait and should not raise."""
 
 
+_PUBLIC_PATHS: set[str] = set()
+"""Paths of upstream requests in which nothing was redacted."""
+MAX_PATHS, MAX_PATH_LENGTH = 64, 200
+
+
+def _shown(path: str) -> str:
+    """Return a path as it is recorded. Nearly every turn has the path of the one before."""
+    if path in _PUBLIC_PATHS:
+        return path
+    if (shown := redacted_path(path)) == path and len(path) <= MAX_PATH_LENGTH:
+        if len(_PUBLIC_PATHS) >= MAX_PATHS:
+            _PUBLIC_PATHS.clear()
+        _PUBLIC_PATHS.add(path)
+    return shown
+
+
 class Recorder:
     """Records one turn. `capture` is how many bytes of each upstream request and response are kept."""
 
@@ -117,7 +133,7 @@ class Recorder:
     def attempt_begins(self, request: UpstreamRequest, flow: http.HTTPFlow) -> None:
         """Note that an attempt is about to connect."""
         method = request.method if request.frame is None else WEBSOCKET
-        attempt = self._attempt_at(f"{request.origin}{redacted_path(request.path)}", method)
+        attempt = self._attempt_at(f"{request.origin}{_shown(request.path)}", method)
         self.mask.add([*[field.secret for field in request.secrets], *request.body_secrets])
         if self.record.thread:
             self.record.upstream_body = request.body

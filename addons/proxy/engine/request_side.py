@@ -93,7 +93,7 @@ class RequestSide:
     """The state of one client request."""
 
     __slots__ = (
-        "_parts", "admission", "client_authority", "credentials", "frame", "is_whole", "limits", "received", "refusal",
+        "_parts", "admission", "client_authority", "credentials", "frame", "has_body", "is_whole", "limits", "received", "refusal",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
@@ -105,15 +105,17 @@ class RequestSide:
         self.refusal: Problem | None = None
         self.frame: Frame | None = None
         """The frame of a WebSocket that brought the request; None by HTTP."""
+        self.has_body = False
+        """Whether the body has come with the head."""
         self.is_whole = False
         """Whether the last byte of the request was received, or the client has left."""
         self.received = 0
         """How many bytes of the body have come."""
         self._parts: list[bytes | bytearray] = []
 
-    def take_from(self, event: RequestHeaders) -> None:
+    def take_from(self, event: RequestHeaders, *, has_body: bool) -> None:
         """Take what a flow does not hold off the head of a request. That of a replay has labels only."""
-        self.client_authority = event.request.host_header or ""
+        self.has_body, self.client_authority = has_body, event.request.host_header or ""
         if not event.replay_flow:
             self.credentials = take_credentials(event.request)
 
@@ -254,8 +256,9 @@ class RequestStream(PromptStream):
 
     def state_wait_for_request_headers(self, event: RequestHeaders) -> CommandGenerator[None]:
         """Let mitmproxy make the flow. The turn begins before the first hook sees it."""
-        if not (event.end_stream or self.request_side.frame):  # whose body comes with its head
-            self._body_deadline = commands.RequestWakeup(self.request_side.limits.body_seconds)
+        side = self.request_side
+        if not (event.end_stream or side.frame or side.has_body):
+            self._body_deadline = commands.RequestWakeup(side.limits.body_seconds)
             yield self._body_deadline
         for command in super().state_wait_for_request_headers(event):
             if isinstance(command, HttpRequestHeadersHook) and not self.state.is_ending:

@@ -36,6 +36,7 @@ from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import AwaitsEnd, Head, QuotesUpstream, Translator
 from addons.proxy.engine.interfaces import LayerHost, TurnHost
 from addons.proxy.engine.local_source import SourcePump
+from addons.proxy.engine.mitmproxy_patches.messages import response_of
 from addons.proxy.engine.recorder import Recorder
 from addons.proxy.engine.states import ClientEvent, ClientState, TurnState
 from addons.proxy.engine.timers import SilenceClock
@@ -49,7 +50,7 @@ BODILESS = frozenset({204, 304})
 
 def http_head(status: int, headers: Headers, content: bytes | None = None) -> http.Response:
     """Return a mitmproxy response with the phrase of its status."""
-    return http.Response(
+    data = http.ResponseData(
         http_version=b"HTTP/1.1",
         status_code=status,
         reason=status_codes.RESPONSES.get(status, "").encode(),
@@ -59,6 +60,7 @@ def http_head(status: int, headers: Headers, content: bytes | None = None) -> ht
         timestamp_start=time.time(),
         timestamp_end=None,
     )
+    return response_of(data)
 
 
 def is_encoded(head: Head) -> bool:

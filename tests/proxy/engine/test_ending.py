@@ -326,3 +326,30 @@ async def test_plan_is_told_once_that_its_turn_has_ended(leaves: bool) -> None:
                 await c.response()
             await until(lambda: proxy.engine.live_turns == 0)
             assert Told.ends == 1
+
+
+async def test_last_byte_leaves_before_what_only_this_process_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order: list[object] = []
+    usual = asyncio.StreamWriter.write
+
+    def write(writer: asyncio.StreamWriter, data: bytes) -> None:
+        order.append(data.endswith(b"0\r\n\r\n") and DONE in data)
+        usual(writer, data)
+
+    async with upstream(turn) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
+        monkeypatch.setattr(proxy.engine, "forget", noting(proxy.engine.forget, order))
+        monkeypatch.setattr(asyncio.StreamWriter, "write", write)
+        await c.post("/x", BODY)
+        assert DONE in (await c.response()).body
+        await until(lambda: "record" in order)
+    assert order.index(True) < order.index("record")
+
+
+def noting(forget: Callable[..., None], order: list[object]) -> Callable[..., None]:
+    def noted(turn: object) -> None:
+        order.append("record")
+        forget(turn)
+
+    return noted

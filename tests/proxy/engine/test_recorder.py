@@ -23,6 +23,7 @@ from addons.core.turn import (
     StreamLocal,
     UpstreamRequest,
 )
+from addons.proxy.engine import recorder
 from addons.proxy.engine.recorder import MAX_READS, Recorder
 from tests.boundary.row_turns import ANSWERS_BY_PROTOCOL, CODEX, KEY, body, plans, says
 from tests.boundary.scripts import BODY, DONE, EVENT, SSE_HEAD, OneStep, answer, begins, raw, turn
@@ -32,6 +33,7 @@ from tests.support.upstream import upstream
 from tests.support.waiting import until
 
 CAPTURE = 100_000
+ORIGIN = Origin("http", "localhost", 8080)
 THREAD = b"thread-id: t-1"
 
 
@@ -340,3 +342,25 @@ async def test_what_an_upstream_quotes_of_its_credentials_is_kept_nowhere() -> N
             assert (b"Incorrect API key" in attempt["answer"]["body"]) is bool(capture)
             assert KEY[:5] not in repr(proxy.flow.get_state()).encode()
     assert b"<secret>" not in attempt["answer"]["body"]
+
+
+def test_path_that_holds_a_key_is_redacted_each_time_and_not_remembered() -> None:
+    key = "/v1/sk-proj-8Qm2vZr5Tn0wXk7Lb3Jd9Yc6"
+    asked = [
+        UpstreamRequest(ORIGIN, "POST", path, (), b"") for path in (key, "/v1/a", key, "/v1/a")
+    ]
+    urls = []
+    for request in asked:
+        kept = Recorder(TurnRecord(), 0, lambda: 0.0)
+        kept.attempt_begins(request, tflow.tflow())
+        urls.append(kept.record.attempts[0].url)
+    assert urls == [f"{ORIGIN}/v1/{REDACTED}", f"{ORIGIN}/v1/a"] * 2
+    assert key not in recorder._PUBLIC_PATHS
+
+
+def test_paths_that_are_remembered_are_bounded() -> None:
+    for number in range(3 * recorder.MAX_PATHS):
+        path = f"/v1/{number}"
+        assert recorder._shown(path) == recorder._shown(path) == path
+    assert recorder._shown("/a" * recorder.MAX_PATH_LENGTH) not in recorder._PUBLIC_PATHS
+    assert len(recorder._PUBLIC_PATHS) <= recorder.MAX_PATHS

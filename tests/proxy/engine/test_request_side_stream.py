@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from mitmproxy import http
+from mitmproxy.proxy import commands
 
 from addons.core.errors import Problem
 from addons.core.turn import Sink
@@ -266,3 +267,25 @@ async def test_client_that_sends_on_while_it_is_answered_is_cut_off() -> None:
                 await asyncio.sleep(0)
         assert sent > LIMIT + QUICK.head_bytes
         await until(lambda: not proxy.layers and proxy.engine.live_turns == 0)
+
+
+@pytest.mark.parametrize("ahead", [len(BODY), 1, 0])
+async def test_only_a_body_that_is_not_there_has_a_deadline(
+    ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delays: list[float] = []
+    usual = commands.RequestWakeup.__init__
+
+    def note(wakeup: commands.RequestWakeup, delay: float) -> None:
+        delays.append(delay)
+        usual(wakeup, delay)
+
+    monkeypatch.setattr(commands.RequestWakeup, "__init__", note)
+    limits = replace(QUICK, body_seconds=7.25)
+    async with engine(local_stream(whole), limits) as proxy, client(proxy.port) as c:
+        head = b"POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
+        await c.send(head % len(BODY) + BODY[:ahead])
+        await until(lambda: proxy.addon.flows)
+        await c.send(BODY[ahead:])
+        assert (await c.response()).status == 200
+    assert (7.25 in delays) == (ahead < len(BODY))

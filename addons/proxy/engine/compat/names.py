@@ -58,6 +58,16 @@ CALLABLES: tuple[tuple[str, str, str], ...] = (
     ("h2.stream", "H2Stream._initialize_content_length", "headers"),
     (f"{_HTTP}._base", "ReceiveHttp", "event"),
     (f"{_HTTP}._base", "HttpConnection.__init__", "context conn"),
+    (
+        "mitmproxy.http",
+        "RequestData",
+        "http_version headers content trailers timestamp_start timestamp_end host port method scheme authority path",
+    ),
+    (
+        "mitmproxy.http",
+        "ResponseData",
+        "http_version headers content trailers timestamp_start timestamp_end status_code reason",
+    ),
     (_EVENTS, "RequestHeaders", "stream_id request end_stream replay_flow"),
     (_EVENTS, "RequestData", "stream_id data"),
     (_EVENTS, "RequestEndOfMessage", "stream_id"),

@@ -25,6 +25,7 @@ exception is logged and stops there.
 from __future__ import annotations
 
 import asyncio
+from asyncio import StreamWriter
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Sequence
 from inspect import iscoroutinefunction
@@ -34,6 +35,7 @@ from mitmproxy import http
 from mitmproxy.addonmanager import AddonManager, safecall, traverse
 from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.commands import SendData
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator, Paused
 from mitmproxy.proxy.layers.http import (
@@ -270,7 +272,7 @@ def _write(handler: ConnectionHandler, writes: Sequence[commands.SendData]) -> N
 def _is_drained(io: ConnectionIO) -> bool:
     """Return whether the system has taken all that was written. asyncio would wait for nothing then."""
     writer = io.writer
-    if not isinstance(writer, asyncio.StreamWriter):
+    if type(writer) is not StreamWriter:
         return writer is None
     transport = writer.transport
     return not transport.is_closing() and not transport.get_write_buffer_size()
@@ -325,7 +327,7 @@ class CommandPump(HttpLayer):
     ) -> CommandGenerator[None]:
         """Pass an event to a layer, and carry out its commands."""
         for command in child.handle_event(event):
-            if isinstance(command, commands.SendData):
+            if isinstance(command, SendData):
                 self.writes.add(command)
             elif isinstance(command, ReceiveHttp):
                 yield from self._receive(command.event)

@@ -15,6 +15,7 @@ written is joined.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 import h11
@@ -54,6 +55,10 @@ MAX_JOINED_BYTES = 64 * 1024
 
 Relayed = tuple[Sequence[commands.SendData], bool]
 """What goes to the client now, and whether that is all. If not, a `DataReceived` that begins with the read has to follow."""
+
+
+class Flush(commands.Command):
+    """Lets what was written so far leave before what follows."""
 
 
 class CoalescedWrites:
@@ -306,6 +311,13 @@ class KeptServer(CoalescedReads, Http1Server):
         return self.chunks and is_http11 and _is_usual(response) and not says_close(response)
 
 
+@dataclass
+class WholeRequest(RequestHeaders):
+    """A request with all of its body: one event in place of three."""
+
+    body: bytes = b""
+
+
 class KeptClient(CoalescedReads, Http1Client):
     """The side that connects to upstreams."""
 
@@ -313,7 +325,7 @@ class KeptClient(CoalescedReads, Http1Client):
     """Whether the request under way is not chunked and says nothing about its connection."""
 
     def send(self, event: HttpEvent) -> CommandGenerator[None]:
-        """Frame a request without reading its head again for each part."""
+        """Frame a request without reading its head again for its end."""
         if isinstance(event, RequestHeaders):
             data = event.request.data
             names = {name.lower() for name, _ in data.headers.fields}
@@ -321,14 +333,24 @@ class KeptClient(CoalescedReads, Http1Client):
             if self._is_plain and self.stream_id is None:
                 self.stream_id, self.request = event.stream_id, event.request
                 yield commands.SendData(self.conn, http1.assemble_request_head(event.request))
+                if type(event) is WholeRequest:
+                    yield commands.SendData(self.conn, event.body)
+                    self.request_done = True
                 return
-        elif self._is_plain and isinstance(event, RequestData) and event.data:
-            yield commands.SendData(self.conn, event.data)
-            return
+            if type(event) is WholeRequest:
+                yield from self._send_parts(event)
+                return
         elif self._is_plain and isinstance(event, RequestEndOfMessage):
             yield from self.mark_done(request=True)
             return
         yield from super().send(event)
+
+    def _send_parts(self, whole: WholeRequest) -> CommandGenerator[None]:
+        """Let mitmproxy send a request part by part."""
+        yield from super().send(RequestHeaders(whole.stream_id, whole.request, whole.end_stream))
+        if whole.body:
+            yield from super().send(RequestData(whole.stream_id, whole.body))
+        yield from super().send(RequestEndOfMessage(whole.stream_id))
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
         """Close the connection if the response says so in any case."""

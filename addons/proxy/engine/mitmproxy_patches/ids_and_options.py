@@ -16,7 +16,7 @@ from typing import Any
 
 from mitmproxy import connection, flow, optmanager
 from mitmproxy.options import Options
-from mitmproxy.proxy import context
+from mitmproxy.proxy import commands, context
 
 _VERSION_AND_VARIANT = (0xF << 76) | (0x3 << 62)
 _VERSION_4 = (0x4 << 76) | (0x2 << 62)
@@ -46,6 +46,15 @@ def shorten_options() -> None:
 def _current(option: Any) -> Any:
     value = option._default if option.value is optmanager.unset else option.value  # noqa: SLF001
     return value if type(value) in _UNCHANGEABLE else _copied(option)
+
+
+def shorten_hooks() -> None:
+    """Make the hooks of a turn without mitmproxy's question whether their classes may be made."""
+    setattr(commands.StartHook, "__new__", staticmethod(_new))  # noqa: B010  mypy knows of no assignable method
+
+
+def _new(made: type[commands.StartHook], *_: Any, **__: Any) -> commands.StartHook:
+    return object.__new__(made)
 
 
 _UNKNOWN_SERVER = vars(connection.Server(address=None))

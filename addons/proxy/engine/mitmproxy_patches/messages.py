@@ -16,6 +16,7 @@ for a client's last one.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
@@ -25,7 +26,7 @@ from mitmproxy.net.http import http1, validate
 from mitmproxy.net.http.http1 import read
 from mitmproxy.proxy.layers import http as http_layer
 
-from addons.core.server.admission import is_valid_head
+from addons.core.server.admission import are_valid_trailers, is_valid_head
 
 Fields = tuple[tuple[bytes, bytes], ...]
 Folded = dict[bytes, bytes]
@@ -229,21 +230,81 @@ def says_close(message: http.Message) -> bool:
 def read_request(head: bytes) -> http.Request:
     """Return the request of a valid head, without a function call for each of its lines. Raises ValueError."""
     line, _, fields = head.partition(b"\r\n")
-    request = http1.read_request_head([line])
-    request.data.headers.fields = tuple(_FIELD.findall(fields))
+    headers = _headers(tuple(_FIELD.findall(fields)))
+    method, target, version = line.split()
+    if not target.startswith(b"/"):
+        request = http1.read_request_head([line])
+        request.data.headers = headers
+        return request
+    data = http.RequestData(
+        http_version=version,
+        headers=headers,
+        content=None,
+        trailers=None,
+        timestamp_start=time.time(),
+        timestamp_end=None,
+        host="",
+        port=0,
+        method=method,
+        scheme=b"",
+        authority=b"",
+        path=target,
+    )
+    return request_of(data)
+
+
+def _headers(fields: Fields) -> http.Headers:
+    headers = http.Headers.__new__(http.Headers)
+    headers.fields = fields
+    return headers
+
+
+def request_of(data: http.RequestData) -> http.Request:
+    """Return the request of these fields, whose types mitmproxy would look at."""
+    request = http.Request.__new__(http.Request)
+    request.data = data
     return request
+
+
+def response_of(data: http.ResponseData) -> http.Response:
+    """Return the response of these fields, whose types mitmproxy would look at."""
+    response = http.Response.__new__(http.Response)
+    response.data = data
+    return response
+
+
+_STATUS_LINE = re.compile(rb"(HTTP/[0-9]\.[0-9]) ([0-9]{3}) ((?:\S[^\r\n]*)?)")
+
+
+def read_response(head: bytes) -> http.Response:
+    """Return the response of a head that ends with a blank line. Raises ValueError for an invalid one.
+
+    One that has another form than nearly all is read by mitmproxy.
+    """
+    line, _, fields = head.removesuffix(b"\r\n").partition(b"\r\n")
+    if not (status := _STATUS_LINE.fullmatch(line)) or not are_valid_trailers(fields):
+        lines = [one.removesuffix(b"\r") for one in head.split(b"\n")]
+        return http1.read_response_head(lines[:-2])
+    data = http.ResponseData(
+        http_version=status[1],
+        headers=_headers(tuple(_FIELD.findall(fields))),
+        content=None,
+        trailers=None,
+        timestamp_start=time.time(),
+        timestamp_end=None,
+        status_code=int(status[2]),
+        reason=status[3],
+    )
+    return response_of(data)
 
 
 def request_size(request: http.Request) -> int | None:
     """Return how long the body of a request with a valid head is, or None for chunks. Raises ValueError for 007."""
-    size = 0
-    for name, value in request.data.headers.fields:
-        match name.lower():
-            case b"content-length":
-                size = validate.parse_content_length(value.decode())
-            case b"transfer-encoding":
-                return None
-    return size
+    fields = folded(request.data.headers)
+    if b"transfer-encoding" in fields:
+        return None
+    length = fields.get(b"content-length")
+    return 0 if length is None else validate.parse_content_length(length.decode())
 
 
 def is_last_request(request: http.Request) -> bool:

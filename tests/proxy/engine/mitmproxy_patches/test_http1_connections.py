@@ -23,7 +23,11 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
 from mitmproxy.test import tflow
 
-from addons.proxy.engine.mitmproxy_patches.http1_connections import KeptClient, KeptServer
+from addons.proxy.engine.mitmproxy_patches.http1_connections import (
+    KeptClient,
+    KeptServer,
+    WholeRequest,
+)
 
 REQUESTS = [
     [b"POST / HTTP/1.1", b"host: a", b"content-length: 2"],
@@ -123,6 +127,24 @@ def asked(kind: type[Http1Client], request: list[bytes], response: list[bytes]) 
 @pytest.mark.parametrize(("request_", "response"), product(REQUESTS, RESPONSES))
 def test_upstream_is_asked_as_by_mitmproxy(request_: list[bytes], response: list[bytes]) -> None:
     assert asked(KeptClient, request_, response) == asked(Http1Client, request_, response)
+
+
+@pytest.mark.parametrize("lines", REQUESTS)
+@pytest.mark.parametrize("body", [b"", b"ab", b"x" * 100_000])
+def test_whole_request_is_sent_like_its_parts(lines: list[bytes], body: bytes) -> None:
+    found = []
+    for is_whole in (True, False):
+        context = Context(tflow.tclient_conn(), Options())
+        context.server = tflow.tserver_conn()
+        connection = KeptClient(context)
+        head = http1.read_request_head(lines)
+        parts: list[HttpEvent] = [RequestHeaders(2, head, end_stream=not body)]
+        parts += [RequestData(2, body)] if body else []
+        parts.append(RequestEndOfMessage(2))
+        whole = WholeRequest(2, head, end_stream=not body, body=body)
+        sent = told(feed(connection, *([whole] if is_whole else parts)))
+        found.append((sent, connection.request_done, connection.stream_id))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("option", [b"Close", b"x, CLOSE"])

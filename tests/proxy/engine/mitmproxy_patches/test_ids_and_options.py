@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy import connection, flow, options, optmanager
+from mitmproxy.proxy import commands
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import NextLayer
+from mitmproxy.proxy.layers.http._hooks import HttpRequestHook
 from mitmproxy.test import tflow
 
 from addons.proxy.engine.mitmproxy_patches.ids_and_options import (
     random_id,
     shorten_contexts,
+    shorten_hooks,
     shorten_ids,
     shorten_options,
 )
@@ -67,3 +70,13 @@ def test_context_is_that_of_mitmproxy(monkeypatch: pytest.MonkeyPatch) -> None:
     made.server.address = ("127.0.0.1", 1)
     made.layers.append(NextLayer(another))
     assert (another.server.address, usual.layers) == (None, [])
+
+
+def test_hook_is_that_of_mitmproxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tflow.tflow()
+    usual = HttpRequestHook(made)
+    monkeypatch.setattr(commands.StartHook, "__new__", commands.StartHook.__new__)
+    shorten_hooks()
+    hook = HttpRequestHook(flow=made)
+    assert (type(hook), vars(hook), hook.args()) == (type(usual), vars(usual), usual.args())
+    assert (hook.name, hook.blocking) == ("request", True)

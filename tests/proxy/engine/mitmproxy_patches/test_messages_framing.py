@@ -92,3 +92,58 @@ def test_mitmproxy_asks_here(monkeypatch: pytest.MonkeyPatch) -> None:
     messages.shorten_framing()
     assert http1.expected_http_body_size is messages.expected_http_body_size
     assert http_layer.__dict__["validate_headers"] is messages.validate_headers
+
+
+STATUS_LINES = st.sampled_from(
+    [
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.0 404 Not  Found ",
+        b"HTTP/1.1 200",
+        b"HTTP/1.1 200 ",
+        b"HTTP/1.1  200  OK",
+        b"HTTP/1.1 2000 OK",
+        b"HTTP/1.1 two OK",
+        b"HTTP/11 200 OK",
+        b"HTTP/1.1 200 O\x00\xe9",
+        b"",
+    ]
+)
+FIELD_LINES = st.lists(
+    st.sampled_from(
+        [b"A: b", b"a:\tb c ", b"a:", b"a: b:c", b"x: \xff", b"a : b", b" folded", b":b", b"none", b"a: \x0bb", b"a: b\rc"]
+    ),
+    max_size=3,
+)  # fmt: skip
+LINE_ENDS = st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n"])
+
+
+def fields_of(message: http.Message) -> dict[str, object]:
+    fields = {**vars(message.data), "headers": message.headers.fields}
+    return {name: value for name, value in fields.items() if name != "timestamp_start"}
+
+
+@given(STATUS_LINES, FIELD_LINES, LINE_ENDS, LINE_ENDS)
+def test_response_head_is_read_as_by_mitmproxy(
+    line: bytes, lines: list[bytes], end: bytes, last: bytes
+) -> None:
+    head = b"".join(one + end for one in (line, *lines)) + last
+
+    def usual(head: bytes) -> dict[str, object]:
+        found = [one.removesuffix(b"\r") for one in head.split(b"\n")]
+        return fields_of(http1.read_response_head(found[:-2]))
+
+    def ours(head: bytes) -> dict[str, object]:
+        return fields_of(messages.read_response(head))
+
+    assert outcome(ours, head) == outcome(usual, head)
+
+
+@pytest.mark.parametrize(
+    "line", [b"POST /a?b HTTP/1.1", b"GET * HTTP/1.1", b"GET http://a/b HTTP/1.0"]
+)
+def test_request_head_is_read_as_by_mitmproxy(line: bytes) -> None:
+    lines = [line, b"Host: a", b"x:  \xff ", b"Content-Length: 7"]
+    usual = http1.read_request_head(lines)
+    request = messages.read_request(b"".join(one + b"\r\n" for one in lines))
+    assert fields_of(request) == fields_of(usual)
+    assert messages.request_size(request) == 7
