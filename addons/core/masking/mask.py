@@ -51,6 +51,8 @@ _UNTOUCHED = re.compile(rb"((?:(?<!\\)\\++)?[\"'\r\n{}\[\]]+)")
 _piece = Struct("=Q").unpack_from
 """Returns the piece at a position, as the integer that a cast of the text gives."""
 _BINARY_DIGITS = re.compile(rb"[01]{%d,}+" % MIN_EXPANDED_MATCH)
+_IS_BINARY = bytes(each in b"01" for each in range(256))
+_RUN_OF_BINARY = bytes((True,)) * MIN_EXPANDED_MATCH
 _BINARY_PIECES = frozenset(_piece(b"%08d" % int(f"{each:b}"))[0] for each in range(256))
 _IS_KEPT = bytes(bool(fold(bytes((each,)))) for each in range(256))
 
@@ -156,12 +158,18 @@ class EchoMask:
         return False
 
     def _has_long_echo(self, folded: bytes, pieces: memoryview[int]) -> bool:
-        # a piece of the long forms alone is common: in binary it is a number of eight digits, each 0 or 1
+        # a piece of the binary forms alone is common: a number of eight digits, each 0 or 1
+        if self._others.issuperset(self._words.intersection(pieces)):
+            digits = folded.translate(_IS_BINARY)
+            return digits.find(_RUN_OF_BINARY) >= 0 and self._has_binary_echo(folded)
         if self._dense.isdisjoint(pieces):
             known = bytes(map(self._words.__contains__, pieces))
             if RUN_OF_EXPANDED not in known:
                 return False
         return next(self._long_spans(folded), None) is not None
+
+    def _has_binary_echo(self, folded: bytes) -> bool:
+        return next(self._binary_spans(folded), None) is not None
 
     def _long_spans(self, folded: bytes) -> Iterator[Span]:
         """Yield each part of a folded text that is an echo by its length."""
