@@ -140,12 +140,16 @@ class AnswerReader(ABC):
     def read_texts(self, data: bytes) -> tuple[Sequence[str], bytes]:
         """Return the texts of the first blocks of a read, if these have the form of the block before them, and the rest."""
         template = self._template
-        is_text = template is not None and template.kind is TextDelta and not self._ended
-        if template and is_text and not self._sse.pending and len(data) <= self._max_event_bytes:
-            texts, rest = template.texts_of_read(data)
-            if texts and self._passes(TextDelta, "".join(texts)):
-                return texts, rest
-        return (), data
+        if template is None or template.kind is not TextDelta or self._ended or self._sse.pending:
+            return (), data
+        if len(data) > self._max_event_bytes:
+            return (), data
+        texts, rest = template.texts_of_read(data)
+        if texts and not self._passes(TextDelta, "".join(texts)):
+            # one of them may hold a marker
+            texts = list(takewhile(lambda text: self._passes(TextDelta, text), texts))
+            rest = template.behind(data, len(texts))
+        return texts, rest
 
     def first_event(self, data: bytes) -> int:
         """Return where the first event of a read ends, if it pays to look for text behind it; else 0."""
@@ -204,8 +208,7 @@ class AnswerReader(ABC):
 
     def _loads_split(self, data: bytes) -> object:
         """Return the value of JSON in which a character may be split between events; None if it is invalid."""
-        if self._surrogates is None:
-            self._surrogates = SurrogateJoiner()
+        self._surrogates = self._surrogates or SurrogateJoiner()
         return self._surrogates.loads(data)
 
     def _detect_format(self, head: bytes) -> bytes:
@@ -260,15 +263,8 @@ class DeltaTemplate:
     """
 
     __slots__ = (
-        "_after",
-        "_before",
-        "_end",
-        "_joint",
-        "_literal",
-        "_rest",
-        "_rest_literal",
-        "kind",
-    )
+        "_after", "_before", "_end", "_joint", "_literal", "_rest", "_rest_literal", "kind",
+    )  # fmt: skip
 
     def __init__(self, before: bytes, after: bytes, kind: type[TextDelta | ReasoningDelta]) -> None:
         self._before = before
@@ -313,26 +309,25 @@ class DeltaTemplate:
 
     def match(self, block: bytes) -> TextDelta | ReasoningDelta | None:
         """Return the delta of a block of this form; None for any other block, and for one without text."""
-        if block.startswith(self._before) and block.endswith(self._after):
-            try:
-                text = orjson.loads(block[self._literal])
-            except orjson.JSONDecodeError:
-                # also where the two parts overlap
-                return None
-            return self.kind(text) if text else None
-        return None
+        text = self._text(block)
+        return self.kind(text) if text else None
+
+    def _text(self, block: bytes) -> str:
+        """Return the text of a block of this form; empty for any other block."""
+        if not (block.startswith(self._before) and block.endswith(self._after)):
+            return ""
+        try:
+            text: str = orjson.loads(block[self._literal])
+        except orjson.JSONDecodeError:
+            # also where the two parts overlap
+            return ""
+        return text
 
     def texts(self, blocks: Sequence[bytes]) -> list[str]:
         """Return the texts of the first blocks, as far as they have this form and `match` gives a delta."""
-        before, after, literal = self._before, self._after, self._literal
-        literals: list[bytes] = []
-        for block in blocks:
-            if not (block.startswith(before) and block.endswith(after)):
-                break
-            literals.append(block[literal])
-        if texts := _strings(literals):
+        if texts := _strings(self._literals(blocks, self._before, self._literal)):
             return texts if all(texts) else texts[: texts.index("")]
-        return [delta.text for delta in takewhile(bool, map(self.match, blocks)) if delta]
+        return list(takewhile(bool, map(self._text, blocks)))
 
     def texts_of_read(self, data: bytes) -> tuple[list[str], bytes]:
         """Return the texts of the whole blocks of this form with which a read begins, and the rest. Each of them has a text."""
@@ -341,25 +336,26 @@ class DeltaTemplate:
         is_whole = data.endswith(self._end)
         if is_whole and data.find(self._joint) < 0:
             # nearly every read of a slow stream
-            delta = self.match(data[: -len(BLANK_LINE)])
-            return ([delta.text], b"") if delta else ([], data)
+            text = self._text(data[: -len(BLANK_LINE)])
+            return ([text], b"") if text else ([], data)
         blocks = data[JOINT_BYTES : -len(BLANK_LINE) if is_whole else None].split(self._joint)
-        literals = self._literals(blocks if is_whole else blocks[:-1])
-        texts = _strings(literals)
+        # a block of another form stays within the one before it, and no string may hold a blank line
+        whole = blocks if is_whole else blocks[:-1]
+        texts = _strings(self._literals(whole, self._rest, self._rest_literal))
         if not texts or not all(texts):
             return [], data
-        if len(texts) == len(blocks):
-            return texts, b""
-        end = BLANK_LINE if is_whole else b""
-        return texts, self._before[:JOINT_BYTES] + self._joint.join(blocks[len(texts) :]) + end
+        return texts, b"" if len(texts) == len(blocks) else self.behind(data, len(texts))
 
-    def _literals(self, blocks: Sequence[bytes]) -> list[bytes]:
-        """Return the JSON texts of the first blocks, as far as they have this form. Their joints were cut."""
-        # a block of another form stays within the one before it, and no string may hold a blank line
-        rest, after, literal = self._rest, self._after, self._rest_literal
+    def behind(self, data: bytes, count: int) -> bytes:
+        """Return what follows the first blocks of a read, which have this form and are not all of it."""
+        return data[:JOINT_BYTES] + data[JOINT_BYTES:].split(self._joint, count)[count]
+
+    def _literals(self, blocks: Sequence[bytes], before: bytes, literal: slice) -> list[bytes]:
+        """Return the JSON texts of the first blocks, as far as they begin and end alike."""
+        after = self._after
         literals: list[bytes] = []
         for block in blocks:
-            if not (block.startswith(rest) and block.endswith(after)):
+            if not (block.startswith(before) and block.endswith(after)):
                 break
             literals.append(block[literal])
         return literals
