@@ -51,6 +51,8 @@ MAX_ALIKE = 64
 only twice as many are as came before it."""
 MANY_EVENTS = 8
 """A read of so many times its first event is long."""
+READS_AS_EVENTS = 16
+"""How many reads are read as events behind one whose text has a marker."""
 MAX_UNKNOWN_FIELDS = 8
 MAX_KIND_LENGTH = 40
 
@@ -59,17 +61,9 @@ class AnswerReader(ABC):
     """Reads one answer, streamed or sent as one JSON document. Each protocol adds the meaning of its events."""
 
     __slots__ = (
-        "_document",
-        "_ended",
-        "_head",
-        "_late",
-        "_max_event_bytes",
-        "_reason",
-        "_sse",
-        "_surrogates",
-        "_target",
-        "_template",
-    )
+        "_document", "_ended", "_head", "_late", "_max_event_bytes", "_reason", "_skips", "_sse", "_surrogates",
+        "_target", "_template",
+    )  # fmt: skip
 
     def __init__(self, target: Target, max_event_bytes: int) -> None:
         self._target = target
@@ -77,6 +71,8 @@ class AnswerReader(ABC):
         self._sse = SseReader(max_event_bytes)
         self._surrogates: SurrogateJoiner | None = None
         self._template: DeltaTemplate | None = None
+        self._skips = 0
+        """How many reads are still read as events."""
         self._head: bytes | None = b""
         """The first bytes of the body, until they show its format."""
         self._document: bytearray | None = None
@@ -142,11 +138,13 @@ class AnswerReader(ABC):
         template = self._template
         if template is None or template.kind is not TextDelta or self._ended or self._sse.pending:
             return (), data
-        if len(data) > self._max_event_bytes:
+        if self._skips or len(data) > self._max_event_bytes:
+            self._skips = max(self._skips - 1, 0)
             return (), data
         texts, rest = template.texts_of_read(data)
         if texts and not self._passes(TextDelta, "".join(texts)):
-            # one of them may hold a marker
+            # one of them may hold a marker, as many do in source code
+            self._skips = READS_AS_EVENTS if len(texts) > 1 else 0
             texts = list(takewhile(lambda text: self._passes(TextDelta, text), texts))
             rest = template.behind(data, len(texts))
         return texts, rest
@@ -155,7 +153,7 @@ class AnswerReader(ABC):
         """Return where the first event of a read ends, if it pays to look for text behind it; else 0."""
         end = data.find(BLANK_LINE) + len(BLANK_LINE)
         # what is too large fails all of its read
-        is_long = MANY_EVENTS * end <= len(data) <= self._max_event_bytes
+        is_long = not self._skips and MANY_EVENTS * end <= len(data) <= self._max_event_bytes
         return end if is_long and end >= len(BLANK_LINE) else 0
 
     def finish(self) -> list[Event]:
