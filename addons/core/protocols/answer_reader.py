@@ -1,14 +1,12 @@
-"""What the readers of the chat and messages protocols share: limits, JSON repair, unknown fields, a fast path for text.
+"""What the readers of the chat and messages protocols share: limits, unknown fields, a fast path for text.
 
-Source: RFC 8259, section 8.2 (unpaired surrogates). Never looks at a provider's name, never writes `response.*` events,
-never raises on any input. Invariant: any bytes, split into any reads, give the same events, and an answer without a stop
-reason fails, so that a truncated answer never passes for a complete one.
+Never looks at a provider's name, never writes `response.*` events, never raises on any input. Invariant: any bytes, split
+into any reads, give the same events, and an answer without a stop reason fails, so that a truncated answer never passes for
+a complete one.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import takewhile
@@ -27,7 +25,15 @@ from addons.core.protocols.canonical.events import (
     TextDelta,
     UsageSeen,
 )
-from addons.core.protocols.sse import BOM, SseEvent, SseReader, parse_block
+from addons.core.protocols.sse import (
+    BLANK_LINE,
+    BOM,
+    JOINT_BYTES,
+    SseEvent,
+    SseReader,
+    parse_block,
+)
+from addons.core.protocols.surrogates import SurrogateJoiner
 from addons.core.turn import printable
 from addons.core.upstream.error_mapping import quotable
 from addons.core.upstream.target import Target
@@ -38,41 +44,35 @@ DOCUMENT_STARTS = (b"{", b"[", b"<")
 MAX_EXCERPT_BYTES = 200
 PROBE = "\x00codex-shim\x00"
 PROBE_LITERAL = orjson.dumps(PROBE)[1:-1]
-ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 ENDS = (Failed, Stopped)
 """The events that end an answer."""
 MAX_ALIKE = 64
 """How many blocks are read at once. Where one of them is no plain delta, those behind it are looked at again: so of them
 only twice as many are as came before it."""
+MANY_EVENTS = 8
+"""A read of so many times its first event is long."""
+READS_AS_EVENTS = 16
+"""How many reads are read as events behind one whose text has a marker."""
 MAX_UNKNOWN_FIELDS = 8
 MAX_KIND_LENGTH = 40
-
-JsonPath = tuple[object, ...]
 
 
 class AnswerReader(ABC):
     """Reads one answer, streamed or sent as one JSON document. Each protocol adds the meaning of its events."""
 
     __slots__ = (
-        "_document",
-        "_ended",
-        "_head",
-        "_late",
-        "_max_event_bytes",
-        "_reason",
-        "_sse",
-        "_surrogates",
-        "_target",
-        "_template",
-    )
+        "_document", "_ended", "_head", "_late", "_max_event_bytes", "_reason", "_skips", "_sse", "_surrogates",
+        "_target", "_template",
+    )  # fmt: skip
 
     def __init__(self, target: Target, max_event_bytes: int) -> None:
         self._target = target
         self._max_event_bytes = max_event_bytes
         self._sse = SseReader(max_event_bytes)
-        self._surrogates = SurrogateJoiner()
+        self._surrogates: SurrogateJoiner | None = None
         self._template: DeltaTemplate | None = None
+        self._skips = 0
+        """How many reads are still read as events."""
         self._head: bytes | None = b""
         """The first bytes of the body, until they show its format."""
         self._document: bytearray | None = None
@@ -133,6 +133,29 @@ class AnswerReader(ABC):
             return self._too_large() if len(self._document) > self._max_event_bytes else []
         return self._read_stream(data)
 
+    def read_texts(self, data: bytes) -> tuple[Sequence[str], bytes]:
+        """Return the texts of the first blocks of a read, if these have the form of the block before them, and the rest."""
+        template = self._template
+        if template is None or template.kind is not TextDelta or self._ended or self._sse.pending:
+            return (), data
+        if self._skips or len(data) > self._max_event_bytes:
+            self._skips = max(self._skips - 1, 0)
+            return (), data
+        texts, rest = template.texts_of_read(data)
+        if texts and not self._passes(TextDelta, "".join(texts)):
+            # one of them may hold a marker, as many do in source code
+            self._skips = READS_AS_EVENTS if len(texts) > 1 else 0
+            texts = list(takewhile(lambda text: self._passes(TextDelta, text), texts))
+            rest = template.behind(data, len(texts))
+        return texts, rest
+
+    def first_event(self, data: bytes) -> int:
+        """Return where the first event of a read ends, if it pays to look for text behind it; else 0."""
+        end = data.find(BLANK_LINE) + len(BLANK_LINE)
+        # what is too large fails all of its read
+        is_long = not self._skips and MANY_EVENTS * end <= len(data) <= self._max_event_bytes
+        return end if is_long and end >= len(BLANK_LINE) else 0
+
     def finish(self) -> list[Event]:
         """Return the last events, after the upstream ended its body."""
         if self._ended:
@@ -180,6 +203,11 @@ class AnswerReader(ABC):
             # one of them may hold a marker
             texts = list(takewhile(lambda text: self._passes(kind, text), texts))
         return [kind(text) for text in texts]
+
+    def _loads_split(self, data: bytes) -> object:
+        """Return the value of JSON in which a character may be split between events; None if it is invalid."""
+        self._surrogates = self._surrogates or SurrogateJoiner()
+        return self._surrogates.loads(data)
 
     def _detect_format(self, head: bytes) -> bytes:
         """Return the bytes to read, once the first one that is not blank has arrived."""
@@ -232,7 +260,9 @@ class DeltaTemplate:
     a match gives the event that parsing the block would have given.
     """
 
-    __slots__ = ("_after", "_before", "_literal", "kind")
+    __slots__ = (
+        "_after", "_before", "_end", "_joint", "_literal", "_rest", "_rest_literal", "kind",
+    )  # fmt: skip
 
     def __init__(self, before: bytes, after: bytes, kind: type[TextDelta | ReasoningDelta]) -> None:
         self._before = before
@@ -241,6 +271,12 @@ class DeltaTemplate:
         """The events of such blocks."""
         self._literal = slice(len(before) - 1, 1 - len(after) or None)
         """The text of a block, with the quote that ends `before` and the one that begins `after`."""
+        self._end = after + BLANK_LINE
+        self._joint = BLANK_LINE + before[:JOINT_BYTES]
+        """Where a read is cut: CPython looks for the blank line alone byte by byte."""
+        self._rest = before[JOINT_BYTES:]
+        self._rest_literal = slice(len(self._rest) - 1, self._literal.stop)
+        """The text of a block from which the joint was cut."""
 
     @classmethod
     def learn(
@@ -271,84 +307,67 @@ class DeltaTemplate:
 
     def match(self, block: bytes) -> TextDelta | ReasoningDelta | None:
         """Return the delta of a block of this form; None for any other block, and for one without text."""
-        if block.startswith(self._before) and block.endswith(self._after):
-            try:
-                text = orjson.loads(block[self._literal])
-            except orjson.JSONDecodeError:
-                # also where the two parts overlap
-                return None
-            return self.kind(text) if text else None
-        return None
+        text = self._text(block)
+        return self.kind(text) if text else None
+
+    def _text(self, block: bytes) -> str:
+        """Return the text of a block of this form; empty for any other block."""
+        if not (block.startswith(self._before) and block.endswith(self._after)):
+            return ""
+        try:
+            text: str = orjson.loads(block[self._literal])
+        except orjson.JSONDecodeError:
+            # also where the two parts overlap
+            return ""
+        return text
 
     def texts(self, blocks: Sequence[bytes]) -> list[str]:
         """Return the texts of the first blocks, as far as they have this form and `match` gives a delta."""
-        before, after, literal = self._before, self._after, self._literal
+        if texts := _strings(self._literals(blocks, self._before, self._literal)):
+            return texts if all(texts) else texts[: texts.index("")]
+        return list(takewhile(bool, map(self._text, blocks)))
+
+    def texts_of_read(self, data: bytes) -> tuple[list[str], bytes]:
+        """Return the texts of the whole blocks of this form with which a read begins, and the rest. Each of them has a text."""
+        if not data.startswith(self._before):
+            return [], data
+        is_whole = data.endswith(self._end)
+        if is_whole and data.find(self._joint) < 0:
+            # nearly every read of a slow stream
+            text = self._text(data[: -len(BLANK_LINE)])
+            return ([text], b"") if text else ([], data)
+        blocks = data[JOINT_BYTES : -len(BLANK_LINE) if is_whole else None].split(self._joint)
+        # a block of another form stays within the one before it, and no string may hold a blank line
+        whole = blocks if is_whole else blocks[:-1]
+        texts = _strings(self._literals(whole, self._rest, self._rest_literal))
+        if not texts or not all(texts):
+            return [], data
+        return texts, b"" if len(texts) == len(blocks) else self.behind(data, len(texts))
+
+    def behind(self, data: bytes, count: int) -> bytes:
+        """Return what follows the first blocks of a read, which have this form and are not all of it."""
+        return data[:JOINT_BYTES] + data[JOINT_BYTES:].split(self._joint, count)[count]
+
+    def _literals(self, blocks: Sequence[bytes], before: bytes, literal: slice) -> list[bytes]:
+        """Return the JSON texts of the first blocks, as far as they begin and end alike."""
+        after = self._after
         literals: list[bytes] = []
         for block in blocks:
             if not (block.startswith(before) and block.endswith(after)):
                 break
             literals.append(block[literal])
-        try:
-            # No string may hold a line feed, so each block begins with a new value.
-            texts: list[str] = orjson.loads(b"[%b]" % b",\n".join(literals))
-        except orjson.JSONDecodeError:
-            texts = []
-        # One string for each block: none of them holds a quote that ends its text early.
-        if len(texts) == len(literals) and {str}.issuperset(map(type, texts)):
-            return texts if all(texts) else texts[: texts.index("")]
-        return [delta.text for delta in takewhile(bool, map(self.match, blocks)) if delta]
+        return literals
 
 
-class SurrogateJoiner:
-    """Parses JSON that a strict parser refuses because a surrogate pair is split between two events.
-
-    Servers that count in UTF-16 split a character in two; each surrogate is then escaped alone. Invariant: two
-    surrogates at the same path of consecutive events become the character; any other becomes U+FFFD or is left out.
-    """
-
-    __slots__ = ("_held",)
-
-    def __init__(self) -> None:
-        self._held: dict[JsonPath, str] = {}
-        """Path of a text that ended in a high surrogate → that surrogate."""
-
-    def loads(self, data: bytes) -> object:
-        """Return the value; None if the data is invalid for any other reason."""
-        if not ESCAPED_SURROGATE.search(data):
-            return None
-        try:
-            value = json.loads(data)
-        except (ValueError, RecursionError):
-            return None
-        return self._join(value, ())
-
-    def _join(self, value: object, path: JsonPath) -> object:
-        if isinstance(value, str):
-            return self._join_text(value, path)
-        if isinstance(value, dict):
-            return {
-                LONE_SURROGATE.sub("\ufffd", key): self._join(child, (*path, key))
-                for key, child in value.items()
-            }
-        if isinstance(value, list):
-            return [
-                self._join(child, (*path, _list_key(child, index)))
-                for index, child in enumerate(value)
-            ]
-        return value
-
-    def _join_text(self, text: str, path: JsonPath) -> str:
-        text = self._held.pop(path, "") + text
-        if text and "\ud800" <= text[-1] <= "\udbff":
-            self._held[path] = text[-1]
-            text = text[:-1]
-        joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        return LONE_SURROGATE.sub("\ufffd", joined)
-
-
-def _list_key(value: object, index: int) -> object:
-    """Return what identifies a list element across events: its own `index` field, else its position."""
-    return value.get("index", index) if isinstance(value, dict) else index
+def _strings(literals: Sequence[bytes]) -> list[str]:
+    """Return the strings of JSON literals that begin with a quote; nothing if one of them is not exactly one string."""
+    try:
+        # No string may hold a line feed, so each literal begins with a new value.
+        texts: list[str] = orjson.loads(b"[%b]" % b",\n".join(literals))
+    except orjson.JSONDecodeError:
+        return []
+    # One string for each literal: none of them holds a quote that ends its text early.
+    return texts if len(texts) == len(literals) and {str}.issuperset(map(type, texts)) else []
 
 
 class UnknownFields:

@@ -20,8 +20,12 @@ from typing import NamedTuple
 import orjson
 
 BOM = b"\xef\xbb\xbf"
+BLANK_LINE = b"\n\n"
+JOINT_BYTES = 7
+"""How much of the begin of an event is looked for with the blank line before it: CPython looks for that alone byte by byte."""
 BORDERS = (b"\n\n", b"\n\r\n", b"\r\r", b"\r\r\n")
 MAX_BORDER_LENGTH = 3
+_BEHIND_LF = b"\x0b"
 _CR, _LF = b"\r\n"
 """As numbers: CPython raises and drops an exception where one bytes is looked for in another with `in`. `find` does not."""
 HEAD_BYTES = 256
@@ -139,7 +143,8 @@ class BlockReader:
             self.oversized.append(self._head)
             self._head = b""
             del blocks[0]
-        if data.find(b"\n\n\n") >= 0 or data.startswith(b"\n"):
+        if blocks and min(blocks) < _BEHIND_LF:
+            # one may begin with a line feed: there were additional blank lines
             blocks = [stripped for block in blocks if (stripped := block.lstrip(b"\n"))]
         return blocks if len(data) <= self._max else self._within_limit(blocks)
 

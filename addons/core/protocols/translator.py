@@ -31,6 +31,16 @@ class EventReader(Protocol):
         """Return the events at the end of the body: `Failed` unless the upstream sent a reason to stop."""
 
 
+class TextReader(EventReader, Protocol):
+    """An event reader that knows many reads to be text without making events."""
+
+    def read_texts(self, data: bytes) -> tuple[Sequence[str], bytes]:
+        """Return the texts of the text deltas with which a read begins, if it knows them, and the rest, which `feed` has to read."""
+
+    def first_event(self, data: bytes) -> int:
+        """Return where the first event of a read ends, if it pays to look for text behind it; else 0."""
+
+
 class ProtocolTranslator(Protocol):
     """The translator of one protocol. Modules implement it, not classes."""
 

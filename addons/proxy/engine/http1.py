@@ -270,6 +270,9 @@ class UpstreamHttp1(KeptClient):
         except Exception as error:  # noqa: BLE001  raised again inside the boundary, by the event that follows
             self._begun, self._begun_size = _raising(error), len(data)
             return (), False
+        if len(found) == 1 and type(write := found[0]) is commands.SendData and not self.buf._data:  # noqa: SLF001
+            # nearly every read
+            return (write,), True
         writes = [command for command in found if type(command) is commands.SendData]
         if not self.buf and len(writes) == len(found):
             return writes, True
@@ -300,7 +303,7 @@ class UpstreamHttp1(KeptClient):
         return _in_turn(found, lambda: self._handle_event(event))
 
     def _take_chunks(self, data: bytes) -> Sequence[commands.Command]:
-        if self.buf:
+        if self.buf._data:  # noqa: SLF001  h11's `len` takes two calls, and this runs for every read
             # the read before ended inside a line
             self.buf += data
             parts = take_buffered(self)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any
 from unittest.mock import patch
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from addons.core.protocols import answer_reader
@@ -17,7 +17,11 @@ from addons.core.protocols.answer_reader import AnswerReader, DeltaTemplate
 from addons.core.protocols.canonical.events import Event, ReasoningDelta, TextDelta, TextDone
 from addons.core.protocols.chat.reader import ChatReader
 from addons.core.protocols.messages.reader import MessagesReader
+from addons.core.protocols.responses.emitter import Emitter
+from addons.core.protocols.responses.stop_mapping import Client
+from addons.core.protocols.responses.stream_translator import StreamTranslator
 from addons.core.protocols.sse import parse_block
+from addons.core.protocols.translator import EventReader
 from tests.core.protocols.chat import streams as chat_streams
 from tests.core.protocols.messages.samples import TARGET
 from tests.core.protocols.messages.streams import CONVERSATION, closed, delta, opened, start
@@ -75,6 +79,25 @@ def test_text_cannot_join_or_split_the_texts_of_other_blocks(raw: list[str]) -> 
     template = learned(block("a"), TextDelta("a"))
     assert template is not None
     assert template.texts([BEFORE + b'"' + text.encode() + b'"' + AFTER for text in raw]) == []
+
+
+TAILS = st.sampled_from(
+    [b"", b"\n", b": ping\n\n", b"data: [DONE]\n\n", BEFORE, block("cut"), block("") + b"\n\n"]
+)
+
+
+@given(
+    st.lists(RAW.map("".join) | TEXTS.map(lambda text: orjson.dumps(text)[1:-1].decode())), TAILS
+)
+@example(["a", "b"], b"")
+@example(["a", "b", 'c","d'], b"")
+def test_read_is_the_texts_of_its_first_blocks_and_the_rest(raw: list[str], tail: bytes) -> None:
+    template = learned(block("a"), TextDelta("a"))
+    assert template is not None
+    blocks = [BEFORE + b'"' + text.encode() + b'"' + AFTER for text in raw]
+    texts, rest = template.texts_of_read(b"".join(each + b"\n\n" for each in blocks) + tail)
+    assert [template.match(each) for each in blocks[: len(texts)]] == list(map(TextDelta, texts))
+    assert rest == b"".join(each + b"\n\n" for each in blocks[len(texts) :]) + tail
 
 
 def test_kind_of_the_delta_is_kept() -> None:
@@ -154,6 +177,44 @@ def test_chat_stream_without_templates_gives_the_same_events(
     quick = chat_streams.read(stream, profile=profile)
     with patch.object(DeltaTemplate, "learn", lambda *_: None):
         assert chat_streams.read(stream, profile=profile) == quick
+
+
+class EventsOnly:
+    """A reader that gives each text as an event."""
+
+    def __init__(self, reader: AnswerReader) -> None:
+        self.feed, self.finish, self._reader = reader.feed, reader.finish, reader
+
+    @property
+    def awaits_end(self) -> bool:
+        return self._reader.awaits_end
+
+
+def translated(reader: EventReader, reads: list[bytes]) -> list[object]:
+    """Return what each read gives: bytes, quotes and state."""
+    stream = StreamTranslator(reader, Emitter("resp_1", 1, "m", {}, Client.CODEX), lambda _: None)
+    found = [
+        (stream.feed(data), stream.take_quotes(), stream.awaits_end, stream.terminal)
+        for data in reads
+    ]
+    return [*found, stream.finish(), stream.take_quotes()]
+
+
+@given(
+    st.lists(st.lists(CHUNKS, max_size=3) | PIECES.map(lambda text: [chunk(delta={"content": text})] * 12), max_size=8),
+    st.lists(st.integers(0, 5000), max_size=5),
+    st.sampled_from([1 << 20, 150]),
+)  # fmt: skip
+def test_texts_without_events_give_the_same_stream(
+    parts: list[list[bytes]], places: list[int], limit: int
+) -> None:
+    end = [chunk(delta={}, finish_reason="stop"), b"data: [DONE]\n\n"]
+    data = b"".join(each for part in [*parts, end] for each in part)
+    cuts = sorted({min(place, len(data)) for place in places} | {0, len(data)})
+    reads = [data[start:stop] for start, stop in pairwise(cuts)]
+    conversation, target = chat_streams.EMPTY, chat_streams.target()
+    plain = translated(EventsOnly(ChatReader(conversation, target, limit)), reads)
+    assert translated(ChatReader(conversation, target, limit), reads) == plain
 
 
 def words(count: int) -> list[str]:

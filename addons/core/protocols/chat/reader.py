@@ -154,7 +154,7 @@ class ChatReader(AnswerReader):
         try:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
-            chunk = self._surrogates.loads(data)
+            chunk = self._loads_split(data)
             if chunk is None:
                 return list(self._failed(f"sent an event that is not JSON: {excerpt(data)}"))
         return list(self._read_chunk(chunk, event.name)) if isinstance(chunk, dict) else []

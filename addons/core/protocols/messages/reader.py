@@ -105,7 +105,7 @@ class MessagesReader(AnswerReader):
         try:
             value = orjson.loads(data)
         except orjson.JSONDecodeError:
-            value = self._surrogates.loads(data)
+            value = self._loads_split(data)
             if value is None:
                 return self._read_invalid(data)
         return self._read_value(as_object(value), event.name)

@@ -9,7 +9,7 @@ API's default if the request has no value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, ClassVar, cast
 
@@ -137,11 +137,20 @@ class Emitter:
         for kind, alike in groupby(events, type):
             if kind is TextDelta:
                 # most of what a read of a fast stream brings
-                self._add_texts(cast("Iterable[TextDelta]", alike))
+                self._add_texts(
+                    [event.text for event in cast("Iterator[TextDelta]", alike) if event.text]
+                )
                 continue
             for event in alike:
                 if not self.terminal:
                     self._STEPS[kind](self, event)
+        return self._write.take()
+
+    def emit_texts(self, texts: Sequence[str]) -> bytes:
+        """Return the bytes of text deltas, none of which is empty, as one buffer."""
+        if not self._opened:
+            self._open()
+        self._add_texts(texts)
         return self._write.take()
 
     def fail(self, problem: Problem) -> bytes:
@@ -183,8 +192,7 @@ class Emitter:
             message = segment if isinstance(segment, Message) else self._message()
             message.add(TEXT, event.text)
 
-    def _add_texts(self, events: Iterable[TextDelta]) -> None:
-        texts = [event.text for event in events if event.text]
+    def _add_texts(self, texts: Sequence[str]) -> None:
         if texts and not self.terminal:
             segment = self._segment
             message = segment if isinstance(segment, Message) else self._message()

@@ -16,7 +16,7 @@ from addons.core.contract.events import KNOWN_EVENTS
 from addons.core.errors import failed_event, problem_of
 from addons.core.headers import client_headers, media_type
 from addons.core.json_values import as_int, as_object
-from addons.core.protocols.sse import BlockReader, parse_block
+from addons.core.protocols.sse import BLANK_LINE, JOINT_BYTES, BlockReader, parse_block
 from addons.core.turn import (
     Answer,
     ClientRequest,
@@ -40,6 +40,7 @@ WATCHED = TERMINAL | {CREATED, RATE_LIMITS}
 JSON = b"application/json"
 BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
 WANTS_STREAM = re.compile(rb'"stream"\s*:\s*true')
+_CR, _LF = b"\r\n"
 MAX_UNKNOWN = 8
 """How many names of unknown events are noted of one answer."""
 EVENT_NAME = re.compile(rb"[A-Za-z0-9_.-]{1,80}")
@@ -63,6 +64,7 @@ class StreamObserver:
         "_begin",
         "_blocks",
         "_created",
+        "_event_bytes",
         "_last",
         "_rate_limits",
         "_terminal",
@@ -73,6 +75,7 @@ class StreamObserver:
     """The client gets the upstream's own bytes."""
 
     def __init__(self, event_bytes: int) -> None:
+        self._event_bytes = event_bytes
         self._blocks = BlockReader(event_bytes)
         self._created = b""
         self._rate_limits = b""
@@ -85,6 +88,8 @@ class StreamObserver:
 
     def feed(self, data: bytes) -> bytes:
         """Observe one network read; return it unchanged."""
+        if self._begin and self._is_alike(data):
+            return data
         for block in self._blocks.feed(data):
             if not self._begin or not block.startswith(self._begin):
                 first = _type_at_start(block)
@@ -100,6 +105,21 @@ class StreamObserver:
         if self._blocks.oversized:
             self._keep_oversized_terminal()
         return data
+
+    def _is_alike(self, data: bytes) -> bool:
+        """Observe a read if it holds whole events that begin like the last one, and nothing else. Return whether it does."""
+        is_whole = data.startswith(self._begin) and data.endswith(BLANK_LINE) and _CR not in data
+        if not is_whole or len(data) > self._event_bytes or self._blocks.inside:
+            return False
+        if data.find(BLANK_LINE) == len(data) - len(BLANK_LINE):
+            # nearly every read of a slow stream
+            last = data[: -len(BLANK_LINE)]
+        else:
+            last = _last_alike(data, self._begin)
+        if last.find(SEQUENCE_NUMBER) >= 0:
+            self._last = last
+            return True
+        return bool(last) and data.find(SEQUENCE_NUMBER) < 0
 
     def _note_unknown(self, kind: bytes) -> None:
         if len(self._unknown) < MAX_UNKNOWN and EVENT_NAME.fullmatch(kind):
@@ -196,6 +216,17 @@ class StreamObserver:
             self.rate_limits,
             tuple(sorted(kind.decode() for kind in self._unknown)),
         )
+
+
+def _last_alike(data: bytes, begin: bytes) -> bytes:
+    """Return the last of the events in a read, if all of them begin like this; empty if not."""
+    events = data[JOINT_BYTES : -len(BLANK_LINE)].split(BLANK_LINE + begin[:JOINT_BYTES])
+    # no line but those of their begins: none holds a blank line
+    if data.count(_LF) != len(events) * (begin.count(_LF) + len(BLANK_LINE)):
+        return b""
+    rest = begin[JOINT_BYTES:]
+    others = [event for event in events if not event.startswith(rest)]
+    return b"" if others else begin[:JOINT_BYTES] + events[-1]
 
 
 def event_type_of(block: bytes) -> bytes:

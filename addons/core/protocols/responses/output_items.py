@@ -55,9 +55,16 @@ class EventWriter:
 
     def deltas(self, frame: DeltaFrame, texts: Sequence[str]) -> None:
         """Write one delta event for each text."""
-        form, dumps = frame.form, orjson.dumps
-        self._out += [form % (at, dumps(text)) for at, text in enumerate(texts, self.number)]
-        self.number += len(texts)
+        count = len(texts)
+        if count == 1:
+            # nearly every read of a slow stream
+            self.delta(frame, texts[0])
+            return
+        fields: list[object] = [None] * (2 * count)
+        fields[::2] = range(self.number, self.number + count)
+        fields[1::2] = map(orjson.dumps, texts)
+        self._out.append(frame.form * count % tuple(fields))
+        self.number += count
 
     def numbered(self, event: bytes) -> None:
         """Write an event that already contains `number`."""

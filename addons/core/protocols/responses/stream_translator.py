@@ -9,9 +9,9 @@ quotes, or in the quotes of one read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -32,7 +32,7 @@ from addons.core.protocols.canonical.events import (
 )
 from addons.core.protocols.responses.emitter import Emitter
 from addons.core.protocols.responses.observer import error_code
-from addons.core.protocols.translator import EventReader
+from addons.core.protocols.translator import EventReader, TextReader
 from addons.core.turn import Fault, FaultKind, StreamSummary
 from addons.core.usage import Usage
 
@@ -45,6 +45,8 @@ NO_END = Problem(
     "stream_interrupted",
     "The upstream ended its answer without a stop reason, so the answer is incomplete. Send the turn again.",
 )
+MAX_FIRST_EVENTS = 4
+"""How many events of a read are read alone."""
 QUOTED: Mapping[type[Event], Callable[[Any], str]] = {
     TextDelta: lambda event: event.text,
     RefusalDelta: lambda event: event.text,
@@ -66,32 +68,31 @@ class Quotes:
     its item is complete, which repeats the whole text.
     """
 
-    __slots__ = ("_events", "_items")
+    __slots__ = ("_items", "_texts")
 
     def __init__(self) -> None:
-        self._events: list[Event] = []
-        """The events since the last call of `take`."""
+        self._texts: list[str] = []
+        """The texts since the last call of `take`."""
         self._items = 0
         """Complete items that were quoted."""
 
     def add(self, events: Iterable[Event]) -> None:
         """Note events that were emitted."""
-        self._events += events
-
-    def take(self, items: Collection[JsonDict]) -> str:
-        """Return the texts in what was emitted since the last call. `items`: all that are complete by now."""
-        events, self._events = self._events, []
-        if len(events) == 1 and type(events[0]) is TextDelta and len(items) == self._items:
-            # nearly every read
-            return events[0].text
-        texts = [
+        self._texts += [
             event.text if type(event) is TextDelta else QUOTED.get(type(event), _no_text)(event)
             for event in events
         ]
-        if len(items) == self._items:
-            return "\n".join(texts)
-        texts += (orjson.dumps(item).decode() for item in islice(items, self._items, None))
-        self._items = len(items)
+
+    def add_texts(self, texts: Iterable[str]) -> None:
+        """Note the texts of deltas that were emitted."""
+        self._texts += texts
+
+    def take(self, items: Collection[JsonDict]) -> str:
+        """Return the texts in what was emitted since the last call. `items`: all that are complete by now."""
+        texts, self._texts = self._texts, []
+        if len(items) != self._items:
+            texts += (orjson.dumps(item).decode() for item in islice(items, self._items, None))
+            self._items = len(items)
         return "\n".join(texts)
 
 
@@ -102,13 +103,16 @@ def _no_text(_event: Event) -> str:
 class StreamTranslator:
     """Translates upstream bytes into the client's stream. Calls `on_end` with the final response object."""
 
-    __slots__ = ("_emitter", "_on_end", "_quotes", "_reader")
+    __slots__ = ("_emitter", "_on_end", "_quotes", "_reader", "_text_reader")
 
     def __init__(self, reader: EventReader, emitter: Emitter, on_end: OnEnd) -> None:
         self._reader = reader
         self._emitter = emitter
         self._on_end = on_end
         self._quotes = Quotes()
+        # `isinstance` of a protocol takes hundreds of steps
+        is_text_reader = hasattr(type(reader), "read_texts")
+        self._text_reader = cast("TextReader", reader) if is_text_reader else None
 
     @property
     def terminal(self) -> bool:
@@ -122,7 +126,31 @@ class StreamTranslator:
 
     def feed(self, data: bytes) -> bytes:
         """Translate one network read."""
-        return b"" if self._emitter.terminal else self._emit(self._reader.feed(data))
+        if self._emitter.terminal:
+            return b""
+        if (reader := self._text_reader) is None:
+            return self._emit(self._reader.feed(data))
+        texts, rest = reader.read_texts(data)
+        if not texts:
+            return b"".join(self._feed_parts(reader, data))
+        written = self._emit_texts(texts)
+        # nearly every read has no rest
+        return written + self._emit(reader.feed(rest)) if rest else written
+
+    def _feed_parts(self, reader: TextReader, data: bytes) -> Iterator[bytes]:
+        """Translate a read that does not begin with known text. In a long one it mostly follows behind the first events."""
+        for _ in range(MAX_FIRST_EVENTS):
+            if not (end := reader.first_event(data)):
+                break
+            yield self._emit(reader.feed(data[:end]))
+            if self._emitter.terminal:
+                return
+            texts, data = reader.read_texts(data[end:])
+            if texts:
+                yield self._emit_texts(texts)
+                break
+        if data:
+            yield self._emit(reader.feed(data))
 
     def finish(self) -> bytes:
         """Translate the end of the upstream's body: a failure if nothing ended the turn."""
@@ -147,6 +175,10 @@ class StreamTranslator:
     def take_quotes(self) -> str:
         """Return the texts of the upstream in what was written since the last call."""
         return self._quotes.take(self._emitter.done_items)
+
+    def _emit_texts(self, texts: Sequence[str]) -> bytes:
+        self._quotes.add_texts(texts)
+        return self._emitter.emit_texts(texts)
 
     def _emit(self, events: Sequence[Event]) -> bytes:
         emitter = self._emitter

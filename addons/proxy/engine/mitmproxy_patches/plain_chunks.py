@@ -18,8 +18,8 @@ _SIZE = re.compile(rb"[0-9A-Fa-f]{1,7}")
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,7})\r\n")
 """The head of a chunk without extensions."""
 _CRLF = b"\r\n"
-_MANY_BYTES = 4096
-"""From this size on a read is worth being split at its line ends."""
+_MANY = 4
+"""A read of more than this many times its first chunk is worth being split at its line ends."""
 
 Taken = tuple[list[bytes], int]
 """What chunks hold, and the place behind them."""
@@ -40,13 +40,30 @@ def take_chunks(reader: TBodyReader, data: bytes | bytearray) -> Taken:
     owed = reader._bytes_to_discard  # noqa: SLF001
     if reader._bytes_in_chunk or owed not in (b"", _CRLF) or not data.startswith(owed, at):  # noqa: SLF001
         return rest, at
-    reader._bytes_to_discard = b""  # noqa: SLF001
-    at += len(owed)
-    whole, at = (_cut_many if len(data) - at > _MANY_BYTES else _cut)(data, at)
+    if owed:
+        reader._bytes_to_discard = b""  # noqa: SLF001
+        at += len(owed)
+    whole, at = _take_whole(data, at)
     if at < len(data):
         begun, at = _take_begun(reader, data, at)
         whole += begun
     return rest + whole, at
+
+
+def _take_whole(data: bytes | bytearray, at: int) -> Taken:
+    """Take the chunks that are whole. Most often the first one tells how."""
+    head = _SIZE_LINE.match(data, at)
+    if head is None:
+        return [], at
+    start = head.end()
+    end = start + int(head[1], 16)
+    behind = end + len(_CRLF)
+    if behind == len(data) and start < end and data.endswith(_CRLF):
+        # nearly every read of a slow stream
+        return [bytes(data[start:end])], behind
+    # no line ends inside of the first chunk
+    is_split = len(data) - at > _MANY * (behind - at) and data.find(_CRLF, start, behind) == end
+    return _cut_many(data, at) if is_split else _cut(data, at)
 
 
 def _take_rest(reader: ChunkedReader, data: bytes | bytearray) -> Taken:
@@ -91,13 +108,7 @@ def _cut(data: bytes | bytearray, at: int) -> Taken:
 
 
 def _cut_many(data: bytes | bytearray, at: int) -> Taken:
-    """Cut the chunks of a read in half the time, if no line ends inside of one. Most often the first one tells."""
-    head = _SIZE_LINE.match(data, at)
-    if head is None:
-        return [], at
-    end = head.end() + int(head[1], 16)
-    if data.find(_CRLF, head.end(), end + 2) != end:
-        return _cut(data, at)
+    """Cut the chunks of a read in half the time, if no line ends inside of one."""
     # size, part, size, part, …, and what is no whole chunk
     lines = bytes(data[at:]).split(_CRLF)
     whole = (len(lines) - 1) // 2 * 2
@@ -107,5 +118,5 @@ def _cut_many(data: bytes | bytearray, at: int) -> Taken:
         del sizes[-1], parts[-1]
     known = {size: int(size, 16) for size in set(sizes) if _SIZE.fullmatch(size)}
     if all(parts) and list(map(known.get, sizes)) == list(map(len, parts)):
-        return parts, at + sum(map(len, sizes)) + sum(map(len, parts)) + 4 * len(parts)
+        return parts, len(data) - len(_CRLF.join(lines[2 * len(parts) :]))
     return _cut(data, at)

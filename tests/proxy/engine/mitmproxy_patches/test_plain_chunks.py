@@ -66,7 +66,7 @@ def test_chunks_in_any_reads_equal_h11(
     data = b"".join(chunks) + end
     at = sorted({min(place, len(data)) for place in places} | {0, len(data)})
     reads = [data[a:b] for a, b in pairwise(at)]
-    with patch.object(plain_chunks, "_MANY_BYTES", many):
+    with patch.object(plain_chunks, "_MANY", many):
         assert read_all(reads, takes=True) == read_all(reads, takes=False)
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.protocols.answer_reader import SurrogateJoiner
 from addons.core.protocols.canonical.events import Event, Failed, Stopped, TextDelta, ToolCallDelta
+from addons.core.protocols.surrogates import SurrogateJoiner
 from tests.core.protocols.chat import streams as chat_streams
 from tests.core.protocols.messages import streams as messages_streams
 from tests.quirks.chat_quirks import stop
