@@ -130,6 +130,9 @@ class _Turn:
 class ClientSocket(HttpConnection):
     """One client connection behind its 101."""
 
+    _frames: EventFrames
+    """Those of the event stream that is written, while parts may come by `chunk`."""
+
     def __init__(
         self, context: Context, switch: SwitchProtocols, upgrade: HasCredentials, engine: SocketHost
     ) -> None:
@@ -185,14 +188,14 @@ class ClientSocket(HttpConnection):
 
     def _on_received(self, received: Received) -> CommandGenerator[None]:
         match received:
-            case Pinged():
-                yield commands.SendData(self.conn, pong_frame(received.payload))
-            case Ended():
-                yield from self._close(received.code, received.reason)
             case Text() if self._turn is None:
                 yield from self._begin(received.data)
             case Text():
                 yield from self._wait(received.data)
+            case Pinged():
+                yield commands.SendData(self.conn, pong_frame(received.payload))
+            case Ended():
+                yield from self._close(received.code, received.reason)
 
     def _wait(self, text: bytes) -> CommandGenerator[None]:
         """Keep a frame for the end of the turn under way. Codex sends none."""
@@ -235,13 +238,15 @@ class ClientSocket(HttpConnection):
             return
         found, body = asked
         self._affinity.begin(found.turn_id)
-        taken = take_credentials(self._affinity.joined(found.headers), "/")
-        credentials = {**self._credentials, **taken.credentials}
+        own, credentials = self._affinity.joined(found.headers), self._credentials
+        if own:
+            taken = take_credentials(own, "/")
+            own, credentials = taken.headers, {**credentials, **taken.credentials}
         self._last_id += 2
         turn = self._turn = _Turn(self._last_id, Frame(text, body), credentials)
         self._last_sent = self._now()
         yield from self._wake_after(self._limits.heartbeat_seconds)
-        yield ReceiveHttp(RequestHeaders(turn.stream_id, self._request(taken.headers, body), False))  # noqa: FBT003
+        yield ReceiveHttp(RequestHeaders(turn.stream_id, self._request(own, body), False))  # noqa: FBT003
         # the stream has the body: it is a part of the frame
         yield ReceiveHttp(RequestEndOfMessage(turn.stream_id))
 
@@ -309,7 +314,8 @@ class ClientSocket(HttpConnection):
         self._affinity.note(fields)
         if not is_stream(response.status_code, fields):
             return ()
-        turn.events, self.chunks = EventFrames(self._limits.body_bytes), True
+        turn.events = self._frames = EventFrames(self._limits.body_bytes)
+        self.chunks = True
         event = rate_limits_event(fields)
         return (self._write([event]),) if event else ()
 
@@ -324,12 +330,11 @@ class ClientSocket(HttpConnection):
 
     def chunk(self, data: bytes) -> commands.SendData:
         """Return the frames for a part of the event stream under way. It may be empty."""
-        assert self._turn  # noqa: S101  see `chunks`
-        events_ = self._turn.events
-        assert events_  # noqa: S101
-        texts = events_.feed(data)
-        self.chunks = not events_.too_large
-        return self._write(texts, events_.names)
+        frames = self._frames
+        texts = frames.feed(data)
+        if frames.too_large:
+            self.chunks = False
+        return self._write(texts, frames.names)
 
     def _end(self, turn: _Turn) -> CommandGenerator[None]:
         if turn.events:

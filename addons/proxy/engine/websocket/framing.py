@@ -119,26 +119,26 @@ class FrameReader:
 
 def text_frames(texts: Sequence[bytes]) -> bytes:
     """Return a whole text message for each text, which is UTF-8. A read may bring a thousand of them."""
-    if len(texts) == 1:
-        return _HEADS[len(texts[0])] + texts[0]
-    parts = [b""] * (2 * len(texts))
-    parts[::2] = map(_HEADS.__getitem__, map(len, texts))
+    heads = _HEADS or _known_heads()
+    try:
+        if len(texts) == 1:
+            return heads[len(texts[0])] + texts[0]
+        parts = [b""] * (2 * len(texts))
+        parts[::2] = [heads[len(text)] for text in texts]
+    except IndexError:
+        return b"".join([_text_head(len(text)) + text for text in texts])
     parts[1::2] = texts
     return b"".join(parts)
 
 
-class _Heads(dict[int, bytes]):
-    """The heads of text frames by the size of the text. Those of small ones are kept: a cached function takes longer."""
-
-    def __missing__(self, size: int) -> bytes:
-        head = _text_head(size)
-        if size < _KEPT_HEADS:
-            self[size] = head
-        return head
+_KNOWN_SIZES = 1024
+_HEADS: list[bytes] = []
+"""The heads of text frames by the size of the text, for nearly every event. Made for the first frame."""
 
 
-_KEPT_HEADS = 8192
-_HEADS = _Heads()
+def _known_heads() -> list[bytes]:
+    _HEADS.extend(map(_text_head, range(_KNOWN_SIZES)))
+    return _HEADS
 
 
 def _text_head(size: int) -> bytes:

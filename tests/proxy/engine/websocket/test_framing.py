@@ -143,3 +143,10 @@ def test_client_reads_what_is_written(size: int) -> None:
     assert pong.payload == b"p"
     assert isinstance(close, CloseConnection)
     assert (close.code, len(close.reason or "")) == (1009, MAX_REASON_BYTES)
+
+
+def test_texts_of_one_read_are_framed_as_each_on_its_own() -> None:
+    texts = [b"z" * size for size in (0, 1, 125, 126, 1023, 1024, 65535, 65536)]
+    for some in (texts, texts[:5], texts[5:], texts[::-1]):
+        assert text_frames(some) == b"".join(text_frames([text]) for text in some)
+    assert text_frames([]) == b""

@@ -43,6 +43,8 @@ _EVENT = re.compile(rb"^(?:event: (.*+)\n)?data: (.++)\n\n", re.MULTILINE)
 """Begins at a line alone: a line may hold `data: ` ten thousand times, and each would be read to its end."""
 _AROUND_NAME, _AROUND_DATA = len(b"event: \n"), len(b"data: \n\n")
 _OBJECT = b"{"
+_NOTHING = b"\0"
+"""No event begins with it."""
 _KIND = b"response."
 """How the name of an event begins that repeats the type. Others, such as `message`, say nothing of what the event is."""
 
@@ -65,8 +67,8 @@ class EventFrames:
         """Whether the stream has begun and no CR was seen, so that bytes between events need no reader."""
         self._is_inside = False
         """Whether the reader holds a part of an event."""
-        self._begin = self._between = b""
-        """The begin of the last event up to its data, and what is between the data of two such events. Empty before it."""
+        self._begin = self._between = _NOTHING
+        """The begin of the last event up to its data, and what is between the data of two such events."""
         self._name: tuple[bytes, ...] = ()
         """Its name, empty if that is unknown."""
         self.names: Sequence[bytes] = ()
@@ -76,8 +78,12 @@ class EventFrames:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the data of each event that ends in these bytes."""
-        begins_alike = not self._is_inside and self._begin and data.startswith(self._begin)
-        if begins_alike and data.endswith(b"\n\n") and (found := self._alike(data)):
+        if (
+            data.startswith(self._begin)
+            and data.endswith(b"\n\n")
+            and not self._is_inside
+            and (found := self._alike(data))
+        ):
             return found
         self.names = ()
         if not self._is_plain and data.startswith(_STARTS) and not self._is_inside:
@@ -112,9 +118,13 @@ class EventFrames:
         """Return the data of whole events that begin like the last one, as nearly every read holds; None for any others."""
         texts = events[len(self._begin) : -2].split(self._between)
         # what else is a line shows in the data, and no object is empty or `[DONE]`
-        joined = texts[0] if len(texts) == 1 else b"".join(texts)
-        is_one_line_each = _LF not in joined and _CR not in joined and min(texts) >= _OBJECT
-        if not is_one_line_each or len(events) > self._max or not _is_text(events):
+        if len(texts) == 1:
+            joined = least = texts[0]
+        else:
+            joined, least = b"".join(texts), min(texts)
+        if _LF in joined or _CR in joined or least < _OBJECT or len(events) > self._max:
+            return None
+        if not events.isascii() and not _is_text(events):
             return None
         self.names = self._name
         return texts
