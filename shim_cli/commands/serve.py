@@ -14,7 +14,8 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,23 +70,16 @@ def serve(
     _configure_logging(log_file)
     if verbose or not log_file:
         _show_turns()
-    collects_after = gc.get_threshold()
-    gc.set_threshold(NEW_OBJECTS)
-    _load_mitmproxy()
-    from addons.proxy.master import ListenOptions, StartError, run_master  # noqa: PLC0415
+    with _few_collections():
+        _load_mitmproxy()
+        from addons.proxy.master import ListenOptions, StartError, run_master  # noqa: PLC0415
 
     listen = ListenOptions(host, port, settings, allow_remote, cassettes, hooks, privacy)
     ports: list[int] = []
 
     def ready(master: ShimMaster) -> None:
-        gc.set_threshold(*collects_after)
         ports.append(_write_run_state(master, log_file, settings))
-        if cassettes.player:
-            announce_replay(master.address, cassettes.player)
-        else:
-            announce(master, host)
-            announce_record(cassettes.record)
-            announce_hooks(hooks)
+        _announce_all(master, host, cassettes, hooks)
 
     try:
         run_master(listen, ready)
@@ -100,6 +94,17 @@ def serve(
         for listened in ports:
             remove_state(os.environ, listened)
     return 0
+
+
+def _announce_all(
+    master: ShimMaster, host: str, cassettes: CassetteUse, hooks: Sequence[str]
+) -> None:
+    if cassettes.player:
+        announce_replay(master.address, cassettes.player)
+    else:
+        announce(master, host)
+        announce_record(cassettes.record)
+        announce_hooks(hooks)
 
 
 def end_at_eof() -> None:
@@ -133,6 +138,16 @@ def _write_run_state(master: ShimMaster, log_file: Path | None, settings: Path |
             "`codex-shim stop` will not find this process: %s", problem
         )
     return port
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    usual = gc.get_threshold()
+    gc.set_threshold(NEW_OBJECTS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _load_mitmproxy() -> None:
