@@ -204,7 +204,7 @@ def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
             _relay_from_transport(handler, event.connection, layer)
 
     async def drain_writers() -> None:
-        if not all(map(_is_drained, handler.transports.values())):
+        if not _are_drained(handler.transports.values()):
             await usual_drain()  # type: ignore[no-untyped-call]
 
     loop = asyncio.get_running_loop()
@@ -235,7 +235,7 @@ def _relay_from_transport(
             waits_for_data(reader)
             and (len(data) <= LARGEST_DIRECT_READ or connection is handler.client)
             and not lock.locked()
-            and all(map(_is_drained, all_io.values()))
+            and _are_drained(all_io.values())
             and (relayed := layer.relay(connection, data)) is not None
         ):
             handler.timeout_watchdog.register_activity()
@@ -269,13 +269,18 @@ def _write(handler: ConnectionHandler, writes: Sequence[commands.SendData]) -> N
             io.writer.write(write.data)
 
 
-def _is_drained(io: ConnectionIO) -> bool:
+def _are_drained(all_io: Iterable[ConnectionIO]) -> bool:
     """Return whether the system has taken all that was written. asyncio would wait for nothing then."""
-    writer = io.writer
-    if type(writer) is not StreamWriter:
-        return writer is None
-    transport = writer.transport
-    return not transport.is_closing() and not transport.get_write_buffer_size()
+    for io in all_io:
+        writer = io.writer
+        if type(writer) is StreamWriter:
+            # not by its properties: this runs for every read of a stream
+            transport = writer._transport  # type: ignore[attr-defined]  # noqa: SLF001
+            if transport.get_write_buffer_size() or transport.is_closing():
+                return False
+        elif writer is not None:
+            return False
+    return True
 
 
 # Commands of a connection's layers ----------------------------------------------------------------------------
