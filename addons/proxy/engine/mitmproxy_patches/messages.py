@@ -230,7 +230,7 @@ def says_close(message: http.Message) -> bool:
 def read_request(head: bytes) -> http.Request:
     """Return the request of a valid head, without a function call for each of its lines. Raises ValueError."""
     line, _, fields = head.partition(b"\r\n")
-    headers = _headers(tuple(_FIELD.findall(fields)))
+    headers = headers_of(tuple(_FIELD.findall(fields)))
     method, target, version = line.split()
     if not target.startswith(b"/"):
         request = http1.read_request_head([line])
@@ -253,7 +253,8 @@ def read_request(head: bytes) -> http.Request:
     return request_of(data)
 
 
-def _headers(fields: Fields) -> http.Headers:
+def headers_of(fields: Fields) -> http.Headers:
+    """Return headers of these fields, whose types mitmproxy would look at."""
     headers = http.Headers.__new__(http.Headers)
     headers.fields = fields
     return headers
@@ -287,7 +288,7 @@ def read_response(head: bytes) -> http.Response:
         return http1.read_response_head(lines[:-2])
     data = http.ResponseData(
         http_version=status[1],
-        headers=_headers(tuple(_FIELD.findall(fields))),
+        headers=headers_of(tuple(_FIELD.findall(fields))),
         content=None,
         trailers=None,
         timestamp_start=time.time(),

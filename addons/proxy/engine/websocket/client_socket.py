@@ -61,6 +61,7 @@ from addons.core.protocols.responses.websocket.request import (
     turn_headers,
 )
 from addons.core.secrets import Secret
+from addons.proxy.engine.mitmproxy_patches.messages import headers_of, request_of
 from addons.proxy.engine.websocket.framing import (
     CloseCode,
     Ended,
@@ -267,22 +268,22 @@ class ClientSocket(HttpConnection):
             return too_deep()
 
     def _request(self, own: Headers, body: bytes) -> http.Request:
-        upgrade, headers = self._upgrade, http.Headers()
-        headers.fields = turn_headers(self._inherited, own, len(body))
-        return http.Request(
+        upgrade = self._upgrade.data
+        data = http.RequestData(
             host=upgrade.host,
             port=upgrade.port,
             method=b"POST",
-            scheme=upgrade.data.scheme,
+            scheme=upgrade.scheme,
             authority=b"",
-            path=upgrade.data.path,
+            path=upgrade.path,
             http_version=b"HTTP/1.1",
-            headers=headers,
+            headers=headers_of(turn_headers(self._inherited, own, len(body))),
             content=None,
             trailers=None,
             timestamp_start=time.time(),
             timestamp_end=None,
         )
+        return request_of(data)
 
     @property
     def beginning(self) -> Beginning:
