@@ -43,8 +43,8 @@ _EVENT = re.compile(rb"^(?:event: (.*+)\n)?data: (.++)\n\n", re.MULTILINE)
 """Begins at a line alone: a line may hold `data: ` ten thousand times, and each would be read to its end."""
 _AROUND_NAME, _AROUND_DATA = len(b"event: \n"), len(b"data: \n\n")
 _OBJECT = b"{"
-_NOTHING = b"\0"
-"""No event begins with it."""
+_NOTHING = b"\xff"
+"""No text holds it."""
 _KIND = b"response."
 """How the name of an event begins that repeats the type. Others, such as `message`, say nothing of what the event is."""
 

@@ -66,6 +66,19 @@ def test_any_lines_give_the_frames_that_one_read_gives(
     assert [text for part in cut(stream, borders) for text in parts.feed(part)] == slow
 
 
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b'\0{"type":"response.completed"}\n\n',
+        b'\xff{"type":"response.completed"}\n\n',
+        b'\0{"a":1}\0{"b":2}\n\n',
+    ],
+)
+def test_line_that_is_no_data_begins_no_stream(stream: bytes) -> None:
+    frames = EventFrames(1000)
+    assert frames.feed(stream) + frames.finish() == []
+
+
 NAMED = DELTA.replace("event: a", "event: response.a")
 A, B = b"response.a", b"response.b"
 
