@@ -18,6 +18,7 @@ from shim_cli.console.command_line import DEFAULT_PORT, LOOPBACK
 COMPLETION = "_CODEX_SHIM_COMPLETE"
 """The variable with which a shell asks for completions."""
 MAX_PORT = 65535
+_MAX_DIGITS = 5
 _SERVE_OPTIONS = ("--port", "--settings", "--log-file", "--until-eof")
 Command = Callable[[], int]
 
@@ -62,7 +63,8 @@ def _serve_command(options: Sequence[str], env: Mapping[str, str]) -> Command | 
             return None
         values[name] = value
     port = values.get("--port") or env.get("CODEX_SHIM_PORT") or str(DEFAULT_PORT)
-    if not (port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
+    is_short_number = port.isascii() and port.isdigit() and len(port) <= _MAX_DIGITS
+    if not is_short_number or int(port) > MAX_PORT:
         return None
     settings, log_file = (values.get(name) for name in ("--settings", "--log-file"))
     return lambda: _serve(

@@ -87,6 +87,7 @@ def test_usual_arguments_mean_what_the_command_line_reads(
         ["serve", "--port", "-1"],
         ["serve", "--port", "65536"],
         ["serve", "--port", "many"],
+        ["serve", "--port", "0" * 5000],
         ["serve", "--port", "\u0663"],
         ["serve", "--port", "9", "--port", "8"],
         ["serve", "--port=9"],
