@@ -66,6 +66,14 @@ def test_any_lines_give_the_frames_that_one_read_gives(
     assert [text for part in cut(stream, borders) for text in parts.feed(part)] == slow
 
 
+@pytest.mark.parametrize("start", [b"", b"data: [1]\n\n"])
+def test_line_with_control_characters_is_no_event(start: bytes) -> None:
+    frames = EventFrames(1000)
+    frames.feed(start)
+    for line in (b"\0{}", b"\0[1]\0{}"):
+        assert frames.feed(line + b"\n\n") == []
+
+
 NAMED = DELTA.replace("event: a", "event: response.a")
 A, B = b"response.a", b"response.b"
 
