@@ -32,8 +32,8 @@ def plain_command(arguments: Sequence[str], env: Mapping[str, str]) -> Command |
 
     try:
         return None if has_old_state(env) else found
-    except NoHomeError:
-        # the command line says so
+    except (NoHomeError, OSError):
+        # the command line says so: there is no home, or a path is relative to a folder that is gone
         return None
 
 
