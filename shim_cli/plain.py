@@ -18,6 +18,7 @@ from shim_cli.console.command_line import DEFAULT_PORT, LOOPBACK
 COMPLETION = "_CODEX_SHIM_COMPLETE"
 """The variable with which a shell asks for completions."""
 MAX_PORT = 65535
+_MAX_DIGITS = 5
 _SERVE_OPTIONS = ("--port", "--settings", "--log-file", "--until-eof")
 Command = Callable[[], int]
 
@@ -31,8 +32,8 @@ def plain_command(arguments: Sequence[str], env: Mapping[str, str]) -> Command |
 
     try:
         return None if has_old_state(env) else found
-    except NoHomeError:
-        # the command line says so
+    except (NoHomeError, OSError):
+        # the command line says so: there is no home, or a path is relative to a folder that is gone
         return None
 
 
@@ -62,7 +63,8 @@ def _serve_command(options: Sequence[str], env: Mapping[str, str]) -> Command | 
             return None
         values[name] = value
     port = values.get("--port") or env.get("CODEX_SHIM_PORT") or str(DEFAULT_PORT)
-    if not (port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
+    is_short_number = port.isascii() and port.isdigit() and len(port) <= _MAX_DIGITS
+    if not is_short_number or int(port) > MAX_PORT:
         return None
     settings, log_file = (values.get(name) for name in ("--settings", "--log-file"))
     return lambda: _serve(

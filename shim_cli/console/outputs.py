@@ -12,6 +12,7 @@ import io
 import os
 import select
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -52,15 +53,17 @@ class LossyFile(io.FileIO):
 
 
 def echo(text: str, *, err: bool = False) -> None:
-    """Write a line to stdout or stderr, as `click.echo` does: without colours where nobody sees them."""
-    if "\033" in text:
-        import click  # noqa: PLC0415  commands that need no other library of the command line do without it
-
-        click.echo(text, err=err)
-        return
+    """Write a line to stdout or stderr, as `click.echo` does: without colours where nobody sees them, in UTF-8 for ASCII."""
     stream = sys.stderr if err else sys.stdout
-    stream.write(f"{text}\n")
-    stream.flush()
+    if "\033" not in text:
+        # a line that cannot be encoded is written by click: nothing of it was
+        with suppress(UnicodeEncodeError):
+            stream.write(f"{text}\n")
+            stream.flush()
+            return
+    import click  # noqa: PLC0415  commands that need no other library of the command line do without it
+
+    click.echo(text, err=err)
 
 
 def open_missing_files() -> None:

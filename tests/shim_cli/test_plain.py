@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,7 @@ def test_usual_arguments_mean_what_the_command_line_reads(
         ["serve", "--port", "-1"],
         ["serve", "--port", "65536"],
         ["serve", "--port", "many"],
+        ["serve", "--port", "0" * 5000],
         ["serve", "--port", "\u0663"],
         ["serve", "--port", "9", "--port", "8"],
         ["serve", "--port=9"],
@@ -138,6 +140,16 @@ def test_missing_home_is_left_to_the_command_line(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Path, "home", nobody)
     assert plain_command(["list"], {}) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG_STATE_HOME")
+def test_lost_working_folder_is_left_to_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost() -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "getcwd", lost)
+    env = {"HOME": "/nowhere", "XDG_STATE_HOME": "relative"}
+    assert plain_command(["list"], env) is None
 
 
 def test_cached_list_beside_a_running_shim_imports_no_library(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from io import StringIO
@@ -24,6 +25,20 @@ def test_line_is_the_one_that_click_writes(text: str, capsys: pytest.CaptureFixt
         expected = capsys.readouterr()
         echo(text, err=err)
         assert capsys.readouterr() == expected
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "us-ascii", "utf-8"])
+@pytest.mark.parametrize("text", ["plain", "\u00c4lpha \u6a21\u578b"])
+def test_line_that_the_locale_cannot_encode_is_the_one_that_click_writes(
+    text: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    for write in (click.echo, echo):
+        file = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(file, encoding))
+        write(text)
+        written.append(file.getvalue())
+    assert written == [f"{text}\n".encode()] * 2
 
 
 def test_file_gets_everything(tmp_path: Path) -> None:

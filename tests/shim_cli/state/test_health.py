@@ -80,6 +80,32 @@ def test_port_without_http_is_unhealthy() -> None:
     assert (health.state, health.reason) == ("unhealthy", "no HTTP answer (BadStatusLine)")
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", "another program answers there (status 404)"),
+        (b"SSH-2.0-OpenSSH_9.9\r\n", "no HTTP answer (BadStatusLine)"),
+    ],
+)
+def test_another_program_may_leave_the_connection_open(answer: bytes, reason: str) -> None:
+    ended = threading.Event()
+
+    def stay() -> None:
+        client, _ = listener.accept()
+        with client:
+            client.sendall(answer)
+            ended.wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=stay)
+        thread.start()
+        health = probe(listener.getsockname()[1])
+        ended.set()
+        thread.join()
+
+    assert (health.state, health.reason) == ("unhealthy", reason)
+
+
 def test_port_that_closes_at_once_is_unhealthy() -> None:
     def leave() -> None:
         client, _ = listener.accept()

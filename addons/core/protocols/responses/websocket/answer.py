@@ -43,8 +43,6 @@ _EVENT = re.compile(rb"^(?:event: (.*+)\n)?data: (.++)\n\n", re.MULTILINE)
 """Begins at a line alone: a line may hold `data: ` ten thousand times, and each would be read to its end."""
 _AROUND_NAME, _AROUND_DATA = len(b"event: \n"), len(b"data: \n\n")
 _OBJECT = b"{"
-_NOTHING = b"\xff"
-"""No text holds it."""
 _KIND = b"response."
 """How the name of an event begins that repeats the type. Others, such as `message`, say nothing of what the event is."""
 
@@ -67,8 +65,10 @@ class EventFrames:
         """Whether the stream has begun and no CR was seen, so that bytes between events need no reader."""
         self._is_inside = False
         """Whether the reader holds a part of an event."""
-        self._begin = self._between = _NOTHING
-        """The begin of the last event up to its data, and what is between the data of two such events."""
+        self._begin: bytes | tuple[()] = ()
+        """The begin of the last event up to its data. Before it nothing, which no bytes start with."""
+        self._between = b""
+        """What is between the data of two such events."""
         self._name: tuple[bytes, ...] = ()
         """Its name, empty if that is unknown."""
         self.names: Sequence[bytes] = ()

@@ -79,6 +79,14 @@ def test_line_that_is_no_data_begins_no_stream(stream: bytes) -> None:
     assert frames.feed(stream) + frames.finish() == []
 
 
+@pytest.mark.parametrize("start", [b"", b"data: [1]\n\n"])
+def test_line_with_control_characters_is_no_event(start: bytes) -> None:
+    frames = EventFrames(1000)
+    frames.feed(start)
+    for line in (b"\0{}", b"\0[1]\0{}"):
+        assert frames.feed(line + b"\n\n") == []
+
+
 NAMED = DELTA.replace("event: a", "event: response.a")
 A, B = b"response.a", b"response.b"
 
