@@ -198,7 +198,7 @@ ATTRIBUTES: tuple[tuple[str, str, str], ...] = (
     ("h11._readers", "ContentLengthReader", "_remaining"),
     ("h11", "Data", "data"),
     ("asyncio", "StreamReader", "_buffer _waiter _limit"),
-    ("asyncio", "StreamWriter", "transport"),
+    ("asyncio", "StreamWriter", "transport _transport"),
 )  # fmt: skip
 """Module, class, and the attributes of its objects that the engine reads or sets."""
 
