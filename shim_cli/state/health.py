@@ -103,11 +103,8 @@ def _probe(host: str, port: int) -> Health:
         return _unreachable(url, error)
     status = _STATUS.match(answer)
     if not status:
-        return Health(
-            url,
-            "unhealthy",
-            f"no HTTP answer ({'BadStatusLine' if answer else 'RemoteDisconnected'})",
-        )
+        reason = "its answer is not HTTP" if answer else "it closed the connection unanswered"
+        return Health(url, "unhealthy", reason)
     if not status[1].startswith(b"2"):
         return Health(url, "unhealthy", f"another program answers there (status {int(status[1])})")
     return _parsed(url, answer.partition(b"\r\n\r\n")[2])

@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -64,80 +64,72 @@ def test_silent_port_is_unhealthy_after_the_timeout() -> None:
     assert (health.state, health.reason) == ("unhealthy", "no answer within 0.8 s")
 
 
-def test_port_without_http_is_unhealthy() -> None:
-    def banner() -> None:
+@contextmanager
+def program(serve: Callable[[socket.socket], object]) -> Iterator[int]:
+    """A program that serves one connection in its own way. Yields its port."""
+
+    def run() -> None:
         client, _ = listener.accept()
         with client:
-            client.sendall(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
-            client.recv(4096)
+            serve(client)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=banner)
+        thread = threading.Thread(target=run)
         thread.start()
-        health = probe(listener.getsockname()[1])
-        thread.join()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            thread.join()
 
-    assert (health.state, health.reason) == ("unhealthy", "no HTTP answer (BadStatusLine)")
+
+def test_port_without_http_is_unhealthy() -> None:
+    def banner(client: socket.socket) -> None:
+        client.sendall(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
+        client.recv(4096)
+
+    with program(banner) as port:
+        health = probe(port)
+    assert (health.state, health.reason) == ("unhealthy", "its answer is not HTTP")
 
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
         (b"HTTP/1.1 404 Not Found\r\n\r\n", "another program answers there (status 404)"),
-        (b"SSH-2.0-OpenSSH_9.9\r\n", "no HTTP answer (BadStatusLine)"),
+        (b"SSH-2.0-OpenSSH_9.9\r\n", "its answer is not HTTP"),
     ],
 )
 def test_another_program_may_leave_the_connection_open(answer: bytes, reason: str) -> None:
     ended = threading.Event()
 
-    def stay() -> None:
-        client, _ = listener.accept()
-        with client:
-            client.sendall(answer)
-            ended.wait()
+    def stay(client: socket.socket) -> None:
+        client.sendall(answer)
+        ended.wait()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=stay)
-        thread.start()
-        health = probe(listener.getsockname()[1])
+    with program(stay) as port:
+        health = probe(port)
         ended.set()
-        thread.join()
-
     assert (health.state, health.reason) == ("unhealthy", reason)
 
 
 def test_port_that_closes_at_once_is_unhealthy() -> None:
-    def leave() -> None:
-        client, _ = listener.accept()
-        client.recv(4096)
-        client.close()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=leave)
-        thread.start()
-        health = probe(listener.getsockname()[1])
-        thread.join()
-
-    assert (health.state, health.reason) == ("unhealthy", "no HTTP answer (RemoteDisconnected)")
+    with program(lambda client: client.recv(4096)) as port:
+        health = probe(port)
+    assert (health.state, health.reason) == ("unhealthy", "it closed the connection unanswered")
 
 
 def test_answer_that_never_ends_is_not_waited_for() -> None:
     ended = threading.Event()
 
-    def trickle() -> None:
-        client, _ = listener.accept()
-        with client, suppress(OSError):
+    def trickle(client: socket.socket) -> None:
+        with suppress(OSError):
             client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             while not ended.wait(0.05):
                 client.sendall(b" ")
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=trickle)
-        thread.start()
-        health = probe(listener.getsockname()[1])
+    with program(trickle) as port:
+        health = probe(port)
         ended.set()
-        thread.join()
-
     assert (health.state, health.reason) == ("unhealthy", "no answer within 0.8 s")
 
 
@@ -145,19 +137,13 @@ def test_answer_in_pieces_is_complete() -> None:
     body = json.dumps({**HEALTHY, "problems": ["x" * 40_000]}).encode()
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
-    def serve() -> None:
-        client, _ = listener.accept()
-        with client:
-            client.recv(4096)
-            for start in range(0, len(answer), 7001):
-                client.sendall(answer[start : start + 7001])
+    def serve(client: socket.socket) -> None:
+        client.recv(4096)
+        for start in range(0, len(answer), 7001):
+            client.sendall(answer[start : start + 7001])
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        health = probe(listener.getsockname()[1])
-        thread.join()
-
+    with program(serve) as port:
+        health = probe(port)
     assert (health.state, health.report) == ("running", json.loads(body))
 
 
