@@ -57,5 +57,5 @@ class _Uncompiled:
 
         @property
         def __class__(self) -> type[re.Pattern]:
-            """`isinstance` takes it for a pattern."""
+            """`isinstance` takes it for a pattern, as the search for slow ones has to (`benchmarks.patterns`)."""
             return re.Pattern
