@@ -304,6 +304,8 @@ class Send(NamedTuple):
     delay: float = 0.0
     decide: Callable[[], Step] | None = None
     """Gives the step after the delay, as `Plan.start` does; None to send the request."""
+    make_ready: Callable[[], object] | None = None
+    """Called when the request has left without a delay: what the answer needs can be made while the upstream works."""
 
 
 @turn_value(frozen=True, slots=True)

@@ -58,6 +58,7 @@ from addons.core.turn import (
     Plan,
     Relay,
     Reply,
+    Send,
     Step,
     Translator,
     UpstreamRequest,
@@ -155,7 +156,9 @@ class TranslatedPlan:
     """The conversation without what the upstream refused: what was sent and what the answer refers to."""
     _streams: bool
     _first: Step
-    """What `start` returns, once all of its work is done."""
+    """The first step, once all of its work is done."""
+    _ready: tuple[Translator, bytes] | None = None
+    """What translates the answer to the last request, and the first events of the client's answer."""
 
     def __init__(self, provider: TranslatedProvider, request: ClientRequest, route: Route) -> None:
         self._provider = provider
@@ -185,7 +188,10 @@ class TranslatedPlan:
         """Translate and send the turn, or answer with the reason why that is impossible."""
         while self.slice():
             pass
-        return self._first
+        first = self._first
+        return (
+            Send(first.request, make_ready=self._make_ready) if isinstance(first, Send) else first
+        )
 
     def _slices(self) -> Iterator[bool]:
         parsed = self._parse()
@@ -234,7 +240,7 @@ class TranslatedPlan:
 
     def ended(self) -> None:
         """Stop counting the turn."""
-        self._work = iter(())
+        self._work, self._ready = iter(()), None
         self.attempts.ended()
 
     def refused(self, head: Head, body: bytes) -> Answer:
@@ -264,6 +270,7 @@ class TranslatedPlan:
         return conversation
 
     def _write(self, traits: Traits, target: Target) -> UpstreamRequest | Problem:
+        self._ready = None
         provider = self._provider
         key = provider.key.current()
         if isinstance(key, KeyProblem):
@@ -289,10 +296,18 @@ class TranslatedPlan:
             return Collect(limits.error_body_bytes)
         if not self._streams:
             return Collect(limits.event_bytes)
-        emitter = self._emitter()
-        translator = self._translator(emitter)
+        ready, self._ready = self._ready, None
+        translator, opening = ready or self._stream()
         headers = (*SSE_HEADERS, *self._provider.route_headers, *_request_id(head))
-        return Relay(Head(HTTPStatus.OK, headers), translator, emitter.open())
+        return Relay(Head(HTTPStatus.OK, headers), translator, opening)
+
+    def _make_ready(self) -> None:
+        if self._streams:
+            self._ready = self._stream()
+
+    def _stream(self) -> tuple[Translator, bytes]:
+        emitter = self._emitter()
+        return self._translator(emitter), emitter.open()
 
     def _translator(self, emitter: Emitter) -> Translator:
         if self._conversation.wants_compaction:

@@ -133,6 +133,12 @@ class Attempt:
         return self._now() - self._sent_at
 
     @property
+    def address(self) -> tuple[str, int]:
+        """The host and port of the origin. Raises AssertionError before the first attempt."""
+        assert self.origin is not None  # noqa: S101  known once there was an attempt
+        return self.origin.host, self.origin.port
+
+    @property
     def is_within_round_trip(self) -> bool:
         """Whether the request went out on a reused connection, so lately that no byte can be an answer to it."""
         if not self.reused or self.connection is None:

@@ -50,6 +50,7 @@ from addons.proxy.engine.ending import EndingStream
 from addons.proxy.engine.faults import connect_fault, response_fault
 from addons.proxy.engine.injected import ConnectDeadline, Injected, InjectedEvent, Signal
 from addons.proxy.engine.local_source import SLICED_BYTES, work_in_slices
+from addons.proxy.engine.mitmproxy_patches.http1_connections import Flush
 from addons.proxy.engine.mitmproxy_patches.messages import has_valid_headers, says_close
 from addons.proxy.engine.pool import GetPooledConnection
 from addons.proxy.engine.request_side import nothing
@@ -176,7 +177,10 @@ class TurnStream(EndingStream):
         self.context.server = self.flow.server_conn = connection
         yield from self.attempt.send(step.request, connection, self)
         self.response_side.clock.attempt_sent(step.request.silence_seconds)
+        yield Flush()
         yield from self.response_side.wake_when_due()
+        if step.make_ready:
+            step.make_ready()
 
     def _connect(
         self, request: UpstreamRequest, *, fresh: bool
@@ -330,7 +334,7 @@ class TurnStream(EndingStream):
             return
         fault = response_fault(event.message, self.attempt)
         if self.attempt.reused and fault.kind is FaultKind.RESET:
-            self._drop_idle()
+            self._engine.pool.drop_origin(self.attempt.address)
         self.attempt.end()
         yield from self._attempt_failed(fault)
 
@@ -344,15 +348,11 @@ class TurnStream(EndingStream):
         return says_close(response) or not framed or has_more
 
     def _on_stale_connection(self, detail: str) -> CommandGenerator[None]:
-        self._drop_idle()
+        # the other idle connections were left alone for as long, and may be dead too
+        self._engine.pool.drop_origin(self.attempt.address)
         request, fault = self.attempt.request, Fault(FaultKind.RESET, detail, self.attempt.origin)
         assert request is not None  # noqa: S101  no response head was taken
         return self._send_anew(request, fault)
-
-    def _drop_idle(self) -> None:
-        """Drop the idle connections of this attempt's origin: they were left alone for as long, and may be dead too."""
-        if origin := self.attempt.origin:
-            self._engine.pool.drop_origin((origin.host, origin.port))
 
     def _attempt_failed(self, fault: Fault) -> CommandGenerator[None]:
         """Try what the plan has left, unless the client was given a part of this answer."""

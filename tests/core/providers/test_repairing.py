@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import orjson
 import pytest
 
+from addons.core.protocols.canonical.conversation import Conversation
 from addons.core.protocols.chat import request as chat
 from addons.core.protocols.responses.observer import PassThrough
 from addons.core.protocols.responses.request import read_request
-from addons.core.protocols.translator import ProtocolTranslator
+from addons.core.protocols.translator import EventReader, ProtocolTranslator
 from addons.core.secrets import Secret, SecretHeader
 from addons.core.turn import (
     Answer,
@@ -29,6 +31,7 @@ from addons.core.turn import (
 )
 from addons.core.upstream.profile import Profile
 from addons.core.upstream.protocol import Protocol
+from addons.core.upstream.target import Target
 from addons.core.upstream.traits import MemoryTraits
 from tests.core.providers.rows import SDK, TARGET, Key, request
 from tests.core.providers.translated_turns import SSE, error_of, next_step, plan_of, sent
@@ -54,6 +57,25 @@ def body_of(step: Step) -> dict[str, Any]:
 def unknown(field: str) -> bytes:
     message = f"Unrecognized request argument supplied: {field}"
     return orjson.dumps({"error": {"message": message, "param": None, "code": None}})
+
+
+def test_what_was_made_ready_for_a_refused_request_answers_no_other() -> None:
+    targets: list[Target] = []
+
+    def reader(conversation: Conversation, target: Target) -> EventReader:
+        targets.append(target)
+        return chat.reader(conversation, target)
+
+    noting = SimpleNamespace(write_request=chat.write_request, reader=reader)
+    first = plan(MemoryTraits(), translator=noting)
+    step = first.start()
+    assert isinstance(step, Send)
+    assert step.make_ready
+    step.make_ready()
+    sent(next_step(first, Head(400), unknown("stream_options")))
+    assert isinstance(first.on_head(SSE), Relay)
+    assert len(targets) == 2
+    assert targets[0] != targets[1]
 
 
 def test_refused_field_is_left_out_and_remembered() -> None:

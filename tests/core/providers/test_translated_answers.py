@@ -7,10 +7,17 @@ import pytest
 
 from addons.core.headers import Headers
 from addons.core.limits import Limits
-from addons.core.turn import Collect, Head, Relay
+from addons.core.turn import Collect, Head, Relay, Send
 from tests.conformance import check, parse
 from tests.core.providers.rows import CODEX, SDK, request, with_target
-from tests.core.providers.translated_turns import SSE, answered, error_of, started, stream_of
+from tests.core.providers.translated_turns import (
+    SSE,
+    answered,
+    error_of,
+    plan_of,
+    started,
+    stream_of,
+)
 
 
 @pytest.mark.parametrize("headers", [CODEX, SDK])
@@ -26,6 +33,16 @@ def test_stream_opens_at_once_and_ends_once(headers: Headers, content_type: byte
     assert last["type"] == "response.completed"
     assert (last["response"]["id"], last["response"]["model"]) == ("resp_seed", "row")
     assert last["response"]["created_at"] == 1_700_000_000
+
+
+def test_answer_may_be_made_ready_before_its_head() -> None:
+    plan, at_head = plan_of(), started()
+    step = plan.start()
+    assert isinstance(step, Send)
+    assert step.make_ready
+    step.make_ready()
+    reads = b"hello\n", b"stop\n"
+    assert stream_of(plan.on_head(SSE), *reads) == stream_of(at_head.on_head(SSE), *reads)
 
 
 def test_answer_head_names_request_and_route() -> None:
