@@ -62,7 +62,7 @@ class TurnHost(Protocol):
     limits: Limits
     capture_bytes: int
     on_progress: OnProgress | None
-    """None where no flow is displayed."""
+    """None where no flow is displayed. Flows have no comment there."""
     on_recorded: OnRecorded | None
     """None where no cassette is recorded."""
     pool: UpstreamPool

@@ -243,8 +243,8 @@ class Recorder:
         record.usage, record.rate_limits = report.usage, report.rate_limits
         record.unknown_events = report.unknown_events
         record.redact(self.mask.current)
-        flow.comment = ended_comment(record)
-        flow.marked = marker(record)
+        if self._on_progress is not None:
+            flow.comment, flow.marked = ended_comment(record), marker(record)
         self._show(flow)
         if self._on_recorded and self._tape is not None:
             self._on_recorded(flow, record, self.mask.current, self._tape)

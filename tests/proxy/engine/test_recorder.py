@@ -72,6 +72,7 @@ async def test_a_translated_turn_is_noted_with_both_sides_of_its_wire() -> None:
     ):
         proxy.engine.capture_bytes = CAPTURE
         proxy.engine._on_turn = ended.append
+        proxy.engine.on_progress = displayed
         await c.post("/v1/responses", body(), CODEX, THREAD)
         response = await c.response()
         await proxy.hooks("response")
@@ -156,6 +157,7 @@ async def test_each_attempt_is_noted_with_why_it_was_made() -> None:
         client(proxy.port) as c,
     ):
         proxy.engine.capture_bytes = CAPTURE
+        proxy.engine.on_progress = displayed
         await c.post("/v1/responses", BODY)
         assert (await c.response()).status == 200
         await proxy.hooks("response")
@@ -166,6 +168,10 @@ async def test_each_attempt_is_noted_with_why_it_was_made() -> None:
     assert proxy.flow.marked == ":yellow_circle:"
     assert "4 attempts" in proxy.flow.comment
     assert BEARER not in repr(proxy.flow.get_state()).encode()
+
+
+def displayed(_: http.HTTPFlow) -> None:
+    """Flows are displayed, so they have comments."""
 
 
 def kill(flow: http.HTTPFlow) -> None:
@@ -186,6 +192,7 @@ async def test_record_names_what_ended_the_turn(
         client(proxy.port) as c,
     ):
         proxy.engine._on_turn = records.append
+        proxy.engine.on_progress = displayed
         await c.post("/v1/responses", BODY)
         await c.head()
         assert await c.chunk() == EVENT
