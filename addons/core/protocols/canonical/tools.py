@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from addons.core.errors import INVALID_PROMPT, Problem
+from addons.core.frozen import turn_value
 from addons.core.json_values import JsonObject, as_str
 from addons.core.protocols.canonical.conversation import Tool, ToolChoice
 from addons.core.protocols.canonical.events import CallKind
@@ -63,7 +64,7 @@ PATCH_HINT = (
 TEXT_HINT = "`input` is the raw text that the tool takes, with no JSON and no code fence around it."
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class DeclaredTools:
     """The tools that can be declared to an upstream, and descriptions of those that cannot."""
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from addons.core.frozen import turn_value
 from addons.core.protocols.canonical.conversation import (
     Assistant,
     Call,
@@ -54,7 +55,7 @@ LOOK_BACK = 20
 """How many blocks before a breakpoint the API searches for a cached prefix."""
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class WrittenMessages:
     """The messages of a request."""
 
