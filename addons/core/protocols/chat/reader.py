@@ -157,7 +157,7 @@ class ChatReader(AnswerReader):
             chunk = self._loads_split(data)
             if chunk is None:
                 return list(self._failed(f"sent an event that is not JSON: {excerpt(data)}"))
-        return list(self._read_chunk(chunk, event.name)) if isinstance(chunk, dict) else []
+        return self._read_chunk(chunk, event.name) if isinstance(chunk, dict) else []
 
     def _read_late_usage(self, data: bytes) -> list[Event]:
         """Read a chunk behind the end of the stream, which may hold the usage."""
@@ -179,22 +179,21 @@ class ChatReader(AnswerReader):
             yield from self._read_chunk(as_object(chunk), "")
         yield from self._stop()
 
-    def _read_chunk(self, chunk: JsonObject, name: str) -> Iterator[Event]:
+    def _read_chunk(self, chunk: JsonObject, name: str) -> list[Event]:
         choice = _first_choice(chunk.get("choices"))
         self._usage = find_usage(chunk, choice) or self._usage
         if (error := find_error(chunk, name) or choice.get("error")) is not None:
-            yield Failed(upstream_problem(self._target, None, error))
-            return
+            return [Failed(upstream_problem(self._target, None, error))]
         delta = self._delta_of(choice)
         events = list(self._read_delta(delta))
         if self._reason is not None and not self._late:
             continues = any(not isinstance(event, Citation) for event in events)
             self._late = continues or any(map(_extends_call, _call_fragments(delta)))
-        yield from events
         if finish := choice.get("finish_reason"):
-            yield from self._read_finish_reason(finish)
+            events += self._read_finish_reason(finish)
         if self._calls and self._calls.too_many:
-            yield from self._failed("sent more or longer tool calls than codex-shim accepts")
+            events += self._failed("sent more or longer tool calls than codex-shim accepts")
+        return events
 
     def _delta_of(self, choice: JsonObject) -> JsonObject:
         if (delta := as_object(choice.get("delta"))) or self._answered:
@@ -248,7 +247,9 @@ class ChatReader(AnswerReader):
             if isinstance(part, ReasoningDelta):
                 yield from self._add_reasoning(part.text)
                 continue
-            yield from self._end_reasoning()
+            if self._thought or self._details:
+                yield from self._end_reasoning()
+            self._answered = True
             if isinstance(part, LeakedCall):
                 yield from self._tool_calls().add_leaked(part)
             else:

@@ -7,7 +7,7 @@ into any reads, give the same events, and an answer without a stop reason fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import orjson
@@ -98,16 +98,16 @@ class MessagesReader(AnswerReader):
         # Thinking also changes the state of its block, so it gets no template.
         return value["delta"]["text"]
 
-    def _read_event(self, event: SseEvent) -> Iterable[Event]:
+    def _read_event(self, event: SseEvent) -> list[Event]:
         data = event.data.strip()
         if not data or data == DONE:
-            return ()
+            return []
         try:
             value = orjson.loads(data)
         except orjson.JSONDecodeError:
             value = self._loads_split(data)
             if value is None:
-                return self._read_invalid(data)
+                return list(self._read_invalid(data))
         return self._read_value(as_object(value), event.name)
 
     def _read_invalid(self, data: bytes) -> Iterator[Event]:
@@ -135,15 +135,17 @@ class MessagesReader(AnswerReader):
                 )
             yield from self._stop()
 
-    def _read_value(self, event: JsonObject, name: str) -> Iterator[Event]:
+    def _read_value(self, event: JsonObject, name: str) -> list[Event]:
         kind = as_str(event.get("type")) or name
         step = None if event.get("error") else self._STEPS.get(kind)
+        events: list[Event] = []
         if step:
-            yield from step(self, event)
+            events += step(self, event)
         elif (error := find_error(event, kind)) is not None:
-            yield Failed(upstream_problem(self._target, implied_status(error), error))
+            events.append(Failed(upstream_problem(self._target, implied_status(error), error)))
         if self._blocks.fault:
-            yield from self._failed(self._blocks.fault)
+            events += self._failed(self._blocks.fault)
+        return events
 
     def _start_message(self, event: JsonObject) -> Iterator[Event]:
         message = as_object(event.get("message"))
