@@ -32,6 +32,12 @@ class DeltaFrame(NamedTuple):
         return cls(head + place + b',"delta":%b' + after + b"}\n\n")
 
 
+OPENING = (
+    b'event: response.created\ndata: {"type":"response.created","sequence_number":0,"response":%b}\n\n'
+    b'event: response.in_progress\ndata: {"type":"response.in_progress","sequence_number":1,"response":%b}\n\n'
+)
+
+
 class EventWriter:
     """Numbers events and collects their bytes until they are taken."""
 
@@ -47,6 +53,12 @@ class EventWriter:
         data = {"type": name, "sequence_number": self.number, **fields}
         self._out.append(b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(data)))
         self.number += 1
+
+    def open(self, response: JsonDict) -> None:
+        """Write the first two events, which hold the same response. It may repeat a hundred kilobytes of the request."""
+        data = orjson.dumps(response)
+        self._out.append(OPENING % (data, data))
+        self.number = 2
 
     def delta(self, frame: DeltaFrame, text: str) -> None:
         """Write one delta event."""
