@@ -132,8 +132,9 @@ class _MessageWriter:
             return
         self._close_user()
         self.messages.append(message)
-        self.messages += [_tool_result(output, self.target) for output in exchange.answers]
-        self.user(tuple(_images_after(exchange.answers, self.target)))
+        answers = exchange.answers
+        self.messages += [_tool_result(output, self.target) for output in answers]
+        self.user(tuple(_images_after(answers, self.target)))
 
     def finish(self) -> list[Message]:
         """Return the messages. The last one is not an answer: newer models refuse a prefilled one."""
@@ -174,6 +175,9 @@ def _as_parts(content: str | list[Message]) -> list[Message]:
 
 
 def _content(parts: Sequence[Part], target: Target) -> str | list[Message]:
+    if len(parts) == 1 and isinstance(only := parts[0], Text):
+        # nearly every content
+        return only.text
     texts = [part.text for part in parts if isinstance(part, Text)]
     if len(texts) == len(parts):
         return "\n".join(texts)
@@ -208,7 +212,7 @@ def _assistant(exchange: Exchange, target: Target) -> Message | None:
     reasoning = [block for block in exchange.blocks if isinstance(block, Reasoning)]
     message.update(_replayed_reasoning(reasoning, target, required=bool(calls)))
     if calls:
-        extras = dict(_call_extras(reasoning, target))
+        extras = dict(_call_extras(reasoning, target)) if reasoning else {}
         message["tool_calls"] = [_call(call, extras, profile) for call in calls]
     return message
 
