@@ -182,15 +182,14 @@ class AnswerReader(ABC):
                 if count == len(compared):
                     continue
             # the next block has another form, or its text has a marker
-            event = parse_block(blocks[at])
-            events = self._read_event(event) if event else ()
-            for one in events:
-                if isinstance(one, ENDS):
-                    return [*out, *self._close(events)]
             self._template = None
-            if len(events) == 1 and self._is_plain:
-                self._template = DeltaTemplate.learn(blocks[at], events, self._template_text)
-            out += events
+            if (event := parse_block(blocks[at])) and (events := self._read_event(event)):
+                for one in events:
+                    if isinstance(one, ENDS):
+                        return [*out, *self._close(events)]
+                out += events
+                if len(events) == 1 and self._is_plain:
+                    self._template = DeltaTemplate.learn(blocks[at], events, self._template_text)
             at += 1
         return out
 

@@ -99,7 +99,8 @@ class ChatReader(AnswerReader):
         self._conversation = conversation
         self._calls: ToolCalls | None = None
         """None while the answer calls no tool."""
-        self._extra_fields = ExtraFields()
+        self._extra_fields: ExtraFields | None = None
+        """None while the answer has nothing but text and usage."""
         self._text = AnswerText(conversation)
         self._usage: Usage | None = None
         self._is_done = False
@@ -230,6 +231,7 @@ class ChatReader(AnswerReader):
         if refusal := content_text(delta.get("refusal")):
             yield from self._end_text()
             yield RefusalDelta(refusal)
+        self._extra_fields = self._extra_fields or ExtraFields()
         for event in self._extra_fields.feed(delta):
             yield from self._end_text()
             yield event
@@ -311,7 +313,8 @@ class ChatReader(AnswerReader):
         truncated = self._reason in TRUNCATED
         yield from self._add_parts(self._text.finish(takes_calls=not truncated))
         yield from self._end_reasoning()
-        yield from self._extra_fields.finish()
+        if self._extra_fields:
+            yield from self._extra_fields.finish()
         if self._calls:
             yield from self._calls.finish(truncated=truncated)
             if self._calls.nameless:
@@ -326,7 +329,9 @@ class ChatReader(AnswerReader):
 
 def _first_choice(choices: object) -> JsonObject:
     """Return the first choice: the request asks for only one."""
-    for choice in map(as_object, choices if isinstance(choices, list) else ()):
+    for choice in choices if isinstance(choices, list) else ():
+        if not isinstance(choice, dict):
+            break
         if choice.get("index") in (0, None):
             return choice
     return {}
