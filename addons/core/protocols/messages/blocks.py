@@ -134,18 +134,18 @@ class _MessageWriter:
         else:
             self.messages.append({"role": role, "content": blocks})
 
-    def _answer_blocks(self, item: Reasoning | Assistant | Call) -> Iterator[Block]:
+    def _answer_blocks(self, item: Reasoning | Assistant | Call) -> Iterable[Block]:
         if isinstance(item, Assistant):
-            yield from text_blocks(item.text)
-        elif isinstance(item, Call):
-            yield {
+            return text_blocks(item.text)
+        if isinstance(item, Call):
+            block = {
                 "type": "tool_use",
                 "id": self._call_id(item.call_id),
                 "name": item.upstream_name,
                 "input": _input(item),
             }
-        else:
-            yield from self._thinking(item)
+            return (block,)
+        return self._thinking(item)
 
     def _call_id(self, call_id: str) -> str:
         verbatim = self.target.profile.call_ids == "verbatim"
