@@ -175,8 +175,10 @@ def is_valid_head(head: bytes) -> bool:
     """Return whether a request head has exactly one meaning. `head` ends with the line end of its last line."""
     if (line := _HEAD.fullmatch(head)) is None:
         return False
-    found = [(name, value) for name, value, end in _FRAMING.findall(head) if end]
-    fields: dict[bytes, bytes] = {name.lower(): value.strip(b" \t") for name, value in found}
+    found = [
+        (name.lower(), value.strip(b" \t")) for name, value, end in _FRAMING.findall(head) if end
+    ]
+    fields: dict[bytes, bytes] = dict(found)
     is_http11 = line[1] == b"1"
     if len(fields) < len(found) or (is_http11 and b"host" not in fields):
         return False
