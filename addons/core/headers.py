@@ -209,11 +209,9 @@ def _goes_downstream(name: bytes) -> bool:
 
 def _passed_on(headers: Headers, goes_on: Callable[[bytes], bool]) -> list[tuple[bytes, bytes]]:
     """Return the headers whose names go on, but for those that `connection` names."""
-    passed: list[tuple[bytes, bytes]] = []
-    named: list[bytes] = []
-    for name, value in headers:
-        if goes_on(name):
-            passed.append((name.strip(), value))
-        elif canonical(name) == b"connection":
-            named += map(canonical, value.split(b","))
-    return [each for each in passed if canonical(each[0]) not in named] if named else passed
+    passed = [(name.strip(), value) for name, value in headers if goes_on(name)]
+    if b"connection" not in map(canonical, dict(headers)):
+        return passed
+    values = [value for name, value in headers if canonical(name) == b"connection"]
+    named = {canonical(name) for value in values for name in value.split(b",")}
+    return [each for each in passed if canonical(each[0]) not in named]
