@@ -10,8 +10,9 @@ Newer models fail when a header of Codex is missing, and Codex adds new ones, so
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from operator import itemgetter
 
 from addons.core.secrets import is_credential_name
 
@@ -94,25 +95,37 @@ _NOT_UPSTREAM = (
 )
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+"""The tab is none of them."""
+_name, _value = itemgetter(0), itemgetter(1)
 
 
 _LAST_LOOKUP: list[tuple[Headers, dict[bytes, bytes]]] = [((), {})]
 """The headers of the last lookup, and their values by name: a turn looks the same headers up about twenty times."""
 
 
-def header(headers: Headers, name: bytes) -> bytes | None:
-    """Return the first value of a header (`name` in lower case), or None."""
+def by_name(headers: Headers) -> Mapping[bytes, bytes]:
+    """Return the first value of each header, by its name in lower case."""
     known, values = _LAST_LOOKUP[0]
     if known is not headers:
         # the first of several values comes last, and stays
         values = {key.lower(): value for key, value in reversed(headers)}
         _LAST_LOOKUP[0] = headers, values
-    return values.get(name)
+    return values
+
+
+def header(headers: Headers, name: bytes) -> bytes | None:
+    """Return the first value of a header (`name` in lower case), or None."""
+    return by_name(headers).get(name)
 
 
 def media_type(headers: Headers) -> bytes:
     """Return the media type of a message: lower case, without parameters, empty when there is none."""
-    return (header(headers, b"content-type") or b"").partition(b";")[0].strip().lower()
+    return _media_type_of(by_name(headers).get(b"content-type", b""))
+
+
+@lru_cache(64)
+def _media_type_of(content_type: bytes) -> bytes:
+    return content_type.partition(b";")[0].strip().lower()
 
 
 def is_html(headers: Headers) -> bool:
@@ -172,10 +185,15 @@ def bad_name(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
 
     That is a header whose name is not a token, or whose value holds a control character other than a tab.
     """
-    for name, value in headers:
-        if not _NAME.fullmatch(name) or _CONTROL.search(value):
-            return name
-    return None
+    fields = tuple(headers)
+    values = b"\t".join(map(_value, fields))
+    if _CONTROL.search(values) is None and all(map(_NAME.fullmatch, map(_name, fields))):
+        # nearly every head
+        return None
+    return next(
+        (name for name, value in fields if not _NAME.fullmatch(name) or _CONTROL.search(value)),
+        None,
+    )
 
 
 @lru_cache(256)
@@ -191,11 +209,9 @@ def _goes_downstream(name: bytes) -> bool:
 
 def _passed_on(headers: Headers, goes_on: Callable[[bytes], bool]) -> list[tuple[bytes, bytes]]:
     """Return the headers whose names go on, but for those that `connection` names."""
-    passed: list[tuple[bytes, bytes]] = []
-    named: list[bytes] = []
-    for name, value in headers:
-        if goes_on(name):
-            passed.append((name.strip(), value))
-        elif canonical(name) == b"connection":
-            named += map(canonical, value.split(b","))
-    return [each for each in passed if canonical(each[0]) not in named] if named else passed
+    passed = [(name.strip(), value) for name, value in headers if goes_on(name)]
+    if b"connection" not in map(canonical, dict(headers)):
+        return passed
+    values = [value for name, value in headers if canonical(name) == b"connection"]
+    named = {canonical(name) for value in values for name in value.split(b",")}
+    return [each for each in passed if canonical(each[0]) not in named]

@@ -27,7 +27,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from addons.core.frozen import turn_value
-from addons.core.headers import TOKEN_HEADER_BYTES, Headers, header
+from addons.core.headers import TOKEN_HEADER_BYTES, Headers, by_name
 from addons.core.secrets import Origin, Secret, SecretHeader
 from addons.core.usage import Usage
 
@@ -123,7 +123,7 @@ class ClientRequest:
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header (`name` in lower case), or None."""
-        return header(self.headers, name)
+        return by_name(self.headers).get(name)
 
     def with_model(self, model: str) -> ClientRequest:
         """Return the request with the model that its body names."""
@@ -134,13 +134,10 @@ class ClientRequest:
     @property
     def is_codex(self) -> bool:
         """Whether a Codex client sent it: it has an `originator`, or an `x-codex-…` other than the local token's header."""
-        for key, _ in self.headers:
-            name = key.lower()
-            if name == b"originator" or (
-                name.startswith(b"x-codex-") and name != TOKEN_HEADER_BYTES
-            ):
-                return True
-        return False
+        names = by_name(self.headers)
+        return b"originator" in names or any(
+            name.startswith(b"x-codex-") and name != TOKEN_HEADER_BYTES for name in names
+        )
 
     @property
     def expects_stream(self) -> bool:
@@ -180,7 +177,7 @@ class Head:
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header (`name` in lower case), or None."""
-        return header(self.headers, name)
+        return by_name(self.headers).get(name)
 
 
 @turn_value(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 import orjson
 
+from addons.core.headers import by_name
 from addons.core.turn import ClientRequest, printable
 
 METADATA = b"x-codex-turn-metadata"
@@ -54,9 +55,10 @@ MAX_THREADS = 1000
 
 def agent_of(request: ClientRequest, slug: str) -> str:
     """Return who makes a request: the user, a sub-agent, or the kind of a helper call."""
-    if named := request.header(PURPOSE) or request.header(SUBAGENT):
+    headers = by_name(request.headers)
+    if named := headers.get(PURPOSE) or headers.get(SUBAGENT):
         return _agent(named.decode("latin-1"))
-    if request.header(MEMGEN):
+    if headers.get(MEMGEN):
         return MEMORIES
     if not (metadata := metadata_of(request)):
         return HELPER_SLUGS.get(slug, USER)
@@ -89,8 +91,9 @@ class Threads:
             names = ID_HEADERS[:1]
         else:
             return
+        headers = by_name(request.headers)
         for name in names:
-            if value := request.header(name):
+            if value := headers.get(name):
                 thread = value.decode("latin-1")
                 self._slugs[thread] = slug
                 self._slugs.move_to_end(thread)

@@ -88,7 +88,7 @@ class AnswerReader(ABC):
         """Return the events of one read of an event stream."""
 
     @abstractmethod
-    def _read_event(self, event: SseEvent) -> Iterable[Event]:
+    def _read_event(self, event: SseEvent) -> Sequence[Event]:
         """Return the events of one event of the stream."""
 
     @property
@@ -172,21 +172,24 @@ class AnswerReader(ABC):
         out: list[Event] = []
         at, alike = 0, MAX_ALIKE
         while at < len(blocks):
-            deltas = self._read_alike(blocks[at : at + alike])
-            alike = min(2 * len(deltas) or 1, MAX_ALIKE)
-            if deltas:
+            if self._template:
+                compared = blocks[at : at + alike]
+                deltas = self._read_alike(compared)
                 out += deltas
-                at += len(deltas)
-                continue
-            event = parse_block(blocks[at])
-            events = list(self._read_event(event)) if event else []
-            for one in events:
-                if isinstance(one, ENDS):
-                    return [*out, *self._close(events)]
+                count = len(deltas)
+                at += count
+                alike = min(2 * count or 1, MAX_ALIKE)
+                if count == len(compared):
+                    continue
+            # the next block has another form, or its text has a marker
             self._template = None
-            if len(events) == 1 and self._is_plain:
-                self._template = DeltaTemplate.learn(blocks[at], events, self._template_text)
-            out += events
+            if (event := parse_block(blocks[at])) and (events := self._read_event(event)):
+                for one in events:
+                    if isinstance(one, ENDS):
+                        return [*out, *self._close(events)]
+                out += events
+                if len(events) == 1 and self._is_plain:
+                    self._template = DeltaTemplate.learn(blocks[at], events, self._template_text)
             at += 1
         return out
 

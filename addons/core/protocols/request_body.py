@@ -13,13 +13,13 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import orjson
 import zstandard
 
 from addons.core.errors import INVALID_PROMPT, Problem
+from addons.core.frozen import turn_value
 from addons.core.limits import MIB
 
 Encoding = Literal["identity", "zstd", "gzip", "deflate"]
@@ -53,7 +53,7 @@ _BLANK = re.compile(r"[ \t\r\n:,]*")
 _JSON = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class ParsedBody:
     """A parsed request body."""
 

@@ -163,13 +163,13 @@ def _field(line: bytes, name: bytes) -> bytes:
 
 def parse_block(block: bytes) -> SseEvent | None:
     """Parse the lines of one event; None if it has no data line, because such an event is never dispatched."""
-    name, rest = b"", block
+    name, rest = "", block
     if block.startswith(b"event:"):
         line, _, rest = block.partition(b"\n")
-        name = line[6:].removeprefix(b" ")
+        name = line[6:].removeprefix(b" ").decode("utf-8", "replace")
     if rest.startswith(b"data:") and _LF not in rest:
         # nearly every event
-        return SseEvent(name.decode("utf-8", "replace"), rest[5:].removeprefix(b" "))
+        return SseEvent(name, rest[5:].removeprefix(b" "))
     return _parse_lines(block)
 
 

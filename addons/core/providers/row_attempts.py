@@ -282,7 +282,7 @@ def _nothing_more(_traits: Traits, _target: Target) -> NoReturn:
     raise AssertionError
 
 
-class RowPlan(Plan, Protocol):
+class RowPlan(Plan, EndsWithTurn, Protocol):
     """A plan of a row, whose repairs may change its protocol."""
 
     attempts: RowAttempts
@@ -328,9 +328,9 @@ class TwoProtocolPlan:
 
     def ended(self) -> None:
         """Let both plans release what they hold."""
-        for plan in (self._plan, self._attempts.other_plan):
-            if isinstance(plan, EndsWithTurn):
-                plan.ended()
+        self._plan.ended()
+        if (other := self._attempts.other_plan) and isinstance(other, EndsWithTurn):
+            other.ended()
 
     def on_fault(self, fault: Fault) -> Step:
         """Let the current plan decide."""

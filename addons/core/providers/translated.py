@@ -163,6 +163,7 @@ class TranslatedPlan:
     def __init__(self, provider: TranslatedProvider, request: ClientRequest, route: Route) -> None:
         self._provider = provider
         self._request = request
+        self._is_codex = request.is_codex
         self._is_unary_compaction = request.path.partition("?")[0].endswith("/compact")
         """Whether this is `/responses/compact`, whose client reads one JSON object and never a stream."""
         self._work = self._slices()
@@ -353,7 +354,7 @@ class TranslatedPlan:
             int(provider.clock()),
             provider.target.slug,
             self._payload,
-            Client.CODEX if self._request.is_codex else Client.OTHER,
+            Client.CODEX if self._is_codex else Client.OTHER,
             omitted=self._request.notes.dropped,
         )
 
@@ -367,10 +368,10 @@ class TranslatedPlan:
             observe(self._provider.learning, attempts.traits, found)
 
     def _answer_problem(self, problem: Problem, headers: Headers = ()) -> Answer:
-        if self._is_unary_compaction and self._request.is_codex:
+        if self._is_unary_compaction and self._is_codex:
             # Codex takes a 401 as a problem of its own login and retries most others; at a 400 it stops and shows the message.
             problem = replace(problem, status=HTTPStatus.BAD_REQUEST)
-        if self._is_unary_compaction or not self._request.is_codex:
+        if self._is_unary_compaction or not self._is_codex:
             reply = problem.reply()
             head = Head(
                 reply.head.status, (*reply.head.headers, *self._provider.route_headers, *headers)

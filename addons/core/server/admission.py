@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from addons.core.errors import Problem
@@ -35,6 +36,7 @@ _NAVIGATION = {(b"sec-fetch-mode", b"navigate"), (b"sec-fetch-dest", b"document"
 """A browser opens a tab, from a link or a file. The page that holds the link cannot read the tab."""
 _AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::[0-9]{1,5})?")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_value = itemgetter(1)
 
 
 class RequestHead(NamedTuple):
@@ -72,7 +74,7 @@ def refusal(head: RequestHead, allowed_hosts: AbstractSet[str] = frozenset()) ->
         )
     if _is_cross_origin(head):
         return _refused("a web page sent it (Origin or Sec-Fetch-Site names another site)")
-    if _CONTROL.search(b" ".join([value for _, value in head.headers])):
+    if _CONTROL.search(b" ".join(map(_value, head.headers))):
         return Problem(
             400,
             "bad_request",
@@ -134,7 +136,7 @@ def _host_of(authority: str) -> str | None:
 
 
 def _is_cross_origin(head: RequestHead) -> bool:
-    if _SITE_HEADERS.isdisjoint([canonical(name) for name, _ in head.headers]):
+    if _SITE_HEADERS.isdisjoint(map(canonical, dict(head.headers))):
         return False
     headers = [(canonical(name), value) for name, value in head.headers]
     origins = [value for name, value in headers if name == b"origin"]
@@ -173,8 +175,10 @@ def is_valid_head(head: bytes) -> bool:
     """Return whether a request head has exactly one meaning. `head` ends with the line end of its last line."""
     if (line := _HEAD.fullmatch(head)) is None:
         return False
-    found = [(name, value) for name, value, end in _FRAMING.findall(head) if end]
-    fields: dict[bytes, bytes] = {name.lower(): value.strip(b" \t") for name, value in found}
+    found = [
+        (name.lower(), value.strip(b" \t")) for name, value, end in _FRAMING.findall(head) if end
+    ]
+    fields: dict[bytes, bytes] = dict(found)
     is_http11 = line[1] == b"1"
     if len(fields) < len(found) or (is_http11 and b"host" not in fields):
         return False

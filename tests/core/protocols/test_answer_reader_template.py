@@ -276,6 +276,16 @@ def test_blocks_behind_a_marker_are_not_looked_at_many_times(between: int) -> No
     assert looked_at <= 2.5 * len(blocks)
 
 
+def test_block_of_another_form_is_compared_once() -> None:
+    texts = [chunk(delta={"content": text}) for text in words(5)]
+    blocks = [chunk(delta={"role": "assistant"}), *texts, chunk(delta={}, finish_reason="stop")]
+    reader = ChatReader(chat_streams.EMPTY, chat_streams.target())
+    with patch.object(DeltaTemplate, "_text", return_value="") as compared:
+        reader.feed(b"".join(blocks))
+    # the texts of a run are read at once, and what ends it is parsed
+    assert not compared.called
+
+
 MESSAGE_EVENTS = st.one_of(
     st.builds(lambda text: delta(0, "text_delta", text=text), PIECES),
     st.builds(lambda text: delta(0, "text_delta", text=text), PIECES),

@@ -10,7 +10,7 @@ passed on unchanged; nothing is lost but markers, and the whitespace around them
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 
 from addons.core.protocols.canonical.conversation import Conversation
@@ -88,20 +88,9 @@ class AnswerText:
     """Separates the parts of the text of one answer."""
 
     __slots__ = (
-        "_boxed",
-        "_context",
-        "_held",
-        "_in_line",
-        "_parser",
-        "_passed",
-        "_size",
-        "_state",
-        "_tags",
-        "_takes_documents",
-        "_todo",
-        "_tries",
-        "_watches_closer",
-    )
+        "_boxed", "_context", "_held", "_in_line", "_parser", "_passed", "_size", "_state",
+        "_tags", "_takes_documents", "_todo", "_tries", "_watches_closer",
+    )  # fmt: skip
 
     def __init__(self, conversation: Conversation) -> None:
         takes_calls = bool(conversation.tools) and conversation.choice.mode != "none"
@@ -140,8 +129,16 @@ class AnswerText:
         """Note that the upstream itself separates reasoning: a closing tag in the text is text."""
         self._watches_closer = False
 
-    def feed(self, text: str) -> Iterator[Part]:
+    def feed(self, text: str) -> Iterable[Part]:
         """Return the parts that more text completes."""
+        if self._tags.begin(text):
+            self._begin(text)
+        if self._tags.done and self._state is _State.TEXT and not self._held and self.passes(text):
+            # nearly every text
+            return (TextDelta(text),) if text else ()
+        return self._feed(text)
+
+    def _feed(self, text: str) -> Iterator[Part]:
         if not self._tags.done or self._state is _State.DOCUMENT:
             yield from self._run(text)
         elif self._state is not _State.CALL:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from addons.core.frozen import turn_value
 from addons.core.json_values import JsonObject
 from addons.core.protocols.canonical.events import CallKind
 
@@ -85,7 +86,7 @@ class Output:
 Item = System | User | Assistant | Reasoning | Call | Output
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class Tool:
     """One tool as the upstream sees it, and as the client declared it."""
 
@@ -109,7 +110,7 @@ class ToolChoice:
     """The tool of mode `named`."""
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class TextFormat:
     """The structured output that the client requests."""
 
@@ -129,7 +130,7 @@ class Sampling:
     top_p: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class Conversation:
     """The contents of a client request, in the vocabulary of all protocols."""
 

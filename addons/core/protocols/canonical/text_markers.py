@@ -305,13 +305,16 @@ class ThinkTags:
         """Whether nothing of the answer was read yet."""
         return self._state is _State.START and not self._held
 
+    def begin(self, text: str) -> bool:
+        """Return whether the answer begins with this text, as nearly every answer: it has no tag. It then counts as read."""
+        is_first = self._state is _State.START and not self._held
+        if is_first and text.strip() and not _FIRST_CHARACTER.search(text):
+            self._state = _State.TEXT
+            return True
+        return False
+
     def feed(self, text: str) -> Iterator[Part]:
         """Return the parts that more text completes."""
-        if self.idle and text.strip() and not _FIRST_CHARACTER.search(text):
-            # nearly every answer
-            self._state = _State.TEXT
-            yield TextDelta(text)
-            return
         rest, self._held = self._held + text, ""
         while rest and not self.done:
             if self._state is _State.THINKING:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from addons.core.errors import INVALID_PROMPT, Problem
+from addons.core.frozen import turn_value
 from addons.core.json_values import JsonObject, as_str
 from addons.core.protocols.canonical.conversation import Tool, ToolChoice
 from addons.core.protocols.canonical.events import CallKind
@@ -63,7 +64,11 @@ PATCH_HINT = (
 TEXT_HINT = "`input` is the raw text that the tool takes, with no JSON and no code fence around it."
 
 
-@dataclass(frozen=True, slots=True)
+AUTO = ToolChoice()
+"""The choice of a request that makes none."""
+
+
+@turn_value(frozen=True, slots=True)
 class DeclaredTools:
     """The tools that can be declared to an upstream, and descriptions of those that cannot."""
 
@@ -107,7 +112,7 @@ def read_tool_choice(value: object, tools: Sequence[Tool]) -> ToolChoice | Probl
     """Read `tool_choice` in any of its forms."""
     match value:
         case None:
-            return ToolChoice()
+            return AUTO
         case "auto" | "none" | "required" as mode:
             return ToolChoice(mode)
         case {"type": "function" | "custom"}:
@@ -115,7 +120,7 @@ def read_tool_choice(value: object, tools: Sequence[Tool]) -> ToolChoice | Probl
         case {"type": "allowed_tools", "mode": "required"}:
             return ToolChoice("required")
         case {"type": str()}:
-            return ToolChoice()
+            return AUTO
     return _unreadable("tool_choice is neither auto, none, required nor an object with a type")
 
 

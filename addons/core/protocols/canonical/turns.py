@@ -65,7 +65,7 @@ class Exchange:
     @property
     def calls(self) -> tuple[Call, ...]:
         """The calls among the blocks."""
-        return tuple(block for block in self.blocks if isinstance(block, Call))
+        return tuple([block for block in self.blocks if isinstance(block, Call)])
 
     @property
     def answers(self) -> tuple[Output, ...]:

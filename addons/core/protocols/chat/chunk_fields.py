@@ -32,7 +32,11 @@ WRITTEN = (
     "cache_creation_input_tokens",
     "cache_write_input_tokens",
 )
+THOUGHT = "reasoning_tokens"
+INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
 THOUGHT_DETAILS = ("completion_tokens_details", "output_tokens_details")
+PARTS = frozenset({THOUGHT, *INPUT_DETAILS, *THOUGHT_DETAILS, *CACHED_SEPARATELY, *WRITTEN})
+"""The fields of a usage object that count a part of the input or of the output."""
 ERROR_FIELDS = frozenset({"base_resp", "error", "error_message", "type"})
 """The fields in which a chunk with choices may report an error."""
 
@@ -52,8 +56,8 @@ def find_usage(chunk: JsonObject, choice: JsonObject) -> Usage | None:
     """Return the usage in a chunk, from any of its known fields; None if there is none or it is all zero."""
     if "x_groq" not in chunk and "usage" not in choice and "message" not in choice:
         # nearly every chunk
-        field = as_object(chunk.get("usage"))
-        return read_usage(field) if field else None
+        usage = chunk.get("usage")
+        return read_usage(usage) if usage and isinstance(usage, dict) else None
     for holder in (chunk, chunk.get("x_groq"), choice, choice.get("message")):
         field = as_object(as_object(holder).get("usage")) if holder else {}
         if field and (usage := read_usage(field)):
@@ -63,19 +67,17 @@ def find_usage(chunk: JsonObject, choice: JsonObject) -> Usage | None:
 
 def read_usage(usage: JsonObject) -> Usage | None:
     """Return the usage of one usage object; None if it is all zero."""
-    details = _details(usage, "prompt_tokens_details", "input_tokens_details")
-    cached = count(details, *CACHED) or count(usage, *CACHED_SEPARATELY)
-    written = count(details, *WRITTEN) or count(usage, *WRITTEN)
+    cached, written, thought = (0, 0, 0) if PARTS.isdisjoint(usage) else _parts(usage)
     prompt = count(usage, "prompt_tokens", "input_tokens")
     if not prompt:
         prompt = cached + count(usage, "prompt_cache_miss_tokens")
     completion = count(usage, "completion_tokens", "output_tokens")
     total = count(usage, "total_tokens")
-    thought = count(_details(usage, *THOUGHT_DETAILS), "reasoning_tokens")
-    thought = thought or count(usage, "reasoning_tokens")
     if not max(total, prompt + completion):
         return None
-    tokens_in = prompt + _cached_separately(usage, prompt, cached, written)
+    tokens_in = prompt
+    if cached or written:
+        tokens_in += _cached_separately(usage, prompt, cached, written)
     # Gemini and xAI count reasoning only in the total.
     tokens_out = max(completion, total - tokens_in)
     thought = thought or tokens_out - completion
@@ -86,14 +88,21 @@ def read_usage(usage: JsonObject) -> Usage | None:
     )
 
 
+def _parts(usage: JsonObject) -> tuple[int, int, int]:
+    """Return the cached and the written tokens of the input, and the reasoning tokens of the output."""
+    details = _details(usage, *INPUT_DETAILS)
+    cached = count(details, *CACHED) or count(usage, *CACHED_SEPARATELY)
+    written = count(details, *WRITTEN) or count(usage, *WRITTEN)
+    thought = count(_details(usage, *THOUGHT_DETAILS), THOUGHT) or count(usage, THOUGHT)
+    return cached, written, thought
+
+
 def _cached_separately(usage: JsonObject, prompt: int, cached: int, written: int) -> int:
     """Return how many cached and written tokens the input does not contain yet."""
     separate = cached + written
-    if not separate:
-        return 0
     completion = count(usage, "completion_tokens", "output_tokens")
     more = count(usage, "total_tokens") - prompt - completion
-    thought = count(_details(usage, *THOUGHT_DETAILS), "reasoning_tokens")
+    thought = count(_details(usage, *THOUGHT_DETAILS), THOUGHT)
     for part in (separate, cached, written):
         if part and more in {part, part + thought}:
             return part

@@ -132,8 +132,9 @@ class _MessageWriter:
             return
         self._close_user()
         self.messages.append(message)
-        self.messages += [_tool_result(output, self.target) for output in exchange.answers]
-        self.user(tuple(_images_after(exchange.answers, self.target)))
+        answers = exchange.answers
+        self.messages += [_tool_result(output, self.target) for output in answers]
+        self.user(tuple(_images_after(answers, self.target)))
 
     def finish(self) -> list[Message]:
         """Return the messages. The last one is not an answer: newer models refuse a prefilled one."""
@@ -174,6 +175,9 @@ def _as_parts(content: str | list[Message]) -> list[Message]:
 
 
 def _content(parts: Sequence[Part], target: Target) -> str | list[Message]:
+    if len(parts) == 1 and isinstance(only := parts[0], Text):
+        # nearly every content
+        return only.text
     texts = [part.text for part in parts if isinstance(part, Text)]
     if len(texts) == len(parts):
         return "\n".join(texts)
@@ -197,7 +201,7 @@ WITHOUT_TEXT = {"null": None, "empty": "", "text": "(calls tools)"}
 def _assistant(exchange: Exchange, target: Target) -> Message | None:
     """Return the message of an answer; None if it has only reasoning, which strict APIs refuse."""
     profile, calls = target.profile, exchange.calls
-    text = SEPARATOR.join(b.text for b in exchange.blocks if isinstance(b, Assistant))
+    text = SEPARATOR.join([b.text for b in exchange.blocks if isinstance(b, Assistant)])
     if not (text or calls):
         return None
     message: Message = {"role": "assistant"}
@@ -206,9 +210,10 @@ def _assistant(exchange: Exchange, target: Target) -> Message | None:
     elif profile.empty_content != "omit":
         message["content"] = WITHOUT_TEXT[profile.empty_content]
     reasoning = [block for block in exchange.blocks if isinstance(block, Reasoning)]
-    message.update(_replayed_reasoning(reasoning, target, required=bool(calls)))
+    if reasoning or (calls and profile.replay_field):
+        message.update(_replayed_reasoning(reasoning, target, required=bool(calls)))
     if calls:
-        extras = dict(_call_extras(reasoning, target))
+        extras = dict(_call_extras(reasoning, target)) if reasoning else {}
         message["tool_calls"] = [_call(call, extras, profile) for call in calls]
     return message
 
@@ -284,15 +289,11 @@ def _arguments(call: Call) -> str:
 
 def _tool_result(output: Output, target: Target) -> Message:
     parts: Sequence[Part] = output.parts
-    if not target.profile.tool_images:
-        parts = [_moved_below(part, target) for part in parts]
+    if target.images and not target.profile.tool_images:
+        parts = [Text(IMAGE_BELOW) if isinstance(part, Image) else part for part in parts]
     content = _content(parts, target) if parts else EMPTY_OUTPUT
     call_id = CALL_IDS[target.profile.call_ids](output.call_id)
     return {"role": "tool", "tool_call_id": call_id, "content": content}
-
-
-def _moved_below(part: Part, target: Target) -> Part:
-    return Text(IMAGE_BELOW) if isinstance(part, Image) and target.images else part
 
 
 def _images_after(outputs: Iterable[Output], target: Target) -> Iterator[Part]:

@@ -99,7 +99,8 @@ class ChatReader(AnswerReader):
         self._conversation = conversation
         self._calls: ToolCalls | None = None
         """None while the answer calls no tool."""
-        self._extra_fields = ExtraFields()
+        self._extra_fields: ExtraFields | None = None
+        """None while the answer has nothing but text and usage."""
         self._text = AnswerText(conversation)
         self._usage: Usage | None = None
         self._is_done = False
@@ -157,7 +158,7 @@ class ChatReader(AnswerReader):
             chunk = self._loads_split(data)
             if chunk is None:
                 return list(self._failed(f"sent an event that is not JSON: {excerpt(data)}"))
-        return list(self._read_chunk(chunk, event.name)) if isinstance(chunk, dict) else []
+        return self._read_chunk(chunk, event.name) if isinstance(chunk, dict) else []
 
     def _read_late_usage(self, data: bytes) -> list[Event]:
         """Read a chunk behind the end of the stream, which may hold the usage."""
@@ -179,22 +180,21 @@ class ChatReader(AnswerReader):
             yield from self._read_chunk(as_object(chunk), "")
         yield from self._stop()
 
-    def _read_chunk(self, chunk: JsonObject, name: str) -> Iterator[Event]:
+    def _read_chunk(self, chunk: JsonObject, name: str) -> list[Event]:
         choice = _first_choice(chunk.get("choices"))
         self._usage = find_usage(chunk, choice) or self._usage
         if (error := find_error(chunk, name) or choice.get("error")) is not None:
-            yield Failed(upstream_problem(self._target, None, error))
-            return
+            return [Failed(upstream_problem(self._target, None, error))]
         delta = self._delta_of(choice)
         events = list(self._read_delta(delta))
         if self._reason is not None and not self._late:
             continues = any(not isinstance(event, Citation) for event in events)
             self._late = continues or any(map(_extends_call, _call_fragments(delta)))
-        yield from events
         if finish := choice.get("finish_reason"):
-            yield from self._read_finish_reason(finish)
+            events += self._read_finish_reason(finish)
         if self._calls and self._calls.too_many:
-            yield from self._failed("sent more or longer tool calls than codex-shim accepts")
+            events += self._failed("sent more or longer tool calls than codex-shim accepts")
+        return events
 
     def _delta_of(self, choice: JsonObject) -> JsonObject:
         if (delta := as_object(choice.get("delta"))) or self._answered:
@@ -231,6 +231,7 @@ class ChatReader(AnswerReader):
         if refusal := content_text(delta.get("refusal")):
             yield from self._end_text()
             yield RefusalDelta(refusal)
+        self._extra_fields = self._extra_fields or ExtraFields()
         for event in self._extra_fields.feed(delta):
             yield from self._end_text()
             yield event
@@ -248,7 +249,9 @@ class ChatReader(AnswerReader):
             if isinstance(part, ReasoningDelta):
                 yield from self._add_reasoning(part.text)
                 continue
-            yield from self._end_reasoning()
+            if self._thought or self._details:
+                yield from self._end_reasoning()
+            self._answered = True
             if isinstance(part, LeakedCall):
                 yield from self._tool_calls().add_leaked(part)
             else:
@@ -310,7 +313,8 @@ class ChatReader(AnswerReader):
         truncated = self._reason in TRUNCATED
         yield from self._add_parts(self._text.finish(takes_calls=not truncated))
         yield from self._end_reasoning()
-        yield from self._extra_fields.finish()
+        if self._extra_fields:
+            yield from self._extra_fields.finish()
         if self._calls:
             yield from self._calls.finish(truncated=truncated)
             if self._calls.nameless:
@@ -325,7 +329,9 @@ class ChatReader(AnswerReader):
 
 def _first_choice(choices: object) -> JsonObject:
     """Return the first choice: the request asks for only one."""
-    for choice in map(as_object, choices if isinstance(choices, list) else ()):
+    for choice in choices if isinstance(choices, list) else ():
+        if not isinstance(choice, dict):
+            break
         if choice.get("index") in (0, None):
             return choice
     return {}

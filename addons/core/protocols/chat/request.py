@@ -97,7 +97,7 @@ def _declared(conversation: Conversation, profile: Profile) -> Sequence[Tool]:
         return [tool for tool in tools if tool.upstream_name == choice.upstream_name] or tools
     if tools:
         return tools
-    called = (item.upstream_name for item in conversation.items if isinstance(item, Call))
+    called = [item.upstream_name for item in conversation.items if isinstance(item, Call)]
     return [_earlier_tool(name) for name in list(dict.fromkeys(called))[:MAX_EARLIER_TOOLS]]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from addons.core.frozen import turn_value
 from addons.core.protocols.canonical.conversation import (
     Assistant,
     Call,
@@ -54,7 +55,7 @@ LOOK_BACK = 20
 """How many blocks before a breakpoint the API searches for a cached prefix."""
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class WrittenMessages:
     """The messages of a request."""
 
@@ -71,10 +72,9 @@ def write_messages(turns: Iterable[Turn], target: Target) -> WrittenMessages:
     return writer.finish()
 
 
-def text_blocks(text: str) -> Iterator[Block]:
+def text_blocks(text: str) -> list[Block]:
     """Return a text block; nothing for blank text, which the API refuses."""
-    if not _is_blank(text):
-        yield {"type": "text", "text": text}
+    return [] if _is_blank(text) else [{"type": "text", "text": text}]
 
 
 def _is_blank(text: str) -> bool:
@@ -126,27 +126,26 @@ class _MessageWriter:
         self._append("user", results + after)
         self.provisional = len(exchange.missing) if not after else 0
 
-    def _append(self, role: str, blocks: Iterable[Block]) -> None:
-        content = list(blocks)
-        if not content:
+    def _append(self, role: str, blocks: list[Block]) -> None:
+        if not blocks:
             return
         if self.messages and self.messages[-1]["role"] == role:
-            self.messages[-1]["content"] += content
+            self.messages[-1]["content"] += blocks
         else:
-            self.messages.append({"role": role, "content": content})
+            self.messages.append({"role": role, "content": blocks})
 
-    def _answer_blocks(self, item: Reasoning | Assistant | Call) -> Iterator[Block]:
+    def _answer_blocks(self, item: Reasoning | Assistant | Call) -> Iterable[Block]:
         if isinstance(item, Assistant):
-            yield from text_blocks(item.text)
-        elif isinstance(item, Call):
-            yield {
+            return text_blocks(item.text)
+        if isinstance(item, Call):
+            block = {
                 "type": "tool_use",
                 "id": self._call_id(item.call_id),
                 "name": item.upstream_name,
                 "input": _input(item),
             }
-        else:
-            yield from self._thinking(item)
+            return (block,)
+        return self._thinking(item)
 
     def _call_id(self, call_id: str) -> str:
         verbatim = self.target.profile.call_ids == "verbatim"
@@ -168,7 +167,7 @@ class _MessageWriter:
         parts: Sequence[Part] = output.parts
         if not self.target.profile.tool_images:
             parts = [part for part in parts if isinstance(part, Text)]
-        content = list(self._parts(parts)) or list(text_blocks(NO_OUTPUT))
+        content = self._parts(parts) or text_blocks(NO_OUTPUT)
         return {
             "type": "tool_result",
             "tool_use_id": self._call_id(output.call_id),
@@ -182,15 +181,17 @@ class _MessageWriter:
             yield from text_blocks(IMAGE_OF.format(id=self._call_id(output.call_id)))
             yield from self._parts(images)
 
-    def _parts(self, parts: Iterable[Part]) -> Iterator[Block]:
+    def _parts(self, parts: Iterable[Part]) -> list[Block]:
+        blocks: list[Block] = []
         for part in parts:
             if isinstance(part, Text):
-                yield from text_blocks(part.text)
+                blocks += text_blocks(part.text)
             elif self.target.images:
                 self.has_pictures = True
-                yield picture_block(part.url)
+                blocks.append(picture_block(part.url))
             else:
-                yield from text_blocks(NO_IMAGES)
+                blocks += text_blocks(NO_IMAGES)
+        return blocks
 
 
 def _input(call: Call) -> object:

@@ -7,7 +7,7 @@ into any reads, give the same events, and an answer without a stop reason fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import orjson
@@ -55,13 +55,15 @@ BAD_REQUEST = 400
 CACHE_WRITE = "cache_creation_input_tokens"
 CACHE_READ = "cache_read_input_tokens"
 COUNTS = ("input_tokens", CACHE_WRITE, CACHE_READ, "output_tokens")
+BEDROCK_METRICS = "amazon-bedrock-invocationMetrics"
+"""A field of the last event."""
 BEDROCK_COUNTS = {
     "inputTokenCount": "input_tokens",
     "cacheWriteInputTokenCount": CACHE_WRITE,
     "cacheReadInputTokenCount": CACHE_READ,
     "outputTokenCount": "output_tokens",
 }
-"""Bedrock's names of the counts, in `amazon-bedrock-invocationMetrics` of the last event."""
+"""Bedrock's names of the counts."""
 
 
 class MessagesReader(AnswerReader):
@@ -98,17 +100,17 @@ class MessagesReader(AnswerReader):
         # Thinking also changes the state of its block, so it gets no template.
         return value["delta"]["text"]
 
-    def _read_event(self, event: SseEvent) -> Iterable[Event]:
+    def _read_event(self, event: SseEvent) -> list[Event]:
         data = event.data.strip()
         if not data or data == DONE:
-            return ()
+            return []
         try:
             value = orjson.loads(data)
         except orjson.JSONDecodeError:
             value = self._loads_split(data)
             if value is None:
-                return self._read_invalid(data)
-        return self._read_value(as_object(value), event.name)
+                return list(self._read_invalid(data))
+        return self._read_value(value if isinstance(value, dict) else {}, event.name)
 
     def _read_invalid(self, data: bytes) -> Iterator[Event]:
         if self._reason is None or self._late:
@@ -135,15 +137,19 @@ class MessagesReader(AnswerReader):
                 )
             yield from self._stop()
 
-    def _read_value(self, event: JsonObject, name: str) -> Iterator[Event]:
+    def _read_value(self, event: JsonObject, name: str) -> list[Event]:
         kind = as_str(event.get("type")) or name
         step = None if event.get("error") else self._STEPS.get(kind)
-        if step:
-            yield from step(self, event)
-        elif (error := find_error(event, kind)) is not None:
-            yield Failed(upstream_problem(self._target, implied_status(error), error))
+        events = list(step(self, event)) if step else self._read_error(event, kind)
         if self._blocks.fault:
-            yield from self._failed(self._blocks.fault)
+            events += self._failed(self._blocks.fault)
+        return events
+
+    def _read_error(self, event: JsonObject, kind: str) -> list[Event]:
+        error = find_error(event, kind)
+        if error is None:
+            return []
+        return [Failed(upstream_problem(self._target, implied_status(error), error))]
 
     def _start_message(self, event: JsonObject) -> Iterator[Event]:
         message = as_object(event.get("message"))
@@ -181,8 +187,10 @@ class MessagesReader(AnswerReader):
                 yield RefusalDelta(explanation)
 
     def _end_answer(self, event: JsonObject) -> Iterator[Event]:
-        self._add_counts(read_counts(as_object(event.get("usage"))))
-        self._add_counts(read_bedrock_counts(event))
+        if "usage" in event:
+            self._add_counts(read_counts(as_object(event["usage"])))
+        if BEDROCK_METRICS in event:
+            self._add_counts(read_bedrock_counts(as_object(event[BEDROCK_METRICS])))
         return self._stop()
 
     _STEPS: ClassVar[Mapping[str, Callable[[MessagesReader, JsonObject], Iterator[Event]]]] = {
@@ -249,11 +257,8 @@ def read_counts(usage: JsonObject) -> dict[str, int]:
     return counts
 
 
-def read_bedrock_counts(event: JsonObject) -> dict[str, int]:
+def read_bedrock_counts(metrics: JsonObject) -> dict[str, int]:
     """Return the counts of Bedrock's metrics, which may be the only ones."""
-    metrics = as_object(event.get("amazon-bedrock-invocationMetrics"))
-    if not metrics:
-        return {}
     return {key: _count(metrics.get(name)) for name, key in BEDROCK_COUNTS.items()}
 
 

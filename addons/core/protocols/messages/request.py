@@ -9,13 +9,14 @@ and the provisional blocks at its end.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import takewhile
 from typing import Any
 
 import orjson
 
 from addons.core.errors import INVALID_PROMPT, Problem
+from addons.core.frozen import turn_value
 from addons.core.protocols.canonical.conversation import Call, Conversation, System, Tool
 from addons.core.protocols.canonical.turns import group_turns
 from addons.core.protocols.messages.blocks import (
@@ -67,7 +68,7 @@ REMOVED_TOOL: Fields = {
 TOO_DEEP = "The request of {slug} holds JSON that is nested too deep or cannot be written ({why}). Start a new thread, or simplify the tools' schemas."
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class BodyFields:
     """The body besides tools, system and messages."""
 

@@ -159,8 +159,7 @@ class Emitter:
 
     def _open(self) -> None:
         self._opened = True
-        for name in ("response.created", "response.in_progress"):
-            self._write.event(name, {"response": self._response})
+        self._write.open(self._response)
 
     def _next_item(self, prefix: str) -> tuple[EventWriter, str, int]:
         index = self._used_indexes

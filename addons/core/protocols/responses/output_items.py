@@ -32,6 +32,13 @@ class DeltaFrame(NamedTuple):
         return cls(head + place + b',"delta":%b' + after + b"}\n\n")
 
 
+NOWHERE: Mapping[str, object] = {}
+OPENING = (
+    b'event: response.created\ndata: {"type":"response.created","sequence_number":0,"response":%b}\n\n'
+    b'event: response.in_progress\ndata: {"type":"response.in_progress","sequence_number":1,"response":%b}\n\n'
+)
+
+
 class EventWriter:
     """Numbers events and collects their bytes until they are taken."""
 
@@ -42,11 +49,19 @@ class EventWriter:
         self.number = 0
         """The sequence number of the next event."""
 
-    def event(self, name: str, fields: Mapping[str, object]) -> None:
-        """Write one event."""
-        data = {"type": name, "sequence_number": self.number, **fields}
+    def event(
+        self, name: str, fields: Mapping[str, object], position: Mapping[str, object] = NOWHERE
+    ) -> None:
+        """Write one event. `position` holds the fields that identify the part, which come first."""
+        data = {"type": name, "sequence_number": self.number, **position, **fields}
         self._out.append(b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(data)))
         self.number += 1
+
+    def open(self, response: JsonDict) -> None:
+        """Write the first two events, which hold the same response. It may repeat a hundred kilobytes of the request."""
+        data = orjson.dumps(response)
+        self._out.append(OPENING % (data, data))
+        self.number = 2
 
     def delta(self, frame: DeltaFrame, text: str) -> None:
         """Write one delta event."""
@@ -102,9 +117,6 @@ class Item:
     def _position(self) -> JsonDict:
         return {"item_id": self._id, "output_index": self.output_index}
 
-    def _event(self, name: str, fields: Mapping[str, object], position: JsonDict) -> None:
-        self._write.event(name, {**position, **fields})
-
     def _take_text(self) -> str:
         text = "".join(self._texts)
         self._texts.clear()
@@ -143,7 +155,7 @@ REFUSAL = PartShape("refusal", "refusal")
 class Message(Item):
     """The assistant's message: text parts and refusal parts, one open at a time."""
 
-    __slots__ = ("_annotations", "_frame", "_parts", "_shape")
+    __slots__ = ("_annotations", "_frame", "_parts", "_place", "_shape")
 
     def __init__(self, write: EventWriter, item_id: str, output_index: int) -> None:
         super().__init__(write, item_id, output_index)
@@ -180,7 +192,7 @@ class Message(Item):
             "end_index": length if citation.end is None else citation.end,
         }
         fields = {"annotation_index": len(self._annotations), "annotation": annotation}
-        self._event(f"{TEXT.stem}.annotation.added", fields, self._part_position)
+        self._write.event(f"{TEXT.stem}.annotation.added", fields, self._place)
         self._annotations.append(annotation)
         return True
 
@@ -197,25 +209,21 @@ class Message(Item):
     def _open_part(self, shape: PartShape) -> None:
         self._close_part()
         self._shape = shape
-        position = self._part_position
-        self._frame = shape.frame(position)
-        self._event("response.content_part.added", {"part": shape.part("")}, position)
+        self._place = {**self._position, "content_index": len(self._parts)}
+        self._frame = shape.frame(self._place)
+        self._write.event("response.content_part.added", {"part": shape.part("")}, self._place)
 
     def _close_part(self) -> None:
         if not self._shape:
             return
-        shape, text, position = self._shape, self._take_text(), self._part_position
+        shape, text, place = self._shape, self._take_text(), self._place
         part = shape.part(text)
         if self._annotations:
             part["annotations"], self._annotations = self._annotations, []
-        self._event(f"{shape.stem}.done", {shape.key: text, **shape.event_fields}, position)
-        self._event("response.content_part.done", {"part": part}, position)
+        self._write.event(f"{shape.stem}.done", {shape.key: text, **shape.event_fields}, place)
+        self._write.event("response.content_part.done", {"part": part}, place)
         self._parts.append(part)
         self._shape = None
-
-    @property
-    def _part_position(self) -> JsonDict:
-        return {**self._position, "content_index": len(self._parts)}
 
     def _item(self, status: str) -> JsonDict:
         return {
@@ -252,7 +260,7 @@ class Reasoning(Item):
         """Add visible reasoning."""
         if not self._texts:
             part = {"part": self._part("")}
-            self._event("response.reasoning_summary_part.added", part, self._part_position)
+            self._write.event("response.reasoning_summary_part.added", part, self._part_position)
         self._texts.append(text)
         self._write.delta(self._frame, text)
 
@@ -264,8 +272,12 @@ class Reasoning(Item):
     def _close_part(self) -> JsonDict:
         text = self._take_text()
         part = self._part(text)
-        self._event("response.reasoning_summary_text.done", {"text": text}, self._part_position)
-        self._event("response.reasoning_summary_part.done", {"part": part}, self._part_position)
+        self._write.event(
+            "response.reasoning_summary_text.done", {"text": text}, self._part_position
+        )
+        self._write.event(
+            "response.reasoning_summary_part.done", {"part": part}, self._part_position
+        )
         return part
 
     @property
@@ -356,7 +368,7 @@ class Call(Item):
         if self._shape.stem:
             name = {"name": self.name} if self._start.kind is CallKind.FUNCTION else {}
             fields = {**name, self._shape.key: arguments}
-            self._event(f"{self._shape.stem}.done", fields, self._position)
+            self._write.event(f"{self._shape.stem}.done", fields, self._position)
         return self._done(self._item("completed", value))
 
     def _item(self, status: str, value: object) -> JsonDict:

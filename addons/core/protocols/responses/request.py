@@ -54,6 +54,9 @@ from addons.core.protocols.responses.unknown_items import read_agent_message, re
 SERVER_STATE = ("previous_response_id", "conversation", "prompt")
 """Fields that refer to state on OpenAI's servers."""
 MESSAGE_ROLES = frozenset({"user", "assistant", "system", "developer"})
+COMPACTION_TRIGGER = "compaction_trigger"
+SAMPLING_FIELDS = frozenset({"max_output_tokens", "temperature", "top_p"})
+NO_SAMPLING = Sampling()
 TOOL_CARRIERS = ("additional_tools", "tool_search_output")
 """Items whose tools are added to those of the request before any item is read."""
 OUTPUT_TYPES = ("function_call_output", "custom_tool_call_output", "local_shell_call_output")
@@ -246,7 +249,7 @@ READERS: Mapping[str, Reader] = {
     "custom_tool_call": ItemReader.custom_tool_call,
     "local_shell_call": ItemReader.local_shell_call,
     "agent_message": ItemReader.agent_message,
-    "compaction_trigger": ItemReader.skip,
+    COMPACTION_TRIGGER: ItemReader.skip,
     **dict.fromkeys(TOOL_CARRIERS, ItemReader.skip),
     **dict.fromkeys(OUTPUT_TYPES, ItemReader.output),
     **dict.fromkeys(sorted(COMPACTION_TYPES), ItemReader.compaction),
@@ -268,8 +271,8 @@ def _read(payload: JsonObject, reasoning_scope: str) -> Conversation | Problem:
         if payload.get(key):
             raise UnreadableInputError(where=key, why=STATELESS)
     raw_items = _raw_items(payload.get("input"))
-    is_task = bool(raw_items) and as_object(raw_items[-1]).get("type") == AGENT_MESSAGE
-    if is_task and (task := unreadable_task(payload)):
+    last_type = as_object(raw_items[-1]).get("type") if raw_items else None
+    if last_type == AGENT_MESSAGE and (task := unreadable_task(payload)):
         return task
     declared = _declared(payload.get("tools"), raw_items)
     choice = read_tool_choice(payload.get("tool_choice"), declared.tools)
@@ -293,7 +296,7 @@ def _read(payload: JsonObject, reasoning_scope: str) -> Conversation | Problem:
         dropped=declared.dropped + dropped,
         echo=payload,
     )
-    return request_summary(conversation) if _wants_compaction(raw_items) else conversation
+    return request_summary(conversation) if last_type == COMPACTION_TRIGGER else conversation
 
 
 def _raw_items(value: object) -> list[object]:
@@ -320,7 +323,7 @@ def _declared(tools: object, raw_items: list[object]) -> DeclaredTools:
             listed.extend(carried)
         else:
             notes.append(f"input[{index}].tools: not a list")
-    declared = read_tools(listed)
+    declared = read_tools(listed) if listed else DeclaredTools()
     return replace(declared, dropped=(*notes, *declared.dropped)) if notes else declared
 
 
@@ -337,11 +340,6 @@ def _items(
     if not reader.items:
         raise UnreadableInputError(where="input", why="is empty. Send at least one message.")
     return tuple(reader.items), tuple(reader.dropped)
-
-
-def _wants_compaction(raw_items: list[object]) -> bool:
-    last = raw_items[-1] if raw_items else None
-    return isinstance(last, dict) and last.get("type") == "compaction_trigger"
 
 
 def _text_format(value: object) -> TextFormat | None:
@@ -369,6 +367,9 @@ def _text_format(value: object) -> TextFormat | None:
 
 
 def _sampling(payload: JsonObject) -> Sampling:
+    if SAMPLING_FIELDS.isdisjoint(payload):
+        # as Codex sends it
+        return NO_SAMPLING
     limit = payload.get("max_output_tokens")
     return Sampling(
         limit if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0 else None,

@@ -24,6 +24,8 @@ TEXT_PARTS = {
     "reasoning_text": "text",
     "refusal": "refusal",
 }
+MESSAGE_TEXT = ("input_text", "output_text")
+"""The text of messages. A tuple: what a client sends as a type may have no hash."""
 TEXT_MEDIA = ("text/", "application/json", "application/xml", "application/yaml", "application/x-")
 NO_FILE_DATA = "[a file was left out, {name}: the request holds only a reference to it]"
 NO_TEXT_FILE = "[a file was left out, {name}: it is no text, and the upstream of this model takes text and images only. Its text can be extracted with a tool]"
@@ -49,7 +51,15 @@ def read_parts(content: object, where: str, dropped: list[str]) -> tuple[Part, .
     listed = content if isinstance(content, list) else [content]
     parts: list[Part] = []
     for index, part in enumerate(listed):
-        if read := _read_part(part, f"{where}[{index}]", dropped):
+        if (
+            isinstance(part, dict)
+            and part.get("type") in MESSAGE_TEXT
+            and isinstance(text := part.get("text"), str)
+        ):
+            # nearly every part
+            if text:
+                parts.append(Text(text))
+        elif read := _read_part(part, f"{where}[{index}]", dropped):
             parts.append(read)
     return tuple(parts)
 

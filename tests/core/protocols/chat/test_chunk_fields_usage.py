@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.protocols.chat.chunk_fields import find_usage, read_usage
+from addons.core.protocols.chat.chunk_fields import (
+    CACHED_SEPARATELY,
+    WRITTEN,
+    find_usage,
+    read_usage,
+)
 from addons.core.usage import MAX_TOKENS, Usage
 
 
@@ -31,6 +36,20 @@ from addons.core.usage import MAX_TOKENS, Usage
 )  # fmt: skip
 def test_counts_mean_the_same_everywhere(usage: dict[str, Any], expected: Usage) -> None:
     assert read_usage(usage) == expected
+
+
+PARTS_OF_A_COUNT = (
+    *CACHED_SEPARATELY, *WRITTEN, "reasoning_tokens", "prompt_tokens_details", "input_tokens_details",
+    "completion_tokens_details", "output_tokens_details",
+)  # fmt: skip
+INSIDE = {"cached_tokens": 5, "cache_write_tokens": 5, "reasoning_tokens": 5}
+
+
+@pytest.mark.parametrize("field", PARTS_OF_A_COUNT)
+def test_part_of_a_count_is_read_without_any_other(field: str) -> None:
+    counts = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+    part = INSIDE if field.endswith("_details") else 5
+    assert read_usage({**counts, field: part}) != read_usage(counts)
 
 
 def test_usage_is_found_where_upstreams_put_it() -> None:

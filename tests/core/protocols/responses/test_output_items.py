@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from addons.core.json_values import JsonDict
 from addons.core.protocols.canonical.events import CallKind, Citation, ToolCallStart
 from addons.core.protocols.responses.output_items import (
     REFUSAL,
@@ -46,6 +47,15 @@ def test_delta_frame_gives_the_bytes_of_a_complete_event() -> None:
         "logprobs": [],
     }
     assert write.take() == b"event: x.delta\ndata: " + orjson.dumps(value) + b"\n\n"
+
+
+def test_opening_is_what_two_events_would_be() -> None:
+    response: JsonDict = {"id": 'resp_"1%d', "tools": [{"name": "sh"}], "instructions": "\u00e9\n"}
+    opening, usual = EventWriter(), EventWriter()
+    opening.open(response)
+    for name in ("response.created", "response.in_progress"):
+        usual.event(name, {"response": response})
+    assert (opening.take(), opening.number) == (usual.take(), usual.number)
 
 
 def test_events_are_numbered_and_taken_once() -> None:
