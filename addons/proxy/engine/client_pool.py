@@ -216,7 +216,7 @@ class ClientPool:
             protocol = (layers := top.context.layers[depth:]) and layers[-1]
             # a proxied connection is listed twice: the connection to the proxy, and the one through it
             if tops.count(top) == 1 and isinstance(protocol, UpstreamHttp1):
-                abandoned = protocol.is_answering and protocol.stream_id not in streams
+                abandoned = protocol.is_reading_body and protocol.stream_id not in streams
                 if protocol.is_idle or abandoned:
                     found.append((server, layers, key))
         return found

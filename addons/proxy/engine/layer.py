@@ -253,7 +253,7 @@ class ShimHttpLayer(CommandPump):
             if isinstance(client, ClientSocket):
                 side.client_authority, side.credentials, side.frame = client.beginning
             else:
-                side.take_from(event, has_body=getattr(client, "has_body", False))
+                side.take_from(event)
         yield from self.event_to_child(stream, event)
 
     def _switch_protocols(self, switch: SwitchProtocols) -> None:

@@ -343,7 +343,7 @@ class CommandPump(HttpLayer):
 
     def _receive(self, event: HttpEvent) -> Iterable[commands.Command]:
         """Pass an event of a connection to its stream. Drop one of a stream that has ended."""
-        if type(event) is RequestHeaders:
+        if isinstance(event, RequestHeaders):
             return self.begin_turn(event)
         if (stream := self.streams.get(event.stream_id)) is None:
             return ()

@@ -146,8 +146,22 @@ def _take_plain_end(connection: Http1Connection) -> bool:
     return is_end
 
 
+def _with_data(found: Sequence[commands.Command]) -> Sequence[commands.Command]:
+    """Leave out an event without data: the end of the message, which follows, leads to more."""
+    return [
+        each
+        for each in found
+        if not isinstance(each, ReceiveHttp) or cast("ResponseData", each.event).data
+    ]
+
+
 class CoalescedReads(Http1Connection):
     """The handling of bodies that both sides share."""
+
+    @property
+    def is_reading_body(self) -> bool:
+        """Whether the body of a message is under way."""
+        return self.state == self.read_body
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Handle an event. Not by mitmproxy's method: no command blocks this layer."""
@@ -163,7 +177,8 @@ class CoalescedReads(Http1Connection):
         assert self.stream_id is not None  # noqa: S101  what mitmproxy itself assumes here
         body, is_ended, fault = read_joined(self, at_eof=isinstance(event, events.ConnectionClosed))
         if body:
-            yield from self.part(body)
+            found = self.part(body)
+            yield from _with_data(found) if is_ended else found
         if is_ended:
             yield ReceiveHttp(self.ReceiveEndOfMessage(self.stream_id))
             is_request = isinstance(self, Http1Server)
@@ -244,10 +259,12 @@ class KeptServer(CoalescedReads, Http1Server):
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Pass a part of a long body on as it came: h11 would copy it three times."""
+        if isinstance(event, HttpEvent):
+            return self.send(event)
         if type(event) is events.DataReceived and self._is_inside(event.data):
             self._pass(event.data)
             return cast("CommandGenerator[None]", iter(self.part(event.data)))
-        return super().handle_event(event)
+        return self._handle_event(event)
 
     def _is_inside(self, data: bytes) -> bool:
         """Return whether this is a part of a body, and neither its last one nor more. h11 reads those."""
