@@ -27,7 +27,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import StreamWriter
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import Any, Protocol, cast
 
@@ -164,6 +164,14 @@ def _methods(addons: AddonManager, name: str) -> list[FlowHook]:
 # Reads that need no event -----------------------------------------------------------------------------------
 
 
+class BodyParser(Protocol):
+    """What reads the messages of a connection."""
+
+    @property
+    def is_reading_body(self) -> bool:
+        """Whether the next read belongs to a body."""
+
+
 class RelayingLayer(Protocol):
     """A layer that knows what most reads lead to without handling an event."""
 
@@ -171,8 +179,8 @@ class RelayingLayer(Protocol):
     writes: CoalescedWrites
 
     @property
-    def relaying(self) -> Container[Connection]:
-        """The connections of which it may know that."""
+    def relaying(self) -> Mapping[Connection, BodyParser]:
+        """The connections of which it may know that, while a body is under way."""
 
     def handle_unrelayed(self, event: events.Event) -> CommandGenerator[None]:
         """Handle an event that `relay` has left over."""
@@ -190,25 +198,29 @@ def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
     usual_event, usual_drain = handler.server_event, handler.drain_writers
 
     async def server_event(event: events.Event) -> None:
+        if type(event) is not events.DataReceived:
+            await usual_event(event)
+            return
+        parser = layer.relaying.get(event.connection)
         # the lock is free: no other event is being handled, and nothing here waits
-        if type(event) is events.DataReceived and not handler._server_event_lock.locked():  # noqa: SLF001
+        if parser and parser.is_reading_body and not handler._server_event_lock.locked():  # noqa: SLF001
             relayed = layer.relay(event.connection, event.data)
             if relayed is not None:
                 handler.timeout_watchdog.register_activity()
                 _write(handler, relayed[0])
-                _relay_from_transport(handler, event.connection, layer)
+                _relay_from_transport(handler, event.connection, layer, parser)
                 if relayed[1]:
                     return
         await usual_event(event)
-        if type(event) is events.DataReceived and event.connection in layer.relaying:
-            _relay_from_transport(handler, event.connection, layer)
+        if parser and parser.is_reading_body:
+            _relay_from_transport(handler, event.connection, layer, parser)
 
     async def drain_writers() -> None:
         if not _are_drained(handler.transports.values()):
             await usual_drain()  # type: ignore[no-untyped-call]
 
-    loop = asyncio.get_running_loop()
-    layer.writes.when_held = lambda: loop.call_soon(_write_held, handler, layer.writes)
+    call_soon = asyncio.get_running_loop().call_soon
+    layer.writes.when_held = lambda: call_soon(lambda: _write(handler, layer.writes.take()))
     handler.__dict__.update(server_event=server_event, drain_writers=drain_writers)
 
 
@@ -217,9 +229,9 @@ LARGEST_DIRECT_READ = 32 * 1024
 
 
 def _relay_from_transport(
-    handler: ConnectionHandler, connection: Connection, layer: RelayingLayer
+    handler: ConnectionHandler, connection: Connection, layer: RelayingLayer, parser: BodyParser
 ) -> None:
-    """Let further reads of this connection reach the layer without waking the task that reads it.
+    """Let further reads of a body reach the layer without waking the task that reads this connection.
 
     Only while that task waits for nothing but data, and the system has taken everything that was written before.
     """
@@ -232,7 +244,8 @@ def _relay_from_transport(
 
     def feed_data(data: bytes) -> None:
         if (
-            waits_for_data(reader)
+            parser.is_reading_body
+            and waits_for_data(reader)
             and (len(data) <= LARGEST_DIRECT_READ or connection is handler.client)
             and not lock.locked()
             and _are_drained(all_io.values())
@@ -256,10 +269,6 @@ def waits_for_data(reader: asyncio.StreamReader) -> bool:
 def stop_relaying(reader: asyncio.StreamReader) -> None:
     """Let the bytes of a connection wait in its reader again: it leaves its client."""
     reader.__dict__.pop("feed_data", None)
-
-
-def _write_held(handler: ConnectionHandler, held: CoalescedWrites) -> None:
-    _write(handler, held.take())
 
 
 def _write(handler: ConnectionHandler, writes: Sequence[commands.SendData]) -> None:

@@ -103,7 +103,9 @@ class Relaying:
 
     def __init__(self, handler: Handler) -> None:
         self._client = handler.client
-        self.relaying: set[Connection] = set()
+        self.relaying: dict[Connection, SimpleNamespace] = {
+            handler.client: SimpleNamespace(is_reading_body=True)
+        }
         self.writes = CoalescedWrites()
         top = ReverseProxy.__new__(ReverseProxy)
         self.context = SimpleNamespace(layers=[top, self])
@@ -141,6 +143,7 @@ class Upstream:
         self.layer = Relaying(self.handler)
         handle_directly(self.handler.real, cast("Any", self.layer))
         self.server = tflow.tflow().server_conn
+        self.layer.relaying[self.server] = SimpleNamespace(is_reading_body=True)
         self.reader = asyncio.StreamReader()
         self.handler.transports[self.server] = ConnectionIO(reader=self.reader)
         self.handler.io.writer = asyncio.StreamWriter(
@@ -194,7 +197,6 @@ async def test_read_after_a_relayed_one_is_written_before_the_task_runs() -> Non
 
 async def test_read_behind_one_that_could_not_be_relayed_needs_no_task() -> None:
     upstream = Upstream()
-    upstream.layer.relaying.add(upstream.server)
     upstream.layer.relays = False
     await settle()
     upstream.reader.feed_data(b"head")
