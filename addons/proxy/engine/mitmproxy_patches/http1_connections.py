@@ -42,7 +42,7 @@ from mitmproxy.proxy.layers.http._http1 import (
     make_body_reader,
 )
 
-from addons.proxy.engine.mitmproxy_patches.messages import LAST_CHUNK, says_close
+from addons.proxy.engine.mitmproxy_patches.messages import LAST_CHUNK, folded, says_close
 from addons.proxy.engine.mitmproxy_patches.plain_chunks import take_buffered
 
 BROKEN_BODY = "broken body framing"
@@ -268,7 +268,7 @@ class KeptServer(CoalescedReads, Http1Server):
 
     def _is_inside(self, data: bytes) -> bool:
         """Return whether this is a part of a body, and neither its last one nor more. h11 reads those."""
-        if self.buf or self.state != self.read_body:
+        if self.state != self.read_body or self.buf:
             return False
         reader = self.body_reader
         return isinstance(reader, ContentLengthReader) and len(data) < reader._remaining  # noqa: SLF001
@@ -292,7 +292,8 @@ class KeptServer(CoalescedReads, Http1Server):
 
     def _send_head(self, event: ResponseHeaders) -> CommandGenerator[None]:
         response = event.response
-        self.chunks = "chunked" in response.headers.get("transfer-encoding", "").lower()
+        coding = folded(response.data.headers).get(b"transfer-encoding", b"")
+        self.chunks = b"chunked" in coding.lower()
         if response.data.http_version == b"HTTP/1.1" and event.stream_id == self.stream_id:
             self.response = response
             yield commands.SendData(self.conn, http1.assemble_response_head(response))
