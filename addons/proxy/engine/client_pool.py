@@ -157,10 +157,10 @@ class ClientPool:
         """Return an idle connection with this key that nothing was received on, the newest first."""
         if key.by_socket:
             return self._find_socket(key)
-        if not self._engine.pool.may_keep(key):
+        if not (idle := self._idle()) or not self._engine.pool.may_keep(key):
             return None
         oldest = time.time() - self._engine.limits.pool_idle_seconds
-        for server, since in reversed(self._idle()):
+        for server, since in reversed(idle):
             usable = since >= oldest and self.keys[server] == key
             if usable and self._engine.reuse(self._client, server):
                 return server

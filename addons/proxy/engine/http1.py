@@ -132,6 +132,10 @@ class ListenerHttp1(KeptServer):
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
         """Refuse a bad, endless or slow head in JSON, without a flow and without an echo."""
+        if not self.buf:
+            # the end of a connection between two requests
+            yield from super().read_headers(event)
+            return
         self._skip_blank_lines()
         # not all of it: of many requests that were sent ahead each would be copied as often
         data = bytes(self.buf._data[: self._limits.head_bytes + 1])  # noqa: SLF001

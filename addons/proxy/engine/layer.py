@@ -136,13 +136,13 @@ class ShimHttpLayer(CommandPump):
         if isinstance(event, InjectedEvent):
             yield from self._on_injected(event)
         elif isinstance(event, events.Start):
-            self._engine.ensure_closed(self.context.client, self.context.client)
-            self._engine.prepare_client(self)
-            self._timers = self._pool.timers = self._engine.wakeup_timers_for(self.context.client)
+            self._timers = self._pool.timers = self._engine.prepare_client(self)
             # without mitmproxy's own parser, which it makes and drops when there is one
             yield from self.event_to_child(self.connections[self.context.client], event)
         elif isinstance(event, events.ConnectionEvent) and self._is_forgotten(event.connection):
-            yield from self._on_late_event(event)
+            if event.connection.state is not ConnectionState.CLOSED:
+                # the near side as well
+                yield commands.CloseConnection(event.connection)
         else:
             yield from super()._handle_event(event)
             if isinstance(event, events.ConnectionClosed):
@@ -394,7 +394,6 @@ class ShimHttpLayer(CommandPump):
     def _is_forgotten(self, connection: Connection) -> bool:
         return connection not in self.connections and connection is not self.context.server
 
-    def _on_late_event(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
-        """Close the near side of a forgotten connection as well."""
-        if event.connection.state is not ConnectionState.CLOSED:
-            yield commands.CloseConnection(event.connection)
+    def has_left(self, connection: Connection) -> bool:
+        """Return whether a connection has ended that this client no longer has."""
+        return connection.state is ConnectionState.CLOSED and self._is_forgotten(connection)

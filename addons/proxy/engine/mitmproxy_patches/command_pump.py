@@ -59,7 +59,11 @@ from mitmproxy.proxy.layers.http._hooks import (
 from mitmproxy.proxy.layers.modes import ReverseProxy
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 
-from addons.proxy.engine.mitmproxy_patches.http1_connections import CoalescedWrites, Relayed
+from addons.proxy.engine.mitmproxy_patches.http1_connections import (
+    CoalescedReads,
+    CoalescedWrites,
+    Relayed,
+)
 
 Reply = tuple[Any]
 """The one reply to a command, which may be None."""
@@ -164,14 +168,6 @@ def _methods(addons: AddonManager, name: str) -> list[FlowHook]:
 # Reads that need no event -----------------------------------------------------------------------------------
 
 
-class BodyParser(Protocol):
-    """What reads the messages of a connection."""
-
-    @property
-    def is_reading_body(self) -> bool:
-        """Whether the next read belongs to a body."""
-
-
 class RelayingLayer(Protocol):
     """A layer that knows what most reads lead to without handling an event."""
 
@@ -179,11 +175,14 @@ class RelayingLayer(Protocol):
     writes: CoalescedWrites
 
     @property
-    def relaying(self) -> Mapping[Connection, BodyParser]:
+    def relaying(self) -> Mapping[Connection, CoalescedReads]:
         """The connections of which it may know that, while a body is under way."""
 
     def handle_unrelayed(self, event: events.Event) -> CommandGenerator[None]:
         """Handle an event that `relay` has left over."""
+
+    def has_left(self, connection: Connection) -> bool:
+        """Return whether a connection has ended that the layer no longer has."""
 
     def relay(self, connection: Connection, data: bytes) -> Relayed | None:
         """Return what a read leads to. None: its event has to be handled."""
@@ -198,20 +197,14 @@ def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
     usual_event, usual_drain = handler.server_event, handler.drain_writers
 
     async def server_event(event: events.Event) -> None:
+        if type(event) is events.ConnectionClosed and layer.has_left(event.connection):
+            return
         if type(event) is not events.DataReceived:
             await usual_event(event)
             return
         parser = layer.relaying.get(event.connection)
-        # the lock is free: no other event is being handled, and nothing here waits
-        if parser and parser.is_reading_body and not handler._server_event_lock.locked():  # noqa: SLF001
-            relayed = layer.relay(event.connection, event.data)
-            if relayed is not None:
-                handler.timeout_watchdog.register_activity()
-                _write(handler, relayed[0])
-                _relay_from_transport(handler, event.connection, layer, parser)
-                if relayed[1]:
-                    return
-        await usual_event(event)
+        if not (parser and parser.is_reading_body and _relay(handler, event, layer)):
+            await usual_event(event)
         if parser and parser.is_reading_body:
             _relay_from_transport(handler, event.connection, layer, parser)
 
@@ -224,12 +217,22 @@ def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
     handler.__dict__.update(server_event=server_event, drain_writers=drain_writers)
 
 
+def _relay(handler: ConnectionHandler, event: events.DataReceived, layer: RelayingLayer) -> bool:
+    """Relay a read if the lock is free: no other event is being handled. Return whether that was all."""
+    is_busy = handler._server_event_lock.locked()  # noqa: SLF001
+    if is_busy or (relayed := layer.relay(event.connection, event.data)) is None:
+        return False
+    handler.timeout_watchdog.register_activity()
+    _write(handler, relayed[0])
+    return relayed[1]
+
+
 LARGEST_DIRECT_READ = 32 * 1024
 """A larger one of an upstream becomes several events."""
 
 
 def _relay_from_transport(
-    handler: ConnectionHandler, connection: Connection, layer: RelayingLayer, parser: BodyParser
+    handler: ConnectionHandler, connection: Connection, layer: RelayingLayer, parser: CoalescedReads
 ) -> None:
     """Let further reads of a body reach the layer without waking the task that reads this connection.
 

@@ -119,6 +119,9 @@ class Relaying:
     def handle_unrelayed(self, event: events.Event) -> None:
         raise AssertionError(event)
 
+    def has_left(self, connection: Connection) -> bool:
+        return connection not in self.relaying
+
     def relay(self, _: Connection, data: bytes) -> Relayed | None:
         if not self.relays:
             return None
@@ -133,6 +136,16 @@ async def test_relayed_read_keeps_the_client_from_being_timed_out() -> None:
     assert cast("Writer", handler.io.writer).written == b"delta"
     assert handler.reported == []
     assert handler.real.timeout_watchdog.last_activity > 0
+
+
+async def test_end_of_a_connection_that_has_left_its_client_leads_to_nothing() -> None:
+    handler = Handler()
+    handle_directly(handler.real, cast("Any", Relaying(handler)))
+    handler.real.timeout_watchdog.last_activity = 0.0
+    await handler.server_event(events.ConnectionClosed(tflow.tflow().server_conn))
+    assert handler.reported == []
+    await handler.server_event(events.ConnectionClosed(handler.client))
+    assert [type(event) for event in handler.reported] == [events.ConnectionClosed]
 
 
 class Upstream:
