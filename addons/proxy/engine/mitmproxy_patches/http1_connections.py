@@ -350,10 +350,12 @@ class KeptClient(CoalescedReads, Http1Client):
             self._is_plain = data.http_version == b"HTTP/1.1" and names.isdisjoint(_HOP_BY_HOP)
             if self._is_plain and self.stream_id is None:
                 self.stream_id, self.request = event.stream_id, event.request
-                yield commands.SendData(self.conn, http1.assemble_request_head(event.request))
+                head = http1.assemble_request_head(event.request)
                 if type(event) is WholeRequest:
-                    yield commands.SendData(self.conn, event.body)
                     self.request_done = True
+                    yield from self._joined(head, event.body)
+                else:
+                    yield commands.SendData(self.conn, head)
                 return
             if type(event) is WholeRequest:
                 yield from self._send_parts(event)
@@ -362,6 +364,11 @@ class KeptClient(CoalescedReads, Http1Client):
             yield from self.mark_done(request=True)
             return
         yield from super().send(event)
+
+    def _joined(self, head: bytes, body: bytes) -> Sequence[commands.SendData]:
+        if len(head) + len(body) <= MAX_JOINED_BYTES:
+            return (commands.SendData(self.conn, head + body),)
+        return commands.SendData(self.conn, head), commands.SendData(self.conn, body)
 
     def _send_parts(self, whole: WholeRequest) -> CommandGenerator[None]:
         """Let mitmproxy send a request part by part."""
