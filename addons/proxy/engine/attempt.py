@@ -36,7 +36,7 @@ from addons.core.turn import Collect, Head, Prepare, Send, UpstreamRequest
 from addons.proxy.engine.interfaces import LayerHost
 from addons.proxy.engine.mitmproxy_patches import connections
 from addons.proxy.engine.mitmproxy_patches.http1_connections import WholeRequest
-from addons.proxy.engine.mitmproxy_patches.messages import request_of
+from addons.proxy.engine.mitmproxy_patches.messages import headers_of, request_of
 from addons.proxy.engine.states import TurnState, UpstreamEvent, UpstreamState
 from addons.proxy.engine.websocket.upstream_socket import SocketTurn
 
@@ -208,7 +208,7 @@ def http_request(request: UpstreamRequest) -> http.Request:
         authority=b"",
         path=_target_part("path", request.path.encode("utf-8", "surrogateescape")),
         http_version=b"HTTP/1.1",
-        headers=http.Headers(_headers(request)),
+        headers=headers_of(_headers(request)),
         content=None,
         trailers=None,
         timestamp_start=time.time(),

@@ -157,10 +157,10 @@ class ClientPool:
         """Return an idle connection with this key that nothing was received on, the newest first."""
         if key.by_socket:
             return self._find_socket(key)
-        if not self._engine.pool.may_keep(key):
+        if not (idle := self._idle()) or not self._engine.pool.may_keep(key):
             return None
         oldest = time.time() - self._engine.limits.pool_idle_seconds
-        for server, since in reversed(self._idle()):
+        for server, since in reversed(idle):
             usable = since >= oldest and self.keys[server] == key
             if usable and self._engine.reuse(self._client, server):
                 return server
@@ -216,7 +216,7 @@ class ClientPool:
             protocol = (layers := top.context.layers[depth:]) and layers[-1]
             # a proxied connection is listed twice: the connection to the proxy, and the one through it
             if tops.count(top) == 1 and isinstance(protocol, UpstreamHttp1):
-                abandoned = protocol.is_answering and protocol.stream_id not in streams
+                abandoned = protocol.is_reading_body and protocol.stream_id not in streams
                 if protocol.is_idle or abandoned:
                     found.append((server, layers, key))
         return found

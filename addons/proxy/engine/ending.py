@@ -253,6 +253,8 @@ class EndingStream(RequestStream):
     def finish(self) -> CommandGenerator[None]:
         """End a streamed answer whose source is done. The translator adds what is missing."""
         translator = self.response_side.translator
+        if self.is_terminal_sent:
+            self.response_side.clock.terminal_seen()
         closing = translator.finish() if translator else b""
         closing = self.response_side.masked(closing)
         closing = closing if self.response_side.framing.takes_closing else b""

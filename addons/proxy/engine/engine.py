@@ -98,7 +98,8 @@ class Engine:
         self._on_turn = on_turn
         self._turns: dict[str, LiveTurn] = {}
         self._accepted: set[str] = set()
-        self._replays: dict[str, ConnectionHandler] = {}
+        self._handlers: dict[str, ConnectionHandler] = {}
+        """Of accepted clients and of replayed flows, by the id of the client."""
         self.histories = Histories(lambda: self.limits.history_bytes)
         self.pool = UpstreamPool(lambda: self.limits, pool.TrustOptions())
         self._body_options = pool.OptionValues("store_streamed_bodies")
@@ -110,6 +111,8 @@ class Engine:
     def accept(self, client: Client) -> None:
         """Accept a client connection. Without this it gets no layer but `RefusingLayer`."""
         self._accepted.add(client.id)
+        if handler := self._handler_of(client):
+            self._handlers[client.id] = handler
 
     def make_room(self, most: int) -> None:
         """Close the connection that has been idle longest if more clients than this are connected."""
@@ -128,6 +131,7 @@ class Engine:
         """Forget a client connection."""
         self._accepted.discard(client.id)
         if handler := self._handler_of(client):
+            self._handlers.pop(client.id, None)
             connections.hang_up(handler)
             self._keep_idle(handler)
 
@@ -225,33 +229,29 @@ class Engine:
 
     def _add_replay(self, handler: ConnectionHandler) -> None:
         """Register the handler of a replayed flow. No listener knows it."""
-        self._replays[handler.client.id] = handler
+        self._handlers[handler.client.id] = handler
 
     def _remove_replay(self, handler: ConnectionHandler) -> None:
         """Unregister it: the replay is over."""
-        self._replays.pop(handler.client.id, None)
+        self._handlers.pop(handler.client.id, None)
 
     def _handler_of(self, client: Client) -> ConnectionHandler | None:
-        if handler := self._replays.get(client.id):
-            return handler
-        proxyserver = ctx.master.addons.get("proxyserver")
-        found: ConnectionHandler | None = proxyserver.connections.get(client.id)
+        if (found := self._handlers.get(client.id)) is None:
+            found = ctx.master.addons.get("proxyserver").connections.get(client.id)
         return found
 
-    def wakeup_timers_for(self, client: Client) -> WakeupTimers | None:
-        """Return the timers for the layer of this client, or None if no handler is known."""
-        handler = self._handler_of(client)
-        return WakeupTimers(handler) if handler else None
-
-    def prepare_client(self, top: command_pump.RelayingLayer) -> None:
-        """Prepare the connection of a layer's client: large reads, short ways, as many connections as it has turns."""
+    def prepare_client(self, top: command_pump.RelayingLayer) -> WakeupTimers | None:
+        """Prepare the connection of a layer's client. Return the timers of the layer, None if no handler is known."""
         client = top.context.client
-        if handler := self._handler_of(client):
-            command_pump.handle_directly(handler, top)
-            connections.enlarge_read_buffer(handler, client)
-            connections.lift_connection_limit(handler)
-            if client.alpn == b"h2" and isinstance(top, ShimHttpLayer):
-                clients.add_backpressure(handler, top.upstream_drained)
+        if (handler := self._handler_of(client)) is None:
+            return None
+        connections.ensure_closed(handler, client)
+        command_pump.handle_directly(handler, top)
+        connections.enlarge_read_buffer(handler, client)
+        connections.lift_connection_limit(handler)
+        if client.alpn == b"h2" and isinstance(top, ShimHttpLayer):
+            clients.add_backpressure(handler, top.upstream_drained)
+        return WakeupTimers(handler)
 
     def ensure_closed(self, client: Client, connection: Connection) -> None:
         """Make sure that a connection whose task has ended is closed and reported."""

@@ -42,6 +42,7 @@ from addons.proxy.engine.mitmproxy_patches.http1_connections import (
     KeptClient,
     KeptServer,
     Relayed,
+    WholeRequest,
 )
 from addons.proxy.engine.mitmproxy_patches.messages import (
     BLANK_LINES,
@@ -119,8 +120,6 @@ class ListenerHttp1(KeptServer):
         """Set while a head is under way: idle connections may stay."""
         self._ahead = 0
         """Blank lines that came while a turn was under way: the ends of heads, and seldom parts of bodies."""
-        self.has_body = False
-        """Whether all of the body of the last request came with its head."""
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, events.Wakeup):
@@ -133,6 +132,10 @@ class ListenerHttp1(KeptServer):
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
         """Refuse a bad, endless or slow head in JSON, without a flow and without an echo."""
+        if not self.buf:
+            # the end of a connection between two requests
+            yield from super().read_headers(event)
+            return
         self._skip_blank_lines()
         # not all of it: of many requests that were sent ahead each would be copied as often
         data = bytes(self.buf._data[: self._limits.head_bytes + 1])  # noqa: SLF001
@@ -161,9 +164,13 @@ class ListenerHttp1(KeptServer):
             yield from self._refuse(BAD_HEAD)
             return
         self.request, self._deadline = request, None
-        self.has_body = size is not None and len(self.buf) >= size
-        yield ReceiveHttp(RequestHeaders(self.stream_id, request, size == 0))
-        yield from self.begin_body(size, event)
+        if size is None or len(self.buf) < size:
+            yield ReceiveHttp(RequestHeaders(self.stream_id, request, end_stream=False))
+            yield from self.begin_body(size, event)
+            return
+        body = bytes(self.buf.maybe_extract_at_most(size) or b"")
+        yield ReceiveHttp(WholeRequest(self.stream_id, request, end_stream=not size, body=body))
+        yield from self.mark_done(request=True)
 
     def chunked_reader(self) -> StrictChunkedReader:
         """Return a reader of chunks by the strict grammar."""
@@ -248,11 +255,6 @@ class UpstreamHttp1(KeptClient):
     def is_idle(self) -> bool:
         """Whether the last response has ended and no other request was sent."""
         return self.request is None and not self.buf and self.state == self.read_headers
-
-    @property
-    def is_answering(self) -> bool:
-        """Whether the body of a response is under way."""
-        return self.state == self.read_body
 
     def detach(self) -> None:
         """Release every reference to the client that was served."""

@@ -114,11 +114,11 @@ class LayerEngine(TurnHost, Protocol):
     """Of the streams of turns, in a process with hooks; None for the usual one."""
     histories: Histories
 
-    def wakeup_timers_for(self, client: Client) -> WakeupTimers | None:
-        """Return the timers for the layer of this client."""
+    def prepare_client(self, top: RelayingLayer) -> WakeupTimers | None:
+        """Prepare the connection of a layer's client: large reads, short ways, as many connections as it has turns.
 
-    def prepare_client(self, top: RelayingLayer) -> None:
-        """Prepare the connection of a layer's client: large reads, short ways, as many connections as it has turns."""
+        Return the timers of the layer.
+        """
 
     def checkout(self, client: Client, key: ConnectionKey) -> IdleConnection | None:
         """Give a client an idle connection of the pool."""

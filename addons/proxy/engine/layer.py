@@ -128,6 +128,10 @@ class ShimHttpLayer(CommandPump):
         if type(event) is events.DataReceived and (top := self.connections.get(event.connection)):
             self._is_reading = event.connection is self.context.client
             return self.event_to_child(top, event)
+        if isinstance(event, RequestHeaders):
+            # a whole one: no event of it follows, and the parser is behind it
+            self._begins_inside = False
+            return self.begin_turn(event)
         if isinstance(event, events.CommandCompleted):
             return self._on_reply(event)
         return self._on_rare_event(event)
@@ -136,13 +140,13 @@ class ShimHttpLayer(CommandPump):
         if isinstance(event, InjectedEvent):
             yield from self._on_injected(event)
         elif isinstance(event, events.Start):
-            self._engine.ensure_closed(self.context.client, self.context.client)
-            self._engine.prepare_client(self)
-            self._timers = self._pool.timers = self._engine.wakeup_timers_for(self.context.client)
+            self._timers = self._pool.timers = self._engine.prepare_client(self)
             # without mitmproxy's own parser, which it makes and drops when there is one
             yield from self.event_to_child(self.connections[self.context.client], event)
         elif isinstance(event, events.ConnectionEvent) and self._is_forgotten(event.connection):
-            yield from self._on_late_event(event)
+            if event.connection.state is not ConnectionState.CLOSED:
+                # the near side as well
+                yield commands.CloseConnection(event.connection)
         else:
             yield from super()._handle_event(event)
             if isinstance(event, events.ConnectionClosed):
@@ -172,11 +176,8 @@ class ShimHttpLayer(CommandPump):
             yield from self._stop_connecting(stream)
 
     def reply_at_once(self, command: commands.Command) -> Reply | None:
-        """Run a hook, unless the client's parser is in the middle of a read: an answer would enter it again.
-
-        A request that was sent ahead is read while the answer before it ends, so its first hook waits as well.
-        """
-        if self._is_reading or type(command) is HttpRequestHeadersHook:
+        """Run a hook, unless the client's parser is in the middle of a read: an answer would enter it again."""
+        if self._is_reading or (self._begins_inside and type(command) is HttpRequestHeadersHook):
             return None
         is_run = isinstance(command, commands.StartHook) and self._engine.run_hook(command)
         return (None,) if is_run else None
@@ -247,13 +248,12 @@ class ShimHttpLayer(CommandPump):
     def begin_turn(self, event: RequestHeaders) -> CommandGenerator[None]:
         """Make a stream. Remove the client's credentials from its request before the flow exists."""
         yield from self.make_stream(event.stream_id)
-        stream = self.streams[event.stream_id]
-        if isinstance(stream, TurnStream):
+        if isinstance(stream := self.streams[event.stream_id], TurnStream):
             side, client = stream.request_side, self.connections[self.context.client]
             if isinstance(client, ClientSocket):
                 side.client_authority, side.credentials, side.frame = client.beginning
             else:
-                side.take_from(event, has_body=getattr(client, "has_body", False))
+                side.take_from(event)
         yield from self.event_to_child(stream, event)
 
     def _switch_protocols(self, switch: SwitchProtocols) -> None:
@@ -332,8 +332,7 @@ class ShimHttpLayer(CommandPump):
         self._pool.keys[idle.server] = key
         if idle.may_be_stale:
             self.mark_used(idle.server)
-        protocol = cast("UpstreamHttp1", idle.layers[-1])
-        protocol.begin(self._engine.limits.head_bytes, self._relayed)
+        cast("UpstreamHttp1", idle.layers[-1]).begin(self._engine.limits.head_bytes, self._relayed)
         self._pool.install_parser(idle.server, self._relayed)
         self._relay_at_once(idle.server)
         return idle.server
@@ -394,7 +393,6 @@ class ShimHttpLayer(CommandPump):
     def _is_forgotten(self, connection: Connection) -> bool:
         return connection not in self.connections and connection is not self.context.server
 
-    def _on_late_event(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
-        """Close the near side of a forgotten connection as well."""
-        if event.connection.state is not ConnectionState.CLOSED:
-            yield commands.CloseConnection(event.connection)
+    def has_left(self, connection: Connection) -> bool:
+        """Return whether a connection has ended that this client no longer has."""
+        return connection.state is ConnectionState.CLOSED and self._is_forgotten(connection)

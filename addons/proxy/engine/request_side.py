@@ -43,6 +43,7 @@ from addons.core.secrets import Secret
 from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import ClientRequest, ClientTransport, Fault, FaultKind
 from addons.proxy.engine.mitmproxy_patches.command_pump import PromptStream
+from addons.proxy.engine.mitmproxy_patches.http1_connections import WholeRequest
 from addons.proxy.engine.mitmproxy_patches.messages import declared_size
 from addons.proxy.engine.states import ClientEvent, TurnState
 
@@ -93,7 +94,7 @@ class RequestSide:
     """The state of one client request."""
 
     __slots__ = (
-        "_parts", "admission", "client_authority", "credentials", "frame", "has_body", "is_whole", "limits", "received", "refusal",
+        "_parts", "admission", "client_authority", "credentials", "frame", "is_whole", "limits", "received", "refusal",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
@@ -105,17 +106,16 @@ class RequestSide:
         self.refusal: Problem | None = None
         self.frame: Frame | None = None
         """The frame of a WebSocket that brought the request; None by HTTP."""
-        self.has_body = False
-        """Whether the body has come with the head."""
         self.is_whole = False
         """Whether the last byte of the request was received, or the client has left."""
         self.received = 0
         """How many bytes of the body have come."""
         self._parts: list[bytes | bytearray] = []
 
-    def take_from(self, event: RequestHeaders, *, has_body: bool) -> None:
+    def take_from(self, event: RequestHeaders) -> None:
         """Take what a flow does not hold off the head of a request. That of a replay has labels only."""
-        self.has_body, self.client_authority = has_body, event.request.host_header or ""
+        self.is_whole = type(event) is WholeRequest
+        self.client_authority = event.request.host_header or ""
         if not event.replay_flow:
             self.credentials = take_credentials(event.request)
 
@@ -257,13 +257,16 @@ class RequestStream(PromptStream):
     def state_wait_for_request_headers(self, event: RequestHeaders) -> CommandGenerator[None]:
         """Let mitmproxy make the flow. The turn begins before the first hook sees it."""
         side = self.request_side
-        if not (event.end_stream or side.frame or side.has_body):
+        if not (event.end_stream or side.frame or side.is_whole):
             self._body_deadline = commands.RequestWakeup(side.limits.body_seconds)
             yield self._body_deadline
         for command in super().state_wait_for_request_headers(event):
             if isinstance(command, HttpRequestHeadersHook) and not self.state.is_ending:
                 self.turn_begins()
             yield command
+        if type(event) is WholeRequest and not self.state.is_ending:
+            side.keep(event.body)
+            yield from self._request_is_whole()
 
     def start_request_stream(self) -> CommandGenerator[None]:
         """Receive the request whole: it is translated, and may be sent more than once."""
@@ -344,8 +347,7 @@ class RequestStream(PromptStream):
         if (yield from self.check_killed(True)):  # noqa: FBT003
             return
         if not self.request_side.is_admitted:
-            yield from self.fail(NOT_ADMITTED)
-            return
+            return (yield from self.fail(NOT_ADMITTED))
         self.state.on_client(ClientEvent.REQUEST_WHOLE)
         yield from self.follow_plan()
 
@@ -386,15 +388,11 @@ class RequestStream(PromptStream):
         if self.request_side.is_whole:
             self._forget_body_deadline()
             yield DropStream(self.stream_id)
-            self.client_state = self.server_state = _ignore
+            # an event that still comes is discarded
+            self.client_state = self.server_state = lambda _: nothing()
             self.context.layers.clear()
 
 
 def nothing() -> CommandGenerator[None]:
     """Do nothing."""
     yield from ()
-
-
-def _ignore(_: events.Event) -> CommandGenerator[None]:
-    """Discard an event of a stream that has left the layer."""
-    return nothing()

@@ -36,7 +36,7 @@ from addons.core.telemetry.record import TurnRecord
 from addons.core.turn import AwaitsEnd, Head, QuotesUpstream, Translator
 from addons.proxy.engine.interfaces import LayerHost, TurnHost
 from addons.proxy.engine.local_source import SourcePump
-from addons.proxy.engine.mitmproxy_patches.messages import response_of
+from addons.proxy.engine.mitmproxy_patches.messages import headers_of, response_of
 from addons.proxy.engine.recorder import Recorder
 from addons.proxy.engine.states import ClientEvent, ClientState, TurnState
 from addons.proxy.engine.timers import SilenceClock
@@ -54,7 +54,7 @@ def http_head(status: int, headers: Headers, content: bytes | None = None) -> ht
         http_version=b"HTTP/1.1",
         status_code=status,
         reason=status_codes.RESPONSES.get(status, "").encode(),
-        headers=http.Headers(headers),
+        headers=headers_of(headers),
         content=content,
         trailers=None,
         timestamp_start=time.time(),

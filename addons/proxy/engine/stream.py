@@ -313,9 +313,9 @@ class TurnStream(EndingStream):
         return self.is_terminal_sent and not side.clock.lingers
 
     def _on_relayed(self, event: events.Event) -> CommandGenerator[None]:
+        if error := self.response_side.relay_error:
+            raise error
         if isinstance(event, ResponseData):
-            if error := self.response_side.relay_error:
-                raise error
             return self._translate(event.data)
         if isinstance(event, ResponseEndOfMessage):
             self.attempt.end()

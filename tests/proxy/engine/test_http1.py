@@ -9,10 +9,20 @@ from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
-from mitmproxy.proxy.layers.http._events import ResponseProtocolError
+from mitmproxy.proxy.layers.http._events import (
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+)
 from mitmproxy.test import tflow
 
-from addons.proxy.engine.http1 import UpstreamHttp1
+from addons.core.limits import Limits
+from addons.proxy.engine.http1 import ListenerHttp1, UpstreamHttp1, receive
+from addons.proxy.engine.mitmproxy_patches.http1_connections import WholeRequest
 from tests.boundary.scripts import asked
 from tests.support.client import client
 from tests.support.engine import BEARER, engine, to_ports
@@ -133,3 +143,66 @@ def test_end_of_a_connection_comes_behind_what_was_relayed() -> None:
         isinstance(one, ReceiveHttp) and isinstance(one.event, ResponseProtocolError)
         for one in found
     )
+
+
+@pytest.mark.parametrize(
+    ("reads", "kinds"),
+    [
+        ([b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"], [WholeRequest]),
+        ([b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"], [WholeRequest]),
+        ([b"POST / HTTP/1.1\r\nhost: x\r\ncontent-le", b"ngth: 2\r\n\r\n{}"], [WholeRequest]),
+        (
+            [b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{", b"}"],
+            [RequestHeaders, RequestData, RequestData, RequestEndOfMessage],
+        ),
+        (
+            [
+                b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+            ],
+            [RequestHeaders, RequestData, RequestEndOfMessage],
+        ),
+    ],
+)
+def test_request_that_came_with_its_head_is_one_event(
+    reads: list[bytes], kinds: list[type[events.Event]]
+) -> None:
+    context = Context(tflow.tclient_conn(), Options())
+    listener = ListenerHttp1(context, Limits(), {})
+    list(listener.handle_event(events.Start()))
+    found = [
+        command.event
+        for read in reads
+        for command in listener.handle_event(events.DataReceived(context.client, read))
+        if isinstance(command, ReceiveHttp)
+    ]
+    assert [type(event) for event in found] == kinds
+    assert [event.end_stream for event in found if isinstance(event, RequestHeaders)] == [
+        reads[0].startswith(b"GET")
+    ]
+    bodies = [event.body for event in found if isinstance(event, WholeRequest)]
+    assert bodies in ([], [b"{}"], [b""])
+
+
+@pytest.mark.parametrize("sent", [(), (b"out",)])
+def test_end_in_the_same_read_leaves_no_event_without_data(sent: tuple[bytes, ...]) -> None:
+    context = Context(tflow.tclient_conn(), Options())
+    context.server = tflow.tserver_conn()
+    parser = UpstreamHttp1(context)
+    relayed = [commands.SendData(context.client, data) for data in sent]
+    parser.begin(1000, lambda attempt_id, _: (*relayed, receive(attempt_id, b"")))
+    parser.stream_id, parser.request = 2, tflow.tflow().request
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    ends = b"4\r\nlast\r\n0\r\n\r\n"
+    for reads, kinds in (
+        ([head + ends], [ResponseHeaders, ResponseEndOfMessage]),
+        ([head + ends[:9], ends[9:]], [ResponseHeaders, ResponseData, ResponseEndOfMessage]),
+    ):
+        parser.stream_id, parser.request, parser.request_done = 2, tflow.tflow().request, True
+        found = [
+            command
+            for read in reads
+            for command in parser.handle_event(events.DataReceived(context.server, read))
+        ]
+        told = [type(one.event) for one in found if isinstance(one, ReceiveHttp)]
+        assert told == kinds
+        assert [one for one in found if isinstance(one, commands.SendData)] == relayed

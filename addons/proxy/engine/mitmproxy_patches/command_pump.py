@@ -9,13 +9,11 @@ what is there, and no longer: one write in place of two, and the client wakes on
 Replies: mitmproxy pauses a stream at each blocking command, queues the events that follow, and resumes it by an event of its
 own. Here a stream goes on at once when the reply is known: no addon waits, a connection is idle.
 
-Hooks: mitmproxy gives each hook a task, two rounds of the addon chain and a round of the event loop: a third of a small turn's
-CPU time, and most of what a turn waits for before its first delta. Where all addons are known, none of them is a
-coroutine and no addon intercepts flows, a call does the same.
+Hooks: mitmproxy gives each hook a task, two rounds of the addon chain and a round of the event loop. Where all addons are
+known, none of them is a coroutine and no addon intercepts flows, a call does the same.
 
-Dispatching: each event passes the layer of the mode and `NextLayer`, which only pass it on once the layer below is known.
-Most events are reads of a stream whose bytes need neither a command nor a lock; and after each one mitmproxy takes another
-lock to wait for buffers that are empty.
+Dispatching: each event passes the layer of the mode and `NextLayer`, which only pass it on. Most are reads whose bytes need
+neither a command nor a lock; and after each one mitmproxy takes another lock to wait for buffers that are empty.
 
 Never does: decide what a turn does or which reply is known, copy a large body, or run a hook that an addon may wait in.
 Invariant: writes and commands reach the handler, and events a stream, in the order in which they appeared. An addon's
@@ -27,7 +25,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import StreamWriter
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import Any, Protocol, cast
 
@@ -59,7 +57,12 @@ from mitmproxy.proxy.layers.http._hooks import (
 from mitmproxy.proxy.layers.modes import ReverseProxy
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 
-from addons.proxy.engine.mitmproxy_patches.http1_connections import CoalescedWrites, Relayed
+from addons.proxy.engine.mitmproxy_patches.http1_connections import (
+    CoalescedReads,
+    CoalescedWrites,
+    Relayed,
+    WholeRequest,
+)
 
 Reply = tuple[Any]
 """The one reply to a command, which may be None."""
@@ -79,8 +82,7 @@ class PromptStream(HttpStream):
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Handle an event, or queue it while the stream is paused. The reply that is waited for ends the pause."""
-        paused = self._paused
-        if paused is None:
+        if (paused := self._paused) is None:
             return self._run(self._handle_event(event))
         if isinstance(event, events.CommandCompleted) and event.command is paused.command:
             self._paused = None
@@ -157,8 +159,7 @@ class SyncHookRunner:
 
 
 def _methods(addons: AddonManager, name: str) -> list[FlowHook]:
-    every = traverse(addons.chain)
-    return [found for addon in every if callable(found := getattr(addon, name, None))]
+    return [one for each in traverse(addons.chain) if callable(one := getattr(each, name, None))]
 
 
 # Reads that need no event -----------------------------------------------------------------------------------
@@ -171,11 +172,14 @@ class RelayingLayer(Protocol):
     writes: CoalescedWrites
 
     @property
-    def relaying(self) -> Container[Connection]:
-        """The connections of which it may know that."""
+    def relaying(self) -> Mapping[Connection, CoalescedReads]:
+        """The connections of which it may know that, while a body is under way."""
 
     def handle_unrelayed(self, event: events.Event) -> CommandGenerator[None]:
         """Handle an event that `relay` has left over."""
+
+    def has_left(self, connection: Connection) -> bool:
+        """Return whether a connection has ended that the layer no longer has."""
 
     def relay(self, connection: Connection, data: bytes) -> Relayed | None:
         """Return what a read leads to. None: its event has to be handled."""
@@ -183,33 +187,43 @@ class RelayingLayer(Protocol):
 
 def handle_directly(handler: ConnectionHandler, layer: RelayingLayer) -> None:
     """Let a layer have the events of its client's connections if only the layer of the reverse mode is above it."""
-    top = handler.layer
-    if not isinstance(top, ReverseProxy) or layer.context.layers != [top, layer]:
+    if not isinstance(top := handler.layer, ReverseProxy) or layer.context.layers != [top, layer]:
         return
     top.__dict__["handle_event"] = layer.handle_unrelayed
     usual_event, usual_drain = handler.server_event, handler.drain_writers
 
     async def server_event(event: events.Event) -> None:
-        # the lock is free: no other event is being handled, and nothing here waits
-        if type(event) is events.DataReceived and not handler._server_event_lock.locked():  # noqa: SLF001
-            relayed = layer.relay(event.connection, event.data)
-            if relayed is not None:
-                handler.timeout_watchdog.register_activity()
-                _write(handler, relayed[0])
-                _relay_from_transport(handler, event.connection, layer)
-                if relayed[1]:
-                    return
-        await usual_event(event)
-        if type(event) is events.DataReceived and event.connection in layer.relaying:
-            _relay_from_transport(handler, event.connection, layer)
+        if type(event) is events.ConnectionClosed and layer.has_left(event.connection):
+            return
+        if type(event) is not events.DataReceived:
+            await usual_event(event)
+            return
+        parser = layer.relaying.get(event.connection)
+        is_part = parser and parser.is_reading_body
+        if not (is_part and _relay(handler, layer, event.connection, event.data)):
+            await usual_event(event)
+        if parser and parser.is_reading_body:
+            _relay_from_transport(handler, event.connection, layer, parser)
 
     async def drain_writers() -> None:
         if not _are_drained(handler.transports.values()):
             await usual_drain()  # type: ignore[no-untyped-call]
 
-    loop = asyncio.get_running_loop()
-    layer.writes.when_held = lambda: loop.call_soon(_write_held, handler, layer.writes)
+    call_soon = asyncio.get_running_loop().call_soon
+    layer.writes.when_held = lambda: call_soon(lambda: _write(handler, layer.writes.take()))
     handler.__dict__.update(server_event=server_event, drain_writers=drain_writers)
+
+
+def _relay(
+    handler: ConnectionHandler, layer: RelayingLayer, connection: Connection, data: bytes
+) -> bool:
+    """Relay a read if the lock is free: no other event is being handled. Return whether that was all."""
+    is_busy = handler._server_event_lock.locked()  # noqa: SLF001
+    if is_busy or (relayed := layer.relay(connection, data)) is None:
+        return False
+    handler.timeout_watchdog.register_activity()
+    _write(handler, relayed[0])
+    return relayed[1]
 
 
 LARGEST_DIRECT_READ = 32 * 1024
@@ -217,9 +231,9 @@ LARGEST_DIRECT_READ = 32 * 1024
 
 
 def _relay_from_transport(
-    handler: ConnectionHandler, connection: Connection, layer: RelayingLayer
+    handler: ConnectionHandler, connection: Connection, layer: RelayingLayer, parser: CoalescedReads
 ) -> None:
-    """Let further reads of this connection reach the layer without waking the task that reads it.
+    """Let further reads of a body reach the layer without waking the task that reads this connection.
 
     Only while that task waits for nothing but data, and the system has taken everything that was written before.
     """
@@ -228,21 +242,17 @@ def _relay_from_transport(
         return
     if "feed_data" in reader.__dict__:
         return
-    usual, lock, all_io = reader.feed_data, handler._server_event_lock, handler.transports  # noqa: SLF001
+    usual = reader.feed_data
 
     def feed_data(data: bytes) -> None:
-        if (
-            waits_for_data(reader)
+        if not (
+            parser.is_reading_body
+            and waits_for_data(reader)
             and (len(data) <= LARGEST_DIRECT_READ or connection is handler.client)
-            and not lock.locked()
-            and _are_drained(all_io.values())
-            and (relayed := layer.relay(connection, data)) is not None
+            and _are_drained(handler.transports.values())
+            and _relay(handler, layer, connection, data)
         ):
-            handler.timeout_watchdog.register_activity()
-            _write(handler, relayed[0])
-            if relayed[1]:
-                return
-        usual(data)
+            usual(data)
 
     reader.__dict__["feed_data"] = feed_data
 
@@ -256,10 +266,6 @@ def waits_for_data(reader: asyncio.StreamReader) -> bool:
 def stop_relaying(reader: asyncio.StreamReader) -> None:
     """Let the bytes of a connection wait in its reader again: it leaves its client."""
     reader.__dict__.pop("feed_data", None)
-
-
-def _write_held(handler: ConnectionHandler, held: CoalescedWrites) -> None:
-    _write(handler, held.take())
 
 
 def _write(handler: ConnectionHandler, writes: Sequence[commands.SendData]) -> None:
@@ -311,7 +317,9 @@ class CommandPump(HttpLayer):
         self.writes = CoalescedWrites()
         """What goes to the connections before the next command that is yielded."""
         self._due: deque[events.Event] = deque()
-        """Events to be handled, the completion of hooks that were run at once among them."""
+        """Events to be handled: whole requests and the completion of hooks, behind the event that led to them."""
+        self._begins_inside = False
+        """Whether the last request began in the middle of an event: one sent ahead is read while an answer ends."""
         self._last_attempt_id = 0
         self._used: set[Connection] = set()
 
@@ -342,8 +350,12 @@ class CommandPump(HttpLayer):
                 yield from self._carry_out(command, child)
 
     def _receive(self, event: HttpEvent) -> Iterable[commands.Command]:
-        """Pass an event of a connection to its stream. Drop one of a stream that has ended."""
+        """Pass an event to its stream: a whole request soon, and nothing to a stream that has ended."""
+        if type(event) is WholeRequest:
+            self._due.append(event)
+            return ()
         if type(event) is RequestHeaders:
+            self._begins_inside = True
             return self.begin_turn(event)
         if (stream := self.streams.get(event.stream_id)) is None:
             return ()

@@ -273,8 +273,7 @@ class DirectHooks:
         return self._found.setdefault(name, found)
 
     def _of_addon(self, addon: object, name: str) -> _Methods:
-        every = (getattr(one, name, None) for one in traverse([addon]))
-        return [method for method in every if callable(method)]
+        return [one for each in traverse([addon]) if callable(one := getattr(each, name, None))]
 
 
 def call_hooks_directly(master: Master) -> None:
@@ -330,7 +329,7 @@ class ClientHandler(_UsualHandler):
         self._hooks: DirectHooks = vars(master)[_DIRECT_HOOKS]
 
     async def handle_client(self) -> None:
-        """Serve a client until it has left, then end what it has left behind."""
+        """Serve a client until it has left, then end what it has left behind. A cancelled task ends by itself."""
         client = self.client
         self.log("client connect")
         await self._hooks.run("client_connected", (client,))
@@ -347,9 +346,10 @@ class ClientHandler(_UsualHandler):
         self.log("client disconnect")
         client.timestamp_end = time.time()
         await self._hooks.run("client_disconnected", (client,))
-        if left := [io.handler for io in self.transports.values() if io.handler]:
-            for handler in left:
-                handler.cancel("client disconnected")
+        tasks = (io.handler for io in self.transports.values())
+        if left := [task for task in tasks if task and not task.cancelling()]:
+            for task in left:
+                task.cancel("client disconnected")
             await asyncio.wait(left)
 
     def _start_at_once(self) -> bool:

@@ -42,7 +42,7 @@ from mitmproxy.proxy.layers.http._http1 import (
     make_body_reader,
 )
 
-from addons.proxy.engine.mitmproxy_patches.messages import LAST_CHUNK, says_close
+from addons.proxy.engine.mitmproxy_patches.messages import LAST_CHUNK, folded, says_close
 from addons.proxy.engine.mitmproxy_patches.plain_chunks import take_buffered
 
 BROKEN_BODY = "broken body framing"
@@ -146,8 +146,22 @@ def _take_plain_end(connection: Http1Connection) -> bool:
     return is_end
 
 
+def _with_data(found: Sequence[commands.Command]) -> Sequence[commands.Command]:
+    """Leave out an event without data: the end of the message, which follows, leads to more."""
+    return [
+        each
+        for each in found
+        if not isinstance(each, ReceiveHttp) or cast("ResponseData", each.event).data
+    ]
+
+
 class CoalescedReads(Http1Connection):
     """The handling of bodies that both sides share."""
+
+    @property
+    def is_reading_body(self) -> bool:
+        """Whether the body of a message is under way."""
+        return self.state == self.read_body
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Handle an event. Not by mitmproxy's method: no command blocks this layer."""
@@ -163,7 +177,8 @@ class CoalescedReads(Http1Connection):
         assert self.stream_id is not None  # noqa: S101  what mitmproxy itself assumes here
         body, is_ended, fault = read_joined(self, at_eof=isinstance(event, events.ConnectionClosed))
         if body:
-            yield from self.part(body)
+            found = self.part(body)
+            yield from _with_data(found) if is_ended else found
         if is_ended:
             yield ReceiveHttp(self.ReceiveEndOfMessage(self.stream_id))
             is_request = isinstance(self, Http1Server)
@@ -244,14 +259,16 @@ class KeptServer(CoalescedReads, Http1Server):
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Pass a part of a long body on as it came: h11 would copy it three times."""
+        if isinstance(event, HttpEvent):
+            return self.send(event)
         if type(event) is events.DataReceived and self._is_inside(event.data):
             self._pass(event.data)
             return cast("CommandGenerator[None]", iter(self.part(event.data)))
-        return super().handle_event(event)
+        return self._handle_event(event)
 
     def _is_inside(self, data: bytes) -> bool:
         """Return whether this is a part of a body, and neither its last one nor more. h11 reads those."""
-        if self.buf or self.state != self.read_body:
+        if self.state != self.read_body or self.buf:
             return False
         reader = self.body_reader
         return isinstance(reader, ContentLengthReader) and len(data) < reader._remaining  # noqa: SLF001
@@ -275,7 +292,8 @@ class KeptServer(CoalescedReads, Http1Server):
 
     def _send_head(self, event: ResponseHeaders) -> CommandGenerator[None]:
         response = event.response
-        self.chunks = "chunked" in response.headers.get("transfer-encoding", "").lower()
+        coding = folded(response.data.headers).get(b"transfer-encoding", b"")
+        self.chunks = b"chunked" in coding.lower()
         if response.data.http_version == b"HTTP/1.1" and event.stream_id == self.stream_id:
             self.response = response
             yield commands.SendData(self.conn, http1.assemble_response_head(response))
@@ -332,10 +350,12 @@ class KeptClient(CoalescedReads, Http1Client):
             self._is_plain = data.http_version == b"HTTP/1.1" and names.isdisjoint(_HOP_BY_HOP)
             if self._is_plain and self.stream_id is None:
                 self.stream_id, self.request = event.stream_id, event.request
-                yield commands.SendData(self.conn, http1.assemble_request_head(event.request))
+                head = http1.assemble_request_head(event.request)
                 if type(event) is WholeRequest:
-                    yield commands.SendData(self.conn, event.body)
                     self.request_done = True
+                    yield from self._joined(head, event.body)
+                else:
+                    yield commands.SendData(self.conn, head)
                 return
             if type(event) is WholeRequest:
                 yield from self._send_parts(event)
@@ -344,6 +364,11 @@ class KeptClient(CoalescedReads, Http1Client):
             yield from self.mark_done(request=True)
             return
         yield from super().send(event)
+
+    def _joined(self, head: bytes, body: bytes) -> Sequence[commands.SendData]:
+        if len(head) + len(body) <= MAX_JOINED_BYTES:
+            return (commands.SendData(self.conn, head + body),)
+        return commands.SendData(self.conn, head), commands.SendData(self.conn, body)
 
     def _send_parts(self, whole: WholeRequest) -> CommandGenerator[None]:
         """Let mitmproxy send a request part by part."""

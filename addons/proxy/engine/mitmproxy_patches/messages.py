@@ -222,9 +222,11 @@ MAX_AHEAD = 128
 
 def says_close(message: http.Message) -> bool:
     """Return whether a message ends its connection. mitmproxy compares the option `close` in lower case only."""
-    options = message.headers.get("connection", "").lower()
-    # nearly every message names no option
-    return "close" in options and "close" in [option.strip() for option in options.split(",")]
+    if b"connection" not in folded(message.data.headers):
+        # nearly every message names no option
+        return False
+    options = message.headers.get("connection", "").lower().split(",")
+    return "close" in [option.strip() for option in options]
 
 
 def read_request(head: bytes) -> http.Request:

@@ -103,7 +103,9 @@ class Relaying:
 
     def __init__(self, handler: Handler) -> None:
         self._client = handler.client
-        self.relaying: set[Connection] = set()
+        self.relaying: dict[Connection, SimpleNamespace] = {
+            handler.client: SimpleNamespace(is_reading_body=True)
+        }
         self.writes = CoalescedWrites()
         top = ReverseProxy.__new__(ReverseProxy)
         self.context = SimpleNamespace(layers=[top, self])
@@ -116,6 +118,9 @@ class Relaying:
 
     def handle_unrelayed(self, event: events.Event) -> None:
         raise AssertionError(event)
+
+    def has_left(self, connection: Connection) -> bool:
+        return connection not in self.relaying
 
     def relay(self, _: Connection, data: bytes) -> Relayed | None:
         if not self.relays:
@@ -133,6 +138,16 @@ async def test_relayed_read_keeps_the_client_from_being_timed_out() -> None:
     assert handler.real.timeout_watchdog.last_activity > 0
 
 
+async def test_end_of_a_connection_that_has_left_its_client_leads_to_nothing() -> None:
+    handler = Handler()
+    handle_directly(handler.real, cast("Any", Relaying(handler)))
+    handler.real.timeout_watchdog.last_activity = 0.0
+    await handler.server_event(events.ConnectionClosed(tflow.tflow().server_conn))
+    assert handler.reported == []
+    await handler.server_event(events.ConnectionClosed(handler.client))
+    assert [type(event) for event in handler.reported] == [events.ConnectionClosed]
+
+
 class Upstream:
     """An upstream connection whose reads go to a `Relaying` layer, read by a task as mitmproxy reads it."""
 
@@ -141,6 +156,7 @@ class Upstream:
         self.layer = Relaying(self.handler)
         handle_directly(self.handler.real, cast("Any", self.layer))
         self.server = tflow.tflow().server_conn
+        self.layer.relaying[self.server] = SimpleNamespace(is_reading_body=True)
         self.reader = asyncio.StreamReader()
         self.handler.transports[self.server] = ConnectionIO(reader=self.reader)
         self.handler.io.writer = asyncio.StreamWriter(
@@ -194,7 +210,6 @@ async def test_read_after_a_relayed_one_is_written_before_the_task_runs() -> Non
 
 async def test_read_behind_one_that_could_not_be_relayed_needs_no_task() -> None:
     upstream = Upstream()
-    upstream.layer.relaying.add(upstream.server)
     upstream.layer.relays = False
     await settle()
     upstream.reader.feed_data(b"head")
