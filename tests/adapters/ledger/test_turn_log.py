@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 import threading
 import time
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import orjson
 import pytest
 
+from addons.adapters.ledger.reader import open_reader
 from addons.adapters.ledger.turn_log import AccessLog, TurnLogWriter
 from addons.adapters.ledger.usage_report import (
     read_breaks,
@@ -100,6 +103,32 @@ def test_unfinished_line_damages_no_other_line(access_log: Path) -> None:
     assert access_log.read_bytes().splitlines() == [
         b'{"turn":1}', b'{"turn": 2, "us', b'{"turn":3}', b'{"turn":4}',
     ]  # fmt: skip
+
+
+def test_line_that_was_written_in_part_damages_no_other_line(
+    access_log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that becomes full takes a part."""
+    log, write = AccessLog(access_log), os.write
+    log.write([{"turn": 1}])
+    with monkeypatch.context() as full:
+        full.setattr(f"{TURN_LOG}.os.write", lambda to, data: write(to, data[:5]))
+        log.write([{"turn": 2}])
+    log.write([{"turn": 3}])
+    log.write([{"turn": 4}])
+    expected = [b'{"turn":1}', b'{"tur', b'{"turn":3}', b'{"turn":4}']
+    assert access_log.read_bytes().splitlines() == expected
+
+
+def test_unfinished_line_of_a_file_in_place_of_the_log_damages_no_other_line(
+    access_log: Path,
+) -> None:
+    log, other = AccessLog(access_log), access_log.with_name("other")
+    log.write([{"turn": 1}])
+    other.write_bytes(b"x" * access_log.stat().st_size)
+    other.replace(access_log)
+    log.write([{"turn": 2}])
+    assert access_log.read_bytes() == b'xxxxxxxxxxx\n{"turn":2}\n'
 
 
 def test_access_log_does_not_follow_a_symlink(access_log: Path, tmp_path: Path) -> None:
@@ -200,6 +229,39 @@ def test_changed_prompt_is_logged_with_its_position_and_without_its_text(
     assert (found.thread, found.where) == ("t1", "input[1]")
     assert "the prompt changed at input[1]" in caplog.text
     assert "secret-" not in caplog.text + access_log.read_text()
+
+
+# Batches --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 31, 32, 33, 95])
+def test_turns_of_a_batch_are_written_in_the_order_in_which_they_ended(
+    count: int, writer: TurnLogWriter, ledger: Path, access_log: Path
+) -> None:
+    names = [f"f{number}" for number in range(count)]
+    head = (b"x-codex-primary-used-percent", b"5"), (b"x-codex-primary-window-minutes", b"300")
+    writer._write([turn(id=name, attempts=[attempt(*head)]) for name in names])
+    writer.close()
+    assert [line["id"] for line in lines_of(access_log)] == names
+    with open_reader(ledger) as db:
+        assert db.execute("SELECT flow, input, reasoning FROM turns ORDER BY id").fetchall() == [
+            (name, 1000, 10) for name in names
+        ]
+        readings = db.execute("SELECT flow, used_percent, minutes FROM readings").fetchall()
+    assert sorted(readings) == sorted((name, 5.0, 300) for name in names)
+    assert writer._ledger
+    writer._ledger.close()
+
+
+def test_turn_that_ends_after_a_quiet_time_is_written(
+    writer: TurnLogWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: SimpleQueue[list[TurnRecord]] = SimpleQueue()
+    monkeypatch.setattr(f"{TURN_LOG}.BATCH_SECONDS", 0.001)
+    monkeypatch.setattr(writer, "_write", written.put)
+    for name in ("f1", "f2", "f3"):
+        writer.note(turn(id=name))
+        assert [record.id for record in written.get(timeout=10)] == [name]
 
 
 # Failures -------------------------------------------------------------------------------------------------
