@@ -15,6 +15,7 @@ from typing import Any, Self
 import orjson
 
 from addons.core.errors import Problem
+from addons.core.json_values import JsonObject
 from addons.core.protocols.canonical.events import (
     Event,
     Failed,
@@ -35,7 +36,8 @@ from addons.core.protocols.sse import (
 )
 from addons.core.protocols.surrogates import SurrogateJoiner
 from addons.core.turn import printable
-from addons.core.upstream.error_mapping import quotable
+from addons.core.upstream.error_body import read_error_body
+from addons.core.upstream.error_mapping import quotable, upstream_problem
 from addons.core.upstream.target import Target
 from addons.core.usage import Usage
 
@@ -61,7 +63,7 @@ class AnswerReader(ABC):
     """Reads one answer, streamed or sent as one JSON document. Each protocol adds the meaning of its events."""
 
     __slots__ = (
-        "_document", "_ended", "_head", "_late", "_max_event_bytes", "_reason", "_skips", "_sse", "_surrogates",
+        "_document", "_ended", "_head", "_late", "_max_event_bytes", "_other", "_reason", "_skips", "_sse", "_surrogates",
         "_target", "_template",
     )  # fmt: skip
 
@@ -81,6 +83,7 @@ class AnswerReader(ABC):
         """The stop reason of the answer, once it was read."""
         self._late = False
         """Whether the answer continued after its stop reason."""
+        self._other: JsonObject = {}  # the first object that is no part of an answer
         self._ended = False
 
     @abstractmethod
@@ -239,9 +242,12 @@ class AnswerReader(ABC):
         what = "a web page" if body.startswith(b"<") else "a body that is not JSON"
         return self._failed(f"answered with {what}: {excerpt(body)}")
 
-    def _interrupted(self) -> Iterator[Event]:
+    def _interrupted(self, *, answered: bool = True) -> Iterator[Event]:
+        """Fail without a stop reason: with what the upstream said instead of an answer, in whatever form it reports errors."""
         text = f"{self._upstream} ended its answer without a stop reason, so the answer is incomplete. Send the turn again."
-        yield Failed(Problem(502, "stream_interrupted", text))
+        said = not answered and read_error_body(self._other).message
+        cut = Problem(502, "stream_interrupted", text)
+        yield Failed(upstream_problem(self._target, None, self._other) if said else cut)
 
     def _failed(self, what: str) -> Iterator[Event]:
         text = f"{self._upstream} {what}. Check base_url and provider of {self._target.slug} in models.json, or send the turn again."
