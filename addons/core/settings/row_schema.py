@@ -27,7 +27,6 @@ from addons.core.settings.key_refs import DEFAULT_TTL_SECONDS, InlineKey, is_key
 from addons.core.settings.near_miss import nearest
 from addons.core.telemetry.prices import Price, parse_price
 
-
 _REFERENCE = re.compile(
     r"\$\{?(?:env:)?\w+\}?|\{env:\w+\}|\{\{\w+\}\}|env:\w+|os\.environ/\w+|%\w+%|<[^<>]*>"
 )

@@ -80,7 +80,18 @@ def test_index_orders_the_rows() -> None:
         ({**ROW, "apiKey": 7}, "apiKey", "visible ASCII"),
         *(
             ({**ROW, "api_key": text}, "api_key", "api_key_env")
-            for text in ("$KEY", "${KEY}", "${env:KEY}", "$env:KEY", "{env:KEY}", "env:KEY", "os.environ/KEY", "%KEY%", "{{KEY}}", "<your-key>")
+            for text in (
+                "$KEY",
+                "${KEY}",
+                "${env:KEY}",
+                "$env:KEY",
+                "{env:KEY}",
+                "env:KEY",
+                "os.environ/KEY",
+                "%KEY%",
+                "{{KEY}}",
+                "<your-key>",
+            )
         ),
         ({**ROW, "api_key_env": "sk-hush"}, "api_key_env", "name of an environment variable"),
         ({**ROW, "max_context_limit": "many"}, "max_context_limit", "it is not a whole number"),
