@@ -8,9 +8,20 @@ import orjson
 
 from tests.boundary.row_turns import START, block, chunk, delta, message_end, sse
 from tests.field.cases_answers import CUT, EMPTY
-from tests.field.cases_found import answer
+from tests.field.cases_found import GENERIC, answer
 from tests.field.cases_refusals import LIMIT, LONG, QUOTA, refusal_case
-from tests.field.rig import DONE, Case, Refuses, Whole, chat_stream, chat_text, error
+from tests.field.rig import (
+    DONE,
+    Body,
+    Case,
+    Refuses,
+    Whole,
+    chat_call,
+    chat_stream,
+    chat_text,
+    error,
+    messages_of,
+)
 
 CLAUDE = {"model": "claude-sonnet-5", "provider": "anthropic"}
 OLLAMA = {"model": "q", "provider": "ollama"}
@@ -51,8 +62,25 @@ def said(case: str, body: Any, words: str, code: str = SERVER) -> list[Case]:
     ]
 
 
+def call_ids(body: Body) -> list[str]:
+    calls = [one.get("tool_calls") or [] for one in messages_of(body, "assistant")]
+    return [call["id"] for made in calls for call in made]
+
+
 FIRST = {"index": 0, "id": "call_a", "type": "function", "function": {"name": "shell", "arguments": ""}}  # fmt: skip
 TIMED_OUT = b"<!DOCTYPE html><html><head><title>x | 524: A timeout occurred</title></head></html>"
+CUT_IN_USAGE = sse(
+    chunk({"content": "ok"}), chunk(finish="stop"), {"choices": [], "usage": {"prompt_tokens": 10}}
+)[:-14]
+OVERFLOWS = (
+    "prompt_too_long",
+    "Your request has 250000 tokens, which is above the 200000 limit of this model",
+    "Prompt has 45000 tokens, but the maximum is 32768",
+    "messages exceed the token limit of the model",
+    "input is longer than the model's context",
+    "The total length of the conversation is over the model's limit",
+    "You passed 202753 input tokens and requested 0 output tokens. However, the model's context length is only 202752 tokens, resulting in a maximum input length of 202752 tokens.",
+)
 EXTRA = "Extra usage is required for long context requests."
 RESET = error("Rate limit exceeded: free-models-per-min.", code=429, metadata={"headers": {"X-RateLimit-Reset": "4102444800000"}})  # fmt: skip
 
@@ -110,6 +138,17 @@ CASES = [
     answer("s21", b'event: message\nid: 1\nretry: 3000\ndata: {"choices":\ndata: [{"index":0,"delta":{"content":"ok"},\ndata: "finish_reason":"stop"}]}\n\n' + DONE, text="ok"),
     answer("s22", sse(chunk({"content": "ok"}), chunk(finish="stop")).replace(b": {", b":{").replace(b"\n", b"\r\n") + b"data:[DONE]\r\n\r\n", text="ok"),
     answer("s23", chat_text("ok", usage={"prompt_tokens": 10.0, "completion_tokens": 2.0, "total_tokens": 12.0}), text="ok", usage={"input": 10, "output": 2}),
+    # a body that ends inside an event
+    answer("s44", CUT_IN_USAGE, text="ok"),
+    answer("s44-brace", CUT_IN_USAGE + b'"total_tokens":{}', text="ok"),
+    answer("s44-text", chat_text("half", finish=None, done=False)[:-150], code=CUT, no_words=("base_url",)),
+    answer("s44-finish", sse(chunk({"content": "half"}), chunk(finish="stop"))[:-10], code=CUT, no_words=("base_url",)),
+    Case("s44-messages", CLAUDE, answers=(sse(START, block(0, "text", text=""), delta(0, "text_delta", text="half"))[:-20],), code=CUT, no_words=("base_url",)),
+    # ids of calls
+    Case("s45", GENERIC, ({}, {"add": []}, {"add": []}), (chat_call(call_id="terminal:0"), chat_call(call_id="terminal:0"), chat_text("ok")),
+         (Refuses(lambda body, _: len(call_ids(body)) != len(set(call_ids(body))), error("Duplicate tool_call_id")),), text="ok"),
+    answer("s46", chat_stream({"tool_calls": [{**CALL, "index": 0}, {**CALL, "index": 1, "function": {"name": "shell", "arguments": '{"command":"id"}'}}]}, finish="tool_calls"),
+           calls=(*LS, ("shell", {"command": "id"}))),
     # refusals
     refusal_case("s24", error("model requires more system memory (12.0 GiB) than is available (7.9 GiB)", type="api_error"), "invalid_prompt", "too little memory", status=500, row=OLLAMA),
     refusal_case("s24-lmstudio", {"error": 'Failed to load model "q". Error: Model loading was stopped due to insufficient system resources.'}, "invalid_prompt", "too little memory"),
@@ -137,5 +176,7 @@ CASES = [
     refusal_case("s37", error("Your account org-1 request reached organization max concurrency: 1, please try again after 1 seconds", type="rate_limit_reached_error"), LIMIT, "try again in 1s", status=429),
     refusal_case("s38", {"object": "error", "message": "Service tier capacity exceeded for this model.", "type": "invalid_request_error", "code": "3505"}, LIMIT, "capacity exceeded", status=429),
     refusal_case("s39", {"status": 410, "title": "Gone", "detail": "The model 'x' has reached its end of life."}, "invalid_prompt", "end of life", status=410),
+    *(refusal_case(f"s42-{number}", error(text), LONG, text) for number, text in enumerate(OVERFLOWS)),
+    refusal_case("s43", error("Messages exceeded the rate limit of the model."), LIMIT, "rate limit", status=429),
     refusal_case("s40", TIMED_OUT, SERVER, "524: A timeout occurred", status=524),
 ]  # fmt: skip

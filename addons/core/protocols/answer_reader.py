@@ -165,7 +165,7 @@ class AnswerReader(ABC):
             return []
         if self._document is not None:
             return list(self._close(self._read_document(bytes(self._document))))
-        events = self._read_blocks((*self._sse.feed(self._head or b""), *self._sse.finish()))
+        events = self._read_blocks((*self._sse.feed(self._head or b""), *self._sse.whole_rest()))
         if self._ended:
             return events
         return [*events, *self._close(self._interrupted() if self._late else self._stop())]

@@ -45,6 +45,9 @@ CONTEXT = _any(
     r"request body too large for .{1,80} tokens",  # GitHub Models
     r"too many (?:input |prompt )?tokens(?! per)(?!,? please wait)(?! processed)(?:[^.\n]{0,30}(?:max|limit|\d))",  # Cohere, Vertex
     r"sum of (?:the )?prompt length[^\n]{0,120}exceed|(?:prompt|input)[^.\n]{0,60}exceeds?[^.\n]{0,20}max_(?:num|input)_(?:tokens|len)",  # TensorRT-LLM
+    r"(?:prompt|input|context|conversation)_too_long",  # codes as text
+    r"\b(?:prompt|input|request|conversation)\b[^.\n]{0,20}\b\d{4,9} tokens\b[^.\n]{0,40}\b(?:maximum|limit)\b(?! (?:per|of requests))",  # gateways
+    r"\b(?:prompts?|inputs?|messages|history|conversation)\b(?! (?:per|rate))[^.\n]{0,40}\b(?:exceeds?|exceeded|(?:is|are) (?:longer|larger) than|over)\b[^.\n]{0,30}(?:\btoken limit|\bcontext\b|\bmodel'?s? (?:context|limit))",  # gateways
     r"(?:does not|doesn't|do not|don't|will not|won't|cannot|can't|not) fit\b[^.\n]{0,60}\b(?:context|window|tokens?)\b",  # local servers
     r"(?:输入|提示词?|上下文|消息|对话|请求)[^。\n]{0,16}(?:过长|超长|超出|超过|太长)",  # DashScope, Qianfan, Z.ai
     r"(?:超出|超过)[^。\n]{0,16}(?:上下文|最大长度|最大.{0,4}token|长度限制)",  # Qianfan, Hunyuan

@@ -146,6 +146,9 @@ class ChatReader(AnswerReader):
         except orjson.JSONDecodeError:
             chunk = self._loads_split(data)
             if chunk is None:
+                if self.awaits_end:
+                    # The answer is complete: only the end of its last event is missing.
+                    return list(self._stop())
                 return list(self._failed(f"sent an event that is not JSON: {excerpt(data)}"))
         return list(self._read_chunk(chunk, event.name)) if isinstance(chunk, dict) else []
 
