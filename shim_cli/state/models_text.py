@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from addons.core.settings.models_file import ROOTS
 
 DEFAULT_INDENT = "  "
+BOM = "\ufeff"
+"""Notepad and PowerShell begin a file with it."""
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 
@@ -69,7 +71,7 @@ def _parsed(text: str) -> tuple[object, list[object]]:
     if not text.strip():
         return {}, []
     try:
-        root = json.loads(text)
+        root = json.loads(text.removeprefix(BOM))
     except ValueError as error:
         msg = "it is not JSON"
         raise EditError(msg) from error

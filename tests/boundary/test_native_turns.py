@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from addons.core.limits import Limits
@@ -195,3 +196,34 @@ async def test_answer_whose_body_turns_out_empty_is_a_failure(
     assert b"stream_interrupted" in response.body
     assert response.body.count(b'"type":"response.failed"') == (who == CODEX)
     assert response.status == (200 if who == CODEX else 502)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (b'{"error":{"message":"litellm.RateLimitError: slow down","code":"429"}}', "rate_limit_exceeded"),
+        (b'{"error": {"message": "prompt is too long: 3 > 2", "code": "400"}}', "context_length_exceeded"),
+        (b'{"error":{"message":"the engine died","type":"InternalServerError"}}', "server_error"),
+    ],
+    ids=["rate", "length", "server"],
+)  # fmt: skip
+@EACH_CLIENT
+async def test_error_that_is_no_event_of_the_api_ends_the_stream(
+    who: bytes, error: bytes, code: str
+) -> None:
+    """LiteLLM and vLLM write it into a stream that has begun. Its words are the only ones about the failure."""
+    begun = (
+        b'event: response.created\ndata: {"type":"response.created","response":{"id":"resp_1"}}\n\n'
+    )
+    async with (
+        upstream(says(begun, b"data: " + error + b"\n\ndata: [DONE]\n\n")) as up,
+        engine(native_plans(up.port)) as proxy,
+        client(proxy.port) as c,
+    ):
+        response = await ask(c, who)
+    last = orjson.loads(response.body.strip().rpartition(b"data: ")[2])
+    assert last["type"] == "response.failed"
+    assert last["response"]["id"] == "resp_1"
+    assert last["response"]["error"]["code"] == code
+    assert orjson.loads(error)["error"]["message"] in last["response"]["error"]["message"]
+    assert len(up.requests) == 1

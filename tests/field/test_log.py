@@ -9,6 +9,7 @@ from tests.field import (
     cases_answers,
     cases_found,
     cases_found_more,
+    cases_later,
     cases_leaks,
     cases_refusals,
     cases_requests,
@@ -24,6 +25,7 @@ CASES = [
     *cases_found.CASES,
     *cases_found_more.CASES,
     *cases_review.CASES,
+    *cases_later.CASES,
 ]
 
 

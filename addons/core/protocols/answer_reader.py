@@ -15,6 +15,7 @@ from typing import Any, Self
 import orjson
 
 from addons.core.errors import Problem
+from addons.core.json_values import JsonObject
 from addons.core.protocols.canonical.events import (
     Event,
     Failed,
@@ -35,7 +36,8 @@ from addons.core.protocols.sse import (
 )
 from addons.core.protocols.surrogates import SurrogateJoiner
 from addons.core.turn import printable
-from addons.core.upstream.error_mapping import quotable
+from addons.core.upstream.error_body import read_error_body
+from addons.core.upstream.error_mapping import quotable, upstream_problem
 from addons.core.upstream.target import Target
 from addons.core.usage import Usage
 
@@ -53,15 +55,14 @@ MANY_EVENTS = 8
 """A read of so many times its first event is long."""
 READS_AS_EVENTS = 16
 """How many reads are read as events behind one whose text has a marker."""
-MAX_UNKNOWN_FIELDS = 8
-MAX_KIND_LENGTH = 40
+MAX_UNKNOWN_FIELDS, MAX_KIND_LENGTH = 8, 40
 
 
 class AnswerReader(ABC):
     """Reads one answer, streamed or sent as one JSON document. Each protocol adds the meaning of its events."""
 
     __slots__ = (
-        "_document", "_ended", "_head", "_late", "_max_event_bytes", "_reason", "_skips", "_sse", "_surrogates",
+        "_document", "_ended", "_head", "_late", "_max_event_bytes", "_other", "_reason", "_skips", "_sse", "_surrogates",
         "_target", "_template",
     )  # fmt: skip
 
@@ -79,9 +80,10 @@ class AnswerReader(ABC):
         """The body so far, if it is one document."""
         self._reason: StopReason | None = None
         """The stop reason of the answer, once it was read."""
-        self._late = False
-        """Whether the answer continued after its stop reason."""
-        self._ended = False
+        self._late = self._ended = False
+        """Whether the answer continued after its stop reason, and whether the turn has ended."""
+        self._other: JsonObject = {}
+        """The first object that is no part of an answer."""
 
     @abstractmethod
     def _read_stream(self, data: bytes) -> list[Event]:
@@ -162,21 +164,19 @@ class AnswerReader(ABC):
             return []
         if self._document is not None:
             return list(self._close(self._read_document(bytes(self._document))))
-        events = self._read_blocks((*self._sse.feed(self._head or b""), *self._sse.finish()))
+        events = self._read_blocks((*self._sse.feed(self._head or b""), *self._sse.whole_rest()))
         if self._ended:
             return events
         return [*events, *self._close(self._interrupted() if self._late else self._stop())]
 
     def _read_blocks(self, blocks: Sequence[bytes]) -> list[Event]:
         """Return the events of these SSE blocks."""
-        out: list[Event] = []
-        at, alike = 0, MAX_ALIKE
+        out, at, alike = list[Event](), 0, MAX_ALIKE
         while at < len(blocks):
             if self._template:
                 compared = blocks[at : at + alike]
-                deltas = self._read_alike(compared)
+                count = len(deltas := self._read_alike(compared))
                 out += deltas
-                count = len(deltas)
                 at += count
                 alike = min(2 * count or 1, MAX_ALIKE)
                 if count == len(compared):
@@ -242,9 +242,12 @@ class AnswerReader(ABC):
         what = "a web page" if body.startswith(b"<") else "a body that is not JSON"
         return self._failed(f"answered with {what}: {excerpt(body)}")
 
-    def _interrupted(self) -> Iterator[Event]:
+    def _interrupted(self, *, answered: bool = True) -> Iterator[Event]:
+        """Fail without a stop reason: with what the upstream said instead of an answer, in whatever form it reports errors."""
         text = f"{self._upstream} ended its answer without a stop reason, so the answer is incomplete. Send the turn again."
-        yield Failed(Problem(502, "stream_interrupted", text))
+        said = not answered and read_error_body(self._other).message
+        cut = Problem(502, "stream_interrupted", text)
+        yield Failed(upstream_problem(self._target, None, self._other) if said else cut)
 
     def _failed(self, what: str) -> Iterator[Event]:
         text = f"{self._upstream} {what}. Check base_url and provider of {self._target.slug} in models.json, or send the turn again."

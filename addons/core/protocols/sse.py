@@ -161,6 +161,13 @@ def _field(line: bytes, name: bytes) -> bytes:
     return line[len(name) :].removeprefix(b":").removeprefix(b" ")
 
 
+def _is_cut(block: bytes) -> bool:
+    """Return whether the JSON of a block has a begin and no end."""
+    event = parse_block(block)
+    data = event.data.strip() if event else b""
+    return data.startswith((b"{", b"[")) and not data.endswith((b"}", b"]"))
+
+
 def parse_block(block: bytes) -> SseEvent | None:
     """Parse the lines of one event; None if it has no data line, because such an event is never dispatched."""
     name, rest = "", block
@@ -213,6 +220,10 @@ class SseReader:
         if not self.begun:
             rest = rest.removeprefix(BOM)
         return [rest] if rest else []
+
+    def whole_rest(self) -> list[bytes]:
+        """Return what `finish` returns, unless the body ended inside of it."""
+        return [block for block in self.finish() if not _is_cut(block)]
 
     @property
     def pending(self) -> bool:

@@ -60,6 +60,7 @@ CAUSES = {
     ErrorKind.OVERLOADED: Cause.FAILING,
     ErrorKind.TIMEOUT: Cause.FAILING,
     ErrorKind.SERVER: Cause.FAILING,
+    ErrorKind.MEMORY: Cause.FAILING,
 }
 """Kinds of refusals after which a fallback is tried."""
 UNREACHABLE_FAULTS = frozenset({FaultKind.CONNECT, FaultKind.TLS})

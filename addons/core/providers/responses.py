@@ -41,12 +41,14 @@ from addons.core.protocols.responses.foreign_reasoning import (
 from addons.core.protocols.responses.handover import unreadable_task
 from addons.core.protocols.responses.observer import (
     FIRST_BYTES,
+    StreamObserver,
     has_no_body,
     may_have_no_body,
     native_answer,
     native_relay,
 )
 from addons.core.protocols.responses.refused_pictures import accepted_payload, is_changed
+from addons.core.protocols.sse import parse_block
 from addons.core.providers.load_wait import LoadBound
 from addons.core.providers.row_attempts import (
     LearningTarget,
@@ -67,13 +69,16 @@ from addons.core.turn import (
     ClientRequest,
     Collect,
     Fault,
+    FaultKind,
     Head,
     Plan,
     Reply,
     Step,
+    Translator,
     UpstreamRequest,
 )
 from addons.core.upstream.api_keys import KeyProblem, KeySource
+from addons.core.upstream.error_mapping import upstream_problem
 from addons.core.upstream.repairs import REPAIRABLE
 from addons.core.upstream.target import Target
 from addons.core.upstream.traits import MemoryTraits, Traits, TraitsStore
@@ -112,6 +117,26 @@ class ResponsesProvider:
         """Begin the plan of one turn."""
         plan = ResponsesPlan(self, request, route)
         return TwoProtocolPlan(plan, self.limits.error_body_bytes) if self.other else plan
+
+
+class RowObserver(StreamObserver):
+    """Observes the stream of a row. LiteLLM and vLLM end one with an error that is no event of the API, and no other end."""
+
+    __slots__ = ("_error", "_target")
+
+    def __init__(self, event_bytes: int, target: Target) -> None:
+        super().__init__(event_bytes)
+        self._target = target
+        self._error: object = None
+
+    def _note_untyped(self, block: bytes) -> None:
+        if b'"error"' in block and (event := parse_block(block)):
+            self._error = event.data
+
+    def _problem(self, fault: Fault) -> Problem:
+        if self._error and fault.kind is FaultKind.CUT:
+            return upstream_problem(self._target, None, self._error)
+        return super()._problem(fault)
 
 
 class ResponsesPlan:
@@ -162,7 +187,7 @@ class ResponsesPlan:
             return Collect(self._provider.limits.error_body_bytes)
         if may_have_no_body(head, self._request):
             return Collect(FIRST_BYTES)
-        return native_relay(head, self._provider.limits.event_bytes)
+        return native_relay(head, self._provider.limits.event_bytes, self._observer)
 
     def on_body(self, head: Head, body: bytes) -> Step:
         """Answer with the meaning of the refusal, or send again without what was refused."""
@@ -197,6 +222,9 @@ class ResponsesPlan:
         if not self._request.is_codex and not is_html(head.headers):
             return Answer(Reply(Head(head.status, client_headers(head.headers)), body))
         return self._answer_problem(self.attempts.problem(head, body))
+
+    def _observer(self, event_bytes: int) -> Translator:
+        return RowObserver(event_bytes, self._provider.target)
 
     def _answer_empty(self, head: Head) -> Answer:
         target = self._provider.target

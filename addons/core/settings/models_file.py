@@ -7,6 +7,7 @@ key. Root shapes and field names are those of earlier shims: a list, `models`, `
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +65,7 @@ def parse_models(
     if data is None:
         return NO_ROWS
     try:
-        root = orjson.loads(data)
+        root = orjson.loads(data.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError:
         return ModelRows(before.rows)
     listed = _listed(root)

@@ -6,6 +6,7 @@ value in a problem, because it may be a key. Invariant: keys are `Secret` as soo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -26,12 +27,20 @@ from addons.core.settings.key_refs import DEFAULT_TTL_SECONDS, InlineKey, is_key
 from addons.core.settings.near_miss import nearest
 from addons.core.telemetry.prices import Price, parse_price
 
+_REFERENCE = re.compile(
+    r"\$\{?(?:env:)?\w+\}?|\{env:\w+\}|\{\{\w+\}\}|env:\w+|os\.environ/\w+|%\w+%|<[^<>]*>"
+)
+"""A key in the spellings of other programs' files, which would be sent as it is: shells, OpenCode, LiteLLM; a placeholder."""
+
 
 def _secret(value: object) -> object:
     if value is None or value == "":
         return None
     if not isinstance(value, str) or not is_key(value.strip()):
         msg = "it must be text of visible ASCII characters, without blanks"
+        raise ValueError(msg)
+    if _REFERENCE.fullmatch(value.strip()):
+        msg = "it names a variable or stands for a key: write the key, or the variable's name into api_key_env"
         raise ValueError(msg)
     return InlineKey(Secret(value.strip()))
 

@@ -26,6 +26,8 @@ class ErrorKind(StrEnum):
     TIMEOUT = "timeout"
     SERVER = "server"
     CONTENT = "content"
+    MEMORY = "memory"
+    """The server has too little memory for the model: the same request gets the same answer."""
     TEMPLATE = "template"
     """The chat template of the model refused the conversation: the same request gets the same answer."""
     BAD_REQUEST = "bad_request"
@@ -45,7 +47,10 @@ STATUS_KINDS: dict[int, ErrorKind] = {
     408: ErrorKind.TIMEOUT,
     409: ErrorKind.TIMEOUT,  # SDKs of OpenAI and Anthropic: a lock timed out, so they retry
     413: ErrorKind.TOO_LARGE,
+    424: ErrorKind.SERVER,  # Bedrock: the model failed, "Try your request again"
+    425: ErrorKind.TIMEOUT,
     429: ErrorKind.RATE_LIMIT,
+    499: ErrorKind.TIMEOUT,  # Gemini: CANCELLED
     503: ErrorKind.OVERLOADED,
     504: ErrorKind.TIMEOUT,
     529: ErrorKind.OVERLOADED,  # Anthropic
@@ -60,7 +65,7 @@ INNER_STATUSES = frozenset({400, 402, 404, 413, 422, 429})
 _BY_KIND: dict[ErrorKind, str] = {
     ErrorKind.AUTH: "invalid_api_key authentication_error UNAUTHENTICATED API_KEY_INVALID invalid_authentication_error "
     "invalid_iam_token base_resp1004 base_resp2049",
-    ErrorKind.PERMISSION: "permission_error PERMISSION_DENIED AccessDeniedException",
+    ErrorKind.PERMISSION: "permission_error PERMISSION_DENIED AccessDeniedException access_terminated_error",
     ErrorKind.NOT_FOUND: "model_not_found DeploymentNotFound not_found_error NOT_FOUND ResourceNotFoundException model_not_exist",
     ErrorKind.CONTEXT: "context_length_exceeded context_window_exceeded ContextWindowExceededError exceed_context_size_error "
     "model_max_prompt_tokens_exceeded context_limit_exceeded max_context_length_exceeded "
@@ -73,7 +78,7 @@ _BY_KIND: dict[ErrorKind, str] = {
     "base_resp1002 base_resp1039",  # MiniMax
     ErrorKind.QUOTA: "insufficient_quota billing_hard_limit_reached billing_not_active usage_limit_reached usage_not_included "
     "billing_error ServiceQuotaExceededException exceeded_current_quota_error insufficient_balance insufficient_balance_error "
-    "insufficient_credits insufficient_funds CreditsError budget_exceeded quota_exceeded access_terminated_error "
+    "insufficient_credits insufficient_funds CreditsError budget_exceeded quota_exceeded "
     "1113 1308 1310 1316 1317 1318 1319 1320 1321 "  # Z.ai
     "Arrearage AllocationQuota.FreeTierOnly "  # DashScope
     "base_resp1008 base_resp2056",  # MiniMax

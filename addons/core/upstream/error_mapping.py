@@ -71,6 +71,7 @@ CLIENT_ERRORS: dict[ErrorKind, ClientError] = {
     ErrorKind.TIMEOUT: ClientError(504, "timeout_error", "upstream_timeout", "{who} did not answer in time. Send the turn again."),
     ErrorKind.SERVER: ClientError(502, "server_error", "server_error", "{who} had an internal error. Send the turn again."),
     ErrorKind.CONTENT: ClientError(400, "content_policy_violation", INVALID_PROMPT, "{who} refused the request because of its content. Rephrase it."),
+    ErrorKind.MEMORY: ClientError(503, "server_error", INVALID_PROMPT, "{who} has too little memory for its model. Free memory, or choose a smaller model or a smaller context for {slug}."),
     ErrorKind.TEMPLATE: ClientError(400, "invalid_request_error", INVALID_PROMPT, "The chat template of {who} refused the conversation of {slug}. Choose another model for this thread, or correct the template of the server."),
     ErrorKind.BAD_REQUEST: ClientError(400, "invalid_request_error", INVALID_PROMPT, "{who} rejected the request of {slug} as invalid."),
 }  # fmt: skip
@@ -177,6 +178,9 @@ def _stated_kind(status: int | None, body: ErrorBody) -> ErrorKind:
     by_code = _kind_of_codes(body.codes)
     by_message = _kind_of_text(body.search_text)
     if status in DECISIVE_STATUSES:
+        if status == HTTPStatus.UNAUTHORIZED and by_message is ErrorKind.NOT_FOUND:
+            # OpenCode Zen answers 401 for a model that it does not have.
+            return by_message
         return _decisive_kind(status, body, ErrorKind.QUOTA in (by_code, by_message))
     if by_message in _SPECIFIC:
         return by_message
@@ -187,6 +191,7 @@ def _stated_kind(status: int | None, body: ErrorBody) -> ErrorKind:
 
 _SPECIFIC = frozenset(
     {
+        ErrorKind.MEMORY,
         ErrorKind.TEMPLATE,
         ErrorKind.CONTEXT,
         ErrorKind.OUTPUT_LIMIT,

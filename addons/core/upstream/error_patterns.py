@@ -41,20 +41,26 @@ CONTEXT = _any(
     r"`?inputs`?(?: tokens)? (?:\+ `?max_new_tokens`? )?must (?:be|have)|tokens`? ?\+ ?`?max_new_tokens`? must be",  # Text Generation Inference, Together
     r"(?:message|prompt|input|conversation|context) size:? \d+[^.\n]{0,20}exceeds?[^.\n]{0,10}(?:limit|max)",  # Moonshot
     r"request too large for|must be reduced in order to run",  # OpenAI, Groq: more than the tokens per minute
+    r"extra usage is required for long context",  # Anthropic: more than the plan's part of the window
     r"request body too large for .{1,80} tokens",  # GitHub Models
     r"too many (?:input |prompt )?tokens(?! per)(?!,? please wait)(?! processed)(?:[^.\n]{0,30}(?:max|limit|\d))",  # Cohere, Vertex
     r"sum of (?:the )?prompt length[^\n]{0,120}exceed|(?:prompt|input)[^.\n]{0,60}exceeds?[^.\n]{0,20}max_(?:num|input)_(?:tokens|len)",  # TensorRT-LLM
+    r"(?:prompt|input|context|conversation)_too_long",  # codes as text
+    r"\b(?:prompt|input|request|conversation)\b[^.\n]{0,20}\b\d{4,9} tokens\b[^.\n]{0,40}\b(?:maximum|limit)\b(?! (?:per|of requests))",  # gateways
+    r"\b(?:prompts?|inputs?|messages|history|conversation)\b(?! (?:per|rate))[^.\n]{0,40}\b(?:exceeds?|exceeded|(?:is|are) (?:longer|larger) than|over)\b[^.\n]{0,30}(?:\btoken limit|\bcontext\b|\bmodel'?s? (?:context|limit))",  # gateways
     r"(?:does not|doesn't|do not|don't|will not|won't|cannot|can't|not) fit\b[^.\n]{0,60}\b(?:context|window|tokens?)\b",  # local servers
     r"(?:输入|提示词?|上下文|消息|对话|请求)[^。\n]{0,16}(?:过长|超长|超出|超过|太长)",  # DashScope, Qianfan, Z.ai
     r"(?:超出|超过)[^。\n]{0,16}(?:上下文|最大长度|最大.{0,4}token|长度限制)",  # Qianfan, Hunyuan
 )
 """The conversation does not fit. Limits on tokens per minute are not here, because waiting helps there."""
 
-_TOO_LARGE_FOR_A_RATE = _any(r"request too large for|must be reduced in order to run")
+_TOO_LARGE_FOR_A_RATE = _any(
+    r"request too large for|must be reduced in order to run|extra usage is required for long context"
+)
 
 
 def is_too_large_for_a_rate(text: str) -> bool:
-    """Return whether one request exceeds a limit per minute, so that waiting does not help: OpenAI, Groq."""
+    """Return whether one request exceeds a limit by itself, so that waiting does not help: OpenAI, Groq, Anthropic."""
     return _TOO_LARGE_FOR_A_RATE.search(text) is not None
 
 
@@ -109,7 +115,9 @@ MONEY = _any(
     r"payment (?:is )?required|overdue|arrears?\b|(?:please )?(?:top[ -]?up|recharge)\b",  # Fireworks, DashScope
     r"account[^.\n]{0,40}(?:suspended|in good standing)",  # Moonshot, DashScope
     r"free (?:trial|tier)[^.\n]{0,40}(?:ended|expired|exhausted|used up)",  # DashScope, Cohere
-    r"余额不足|欠费|充值|额度不足|额度已用",  # Chinese providers
+    r"out of extra usage",  # Anthropic
+    r"user quota is not enough|pre-?consume[^.\n]{0,20} quota failed|token quota is not enough",  # New API
+    r"余额不足|欠费|充值|额度不足|额度已用|预扣费额度失败",  # Chinese providers
 )
 """Money is used up: no wait helps."""
 
@@ -138,6 +146,9 @@ LASTING = _any(
 )
 """Phrases of a limit that lasts for hours or longer."""
 
+_MEMORY = _any(
+    r"requires? more (?:system |gpu )?memory|insufficient system resources|not enough (?:free )?(?:gpu |system |video )?memory to load"  # Ollama, LM Studio
+)
 _CONTENT = _any(
     r"content management policy",  # Azure
     r"content exists risk",  # DeepSeek
@@ -154,7 +165,7 @@ _AUTH = _any(
 _NOT_FOUND = _any(
     r"model not exist",  # DeepSeek
     r"is not a valid model id",  # OpenRouter
-    r"model .{1,120} (?:not found|does not exist)",  # Ollama, vLLM, OpenAI
+    r"model .{1,120} (?:not found|does not exist|is not supported)",  # Ollama, vLLM, OpenAI
     r"unknown model",
     r"no such model|model is not available",
 )
@@ -165,6 +176,7 @@ _OVERLOADED = _any(
 _RATE_LIMIT = _any(r"rate.?limit|too many requests|too many tokens|temporarily rate-limited|请求过于频繁|访问量过大|并发")  # fmt: skip
 
 MESSAGE_PATTERNS: Sequence[tuple[ErrorKind, re.Pattern[str]]] = (
+    (ErrorKind.MEMORY, _MEMORY),
     (ErrorKind.TEMPLATE, TEMPLATE),
     (ErrorKind.CONTEXT, CONTEXT),
     (ErrorKind.OUTPUT_LIMIT, OUTPUT_LIMIT),

@@ -78,6 +78,21 @@ def test_index_orders_the_rows() -> None:
         ({**ROW, "endpoint_url": "ftp://x"}, "endpoint_url", "http or https"),
         ({**ROW, "api_key": "a\nb"}, "api_key", "visible ASCII"),
         ({**ROW, "apiKey": 7}, "apiKey", "visible ASCII"),
+        *(
+            ({**ROW, "api_key": text}, "api_key", "api_key_env")
+            for text in (
+                "$KEY",
+                "${KEY}",
+                "${env:KEY}",
+                "$env:KEY",
+                "{env:KEY}",
+                "env:KEY",
+                "os.environ/KEY",
+                "%KEY%",
+                "{{KEY}}",
+                "<your-key>",
+            )
+        ),
         ({**ROW, "api_key_env": "sk-hush"}, "api_key_env", "name of an environment variable"),
         ({**ROW, "max_context_limit": "many"}, "max_context_limit", "it is not a whole number"),
         ({**ROW, "maxOutputTokens": 0}, "maxOutputTokens", "greater than or equal to 1"),
@@ -268,3 +283,9 @@ def test_key_is_in_no_text_of_a_row(field: str) -> None:
     row = {**ROW, field: canary, "extra_headers": {"x-api-key": canary, "cookie": f"a={canary}"}}
     read = parse([row, {**row, "base_url": canary}, {**row, "enabled": canary}])
     assert canary not in repr(read)
+
+
+def test_byte_order_mark_is_no_part_of_the_file() -> None:
+    read = parse_models(b"\xef\xbb\xbf" + orjson.dumps([ROW]), "models.json")
+    assert [row.slug for row in read.rows] == ["m-1"]
+    assert read.problems == ()

@@ -251,3 +251,8 @@ def test_keys_of_other_programs_and_of_the_rows_are_no_mistakes(name: str) -> No
     values: dict[str, object] = {"limits": {}, "models": []}
     found = parse_settings(orjson.dumps({name: values.get(name, 1)}), "models.json", {})
     assert found.problems == ()
+
+
+def test_byte_order_mark_is_no_part_of_the_file() -> None:
+    settings = parse_settings(b'\xef\xbb\xbf{"helpers": "a-model"}', "models.json", {})
+    assert (settings.helpers, settings.problems) == ("a-model", ())

@@ -95,3 +95,10 @@ def test_added_row_can_be_removed_again(
     assert listed_rows(added) == [*content["models"], ROW]
     removed = without_row(added, len(content["models"]))
     assert json.loads(removed) == value
+
+
+def test_byte_order_mark_is_kept() -> None:
+    text = '\ufeff{"models": [{"model": "a"}]}'
+    added = with_row(text, {"model": "b"})
+    assert added == '\ufeff{"models": [{"model": "a"}, {"model": "b"}]}'
+    assert without_row(added, 1) == text

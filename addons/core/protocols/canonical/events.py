@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from addons.core.errors import Problem
+from addons.core.upstream.patterns import at_first_use
 from addons.core.usage import Usage
 
 
@@ -137,6 +138,31 @@ class StopReason(StrEnum):
     LENGTH = "length"
     CONTENT_FILTER = "content_filter"
     REFUSAL = "refusal"
+
+
+_FILTERED = at_first_use(
+    r"content.?filter|safety|recitation|blocklist|prohibited|spii|sensitive|moderation|guardrail|model_armor|toxic"
+)
+_LIMITED = at_first_use(
+    r"max.?(?:length|tokens|output|predicted)|(?:token|length|context|error).?limit|context.?(?:length|window)|model.?length"
+)
+_INCOMPLETE = at_first_use(
+    r"error|fail|abort|cancel|malform|interrupt|incomplete|time.?out|network|disconnect|overload|unload|shut.?down|stalled|"
+    r"rate.?limit|insufficient|unexpected|too.?many|missing|user.?stop|repetition"
+)
+
+
+def stop_reason_of(word: str) -> StopReason | None:
+    """Return what an upstream means by a stop reason that its protocol does not know; None if the answer is incomplete.
+
+    Gateways pass on the words of the servers behind them: Gemini's, Cohere's, LM Studio's, or their own.
+    """
+    word = word.lower()
+    if _FILTERED.search(word):
+        return StopReason.CONTENT_FILTER
+    if _LIMITED.search(word):
+        return StopReason.LENGTH
+    return None if _INCOMPLETE.search(word) else StopReason.END
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from addons.core.protocols.canonical.events import (
     Stopped,
     StopReason,
     TextDelta,
+    stop_reason_of,
 )
 from addons.core.protocols.canonical.leaked_calls import LeakedCall
 from addons.core.protocols.canonical.opaque_reasoning import wrap
@@ -42,27 +43,16 @@ DONE = b"[DONE]"
 ERROR_FIELD = b"error:"
 """Starts the line in which llama.cpp of 2025 reports an error; it is not a field of an event stream."""
 FINISH_REASONS = {
+    "stop": StopReason.END,
     "tool_calls": StopReason.TOOL_CALLS,
     "tool_call": StopReason.TOOL_CALLS,
     "tool_use": StopReason.TOOL_CALLS,
     "function_call": StopReason.TOOL_CALLS,
     "length": StopReason.LENGTH,
-    "max_tokens": StopReason.LENGTH,
-    "max_output_tokens": StopReason.LENGTH,
-    "model_length": StopReason.LENGTH,
-    "model_context_window_exceeded": StopReason.LENGTH,
     "content_filter": StopReason.CONTENT_FILTER,
-    "content_filtered": StopReason.CONTENT_FILTER,
-    "sensitive": StopReason.CONTENT_FILTER,
-    "safety": StopReason.CONTENT_FILTER,
-    "recitation": StopReason.CONTENT_FILTER,
-    "blocklist": StopReason.CONTENT_FILTER,
-    "prohibited_content": StopReason.CONTENT_FILTER,
     "refusal": StopReason.REFUSAL,
 }
-"""Any other finish reason (stop, eos, end_turn, …) is `StopReason.END`."""
-FAILURES = frozenset({"error", "abort", "aborted", "cancelled", "network_error", "insufficient_system_resource", "malformed_function_call", "repetition_truncation"})  # fmt: skip
-"""Finish reasons of an incomplete answer."""
+"""`stop_reason_of` knows the others."""
 PLAIN_FIELDS = frozenset({"content", "role"})
 """The fields of a delta that holds nothing but text."""
 DETAILS = "reasoning_details"
@@ -157,6 +147,9 @@ class ChatReader(AnswerReader):
         except orjson.JSONDecodeError:
             chunk = self._loads_split(data)
             if chunk is None:
+                if self.awaits_end:
+                    # The answer is complete: only the end of its last event is missing.
+                    return list(self._stop())
                 return list(self._failed(f"sent an event that is not JSON: {excerpt(data)}"))
         return self._read_chunk(chunk, event.name) if isinstance(chunk, dict) else []
 
@@ -177,7 +170,7 @@ class ChatReader(AnswerReader):
             yield from self._not_json(body)
             return
         for chunk in answer if isinstance(answer, list) else [answer]:
-            yield from self._read_chunk(as_object(chunk), "")
+            yield from self._read_chunk(_in_one_choice(as_object(chunk)), "")
         yield from self._stop()
 
     def _read_chunk(self, chunk: JsonObject, name: str) -> list[Event]:
@@ -185,6 +178,8 @@ class ChatReader(AnswerReader):
         self._usage = find_usage(chunk, choice) or self._usage
         if (error := find_error(chunk, name) or choice.get("error")) is not None:
             return [Failed(upstream_problem(self._target, None, error))]
+        if not choice:
+            self._other = self._other or chunk
         delta = self._delta_of(choice)
         events = list(self._read_delta(delta))
         if self._reason is not None and not self._late:
@@ -297,28 +292,29 @@ class ChatReader(AnswerReader):
         reason = as_str(value).lower()
         if reason in {"", "null"}:
             return
-        if reason in FAILURES:
+        stop = FINISH_REASONS.get(reason) or stop_reason_of(reason)
+        if stop is None:
             error = {"error": {"message": f"finish_reason: {reason}", "code": reason}}
             yield Failed(upstream_problem(self._target, 503, error))
             return
         self._late = False
         if self._reason in NATURAL_STOPS:
             # A later reason does not replace a length or filter stop.
-            self._reason = FINISH_REASONS.get(reason, StopReason.END)
+            self._reason = stop
 
     def _stop(self) -> Iterator[Event]:
         if self._reason is None:
-            yield from self._interrupted()
+            yield from self._interrupted(answered=self._answered)
             return
         truncated = self._reason in TRUNCATED
         yield from self._add_parts(self._text.finish(takes_calls=not truncated))
         yield from self._end_reasoning()
         if self._extra_fields:
             yield from self._extra_fields.finish()
+        if self._calls and self._calls.nameless:
+            yield from self._failed("sent a tool call without a name")
         if self._calls:
             yield from self._calls.finish(truncated=truncated)
-            if self._calls.nameless:
-                yield from self._failed("sent a tool call without a name")
         # Many upstreams send "stop" although they call tools.
         calls = bool(self._calls) and self._reason is StopReason.END
         yield Stopped(StopReason.TOOL_CALLS if calls else self._reason)
@@ -335,6 +331,17 @@ def _first_choice(choices: object) -> JsonObject:
         if choice.get("index") in (0, None):
             return choice
     return {}
+
+
+def _in_one_choice(answer: JsonObject) -> JsonObject:
+    """Return a document with all that its choices say in the first one: Copilot gives its text and each call one of its own."""
+    choices = answer.get("choices")
+    if not isinstance(choices, list) or len(choices) < 2:  # noqa: PLR2004
+        return answer
+    messages = [as_object(as_object(one).get("message")) for one in choices]
+    calls = [call for message in messages for call in _call_fragments(message)]
+    first = {**messages[0], "tool_calls": calls, "function_call": None}
+    return {**answer, "choices": [{**as_object(choices[0]), "message": first}]}
 
 
 def _call_fragments(delta: JsonObject) -> Iterator[JsonObject]:

@@ -31,6 +31,8 @@ from addons.core.protocols.schemas.clean import argument_stream
 
 MAX_ARGUMENT_BYTES = 8 * MIB
 MAX_CALLS = 10_000
+NO_VALUE = frozenset({"null", "None"})
+"""What LiteLLM writes for an id or a name that a fragment does not have."""
 PLACEHOLDER = "{}"
 """What some upstreams send as arguments before the real ones."""
 
@@ -103,8 +105,8 @@ class _Fragment:
         index = value.get("index")
         return cls(
             index if isinstance(index, int) and not isinstance(index, bool) else None,
-            as_str(value.get("id")),
-            as_str(function.get("name")),
+            _given(value.get("id")),
+            _given(function.get("name")),
             _arguments_text(function.get("arguments", function.get("input"))),
             value.get("extra_content"),
         )
@@ -120,6 +122,11 @@ class _Fragment:
             return call.complete and bool(self.name or self.index is None)
         repeated = call.complete and bool(self.name and self.arguments)
         return repeated and self.arguments != "".join(call.pieces)
+
+
+def _given(value: object) -> str:
+    text = as_str(value)
+    return "" if text in NO_VALUE else text
 
 
 def _arguments_text(value: object) -> str:
@@ -191,8 +198,9 @@ class ToolCalls:
         yield from self._emit(call)
 
     def _find(self, fragment: _Fragment) -> _OpenCall | None:
-        if fragment.index is not None:
-            return self._by_index.get(fragment.index)
+        known = None if fragment.index is None else self._by_index.get(fragment.index)
+        if known or (fragment.index is not None and (fragment.call_id or fragment.name)):
+            return known
         if fragment.call_id in self._by_id:
             return self._by_id[fragment.call_id]
         last = self._calls[-1] if self._calls else None

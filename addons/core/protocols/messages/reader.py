@@ -24,29 +24,25 @@ from addons.core.protocols.canonical.events import (
     Stopped,
     StopReason,
     TextDelta,
+    stop_reason_of,
 )
 from addons.core.protocols.messages.reader_blocks import ContentBlocks
 from addons.core.protocols.sse import SseEvent
+from addons.core.upstream.error_body import read_error_body
 from addons.core.upstream.error_mapping import upstream_problem
 from addons.core.upstream.target import Target
 from addons.core.usage import Usage
 
 DONE = b"[DONE]"
 STOP_REASONS = {
+    "end_turn": StopReason.END,
+    "tool_use": StopReason.END,
+    "stop_sequence": StopReason.END,
     "max_tokens": StopReason.LENGTH,
     "length": StopReason.LENGTH,
-    "model_context_window_exceeded": StopReason.LENGTH,
     "refusal": StopReason.REFUSAL,
-    "content_filter": StopReason.CONTENT_FILTER,
-    "content_filtered": StopReason.CONTENT_FILTER,
-    "guardrail_intervened": StopReason.CONTENT_FILTER,
-    "sensitive": StopReason.CONTENT_FILTER,
 }
-"""Any other stop reason is an end; whether the turn called tools is read from its calls."""
-FAILURES = frozenset(
-    {"error", "network_error", "abort", "aborted", "cancelled", "malformed_tool_use"}
-)
-"""Stop reasons of an incomplete answer."""
+"""`stop_reason_of` knows the others. Whether the turn called tools is read from its calls."""
 TRUNCATED = frozenset({StopReason.LENGTH, StopReason.CONTENT_FILTER, StopReason.REFUSAL})
 """Stop reasons after which the open tool call may be incomplete."""
 
@@ -129,13 +125,19 @@ class MessagesReader(AnswerReader):
         if (error := find_error(message, as_str(message.get("type")))) is not None:
             yield Failed(upstream_problem(self._target, implied_status(error), error))
         elif not isinstance(message.get("content"), list):
-            yield from self._failed(f"answered in another protocol: {excerpt(body)}")
+            self._other = message
+            yield from self._said_another(body)
         else:
             for kind in ("message_start", "message_delta"):
                 yield from self._read_value(
                     {"type": kind, "message": message, "delta": message}, ""
                 )
             yield from self._stop()
+
+    def _said_another(self, body: bytes) -> Iterator[Event]:
+        if read_error_body(self._other).message:
+            return self._interrupted(answered=False)
+        return self._failed(f"answered in another protocol: {excerpt(body)}")
 
     def _read_value(self, event: JsonObject, name: str) -> list[Event]:
         kind = as_str(event.get("type")) or name
@@ -146,10 +148,11 @@ class MessagesReader(AnswerReader):
         return events
 
     def _read_error(self, event: JsonObject, kind: str) -> list[Event]:
-        error = find_error(event, kind)
-        if error is None:
-            return []
-        return [Failed(upstream_problem(self._target, implied_status(error), error))]
+        if (error := find_error(event, kind)) is not None:
+            return [Failed(upstream_problem(self._target, implied_status(error), error))]
+        if "choices" not in event:
+            self._other = self._other or event
+        return []
 
     def _start_message(self, event: JsonObject) -> Iterator[Event]:
         message = as_object(event.get("message"))
@@ -175,11 +178,12 @@ class MessagesReader(AnswerReader):
         delta = as_object(event.get("delta"))
         self._add_counts(read_counts(as_object(event.get("usage"))))
         reason = as_str(delta.get("stop_reason")).lower()
-        if reason in FAILURES:
+        stop = STOP_REASONS.get(reason) or stop_reason_of(reason)
+        if stop is None:
             error = {"error": {"message": f"stop_reason: {reason}", "code": reason}}
             yield Failed(upstream_problem(self._target, 503, error))
         elif reason:
-            self._reason = STOP_REASONS.get(reason, StopReason.END)
+            self._reason = stop
             self._late = False
         if self._reason is StopReason.REFUSAL and not self._blocks.answered:
             explanation = as_str(as_object(delta.get("stop_details")).get("explanation"))
@@ -211,7 +215,7 @@ class MessagesReader(AnswerReader):
 
     def _stop(self) -> Iterator[Event]:
         if self._reason is None:
-            yield from self._interrupted()
+            yield from self._interrupted(answered=self._blocks.answered)
             return
         yield from self._blocks.finish(truncated=self._reason in TRUNCATED)
         reason = self._reason

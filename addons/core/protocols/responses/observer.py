@@ -7,13 +7,13 @@ given. Invariant: no delta is parsed, and nothing is written after a terminal ev
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import orjson
 
 from addons.core.contract.events import KNOWN_EVENTS
-from addons.core.errors import failed_event, problem_of
+from addons.core.errors import Problem, failed_event, problem_of
 from addons.core.headers import client_headers, media_type
 from addons.core.json_values import as_int, as_object
 from addons.core.protocols.sse import BLANK_LINE, JOINT_BYTES, BlockReader, parse_block
@@ -61,16 +61,8 @@ class StreamObserver:
     """
 
     __slots__ = (
-        "_begin",
-        "_blocks",
-        "_created",
-        "_event_bytes",
-        "_last",
-        "_rate_limits",
-        "_terminal",
-        "_terminal_type",
-        "_unknown",
-    )
+        "_begin", "_blocks", "_created", "_event_bytes", "_last", "_rate_limits", "_terminal", "_terminal_type", "_unknown",
+    )  # fmt: skip
     keeps_bytes = True
     """The client gets the upstream's own bytes."""
 
@@ -97,7 +89,9 @@ class StreamObserver:
                 if kind in WATCHED:
                     self._keep(kind, block)
                     continue
-                if kind and kind not in KNOWN_EVENTS:
+                if not kind:
+                    self._note_untyped(block)
+                elif kind not in KNOWN_EVENTS:
                     self._note_unknown(kind)
                 self._begin = block[: first.end()] if first else b""
             if block.find(SEQUENCE_NUMBER) >= 0:
@@ -120,6 +114,9 @@ class StreamObserver:
             self._last = last
             return True
         return bool(last) and data.find(SEQUENCE_NUMBER) < 0
+
+    def _note_untyped(self, block: bytes) -> None:
+        """Observe an event that states no type at its beginning."""
 
     def _note_unknown(self, kind: bytes) -> None:
         if len(self._unknown) < MAX_UNKNOWN and EVENT_NAME.fullmatch(kind):
@@ -154,12 +151,13 @@ class StreamObserver:
         if self._ends_with_terminal(self._blocks.pending):
             return b"\n\n"
         event = failed_event(
-            problem_of(fault),
-            response=self.response,
-            sequence_number=self.sequence_number + 1,
+            self._problem(fault), response=self.response, sequence_number=self.sequence_number + 1
         )
         self._terminal_type, self._terminal = b"response.failed", event.rstrip(b"\n")
         return event
+
+    def _problem(self, fault: Fault) -> Problem:
+        return problem_of(fault)
 
     def _ends_with_terminal(self, rest: bytes) -> bool:
         kind = event_type_of(rest)
@@ -337,20 +335,23 @@ class JsonPassThrough(PassThrough):
         return summarize_answer(self._head, b"".join(self._parts))
 
 
-def native_translator(head: Head, event_bytes: int) -> Translator:
+def native_translator(
+    head: Head, event_bytes: int, observer: Callable[[int], Translator] = StreamObserver
+) -> Translator:
     """Return the translator that passes this answer through and observes as much of it as its format allows."""
     if _is_encoded(head):
         return PassThrough()
     if media_type(head.headers) == JSON:
         return JsonPassThrough(head, event_bytes)
-    return StreamObserver(event_bytes) if _is_stream(head) else PassThrough()
+    return observer(event_bytes) if _is_stream(head) else PassThrough()
 
 
-def native_relay(head: Head, event_bytes: int) -> Relay:
+def native_relay(
+    head: Head, event_bytes: int, observer: Callable[[int], Translator] = StreamObserver
+) -> Relay:
     """Return the step that passes this answer through."""
-    return Relay(
-        Head(head.status, client_headers(head.headers)), native_translator(head, event_bytes)
-    )
+    translator = native_translator(head, event_bytes, observer)
+    return Relay(Head(head.status, client_headers(head.headers)), translator)
 
 
 def native_answer(head: Head, begin: bytes, event_bytes: int) -> Relay | Answer | None:
