@@ -318,10 +318,18 @@ async def test_two_turns_on_two_client_connections_do_not_mix() -> None:
         assert (await one.rest(begun)).body == DONE
 
 
-async def test_pipelined_requests_are_answered_in_order() -> None:
+WHOLE = b"POST /v1/%d HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
+CHUNKED = (
+    b"POST /v1/%d HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "kinds", [(WHOLE,) * 3, (WHOLE, CHUNKED, WHOLE), (CHUNKED, WHOLE, CHUNKED)]
+)
+async def test_pipelined_requests_are_answered_in_order(kinds: tuple[bytes, ...]) -> None:
     async with upstream(turn) as up, engine(to_ports(up.port)) as proxy, client(proxy.port) as c:
-        head = b"POST /v1/%d HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
-        await c.send(b"".join(head % n for n in range(3)))
+        await c.send(b"".join(kind % n for n, kind in enumerate(kinds)))
         for _ in range(3):
             assert (await c.response()).body == EVENT + DONE
         assert [request.line.split()[1] for request in up.requests] == [
