@@ -85,6 +85,10 @@ class FrameReader:
         """Whether a part of a message was read."""
         return self._frames.is_inside
 
+    def whole_text(self, data: bytes) -> bytes | None:
+        """Return the text of a read that is one text message. None: `feed` has to read it."""
+        return None if self.is_ended else self._frames.whole_text(data)
+
     def feed(self, data: bytes) -> Iterator[Received]:
         """Return what one read brought."""
         for message in self._frames.feed(data):
