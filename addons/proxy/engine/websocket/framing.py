@@ -124,13 +124,13 @@ class FrameReader:
 def text_frames(texts: Sequence[bytes]) -> bytes:
     """Return a whole text message for each text, which is UTF-8. A read may bring a thousand of them."""
     heads = _HEADS or _known_heads()
+    parts = [b""] * (2 * len(texts))
     try:
         if len(texts) == 1:
             return heads[len(texts[0])] + texts[0]
-        parts = [b""] * (2 * len(texts))
         parts[::2] = [heads[len(text)] for text in texts]
     except IndexError:
-        return b"".join([_text_head(len(text)) + text for text in texts])
+        parts[::2] = [_text_head(len(text)) for text in texts]
     parts[1::2] = texts
     return b"".join(parts)
 
