@@ -218,6 +218,17 @@ class ClientFrameReader(FrameReader):
         """Whether a part of a message, or of a frame, was read."""
         return bool(self._buffer or self._parts or self._opcode)
 
+    def whole_text(self, data: bytes) -> bytes | None:
+        """Return the text of a read that is one plain text message, as nearly every one is. None: `feed` has to read it."""
+        if self.broken or self.is_inside:
+            return None
+        found: list[Message] = []
+        try:
+            end = self._take_plain(data, 0, found)
+        except FrameError:
+            return None
+        return found[0].data if len(found) == 1 and end == len(data) else None
+
     def release(self) -> None:
         """Forget the part of a message that was read."""
         self._buffer.clear()

@@ -169,7 +169,8 @@ class ClientSocket(HttpConnection):
             turn = self._turn
             return self._send(turn, event) if turn and event.stream_id == turn.stream_id else ()
         if isinstance(event, events.DataReceived):
-            return self._read(event.data)
+            text = None if self._turn else self._reader.whole_text(event.data)
+            return self._begin(text) if text else self._read(event.data)
         if isinstance(event, events.ConnectionClosed):
             return self._lost()
         is_own = isinstance(event, events.Wakeup) and event.command is self._wakeup
@@ -231,12 +232,11 @@ class ClientSocket(HttpConnection):
 
     # Requests ---------------------------------------------------------------------------------------------
 
-    def _begin(self, text: bytes) -> CommandGenerator[None]:
+    def _begin(self, text: bytes) -> Iterable[commands.Command]:
         """Begin the turn of a frame, or answer a frame that becomes none."""
         asked = self._asked(text)
         if isinstance(asked, Problem):
-            yield self._write([problem_frame(asked)])
-            return
+            return (self._write([problem_frame(asked)]),)
         found, body = asked
         self._affinity.begin(found.turn_id)
         own, credentials = self._affinity.joined(found.headers), self._credentials
@@ -246,10 +246,12 @@ class ClientSocket(HttpConnection):
         self._last_id += 2
         turn = self._turn = _Turn(self._last_id, Frame(text, body), credentials)
         self._last_sent = self._now()
-        yield from self._wake_after(self._limits.heartbeat_seconds)
-        yield ReceiveHttp(RequestHeaders(turn.stream_id, self._request(own, body), False))  # noqa: FBT003
-        # the stream has the body: it is a part of the frame
-        yield ReceiveHttp(RequestEndOfMessage(turn.stream_id))
+        return (
+            *self._wake_after(self._limits.heartbeat_seconds),
+            ReceiveHttp(RequestHeaders(turn.stream_id, self._request(own, body), False)),  # noqa: FBT003
+            # the stream has the body: it is a part of the frame
+            ReceiveHttp(RequestEndOfMessage(turn.stream_id)),
+        )
 
     def _asked(self, text: bytes) -> tuple[FrameRequest, bytes] | Problem:
         """Return what a frame asks for, and the body by HTTP with the whole history."""
@@ -359,9 +361,10 @@ class ClientSocket(HttpConnection):
 
     def _wake_after(self, seconds: float) -> Iterable[commands.Command]:
         """Ask for a wake-up, unless one is on its way: one at a time is enough for all turns."""
-        if self._wakeup is None:
-            self._wakeup = commands.RequestWakeup(min(seconds, self._limits.heartbeat_seconds))
-            yield self._wakeup
+        if self._wakeup:
+            return ()
+        self._wakeup = commands.RequestWakeup(min(seconds, self._limits.heartbeat_seconds))
+        return (self._wakeup,)
 
     def _on_wakeup(self) -> CommandGenerator[None]:
         self._wakeup, now = None, self._now()

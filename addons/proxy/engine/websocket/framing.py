@@ -85,6 +85,10 @@ class FrameReader:
         """Whether a part of a message was read."""
         return self._frames.is_inside
 
+    def whole_text(self, data: bytes) -> bytes | None:
+        """Return the text of a read that is one text message. None: `feed` has to read it."""
+        return None if self.is_ended else self._frames.whole_text(data)
+
     def feed(self, data: bytes) -> Iterator[Received]:
         """Return what one read brought."""
         for message in self._frames.feed(data):
@@ -120,13 +124,13 @@ class FrameReader:
 def text_frames(texts: Sequence[bytes]) -> bytes:
     """Return a whole text message for each text, which is UTF-8. A read may bring a thousand of them."""
     heads = _HEADS or _known_heads()
+    parts = [b""] * (2 * len(texts))
     try:
         if len(texts) == 1:
             return heads[len(texts[0])] + texts[0]
-        parts = [b""] * (2 * len(texts))
         parts[::2] = [heads[len(text)] for text in texts]
     except IndexError:
-        return b"".join([_text_head(len(text)) + text for text in texts])
+        parts[::2] = [_text_head(len(text)) for text in texts]
     parts[1::2] = texts
     return b"".join(parts)
 

@@ -212,3 +212,42 @@ def test_fragments_have_the_limit_of_a_message() -> None:
     reader.feed(b"\x80\x06" + b"x" * 6)
     assert reader.broken
     assert reader.broken.code == frames.TOO_LARGE
+
+
+def test_a_read_of_one_text_message_is_its_text() -> None:
+    reader = ClientFrameReader(LIMIT)
+    assert reader.whole_text(client_frame(frames.TEXT, "é".encode(), KEY)) == "é".encode()
+    assert not reader.is_inside
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        client_frame(frames.TEXT, b"{}", KEY)[:-1],
+        client_frame(frames.TEXT, b"{}", KEY) * 2,
+        client_frame(frames.TEXT, b"{}", KEY) + b"\x81",
+        client_frame(frames.TEXT, b"\xff", KEY),
+        client_frame(frames.TEXT, b"x" * (LIMIT + 1), KEY),
+        client_frame(frames.PING, b"", KEY),
+        client_frame(frames.CLOSE, b"", KEY),
+        b"",
+    ],
+)
+def test_any_other_read_is_left_for_feed(read: bytes) -> None:
+    asked, fed = ClientFrameReader(LIMIT), ClientFrameReader(LIMIT)
+    assert asked.whole_text(read) is None
+    assert asked.feed(read) == fed.feed(read)
+    assert str(asked.broken) == str(fed.broken)
+
+
+def test_a_read_behind_a_part_of_a_message_is_left_for_feed() -> None:
+    reader = ClientFrameReader(LIMIT)
+    frame = client_frame(frames.TEXT, b"{}", KEY)
+    reader.feed(bytes((frames.TEXT,)) + frame[1:])
+    assert reader.whole_text(frame) is None
+
+
+def test_nothing_is_read_behind_a_close_frame() -> None:
+    reader = ClientFrameReader(LIMIT)
+    reader.feed(client_frame(frames.CLOSE, b"", KEY))
+    assert reader.whole_text(client_frame(frames.TEXT, b"{}", KEY)) is None

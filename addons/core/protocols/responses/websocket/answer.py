@@ -155,6 +155,8 @@ class EventFrames:
     def finish(self) -> list[bytes]:
         """Return what follows at the end of the stream: an event without its blank line, if it is whole."""
         self.names = ()
+        if not self._is_inside:
+            return []
         return [text for text in _texts(self._reader.finish()) if _is_json(text)]
 
 

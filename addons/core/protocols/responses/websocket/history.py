@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from itertools import compress
 
 import orjson
 
@@ -131,9 +132,8 @@ class History:
             return
         if len(names) != len(payloads):
             names = (b"",) * len(payloads)
-        for name, payload in zip(names, payloads, strict=True):
-            if name in _NOTED:
-                self._note(payload)
+        for payload in compress(payloads, map(_NOTED.__contains__, names)):
+            self._note(payload)
 
     def _note(self, payload: bytes) -> None:
         if payload.endswith(b"}}") and (found := _COMPLETED.match(payload)):
