@@ -108,7 +108,8 @@ def upstream_problem(
         path=target.path,
         wait=_format_seconds(min(MAX_WAIT, wait or DEFAULT_WAIT.get(kind, 0.0))),
         asked=f" (it asks for {_format_seconds(wait)} s)" if wait and wait > MAX_WAIT else "",
-        reset=f" It is back in {_format_length(wait)}." if wait else "",
+        # with a quota per day, Google sends the wait of its limit per minute
+        reset=f" It is back in {_format_length(wait)}." if wait and wait > SHORT_WAIT else "",
     )
     shown = status if status is not None and status >= HTTPStatus.BAD_REQUEST else known
     http = f" (HTTP {shown})" if shown and kind is not ErrorKind.AUTH else ""

@@ -16,6 +16,7 @@ from addons.core.upstream.error_mapping import (
 )
 from addons.core.upstream.protocol import Protocol
 from addons.core.upstream.target import Target
+from tests.core.upstream.error_texts import QUOTAS
 
 TARGET = Target(
     slug="my-deepseek",
@@ -176,6 +177,14 @@ def test_end_of_a_used_up_quota_is_named(body: object, wait: str) -> None:
     assert (problem.status, problem.code) == (429, QUOTA)
     assert f"It is back in {wait}." in problem.message
     assert not CODEX_WAIT.search(problem.message.partition("The provider says")[0])
+
+
+def test_wait_of_another_limit_is_no_end_of_a_used_up_quota() -> None:
+    status, body = QUOTAS["Gemini per day, with a delay"]
+    problem = upstream_problem(TARGET, status, body)
+    assert problem.code == QUOTA
+    assert "back in" not in problem.message
+    assert "34" not in problem.message
 
 
 def test_wait_of_a_header_does_not_hide_a_lasting_limit() -> None:
