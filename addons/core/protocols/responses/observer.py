@@ -242,9 +242,7 @@ def _type_at_start(block: bytes) -> re.Match[bytes] | None:
 
 
 def _type_inside(block: bytes) -> bytes:
-    if not WATCHED_TYPE.search(block):
-        return b""
-    kind = parsed_data(block).get("type")
+    kind = parsed_data(block).get("type") if WATCHED_TYPE.search(block) else None
     return kind.encode() if isinstance(kind, str) else b""
 
 
