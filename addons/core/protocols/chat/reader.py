@@ -43,7 +43,7 @@ from addons.core.protocols.chat.chunk_fields import (
 )
 from addons.core.protocols.chat.reasoning_details import merged_details, visible_details
 from addons.core.protocols.chat.tool_calls import ToolCalls
-from addons.core.protocols.sse import BOM, SseEvent
+from addons.core.protocols.sse import BOM, SseEvent, is_cut
 from addons.core.upstream.error_body import states_error
 from addons.core.upstream.error_mapping import upstream_problem
 from addons.core.upstream.target import Target
@@ -165,7 +165,8 @@ class ChatReader(AnswerReader):
 
     def finish(self) -> list[Event]:
         """Return the last events. A body that ended inside more of the answer has no end."""
-        self._late = self._late or any(map(may_continue, self._sse.finish()))
+        cut = filter(is_cut, self._sse.finish())
+        self._late = self._late or any(map(may_continue, cut))
         return super().finish()
 
     def _read_late_usage(self, data: bytes) -> list[Event]:

@@ -334,3 +334,9 @@ def test_answer_of_another_protocol_is_no_error() -> None:
     for answer in (output, gemini, ollama):
         assert failure(orjson.dumps(answer)) == "stream_interrupted"
         assert failure(data(answer)) == "stream_interrupted"
+
+
+def test_message_that_is_repeated_at_the_end_is_no_more_of_the_answer() -> None:
+    """MiniMax repeats it. Only a blank line is missing."""
+    repeated = data({"choices": [{"index": 0, "message": {"content": "Hello"}}]})
+    assert isinstance(read(text("Hello", "stop") + repeated[:-2])[-1], Stopped)
