@@ -44,6 +44,7 @@ _MORE = re.compile(
     rb'"(?:content|text|refusal|reasoning|reasoning_content|reasoning_details|error)"\s*+:\s*+(?!""|null|\[\s*\])'
     rb'|"tool_calls"\s*+:\s*+\[\s*+\{|"delta"\s*+:\s*+\{[^{}]*+\Z'
 )
+_USAGE = re.compile(rb'"choices"\s*+:\s*+\[\s*+\]|"usage"\s*+:\s*+\{')
 ERROR_FIELDS = frozenset({"base_resp", "error", "error_message", "type"})
 """The fields in which a chunk with choices may report an error."""
 
@@ -286,3 +287,8 @@ def call_fragments(delta: JsonObject) -> Iterator[JsonObject]:
 def may_continue(data: bytes) -> bool:
     """Return whether a chunk without its end may hold more of the answer, or an error, and not only counts."""
     return _MORE.search(data) is not None
+
+
+def holds_usage(data: bytes) -> bool:
+    """Return whether a chunk without its end is the one with the usage."""
+    return _USAGE.search(data) is not None

@@ -39,6 +39,7 @@ from addons.core.protocols.chat.chunk_fields import (
     find_error,
     find_usage,
     first_choice,
+    holds_usage,
     may_continue,
 )
 from addons.core.protocols.chat.reasoning_details import merged_details, visible_details
@@ -81,6 +82,7 @@ class ChatReader(AnswerReader):
         "_calls",
         "_conversation",
         "_details",
+        "_ends_with_text",
         "_extra_fields",
         "_is_done",
         "_reasoning_field",
@@ -109,7 +111,7 @@ class ChatReader(AnswerReader):
         """The field in which this upstream sends its reasoning."""
         self._thought: list[str] = []
         self._details: list[object] = []
-        self._answered = False
+        self._answered = self._ends_with_text = False
 
     def _detect_format(self, head: bytes) -> bytes:
         first = head.removeprefix(BOM).lstrip()
@@ -157,7 +159,7 @@ class ChatReader(AnswerReader):
         except orjson.JSONDecodeError:
             chunk = self._loads_split(data)
             if chunk is None:
-                if self.awaits_end and data.startswith(b"{") and not may_continue(data):
+                if self.awaits_end and data.startswith(b"{") and not self._may_continue(data):
                     # The answer is complete: only the end of its last event is missing.
                     return list(self._stop())
                 return list(self._failed(f"sent an event that is not JSON: {excerpt(data)}"))
@@ -166,8 +168,12 @@ class ChatReader(AnswerReader):
     def finish(self) -> list[Event]:
         """Return the last events. A body that ended inside more of the answer has no end."""
         cut = filter(is_cut, self._sse.finish())
-        self._late = self._late or any(map(may_continue, cut))
+        self._late = self._late or any(map(self._may_continue, cut))
         return super().finish()
+
+    def _may_continue(self, cut: bytes) -> bool:
+        # A reason that came with text may come with each text.
+        return may_continue(cut) or (self._ends_with_text and not holds_usage(cut))
 
     def _read_late_usage(self, data: bytes) -> list[Event]:
         """Read a chunk behind the end of the stream, which may hold the usage."""
@@ -203,6 +209,7 @@ class ChatReader(AnswerReader):
             continues = any(not isinstance(event, Citation) for event in events)
             self._late = continues or any(map(_extends_call, call_fragments(delta)))
         if finish := choice.get("finish_reason"):
+            self._ends_with_text = bool(events)
             events += self._read_finish_reason(finish)
         if self._calls and self._calls.too_many:
             events += self._failed("sent more or longer tool calls than codex-shim accepts")
