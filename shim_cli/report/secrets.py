@@ -6,6 +6,7 @@ either.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def _strings(value: object) -> Iterator[str]:
 
 def _json(path: Path) -> object:
     try:
-        return orjson.loads(path.read_bytes())
+        return orjson.loads(path.read_bytes().removeprefix(BOM_UTF8))
     except (OSError, ValueError):
         return None
 

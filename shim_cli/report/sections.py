@@ -6,6 +6,7 @@ Never does: write a file. Invariant: `scrub` finds no secret in any returned con
 from __future__ import annotations
 
 import platform
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def versions(env: Mapping[str, str]) -> dict[str, object]:
 
 def _settings(path: Path, masker: Masker) -> bytes:
     try:
-        value = orjson.loads(path.read_bytes())
+        value = orjson.loads(path.read_bytes().removeprefix(BOM_UTF8))
     except OSError:
         return b""
     except ValueError:

@@ -227,3 +227,18 @@ async def test_error_that_is_no_event_of_the_api_ends_the_stream(
     assert last["response"]["error"]["code"] == code
     assert orjson.loads(error)["error"]["message"] in last["response"]["error"]["message"]
     assert len(up.requests) == 1
+
+
+@EACH_CLIENT
+async def test_event_whose_error_is_null_does_not_explain_a_cut(who: bytes) -> None:
+    """Many servers write the type of an event last. What the response repeats of the request is no error."""
+    begun = b'data: {"response":{"id":"resp_1","error":null},"type":"response.created"}\n\n'
+    progress = b'data: {"response":{"id":"resp_1","error":null,"instructions":"The prompt is too long."},"type":"response.in_progress"}\n\n'
+    async with (
+        upstream(says(begun, progress)) as up,
+        engine(native_plans(up.port)) as proxy,
+        client(proxy.port) as c,
+    ):
+        response = await ask(c, who)
+    assert b"stream_interrupted" in response.body
+    assert b"context_length_exceeded" not in response.body

@@ -36,7 +36,6 @@ from addons.core.protocols.sse import (
 )
 from addons.core.protocols.surrogates import SurrogateJoiner
 from addons.core.turn import printable
-from addons.core.upstream.error_body import read_error_body
 from addons.core.upstream.error_mapping import quotable, upstream_problem
 from addons.core.upstream.target import Target
 from addons.core.usage import Usage
@@ -83,7 +82,7 @@ class AnswerReader(ABC):
         self._late = self._ended = False
         """Whether the answer continued after its stop reason, and whether the turn has ended."""
         self._other: JsonObject = {}
-        """The first object that is no part of an answer."""
+        """The first object that states an error in a form that the protocol does not know."""
 
     @abstractmethod
     def _read_stream(self, data: bytes) -> list[Event]:
@@ -245,8 +244,8 @@ class AnswerReader(ABC):
     def _interrupted(self, *, answered: bool = True) -> Iterator[Event]:
         """Fail without a stop reason: with what the upstream said instead of an answer, in whatever form it reports errors."""
         text = f"{self._upstream} ended its answer without a stop reason, so the answer is incomplete. Send the turn again."
-        said = not answered and read_error_body(self._other).message
         cut = Problem(502, "stream_interrupted", text)
+        said = self._other and not answered
         yield Failed(upstream_problem(self._target, None, self._other) if said else cut)
 
     def _failed(self, what: str) -> Iterator[Event]:

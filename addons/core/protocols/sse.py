@@ -161,7 +161,7 @@ def _field(line: bytes, name: bytes) -> bytes:
     return line[len(name) :].removeprefix(b":").removeprefix(b" ")
 
 
-def _is_cut(block: bytes) -> bool:
+def is_cut(block: bytes) -> bool:
     """Return whether the JSON of a block has a begin and no end."""
     event = parse_block(block)
     data = event.data.strip() if event else b""
@@ -223,7 +223,7 @@ class SseReader:
 
     def whole_rest(self) -> list[bytes]:
         """Return what `finish` returns, unless the body ended inside of it."""
-        return [block for block in self.finish() if not _is_cut(block)]
+        return [block for block in self.finish() if not is_cut(block)]
 
     @property
     def pending(self) -> bool:

@@ -46,9 +46,9 @@ from addons.core.protocols.responses.observer import (
     may_have_no_body,
     native_answer,
     native_relay,
+    parsed_data,
 )
 from addons.core.protocols.responses.refused_pictures import accepted_payload, is_changed
-from addons.core.protocols.sse import parse_block
 from addons.core.providers.load_wait import LoadBound
 from addons.core.providers.row_attempts import (
     LearningTarget,
@@ -130,8 +130,12 @@ class RowObserver(StreamObserver):
         self._error: object = None
 
     def _note_untyped(self, block: bytes) -> None:
-        if b'"error"' in block and (event := parse_block(block)):
-            self._error = event.data
+        # Many servers write the type last, behind a response whose `error` is null.
+        if b'"error"' not in block:
+            return
+        value = parsed_data(block)
+        if value.get("error") and "type" not in value:
+            self._error = value
 
     def _problem(self, fault: Fault) -> Problem:
         if self._error and fault.kind is FaultKind.CUT:

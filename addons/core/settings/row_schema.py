@@ -28,9 +28,11 @@ from addons.core.settings.near_miss import nearest
 from addons.core.telemetry.prices import Price, parse_price
 
 _REFERENCE = re.compile(
-    r"\$\{?(?:env:)?\w+\}?|\{env:\w+\}|\{\{\w+\}\}|env:\w+|os\.environ/\w+|%\w+%|<[^<>]*>"
+    r"\$[A-Z_][A-Z0-9_]*|\$env:\w+|\$\{(?:env:)?\w+\}|\{env:\w+\}|\{\{\w+\}\}|env:\w+|os\.environ/\w+|%[A-Za-z_]\w*%|<[^<>]*>"
 )
-"""A key in the spellings of other programs' files, which would be sent as it is: shells, OpenCode, LiteLLM; a placeholder."""
+"""A key in the spellings of other programs' files, which would be sent as it is: shells, OpenCode, LiteLLM; a placeholder.
+
+Not each `$word`: a key that somebody made up may begin so."""
 
 
 def _secret(value: object) -> object:

@@ -42,6 +42,8 @@ CODE_KEYS = (
     "code", "error_code", "errorcode", "err_code", "errcode", "type", "error_type", "__type", "status", "reason", "http_code",
     "status_code", "quotaid",
 )  # fmt: skip
+ANSWER_KEYS = frozenset({"candidates", "choices", "content", "delta", "done", "output", "response"})
+"""Fields of an answer, whose text is the model's: chat completions, Gemini, Messages, Ollama, Responses."""
 STATUS_KEYS = ("code", "status", "status_code", "http_code", "statuscode", "http_status")
 MINIMAX_STATUS = "base_resp"
 """MiniMax puts numbers of its own there. Each becomes the code `baseresp<number>`."""
@@ -96,6 +98,13 @@ def read_error_body(error: object, now: float | None = None) -> ErrorBody:
     if status is None and (named := _STATUS_IN_TEXT.search(text)):
         status = int(named[1])
     return ErrorBody(message, text, tuple(found.codes), status, _wait(found, text, now))
+
+
+def states_error(value: Mapping[str, object]) -> bool:
+    """Return whether an object in place of an answer states an error: it has a message, and nothing of another protocol's answer."""
+    if not ANSWER_KEYS.isdisjoint(value) or isinstance(value.get("message"), Mapping):
+        return False
+    return bool(read_error_body(value).message)
 
 
 @dataclass(slots=True)

@@ -34,6 +34,7 @@ from addons.core.upstream.error_patterns import (
     PASSING,
     is_output_mistake,
     is_too_large_for_a_rate,
+    names_unknown_model,
 )
 from addons.core.upstream.target import Target
 
@@ -179,9 +180,8 @@ def _stated_kind(status: int | None, body: ErrorBody) -> ErrorKind:
     by_code = _kind_of_codes(body.codes)
     by_message = _kind_of_text(body.search_text)
     if status in DECISIVE_STATUSES:
-        if status == HTTPStatus.UNAUTHORIZED and by_message is ErrorKind.NOT_FOUND:
-            # OpenCode Zen answers 401 for a model that it does not have.
-            return by_message
+        if status == HTTPStatus.UNAUTHORIZED and names_unknown_model(body.search_text):
+            return ErrorKind.NOT_FOUND
         return _decisive_kind(status, body, ErrorKind.QUOTA in (by_code, by_message))
     if by_message in _SPECIFIC:
         return by_message

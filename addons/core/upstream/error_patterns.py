@@ -46,8 +46,8 @@ CONTEXT = _any(
     r"too many (?:input |prompt )?tokens(?! per)(?!,? please wait)(?! processed)(?:[^.\n]{0,30}(?:max|limit|\d))",  # Cohere, Vertex
     r"sum of (?:the )?prompt length[^\n]{0,120}exceed|(?:prompt|input)[^.\n]{0,60}exceeds?[^.\n]{0,20}max_(?:num|input)_(?:tokens|len)",  # TensorRT-LLM
     r"(?:prompt|input|context|conversation)_too_long",  # codes as text
-    r"\b(?:prompt|input|request|conversation)\b[^.\n]{0,20}\b\d{4,9} tokens\b[^.\n]{0,40}\b(?:maximum|limit)\b(?! (?:per|of requests))",  # gateways
-    r"\b(?:prompts?|inputs?|messages|history|conversation)\b(?! (?:per|rate))[^.\n]{0,40}\b(?:exceeds?|exceeded|(?:is|are) (?:longer|larger) than|over)\b[^.\n]{0,30}(?:\btoken limit|\bcontext\b|\bmodel'?s? (?:context|limit))",  # gateways
+    r"\b(?:prompt|input|request|conversation)\b[^.\n]{0,20}\b\d{4,9} tokens\b[^.\n]{0,20}\b(?:above|over|beyond|exceed(?:s|ing)?|but|more than)\b[^.\n]{0,20}(?<!daily )(?<!weekly )(?<!rate )(?<!usage )\b(?:maximum|limit)\b(?![^.\n]{0,40}\b(?:per|of requests)\b)",  # gateways
+    r"\b(?:prompts?|inputs?|messages|history|conversation)(?: (?:text|content|history|length|size|tokens?|count|of|\(?\d[\d,]{0,12}\)?|is|are|was|were)){0,6} (?:exceed(?:s|ed)?|(?:longer|larger) than|over)\b[^.;\n]{0,30}(?:\btoken limit|\bcontext\b|\bmodel'?s? (?:context|limit))(?![^.\n]{0,30}\bper\b)",  # gateways
     r"(?:does not|doesn't|do not|don't|will not|won't|cannot|can't|not) fit\b[^.\n]{0,60}\b(?:context|window|tokens?)\b",  # local servers
     r"(?:输入|提示词?|上下文|消息|对话|请求)[^。\n]{0,16}(?:过长|超长|超出|超过|太长)",  # DashScope, Qianfan, Z.ai
     r"(?:超出|超过)[^。\n]{0,16}(?:上下文|最大长度|最大.{0,4}token|长度限制)",  # Qianfan, Hunyuan
@@ -147,7 +147,7 @@ LASTING = _any(
 """Phrases of a limit that lasts for hours or longer."""
 
 _MEMORY = _any(
-    r"requires? more (?:system |gpu )?memory|insufficient system resources|not enough (?:free )?(?:gpu |system |video )?memory to load"  # Ollama, LM Studio
+    r"requires? more (?:system |gpu )?memory\b(?: \(| than)|\bload\w{0,3}\b[^.\n]{0,40}insufficient system resources|not enough (?:free )?(?:gpu |system |video )?memory to load"  # Ollama, LM Studio
 )
 _CONTENT = _any(
     r"content management policy",  # Azure
@@ -162,13 +162,23 @@ _AUTH = _any(
     r"(?:incorrect|invalid|wrong) api[ -]?key",  # xAI, OpenAI, MiniMax
     r"no auth credentials found|authentication fails",  # OpenRouter, DeepSeek
 )
+_UNKNOWN_MODEL = r"(?<!for )\bmodel \S{1,120}(?<![:,]) is not supported\b"  # OpenCode Zen
 _NOT_FOUND = _any(
     r"model not exist",  # DeepSeek
     r"is not a valid model id",  # OpenRouter
-    r"model .{1,120} (?:not found|does not exist|is not supported)",  # Ollama, vLLM, OpenAI
+    r"model .{1,120} (?:not found|does not exist)",  # Ollama, vLLM, OpenAI
+    _UNKNOWN_MODEL,
     r"unknown model",
     r"no such model|model is not available",
 )
+_NAMES_UNKNOWN_MODEL = _any(_UNKNOWN_MODEL)
+
+
+def names_unknown_model(text: str) -> bool:
+    """Return whether a text is about the model, although its status is about the key: OpenCode Zen."""
+    return _NAMES_UNKNOWN_MODEL.search(text) is not None
+
+
 _OVERLOADED = _any(
     r"overloaded|at capacity|over capacity|capacity exceeded|experiencing high demand",  # Mistral, Gemini
     r"no (?:available|healthy) (?:channel|provider|upstream|deployment|capacity)|temporarily unavailable",  # New API, LiteLLM

@@ -285,6 +285,11 @@ def test_key_is_in_no_text_of_a_row(field: str) -> None:
     assert canary not in repr(read)
 
 
+@pytest.mark.parametrize("key", ["$2y$10$" + "a" * 22, "$2y10a4", "$1" + "b" * 9, "$" + "mine4you", "%41%", "a<b>", "{a}", "sk-<a>"])  # fmt: skip
+def test_key_that_can_be_no_name_is_sent(key: str) -> None:
+    assert parse_models(orjson.dumps([{**ROW, "api_key": key}]), "models.json").problems == ()
+
+
 def test_byte_order_mark_is_no_part_of_the_file() -> None:
     read = parse_models(b"\xef\xbb\xbf" + orjson.dumps([ROW]), "models.json")
     assert [row.slug for row in read.rows] == ["m-1"]

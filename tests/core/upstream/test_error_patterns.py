@@ -107,3 +107,51 @@ def test_limit_that_passes_is_retried(server: str) -> None:
 )
 def test_other_limits_are_bad_requests(text: str) -> None:
     assert refusal_kind(400, openai(text)) is ErrorKind.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Number of input images exceeds the model's limit of 5",
+        "input schema depth exceeds the model's limit",
+        "Your request used 12000 tokens of your limit of 30000 tokens per minute",
+        "model glm-5: parameter 'tool_choice' is not supported",
+        "Unsupported parameter for model gpt-5: 'temperature' is not supported",
+        "For model llama-3 image input is not supported",
+        "The tool requires more memory tokens",
+    ],
+)
+def test_field_or_other_limit_that_is_refused_is_a_bad_request(text: str) -> None:
+    """Not an overflow, which Codex compacts for, nor an unknown model."""
+    assert refusal_kind(400, openai(text)) is ErrorKind.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authentication failed: the model provider key was not found",
+        "Invalid token: no access to model gpt-5, user not found",
+        "The API key for model gpt-5 was not found",
+    ],
+)
+def test_refused_key_is_no_unknown_model(text: str) -> None:
+    assert refusal_kind(401, openai(text)) is ErrorKind.AUTH
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "input 12000 tokens processed in 3 s, concurrency limit reached",
+        "The request for 50000 tokens was over your daily limit",
+        "insufficient system resources, try again later",
+    ],
+)
+def test_passing_error_is_retried(text: str) -> None:
+    assert refusal_kind(500, openai(text)) is ErrorKind.SERVER
+
+
+@pytest.mark.parametrize("name", ["kimi-k9", "`qwen3:8b`", "vendor/model-1"])
+def test_model_that_is_not_supported_is_unknown_with_any_status(name: str) -> None:
+    for status in (400, 401, 500, None):
+        text = f"Model {name} is not supported"
+        assert refusal_kind(status, openai(text)) is ErrorKind.NOT_FOUND

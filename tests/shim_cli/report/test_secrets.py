@@ -33,3 +33,9 @@ def test_known_secrets_cover_every_source(tmp_path: Path) -> None:
         "the-local-token",
         "key-in-the-environment",
     }
+
+
+def test_keys_behind_a_byte_order_mark_are_secrets(tmp_path: Path) -> None:
+    settings = tmp_path / "models.json"
+    settings.write_bytes(b'\xef\xbb\xbf[{"model": "m", "api_key": "inline-key-1"}]')
+    assert "inline-key-1" in known_secrets(environment(tmp_path), settings)

@@ -47,6 +47,7 @@ def test_doctor_output_has_no_home_folder(tmp_path: Path) -> None:
     [
         ('{"models": [{"api_key": "sk-hush"}]}', {"models": [{"api_key"}]}),
         ("{", "models.json is not JSON"),
+        ('\ufeff{"models": [{"api_key": "sk-hush"}]}', {"models": [{"api_key"}]}),
     ],
 )
 def test_settings_are_masked(tmp_path: Path, content: str, expected: object) -> None:

@@ -144,10 +144,10 @@ _FILTERED = at_first_use(
     r"content.?filter|safety|recitation|blocklist|prohibited|spii|sensitive|moderation|guardrail|model_armor|toxic"
 )
 _LIMITED = at_first_use(
-    r"max.?(?:length|tokens|output|predicted)|(?:token|length|context|error).?limit|context.?(?:length|window)|model.?length"
+    r"max.?(?:length|(?:new|completion)?.?tokens|output|predicted)|(?:token|length|context|output|error).?limit|context.?(?:length|window)|model.?length"
 )
 _INCOMPLETE = at_first_use(
-    r"error|fail|abort|cancel|malform|interrupt|incomplete|time.?out|network|disconnect|overload|unload|shut.?down|stalled|"
+    r"error|fail|abort|cancel|malform|interrupt|incomplete|timed?.?out|deadline|network|disconnect|overload|unload|shut.?down|stalled|"
     r"rate.?limit|insufficient|unexpected|too.?many|missing|user.?stop|repetition"
 )
 

@@ -1,4 +1,4 @@
-"""What the chunks of a chat completions answer hold besides text, reasoning and calls: usage, errors, media, citations.
+"""What the chunks of a chat completions answer hold besides text and reasoning: choices, usage, errors, media, citations.
 
 Source: OpenAI API reference, "Chat Completions: usage" and "streaming" (`annotations`, `audio`), OpenRouter's "Image
 Generation" (`images`); the deviations of other upstreams are rows of `tests/quirks`. Cached tokens are part of the input;
@@ -9,6 +9,7 @@ input, reasoning never the output.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from addons.core.json_values import JsonObject, as_int, as_object, as_str
@@ -37,6 +38,13 @@ INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
 THOUGHT_DETAILS = ("completion_tokens_details", "output_tokens_details")
 PARTS = frozenset({THOUGHT, *INPUT_DETAILS, *THOUGHT_DETAILS, *CACHED_SEPARATELY, *WRITTEN})
 """The fields of a usage object that count a part of the input or of the output."""
+CALLS_OF_A_CHOICE = 10_000
+"""How far the indexes of one choice's calls are from those of the next."""
+_MORE = re.compile(
+    rb'"(?:content|text|refusal|reasoning|reasoning_content|reasoning_details|error)"\s*+:\s*+(?!""|null|\[\s*\])'
+    rb'|"tool_calls"\s*+:\s*+\[\s*+\{|"delta"\s*+:\s*+\{[^{}]*+\Z'
+)
+_USAGE = re.compile(rb'"choices"\s*+:\s*+\[\s*+\]|"usage"\s*+:\s*+\{')
 ERROR_FIELDS = frozenset({"base_resp", "error", "error_message", "type"})
 """The fields in which a chunk with choices may report an error."""
 
@@ -229,3 +237,58 @@ def _citation(annotation: JsonObject) -> Citation:
     value = as_object(annotation.get("url_citation")) or annotation
     offsets = [as_int(value.get(key)) for key in ("start_index", "end_index")]
     return Citation(as_str(value.get("url")), as_str(value.get("title")), *offsets)
+
+
+def first_choice(choices: object) -> JsonObject:
+    """Return the first choice: the request asks for only one."""
+    for choice in choices if isinstance(choices, list) else ():
+        if not isinstance(choice, dict):
+            break
+        if choice.get("index") in (0, None):
+            return choice
+    return {}
+
+
+def chunks_of_document(answer: JsonObject) -> Iterator[JsonObject]:
+    """Return an answer as chunks. Copilot gives its text and each call a choice of its own."""
+    yield answer
+    choices = answer.get("choices")
+    if not (first := first_choice(choices)) or not isinstance(choices, list):
+        return
+    has_text = bool(as_object(first.get("message")).get("content"))
+    for at, choice in enumerate(choices):
+        message = as_object(as_object(choice).get("message"))
+        calls = [_numbered(call, at * CALLS_OF_A_CHOICE) for call in call_fragments(message)]
+        content = None if has_text else message.get("content")
+        if choice is first or not (calls or content):
+            # another version of the answer
+            continue
+        has_text = has_text or bool(content)
+        yield {
+            "choices": [{**choice, "index": 0, "delta": {"content": content, "tool_calls": calls}}]
+        }
+
+
+def _numbered(call: JsonObject, offset: int) -> JsonObject:
+    index = call.get("index")
+    return {**call, "index": offset + index} if isinstance(index, int) else call
+
+
+def call_fragments(delta: JsonObject) -> Iterator[JsonObject]:
+    """Return the fragments of calls in a delta or a message."""
+    calls = delta.get("tool_calls")
+    for call in calls if isinstance(calls, list) else [calls]:
+        if isinstance(call, dict):
+            yield call
+    if legacy := as_object(delta.get("function_call")):
+        yield {"index": 0, "function": legacy}
+
+
+def may_continue(data: bytes) -> bool:
+    """Return whether a chunk without its end may hold more of the answer, or an error, and not only counts."""
+    return _MORE.search(data) is not None
+
+
+def holds_usage(data: bytes) -> bool:
+    """Return whether a chunk without its end is the one with the usage."""
+    return _USAGE.search(data) is not None

@@ -31,10 +31,21 @@ from addons.core.protocols.canonical.events import (
 )
 from addons.core.protocols.canonical.leaked_calls import LeakedCall
 from addons.core.protocols.canonical.opaque_reasoning import wrap
-from addons.core.protocols.chat.chunk_fields import MAX_DEPTH, ExtraFields, find_error, find_usage
+from addons.core.protocols.chat.chunk_fields import (
+    MAX_DEPTH,
+    ExtraFields,
+    call_fragments,
+    chunks_of_document,
+    find_error,
+    find_usage,
+    first_choice,
+    holds_usage,
+    may_continue,
+)
 from addons.core.protocols.chat.reasoning_details import merged_details, visible_details
 from addons.core.protocols.chat.tool_calls import ToolCalls
-from addons.core.protocols.sse import BOM, SseEvent
+from addons.core.protocols.sse import BOM, SseEvent, is_cut
+from addons.core.upstream.error_body import states_error
 from addons.core.upstream.error_mapping import upstream_problem
 from addons.core.upstream.target import Target
 from addons.core.usage import Usage
@@ -71,6 +82,7 @@ class ChatReader(AnswerReader):
         "_calls",
         "_conversation",
         "_details",
+        "_ends_with_text",
         "_extra_fields",
         "_is_done",
         "_reasoning_field",
@@ -99,7 +111,7 @@ class ChatReader(AnswerReader):
         """The field in which this upstream sends its reasoning."""
         self._thought: list[str] = []
         self._details: list[object] = []
-        self._answered = False
+        self._answered = self._ends_with_text = False
 
     def _detect_format(self, head: bytes) -> bytes:
         first = head.removeprefix(BOM).lstrip()
@@ -147,11 +159,21 @@ class ChatReader(AnswerReader):
         except orjson.JSONDecodeError:
             chunk = self._loads_split(data)
             if chunk is None:
-                if self.awaits_end:
+                if self.awaits_end and data.startswith(b"{") and not self._may_continue(data):
                     # The answer is complete: only the end of its last event is missing.
                     return list(self._stop())
                 return list(self._failed(f"sent an event that is not JSON: {excerpt(data)}"))
         return self._read_chunk(chunk, event.name) if isinstance(chunk, dict) else []
+
+    def finish(self) -> list[Event]:
+        """Return the last events. A body that ended inside more of the answer has no end."""
+        cut = filter(is_cut, self._sse.finish())
+        self._late = self._late or any(map(self._may_continue, cut))
+        return super().finish()
+
+    def _may_continue(self, cut: bytes) -> bool:
+        # A reason that came with text may come with each text.
+        return may_continue(cut) or (self._ends_with_text and not holds_usage(cut))
 
     def _read_late_usage(self, data: bytes) -> list[Event]:
         """Read a chunk behind the end of the stream, which may hold the usage."""
@@ -159,7 +181,7 @@ class ChatReader(AnswerReader):
             chunk = as_object(orjson.loads(data))
         except orjson.JSONDecodeError:
             return []
-        self._usage = find_usage(chunk, _first_choice(chunk.get("choices")))
+        self._usage = find_usage(chunk, first_choice(chunk.get("choices")))
         return list(self._stop()) if self._usage else []
 
     def _read_document(self, body: bytes) -> Iterator[Event]:
@@ -170,22 +192,24 @@ class ChatReader(AnswerReader):
             yield from self._not_json(body)
             return
         for chunk in answer if isinstance(answer, list) else [answer]:
-            yield from self._read_chunk(_in_one_choice(as_object(chunk)), "")
+            for part in chunks_of_document(as_object(chunk)):
+                yield from self._read_chunk(part, "")
         yield from self._stop()
 
     def _read_chunk(self, chunk: JsonObject, name: str) -> list[Event]:
-        choice = _first_choice(chunk.get("choices"))
+        choice = first_choice(chunk.get("choices"))
         self._usage = find_usage(chunk, choice) or self._usage
         if (error := find_error(chunk, name) or choice.get("error")) is not None:
             return [Failed(upstream_problem(self._target, None, error))]
-        if not choice:
-            self._other = self._other or chunk
+        if not (choice or self._other or self._answered) and states_error(chunk):
+            self._other = chunk
         delta = self._delta_of(choice)
         events = list(self._read_delta(delta))
         if self._reason is not None and not self._late:
             continues = any(not isinstance(event, Citation) for event in events)
-            self._late = continues or any(map(_extends_call, _call_fragments(delta)))
+            self._late = continues or any(map(_extends_call, call_fragments(delta)))
         if finish := choice.get("finish_reason"):
+            self._ends_with_text = bool(events)
             events += self._read_finish_reason(finish)
         if self._calls and self._calls.too_many:
             events += self._failed("sent more or longer tool calls than codex-shim accepts")
@@ -230,7 +254,7 @@ class ChatReader(AnswerReader):
         for event in self._extra_fields.feed(delta):
             yield from self._end_text()
             yield event
-        for call in _call_fragments(delta):
+        for call in call_fragments(delta):
             yield from self._end_text()
             yield from self._tool_calls().feed(call)
 
@@ -321,36 +345,6 @@ class ChatReader(AnswerReader):
 
     def _final_usage(self) -> Usage | None:
         return self._usage
-
-
-def _first_choice(choices: object) -> JsonObject:
-    """Return the first choice: the request asks for only one."""
-    for choice in choices if isinstance(choices, list) else ():
-        if not isinstance(choice, dict):
-            break
-        if choice.get("index") in (0, None):
-            return choice
-    return {}
-
-
-def _in_one_choice(answer: JsonObject) -> JsonObject:
-    """Return a document with all that its choices say in the first one: Copilot gives its text and each call one of its own."""
-    choices = answer.get("choices")
-    if not isinstance(choices, list) or len(choices) < 2:  # noqa: PLR2004
-        return answer
-    messages = [as_object(as_object(one).get("message")) for one in choices]
-    calls = [call for message in messages for call in _call_fragments(message)]
-    first = {**messages[0], "tool_calls": calls, "function_call": None}
-    return {**answer, "choices": [{**as_object(choices[0]), "message": first}]}
-
-
-def _call_fragments(delta: JsonObject) -> Iterator[JsonObject]:
-    calls = delta.get("tool_calls")
-    for call in calls if isinstance(calls, list) else [calls]:
-        if isinstance(call, dict):
-            yield call
-    if legacy := as_object(delta.get("function_call")):
-        yield {"index": 0, "function": legacy}
 
 
 def _extends_call(call: JsonObject) -> bool:

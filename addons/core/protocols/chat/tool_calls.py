@@ -204,6 +204,9 @@ class ToolCalls:
         if fragment.call_id in self._by_id:
             return self._by_id[fragment.call_id]
         last = self._calls[-1] if self._calls else None
+        if last and fragment.index is not None and (last.complete or last.only_placeholder):
+            # the arguments of another call, whose name is late
+            return None
         if last and fragment.call_id and last.call_id and fragment.name:
             return None
         return last

@@ -28,7 +28,7 @@ from addons.core.protocols.canonical.events import (
 )
 from addons.core.protocols.messages.reader_blocks import ContentBlocks
 from addons.core.protocols.sse import SseEvent
-from addons.core.upstream.error_body import read_error_body
+from addons.core.upstream.error_body import states_error
 from addons.core.upstream.error_mapping import upstream_problem
 from addons.core.upstream.target import Target
 from addons.core.usage import Usage
@@ -124,20 +124,16 @@ class MessagesReader(AnswerReader):
         message = as_object(answer)
         if (error := find_error(message, as_str(message.get("type")))) is not None:
             yield Failed(upstream_problem(self._target, implied_status(error), error))
+        elif states_error(message):
+            yield Failed(upstream_problem(self._target, None, message))
         elif not isinstance(message.get("content"), list):
-            self._other = message
-            yield from self._said_another(body)
+            yield from self._failed(f"answered in another protocol: {excerpt(body)}")
         else:
             for kind in ("message_start", "message_delta"):
                 yield from self._read_value(
                     {"type": kind, "message": message, "delta": message}, ""
                 )
             yield from self._stop()
-
-    def _said_another(self, body: bytes) -> Iterator[Event]:
-        if read_error_body(self._other).message:
-            return self._interrupted(answered=False)
-        return self._failed(f"answered in another protocol: {excerpt(body)}")
 
     def _read_value(self, event: JsonObject, name: str) -> list[Event]:
         kind = as_str(event.get("type")) or name
@@ -150,8 +146,8 @@ class MessagesReader(AnswerReader):
     def _read_error(self, event: JsonObject, kind: str) -> list[Event]:
         if (error := find_error(event, kind)) is not None:
             return [Failed(upstream_problem(self._target, implied_status(error), error))]
-        if "choices" not in event:
-            self._other = self._other or event
+        if not (self._other or self._blocks.answered) and states_error(event):
+            self._other = event
         return []
 
     def _start_message(self, event: JsonObject) -> Iterator[Event]:

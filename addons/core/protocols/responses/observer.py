@@ -161,7 +161,7 @@ class StreamObserver:
 
     def _ends_with_terminal(self, rest: bytes) -> bool:
         kind = event_type_of(rest)
-        if kind in TERMINAL and _parsed(rest):
+        if kind in TERMINAL and parsed_data(rest):
             self._keep(kind, rest.rstrip(b"\n"))
         return self.terminal
 
@@ -178,7 +178,7 @@ class StreamObserver:
     @property
     def response(self) -> Mapping[str, object]:
         """The response object that `response.created` announced; empty before it."""
-        return as_object(_parsed(self._created).get("response"))
+        return as_object(parsed_data(self._created).get("response"))
 
     @property
     def response_id(self) -> str | None:
@@ -189,22 +189,22 @@ class StreamObserver:
     @property
     def sequence_number(self) -> int:
         """The number of the last event before a terminal one; -1 if there is none."""
-        number = as_int(_parsed(self._last).get("sequence_number"))
+        number = as_int(parsed_data(self._last).get("sequence_number"))
         return -1 if number is None else number
 
     @property
     def usage(self) -> Usage | None:
         """The usage in the terminal event."""
-        return Usage.of(as_object(_parsed(self._terminal).get("response")).get("usage"))
+        return Usage.of(as_object(parsed_data(self._terminal).get("response")).get("usage"))
 
     @property
     def rate_limits(self) -> Mapping[str, object] | None:
         """The last `codex.rate_limits` event."""
-        return _parsed(self._rate_limits) or None
+        return parsed_data(self._rate_limits) or None
 
     def summarize(self) -> StreamSummary:
         """Return the result of the stream."""
-        last = _parsed(self._terminal)
+        last = parsed_data(self._terminal)
         response = as_object(last.get("response"))
         error = as_object(response.get("error")) or as_object(last.get("error")) or last
         return StreamSummary(
@@ -242,9 +242,7 @@ def _type_at_start(block: bytes) -> re.Match[bytes] | None:
 
 
 def _type_inside(block: bytes) -> bytes:
-    if not WATCHED_TYPE.search(block):
-        return b""
-    kind = _parsed(block).get("type")
+    kind = parsed_data(block).get("type") if WATCHED_TYPE.search(block) else None
     return kind.encode() if isinstance(kind, str) else b""
 
 
@@ -256,7 +254,8 @@ def _type_of_oversized(head: bytes) -> bytes:
     return name.strip() if head.startswith(EVENT_LINE) else b""
 
 
-def _parsed(block: bytes) -> Mapping[str, object]:
+def parsed_data(block: bytes) -> Mapping[str, object]:
+    """Return the object in the data of a block; empty if it holds none."""
     event = parse_block(block) if block else None
     try:
         return as_object(orjson.loads(event.data)) if event else {}

@@ -15,6 +15,8 @@ from addons.core.protocols.canonical.events import (
     Stopped,
     StopReason,
     TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
     ToolCallStart,
     UsageSeen,
 )
@@ -25,7 +27,18 @@ from addons.core.protocols.responses.stop_mapping import Client
 from addons.core.upstream.profile import Profile
 from tests.conformance import check
 from tests.core.protocols.chat.streams import failure, read, target
-from tests.quirks.chat_quirks import CALLED, DECLARED, DONE, QUIRKS, chunk, data, stop, text, tool
+from tests.quirks.chat_quirks import (
+    CALLED,
+    DECLARED,
+    DONE,
+    QUIRKS,
+    chunk,
+    data,
+    stop,
+    text,
+    tool,
+    used,
+)
 
 STREAMS = st.sampled_from([quirk.sent for quirk in QUIRKS])
 
@@ -242,3 +255,99 @@ def test_end_mark_after_the_usage_ends_the_answer() -> None:
     reader = ChatReader(DECLARED, target())
     reader.feed(text("hi", "stop", usage={"prompt_tokens": 1, "completion_tokens": 1}))
     assert isinstance(reader.feed(DONE)[-1], Stopped)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [text("lo world", "stop"), tool(0, id="c", name="f", arguments="{}"), chunk({"reasoning": "hm"}), data({"error": {"message": "died"}})],
+)  # fmt: skip
+def test_body_that_ends_inside_more_of_the_answer_is_no_complete_answer(more: bytes) -> None:
+    """Some upstreams give a stop reason in each chunk."""
+    early = text("Hel", "stop")
+    for end in range(8, len(more) - 3):
+        assert failure(early + more[:end]) in {"stream_interrupted", "upstream_protocol"}, more[
+            :end
+        ]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [b'data: {"choices":[{"delta":{"content":"lo wor\n\n', b"data: error: upstream died\n\n"],
+)
+def test_broken_event_behind_a_stop_reason_is_no_end(event: bytes) -> None:
+    assert failure(text("Hel", "stop") + event + text("ld", "stop")) == "upstream_protocol"
+
+
+@pytest.mark.parametrize("early", [text("Hello", "stop"), text("Hello") + chunk({}, "stop")])
+def test_body_that_ends_inside_the_usage_is_complete(early: bytes) -> None:
+    counts = {"completion_tokens": 3, "completion_tokens_details": {"reasoning_tokens": 1, "text_tokens": 2}}  # fmt: skip
+    for last in (chunk({"role": "assistant", "content": ""}, usage=counts), used(counts)):
+        for end in range(last.index(b'"completion_tokens"'), len(last)):
+            assert isinstance(read(early + last[:end])[-1], Stopped), last[:end]
+
+
+def choice(
+    index: int | None, message: dict[str, Any], reason: str | None = "stop"
+) -> dict[str, Any]:
+    number = {} if index is None else {"index": index}
+    return {"message": message, "finish_reason": reason, **number}
+
+
+def call(call_id: str, arguments: str, **fields: Any) -> dict[str, Any]:
+    return {"id": call_id, "function": {"name": "read", "arguments": arguments}, **fields}
+
+
+A, B = '{"path":"a"}', '{"path":"b"}'
+READS = [("read", A), ("read", B)]
+
+
+@pytest.mark.parametrize(
+    ("choices", "said", "calls"),
+    [
+        ([choice(1, {"content": "two"}), choice(0, {"content": "one"})], "one", []),
+        ([choice(0, {"content": "one"}), choice(1, {"content": "two"}, "length")], "one", []),
+        ([choice(None, {"tool_calls": [call("x", A)]}), choice(None, {"content": "one"})], "one", READS[:1]),
+        ([choice(0, {"tool_calls": [call("x", A, index=0)]}), choice(1, {"tool_calls": [call("x2", B, index=0)]})], "", READS),
+        ([choice(0, {"content": "one"}, None), choice(1, {"tool_calls": [call("x", A)]}, "tool_calls")], "one", READS[:1]),
+        ([choice(0, {"content": "one"}), choice(1, {"tool_calls": [call("x", A), call("y", '{"path":"/')]}, "length")], "one", READS[:1]),
+    ],
+    ids=["order", "versions", "text behind", "same index", "reason behind", "cut call"],
+)  # fmt: skip
+def test_document_of_several_choices(
+    choices: list[dict[str, Any]], said: str, calls: list[tuple[str, str]]
+) -> None:
+    events = read(orjson.dumps({"choices": choices}), conversation=DECLARED)
+    assert isinstance(events[-1], Stopped)
+    assert "".join(one.text for one in events if isinstance(one, TextDelta)) == said
+    ended = {one.index for one in events if isinstance(one, ToolCallEnd)}
+    started = [one for one in events if isinstance(one, ToolCallStart) if one.index in ended]
+    texts = [one for one in events if isinstance(one, ToolCallDelta)]
+    found = [
+        (one.name, "".join(d.arguments for d in texts if d.index == one.index)) for one in started
+    ]
+    assert found == calls
+
+
+@pytest.mark.parametrize("first", [A, "{}"])
+def test_arguments_that_come_before_their_name_stay_with_their_index(first: str) -> None:
+    sent = tool(0, id="x", name="read", arguments=first) + tool(1, arguments=B)
+    events = read(sent + tool(1, id="y", name="read") + CALLED, conversation=DECLARED)
+    second = "".join(e.arguments for e in events if isinstance(e, ToolCallDelta) and e.index == 1)
+    assert second == B
+
+
+def test_answer_of_another_protocol_is_no_error() -> None:
+    """Its text is the model's, whatever it speaks of."""
+    part = {"type": "output_text", "text": "The prompt is too long."}
+    output = {"object": "response", "output": [{"type": "message", "content": [part]}]}
+    gemini = {"candidates": [{"content": {"parts": [{"text": "The prompt is too long."}]}}]}
+    ollama = {"message": {"content": "The prompt is too long."}}
+    for answer in (output, gemini, ollama):
+        assert failure(orjson.dumps(answer)) == "stream_interrupted"
+        assert failure(data(answer)) == "stream_interrupted"
+
+
+def test_message_that_is_repeated_at_the_end_is_no_more_of_the_answer() -> None:
+    """MiniMax repeats it. Only a blank line is missing."""
+    repeated = data({"choices": [{"index": 0, "message": {"content": "Hello"}}]})
+    assert isinstance(read(text("Hello", "stop") + repeated[:-2])[-1], Stopped)

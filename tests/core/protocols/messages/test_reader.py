@@ -365,3 +365,9 @@ def test_block_with_an_invalid_index_is_read(index: bytes) -> None:
     begin = b'data: {"type":"content_block_start","index":%b,"content_block":{"type":"text","text":"hi"}}\n\n'
     stop = b'data: {"type":"content_block_stop","index":%b}\n\n'
     assert TextDelta("hi") in read(begin % index, stop % index)
+
+
+def test_error_in_an_unknown_form_keeps_its_words_behind_a_ping() -> None:
+    events = read(start(), sse("ping"), b'data: {"detail":"The balance of the team is gone"}\n\n')
+    assert isinstance(events[-1], Failed)
+    assert "The balance of the team is gone" in events[-1].problem.message
