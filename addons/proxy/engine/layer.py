@@ -192,11 +192,11 @@ class ShimHttpLayer(CommandPump):
     # Error boundary ---------------------------------------------------------------------------------------
 
     def _end_turns(self, fault: Fault, cause: events.Event) -> CommandGenerator[None]:
-        """End each turn of the connection. Close the connection unless its parser is known to be intact."""
+        """End each turn of the connection. Close it unless its parser is known to be intact, and each turn had an answer."""
         turns = list(dict.fromkeys(s for s in self.streams.values() if isinstance(s, TurnStream)))
         intact = bool(turns) and getattr(cause, "connection", None) is not self.context.client
         for turn in turns:
-            intact = intact and not turn.state.is_ending
+            intact = intact and hasattr(turn, "flow") and not turn.state.is_ending
             try:
                 yield from self._end_turn(turn, fault)
             except Exception as error:  # noqa: BLE001  the answer failed as well: only the end is left
@@ -247,6 +247,8 @@ class ShimHttpLayer(CommandPump):
 
     def begin_turn(self, event: RequestHeaders) -> CommandGenerator[None]:
         """Make a stream. Remove the client's credentials from its request before the flow exists."""
+        if self.context.client.state is ConnectionState.CLOSED:
+            return  # after a failure behind the request
         yield from self.make_stream(event.stream_id)
         if isinstance(stream := self.streams[event.stream_id], TurnStream):
             side, client = stream.request_side, self.connections[self.context.client]

@@ -209,6 +209,31 @@ async def test_failure_inside_the_listener_code_closes_the_connection(
             assert (await c.response()).body == EVENT + DONE
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "addons.proxy.engine.request_side.take_credentials",
+        "addons.proxy.engine.http1.ListenerHttp1.mark_done",
+    ],
+)
+async def test_failure_before_or_behind_the_head_of_a_whole_request_closes_the_connection(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raises(*_: object, **__: object) -> None:
+        raise Boom
+
+    async with trapped() as (proxy, up, trap), client(proxy.port) as c:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, raises)
+            await c.post("/v1/responses", BODY)
+            assert await c.eof() == b""
+            await until(lambda: proxy.engine.live_turns == 0)
+        async with client(proxy.port) as another:
+            await another.post("/v1/responses", BODY)
+            assert (await another.response()).body == EVENT + DONE
+        assert (up.connections, len(up.requests), trap.connections) == (1, 1, 0)
+
+
 async def test_failure_in_the_layer_stack_refuses_the_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
