@@ -166,9 +166,14 @@ class Child:
         return await _read_number(reports)
 
     async def _wait_until_gone(self, reports: asyncio.StreamReader) -> None:
-        await asyncio.wait({self.ended})
-        with contextlib.suppress(ConnectionError):
-            await reports.read()
+        try:
+            await asyncio.wait({self.ended})
+            with contextlib.suppress(ConnectionError):
+                await reports.read()
+        except asyncio.CancelledError:
+            # the loop ends, and with its end of the lifeline the child
+            self._close()
+            raise
         if await asyncio.to_thread(self._guard.wait) < 0 and self._group:
             # The guard was killed before it could end the group.
             with contextlib.suppress(ProcessLookupError, PermissionError):

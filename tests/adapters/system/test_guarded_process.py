@@ -176,6 +176,17 @@ async def test_killed_guard_and_shim_take_the_program_with_them(
         os.kill(pid, signal.SIGKILL)
 
 
+async def test_end_of_the_loop_ends_the_child_and_leaves_nothing_open(tmp_path: Path) -> None:
+    child = await Child.start(python(SPREADS, str(tmp_path / "family"), "stays"))
+    family = await family_of(tmp_path / "family")
+    # what the end of a loop does to each of its tasks
+    child.gone.cancel()
+    await asyncio.wait({child.gone})
+    assert all(transport.is_closing() for transport in child._transports)
+    await all_gone(family)
+    await asyncio.to_thread(child._guard.wait)
+
+
 async def test_terminated_guard_ends_the_group(tmp_path: Path) -> None:
     child = await Child.start(python(SPREADS, str(tmp_path / "family"), "stays"))
     family = await family_of(tmp_path / "family")
