@@ -1,12 +1,13 @@
 """Reads parsed JSON of unknown shape: a value of the expected type, or an empty one.
 
-Never does: convert a value. Invariant: total, apart from `loads_exactly`, which raises for what is no JSON.
+Never does: convert a value. Invariant: total, apart from `loads_exactly` and `loads_file`, which raise for what is no JSON.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 
 import orjson
@@ -38,6 +39,15 @@ _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _MANY_DIGITS = b"0" * (_SURE_DIGITS + 1)
 _LARGE = re.compile(rb"(?:^|[:,\[])[ \t\r\n]*-?[0-9]{%d}" % (_SURE_DIGITS + 1))
 """What an integer of as many digits stands behind. Most long numbers are a part of a text."""
+
+
+def loads_file(data: bytes) -> object:
+    """Return the parsed JSON of a file that people write. Raises `orjson.JSONDecodeError`.
+
+    Notepad and PowerShell begin it with a byte order mark, which orjson refuses.
+    """
+    value: object = orjson.loads(data.removeprefix(BOM_UTF8))
+    return value
 
 
 def loads_exactly(data: bytes) -> object:

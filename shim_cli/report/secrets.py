@@ -6,14 +6,12 @@ either.
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import orjson
-
 from addons.adapters.codex.login_file import login_path
 from addons.adapters.system.paths import settings_file, state_dir
+from addons.core.json_values import loads_file
 from addons.core.secrets import looks_secret
 
 MIN_SECRET_LENGTH = 8
@@ -63,7 +61,7 @@ def _strings(value: object) -> Iterator[str]:
 
 def _json(path: Path) -> object:
     try:
-        return orjson.loads(path.read_bytes().removeprefix(BOM_UTF8))
+        return loads_file(path.read_bytes())
     except (OSError, ValueError):
         return None
 

@@ -6,14 +6,12 @@ Never does: write a file. Invariant: `scrub` finds no secret in any returned con
 from __future__ import annotations
 
 import platform
-from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import orjson
-
 from addons.adapters.codex.cli import CodexCli, CodexCliError
 from addons.adapters.system.paths import home, settings_file, state_dir
+from addons.core.json_values import loads_file
 from addons.core.version import VERSION
 from addons.views.masking import Masker, masked_json
 from addons.views.scrub import scrubbed, scrubbed_value
@@ -78,7 +76,7 @@ def versions(env: Mapping[str, str]) -> dict[str, object]:
 
 def _settings(path: Path, masker: Masker) -> bytes:
     try:
-        value = orjson.loads(path.read_bytes().removeprefix(BOM_UTF8))
+        value = loads_file(path.read_bytes())
     except OSError:
         return b""
     except ValueError:

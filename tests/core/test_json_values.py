@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.core.json_values import as_int, as_object, as_str, loads_exactly
+from addons.core.json_values import as_int, as_object, as_str, loads_exactly, loads_file
 
 VALUES: list[Any] = [None, True, False, 0, 7, -1, 2**70, 1.5, "", "a", [], [1], {}, {"a": 1}]
 
@@ -82,3 +82,10 @@ def test_values_other_than_large_integers_are_those_of_orjson() -> None:
 def test_deep_nesting_beside_a_large_number_is_no_error() -> None:
     deep = b"[" * 1000 + b"12345678901234567890123" + b"]" * 1000
     assert loads_exactly(deep)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_file_may_begin_with_a_byte_order_mark(mark: bytes) -> None:
+    assert loads_file(mark + b'{"a": 1}') == {"a": 1}
+    with pytest.raises(orjson.JSONDecodeError):
+        loads_file(mark + b"{")

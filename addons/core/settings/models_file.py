@@ -7,13 +7,13 @@ key. Root shapes and field names are those of earlier shims: a list, `models`, `
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
+from addons.core.json_values import loads_file
 from addons.core.settings.row import ModelRow
 from addons.core.settings.slugs import assign_slugs
 from addons.core.settings.upstream_url import EndpointRules
@@ -65,7 +65,7 @@ def parse_models(
     if data is None:
         return NO_ROWS
     try:
-        root = orjson.loads(data.removeprefix(BOM_UTF8))
+        root = loads_file(data)
     except orjson.JSONDecodeError:
         return ModelRows(before.rows)
     listed = _listed(root)

@@ -6,13 +6,13 @@ Never reads a file. Invariant: total. A broken value leaves the previous one in 
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import orjson
 
+from addons.core.json_values import loads_file
 from addons.core.limits import NAMES, Limits, limits_from, shown
 from addons.core.settings.budgets import budgets_from
 from addons.core.settings.models_file import ROOTS
@@ -114,8 +114,7 @@ class _Reader:
     def root(self) -> Mapping[str, object] | None:
         """Return the file's object, which is empty for a list of rows. None when the file is broken."""
         try:
-            # Notepad and PowerShell begin a file with it
-            root = orjson.loads(self.data.removeprefix(BOM_UTF8))
+            root = loads_file(self.data)
         except orjson.JSONDecodeError as error:
             where = f"line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}"
             reason = where if self.data.strip() else "the file is empty"
