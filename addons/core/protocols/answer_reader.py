@@ -19,7 +19,6 @@ from addons.core.json_values import JsonObject
 from addons.core.protocols.canonical.events import (
     Event,
     Failed,
-    Omitted,
     ReasoningDelta,
     Stopped,
     StopReason,
@@ -35,7 +34,6 @@ from addons.core.protocols.sse import (
     parse_block,
 )
 from addons.core.protocols.surrogates import SurrogateJoiner
-from addons.core.turn import printable
 from addons.core.upstream.error_mapping import quotable, upstream_problem
 from addons.core.upstream.target import Target
 from addons.core.usage import Usage
@@ -54,7 +52,6 @@ MANY_EVENTS = 8
 """A read of so many times its first event is long."""
 READS_AS_EVENTS = 16
 """How many reads are read as events behind one whose text has a marker."""
-MAX_UNKNOWN_FIELDS, MAX_KIND_LENGTH = 8, 40
 
 
 class AnswerReader(ABC):
@@ -79,8 +76,9 @@ class AnswerReader(ABC):
         """The body so far, if it is one document."""
         self._reason: StopReason | None = None
         """The stop reason of the answer, once it was read."""
-        self._late = self._ended = False
-        """Whether the answer continued after its stop reason, and whether the turn has ended."""
+        self._late = False
+        """Whether the answer continued after its stop reason."""
+        self._ended = False
         self._other: JsonObject = {}
         """The first object that states an error in a form that the protocol does not know."""
 
@@ -170,7 +168,8 @@ class AnswerReader(ABC):
 
     def _read_blocks(self, blocks: Sequence[bytes]) -> list[Event]:
         """Return the events of these SSE blocks."""
-        out, at, alike = list[Event](), 0, MAX_ALIKE
+        out: list[Event] = []
+        at, alike = 0, MAX_ALIKE
         while at < len(blocks):
             if self._template:
                 compared = blocks[at : at + alike]
@@ -241,12 +240,15 @@ class AnswerReader(ABC):
         what = "a web page" if body.startswith(b"<") else "a body that is not JSON"
         return self._failed(f"answered with {what}: {excerpt(body)}")
 
-    def _interrupted(self, *, answered: bool = True) -> Iterator[Event]:
-        """Fail without a stop reason: with what the upstream said instead of an answer, in whatever form it reports errors."""
+    def _interrupted(self) -> Iterator[Event]:
         text = f"{self._upstream} ended its answer without a stop reason, so the answer is incomplete. Send the turn again."
-        cut = Problem(502, "stream_interrupted", text)
-        said = self._other and not answered
-        yield Failed(upstream_problem(self._target, None, self._other) if said else cut)
+        yield Failed(Problem(502, "stream_interrupted", text))
+
+    def _unanswered(self) -> Iterator[Event]:
+        """Fail with what the upstream said in place of an answer, in whatever form it reports errors."""
+        if not self._other:
+            return self._interrupted()
+        return iter([Failed(upstream_problem(self._target, None, self._other))])
 
     def _failed(self, what: str) -> Iterator[Event]:
         text = f"{self._upstream} {what}. Check base_url and provider of {self._target.slug} in models.json, or send the turn again."
@@ -373,25 +375,6 @@ def _strings(literals: Sequence[bytes]) -> list[str]:
         return []
     # One string for each literal: none of them holds a quote that ends its text early.
     return texts if len(texts) == len(literals) and {str}.issuperset(map(type, texts)) else []
-
-
-class UnknownFields:
-    """The fields, parts or blocks of one answer that no reader understands, for the turn's record.
-
-    Never repeats text of the answer. Invariant: reports each kind once, and at most `MAX_UNKNOWN_FIELDS` kinds.
-    """
-
-    __slots__ = ("_reported",)
-
-    def __init__(self) -> None:
-        self._reported: set[str] = set()
-
-    def report(self, what: str, kind: str) -> Iterator[Omitted]:
-        """Report one kind, unless it or too many others were reported."""
-        description = f"{what} '{printable(kind[:MAX_KIND_LENGTH])}' in the answer"
-        if description not in self._reported and len(self._reported) < MAX_UNKNOWN_FIELDS:
-            self._reported.add(description)
-            yield Omitted(description)
 
 
 def excerpt(data: bytes) -> str:

@@ -1,7 +1,7 @@
 """The stream side of the canonical vocabulary: the events of one answer, in any upstream protocol.
 
 A reader (chat completions, Anthropic messages, cursor-agent) produces these events; only the emitter turns them into
-`response.*` events. Values without state, a clock or an identity.
+`response.*` events. Values without state, a clock or an identity; `UnknownFields` keeps which of them were made.
 
 Rules between a reader and the emitter:
 
@@ -17,10 +17,12 @@ Rules between a reader and the emitter:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from addons.core.errors import Problem
+from addons.core.turn import printable
 from addons.core.upstream.patterns import at_first_use
 from addons.core.usage import Usage
 
@@ -194,3 +196,24 @@ Event = (
     | Stopped
     | Failed
 )
+
+
+MAX_UNKNOWN_FIELDS = 8
+MAX_KIND_LENGTH = 40
+
+
+@dataclass(slots=True)
+class UnknownFields:
+    """The fields, parts or blocks of one answer that no reader understands, for the turn's record.
+
+    Never repeats text of the answer. Invariant: reports each kind once, and at most `MAX_UNKNOWN_FIELDS` kinds.
+    """
+
+    _reported: set[str] = field(default_factory=set)
+
+    def report(self, what: str, kind: str) -> Iterator[Omitted]:
+        """Report one kind, unless it or too many others were reported."""
+        description = f"{what} '{printable(kind[:MAX_KIND_LENGTH])}' in the answer"
+        if description not in self._reported and len(self._reported) < MAX_UNKNOWN_FIELDS:
+            self._reported.add(description)
+            yield Omitted(description)

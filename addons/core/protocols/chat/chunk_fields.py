@@ -13,8 +13,13 @@ import re
 from collections.abc import Iterator
 
 from addons.core.json_values import JsonObject, as_int, as_object, as_str
-from addons.core.protocols.answer_reader import UnknownFields
-from addons.core.protocols.canonical.events import Citation, Event, Omitted, TextDelta
+from addons.core.protocols.canonical.events import (
+    Citation,
+    Event,
+    Omitted,
+    TextDelta,
+    UnknownFields,
+)
 from addons.core.usage import MAX_TOKENS, Usage
 
 MAX_DEPTH = 32

@@ -328,7 +328,7 @@ class ChatReader(AnswerReader):
 
     def _stop(self) -> Iterator[Event]:
         if self._reason is None:
-            yield from self._interrupted(answered=self._answered)
+            yield from self._interrupted() if self._answered else self._unanswered()
             return
         truncated = self._reason in TRUNCATED
         yield from self._add_parts(self._text.finish(takes_calls=not truncated))

@@ -211,7 +211,7 @@ class MessagesReader(AnswerReader):
 
     def _stop(self) -> Iterator[Event]:
         if self._reason is None:
-            yield from self._interrupted(answered=self._blocks.answered)
+            yield from self._interrupted() if self._blocks.answered else self._unanswered()
             return
         yield from self._blocks.finish(truncated=self._reason in TRUNCATED)
         reason = self._reason

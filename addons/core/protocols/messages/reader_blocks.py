@@ -15,7 +15,6 @@ import orjson
 
 from addons.core.json_values import JsonObject, as_object, as_str
 from addons.core.limits import MIB
-from addons.core.protocols.answer_reader import UnknownFields
 from addons.core.protocols.canonical.answer_text import AnswerText, Part
 from addons.core.protocols.canonical.argument_repair import ArgumentStream
 from addons.core.protocols.canonical.conversation import Call, Conversation
@@ -30,6 +29,7 @@ from addons.core.protocols.canonical.events import (
     ToolCallDelta,
     ToolCallEnd,
     ToolCallStart,
+    UnknownFields,
 )
 from addons.core.protocols.canonical.leaked_calls import LeakedCall, declared_tool
 from addons.core.protocols.canonical.opaque_reasoning import wrap

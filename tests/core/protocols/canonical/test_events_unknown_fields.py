@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from addons.core.protocols.answer_reader import MAX_KIND_LENGTH, MAX_UNKNOWN_FIELDS, UnknownFields
-from addons.core.protocols.canonical.events import Omitted
+from addons.core.protocols.canonical.events import (
+    MAX_KIND_LENGTH,
+    MAX_UNKNOWN_FIELDS,
+    Omitted,
+    UnknownFields,
+)
 
 
 def test_unknown_field_is_reported_once() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from addons.core.protocols.answer_reader import MAX_UNKNOWN_FIELDS
 from addons.core.protocols.canonical.events import (
+    MAX_UNKNOWN_FIELDS,
     Citation,
     Event,
     Omitted,
