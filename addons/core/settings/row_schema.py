@@ -30,9 +30,9 @@ from addons.core.telemetry.prices import Price, parse_price
 _REFERENCE = re.compile(
     r"\$[A-Z_][A-Z0-9_]*|\$env:\w+|\$\{(?:env:)?\w+\}|\{env:\w+\}|\{\{\w+\}\}|env:\w+|os\.environ/\w+|%[A-Za-z_]\w*%|<[^<>]*>"
 )
-"""A key in the spellings of other programs' files, which would be sent as it is: shells, OpenCode, LiteLLM; a placeholder.
+"""What is no key but would be sent as one: a placeholder, or a variable as shells, OpenCode or LiteLLM write it.
 
-Not each `$word`: a key that somebody made up may begin so."""
+Not every `$word`: a key of the user's own choice may begin like that."""
 
 
 def _secret(value: object) -> object:
@@ -42,7 +42,7 @@ def _secret(value: object) -> object:
         msg = "it must be text of visible ASCII characters, without blanks"
         raise ValueError(msg)
     if _REFERENCE.fullmatch(value.strip()):
-        msg = "it names a variable or stands for a key: write the key, or the variable's name into api_key_env"
+        msg = "it is a placeholder or names a variable; give the key itself, or the variable's name in api_key_env"
         raise ValueError(msg)
     return InlineKey(Secret(value.strip()))
 
