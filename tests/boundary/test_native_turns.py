@@ -234,8 +234,10 @@ async def test_event_whose_error_is_null_does_not_explain_a_cut(who: bytes) -> N
     """Many servers write the type of an event last. What the response repeats of the request is no error."""
     begun = b'data: {"response":{"id":"resp_1","error":null},"type":"response.created"}\n\n'
     progress = b'data: {"response":{"id":"resp_1","error":null,"instructions":"The prompt is too long."},"type":"response.in_progress"}\n\n'
+    untyped = b'data: {"message":"The prompt is too long.","error":null}\n\n'
+    typed = b'data: {"error":"The prompt is too long.","type":"response.warning"}\n\n'
     async with (
-        upstream(says(begun, progress)) as up,
+        upstream(says(begun, progress, untyped, typed)) as up,
         engine(native_plans(up.port)) as proxy,
         client(proxy.port) as c,
     ):
