@@ -1,7 +1,7 @@
 """The stream side of the canonical vocabulary: the events of one answer, in any upstream protocol.
 
 A reader (chat completions, Anthropic messages, cursor-agent) produces these events; only the emitter turns them into
-`response.*` events. Values without state, a clock or an identity; `UnknownFields` keeps which of them were made.
+`response.*` events. Values without state, a clock or an identity; `UnknownFields` remembers what it has reported.
 
 Rules between a reader and the emitter:
 

@@ -147,7 +147,7 @@ def _take_plain_end(connection: Http1Connection) -> bool:
 
 
 def _with_data(found: Sequence[commands.Command]) -> Sequence[commands.Command]:
-    """Leave out an event without data: the end of the message, which follows, leads to more."""
+    """Leave out an event without data: the stream would only look at what was relayed, as it does at the end that follows."""
     return [
         each
         for each in found
